@@ -1,0 +1,105 @@
+// What did the calibration pass see? profile.json: deviations of every space with their errors, gains of every
+// block, and bootstrap replicates from which policy tells how stable a choice is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "salf/core/fields.h"
+#include "salf/types/model_shape.h"
+
+namespace salf::types {
+
+// How far a hidden state is from its label (design: "deviation").
+enum class Measure { kCosine, kLoss };
+inline std::vector<core::EnumName<Measure>> enum_names(Measure) {
+  return {{Measure::kCosine, "cosine"}, {Measure::kLoss, "loss"}};
+}
+
+// One measure over all spaces. Arrays over spaces have L+1 entries (h_0 … h_L), arrays over blocks L:
+// gain[i] belongs to block i (0-based) and equals deviation[i] − deviation[i+1].
+struct Deviation {
+  Measure measure = Measure::kCosine;
+  std::int64_t documents = 0;
+  std::int64_t positions = 0;
+  std::vector<double> deviation;
+  std::vector<double> standard_error;  // clustered by document
+  std::vector<double> gain;
+  std::vector<double> gain_error;      // of the per-document differences
+  std::vector<std::vector<double>> replicates;  // [bootstrap replicate][space]
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"measure"}, self.measure);
+    visit(Field{"documents"}.range(0, 1e12), self.documents);
+    visit(Field{"positions"}.range(0, 1e15), self.positions);
+    visit(Field{"deviation"}, self.deviation);
+    visit(Field{"standard_error"}, self.standard_error);
+    visit(Field{"gain"}, self.gain);
+    visit(Field{"gain_error"}, self.gain_error);
+    visit(Field{"replicates"}, self.replicates);
+  }
+};
+
+// What was read, so that a later step can tell whether it is the same.
+struct Provenance {
+  std::string model;            // path as given
+  std::string model_hash;       // SHA-256 of model.pt
+  std::string data;
+  std::string data_hash;
+  std::string tokenizer_hash;
+  std::string salf_version;
+  std::string torch_version;
+  std::string machine;          // processor or GPU name
+  std::int64_t threads = 0;
+  std::string created;          // UTC
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"model"}, self.model);
+    visit(Field{"model_hash"}, self.model_hash);
+    visit(Field{"data"}, self.data);
+    visit(Field{"data_hash"}, self.data_hash);
+    visit(Field{"tokenizer_hash"}, self.tokenizer_hash);
+    visit(Field{"salf_version"}, self.salf_version);
+    visit(Field{"torch_version"}, self.torch_version);
+    visit(Field{"machine"}, self.machine);
+    visit(Field{"threads"}, self.threads);
+    visit(Field{"created"}, self.created);
+  }
+};
+
+struct LayerProfile {
+  static constexpr const char* kSchema = "salf.profile/1";
+
+  Provenance provenance;
+  ModelShape shape;
+  std::string positions = "supervised";  // or "last"
+  std::string norm = "final";            // N: "final" or "none"
+  std::int64_t tokens = 0;               // real tokens that went through the model
+  double basis_ridge = 0.0;              // λ of the semantic basis
+  double seconds = 0.0;                  // of the calibration pass, loading not counted
+  double forward_seconds = 0.0;          // of it, the model's own forward pass
+  std::uint64_t seed = 0;
+  std::vector<Deviation> deviations;     // cosine first
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"provenance"}, self.provenance);
+    visit(Field{"shape"}, self.shape);
+    visit(Field{"positions"}, self.positions);
+    visit(Field{"norm"}, self.norm);
+    visit(Field{"tokens"}, self.tokens);
+    visit(Field{"basis_ridge"}, self.basis_ridge);
+    visit(Field{"seconds"}, self.seconds);
+    visit(Field{"forward_seconds"}, self.forward_seconds);
+    visit(Field{"seed"}, self.seed);
+    visit(Field{"deviations"}, self.deviations);
+  }
+};
+
+}  // namespace salf::types

@@ -1,0 +1,113 @@
+// What did a training run do? run.json: with which options, how far it came and why it stopped, what it
+// reached, and what it was predicted to cost beside what it did cost.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salf/core/fields.h"
+#include "salf/core/json.h"
+#include "salf/types/freeze_plan.h"
+
+// A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the trainer, who
+// reads it into its own described struct with core::from_json, where unknown keys are errors again.
+namespace salf::core {
+template <>
+inline void from_json<Json>(const Json& json, const std::string& /*where*/, Json& value) {
+  value = json;
+}
+}  // namespace salf::core
+
+namespace salf::types {
+
+// Why a run ended. running: the record of a run that has not ended (or was killed).
+enum class RunStatus {
+  kRunning, kFinished, kStoppedEarly, kBudgetReached, kInterrupted, kDiverged
+};
+inline std::vector<core::EnumName<RunStatus>> enum_names(RunStatus) {
+  return {{RunStatus::kRunning, "running"},
+          {RunStatus::kFinished, "finished"},              // all planned steps
+          {RunStatus::kStoppedEarly, "stopped-early"},     // the dev loss no longer fell
+          {RunStatus::kBudgetReached, "budget-reached"},   // fewer steps than planned: the budget was spent
+          {RunStatus::kInterrupted, "interrupted"},        // SIGINT or SIGTERM, saved
+          {RunStatus::kDiverged, "diverged"}};             // loss not finite; the last good weights are kept
+}
+
+// One evaluation on the dev split: loss in nats per supervised token, its error clustered by document.
+struct DevEvaluation {
+  std::int64_t step = 0;        // optimizer steps done before it
+  double loss = 0.0;
+  double standard_error = 0.0;  // NaN (null) with fewer than two documents
+  double seconds = 0.0;         // that this evaluation took
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"step"}.range(0, 1e12), self.step);
+    visit(Field{"loss"}, self.loss);
+    visit(Field{"standard_error"}, self.standard_error);
+    visit(Field{"seconds"}.range(0, 1e12), self.seconds);
+  }
+};
+
+struct RunRecord {
+  static constexpr const char* kSchema = "salf.run/1";
+
+  Provenance provenance;
+  core::Json options = core::Json::object();  // every resolved option of the trainer
+  std::uint64_t seed = 0;
+  FreezePlan plan;
+
+  RunStatus status = RunStatus::kRunning;
+  std::int64_t exit_signal = 0;    // the signal that stopped the run, 0 for none
+  std::int64_t steps = 0;          // optimizer steps done
+  double epochs = 0.0;
+  std::int64_t tokens = 0;         // real tokens trained on
+  std::int64_t supervised_tokens = 0;
+  double learning_rate = 0.0;      // at the schedule's height
+  // The step at which the linear cooldown began (or was to begin); what a replay needs besides the options.
+  std::optional<std::int64_t> cooldown_start_step;
+
+  std::vector<DevEvaluation> evaluations;       // in the order of steps
+  std::optional<DevEvaluation> before;          // untouched model
+  std::optional<DevEvaluation> after;           // last weights
+  std::optional<DevEvaluation> best;            // the weights that were kept
+
+  CostBreakdown predicted_seconds;
+  CostBreakdown measured_seconds;
+  double predicted_flops = 0.0;
+  double flops = 0.0;                           // counted by the same formulas, for the steps done
+  std::int64_t peak_resident_bytes = 0;         // ru_maxrss: libraries and mapped files included
+  std::int64_t peak_anonymous_bytes = 0;        // the largest RssAnon that was seen
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"provenance"}, self.provenance);
+    visit(Field{"options"}, self.options);
+    visit(Field{"seed"}, self.seed);
+    visit(Field{"plan"}, self.plan);
+    visit(Field{"status"}, self.status);
+    visit(Field{"exit_signal"}.range(0, 128), self.exit_signal);
+    visit(Field{"steps"}.range(0, 1e12), self.steps);
+    visit(Field{"epochs"}.range(0, 1e9), self.epochs);
+    visit(Field{"tokens"}.range(0, 1e15), self.tokens);
+    visit(Field{"supervised_tokens"}.range(0, 1e15), self.supervised_tokens);
+    visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
+    visit(Field{"cooldown_start_step"}.range(0, 1e12), self.cooldown_start_step);
+    visit(Field{"evaluations"}, self.evaluations);
+    visit(Field{"before"}, self.before);
+    visit(Field{"after"}, self.after);
+    visit(Field{"best"}, self.best);
+    visit(Field{"predicted_seconds"}, self.predicted_seconds);
+    visit(Field{"measured_seconds"}, self.measured_seconds);
+    visit(Field{"predicted_flops"}.range(0, 1e40), self.predicted_flops);
+    visit(Field{"flops"}.range(0, 1e40), self.flops);
+    visit(Field{"peak_resident_bytes"}.range(0, 1e18), self.peak_resident_bytes);
+    visit(Field{"peak_anonymous_bytes"}.range(0, 1e18), self.peak_anonymous_bytes);
+  }
+};
+
+}  // namespace salf::types
