@@ -1,0 +1,38 @@
+# `cmake --install BUILD --prefix X` gives a tree that runs from anywhere:
+#   bin/salf                      finds its LibTorch by a path relative to itself
+#   lib/salf/torch/lib, nvidia/   what it loads of LibTorch, in the wheel's layout, so that the wheel's own RPATHs hold
+#   share/doc/salf                README, LICENSE, NOTICE, licenses/ of what was copied
+#   share/salf/configs            one example per command
+# Debian's libraries (spdlog, ICU, PCRE2, OpenSSL) are not copied: they are packages of the target system.
+set(_libs "${CMAKE_INSTALL_LIBDIR}/salf")
+file(RELATIVE_PATH _libs_from_bin "/${CMAKE_INSTALL_BINDIR}" "/${_libs}/torch/lib")
+set_target_properties(salf PROPERTIES INSTALL_RPATH "$ORIGIN/${_libs_from_bin}")
+install(TARGETS salf RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+install(CODE "
+  set(torch_root \"${SALF_TORCH_ROOT}\")
+  file(GET_RUNTIME_DEPENDENCIES EXECUTABLES \"$<TARGET_FILE:salf>\" RESOLVED_DEPENDENCIES_VAR found
+    UNRESOLVED_DEPENDENCIES_VAR missing)
+  if(missing)
+    message(FATAL_ERROR \"salf needs libraries that were not found: \${missing}\")
+  endif()
+  foreach(library IN LISTS found)
+    file(REAL_PATH \"\${library}\" library)
+    cmake_path(IS_PREFIX torch_root \"\${library}\" is_torch)
+    if(is_torch)
+      cmake_path(GET library PARENT_PATH folder)
+      file(RELATIVE_PATH folder \"\${torch_root}\" \"\${folder}\")
+      file(INSTALL \"\${library}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${_libs}/\${folder}\")
+    endif()
+  endforeach()
+")
+
+set(_doc "${CMAKE_INSTALL_DATADIR}/doc/salf")
+install(FILES README.md LICENSE NOTICE DESTINATION ${_doc})
+install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/salf/configs)
+file(GLOB _wheels LIST_DIRECTORIES true RELATIVE "${SALF_TORCH_ROOT}"
+  "${SALF_TORCH_ROOT}/torch-*.dist-info" "${SALF_TORCH_ROOT}/nvidia_*.dist-info")
+foreach(_wheel IN LISTS _wheels)
+  string(REGEX REPLACE "-.*" "" _package "${_wheel}")
+  install(DIRECTORY "${SALF_TORCH_ROOT}/${_wheel}/licenses/" DESTINATION ${_doc}/licenses/${_package})
+endforeach()

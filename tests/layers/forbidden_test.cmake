@@ -1,0 +1,37 @@
+# Does check_layers.cmake find what it must? Each case below makes a tree of one file with one #include and expects
+# the check to pass or to fail. Run as: cmake -DWORK=<scratch folder> -P forbidden_test.cmake
+cmake_minimum_required(VERSION 3.25)
+set(wrong 0)
+
+# EXPECTED: pass or fail.
+function(salf_case expected file include)
+  file(REMOVE_RECURSE "${WORK}")
+  file(WRITE "${WORK}/${file}" "// a comment\n#include ${include}\nint f();\n")
+  execute_process(COMMAND ${CMAKE_COMMAND} -DROOT=${WORK} -P ${CMAKE_CURRENT_LIST_DIR}/check_layers.cmake
+    RESULT_VARIABLE result ERROR_VARIABLE output OUTPUT_VARIABLE output)
+  if((result EQUAL 0 AND expected STREQUAL "fail") OR (NOT result EQUAL 0 AND expected STREQUAL "pass"))
+    message("${file} with #include ${include}: expected to ${expected}; the check said:\n${output}")
+    math(EXPR wrong "${wrong} + 1")
+    set(wrong ${wrong} PARENT_SCOPE)
+  endif()
+endfunction()
+
+salf_case(pass src/policy/eof.cpp "\"salf/types/layer_profile.h\"")
+salf_case(pass src/policy/eof.cpp "\"salf/policy/eof.h\"")
+salf_case(pass src/policy/eof.cpp "<vector>")
+salf_case(fail src/policy/eof.cpp "\"salf/model/graph_cut.h\"")
+salf_case(fail include/salf/core/text.h "\"salf/types/budget.h\"")
+salf_case(fail src/data/dataset.cpp "\"salf/model/graph_cut.h\"")
+salf_case(fail src/data/dataset.cpp "\"../model/program.h\"")
+salf_case(fail src/policy/eof.cpp "<ATen/core/Tensor.h>")
+salf_case(fail src/types/plan.cpp "  <torch/script.h>  // why")
+salf_case(pass include/salf/tensor/batch.h "<ATen/core/Tensor.h>")
+salf_case(fail include/salf/model/program.h "<torch/script.h>")
+salf_case(pass src/model/program.cpp "<torch/script.h>")
+salf_case(fail src/types/plan.cpp "<spdlog/spdlog.h>")
+salf_case(pass src/core/log.cpp "<spdlog/spdlog.h>")
+salf_case(fail src/nobody/a.cpp "<vector>")
+file(REMOVE_RECURSE "${WORK}")
+if(wrong)
+  message(FATAL_ERROR "${wrong} case(s) went wrong")
+endif()
