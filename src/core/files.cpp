@@ -1,0 +1,170 @@
+#include "salf/core/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "file_handle.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+
+namespace salf::core {
+
+namespace fs = std::filesystem;
+
+void throw_system_error(const std::string& what, const fs::path& path) {
+  const int reason = errno;
+  throw Error(ErrorKind::kIo, what + " " + printable(path.string(), 4096) + ": " +
+                                  std::generic_category().message(reason));
+}
+
+FileHandle::~FileHandle() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+int FileHandle::release() { return std::exchange(descriptor_, -1); }
+
+std::size_t FileHandle::read_some(char* bytes, std::size_t size, const fs::path& path) const {
+  ssize_t count = -1;
+  do {
+    count = ::read(descriptor_, bytes, size);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) throw_system_error("cannot read", path);
+  return static_cast<std::size_t>(count);
+}
+
+namespace {
+
+struct stat file_status(const FileHandle& file, const fs::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_system_error("cannot read", path);
+  return status;
+}
+
+[[noreturn]] void throw_too_large(const fs::path& path, std::uint64_t limit) {
+  throw Error(ErrorKind::kIo, printable(path.string(), 4096) + ": the file is larger than " +
+                                  format_bytes(limit) + ", the most that is read at once");
+}
+
+void write_all(const FileHandle& file, const std::string& bytes, const fs::path& path) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::write(file.get(), bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_system_error("cannot write", path);
+    done += static_cast<std::size_t>(count);
+  }
+}
+
+// A rename is only safe on disk once the folder is.
+void sync_folder_of(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const FileHandle handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!handle.open()) throw_system_error("cannot open the folder", folder);
+  // Some file systems cannot sync folders and say EINVAL; the rename has been done all the same.
+  if (::fsync(handle.get()) != 0 && errno != EINVAL) throw_system_error("cannot sync", folder);
+}
+
+fs::path temporary_name(const fs::path& path) {
+  static std::atomic<unsigned> counter{0};
+  fs::path name = path;
+  name += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+  return name;
+}
+
+}  // namespace
+
+FileHandle open_for_reading(const fs::path& path) {
+  FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open()) throw_system_error("cannot open", path);
+  if (S_ISDIR(file_status(file, path).st_mode)) {
+    throw Error(ErrorKind::kIo, printable(path.string(), 4096) + ": expected a file, got a folder");
+  }
+  return file;
+}
+
+std::string read_file(const fs::path& path, std::uint64_t limit) {
+  const FileHandle file = open_for_reading(path);
+  const auto expected = static_cast<std::uint64_t>(std::max<off_t>(0, file_status(file, path).st_size));
+  if (expected > limit) throw_too_large(path, limit);
+  std::string bytes(expected, '\0');
+  std::size_t done = 0;
+  // Read to the end whatever the size said: files of /proc and pipes have none, others may grow.
+  while (true) {
+    if (done == bytes.size()) bytes.resize(done + 4096);
+    const std::size_t count = file.read_some(bytes.data() + done, bytes.size() - done, path);
+    if (count == 0) break;
+    done += count;
+    if (done > limit) throw_too_large(path, limit);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+void write_file_atomically(const fs::path& path, const std::string& bytes) {
+  AtomicFile atomic(path);
+  {
+    const FileHandle file(
+        ::open(atomic.temporary_path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file.open()) throw_system_error("cannot write", path);
+    write_all(file, bytes, path);
+  }
+  atomic.commit();
+}
+
+AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)), temporary_(temporary_name(path_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::commit() {
+  const FileHandle file(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open()) throw_system_error("cannot write", path_);
+  if (::fsync(file.get()) != 0) throw_system_error("cannot write", path_);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_system_error("cannot replace", path_);
+  committed_ = true;
+  sync_folder_of(path_);
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+  const FileHandle file = open_for_reading(path);
+  const struct stat status = file_status(file, path);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorKind::kIo, printable(path.string(), 4096) + ": expected a regular file");
+  }
+  size_ = static_cast<std::uint64_t>(status.st_size);
+  if (size_ == 0) return;
+  void* const address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address == MAP_FAILED) throw_system_error("cannot map", path);
+  data_ = static_cast<const std::uint8_t*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), size_);
+}
+
+std::uint64_t free_disk_bytes(const fs::path& path) {
+  std::error_code ignored;
+  fs::path existing = fs::absolute(path);
+  while (existing.has_relative_path() && !fs::exists(existing, ignored)) {
+    existing = existing.parent_path();
+  }
+  std::error_code failure;
+  const fs::space_info space = fs::space(existing, failure);
+  if (failure) {
+    throw Error(ErrorKind::kIo, "cannot find the free space of " + printable(existing.string(), 4096) +
+                                    ": " + failure.message());
+  }
+  return space.available;
+}
+
+}  // namespace salf::core
