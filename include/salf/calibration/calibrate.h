@@ -1,0 +1,54 @@
+// Where does the model's representation turn to the right word? One forward pass over a sample of documents,
+// from which the layer profile is made: deviations of every space, gains of every block, and their errors.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "salf/calibration/deviation.h"
+#include "salf/core/fields.h"
+#include "salf/core/progress.h"
+#include "salf/data/dataset.h"
+#include "salf/model/graph_cut.h"
+#include "salf/types/layer_profile.h"
+
+namespace salf::calibration {
+
+struct CalibrationOptions {
+  std::int64_t documents = 128;
+  double loss_positions = 0.04;  // share of the supervised positions; 0: no loss deviation
+  Positions positions = Positions::kSupervised;
+  Norm norm = Norm::kFinal;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"documents", "documents of the train split that are drawn to measure the layers"}.range(2, 1e9),
+          self.documents);
+    visit(Field{"loss_positions", "share of the positions at which the loss deviation is taken too; 0: none"}
+              .range(0, 1),
+          self.loss_positions);
+    visit(Field{"positions", "measure at every supervised token or at each prompt's last: supervised or last"},
+          self.positions);
+    visit(Field{"norm", "apply the final norm to each space before it is measured: final or none"}, self.norm);
+  }
+};
+
+// What comes from elsewhere: the tokenizer, the batch options and the seed of the command.
+struct CalibrationSetting {
+  std::int64_t batch_tokens = 1024;      // padded tokens of a batch at most
+  std::int64_t padding_id = 0;
+  std::int64_t vocabulary_limit = 0;     // ids of the tokenizer
+  std::uint64_t seed = 1;
+  std::int64_t bootstrap_replicates = 200;
+};
+
+// The profile without provenance and shape (the caller knows them). Documents are drawn by
+// data::sample_documents from the train split; memory does not depend on how many there are. The loss deviation is
+// left out when no position was drawn for it. Runs without autograd. Nothing is returned if core::stop_signal()
+// became set. Throws Error(kBadInput) when the train split is empty, Error(kBadModel) when a state is not finite.
+std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,
+                                             const CalibrationOptions& options,
+                                             const CalibrationSetting& setting, core::Progress& progress);
+
+}  // namespace salf::calibration

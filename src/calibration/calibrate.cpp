@@ -1,0 +1,192 @@
+#include "salf/calibration/calibrate.h"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/signals.h"
+#include "salf/core/statistics.h"
+#include "salf/core/text.h"
+#include "salf/data/batching.h"
+#include "salf/tensor/device.h"
+
+namespace salf::calibration {
+namespace {
+
+// Collects one measure, document by document.
+class DeviationSums {
+ public:
+  DeviationSums(types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting)
+      : measure_(measure),
+        spaces_(static_cast<std::size_t>(blocks + 1)),
+        gains_(static_cast<std::size_t>(blocks)),
+        bootstrap_(setting.bootstrap_replicates, blocks + 1, setting.seed) {}
+
+  // values: [L+1, n] f64; row: the document (0 … rows-1) of each column, ascending.
+  void add(const at::Tensor& values, const std::vector<std::int64_t>& row) {
+    const at::Tensor columns = values.contiguous();
+    const double* data = columns.const_data_ptr<double>();
+    const std::size_t width = row.size();
+    for (std::size_t first = 0; first < width;) {
+      std::size_t end = first;
+      while (end < width && row[end] == row[first]) ++end;
+      std::vector<double> sums(spaces_.size(), 0.0);
+      for (std::size_t space = 0; space < sums.size(); ++space) {
+        for (std::size_t i = first; i < end; ++i) sums[space] += data[space * width + i];
+      }
+      add_document(sums, static_cast<double>(end - first));
+      first = end;
+    }
+  }
+
+  std::int64_t documents() const { return spaces_.front().clusters(); }
+  double deviation(std::size_t space) const { return spaces_[space].estimate().mean; }
+
+  types::Deviation result() const {
+    types::Deviation result;
+    result.measure = measure_;
+    result.documents = documents();
+    result.positions = static_cast<std::int64_t>(spaces_.front().units());
+    for (const auto& space : spaces_) {
+      result.deviation.push_back(space.estimate().mean);
+      result.standard_error.push_back(space.estimate().standard_error);
+    }
+    for (const auto& gain : gains_) {
+      result.gain.push_back(gain.estimate().mean);
+      result.gain_error.push_back(gain.estimate().standard_error);
+    }
+    result.replicates = bootstrap_.means();
+    return result;
+  }
+
+ private:
+  void add_document(const std::vector<double>& sums, double count) {
+    for (std::size_t space = 0; space < sums.size(); ++space) spaces_[space].add(sums[space], count);
+    for (std::size_t block = 0; block < gains_.size(); ++block) {
+      gains_[block].add(sums[block] - sums[block + 1], count);
+    }
+    bootstrap_.add(sums, count);
+  }
+
+  types::Measure measure_;
+  std::vector<core::ClusteredMean> spaces_;
+  std::vector<core::ClusteredMean> gains_;
+  core::PoissonBootstrap bootstrap_;
+};
+
+std::vector<std::int64_t> draw_documents(const data::Dataset& dataset, const CalibrationOptions& options,
+                                         std::uint64_t seed) {
+  std::vector<std::int64_t> drawn = data::sample_documents(dataset, data::Split::kTrain, options.documents, seed);
+  if (drawn.size() < 2) {
+    throw Error(ErrorKind::kBadInput,
+                "the train split has " + std::to_string(drawn.size()) +
+                    " documents, expected at least 2 to measure the layers with an error; give more data, or a "
+                    "smaller --dev-share and --test-share");
+  }
+  return drawn;
+}
+
+// The pass itself: what has been measured so far.
+class Calibration {
+ public:
+  Calibration(const model::GraphCut& cut, const CalibrationOptions& options, const CalibrationSetting& setting)
+      : cut_(cut),
+        options_(options),
+        setting_(setting),
+        basis_(cut.head_weight(), setting.vocabulary_limit),
+        meter_(cut, basis_, options.norm),
+        cosine_(types::Measure::kCosine, cut.map().blocks, setting),
+        loss_(types::Measure::kLoss, cut.map().blocks, setting) {}
+
+  void measure(const tensor::Batch& batch) {
+    const BatchPositions positions =
+        select_positions(batch, options_.positions, {options_.loss_positions, setting_.seed});
+    const core::Stopwatch watch;
+    const model::Spaces spaces = cut_.tap(batch);
+    tensor::synchronize(spaces.final_state.device());
+    forward_seconds_ += watch.seconds();
+    tokens_ += batch.real_tokens;
+    if (positions.row.empty()) return;
+    cosine_.add(meter_.cosine(spaces, positions), positions.row);
+    if (positions.sampled.empty()) return;
+    std::vector<std::int64_t> rows;
+    for (const std::int64_t i : positions.sampled) rows.push_back(positions.row[static_cast<std::size_t>(i)]);
+    loss_.add(meter_.loss(spaces, positions), rows);
+  }
+
+  // How far the last space is by now, for the progress line.
+  std::string note() const {
+    const auto last = static_cast<std::size_t>(cut_.map().blocks);
+    return "deviation " + core::format_number(cosine_.deviation(0), 3) + " to " +
+           core::format_number(cosine_.deviation(last), 3);
+  }
+
+  types::LayerProfile profile() const {
+    types::LayerProfile profile;
+    profile.positions = core::enum_to_string(options_.positions);
+    profile.norm = core::enum_to_string(options_.norm);
+    profile.tokens = tokens_;
+    profile.basis_ridge = basis_.ridge();
+    profile.forward_seconds = forward_seconds_;
+    profile.seed = setting_.seed;
+    profile.deviations.push_back(cosine_.result());
+    if (loss_.documents() > 0) profile.deviations.push_back(loss_.result());
+    return profile;
+  }
+
+ private:
+  const model::GraphCut& cut_;
+  const CalibrationOptions& options_;
+  const CalibrationSetting& setting_;
+  SemanticBasis basis_;
+  DeviationMeter meter_;
+  DeviationSums cosine_;
+  DeviationSums loss_;
+  double forward_seconds_ = 0.0;
+  std::int64_t tokens_ = 0;
+};
+
+// Ends the progress line however the pass is left.
+class ProgressLine {
+ public:
+  ProgressLine(core::Progress& progress, std::int64_t documents) : progress_(progress) {
+    progress_.begin("analyze", documents, "documents");
+  }
+  ~ProgressLine() { progress_.end(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+ private:
+  core::Progress& progress_;
+};
+
+}  // namespace
+
+std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,
+                                             const CalibrationOptions& options,
+                                             const CalibrationSetting& setting, core::Progress& progress) {
+  const c10::NoGradGuard no_grad;
+  const core::Stopwatch watch;
+  const std::vector<std::int64_t> drawn = draw_documents(dataset, options, setting.seed);
+  const data::Batcher batcher(dataset, drawn, {setting.batch_tokens, 0}, setting.padding_id);
+  const ProgressLine line(progress, batcher.rows());
+  Calibration calibration(cut, options, setting);
+  std::int64_t done = 0;
+  for (const data::BatchPlan& plan : batcher.in_order()) {
+    if (core::stop_signal() != 0) return std::nullopt;
+    calibration.measure(batcher.make(plan));
+    done += static_cast<std::int64_t>(plan.rows.size());
+    progress.update(done, calibration.note());
+  }
+  types::LayerProfile profile = calibration.profile();
+  profile.seconds = watch.seconds();
+  return profile;
+}
+
+}  // namespace salf::calibration

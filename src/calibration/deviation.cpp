@@ -1,0 +1,180 @@
+#include "salf/calibration/deviation.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <algorithm>
+#include <string>
+
+#include "salf/core/error.h"
+#include "salf/core/random.h"
+#include "salf/tensor/shapes.h"
+
+namespace salf::calibration {
+namespace {
+
+// The uniform numbers of one document's positions, in order.
+core::Random position_draws(std::uint64_t seed, std::int64_t document) {
+  return core::Random(seed, "loss-positions/" + std::to_string(document));
+}
+
+using Norming = std::function<at::Tensor(const at::Tensor&)>;
+
+// A vector of mean 0 and mean square 1. [D] f64
+at::Tensor standardised(const at::Tensor& vector) {
+  const at::Tensor centred = vector - vector.mean();
+  return centred / centred.square().mean().sqrt();
+}
+
+// Half the difference of the norm's answers to a vector and its opposite: γ⊙vector, without the shift β.
+// The vector is made so long that the norm's ε does not show.
+at::Tensor odd_part(const Norming& norm, const at::Tensor& vector, const at::TensorOptions& options) {
+  const at::Tensor probe = (vector * 1e3).to(options.device(), at::typeMetaToScalarType(options.dtype()));
+  const at::Tensor answers = norm(at::stack({probe, -probe})).to(at::kCPU, at::kDouble);  // [2, D]
+  return (answers[0] - answers[1]) / 2.0;
+}
+
+[[noreturn]] void throw_not_finite(const std::string& what, std::int64_t space) {
+  throw Error(ErrorKind::kBadModel,
+              what + " at space " + std::to_string(space) + (space == 0 ? " (the embedding's output)" : "") +
+                  " is NaN or infinite: the model's weights are damaged or its type is too narrow; "
+                  "try --dtype f32, or import the model again");
+}
+
+// Throws for the first row of values [L+1, n] that holds something else than finite numbers.
+void check_finite(const at::Tensor& values, const std::string& what) {
+  const at::Tensor finite = at::isfinite(values).all(1);
+  for (std::int64_t space = 0; space < finite.size(0); ++space) {
+    if (!finite[space].item<bool>()) throw_not_finite(what, space);
+  }
+}
+
+at::Tensor gather_states(const at::Tensor& hidden, const at::Tensor& index) {
+  return hidden.reshape({-1, hidden.size(-1)}).index_select(0, index);
+}
+
+}  // namespace
+
+BatchPositions select_positions(const tensor::Batch& batch, Positions positions, const LossSample& sample) {
+  const at::Tensor label_tensor = batch.labels.contiguous();
+  const at::Tensor document_tensor = batch.documents.contiguous();
+  const std::int64_t* labels = label_tensor.const_data_ptr<std::int64_t>();
+  const std::int64_t* documents = document_tensor.const_data_ptr<std::int64_t>();
+  std::vector<std::int64_t> index;
+  std::vector<std::int64_t> chosen;
+  BatchPositions result;
+  for (std::int64_t b = 0; b < batch.rows(); ++b) {
+    core::Random draws = position_draws(sample.seed, documents[b * batch.length()]);
+    for (std::int64_t t = 0; t < batch.length(); ++t) {
+      const bool drawn = draws.uniform() < sample.share;
+      const std::int64_t flat = b * batch.length() + t;
+      if (labels[flat] == tensor::kNoLabel) continue;
+      if (positions == Positions::kLast ? sample.share > 0.0 : drawn) {
+        result.sampled.push_back(static_cast<std::int64_t>(index.size()));
+      }
+      index.push_back(flat);
+      chosen.push_back(labels[flat]);
+      result.row.push_back(b);
+      if (positions == Positions::kLast) break;
+    }
+  }
+  result.index = at::tensor(index, at::kLong);
+  result.labels = at::tensor(chosen, at::kLong);
+  return result;
+}
+
+at::Tensor cosine_deviation(const at::Tensor& state, const at::Tensor& unit_basis) {
+  tensor::check_shape(state, {unit_basis.size(0), unit_basis.size(1)}, "states to compare with the basis");
+  const at::Tensor values = state.to(at::kFloat);
+  const at::Tensor length = values.norm(2, {1}).clamp_min(1e-30);  // [N]
+  return 1.0 - values.mul(unit_basis).sum(1).div(length);
+}
+
+at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels, const Head& head,
+                          std::int64_t vocabulary, std::int64_t max_logits) {
+  tensor::check_shape(labels, {state.size(0)}, "labels of the states");
+  const std::int64_t chunk = std::max<std::int64_t>(1, max_logits / std::max<std::int64_t>(1, vocabulary));
+  std::vector<at::Tensor> losses;
+  for (std::int64_t first = 0; first < state.size(0); first += chunk) {
+    const std::int64_t end = std::min(state.size(0), first + chunk);
+    const at::Tensor logits = head(state.slice(0, first, end)).to(at::kFloat);  // [n, V]
+    const at::Tensor label = labels.slice(0, first, end).unsqueeze(1);          // [n, 1]
+    losses.push_back(at::_log_softmax(logits, 1, false).gather(1, label).squeeze(1).neg());
+  }
+  return losses.empty() ? at::empty({0}, state.options().dtype(at::kFloat)) : at::cat(losses);
+}
+
+at::Tensor norm_scale(const Norming& norm, std::int64_t hidden, const at::TensorOptions& options) {
+  const at::Tensor angle = at::arange(hidden, at::kDouble) + 0.7;
+  const at::Tensor probe = at::stack({standardised(angle.sin()), standardised(angle.cos())});  // [2, D]
+  const at::Tensor answer =
+      at::stack({odd_part(norm, probe[0], options), odd_part(norm, probe[1], options)});
+  const at::Tensor scale = (answer * probe).sum(0) / probe.square().sum(0);  // least squares, element by element
+  const double misfit = (answer - scale * probe).abs().max().item<double>();
+  const double largest = scale.abs().max().item<double>();
+  if (!(largest > 0.0) || !(misfit <= 0.02 * largest)) {  // rounding to bfloat16 is below 0.01
+    throw Error(ErrorKind::kBadModel,
+                "the model's final norm is not a normalisation followed by a scale, so --norm none has nothing "
+                "to compare with; use --norm final");
+  }
+  return scale.to(options.device());
+}
+
+DeviationMeter::DeviationMeter(const model::GraphCut& cut, const SemanticBasis& basis, Norm norm)
+    : cut_(cut), basis_(basis), norm_(norm) {
+  if (norm_ == Norm::kFinal) return;
+  const at::TensorOptions options = cut.head_weight().detach().options();
+  scale_ = norm_scale([&cut](const at::Tensor& h) { return cut.final_norm(h); }, cut.map().hidden, options);
+  const at::Tensor tiny = scale_.abs().le(1e-6 * scale_.abs().max());
+  inverse_scale_ = at::where(tiny, at::zeros_like(scale_), scale_.reciprocal());
+}
+
+at::Tensor DeviationMeter::normed(const at::Tensor& state) const {
+  return norm_ == Norm::kFinal ? cut_.final_norm(state) : state;
+}
+
+at::Tensor DeviationMeter::for_head(const at::Tensor& state) const {
+  return norm_ == Norm::kFinal ? cut_.final_norm(state) : state * scale_.to(state.scalar_type());
+}
+
+at::Tensor DeviationMeter::cosine(const model::Spaces& spaces, const BatchPositions& positions) const {
+  const c10::Device device = spaces.hidden.front().device();
+  const at::Tensor index = positions.index.to(device);
+  const at::Tensor unit = basis_.unit_rows(positions.labels, inverse_scale_).to(device);
+  // One space at a time: its states stay in the processor's cache from the gather to the cosine.
+  std::vector<at::Tensor> deviations;
+  deviations.reserve(spaces.hidden.size());
+  for (const at::Tensor& hidden : spaces.hidden) {
+    deviations.push_back(cosine_deviation(normed(gather_states(hidden, index)), unit));
+  }
+  at::Tensor result = at::stack(deviations).to(at::kCPU).to(at::kDouble);
+  check_finite(result, "a hidden state");
+  return result;
+}
+
+at::Tensor DeviationMeter::loss(const model::Spaces& spaces, const BatchPositions& positions) const {
+  const c10::Device device = spaces.hidden.front().device();
+  const auto count = static_cast<std::int64_t>(positions.sampled.size());
+  const auto number_of_spaces = static_cast<std::int64_t>(spaces.hidden.size());
+  const at::Tensor sampled = at::tensor(positions.sampled, at::kLong);
+  const at::Tensor index = positions.index.index_select(0, sampled).to(device);
+  const at::Tensor labels = positions.labels.index_select(0, sampled).to(device);
+  std::vector<at::Tensor> states;
+  for (const at::Tensor& hidden : spaces.hidden) states.push_back(for_head(gather_states(hidden, index)));
+  const at::Tensor losses =
+      loss_deviation(at::cat(states), labels.repeat({number_of_spaces}),
+                     [this](const at::Tensor& state) { return cut_.head(state); }, cut_.map().vocabulary);
+  at::Tensor result = losses.reshape({number_of_spaces, count}).to(at::kCPU).to(at::kDouble);
+  check_finite(result, "the loss");
+  return result;
+}
+
+}  // namespace salf::calibration

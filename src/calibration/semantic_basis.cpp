@@ -1,0 +1,104 @@
+#include "salf/calibration/semantic_basis.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cholesky_solve.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/linalg_cholesky_ex.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "salf/core/error.h"
+#include "salf/tensor/shapes.h"
+
+namespace salf::calibration {
+namespace {
+
+constexpr double kRelativeRidge = 1e-6;             // of trace/D
+constexpr std::int64_t kChunkElements = 1 << 22;    // 32 MiB as float64
+
+std::int64_t rows_per_chunk(const at::Tensor& weight) {
+  return std::max<std::int64_t>(1, kChunkElements / std::max<std::int64_t>(1, weight.size(1)));
+}
+
+// How many of the first `words` rows are left without the equal ones at the end (0 or at least two).
+std::int64_t without_equal_tail(const at::Tensor& weight, std::int64_t words) {
+  const at::Tensor last = weight[words - 1];
+  const std::int64_t chunk = rows_per_chunk(weight);
+  std::int64_t begin = words;  // rows begin … words-1 are equal
+  while (begin > 0) {
+    const std::int64_t first = std::max<std::int64_t>(0, begin - chunk);
+    const at::Tensor equal = weight.slice(0, first, begin).eq(last).all(1).to(at::kCPU);  // [n] bool
+    const bool* flags = equal.const_data_ptr<bool>();
+    std::int64_t i = begin - first;
+    while (i > 0 && flags[i - 1]) --i;
+    begin = first + i;
+    if (i > 0) break;
+  }
+  return words - begin >= 2 ? begin : words;
+}
+
+// WᵀW over the first `words` rows. [D, D] f64
+at::Tensor gram_matrix(const at::Tensor& weight, std::int64_t words) {
+  const std::int64_t hidden = weight.size(1);
+  at::Tensor gram = at::zeros({hidden, hidden}, weight.options().dtype(at::kDouble));
+  const std::int64_t chunk = rows_per_chunk(weight);
+  for (std::int64_t first = 0; first < words; first += chunk) {
+    const at::Tensor rows = weight.slice(0, first, std::min(words, first + chunk)).to(at::kDouble);
+    gram.addmm_(rows.t(), rows);
+  }
+  return gram;
+}
+
+at::Tensor shifted(const at::Tensor& gram, double shift) {
+  return gram + shift * at::eye(gram.size(0), gram.options());
+}
+
+bool has_cholesky(const at::Tensor& symmetric) {
+  return std::get<1>(at::linalg_cholesky_ex(symmetric)).item<int>() == 0;
+}
+
+}  // namespace
+
+SemanticBasis::SemanticBasis(const at::Tensor& head_weight, std::int64_t vocabulary_limit)
+    : weight_(head_weight.detach()) {
+  tensor::check_shape(weight_, {tensor::kAny, tensor::kAny}, "head weight");
+  words_ = without_equal_tail(weight_, std::min(weight_.size(0), vocabulary_limit));
+  const at::Tensor gram = gram_matrix(weight_, words_);
+  const double mean_eigenvalue = gram.trace().item<double>() / static_cast<double>(weight_.size(1));
+  if (!std::isfinite(mean_eigenvalue) || mean_eigenvalue <= 0.0) {
+    throw Error(ErrorKind::kBadModel, std::string("the head's weights ") +
+                    (mean_eigenvalue == 0.0 ? "are all zero or all rows are equal" : "hold NaN or infinity") +
+                    ": no semantic basis can be made of them; import the model again");
+  }
+  const double ridge = kRelativeRidge * mean_eigenvalue;
+  ridge_ = has_cholesky(shifted(gram, -ridge)) ? 0.0 : ridge;
+  factor_ = std::get<0>(at::linalg_cholesky_ex(shifted(gram, ridge_)));
+}
+
+at::Tensor SemanticBasis::solve(const at::Tensor& labels) const {
+  tensor::check_shape(labels, {tensor::kAny}, "labels");
+  const std::int64_t vocabulary = weight_.size(0);
+  if (labels.numel() > 0 && (labels.lt(0).any().item<bool>() || labels.ge(vocabulary).any().item<bool>())) {
+    throw Error(ErrorKind::kBadModel,
+                "a label lies outside the head's rows 0 … " + std::to_string(vocabulary - 1) +
+                    ": the tokenizer does not belong to this model; give the right one with --tokenizer");
+  }
+  const at::Tensor words = weight_.index_select(0, labels.to(weight_.device())).to(at::kDouble);  // [N, D]
+  return at::cholesky_solve(words.t(), factor_).t();
+}
+
+at::Tensor SemanticBasis::rows(const at::Tensor& labels) const { return solve(labels).to(at::kFloat).contiguous(); }
+
+at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels) const { return unit_rows(labels, {}); }
+
+at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels, const at::Tensor& scale) const {
+  at::Tensor rows = solve(labels);
+  if (scale.defined()) rows = rows * scale;
+  const at::Tensor length = rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-300);
+  return rows.div(length).to(at::kFloat).contiguous();
+}
+
+}  // namespace salf::calibration
