@@ -1,0 +1,79 @@
+// How is a loaded decoder run in parts? Its forward graph is copied, flattened until the blocks' calls stand
+// in the top-level graph, and sliced: taps (every space as an output), prefix (ids → h_e), suffix
+// (h_e → the state before the head), final norm, head. The loaded module is never altered, and all parts
+// share its live parameters. See Note [Slicing] in src/model/graph_cut.cpp.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "salf/model/script_model.h"
+#include "salf/tensor/batch.h"
+
+namespace salf::model {
+
+// Where the parts of the decoder are.
+struct BlockMap {
+  std::string container;             // attribute path of the blocks: "model.layers"
+  std::int64_t blocks = 0;           // L
+  std::int64_t hidden = 0;           // D
+  std::int64_t vocabulary = 0;       // V: columns of the logits
+  std::string embedding_parameter;   // full parameter name, "" if there is none of shape [V, D]
+  std::string head_parameter;        // full parameter name of the head's weight [V, D]
+  bool head_bias = false;
+  bool tied = false;                 // embedding and head are one tensor
+  bool plain_head = false;           // logits are the head's product as it is (no soft cap or scale after it)
+};
+
+// Every space of one batch.
+struct Spaces {
+  std::vector<at::Tensor> hidden;  // L+1 tensors [B, T, D]: h_0 … h_L
+  at::Tensor final_state;          // [B, T, D]: N(h_L), what the head multiplies
+};
+
+// All parts of one model. Runs under the caller's autograd mode.
+class GraphCut {
+ public:
+  // Finds the blocks (`pattern`: "" or an attribute path of the blocks, such as "model.layers") and the head,
+  // builds the taps and proves them on a small batch: the head on the tapped state equals the
+  // whole model. Throws Error(kBadModel) with the reason when the model cannot be cut.
+  // `model` must outlive it.
+  GraphCut(const ScriptModel& model, const std::string& pattern);
+  ~GraphCut();
+  GraphCut(GraphCut&&) noexcept;
+
+  const BlockMap& map() const;
+
+  // h_0 … h_L and the state before the head.
+  Spaces tap(const tensor::Batch& batch) const;
+  // h_eof: the embedding and blocks 0 … eof-1 (0-based). [B, T, D]
+  at::Tensor prefix(const tensor::Batch& batch, std::int64_t eof) const;
+  // Blocks eof … L-1 and the final norm on h_eof. What else the blocks need (masks, rotary tables) is
+  // recomputed from the batch. [B, T, D] → [B, T, D]
+  at::Tensor suffix(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t eof) const;
+  // The final norm alone on any space's states: [N, D] → [N, D].
+  at::Tensor final_norm(const at::Tensor& hidden) const;
+  // Logits of any states before the head: [N, D] → [N, V].
+  at::Tensor head(const at::Tensor& state) const;
+  at::Tensor head_weight() const;  // [V, D], the live parameter
+  at::Tensor head_bias() const;    // [V] or undefined
+
+  // Compares suffix(prefix) and head at this cut with the whole model on a seeded batch; the largest absolute
+  // difference of the logits. Throws Error(kBadModel) above the tolerance.
+  double prove(std::int64_t eof) const;
+
+  // Names (ScriptModel::parameters) of the parameters of block `index`, and of those of the
+  // final norm.
+  std::vector<std::string> block_parameters(std::int64_t index) const;
+  std::vector<std::string> final_parameters() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace salf::model

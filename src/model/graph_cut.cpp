@@ -1,0 +1,253 @@
+#include "salf/model/graph_cut.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/linear.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "block_finder.h"
+#include "head_finder.h"
+#include "probe_batch.h"
+#include "program.h"
+#include "salf/core/error.h"
+#include "salf/core/text.h"
+#include "salf/tensor/shapes.h"
+
+namespace salf::model {
+
+namespace jit = torch::jit;
+
+namespace {
+
+constexpr double kTolerance = 1e-4;  // of the largest logit: other orders of summation, nothing else
+
+bool belongs_to(const Parameter& parameter, const std::string& prefix) {
+  const auto starts = [&prefix](const std::string& name) { return name.rfind(prefix, 0) == 0; };
+  return starts(parameter.name) || std::any_of(parameter.aliases.begin(), parameter.aliases.end(), starts);
+}
+
+// Largest difference at the positions that are no padding, as a share of the largest logit.
+double largest_difference(const at::Tensor& logits, const at::Tensor& expected, const tensor::Batch& batch) {
+  at::Tensor difference = (logits - expected).abs().amax(-1);
+  if (batch.mask.defined()) difference = difference * batch.mask.to(difference.device());
+  return difference.max().item<double>() / std::max(1.0, expected.abs().max().item<double>());
+}
+
+}  // namespace
+
+struct GraphCut::Parts {
+  const ScriptModel* model = nullptr;
+  ForwardSignature signature;
+  BlockGraph blocks;
+  HeadGraph head;
+  BlockMap map;
+  std::optional<Program> tap;
+  std::optional<Program> norm;
+  std::optional<Program> head_program;  // only where the head is not plain
+  mutable std::map<std::int64_t, Program> prefixes, suffixes;
+
+  Program program(const GraphPointer& graph, const std::string& name) const {
+    return Program(graph, model->module(), model->device(), name);
+  }
+  std::vector<c10::IValue> arguments(const tensor::Batch& batch) const {
+    return forward_arguments(signature, batch, model->device());
+  }
+  // Inputs of a part that depends on no argument of forward.
+  std::vector<c10::IValue> no_arguments(const at::Tensor& input) const {
+    std::vector<c10::IValue> values(signature.defaults.size());
+    values.emplace_back(input);
+    return values;
+  }
+
+  void check_depth(std::int64_t eof) const {
+    if (eof < 0 || eof >= map.blocks) {
+      throw Error(ErrorKind::kUsage, "the eof-layer should be 0 … " + std::to_string(map.blocks - 1) + ", got " +
+                                         std::to_string(eof));
+    }
+  }
+
+  const Program& prefix(std::int64_t eof) const {
+    const auto found = prefixes.find(eof);
+    if (found != prefixes.end()) return found->second;
+    const GraphPointer graph = slice(blocks.graph, {}, {blocks.hidden[static_cast<std::size_t>(eof)]});
+    return prefixes.emplace(eof, program(graph, "prefix")).first->second;
+  }
+
+  const Program& suffix(std::int64_t eof) const {
+    const auto found = suffixes.find(eof);
+    if (found != suffixes.end()) return found->second;
+    jit::Value* input = blocks.hidden[static_cast<std::size_t>(eof)];
+    const auto nodes = needed_nodes(blocks.graph, {input}, {head.state});
+    for (std::int64_t i = 0; i < eof; ++i) {
+      const jit::Node* call = blocks.calls[static_cast<std::size_t>(i)];
+      if (std::find(nodes.begin(), nodes.end(), call) == nodes.end()) continue;
+      throw Error(ErrorKind::kBadModel, "the model cannot be cut after " + std::to_string(eof) +
+                                            " blocks: more than the hidden state of block " + std::to_string(i) +
+                                            " is used above the cut");
+    }
+    return suffixes.emplace(eof, program(slice(blocks.graph, {input}, {head.state}), "suffix")).first->second;
+  }
+
+  void build();
+  void describe(const tensor::Batch& probe);
+  void check_blocks_are_separate() const;
+  void prove_taps(const tensor::Batch& probe) const;
+};
+
+void GraphCut::Parts::build() {
+  head = find_head(blocks, *model);
+  std::vector<jit::Value*> spaces = blocks.hidden;
+  spaces.push_back(head.state);
+  tap.emplace(program(slice(blocks.graph, {}, spaces), "tap"));
+  if (const std::string written = written_in_place(tap->graph()); !written.empty()) {
+    throw Error(ErrorKind::kBadModel, "a block changes its input in place (" + written +
+                                          "), so the state at a cut would not stay what it was");
+  }
+  norm.emplace(program(slice_without_arguments(blocks.graph, blocks.hidden.back(), head.state, "the final norm"),
+                       "final_norm"));
+  if (!head.plain) {
+    head_program.emplace(
+        program(slice_without_arguments(blocks.graph, head.state, blocks.logits, "the head"), "head"));
+  }
+}
+
+void GraphCut::Parts::describe(const tensor::Batch& probe) {
+  const at::NoGradGuard no_grad;
+  map.container = blocks.container;
+  map.blocks = static_cast<std::int64_t>(blocks.calls.size());
+  map.head_parameter = head.weight;
+  map.head_bias = !head.bias.empty();
+  map.plain_head = head.plain;
+  const at::Tensor weight = model->parameter(head.weight).tensor;
+  map.vocabulary = weight.size(0);
+  map.hidden = weight.size(1);
+  map.embedding_parameter = find_embedding(*prefix(0).graph(), *model);
+  map.tied = !map.embedding_parameter.empty() &&
+             model->parameter(map.embedding_parameter).tensor.is_same(weight);
+  const auto spaces = tap->run(arguments(probe));
+  for (std::size_t l = 0; l < spaces.size(); ++l) {
+    tensor::check_shape(spaces[l].toTensor(), {probe.rows(), probe.length(), map.hidden},
+                        "space " + std::to_string(l));
+  }
+}
+
+void GraphCut::Parts::check_blocks_are_separate() const {
+  for (const auto& parameter : model->parameters()) {
+    std::int64_t owners = 0;
+    for (std::int64_t i = 0; i < map.blocks; ++i) {
+      if (belongs_to(parameter, map.container + "." + std::to_string(i) + ".")) ++owners;
+    }
+    if (owners > 1) {
+      throw Error(ErrorKind::kBadModel, "blocks share the weight " + parameter.name +
+                                            ", so one cannot be frozen while another is trained");
+    }
+  }
+}
+
+void GraphCut::Parts::prove_taps(const tensor::Batch& probe) const {
+  const at::NoGradGuard no_grad;
+  const at::Tensor whole = model->forward(probe);
+  const at::Tensor row = model->forward(first_row(probe));
+  const double padding = largest_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row, tensor::Batch{});
+  if (!(padding <= kTolerance)) {
+    throw Error(ErrorKind::kBadModel, "logits change by " + core::format_number(padding) +
+                                          " of their size when rows are padded on the right: is the model causal, in "
+                                          "eval mode, and traced without a fixed length?");
+  }
+}
+
+GraphCut::GraphCut(const ScriptModel& model, const std::string& pattern) : parts_(std::make_unique<Parts>()) {
+  parts_->model = &model;
+  parts_->signature = forward_signature(model.module());
+  const tensor::Batch probe = probe_batch();
+  parts_->blocks = find_blocks(model.module(), parts_->signature, pattern, probe, model.device());
+  parts_->build();
+  parts_->describe(probe);
+  parts_->check_blocks_are_separate();
+  parts_->prove_taps(probe);
+  prove(parts_->map.blocks / 2);
+}
+
+GraphCut::~GraphCut() = default;
+GraphCut::GraphCut(GraphCut&&) noexcept = default;
+
+const BlockMap& GraphCut::map() const { return parts_->map; }
+
+Spaces GraphCut::tap(const tensor::Batch& batch) const {
+  auto values = parts_->tap->run(parts_->arguments(batch));
+  Spaces spaces;
+  spaces.final_state = values.back().toTensor();
+  values.pop_back();
+  spaces.hidden.reserve(values.size());
+  for (auto& value : values) spaces.hidden.push_back(std::move(value).toTensor());
+  return spaces;
+}
+
+at::Tensor GraphCut::prefix(const tensor::Batch& batch, std::int64_t eof) const {
+  parts_->check_depth(eof);
+  return parts_->prefix(eof).run(parts_->arguments(batch)).at(0).toTensor();
+}
+
+at::Tensor GraphCut::suffix(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t eof) const {
+  parts_->check_depth(eof);
+  tensor::check_shape(hidden, {batch.rows(), batch.length(), parts_->map.hidden}, "hidden state at the cut");
+  auto arguments = parts_->arguments(batch);
+  arguments.emplace_back(hidden);
+  return parts_->suffix(eof).run(std::move(arguments)).at(0).toTensor();
+}
+
+at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {
+  tensor::check_shape(hidden, {tensor::kAny, parts_->map.hidden}, "states for the final norm");
+  return parts_->norm->run(parts_->no_arguments(hidden.unsqueeze(0))).at(0).toTensor().squeeze(0);
+}
+
+at::Tensor GraphCut::head(const at::Tensor& state) const {
+  tensor::check_shape(state, {tensor::kAny, parts_->map.hidden}, "states for the head");
+  if (parts_->map.plain_head) return at::linear(state, head_weight(), head_bias());
+  return parts_->head_program->run(parts_->no_arguments(state.unsqueeze(0))).at(0).toTensor().squeeze(0);
+}
+
+at::Tensor GraphCut::head_weight() const { return parts_->model->parameter(parts_->head.weight).tensor; }
+
+at::Tensor GraphCut::head_bias() const {
+  return parts_->head.bias.empty() ? at::Tensor() : parts_->model->parameter(parts_->head.bias).tensor;
+}
+
+double GraphCut::prove(std::int64_t eof) const {
+  const at::NoGradGuard no_grad;
+  const tensor::Batch probe = probe_batch();
+  const at::Tensor state = suffix(prefix(probe, eof), probe, eof);
+  const at::Tensor logits = head(state.reshape({-1, parts_->map.hidden}));
+  const at::Tensor whole = parts_->model->forward(probe);
+  const double difference =
+      largest_difference(logits.reshape({probe.rows(), probe.length(), -1}), whole, probe);
+  if (!(difference <= kTolerance)) {
+    throw Error(ErrorKind::kBadModel, "cut after " + std::to_string(eof) + " blocks, the parts differ from the whole model by " +
+                                          core::format_number(difference) + " of the logits' size (at most " +
+                                          core::format_number(kTolerance) + " is accepted)");
+  }
+  return difference;
+}
+
+std::vector<std::string> GraphCut::block_parameters(std::int64_t index) const {
+  std::vector<std::string> names;
+  for (const auto& parameter : parts_->model->parameters()) {
+    if (belongs_to(parameter, parts_->map.container + "." + std::to_string(index) + ".")) {
+      names.push_back(parameter.name);
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> GraphCut::final_parameters() const {
+  std::set<std::string> used = parameters_of(*parts_->norm->graph(), *parts_->model);
+  used.erase(parts_->head.weight);
+  return {used.begin(), used.end()};
+}
+
+}  // namespace salf::model

@@ -1,0 +1,36 @@
+// Where is the head? The last product with a weight [V, D] on the way to the logits, and what stands around it.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "block_finder.h"
+#include "salf/model/script_model.h"
+
+namespace salf::model {
+
+struct HeadGraph {
+  torch::jit::Value* state = nullptr;  // [B, T, D]: what the head multiplies
+  std::string weight;                  // parameter name, [V, D]
+  std::string bias;                    // parameter name or ""
+  bool plain = false;                  // the logits are that product
+};
+
+// Inlines what follows the last block in `blocks.graph`, so that the product stands in its top level.
+// Throws Error(kBadModel).
+HeadGraph find_head(BlockGraph& blocks, const ScriptModel& model);
+
+// The name of the largest weight in which ids are looked up; "" if there is none.
+std::string find_embedding(const torch::jit::Graph& prefix, const ScriptModel& model);
+
+// Names of all parameters that a flat graph reads.
+std::set<std::string> parameters_of(const torch::jit::Graph& graph, const ScriptModel& model);
+
+// A slice input → output that must not need forward's arguments. Throws Error(kBadModel) naming `what`.
+GraphPointer slice_without_arguments(const GraphPointer& source, torch::jit::Value* input,
+                                     torch::jit::Value* output, const std::string& what);
+
+// The operator that writes in place to one of the graph's outputs; "" if none does.
+std::string written_in_place(const GraphPointer& graph);
+
+}  // namespace salf::model

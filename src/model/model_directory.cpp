@@ -1,0 +1,73 @@
+#include "salf/model/model_directory.h"
+
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+
+namespace salf::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kArchive = "model.pt";
+constexpr const char* kTokenizer = "tokenizer.json";
+constexpr const char* kTokenizerConfig = "tokenizer_config.json";
+constexpr const char* kConfig = "config.json";
+constexpr const char* kCard = "salf.json";
+
+fs::path if_exists(const fs::path& path) { return fs::is_regular_file(path) ? path : fs::path(); }
+
+std::int64_t context_of_config(const fs::path& config) {
+  const core::Json json = core::read_json_file(config);
+  for (const char* key : {"max_position_embeddings", "n_positions"}) {
+    const auto found = json.find(key);
+    if (found == json.end()) continue;
+    if (!found->is_number_integer() || found->get<std::int64_t>() < 1) {
+      throw Error(ErrorKind::kBadModel, config.string() + ": " + key + ": expected a whole number above 0, got " +
+                                            found->dump());
+    }
+    return found->get<std::int64_t>();
+  }
+  return 0;
+}
+
+void copy_if_there(const fs::path& from, const fs::path& to) {
+  if (from.empty() || !fs::is_regular_file(from) || (fs::exists(to) && fs::equivalent(from, to))) return;
+  core::write_file_atomically(to, core::read_file(from));
+}
+
+}  // namespace
+
+ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
+  if (!fs::exists(path)) throw Error(ErrorKind::kIo, path.string() + ": no such model");
+  const bool is_folder = fs::is_directory(path);
+  const fs::path folder = is_folder ? path : path.parent_path();
+  ModelFiles files;
+  files.archive = is_folder ? path / kArchive : path;
+  if (!fs::is_regular_file(files.archive)) {
+    throw Error(ErrorKind::kBadModel, path.string() + ": holds no " + kArchive +
+                                          "; expected a model directory (salf import makes one), a run directory of "
+                                          "salf train, or a TorchScript archive");
+  }
+  files.tokenizer = tokenizer.empty() ? if_exists(folder / kTokenizer) : fs::path(tokenizer);
+  if (!tokenizer.empty() && !fs::is_regular_file(files.tokenizer)) {
+    throw Error(ErrorKind::kIo, tokenizer + ": no such tokenizer file");
+  }
+  files.config = if_exists(folder / kConfig);
+  if (const fs::path card = if_exists(folder / kCard); !card.empty()) {
+    files.card = core::read_document<ModelCard>(card);
+  }
+  if (files.card.context == 0 && !files.config.empty()) files.card.context = context_of_config(files.config);
+  return files;
+}
+
+void write_model_files(const fs::path& directory, const ModelFiles& from, const ModelCard& card) {
+  copy_if_there(from.tokenizer, directory / kTokenizer);
+  if (!from.tokenizer.empty()) {
+    copy_if_there(from.tokenizer.parent_path() / kTokenizerConfig, directory / kTokenizerConfig);
+  }
+  copy_if_there(from.config, directory / kConfig);
+  core::write_document(directory / kCard, card);
+}
+
+}  // namespace salf::model

@@ -1,0 +1,161 @@
+#include "salf/model/script_model.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/tensorexpr_fuser.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <fstream>
+#include <map>
+#include <unordered_map>
+
+#include "archive_scan.h"
+#include "logits.h"
+#include "program.h"
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/tensor/device.h"
+
+namespace torch::jit {
+TORCH_API void setGraphExecutorOptimize(bool optimize);
+}
+
+namespace salf::model {
+
+namespace jit = torch::jit;
+
+namespace {
+
+// Every graph runs as written: the profiling executor and its fusers take seconds for the first steps, and
+// TorchScript's own autodiff is known to give other gradients than eager PyTorch.
+void turn_off_graph_optimizer() {
+  jit::getProfilingMode() = false;
+  jit::setGraphExecutorOptimize(false);
+  jit::setTensorExprFuserEnabled(false);
+}
+
+std::vector<Parameter> unique_parameters(const jit::Module& module) {
+  std::vector<Parameter> parameters;
+  std::unordered_map<const void*, std::size_t> seen;
+  for (const auto& named : module.named_parameters(/*recurse=*/true)) {
+    const auto [entry, fresh] = seen.emplace(named.value.unsafeGetTensorImpl(), parameters.size());
+    if (fresh) {
+      parameters.push_back({named.name, {}, named.value});
+    } else {
+      parameters[entry->second].aliases.push_back(named.name);
+    }
+  }
+  return parameters;
+}
+
+}  // namespace
+
+struct ScriptModel::State {
+  explicit State(const jit::Module& loaded, c10::Device on)
+      : module(loaded),
+        device(on),
+        signature(forward_signature(loaded)),
+        parameters(unique_parameters(loaded)),
+        whole(copy_forward(loaded), loaded, on, "forward") {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      loaded_requires_grad.push_back(parameters[i].tensor.requires_grad());
+      by_name[parameters[i].name] = i;
+      for (const auto& alias : parameters[i].aliases) by_name[alias] = i;
+    }
+  }
+
+  jit::Module module;
+  c10::Device device;
+  ForwardSignature signature;
+  std::vector<Parameter> parameters;
+  std::map<std::string, std::size_t> by_name;
+  std::vector<bool> loaded_requires_grad;
+  Program whole;
+};
+
+ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device) {
+  turn_off_graph_optimizer();
+  scan_archive(archive);
+  try {
+    jit::Module module = jit::load(archive.string(), device);
+    module.eval();
+    ScriptModel model(module);
+    model.state_->device = device;
+    return model;
+  } catch (const c10::Error& error) {
+    throw Error(ErrorKind::kBadModel,
+                archive.string() + ": not a TorchScript archive that can be loaded: " + tensor::error_text(error));
+  }
+}
+
+ScriptModel::ScriptModel(const jit::Module& module) {
+  turn_off_graph_optimizer();
+  c10::Device device = c10::kCPU;
+  for (const at::Tensor& tensor : module.parameters(true)) device = tensor.device();
+  state_ = std::make_unique<State>(module, device);
+}
+
+ScriptModel::~ScriptModel() = default;
+ScriptModel::ScriptModel(ScriptModel&&) noexcept = default;
+ScriptModel& ScriptModel::operator=(ScriptModel&&) noexcept = default;
+
+at::Tensor ScriptModel::forward(const tensor::Batch& batch) const {
+  auto outputs = state_->whole.run(forward_arguments(state_->signature, batch, state_->device));
+  return pick_logits(outputs.at(0), batch);
+}
+
+const std::vector<Parameter>& ScriptModel::parameters() const { return state_->parameters; }
+
+const Parameter& ScriptModel::parameter(const std::string& name) const {
+  const auto found = state_->by_name.find(name);
+  if (found == state_->by_name.end()) {
+    throw Error(ErrorKind::kInternal, "no parameter is called '" + name + "'");
+  }
+  return state_->parameters[found->second];
+}
+
+std::int64_t ScriptModel::parameter_count() const {
+  std::int64_t count = 0;
+  for (const auto& parameter : state_->parameters) count += parameter.tensor.numel();
+  return count;
+}
+
+void ScriptModel::save(const std::filesystem::path& archive) const {
+  core::AtomicFile file(archive);
+  std::vector<bool> present;
+  for (std::size_t i = 0; i < state_->parameters.size(); ++i) {
+    at::Tensor tensor = state_->parameters[i].tensor;
+    present.push_back(tensor.requires_grad());
+    tensor.requires_grad_(state_->loaded_requires_grad[i]);
+  }
+  jit::Module module = state_->module;
+  bool written = false;
+  std::string reason;
+  try {
+    if (!state_->device.is_cpu()) module.to(c10::kCPU);
+    // A stream, not a file name: the archive's inner folder would carry the temporary name.
+    std::ofstream out(file.temporary_path(), std::ios::binary);
+    module.save(out);
+    out.close();
+    written = out.good();
+  } catch (const c10::Error& error) {
+    reason = ": " + tensor::error_text(error);
+  }
+  if (!state_->device.is_cpu()) module.to(state_->device);
+  for (std::size_t i = 0; i < state_->parameters.size(); ++i) {
+    at::Tensor tensor = state_->parameters[i].tensor;
+    tensor.requires_grad_(present[i]);
+  }
+  if (!written) {
+    throw Error(ErrorKind::kIo, archive.string() + ": cannot be written" + reason + "; is the disk full?");
+  }
+  file.commit();
+}
+
+c10::Device ScriptModel::device() const { return state_->device; }
+bool ScriptModel::takes_mask() const { return state_->signature.mask.has_value(); }
+bool ScriptModel::mask_optional() const { return state_->signature.mask_optional; }
+const jit::Module& ScriptModel::module() const { return state_->module; }
+
+}  // namespace salf::model
