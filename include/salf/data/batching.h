@@ -1,0 +1,70 @@
+// Which documents share a batch, in which order do batches come, and how do they become tensors?
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "salf/core/fields.h"
+#include "salf/data/dataset.h"
+#include "salf/tensor/batch.h"
+
+namespace salf::data {
+
+struct BatchOptions {
+  std::int64_t batch_tokens = 1024;  // padded tokens of a batch at most
+  std::int64_t pack = 0;             // >0: documents joined into blocks of this many tokens
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9),
+          self.batch_tokens);
+    visit(Field{"pack", "join documents into blocks of this many tokens; 0: rows stay documents"}.range(0, 1e7),
+          self.pack);
+  }
+};
+
+// A batch before it is tensors: which rows it holds. A row is a document, or with pack a block.
+struct BatchPlan {
+  std::vector<std::int64_t> rows;
+  std::int64_t length = 0;  // tokens of the longest row
+};
+
+// Rows of one split, ready to be batched. Keeps a reference to `dataset`, which must outlive it.
+class Batcher {
+ public:
+  // `documents`: indices into dataset.documents. Packed blocks join the documents in this order; the last
+  // partial block is kept, right-padded. `padding_id` fills. Throws Error(kBadInput) if batch_tokens is smaller
+  // than one packed block, or than the longest document.
+  Batcher(const Dataset& dataset, std::vector<std::int64_t> documents, BatchOptions options,
+          std::int64_t padding_id);
+
+  // The batches of one epoch: rows are put in buckets by length and batches shuffled, all from
+  // (seed, epoch): the same on every machine. Every row occurs once.
+  std::vector<BatchPlan> epoch(std::uint64_t seed, std::int64_t epoch) const;
+  // The same rows without shuffling, sorted by length: for evaluation and analysis.
+  std::vector<BatchPlan> in_order() const;
+
+  tensor::Batch make(const BatchPlan& plan) const;
+
+  std::int64_t rows() const;
+  std::int64_t real_tokens() const;
+  std::int64_t supervised_tokens() const;
+  std::int64_t longest_row() const;
+
+ private:
+  struct Row {
+    std::vector<std::int64_t> ids, labels, documents;
+  };
+  Row row(std::int64_t index) const;
+  std::vector<BatchPlan> fill(std::vector<std::int64_t> order) const;
+
+  const Dataset& dataset_;
+  std::vector<std::int64_t> documents_;
+  BatchOptions options_;
+  std::int64_t padding_id_;
+  std::vector<std::int64_t> lengths_;       // tokens of each row
+  std::vector<std::int64_t> first_token_;   // with pack: where each document begins in the joined stream
+};
+
+}  // namespace salf::data

@@ -1,0 +1,54 @@
+// Options that every command has, and those that every command with a model has.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "salf/core/fields.h"
+
+namespace salf::tools {
+
+enum class DataType { kFloat32, kBFloat16 };
+inline std::vector<core::EnumName<DataType>> enum_names(DataType) {
+  return {{DataType::kFloat32, "f32"}, {DataType::kBFloat16, "bf16"}};
+}
+
+struct CommonOptions {
+  bool json = false;
+  bool force = false;
+  bool quiet = false;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"json", "print the result on stdout as JSON"}, self.json);
+    visit(Field{"force", "replace an earlier result"}, self.force);
+    visit(Field{"quiet", "no progress and no notes on stderr"}, self.quiet);
+  }
+};
+
+struct ModelOptions {
+  std::string model;      // model directory, run directory or archive
+  std::string tokenizer;  // "": the one beside the model
+  std::string blocks;     // attribute path of the blocks; "": found
+  std::string device = "cpu";
+  DataType dtype = DataType::kFloat32;  // of autocast on CUDA
+  std::int64_t threads = 0;
+  std::int64_t seed = 1;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"model", "model directory, run directory or TorchScript archive"}, self.model);
+    visit(Field{"tokenizer", "tokenizer.json to use instead of the model's own"}, self.tokenizer);
+    visit(Field{"blocks", "attribute path of the blocks (model.layers) where they are not found by themselves"},
+          self.blocks);
+    visit(Field{"device", "cpu, cuda or cuda:N"}, self.device);
+    visit(Field{"dtype", "type of autocast on CUDA: f32 or bf16"}, self.dtype);
+    visit(Field{"threads", "threads of one operator; 0: as many as cores"}.range(0, 1024), self.threads);
+    visit(Field{"seed", "every random choice follows from it"}.range(0, 9e15), self.seed);
+  }
+};
+
+}  // namespace salf::tools

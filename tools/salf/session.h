@@ -1,0 +1,42 @@
+// How does a command open a model? One place that finds the files, loads the tokenizer, the archive and the cut.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <memory>
+
+#include "common_options.h"
+#include "salf/core/progress.h"
+#include "salf/data/dataset.h"
+#include "salf/data/tokenizer.h"
+#include "salf/model/graph_cut.h"
+#include "salf/model/model_directory.h"
+#include "salf/model/script_model.h"
+#include "salf/types/layer_profile.h"
+#include "salf/types/model_shape.h"
+
+namespace salf::tools {
+
+// An open model and what belongs to it. Opening proves the taps (GraphCut).
+struct ModelSession {
+  model::ModelFiles files;
+  std::string weights_hash;  // SHA-256 of the archive
+  c10::Device device;
+  std::unique_ptr<data::Tokenizer> tokenizer;  // null if the model has none and the command needs none
+  std::unique_ptr<model::ScriptModel> model;
+  std::unique_ptr<model::GraphCut> cut;
+
+  types::ModelShape shape() const;
+};
+
+// Throws as its parts do; Error(kBadModel) when the tokenizer has ids beyond the model's vocabulary.
+ModelSession open_model(const ModelOptions& options, bool needs_tokenizer);
+
+// Reads the data with the session's tokenizer, logs what was left out.
+data::Dataset open_data(const data::DataOptions& options, const ModelSession& session,
+                        core::Progress& progress);
+
+types::Provenance provenance(const ModelSession& session, const data::Dataset* dataset,
+                             const std::string& data_path, const std::string& model_path);
+
+}  // namespace salf::tools
