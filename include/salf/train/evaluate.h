@@ -1,0 +1,107 @@
+// How good is the model on held-out rows? Loss, perplexity and next-token accuracy per supervised
+// token, and multiple-choice accuracy, with intervals over documents.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "salf/core/fields.h"
+#include "salf/core/progress.h"
+#include "salf/data/batching.h"
+#include "salf/data/dataset.h"
+#include "salf/model/graph_cut.h"
+
+namespace salf::train {
+
+// A figure with its 95 % interval; low and high are NaN (null) where it cannot be told.
+struct Figure {
+  double value = 0.0;
+  double low = 0.0;
+  double high = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"value"}, self.value);
+    visit(Field{"low"}, self.low);
+    visit(Field{"high"}, self.high);
+  }
+};
+
+struct DocumentLoss {
+  std::int64_t document = 0;  // index in the dataset
+  double loss = 0.0;          // summed over its supervised tokens, nats
+  double correct = 0.0;       // supervised tokens with the right guess
+  double tokens = 0.0;        // supervised tokens
+};
+
+// Intervals are mean ± 1.96 standard errors, clustered by document; perplexity's are those of the
+// loss, exponentiated.
+struct Evaluation {
+  std::int64_t documents = 0;
+  std::int64_t tokens = 0;  // real tokens read
+  std::int64_t supervised_tokens = 0;
+  Figure loss;                  // nats per supervised token
+  double standard_error = 0.0;  // of the loss; NaN with fewer than two documents
+  Figure perplexity;
+  Figure accuracy;  // share of supervised tokens that were the model's first guess
+  double seconds = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"documents"}, self.documents);
+    visit(Field{"tokens"}, self.tokens);
+    visit(Field{"supervised_tokens"}, self.supervised_tokens);
+    visit(Field{"loss"}, self.loss);
+    visit(Field{"standard_error"}, self.standard_error);
+    visit(Field{"perplexity"}, self.perplexity);
+    visit(Field{"accuracy"}, self.accuracy);
+    visit(Field{"seconds"}, self.seconds);
+  }
+};
+
+struct ChoiceEvaluation {
+  std::int64_t rows = 0;
+  std::int64_t correct = 0;
+  Figure accuracy;  // Wilson's interval (Wilson 1927) over rows
+  double seconds = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"rows"}, self.rows);
+    visit(Field{"correct"}, self.correct);
+    visit(Field{"accuracy"}, self.accuracy);
+    visit(Field{"seconds"}, self.seconds);
+  }
+};
+
+struct EvaluateOptions {
+  c10::ScalarType autocast = c10::ScalarType::Float;  // on CUDA
+  std::function<bool()> keep_going;  // asked before each batch; false ends it without a result
+  std::vector<DocumentLoss>* documents =
+      nullptr;  // if set, receives each document's sums, by index
+};
+
+// Streams all rows of `batcher`; nothing if keep_going said so. With no supervised token all
+// figures are NaN.
+std::optional<Evaluation> evaluate(const model::GraphCut& cut, const data::Batcher& batcher,
+                                   const EvaluateOptions& options, core::Progress& progress);
+
+// A row counts as right if its answer has the largest likelihood per byte of the option's text;
+// ties go to the earlier option. `batch_tokens`: padded tokens of a batch at most (one option at
+// least).
+ChoiceEvaluation evaluate_choices(const model::GraphCut& cut,
+                                  const std::vector<data::ChoiceRow>& rows,
+                                  std::int64_t batch_tokens, const EvaluateOptions& options,
+                                  core::Progress& progress);
+
+// Wilson's 95 % interval of `successes` in `trials`. REQUIRES: trials > 0
+Figure wilson(std::int64_t successes, std::int64_t trials);
+
+}  // namespace salf::train

@@ -1,0 +1,37 @@
+// Which parameters does a cut train?
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "salf/model/graph_cut.h"
+#include "salf/model/script_model.h"
+
+namespace salf::train {
+
+// Within its life, requires_grad of the model's parameters is that of a cut. At the end gradients
+// are dropped and requires_grad is what it was, so that the model is saved as it was loaded.
+//   eof 0: every floating-point parameter is trained, embedding and head included.
+//   eof ≥ 1: blocks eof … L-1 and the final norm are trained; embedding, blocks 0 … eof-1, the head
+//   and whatever belongs to none of these (position embeddings) are frozen.
+class Freeze {
+ public:
+  // REQUIRES: 0 ≤ eof < L; model outlives this.
+  Freeze(const model::ScriptModel& model, const model::GraphCut& cut, std::int64_t eof);
+  ~Freeze();
+  Freeze(const Freeze&) = delete;
+  Freeze& operator=(const Freeze&) = delete;
+
+  const std::vector<model::Parameter>& trained() const { return trained_; }
+  const std::vector<model::Parameter>& frozen() const { return frozen_; }
+  std::int64_t trained_count() const;  // elements
+
+  // Throws Error(kInternal), naming it, if a frozen parameter has a gradient.
+  void check() const;
+
+ private:
+  std::vector<model::Parameter> trained_, frozen_;
+  std::vector<bool> trained_before_, frozen_before_;  // requires_grad as loaded
+};
+
+}  // namespace salf::train

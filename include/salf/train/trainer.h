@@ -1,0 +1,121 @@
+// How does a plan become a tuned model? The training loop: the prefix runs without autograd, the
+// rest is tuned with AdamW under the plan's budget, is evaluated on held-out rows, and can be
+// stopped and resumed at any step.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salf/core/fields.h"
+#include "salf/core/json.h"
+#include "salf/core/progress.h"
+#include "salf/data/batching.h"
+#include "salf/model/graph_cut.h"
+#include "salf/model/script_model.h"
+#include "salf/types/freeze_plan.h"
+#include "salf/types/run_record.h"
+
+namespace salf::train {
+
+struct TrainOptions {
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  // Batches here are small (a thousand tokens), and the second moment should average over a fixed
+  // number of tokens rather than of steps (Marek et al. 2025, arXiv 2507.07101): so 0.999 and not
+  // the 0.95 of pre-training with millions of tokens a batch.
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double clip = 1.0;          // global gradient norm; 0: no clipping
+  std::int64_t patience = 3;  // evaluations in a row without a better one; 0: no early stopping
+  double checkpoint_seconds = 600.0;  // between checkpoints; 0: only when interrupted
+  std::int64_t checkpoint_steps = 0;  // also every so many steps; 0: by seconds alone
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"weight_decay", "decoupled weight decay, none on norms and biases"}.range(0, 10),
+          self.weight_decay);
+    visit(Field{"beta1", "AdamW: decay of the first moment"}.range(0, 0.999999), self.beta1);
+    visit(Field{"beta2", "AdamW: decay of the second moment"}.range(0, 0.9999999), self.beta2);
+    visit(Field{"epsilon", "AdamW: added to the root of the second moment"}.positive(),
+          self.epsilon);
+    visit(Field{"clip", "largest global norm of the gradient; 0: no clipping"}.range(0, 1e9),
+          self.clip);
+    visit(Field{"patience", "stop after so many evaluations without a better one; 0: never"}.range(
+              0, 1e6),
+          self.patience);
+    visit(
+        Field{"checkpoint_seconds", "seconds between checkpoints; 0: only when interrupted"}.range(
+            0, 1e9),
+        self.checkpoint_seconds);
+    visit(Field{"checkpoint_steps", "a checkpoint every so many steps; 0: by seconds alone"}.range(
+              0, 1e9),
+          self.checkpoint_steps);
+  }
+};
+
+// What repeats a run byte for byte without looking at the clock.
+struct Replay {
+  std::int64_t cooldown_start = 0;
+  std::int64_t steps = 0;
+  std::vector<std::int64_t> evaluated;  // steps at which the dev split was evaluated
+};
+// Throws Error(kBadInput) if the record is of a run that did not end by itself (interrupted,
+// running).
+Replay replay_of(const types::RunRecord& record);
+
+// All that a run needs. The references must outlive train().
+struct TrainInputs {
+  const model::ScriptModel& model;
+  const model::GraphCut& cut;
+  const data::Batcher& train;
+  const data::Batcher& dev;  // without rows: no evaluation, the last weights are kept
+  const types::FreezePlan&
+      plan;  // eof, steps, learning_rate, accumulate, budget, evaluations are read
+  TrainOptions options;
+  std::uint64_t seed = 1;  // order of the batches
+  c10::ScalarType autocast =
+      c10::ScalarType::Float;    // bf16 on CUDA: products in it, weights stay f32
+  std::filesystem::path folder;  // for metrics.jsonl and checkpoints; exists
+  // What may not change when the run is resumed (hashes of model and data, options of the caller);
+  // the plan and the trainer's own options are added here.
+  core::Json identity = core::Json::object();
+  bool resume = false;  // go on from the folder's latest checkpoint
+  std::optional<Replay> replay;
+  // Seconds of the budget that this process has spent so far, analysis and loading included;
+  // empty: core::process_seconds. A resumed run adds what the checkpoint had spent.
+  std::function<double()> clock;
+  double closing_seconds =
+      0.0;  // what the caller still has to do inside the budget: saving the model
+  // FLOPs of one training batch; needed for budgets in FLOPs and shares, and for the record.
+  std::function<double(const tensor::Batch&)> batch_flops;
+  double budget_flops = 0.0;  // a share or FLOP budget, resolved, less what was spent before
+};
+
+// Runs the plan and returns the record (provenance, predictions and the whole budget's other parts
+// are the caller's). At the end the model holds the best evaluated weights (record.best), also when
+// the run diverged or was interrupted; an interrupted run has a checkpoint of where it stood.
+//
+// metrics.jsonl in the folder receives a line a step,
+//   {"step": 1, "epoch": 0, "tokens": …, "supervised_tokens": …, "seconds": …, "loss": …, "lr": …,
+//    "budget_spent": …}
+// (steps from 1, epochs from 0, tokens cumulative, seconds of this step, loss in nats per
+// supervised token of the step before its update, budget_spent the share 0 … 1 of the budget), and
+// a line an evaluation,
+//   {"step": …, "dev_loss": …, "seconds": …}
+// (steps done before it).
+//
+// Budgets: steps and epochs end with plan.steps; tokens, FLOPs and shares end earlier where the
+// next step's batches would exceed the amount; seconds end by the clock (pacer.h), whatever
+// plan.steps says, which then only spaces the evaluations and the warm-up.
+//
+// Throws Error(kUsage) for a resume that does not fit, Error(kIo), Error(kInternal).
+types::RunRecord train(const TrainInputs& inputs, core::Progress& progress);
+
+}  // namespace salf::train

@@ -1,0 +1,233 @@
+#include "salf/train/head_loss.h"
+
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "salf/core/error.h"
+#include "salf/tensor/shapes.h"
+
+namespace salf::train {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+std::int64_t chunk_rows(std::int64_t vocabulary, std::int64_t chunk_elements) {
+  return std::max<std::int64_t>(1, chunk_elements / std::max<std::int64_t>(1, vocabulary));
+}
+
+// The type in which autocast would multiply, or the weight's own.
+at::ScalarType product_type(const at::Tensor& weight) {
+  const auto device = weight.device().type();
+  return at::autocast::is_autocast_enabled(device) ? at::autocast::get_autocast_dtype(device)
+                                                   : weight.scalar_type();
+}
+
+// Sums are kept in f32 even where products are bf16; f64 stays f64.
+at::ScalarType sum_type(const at::Tensor& weight) {
+  return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+// The head's weight in the type of the products, cast once and not once a chunk.
+struct Head {
+  at::Tensor weight, bias;
+
+  Head(const at::Tensor& live_weight, const at::Tensor& live_bias)
+      : weight(live_weight.detach().to(product_type(live_weight))) {
+    if (live_bias.defined()) bias = live_bias.detach().to(weight.scalar_type());
+  }
+  // [N, D] → [N, V]
+  at::Tensor logits(const at::Tensor& state) const {
+    return bias.defined() ? at::addmm(bias, state, weight.t()) : at::mm(state, weight.t());
+  }
+};
+
+// Loss and gradients of all rows, in one pass over chunks.
+struct Pass {
+  at::Tensor loss;  // [] f64, unscaled
+  at::Tensor state, weight, bias;  // gradients, scaled
+};
+
+struct Wanted {
+  bool weight = false, bias = false;
+};
+
+Pass run_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head, at::ScalarType sums,
+              Wanted wanted, double scale, std::int64_t rows) {
+  Pass pass;
+  pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
+  pass.state = at::empty_like(state);
+  const auto gradient = state.options().dtype(sums);
+  if (wanted.weight) pass.weight = at::zeros(head.weight.sizes(), gradient);
+  if (wanted.bias) pass.bias = at::zeros(head.weight.size(0), gradient);
+  for (std::int64_t first = 0; first < state.size(0); first += rows) {
+    const std::int64_t count = std::min(rows, state.size(0) - first);
+    const at::Tensor chunk = state.narrow(0, first, count).to(head.weight.scalar_type());
+    const at::Tensor target = labels.narrow(0, first, count).unsqueeze(1);
+    at::Tensor scores = at::_log_softmax(head.logits(chunk).to(sums), 1, false);
+    pass.loss -= scores.gather(1, target).sum(at::kDouble);
+    // d loss / d logits = softmax − onehot
+    scores.exp_().scatter_add_(1, target, at::zeros_like(target, gradient).sub_(1.0));
+    const at::Tensor slope = scores.to(head.weight.scalar_type());
+    pass.state.narrow(0, first, count).copy_(at::mm(slope, head.weight).mul_(scale));
+    if (wanted.weight) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums), 1, scale);
+    if (wanted.bias) pass.bias.add_(scores.sum(0), scale);
+  }
+  return pass;
+}
+
+at::Tensor times(const at::Tensor& gradient, const at::Tensor& factor) {
+  return gradient.defined() ? gradient.mul(factor.to(gradient.scalar_type())) : gradient;
+}
+
+// Gradients were made in forward; backward only multiplies them by what comes from above.
+struct MadeGradients {
+  static variable_list hand_back(AutogradContext* context, const variable_list& outer) {
+    variable_list gradients;
+    for (const char* name : {"state", "weight", "bias"}) {
+      const auto entry = context->saved_data.find(name);
+      gradients.push_back(entry == context->saved_data.end() ? at::Tensor()
+                                                             : times(entry->second.toTensor(), outer[0]));
+    }
+    context->saved_data.clear();
+    return gradients;
+  }
+  static void keep(AutogradContext* context, const Pass& pass) {
+    if (pass.state.defined()) context->saved_data["state"] = pass.state;
+    if (pass.weight.defined()) context->saved_data["weight"] = pass.weight;
+    if (pass.bias.defined()) context->saved_data["bias"] = pass.bias;
+  }
+};
+
+struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& state, const at::Tensor& weight,
+                            const at::Tensor& bias, const at::Tensor& labels, double scale,
+                            std::int64_t chunk_elements) {
+    const Head head(weight, bias);
+    // The casts are made above: autocast would cast the frozen weight again in every chunk.
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    const Wanted wanted{weight.requires_grad(), bias.defined() && bias.requires_grad()};
+    const Pass pass = run_pass(state, labels, head, sum_type(weight), wanted, scale,
+                               chunk_rows(weight.size(0), chunk_elements));
+    MadeGradients::keep(context, pass);
+    return pass.loss * scale;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    variable_list gradients = MadeGradients::hand_back(context, outer);
+    gradients.resize(6);  // labels, scale and chunk size have none
+    return gradients;
+  }
+};
+
+// −log likelihood of each label, [N] f64.
+at::Tensor label_losses(const at::Tensor& logits, const at::Tensor& labels) {
+  const at::Tensor wide = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+  return -at::_log_softmax(wide, 1, false).gather(1, labels.unsqueeze(1)).squeeze(1).to(at::kDouble);
+}
+
+// A head that does more than the product: autograd makes its gradients, one chunk at a time.
+Pass general_pass(const model::GraphCut& cut, const at::Tensor& state, const at::Tensor& labels,
+                  double scale, std::int64_t rows) {
+  Pass pass;
+  pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
+  pass.state = at::empty_like(state);
+  const at::Tensor weight = cut.head_weight();
+  const at::Tensor bias = cut.head_bias();
+  const bool with_weight = weight.requires_grad();
+  const bool with_bias = bias.defined() && bias.requires_grad();
+  for (std::int64_t first = 0; first < state.size(0); first += rows) {
+    const std::int64_t count = std::min(rows, state.size(0) - first);
+    const at::AutoGradMode record(true);
+    const at::Tensor chunk = state.narrow(0, first, count).detach().requires_grad_(true);
+    const at::Tensor loss = label_losses(cut.head(chunk), labels.narrow(0, first, count)).sum();
+    variable_list inputs{chunk};
+    if (with_weight) inputs.push_back(weight);
+    if (with_bias) inputs.push_back(bias);
+    const variable_list made = torch::autograd::grad({loss * scale}, inputs);
+    const at::NoGradGuard quiet;
+    pass.loss += loss.detach();
+    pass.state.narrow(0, first, count).copy_(made[0]);
+    if (with_weight) pass.weight = pass.weight.defined() ? pass.weight.add_(made[1]) : made[1];
+    if (with_bias) pass.bias = pass.bias.defined() ? pass.bias.add_(made.back()) : made.back();
+  }
+  return pass;
+}
+
+struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& state, const at::Tensor& weight,
+                            const at::Tensor& /*bias*/, const at::Tensor& labels,
+                            const model::GraphCut* cut, double scale, std::int64_t chunk_elements) {
+    const Pass pass =
+        general_pass(*cut, state, labels, scale, chunk_rows(weight.size(0), chunk_elements));
+    MadeGradients::keep(context, pass);
+    return pass.loss * scale;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    variable_list gradients = MadeGradients::hand_back(context, outer);
+    gradients.resize(7);
+    return gradients;
+  }
+};
+
+}  // namespace
+
+Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
+  tensor::check_shape(state, {batch.rows(), batch.length(), tensor::kAny}, "state before the head");
+  const at::Tensor labels = batch.labels.reshape({-1});
+  const at::Tensor where = labels.ne(tensor::kNoLabel).nonzero().squeeze(1);
+  Supervised picked;
+  picked.state = state.reshape({-1, state.size(2)}).index_select(0, where.to(state.device()));
+  picked.labels = labels.index_select(0, where).to(state.device());
+  picked.documents = batch.documents.reshape({-1}).index_select(0, where);
+  return picked;
+}
+
+at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels, const at::Tensor& weight,
+                                const at::Tensor& bias, double scale, std::int64_t chunk_elements) {
+  return LinearCrossEntropy::apply(state, weight, bias, labels, scale, chunk_elements);
+}
+
+at::Tensor head_loss(const model::GraphCut& cut, const Supervised& supervised, double scale,
+                     std::int64_t chunk_elements) {
+  const at::Tensor weight = cut.head_weight();
+  const at::Tensor bias = cut.head_bias();
+  if (cut.map().plain_head) {
+    return linear_cross_entropy(supervised.state, supervised.labels, weight, bias, scale, chunk_elements);
+  }
+  return GeneralCrossEntropy::apply(supervised.state, weight, bias, supervised.labels, &cut, scale,
+                                    chunk_elements);
+}
+
+PositionScores score_positions(const model::GraphCut& cut, const Supervised& supervised,
+                               std::int64_t chunk_elements) {
+  const at::NoGradGuard quiet;
+  const std::int64_t total = supervised.labels.size(0);
+  const std::int64_t rows = chunk_rows(cut.map().vocabulary, chunk_elements);
+  std::vector<at::Tensor> losses, correct;
+  for (std::int64_t first = 0; first < total; first += rows) {
+    const std::int64_t count = std::min(rows, total - first);
+    const at::Tensor labels = supervised.labels.narrow(0, first, count);
+    const at::Tensor logits = cut.head(supervised.state.narrow(0, first, count));
+    losses.push_back(label_losses(logits, labels).cpu());
+    correct.push_back(logits.argmax(1).eq(labels).cpu());
+  }
+  if (losses.empty()) return {at::zeros({0}, at::kDouble), at::zeros({0}, at::kBool)};
+  return {at::cat(losses), at::cat(correct)};
+}
+
+}  // namespace salf::train

@@ -1,0 +1,238 @@
+#include "salf/train/probe.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/randn_like.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/statistics.h"
+#include "salf/tensor/device.h"
+#include "salf/train/freeze.h"
+#include "salf/train/head_loss.h"
+#include "salf/train/optimizer.h"
+#include "step_runner.h"
+
+namespace salf::train {
+namespace {
+
+// Elements of the scratch optimizer: far beyond the caches, little beside a model.
+constexpr std::int64_t kOptimizerElements = 16'000'000;
+constexpr int kOptimizerSteps = 3;
+
+// Seconds of one batch, cut in the middle.
+struct Sample {
+  double make = 0.0, embedding = 0.0, prefix = 0.0, suffix = 0.0, head = 0.0, backward = 0.0;
+  double head_forward = 0.0;
+  double tokens = 0.0, supervised = 0.0;
+};
+
+double median_rate(const std::vector<Sample>& samples, double (*rate)(const Sample&)) {
+  std::vector<double> rates;
+  for (const Sample& sample : samples) rates.push_back(rate(sample));
+  return rates.empty() ? 0.0 : std::max(0.0, core::median(rates));
+}
+
+// Batches of an epoch at even ranks of their length: short, middle and long rows. The longest comes first, as
+// the warm-up.
+std::vector<data::BatchPlan> choose(const data::Batcher& batcher, const ProbeOptions& options) {
+  std::vector<data::BatchPlan> plans = batcher.epoch(options.seed, 0);
+  if (plans.empty()) throw Error(ErrorKind::kBadInput, "timing: the training split has no documents");
+  std::stable_sort(plans.begin(), plans.end(), [](const auto& a, const auto& b) { return a.length < b.length; });
+  std::vector<data::BatchPlan> chosen{plans.back()};
+  const auto count = std::min<std::size_t>(static_cast<std::size_t>(options.batches), plans.size());
+  // The middle first, so that a short time still gives the typical batch.
+  std::vector<std::size_t> ranks;
+  for (std::size_t i = 0; i < count; ++i) ranks.push_back((2 * i + 1) * plans.size() / (2 * count));
+  std::stable_sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) {
+    const auto far = [&](std::size_t rank) { return rank > plans.size() / 2 ? rank - plans.size() / 2
+                                                                            : plans.size() / 2 - rank; };
+    return far(a) < far(b);
+  });
+  for (const std::size_t rank : ranks) chosen.push_back(plans[rank]);
+  return chosen;
+}
+
+class Probe {
+ public:
+  Probe(const model::ScriptModel& model, const model::GraphCut& cut, const data::Batcher& batcher,
+        const ProbeOptions& options)
+      : model_(model),
+        cut_(cut),
+        batcher_(batcher),
+        options_(options),
+        device_(cut.head_weight().device()),
+        blocks_(cut.map().blocks),
+        eof_(cut.map().blocks / 2) {}
+
+  types::MeasuredCost measure(core::Progress& progress) {
+    const core::Stopwatch watch;
+    const std::vector<data::BatchPlan> plans = choose(batcher_, options_);
+    progress.begin("timing", static_cast<std::int64_t>(plans.size()) - 1, "batches");
+    types::MeasuredCost cost;
+    std::vector<Sample> samples;
+    {
+      const Freeze freeze(model_, cut_, eof_);
+      time_batch(plans.front(), freeze);
+      for (std::size_t i = 1; i < plans.size(); ++i) {
+        if (!samples.empty() && watch.seconds() > options_.seconds) break;
+        samples.push_back(time_batch(plans[i], freeze));
+        progress.update(static_cast<std::int64_t>(i), "");
+      }
+    }
+    rates(samples, cost);
+    time_full_training(plans[1], cost);
+    cost.optimizer = optimizer_rate();
+    cost.save = save_rate();
+    progress.end();
+    return cost;
+  }
+
+ private:
+  Sample time_batch(const data::BatchPlan& plan, const Freeze& freeze) const {
+    Sample sample;
+    PhaseClock clock(device_);
+    const tensor::Batch batch = batcher_.make(plan);
+    clock.lap(sample.make);
+    sample.tokens = static_cast<double>(batch.padded_tokens());
+    sample.supervised = static_cast<double>(std::max<std::int64_t>(1, batch.supervised_tokens));
+    at::Tensor loss;
+    {
+      const tensor::AutocastGuard guard(device_, options_.autocast);
+      const at::Tensor hidden = frozen_part(batch, clock, sample);
+      const at::AutoGradMode record(true);
+      const at::Tensor state = cut_.suffix(hidden, batch, eof_);
+      clock.lap(sample.suffix);
+      const Supervised picked = supervised(state, batch);
+      loss = head_loss(cut_, picked, 1.0 / sample.supervised);
+      clock.lap(sample.head);
+      score_positions(cut_, picked);
+      clock.lap(sample.head_forward);
+    }
+    loss.backward();
+    clock.lap(sample.backward);
+    drop_gradients(freeze);
+    return sample;
+  }
+
+  at::Tensor frozen_part(const tensor::Batch& batch, PhaseClock& clock, Sample& sample) const {
+    const at::NoGradGuard quiet;
+    cut_.prefix(batch, 0);
+    clock.lap(sample.embedding);
+    at::Tensor hidden = cut_.prefix(batch, eof_);
+    clock.lap(sample.prefix);
+    return hidden;
+  }
+
+  static void drop_gradients(const Freeze& freeze) {
+    for (const auto& parameter : freeze.trained()) parameter.tensor.mutable_grad() = at::Tensor();
+  }
+
+  void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {
+    const auto above = static_cast<double>(blocks_ - eof_);
+    cost.block_forward_trained = median_rate(samples, [](const Sample& s) { return s.suffix / s.tokens; }) / above;
+    cost.block_backward = median_rate(samples, [](const Sample& s) { return s.backward / s.tokens; }) / above;
+    cost.block_forward =
+        eof_ > 0 ? median_rate(samples, [](const Sample& s) { return (s.prefix - s.embedding) / s.tokens; }) /
+                       static_cast<double>(eof_)
+                 : cost.block_forward_trained;
+    cost.head = median_rate(samples, [](const Sample& s) { return s.head / s.supervised; });
+    cost.head_forward = median_rate(samples, [](const Sample& s) { return s.head_forward / s.supervised; });
+    cost.step_fixed = median_rate(samples, [](const Sample& s) { return s.make + s.embedding; });
+    cost.timed_batches = static_cast<std::int64_t>(samples.size());
+  }
+
+  // What eof 0 pays on top: the gradient of the head's weight, and of the embedding.
+  void time_full_training(const data::BatchPlan& plan, types::MeasuredCost& cost) const {
+    const Freeze freeze(model_, cut_, 0);
+    const tensor::Batch batch = batcher_.make(plan);
+    if (batch.supervised_tokens == 0) return;
+    const at::AutoGradMode record(true);
+    for (int round = 0; round < 2; ++round) {  // the first is the warm-up
+      double ignored = 0.0, head = 0.0, embedding = 0.0;
+      PhaseClock clock(device_);
+      at::Tensor hidden, loss;
+      {
+        const tensor::AutocastGuard guard(device_, options_.autocast);
+        hidden = cut_.prefix(batch, 0);
+        const at::Tensor state = hidden.detach().requires_grad_(true);
+        clock.lap(ignored);
+        loss = head_loss(cut_, supervised(state, batch), 1.0);
+        clock.lap(head);
+      }
+      torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
+      clock.lap(embedding);
+      drop_gradients(freeze);
+      cost.head_trained = head / static_cast<double>(batch.supervised_tokens);
+      cost.embedding_backward = embedding;
+    }
+  }
+
+  // Seconds per element of a clipped update, on copies of as many blocks' parameters as are enough.
+  double optimizer_rate() const {
+    const at::NoGradGuard quiet;
+    std::vector<model::Parameter> copies;
+    std::int64_t elements = 0;
+    for (std::int64_t block = 0; block < blocks_ && elements < kOptimizerElements; ++block) {
+      for (const auto& name : cut_.block_parameters(block)) {
+        model::Parameter copy{name, {}, model_.parameter(name).tensor.detach().clone()};
+        if (!at::isFloatingType(copy.tensor.scalar_type())) continue;
+        elements += copy.tensor.numel();
+        copy.tensor.mutable_grad() = at::randn_like(copy.tensor);
+        copies.push_back(std::move(copy));
+      }
+    }
+    if (elements == 0) return 0.0;
+    AdamW adamw(copies, {});
+    std::vector<double> seconds;
+    adamw.step(1e-6);  // makes the state
+    for (int i = 0; i < kOptimizerSteps; ++i) {
+      double took = 0.0;
+      PhaseClock clock(device_);
+      clip_gradients(copies, 1.0);
+      adamw.step(1e-6);
+      clock.lap(took);
+      seconds.push_back(took);
+    }
+    return core::median(seconds) / static_cast<double>(elements);
+  }
+
+  double save_rate() const {
+    if (options_.scratch.empty()) return 0.0;
+    const std::filesystem::path path = options_.scratch / ".salf-timing.pt";
+    const core::Stopwatch watch;
+    model_.save(path);
+    const double seconds = watch.seconds();
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+    return seconds / static_cast<double>(std::max<std::int64_t>(1, model_.parameter_count()));
+  }
+
+  const model::ScriptModel& model_;
+  const model::GraphCut& cut_;
+  const data::Batcher& batcher_;
+  ProbeOptions options_;
+  c10::Device device_;
+  std::int64_t blocks_;
+  std::int64_t eof_;
+};
+
+}  // namespace
+
+ProbeResult measure_cost(const model::ScriptModel& model, const model::GraphCut& cut,
+                         const data::Batcher& batcher, const ProbeOptions& options,
+                         core::Progress& progress) {
+  const core::Stopwatch watch;
+  ProbeResult result;
+  result.cost = Probe(model, cut, batcher, options).measure(progress);
+  result.seconds = watch.seconds();
+  return result;
+}
+
+}  // namespace salf::train

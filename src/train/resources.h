@@ -1,0 +1,16 @@
+// How much memory does this process hold?
+#pragma once
+
+#include <cstdint>
+
+namespace salf::train {
+
+struct MemoryUse {
+  std::int64_t peak_resident = 0;  // VmHWM: libraries and mapped files included; never falls
+  std::int64_t anonymous = 0;      // RssAnon now
+};
+
+// In bytes, from /proc/self/status; zeros where that cannot be read.
+MemoryUse memory_use();
+
+}  // namespace salf::train

@@ -1,0 +1,80 @@
+#include "step_runner.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <limits>
+
+#include "salf/tensor/device.h"
+#include "salf/train/head_loss.h"
+
+namespace salf::train {
+
+PhaseClock::PhaseClock(c10::Device device) : device_(device) {}
+
+void PhaseClock::lap(double& phase) {
+  tensor::synchronize(device_);
+  const double now = watch_.seconds();
+  phase += now - last_;
+  last_ = now;
+}
+
+StepRunner::StepRunner(const model::GraphCut& cut, const Freeze& freeze, AdamW& optimizer,
+                       StepSetup setup)
+    : cut_(cut), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
+
+at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double scale,
+                                          types::CostBreakdown& seconds) {
+  const c10::Device device = cut_.head_weight().device();
+  PhaseClock clock(device);
+  at::Tensor loss;
+  {
+    const tensor::AutocastGuard guard(device, setup_.autocast);
+    at::Tensor hidden;
+    {
+      // At eof 0 the embedding is trained, so it is recorded as well.
+      const at::AutoGradMode record(setup_.eof == 0);
+      hidden = cut_.prefix(batch, setup_.eof);
+    }
+    clock.lap(seconds.prefix);
+    const at::Tensor state = cut_.suffix(hidden, batch, setup_.eof);
+    clock.lap(seconds.suffix_forward);
+    loss = head_loss(cut_, supervised(state, batch), scale);
+    clock.lap(seconds.head);
+  }
+  loss.backward();
+  clock.lap(seconds.backward);
+  return loss.detach();
+}
+
+StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double learning_rate,
+                           types::CostBreakdown& seconds) {
+  StepResult result;
+  for (const auto& batch : batches) {
+    result.tokens += batch.real_tokens;
+    result.supervised_tokens += batch.supervised_tokens;
+  }
+  if (result.supervised_tokens == 0) {
+    result.loss = std::numeric_limits<double>::quiet_NaN();
+    return result;
+  }
+  const at::AutoGradMode record(true);
+  const double scale = 1.0 / static_cast<double>(result.supervised_tokens);
+  at::Tensor loss = at::zeros({}, at::kDouble);
+  for (const auto& batch : batches) {
+    if (batch.supervised_tokens > 0) loss += loss_and_gradients(batch, scale, seconds).cpu();
+  }
+  freeze_.check();
+  const at::NoGradGuard quiet;
+  PhaseClock clock(cut_.head_weight().device());
+  result.gradient_norm = clip_gradients(freeze_.trained(), setup_.clip).item<double>();
+  result.loss = loss.item<double>();
+  result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
+  if (result.finite) optimizer_.step(learning_rate);
+  optimizer_.clear_gradients();
+  clock.lap(seconds.optimizer);
+  return result;
+}
+
+}  // namespace salf::train

@@ -1,0 +1,63 @@
+// One optimizer step: forward below the cut without autograd, above it with, backward, clipping, AdamW; and how
+// long each of these took.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "salf/core/clock.h"
+#include "salf/model/graph_cut.h"
+#include "salf/tensor/batch.h"
+#include "salf/train/freeze.h"
+#include "salf/train/optimizer.h"
+#include "salf/types/freeze_plan.h"
+
+namespace salf::train {
+
+// Adds the time since the last lap to one phase after another, waiting for the device at each.
+class PhaseClock {
+ public:
+  explicit PhaseClock(c10::Device device);
+  void lap(double& phase);
+
+ private:
+  c10::Device device_;
+  core::Stopwatch watch_;
+  double last_ = 0.0;
+};
+
+struct StepResult {
+  double loss = 0.0;  // nats per supervised token of the step's batches, before the update; NaN without any
+  double gradient_norm = 0.0;
+  std::int64_t tokens = 0;
+  std::int64_t supervised_tokens = 0;
+  bool finite = true;  // false: loss or gradient is not finite, and no update was made
+};
+
+struct StepSetup {
+  std::int64_t eof = 0;
+  double clip = 1.0;
+  c10::ScalarType autocast = c10::ScalarType::Float;
+};
+
+class StepRunner {
+ public:
+  // The references must outlive this.
+  StepRunner(const model::GraphCut& cut, const Freeze& freeze, AdamW& optimizer, StepSetup setup);
+
+  // Adds its seconds to `seconds`.
+  StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,
+                 types::CostBreakdown& seconds);
+
+ private:
+  at::Tensor loss_and_gradients(const tensor::Batch& batch, double scale, types::CostBreakdown& seconds);
+
+  const model::GraphCut& cut_;
+  const Freeze& freeze_;
+  AdamW& optimizer_;
+  StepSetup setup_;
+};
+
+}  // namespace salf::train

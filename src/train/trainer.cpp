@@ -1,0 +1,519 @@
+#include "salf/train/trainer.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "batch_stream.h"
+#include "metrics.h"
+#include "resources.h"
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/signals.h"
+#include "salf/core/text.h"
+#include "salf/train/checkpoint.h"
+#include "salf/train/evaluate.h"
+#include "salf/train/freeze.h"
+#include "salf/train/optimizer.h"
+#include "salf/train/pacer.h"
+#include "salf/train/schedule.h"
+#include "step_runner.h"
+
+namespace salf::train {
+namespace {
+
+using types::BudgetUnit;
+using types::RunStatus;
+
+// "No end yet": the clock has not settled where the cooldown starts.
+constexpr std::int64_t kOpen = std::int64_t{1} << 60;
+// What a disk surely writes a second; only used before the first checkpoint was timed.
+constexpr double kSlowDiskBytes = 1e8;
+
+// Steps that a budget in tokens or FLOPs pays for: the batches are known beforehand, so the end is known
+// before the first step. plan.steps at most.
+std::int64_t affordable_steps(const TrainInputs& inputs) {
+  const types::FreezePlan& plan = inputs.plan;
+  const bool tokens = plan.budget.unit == BudgetUnit::kTokens;
+  const bool flops =
+      plan.budget.unit == BudgetUnit::kFlops || plan.budget.unit == BudgetUnit::kShare;
+  if ((!tokens && !flops) || (flops && inputs.budget_flops <= 0.0)) return plan.steps;
+  const double amount = tokens ? plan.budget.amount : inputs.budget_flops;
+  BatchStream stream(inputs.train, inputs.seed, 0, 0);
+  double spent = 0.0;
+  for (std::int64_t step = 0; step < plan.steps; ++step) {
+    for (std::int64_t i = 0; i < plan.accumulate; ++i) {
+      const tensor::Batch batch = stream.next();
+      spent += tokens ? static_cast<double>(batch.real_tokens) : inputs.batch_flops(batch);
+    }
+    if (spent > amount) return step;
+  }
+  return plan.steps;
+}
+
+core::Json full_identity(const TrainInputs& inputs) {
+  core::Json identity = inputs.identity;
+  const types::FreezePlan& plan = inputs.plan;
+  identity["eof"] = plan.eof;
+  identity["budget"] = core::to_json(plan.budget);
+  identity["steps"] = plan.steps;
+  identity["learning_rate"] = plan.learning_rate;
+  identity["batch_tokens"] = plan.batch_tokens;
+  identity["pack"] = plan.pack;
+  identity["accumulate"] = plan.accumulate;
+  identity["evaluations"] = plan.evaluations;
+  identity["seed"] = inputs.seed;
+  identity["autocast"] = c10::toString(inputs.autocast);
+  for (const auto& entry : core::to_json(inputs.options).items()) {
+    // How often a run is saved does not change what it computes.
+    if (entry.key().rfind("checkpoint_", 0) != 0) identity[entry.key()] = entry.value();
+  }
+  return identity;
+}
+
+types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b) {
+  types::CostBreakdown total;
+  total.prefix = a.prefix + b.prefix;
+  total.suffix_forward = a.suffix_forward + b.suffix_forward;
+  total.head = a.head + b.head;
+  total.backward = a.backward + b.backward;
+  total.optimizer = a.optimizer + b.optimizer;
+  total.evaluation = a.evaluation + b.evaluation;
+  total.fixed = a.fixed + b.fixed;
+  return total;
+}
+
+AdamWOptions adamw_options(const TrainOptions& options) {
+  return {options.weight_decay, options.beta1, options.beta2, options.epsilon};
+}
+
+PacerOptions pacer_options(const TrainInputs& inputs) {
+  const types::CostBreakdown& predicted = inputs.plan.predicted_seconds;
+  const auto each = [](double seconds, std::int64_t count) {
+    return seconds / static_cast<double>(std::max<std::int64_t>(1, count));
+  };
+  PacerOptions options;
+  options.budget_seconds = inputs.plan.budget.amount;
+  options.closing_seconds = inputs.closing_seconds;
+  options.step_seconds = each(predicted.total() - predicted.evaluation - predicted.fixed, inputs.plan.steps);
+  options.evaluation_seconds = each(predicted.evaluation, inputs.plan.evaluations);
+  return options;
+}
+
+// The weights that a run may have to go back to.
+class Snapshot {
+ public:
+  explicit Snapshot(const std::vector<model::Parameter>& parameters) : parameters_(parameters) {}
+
+  void take() {
+    const at::NoGradGuard quiet;
+    copies_.resize(parameters_.size());
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      copies_[i] = parameters_[i].tensor.detach().clone();
+    }
+  }
+  void restore() const {
+    const at::NoGradGuard quiet;
+    for (std::size_t i = 0; i < copies_.size(); ++i) parameters_[i].tensor.copy_(copies_[i]);
+  }
+  std::vector<tensor::NamedTensor> tensors(const std::string& prefix) const {
+    std::vector<tensor::NamedTensor> named;
+    for (std::size_t i = 0; i < copies_.size(); ++i) {
+      named.push_back({prefix + parameters_[i].name, copies_[i]});
+    }
+    return named;
+  }
+
+ private:
+  const std::vector<model::Parameter>& parameters_;
+  std::vector<at::Tensor> copies_;
+};
+
+// Writes the tensors "PREFIX/NAME" into the parameters; false if the file has none of them.
+bool load_weights(const std::vector<model::Parameter>& parameters,
+                  const std::vector<tensor::NamedTensor>& tensors, const std::string& prefix) {
+  const at::NoGradGuard quiet;
+  std::map<std::string, at::Tensor> found;
+  for (const auto& named : tensors) {
+    if (named.name.rfind(prefix, 0) == 0) found.emplace(named.name.substr(prefix.size()), named.tensor);
+  }
+  if (found.empty()) return false;
+  for (const auto& parameter : parameters) {
+    const auto entry = found.find(parameter.name);
+    if (entry == found.end() || entry->second.sizes() != parameter.tensor.sizes()) {
+      throw Error(ErrorKind::kBadInput, "checkpoint: " + prefix + parameter.name +
+                                            " is missing or has another shape than the model's");
+    }
+    parameter.tensor.copy_(entry->second);
+  }
+  return true;
+}
+
+class Run {
+ public:
+  Run(const TrainInputs& inputs, core::Progress& progress)
+      : inputs_(inputs),
+        progress_(progress),
+        clock_(inputs.clock ? inputs.clock : core::process_seconds),
+        freeze_(inputs.model, inputs.cut, inputs.plan.eof),
+        optimizer_(freeze_.trained(), adamw_options(inputs.options)),
+        runner_(inputs.cut, freeze_, optimizer_,
+                {inputs.plan.eof, inputs.options.clip, inputs.autocast}),
+        best_(freeze_.trained()) {
+    if (!inputs.plan.budget.deterministic() && !inputs.replay) pacer_.emplace(pacer_options(inputs));
+    settle_schedule();
+    inputs.resume ? resume() : start();
+  }
+
+  types::RunRecord execute() {
+    begin_progress();
+    RunStatus status = RunStatus::kRunning;
+    while (status == RunStatus::kRunning) status = advance();
+    if (status == RunStatus::kFinished || status == RunStatus::kBudgetReached) {
+      if (last_evaluation_due() && !evaluate_dev()) status = RunStatus::kDiverged;
+    }
+    progress_.end();
+    return close(status);
+  }
+
+ private:
+  // One turn of the loop: evaluate, save, stop or step. kRunning: go on.
+  RunStatus advance() {
+    if (evaluation_due()) {
+      if (!evaluate_dev()) return RunStatus::kDiverged;
+      if (patience_is_out()) return RunStatus::kStoppedEarly;
+    }
+    if (checkpoint_due()) save_checkpoint();
+    if (core::stop_signal() != 0) {
+      save_checkpoint();
+      return RunStatus::kInterrupted;
+    }
+    if (at_end()) {
+      return state_.step >= inputs_.plan.steps ? RunStatus::kFinished : RunStatus::kBudgetReached;
+    }
+    return train_step() ? RunStatus::kRunning : RunStatus::kDiverged;
+  }
+
+  void settle_schedule() {
+    const types::FreezePlan& plan = inputs_.plan;
+    std::int64_t spread = plan.steps;  // what the evaluations are spread over
+    if (plan.budget.deterministic()) {
+      schedule_ = schedule_for_steps(affordable_steps(inputs_));
+      limit_ = spread = schedule_.total();
+      state_.cooldown_start = schedule_.cooldown_start;
+    } else if (inputs_.replay) {
+      settle_cooldown(inputs_.replay->cooldown_start);
+    } else {
+      schedule_ = {warmup_steps(plan.steps), kOpen, 1};
+    }
+    if (inputs_.replay) limit_ = inputs_.replay->steps;
+    const std::int64_t gaps = std::max<std::int64_t>(1, plan.evaluations - 1);
+    interval_ = std::max<std::int64_t>(1, (spread + gaps - 1) / gaps);
+  }
+
+  void settle_cooldown(std::int64_t start) {
+    schedule_ = schedule_for_cooldown(warmup_steps(inputs_.plan.steps), start);
+    limit_ = schedule_.total();
+    state_.cooldown_start = start;
+  }
+
+  void start() {
+    stream_.emplace(inputs_.train, inputs_.seed, 0, 0);
+    metrics_.emplace(MetricsFile::start(inputs_.folder / "metrics.jsonl"));
+    best_.take();
+  }
+
+  void resume() {
+    const std::optional<Checkpoint> saved = read_latest_checkpoint(inputs_.folder);
+    if (!saved) {
+      throw Error(ErrorKind::kUsage, inputs_.folder.string() +
+                                         ": there is no checkpoint to resume from; start without --resume");
+    }
+    check_identity(saved->identity, full_identity(inputs_));
+    state_ = saved->progression;
+    carried_ = saved->progression;
+    if (!inputs_.plan.budget.deterministic() && state_.cooldown_start) settle_cooldown(*state_.cooldown_start);
+    if (load_weights(freeze_.trained(), saved->tensors, "best/")) {
+      best_.take();
+      load_weights(freeze_.trained(), saved->tensors, "weight/");
+    } else {
+      load_weights(freeze_.trained(), saved->tensors, "weight/");
+      best_.take();
+    }
+    optimizer_.load_state(saved->tensors, "adam/", state_.step);
+    stream_.emplace(inputs_.train, inputs_.seed, state_.epoch, state_.batch);
+    metrics_.emplace(MetricsFile::resume(inputs_.folder / "metrics.jsonl", state_.step,
+                                         static_cast<std::int64_t>(state_.evaluations.size())));
+    last_checkpoint_ = spent();
+    saved_step_ = state_.step;
+  }
+
+  double spent() const { return carried_.spent_seconds + clock_(); }
+
+  bool evaluated_now() const {
+    return !state_.evaluations.empty() && state_.evaluations.back().step == state_.step;
+  }
+  bool can_evaluate() const {
+    return inputs_.dev.rows() > 0 && inputs_.plan.evaluations > 0 && !evaluated_now() &&
+           (!pacer_ || pacer_->evaluation_fits(spent()));
+  }
+  bool evaluation_due() const {
+    if (!can_evaluate()) return false;
+    if (inputs_.replay) {
+      const auto& steps = inputs_.replay->evaluated;
+      return std::find(steps.begin(), steps.end(), state_.step) != steps.end();
+    }
+    if (state_.step == limit_) return true;
+    return inputs_.plan.evaluations > 1 && state_.step % interval_ == 0;
+  }
+  // The end came earlier than planned: evaluate where it came.
+  bool last_evaluation_due() const { return !inputs_.replay && can_evaluate(); }
+
+  // False if the loss is not finite.
+  bool evaluate_dev() {
+    progress_.end();
+    const double before = spent();
+    EvaluateOptions options;
+    options.autocast = inputs_.autocast;
+    options.keep_going = [this] {
+      return core::stop_signal() == 0 && (!pacer_ || spent() < pacer_->deadline());
+    };
+    const std::optional<Evaluation> result = evaluate(inputs_.cut, inputs_.dev, options, progress_);
+    const double took = spent() - before;
+    if (pacer_) pacer_->evaluation_took(took);
+    watch_memory();
+    begin_progress();
+    if (!result) return true;  // interrupted, or out of time: no result, and the loop sees why
+    seconds_.evaluation += result->seconds;
+    const types::DevEvaluation evaluation{state_.step, result->loss.value, result->standard_error,
+                                          result->seconds};
+    metrics_->write(evaluation);
+    state_.evaluations.push_back(evaluation);
+    return std::isfinite(evaluation.loss) && (keep_if_best(evaluation), true);
+  }
+
+  void keep_if_best(const types::DevEvaluation& evaluation) {
+    if (state_.best && state_.best->loss <= evaluation.loss) {
+      ++state_.worse_evaluations;
+      return;
+    }
+    state_.best = evaluation;
+    state_.worse_evaluations = 0;
+    best_.take();
+  }
+
+  bool patience_is_out() const {
+    return inputs_.options.patience > 0 && state_.worse_evaluations >= inputs_.options.patience;
+  }
+
+  // Settles the cooldown where the clock says so, and tells whether no further step is to be done.
+  bool at_end() {
+    if (state_.step >= limit_) return true;
+    if (!pacer_) return false;
+    if (!state_.cooldown_start && pacer_->must_cool_down(state_.step, spent(), interval_)) {
+      settle_cooldown(state_.step);
+    }
+    return !pacer_->step_fits(spent());
+  }
+
+  // False if the loss was not finite.
+  bool train_step() {
+    const double before = spent();
+    const core::Stopwatch watch;
+    StepMetrics line;
+    line.epoch = stream_->epoch();
+    line.learning_rate = inputs_.plan.learning_rate * rate_factor(schedule_, state_.step);
+    std::vector<tensor::Batch> batches;
+    for (std::int64_t i = 0; i < inputs_.plan.accumulate; ++i) batches.push_back(stream_->next());
+    const StepResult result = runner_.run(batches, line.learning_rate, seconds_);
+    if (!result.finite) {
+      core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
+                      core::format_number(result.loss) + ", gradient norm " +
+                      core::format_number(result.gradient_norm) + ": stopped, going back to the best weights");
+      return false;
+    }
+    count(batches, result);
+    line.seconds = watch.seconds();
+    line.loss = result.loss;
+    write_line(line);
+    watch_memory();
+    report(result);
+    if (pacer_) pacer_->step_took(spent() - before);
+    return true;
+  }
+
+  void count(const std::vector<tensor::Batch>& batches, const StepResult& result) {
+    ++state_.step;
+    state_.epoch = stream_->epoch();
+    state_.batch = stream_->batch();
+    state_.tokens += result.tokens;
+    state_.supervised_tokens += result.supervised_tokens;
+    if (!inputs_.batch_flops) return;
+    for (const auto& batch : batches) state_.flops += inputs_.batch_flops(batch);
+  }
+
+  void write_line(StepMetrics& line) {
+    line.step = state_.step;
+    line.tokens = state_.tokens;
+    line.supervised_tokens = state_.supervised_tokens;
+    line.budget_spent = budget_share();
+    metrics_->write(line);
+  }
+
+  double budget_share() const {
+    const types::Budget& budget = inputs_.plan.budget;
+    if (budget.unit == BudgetUnit::kSeconds) return spent() / budget.amount;
+    if (budget.unit == BudgetUnit::kTokens) return static_cast<double>(state_.tokens) / budget.amount;
+    const bool counts_flops = budget.unit == BudgetUnit::kFlops || budget.unit == BudgetUnit::kShare;
+    if (counts_flops && inputs_.budget_flops > 0.0) return state_.flops / inputs_.budget_flops;
+    return static_cast<double>(state_.step) / static_cast<double>(std::max<std::int64_t>(1, schedule_.total()));
+  }
+
+  bool checkpoint_due() const {
+    if (state_.step == saved_step_ || state_.step == 0) return false;
+    const TrainOptions& options = inputs_.options;
+    const bool by_steps = options.checkpoint_steps > 0 && state_.step % options.checkpoint_steps == 0;
+    const bool by_seconds =
+        options.checkpoint_seconds > 0.0 && spent() - last_checkpoint_ >= options.checkpoint_seconds;
+    if (!by_steps && !by_seconds) return false;
+    return !pacer_ || pacer_->step_fits(spent() + checkpoint_seconds());
+  }
+
+  // Weights, best weights and two moments.
+  double checkpoint_seconds() const {
+    if (checkpoint_took_ > 0.0) return checkpoint_took_;
+    return 4.0 * 4.0 * static_cast<double>(freeze_.trained_count()) / kSlowDiskBytes;
+  }
+
+  void save_checkpoint() {
+    const core::Stopwatch watch;
+    Checkpoint checkpoint;
+    checkpoint.identity = full_identity(inputs_);
+    checkpoint.progression = state_;
+    checkpoint.progression.spent_seconds = spent();
+    checkpoint.progression.measured_seconds = measured();
+    for (const auto& parameter : freeze_.trained()) {
+      checkpoint.tensors.push_back({"weight/" + parameter.name, parameter.tensor.detach()});
+    }
+    const bool best_is_present = state_.best && state_.best->step == state_.step;
+    const auto add = [&](std::vector<tensor::NamedTensor> more) {
+      for (auto& named : more) checkpoint.tensors.push_back(std::move(named));
+    };
+    if (!best_is_present) add(best_.tensors("best/"));
+    add(optimizer_.state("adam/"));
+    write_checkpoint(inputs_.folder, checkpoint);
+    checkpoint_took_ = watch.seconds();
+    last_checkpoint_ = spent();
+    saved_step_ = state_.step;
+  }
+
+  types::CostBreakdown measured() const {
+    types::CostBreakdown here = seconds_;
+    here.fixed = std::max(0.0, watch_.seconds() - seconds_.total());
+    return sum(carried_.measured_seconds, here);
+  }
+
+  void watch_memory() {
+    state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, memory_use().anonymous);
+  }
+
+  // Time budgets show the time, the others their steps.
+  void begin_progress() {
+    if (pacer_) {
+      progress_.begin("training", static_cast<std::int64_t>(inputs_.plan.budget.amount), "seconds");
+    } else {
+      progress_.begin("training", limit_, "steps");
+    }
+  }
+
+  void report(const StepResult& result) {
+    const std::string loss = "loss " + core::format_number(result.loss);
+    if (pacer_) {
+      progress_.update(static_cast<std::int64_t>(spent()), "step " + std::to_string(state_.step) + ", " + loss);
+    } else {
+      progress_.update(state_.step, loss);
+    }
+  }
+
+  types::RunRecord close(RunStatus status) {
+    types::RunRecord record;
+    record.after = !state_.evaluations.empty() && evaluated_now()
+                       ? std::optional<types::DevEvaluation>(state_.evaluations.back())
+                       : std::nullopt;
+    const bool last_is_best = state_.best && state_.best->step == state_.step;
+    const bool go_back = status == RunStatus::kDiverged || (state_.best && !last_is_best);
+    if (go_back) best_.restore();
+    record.options = core::to_json(inputs_.options);
+    record.seed = inputs_.seed;
+    record.plan = inputs_.plan;
+    record.status = status;
+    record.exit_signal = status == RunStatus::kInterrupted ? core::stop_signal() : 0;
+    record.steps = state_.step;
+    record.epochs = static_cast<double>(state_.epoch) +
+                    static_cast<double>(state_.batch) / static_cast<double>(stream_->batches_of_epoch());
+    record.tokens = state_.tokens;
+    record.supervised_tokens = state_.supervised_tokens;
+    record.learning_rate = inputs_.plan.learning_rate;
+    record.cooldown_start_step = state_.cooldown_start;
+    record.evaluations = state_.evaluations;
+    if (!state_.evaluations.empty() && state_.evaluations.front().step == 0) {
+      record.before = state_.evaluations.front();
+    }
+    record.best = state_.best;
+    record.predicted_seconds = inputs_.plan.predicted_seconds;
+    record.predicted_flops = inputs_.plan.predicted_flops.total();
+    record.measured_seconds = measured();
+    record.flops = state_.flops;
+    record.peak_resident_bytes = memory_use().peak_resident;
+    record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
+    return record;
+  }
+
+  const TrainInputs& inputs_;
+  core::Progress& progress_;
+  std::function<double()> clock_;
+  core::Stopwatch watch_;
+  Freeze freeze_;
+  AdamW optimizer_;
+  StepRunner runner_;
+  Snapshot best_;
+  std::optional<Pacer> pacer_;
+  std::optional<BatchStream> stream_;
+  std::optional<MetricsFile> metrics_;
+  Schedule schedule_;
+  std::int64_t limit_ = kOpen;     // steps at which the run ends
+  std::int64_t interval_ = 1;      // steps between evaluations
+  Progression state_;
+  Progression carried_;            // what an earlier process had spent
+  types::CostBreakdown seconds_;   // of this process
+  double last_checkpoint_ = 0.0;
+  double checkpoint_took_ = 0.0;
+  std::int64_t saved_step_ = -1;
+};
+
+}  // namespace
+
+Replay replay_of(const types::RunRecord& record) {
+  if (record.status == RunStatus::kRunning || record.status == RunStatus::kInterrupted) {
+    throw Error(ErrorKind::kBadInput, "the run to replay did not end by itself (status " +
+                                          core::enum_to_string(record.status) + "); resume it first");
+  }
+  Replay replay;
+  replay.steps = record.steps;
+  // A run that ended before its cooldown was settled had none.
+  replay.cooldown_start = record.cooldown_start_step.value_or(kOpen);
+  for (const auto& evaluation : record.evaluations) replay.evaluated.push_back(evaluation.step);
+  return replay;
+}
+
+types::RunRecord train(const TrainInputs& inputs, core::Progress& progress) {
+  return Run(inputs, progress).execute();
+}
+
+}  // namespace salf::train
