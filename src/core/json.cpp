@@ -86,8 +86,8 @@ void write_json_file(const std::filesystem::path& path, const Json& json) {
 
 void check_schema(const Json& json, const std::string& schema, const std::string& where) {
   if (!json.is_object()) throw_json_type(where, "an object", json);
-  const auto found = json.find("schema");
-  if (found == json.end()) {
+  const Json* const found = find_member(json, "schema");
+  if (found == nullptr) {
     throw Error(ErrorKind::kBadInput, where + ": expected a document with \"schema\": \"" + schema +
                                           "\", got one without a schema");
   }
@@ -102,6 +102,14 @@ void check_schema(const Json& json, const std::string& schema, const std::string
                                           std::to_string(got.version) + ", this one reads up to " +
                                           schema + "); update salf, or make the file again");
   }
+}
+
+const Json* find_member(const Json& json, const std::string& key) {
+  if (!json.is_object()) return nullptr;
+  for (const auto& [name, value] : json.get_ref<const Json::object_t&>()) {
+    if (name == key) return &value;
+  }
+  return nullptr;
 }
 
 void throw_json_type(const std::string& where, const std::string& expected, const Json& got) {

@@ -40,6 +40,9 @@ std::string format_json(const Json& json);
 // ("made by a newer salf"); an older one is accepted. Throws Error(kBadInput).
 void check_schema(const Json& json, const std::string& schema, const std::string& where);
 
+// The member of that name, or null if there is none or `json` is no object.
+const Json* find_member(const Json& json, const std::string& key);
+
 // "WHERE: expected EXPECTED, got …" as Error(kBadInput).
 [[noreturn]] void throw_json_type(const std::string& where, const std::string& expected,
                                   const Json& got);
@@ -73,8 +76,8 @@ struct JsonReader {
   const std::string& where;
   template <class T>
   void operator()(const Field& field, T& value) {
-    const auto found = json.find(field.name);
-    if (found != json.end()) from_json(*found, member_path(where, field.name), value);
+    const Json* const found = find_member(json, field.name);
+    if (found != nullptr) from_json(*found, member_path(where, field.name), value);
   }
 };
 
