@@ -1,0 +1,241 @@
+#include "salf/calibration/calibrate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "salf/core/error.h"
+#include "salf/core/json.h"
+#include "salf/core/random.h"
+#include "salf/core/signals.h"
+#include "salf/core/statistics.h"
+#include "salf/model/script_model.h"
+#include "support/tiny_model.h"
+
+namespace salf::calibration {
+namespace {
+
+constexpr int kBlocks = 3;
+constexpr int kHidden = 16;
+constexpr int kVocabulary = 48;
+
+// Documents of 4 … 15 random tokens, the first third of each without loss; all in the train split.
+data::Dataset random_documents(std::int64_t count) {
+  core::Random random(5, "documents");
+  const auto token = [&random] { return static_cast<std::int64_t>(random.below(kVocabulary)); };
+  data::Dataset dataset;
+  for (std::int64_t d = 0; d < count; ++d) {
+    data::Document document;
+    const std::uint64_t length = 4 + random.below(12);
+    for (std::uint64_t t = 0; t < length; ++t) {
+      document.ids.push_back(token());
+      document.labels.push_back(t < length / 3 ? tensor::kNoLabel : token());
+    }
+    dataset.documents.push_back(document);
+    dataset.splits.push_back(data::Split::kTrain);
+  }
+  return dataset;
+}
+
+class Calibrate : public ::testing::Test {
+ protected:
+  types::LayerProfile run(const CalibrationOptions& options) {
+    const auto profile = calibrate(cut_, dataset_, options, setting_, progress_);
+    EXPECT_TRUE(profile.has_value());
+    return *profile;
+  }
+
+  at::Tensor hidden_states(const data::Document& document) {  // [L+1, T, D], one document by itself
+    tensor::Batch batch;
+    batch.ids = torch::tensor(document.ids, torch::kLong).unsqueeze(0);
+    batch.labels = torch::tensor(document.labels, torch::kLong).unsqueeze(0);
+    batch.documents = torch::zeros_like(batch.ids);
+    const torch::NoGradGuard no_grad;
+    return torch::stack(cut_.tap(batch).hidden).squeeze(1);
+  }
+
+  static constexpr std::int64_t kDocuments = 20;
+  model::ScriptModel model_{support::make_tiny_decoder(kBlocks, kHidden, kVocabulary, 3)};
+  model::GraphCut cut_{model_, ""};
+  data::Dataset dataset_ = random_documents(kDocuments);
+  CalibrationSetting setting_{64, 0, kVocabulary, 11, 200};
+  core::Progress progress_;
+};
+
+CalibrationOptions everything() {
+  CalibrationOptions options;
+  options.documents = 1000;  // all there are
+  options.loss_positions = 1.0;
+  return options;
+}
+
+void expect_same(const types::Deviation& a, const types::Deviation& b, double tolerance) {
+  using ::testing::DoubleNear;
+  using ::testing::Pointwise;
+  EXPECT_EQ(a.positions, b.positions);
+  EXPECT_THAT(a.deviation, Pointwise(DoubleNear(tolerance), b.deviation));
+  EXPECT_THAT(a.standard_error, Pointwise(DoubleNear(tolerance), b.standard_error));
+  EXPECT_THAT(a.gain, Pointwise(DoubleNear(tolerance), b.gain));
+  EXPECT_THAT(a.gain_error, Pointwise(DoubleNear(tolerance), b.gain_error));
+}
+
+// One document's sums by the definitions, in float64: pseudo-inverse, norm, softmax.
+struct Reference {
+  at::Tensor cosine;  // [L+1]
+  at::Tensor loss;    // [L+1]
+  double count = 0.0;
+};
+
+Reference reference(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& head,
+                    const at::Tensor& gamma) {
+  const at::Tensor index = labels.ge(0).nonzero().squeeze(1);
+  const at::Tensor label = labels.index_select(0, index);
+  const at::Tensor state = hidden.index_select(1, index).to(torch::kFloat64);  // [L+1, N, D]
+  const at::Tensor normed = state * torch::rsqrt(state.square().mean(-1, true) + 1e-5) * gamma;
+  const at::Tensor basis = torch::linalg_pinv(head).t().index_select(0, label);
+  const at::Tensor cosine = torch::cosine_similarity(normed, basis.unsqueeze(0), -1);
+  const at::Tensor logits = torch::matmul(normed, head.t());
+  const at::Tensor label_logits = logits.gather(2, label.view({1, -1, 1}).expand({hidden.size(0), -1, 1}));
+  const at::Tensor losses = torch::logsumexp(logits, -1) - label_logits.squeeze(2);
+  return {(1.0 - cosine).sum(1), losses.sum(1), static_cast<double>(index.numel())};
+}
+
+TEST_F(Calibrate, EqualsTheDefinitionsDocumentByDocument) {
+  model_.parameter("model.norm.weight").tensor.detach().uniform_(0.5, 2.0);
+  const at::Tensor gamma = model_.parameter("model.norm.weight").tensor.detach().to(torch::kFloat64);
+  const at::Tensor head = cut_.head_weight().detach().to(torch::kFloat64);
+  std::vector<core::ClusteredMean> cosine(kBlocks + 1);
+  std::vector<core::ClusteredMean> loss(kBlocks + 1);
+  std::vector<core::ClusteredMean> gain(kBlocks);
+  for (const data::Document& document : dataset_.documents) {
+    const Reference sums =
+        reference(hidden_states(document), torch::tensor(document.labels, torch::kLong), head, gamma);
+    for (int l = 0; l <= kBlocks; ++l) {
+      cosine[static_cast<std::size_t>(l)].add(sums.cosine[l].item<double>(), sums.count);
+      loss[static_cast<std::size_t>(l)].add(sums.loss[l].item<double>(), sums.count);
+      if (l > 0) gain[static_cast<std::size_t>(l - 1)].add((sums.cosine[l - 1] - sums.cosine[l]).item<double>(), sums.count);
+    }
+  }
+  const types::LayerProfile profile = run(everything());
+  ASSERT_EQ(profile.deviations.size(), 2U);
+  EXPECT_EQ(profile.deviations[0].documents, kDocuments);
+  for (std::size_t l = 0; l <= kBlocks; ++l) {
+    EXPECT_NEAR(profile.deviations[0].deviation[l], cosine[l].estimate().mean, 1e-5);
+    EXPECT_NEAR(profile.deviations[0].standard_error[l], cosine[l].estimate().standard_error, 1e-5);
+    EXPECT_NEAR(profile.deviations[1].deviation[l], loss[l].estimate().mean, 1e-4);
+    EXPECT_NEAR(profile.deviations[1].standard_error[l], loss[l].estimate().standard_error, 1e-4);
+  }
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+    EXPECT_NEAR(profile.deviations[0].gain[block], gain[block].estimate().mean, 1e-5);
+    EXPECT_NEAR(profile.deviations[0].gain_error[block], gain[block].estimate().standard_error, 1e-5);
+  }
+}
+
+TEST_F(Calibrate, BatchesDoNotMatter) {
+  CalibrationOptions options = everything();
+  options.loss_positions = 0.3;
+  const types::LayerProfile small = run(options);
+  setting_.batch_tokens = 4096;
+  const types::LayerProfile large = run(options);
+  for (std::size_t i = 0; i < 2; ++i) expect_same(small.deviations[i], large.deviations[i], 1e-5);
+  EXPECT_EQ(small.tokens, large.tokens);
+}
+
+TEST_F(Calibrate, SameSeedSameProfile) {
+  CalibrationOptions options;
+  options.documents = 8;
+  const auto text = [&](const types::LayerProfile& profile) {
+    types::LayerProfile timeless = profile;
+    timeless.seconds = timeless.forward_seconds = 0.0;
+    return core::format_json(core::to_json(timeless));
+  };
+  const std::string first = text(run(options));
+  EXPECT_EQ(first, text(run(options)));
+  setting_.seed = 12;
+  EXPECT_NE(first, text(run(options)));
+}
+
+TEST_F(Calibrate, GainsAreTheDropsAndReplicatesSpreadLikeTheError) {
+  setting_.bootstrap_replicates = 2000;
+  const types::LayerProfile profile = run(everything());
+  const types::Deviation& cosine = profile.deviations[0];
+  EXPECT_EQ(profile.deviations[0].measure, types::Measure::kCosine);
+  EXPECT_EQ(profile.deviations[1].measure, types::Measure::kLoss);
+  for (std::size_t block = 0; block < kBlocks; ++block) {
+    EXPECT_NEAR(cosine.gain[block], cosine.deviation[block] - cosine.deviation[block + 1], 1e-9);
+  }
+  std::vector<double> last;
+  for (const auto& replicate : cosine.replicates) last.push_back(replicate.back());
+  EXPECT_NEAR(core::standard_deviation(last) / cosine.standard_error.back(), 1.0, 0.25);
+}
+
+TEST_F(Calibrate, LastPositionsAreOnePerDocument) {
+  CalibrationOptions options = everything();
+  options.loss_positions = 0.04;
+  options.positions = Positions::kLast;
+  const types::LayerProfile profile = run(options);
+  EXPECT_EQ(profile.positions, "last");
+  EXPECT_EQ(profile.deviations[0].positions, kDocuments);
+  EXPECT_EQ(profile.deviations[1].positions, kDocuments);
+}
+
+TEST_F(Calibrate, WithoutNormTheLastSpaceIsComparedWithTheFoldedHead) {
+  // cos(h, γ⁻¹⊙s) by hand, at γ that is far from 1.
+  model_.parameter("model.norm.weight").tensor.detach().uniform_(0.2, 3.0);
+  const at::Tensor gamma = model_.parameter("model.norm.weight").tensor.detach().to(torch::kFloat64);
+  const at::Tensor folded = torch::linalg_pinv(cut_.head_weight().detach().to(torch::kFloat64)).t() / gamma;
+  core::ClusteredMean expected;
+  for (const data::Document& document : dataset_.documents) {
+    const at::Tensor labels = torch::tensor(document.labels, torch::kLong);
+    const at::Tensor index = labels.ge(0).nonzero().squeeze(1);
+    const at::Tensor state = hidden_states(document)[kBlocks].index_select(0, index).to(torch::kFloat64);
+    const at::Tensor basis = folded.index_select(0, labels.index_select(0, index));
+    expected.add((1.0 - torch::cosine_similarity(state, basis, -1)).sum().item<double>(),
+                 static_cast<double>(index.numel()));
+  }
+  CalibrationOptions options = everything();
+  options.norm = Norm::kNone;
+  EXPECT_NEAR(run(options).deviations[0].deviation[kBlocks], expected.estimate().mean, 1e-5);
+}
+
+TEST_F(Calibrate, NoLossWhereNoneIsAskedFor) {
+  CalibrationOptions options = everything();
+  options.loss_positions = 0.0;
+  EXPECT_EQ(run(options).deviations.size(), 1U);
+}
+
+TEST_F(Calibrate, StopsWithoutAResultWhenASignalCame) {
+  core::set_stop_signal(2);
+  const auto profile = calibrate(cut_, dataset_, everything(), setting_, progress_);
+  core::set_stop_signal(0);
+  EXPECT_FALSE(profile.has_value());
+}
+
+TEST_F(Calibrate, NamesTheSpaceThatIsNotFinite) {
+  const at::Tensor weight = model_.parameter(cut_.block_parameters(1).front()).tensor.detach();
+  weight.fill_(std::numeric_limits<float>::quiet_NaN());
+  try {
+    run(everything());
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kBadModel);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("space 2"));  // after the second block
+  }
+}
+
+TEST_F(Calibrate, RefusesTooFewDocuments) {
+  dataset_.splits.assign(dataset_.splits.size(), data::Split::kDev);
+  try {
+    run(everything());
+    FAIL() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kBadInput);
+  }
+}
+
+}  // namespace
+}  // namespace salf::calibration

@@ -1,0 +1,118 @@
+#include "cmd_analyze.h"
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/core/signals.h"
+#include "salf/core/text.h"
+#include "salf/tensor/device.h"
+#include "salf/types/validate.h"
+#include "show_profile.h"
+
+namespace salf::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_profile(const fs::path& path) {
+  try {
+    core::check_schema(core::read_json_file(path), types::LayerProfile::kSchema, path.string());
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Refuses what would be lost, before any work is done.
+void check_output(const fs::path& path, bool force) {
+  const std::string name = core::printable(path.string());
+  if (fs::is_directory(path)) {
+    throw Error(ErrorKind::kUsage, name + ": is a folder; --output names the file to write, such as " + name +
+                                       "/profile.json");
+  }
+  if (fs::exists(path) && !is_profile(path)) {
+    throw Error(ErrorKind::kUsage, name + ": holds something else than a profile and is not replaced; give another --output");
+  }
+  if (fs::exists(path) && !force) {
+    throw Error(ErrorKind::kUsage, name + ": exists already; --force replaces it, --output names another file");
+  }
+  std::error_code error;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
+  if (error) throw Error(ErrorKind::kIo, name + ": its folder cannot be made: " + error.message());
+  const core::AtomicFile writable(path);  // fails here, not after the work
+}
+
+c10::ScalarType scalar_type(DataType type) { return type == DataType::kBFloat16 ? c10::kBFloat16 : c10::kFloat; }
+
+calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const AnalyzeRequest& request) {
+  calibration::CalibrationSetting setting;
+  setting.batch_tokens = request.batch_tokens;
+  setting.padding_id = tokenizer.padding_id().value_or(tokenizer.eos_id().value_or(0));
+  setting.vocabulary_limit = tokenizer.vocabulary_size();
+  setting.seed = request.seed;
+  return setting;
+}
+
+}  // namespace
+
+std::vector<std::string> AnalyzeOptions::problems() const {
+  std::vector<std::string> problems = core::range_problems(*this);
+  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to measure the layers with");
+  if (data.dev_share + data.test_share >= 1.0) {
+    problems.emplace_back("--dev-share and --test-share leave no documents for the train split");
+  }
+  if (data.max_length > batch_tokens) {
+    problems.emplace_back("--max-length " + std::to_string(data.max_length) + " is more than --batch-tokens " +
+                          std::to_string(batch_tokens) + ": such a document would fit in no batch");
+  }
+  if (model.dtype != DataType::kFloat32 && model.device == "cpu") {
+    problems.emplace_back("--dtype bf16 is a type of autocast on CUDA: leave it out, or give --device cuda");
+  }
+  if (output.empty()) problems.emplace_back("--output needs a file name");
+  return problems;
+}
+
+std::optional<types::LayerProfile> analyze(const ModelSession& session, const data::Dataset& dataset,
+                                           const AnalyzeRequest& request, core::Progress& progress) {
+  const tensor::AutocastGuard autocast(session.device, scalar_type(request.dtype));
+  auto profile = calibration::calibrate(*session.cut, dataset, request.calibration,
+                                        setting(*session.tokenizer, request), progress);
+  if (!profile) return std::nullopt;
+  profile->shape = session.shape();
+  profile->provenance = provenance(session, &dataset, request.data_path, request.model_path);
+  return profile;
+}
+
+int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
+  const std::vector<std::string> problems = options.problems();
+  if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "\n"));
+  check_output(options.output, options.common.force);
+  const ModelSession session = open_model(options.model, true);
+  const data::Dataset dataset = open_data(options.data, session, progress);
+  const AnalyzeRequest request{options.calibration,
+                               options.batch_tokens,
+                               static_cast<std::uint64_t>(options.model.seed),
+                               options.model.dtype,
+                               options.model.model,
+                               options.data.data};
+  const auto profile = analyze(session, dataset, request, progress);
+  if (!profile) return 128 + core::stop_signal();
+  types::check(*profile, options.output);
+  core::write_document(options.output, *profile);
+  if (options.common.json) {
+    std::fputs(core::format_json(core::read_json_file(options.output)).c_str(), stdout);
+  } else {
+    std::fputs(profile_text(*profile, {}).c_str(), stdout);
+    std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
+  }
+  return 0;
+}
+
+}  // namespace salf::tools
