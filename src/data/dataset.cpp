@@ -1,0 +1,286 @@
+#include "salf/data/dataset.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <unordered_set>
+#include <utility>
+
+#include "row_file.h"
+#include "salf/core/error.h"
+#include "salf/core/hash.h"
+#include "salf/core/log.h"
+#include "salf/core/random.h"
+#include "salf/core/text.h"
+#include "salf/tensor/batch.h"
+
+namespace salf::data {
+namespace {
+
+std::size_t index_of(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+std::int64_t count_labels(const Document& document) {
+  return std::count_if(document.labels.begin(), document.labels.end(),
+                       [](std::int64_t label) { return label != tensor::kNoLabel; });
+}
+
+std::string finished_prompt(std::string prompt) {
+  constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
+  if (!prompt.empty() && kWhiteSpace.find(prompt.back()) == std::string_view::npos) prompt += '\n';
+  return prompt;
+}
+
+// Test takes the low end of the hashes and dev the high one, so that changing one share moves no
+// document into or out of the other.
+Split split_of_hash(std::uint64_t hash, const DataOptions& options) {
+  const double place = static_cast<double>(hash >> 11U) * 0x1.0p-53;  // [0, 1)
+  if (place < options.test_share) return Split::kTest;
+  if (place >= 1.0 - options.dev_share) return Split::kDev;
+  return Split::kTrain;
+}
+
+std::int64_t document_limit(const DataOptions& options, std::int64_t context) {
+  std::vector<std::string> problems = core::range_problems(options);
+  if (!(options.dev_share + options.test_share < 1.0)) {
+    problems.push_back("--dev-share " + core::format_number(options.dev_share) +
+                       " and --test-share " + core::format_number(options.test_share) +
+                       " leave nothing to train on: their sum must be below 1");
+  }
+  if (context > 0 && options.max_length > context) {
+    problems.push_back("--max-length " + std::to_string(options.max_length) +
+                       " is more than the model's longest input of " + std::to_string(context) +
+                       " tokens");
+  }
+  if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "\n"));
+  return options.max_length > 0 ? options.max_length : context;
+}
+
+// Ids, and the first of them that carries loss.
+struct TokenRow {
+  std::vector<std::int64_t> ids;
+  std::size_t first_loss = 0;
+};
+
+Document labelled(TokenRow tokens, std::int64_t line) {
+  Document document;
+  document.line = line;
+  document.ids = std::move(tokens.ids);
+  document.labels.assign(document.ids.size(), tensor::kNoLabel);
+  for (std::size_t t = std::max<std::size_t>(tokens.first_loss, 1); t < document.ids.size(); ++t) {
+    document.labels[t - 1] = document.ids[t];
+  }
+  return document;
+}
+
+// Fills a dataset row by row.
+class Loader {
+ public:
+  Loader(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t limit)
+      : options_(options), tokenizer_(tokenizer), limit_(limit) {}
+
+  void read(RowFile& file, core::Progress& progress) {
+    constexpr std::int64_t kRowsPerUpdate = 256;
+    while (read_one(file)) {
+      if (data_.report.rows % kRowsPerUpdate == 0) progress.update(file.bytes_read(), "");
+    }
+  }
+
+  Dataset finish(const std::string& file) {
+    check_not_empty(file);
+    return std::move(data_);
+  }
+
+ private:
+  bool read_one(RowFile& file) {
+    DataReport& report = data_.report;
+    try {
+      const std::optional<FileRow> row = file.next();
+      if (!row) return false;
+      add(*row);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kBadInput || !options_.skip_bad) throw;
+      if (report.bad_rows++ == 0) report.first_bad_row = error.what();
+    }
+    ++report.rows;
+    return true;
+  }
+
+  void add(const FileRow& row) {
+    const std::uint64_t hash = core::stable_hash(row.text.prompt + '\0' + row.text.completion);
+    if (!seen_.insert(hash).second) {
+      ++data_.report.duplicates;
+      return;
+    }
+    const Split split = split_of_hash(hash, options_);
+    add_document(row, split);
+    if (row.text.question) add_question(row, split);
+  }
+
+  void add_document(const FileRow& row, Split split) {
+    TokenRow tokens = encode(row.text.prompt, row.text.completion, options_.train_on_prompt);
+    if (const auto eos = tokenizer_.eos_id()) tokens.ids.push_back(*eos);
+    if (too_long(tokens)) {
+      if (options_.long_rows == LongRows::kRefuse) throw_too_long(row, tokens);
+      tokens.ids.resize(index_of(limit_));
+      ++data_.report.cut_documents;
+    }
+    Document document = labelled(std::move(tokens), row.line);
+    if (count_labels(document) == 0) {
+      ++data_.report.without_supervision;
+      return;
+    }
+    data_.documents.push_back(std::move(document));
+    data_.splits.push_back(split);
+  }
+
+  void add_question(const FileRow& row, Split split) {
+    ChoiceRow choice;
+    choice.answer = static_cast<std::int64_t>(row.text.question->answer);
+    choice.line = row.line;
+    choice.split = split;
+    for (const std::string& option : row.text.question->options) {
+      TokenRow tokens = encode(row.text.prompt, option, false);
+      if (too_long(tokens)) {
+        ++data_.report.long_choices;
+        return;
+      }
+      choice.options.push_back(labelled(std::move(tokens), row.line));
+      choice.option_bytes.push_back(static_cast<std::int64_t>(option.size()));
+    }
+    ++data_.report.choices;
+    data_.choices.push_back(std::move(choice));
+  }
+
+  TokenRow encode(const std::string& prompt, const std::string& completion,
+                  bool loss_on_prompt) const {
+    TokenRow tokens;
+    if (tokenizer_.add_bos() && tokenizer_.bos_id()) tokens.ids.push_back(*tokenizer_.bos_id());
+    const std::size_t begin = tokens.ids.size();
+    append(finished_prompt(prompt), tokens.ids);
+    tokens.first_loss = loss_on_prompt ? begin : tokens.ids.size();
+    append(completion, tokens.ids);
+    return tokens;
+  }
+
+  void append(const std::string& text, std::vector<std::int64_t>& ids) const {
+    const std::vector<std::int64_t> more = tokenizer_.encode(text);
+    ids.insert(ids.end(), more.begin(), more.end());
+  }
+
+  bool too_long(const TokenRow& tokens) const {
+    return limit_ > 0 && tokens.ids.size() > index_of(limit_);
+  }
+
+  [[noreturn]] void throw_too_long(const FileRow& row, const TokenRow& tokens) const {
+    throw Error(ErrorKind::kBadInput, row.where + ": the document has " +
+                                          std::to_string(tokens.ids.size()) +
+                                          " tokens, the limit is " + std::to_string(limit_) +
+                                          "; shorten it, or let it be cut with --long-rows cut");
+  }
+
+  void check_not_empty(const std::string& file) const {
+    const DataReport& report = data_.report;
+    if (report.rows == 0) throw Error(ErrorKind::kBadInput, file + ": no rows: the file is empty");
+    if (report.bad_rows == report.rows) {
+      throw Error(ErrorKind::kBadInput,
+                  file + ": every row is bad; the first: " + report.first_bad_row);
+    }
+    if (data_.documents.empty()) throw_no_supervision(file);
+    const bool divided = options_.dev_share > 0 || options_.test_share > 0;
+    if (divided && data_.indices(Split::kTrain).empty()) {
+      throw Error(
+          ErrorKind::kBadInput,
+          file + ": none of the " + std::to_string(data_.documents.size()) +
+              " documents falls into the train split; give more rows, or lower --dev-share and "
+              "--test-share");
+    }
+  }
+
+  [[noreturn]] void throw_no_supervision(const std::string& file) const {
+    std::string message = file + ": no supervised token: no document has a token that carries loss";
+    if (data_.report.cut_documents > 0) {
+      message += "; " + core::format_count(data_.report.cut_documents) + " were cut to " +
+                 std::to_string(limit_) +
+                 " tokens, which leaves only their prompts: raise --max-length";
+    } else {
+      message += "; the completions are empty";
+    }
+    throw Error(ErrorKind::kBadInput, message);
+  }
+
+  const DataOptions& options_;
+  const Tokenizer& tokenizer_;
+  std::int64_t limit_;
+  Dataset data_;
+  std::unordered_set<std::uint64_t> seen_;  // hashes of the rows' texts
+};
+
+}  // namespace
+
+std::vector<std::int64_t> Dataset::indices(Split split) const {
+  std::vector<std::int64_t> result;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    if (split == Split::kAll || splits[i] == split) result.push_back(static_cast<std::int64_t>(i));
+  }
+  return result;
+}
+
+std::int64_t Dataset::supervised_tokens() const {
+  std::int64_t total = 0;
+  for (const Document& document : documents) total += count_labels(document);
+  return total;
+}
+
+Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
+                     core::Progress& progress) {
+  const std::int64_t limit = document_limit(options, context);
+  const std::filesystem::path path = options.data;
+  const std::unique_ptr<RowFile> file = open_row_file(path);
+  std::error_code unknown_size;
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, unknown_size));
+  progress.begin("reading data", unknown_size ? 0 : size, "bytes");
+  Loader loader(options, tokenizer, limit);
+  loader.read(*file, progress);
+  progress.end();
+  Dataset data = loader.finish(core::printable(options.data, 4096));
+  data.hash = core::sha256_file(path);
+  return data;
+}
+
+std::vector<std::int64_t> sample_documents(const Dataset& dataset, Split split, std::int64_t count,
+                                           std::uint64_t seed) {
+  std::vector<std::int64_t> available = dataset.indices(split);
+  const auto total = static_cast<std::int64_t>(available.size());
+  if (count >= total) return available;
+  std::stable_sort(available.begin(), available.end(), [&](std::int64_t a, std::int64_t b) {
+    return dataset.documents[index_of(a)].ids.size() < dataset.documents[index_of(b)].ids.size();
+  });
+  core::Random random(seed, "sample-documents");
+  std::vector<std::int64_t> drawn;
+  for (std::int64_t stratum = 0; stratum < count; ++stratum) {
+    const std::int64_t begin = stratum * total / count;
+    const std::int64_t end = (stratum + 1) * total / count;
+    const auto offset = random.below(static_cast<std::uint64_t>(end - begin));
+    drawn.push_back(available[index_of(begin) + offset]);
+  }
+  std::sort(drawn.begin(), drawn.end());
+  return drawn;
+}
+
+std::vector<std::string> describe(const DataReport& report) {
+  std::vector<std::string> lines;
+  const auto say = [&](std::int64_t count, const std::string& text) {
+    if (count > 0) lines.push_back(core::format_count(count) + " " + text);
+  };
+  say(report.rows, "rows read");
+  say(report.bad_rows, "bad rows left out; the first: " + report.first_bad_row);
+  say(report.duplicates, "duplicates left out");
+  say(report.cut_documents, "documents cut to the limit");
+  say(report.without_supervision, "documents left out: no token carries loss");
+  say(report.choices, "questions with options");
+  say(report.long_choices, "questions left out: an option does not fit within the limit");
+  return lines;
+}
+
+}  // namespace salf::data

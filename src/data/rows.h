@@ -1,0 +1,31 @@
+// What does one row of a data file say: which text is the prompt, which carries loss, and is it a
+// question with options? The forms are those of load_dataset (dataset.h).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salf/core/json.h"
+
+namespace salf::data {
+
+struct Question {
+  std::vector<std::string> options;  // 2 … 26 texts
+  std::size_t answer = 0;            // index of the right one
+};
+
+// A `text` row has an empty prompt.
+struct RowText {
+  std::string prompt;
+  std::string completion;
+  std::optional<Question> question;
+};
+
+// `where` starts each message. Throws Error(kBadInput): not an object, no known form (with the
+// forms and the keys that were found), a field of another type, or options and answer that do not
+// fit.
+RowText parse_row(const core::Json& json, const std::string& where);
+
+}  // namespace salf::data

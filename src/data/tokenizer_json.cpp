@@ -1,0 +1,175 @@
+#include "salf/data/tokenizer_json.h"
+
+#include <utility>
+
+#include "byte_level_bpe.h"
+#include "checked_json.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+#include "tokenizer_reader.h"
+
+namespace salf::data {
+namespace {
+
+enum TokenType : std::int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kByte = 6 };
+
+// What stands behind a name in tokenizer.ggml.pre.
+struct NamedRule {
+  const char* name;
+  const char* normalizer;     // JSON
+  const char* pre_tokenizer;  // JSON
+  bool ignore_merges;
+};
+
+constexpr const char* kPlain = R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
+constexpr const char* kDigitsThenPlain =
+    R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})";
+constexpr const char* kLlama3 =
+    R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)"
+    R"j("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},)j"
+    R"("behavior":"Isolated","invert":false},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})";
+constexpr const char* kQwen2 =
+    R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)"
+    R"j("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},)j"
+    R"("behavior":"Isolated","invert":false},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":false,"use_regex":false}]})";
+
+// llama.cpp's names, and what the models that have them use in their own tokenizer.json.
+constexpr NamedRule kRules[] = {
+    {"gpt-2", "null", kPlain, false},
+    {"smollm", "null", kDigitsThenPlain, false},
+    {"starcoder", "null", kDigitsThenPlain, false},
+    {"llama-bpe", "null", kLlama3, true},
+    {"llama3", "null", kLlama3, true},
+    {"llama-v3", "null", kLlama3, true},
+    {"qwen2", R"({"type":"NFC"})", kQwen2, false},
+};
+
+[[noreturn]] void refuse(const std::string& where, const std::string& problem) {
+  throw Error(ErrorKind::kBadInput, "tokenizer.ggml." + where + ": " + problem);
+}
+
+const NamedRule& rule_named(const std::string& name) {
+  for (const NamedRule& rule : kRules) {
+    if (name == rule.name) return rule;
+  }
+  refuse("pre", "the split rule \"" + core::printable(name, 60) + "\" is not supported; known: " +
+                    core::join(known_split_rules(), ", "));
+}
+
+std::string quoted(const std::string& text) { return json(text).dump(); }
+
+// REQUIRES: every token is valid UTF-8
+const std::string& token_of(const GgufTokenizer& gguf, std::int64_t id, const char* key) {
+  if (id < 0 || id >= static_cast<std::int64_t>(gguf.tokens.size())) {
+    refuse(key, "the id " + std::to_string(id) + " is not below the number of tokens, " +
+                    std::to_string(gguf.tokens.size()));
+  }
+  return gguf.tokens[static_cast<std::size_t>(id)];
+}
+
+void check_lists(const GgufTokenizer& gguf) {
+  const auto check_utf8 = [](const std::vector<std::string>& list, const char* name) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (core::invalid_utf8(list[i])) {
+        refuse(std::string(name) + "[" + std::to_string(i) + "]",
+               "not valid UTF-8: " + core::printable(list[i], 60));
+      }
+    }
+  };
+  check_utf8(gguf.tokens, "tokens");
+  check_utf8(gguf.merges, "merges");
+  if (!gguf.token_types.empty() && gguf.token_types.size() != gguf.tokens.size()) {
+    refuse("token_type", "expected one for each of " + std::to_string(gguf.tokens.size()) +
+                             " tokens, found " + std::to_string(gguf.token_types.size()));
+  }
+  for (std::size_t i = 0; i < gguf.token_types.size(); ++i) {
+    const std::int64_t type = gguf.token_types[i];
+    if (type < kNormal || type > kByte) {
+      refuse("token_type[" + std::to_string(i) + "]", "expected 1 to 6, found " + std::to_string(type));
+    }
+  }
+}
+
+std::string added_tokens(const GgufTokenizer& gguf) {
+  std::vector<std::string> entries;
+  for (std::size_t i = 0; i < gguf.token_types.size(); ++i) {
+    const std::int64_t type = gguf.token_types[i];
+    if (type != kControl && type != kUserDefined) continue;
+    entries.push_back("    {\"id\":" + std::to_string(i) + ",\"content\":" + quoted(gguf.tokens[i]) +
+                      R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":)" +
+                      (type == kControl ? "true}" : "false}"));
+  }
+  return entries.empty() ? "[]" : "[\n" + core::join(entries, ",\n") + "\n  ]";
+}
+
+std::string post_processor(const GgufTokenizer& gguf) {
+  if (!gguf.add_bos || !gguf.bos) {
+    return R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true})";
+  }
+  const std::string bos = quoted(token_of(gguf, *gguf.bos, "bos_token_id"));
+  const std::string first = R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":0}})";
+  const std::string text = R"({"Sequence":{"id":"A","type_id":0}})";
+  const std::string second = R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":1}},{"Sequence":{"id":"B","type_id":1}})";
+  return R"({"type":"TemplateProcessing","single":[)" + first + "," + text + R"(],"pair":[)" + first + "," +
+         text + "," + second + R"(],"special_tokens":{)" + bos + R"(:{"id":)" + bos + R"(,"ids":[)" +
+         std::to_string(*gguf.bos) + R"(],"tokens":[)" + bos + "]}}}";
+}
+
+std::string model(const GgufTokenizer& gguf, bool ignore_merges) {
+  std::string text = R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
+                     R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":)";
+  text += ignore_merges ? "true" : "false";
+  text += ",\n    \"vocab\":{";
+  for (std::size_t i = 0; i < gguf.tokens.size(); ++i) {
+    text += (i == 0 ? "\n      " : ",\n      ") + quoted(gguf.tokens[i]) + ":" + std::to_string(i);
+  }
+  text += "\n    },\n    \"merges\":[";
+  for (std::size_t i = 0; i < gguf.merges.size(); ++i) {
+    text += (i == 0 ? "\n      " : ",\n      ") + quoted(gguf.merges[i]);
+  }
+  return text + "\n    ]\n  }";
+}
+
+std::string config_text(const GgufTokenizer& gguf) {
+  std::string text = "{\n  \"add_bos_token\": " + std::string(gguf.add_bos ? "true" : "false");
+  const auto add = [&](const char* name, const char* key, const std::optional<std::int64_t>& id) {
+    if (id) text += ",\n  \"" + std::string(name) + "\": " + quoted(token_of(gguf, *id, key));
+  };
+  add("bos_token", "bos_token_id", gguf.bos);
+  add("eos_token", "eos_token_id", gguf.eos);
+  add("pad_token", "padding_token_id", gguf.padding);
+  add("unk_token", "unknown_token_id", gguf.unknown);
+  return text + ",\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n";
+}
+
+}  // namespace
+
+TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf) {
+  const NamedRule& rule = rule_named(gguf.pre);
+  check_lists(gguf);
+  if (gguf.add_bos && !gguf.bos) refuse("add_bos_token", "true, but there is no bos_token_id");
+  TokenizerJson result;
+  result.config = config_text(gguf);
+  result.tokenizer = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
+  result.tokenizer += "  \"added_tokens\": " + added_tokens(gguf) + ",\n";
+  result.tokenizer += "  \"normalizer\": " + std::string(rule.normalizer) + ",\n";
+  result.tokenizer += "  \"pre_tokenizer\": " + std::string(rule.pre_tokenizer) + ",\n";
+  result.tokenizer += "  \"post_processor\": " + post_processor(gguf) + ",\n";
+  result.tokenizer += "  \"decoder\": " + std::string(kPlain) + ",\n";
+  result.tokenizer += "  \"model\": " + model(gguf, rule.ignore_merges) + "\n}\n";
+  // The reader knows what a tokenizer must hold: merges of known tokens, no token twice, and so on.
+  read_tokenizer({"tokenizer.ggml", result.tokenizer}, NamedText{"tokenizer.ggml", result.config});
+  return result;
+}
+
+std::vector<std::string> known_split_rules() {
+  std::vector<std::string> names;
+  for (const NamedRule& rule : kRules) names.emplace_back(rule.name);
+  return names;
+}
+
+}  // namespace salf::data
