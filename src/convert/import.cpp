@@ -2,6 +2,9 @@
 
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/frontend/error_report.h>
+
+#include <new>
 
 #include "llama_config.h"
 #include "llama_module.h"
@@ -173,6 +176,8 @@ ImportResult import_gguf(const std::filesystem::path& source, const std::filesys
   } catch (const c10::Error& error) {
     throw Error(ErrorKind::kInternal,
                 source.string() + ": building the model failed: " + error.what_without_backtrace());
+  } catch (const torch::jit::ErrorReport& error) {
+    throw Error(ErrorKind::kInternal, source.string() + ": the program does not compile: " + error.what());
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::kIo, source.string() + ": not enough memory for the model's float32 weights");
   }

@@ -23,7 +23,7 @@ def forward(self, x: Tensor) -> Tensor:
 // Root mean square norm. In float32 whatever the model's dtype, as transformers does.
 const char* const kNorm = R"TS(
 def forward(self, hidden: Tensor) -> Tensor:
-    wide = torch.rms_norm(hidden.to(torch.float32), [hidden.size(-1)], self.weight.to(torch.float32), self.epsilon)
+    wide = torch.rms_norm(hidden.float(), [hidden.size(-1)], self.weight.float(), self.epsilon)
     return wide.to(hidden.dtype)
 )TS";
 
@@ -75,8 +75,8 @@ constexpr const char* kDecoderHead = R"TS(
 def rotary_tables(self, input_ids: Tensor) -> Tuple[Tensor, Tensor]:
     # cos and signed sin of each position's angles, both [T, 1, C] float32. Attention sees differences of
     # positions only, so left padding needs no positions of its own.
-    frequencies = torch.tensor(self.rotary_frequencies, dtype=torch.float32, device=input_ids.device)
-    positions = torch.arange(input_ids.size(1), dtype=torch.float32, device=input_ids.device)
+    frequencies = torch.tensor(self.rotary_frequencies, device=input_ids.device).float()
+    positions = torch.arange(input_ids.size(1), device=input_ids.device).float()
     angles = torch.outer(positions, frequencies).unsqueeze(1)
     cos, sin = torch.cos(angles), torch.sin(angles)
     return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
@@ -92,12 +92,11 @@ def visible_tokens(self, input_ids: Tensor, attention_mask: Optional[Tensor]) ->
     starts_after_padding = torch.logical_and(real[:, 1:], torch.logical_not(real[:, :-1]))
     if not bool(torch.any(starts_after_padding)):
         return None
-    tokens = input_ids.size(1)
-    causal = torch.tril(torch.ones([tokens, tokens], dtype=torch.bool, device=input_ids.device))
+    key = torch.arange(input_ids.size(1), device=input_ids.device)
+    query = key.unsqueeze(1)
     # Padding looks at itself: a query with nothing to look at would make NaN.
-    itself = torch.eye(tokens, dtype=torch.bool, device=input_ids.device)
-    keys = torch.logical_or(real.unsqueeze(1).unsqueeze(1), itself)
-    return torch.logical_and(causal, keys)
+    visible = torch.logical_or(real.unsqueeze(1).unsqueeze(1), torch.eq(query, key))
+    return torch.logical_and(visible, torch.ge(query, key))
 
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) -> Tensor:
     cos, sin = self.rotary_tables(input_ids)
