@@ -28,7 +28,8 @@ inline std::vector<core::EnumName<BudgetUnit>> enum_names(BudgetUnit) {
           {BudgetUnit::kSteps, "steps"},     {BudgetUnit::kEpochs, "epochs"}};
 }
 
-// share: of the FLOPs of full fine-tuning for the plan's number of epochs (0.4 for 40%).
+// share: of the FLOPs of full fine-tuning for the plan's largest number of epochs, its evaluations included (0.4
+// for 40%). Written and read by people as in budget.h.
 struct Budget {
   double amount = 0.0;
   BudgetUnit unit = BudgetUnit::kSeconds;
@@ -46,6 +47,7 @@ struct Budget {
 
 // What one rule chose, and how stable that is: the share of bootstrap replicates with the same choice, and
 // the range that holds 90 % of them. That is sampling stability, not the probability of being the best cut.
+// Without replicates nothing is known: stability 0, range 0 … L-1.
 struct RuleChoice {
   Rule rule = Rule::kMaxGain;
   Measure measure = Measure::kCosine;
@@ -73,7 +75,7 @@ struct CostBreakdown {
   double backward = 0.0;
   double optimizer = 0.0;
   double evaluation = 0.0;
-  double fixed = 0.0;      // analysis, timing, loading, saving
+  double fixed = 0.0;      // analysis, timing, loading, saving; what each step costs besides these parts
   double total() const {
     return prefix + suffix_forward + head + backward + optimizer + evaluation + fixed;
   }
@@ -81,13 +83,13 @@ struct CostBreakdown {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"prefix"}, self.prefix);
-    visit(Field{"suffix_forward"}, self.suffix_forward);
-    visit(Field{"head"}, self.head);
-    visit(Field{"backward"}, self.backward);
-    visit(Field{"optimizer"}, self.optimizer);
-    visit(Field{"evaluation"}, self.evaluation);
-    visit(Field{"fixed"}, self.fixed);
+    visit(Field{"prefix"}.range(0, 1e40), self.prefix);
+    visit(Field{"suffix_forward"}.range(0, 1e40), self.suffix_forward);
+    visit(Field{"head"}.range(0, 1e40), self.head);
+    visit(Field{"backward"}.range(0, 1e40), self.backward);
+    visit(Field{"optimizer"}.range(0, 1e40), self.optimizer);
+    visit(Field{"evaluation"}.range(0, 1e40), self.evaluation);
+    visit(Field{"fixed"}.range(0, 1e40), self.fixed);
   }
 };
 
@@ -105,13 +107,13 @@ struct Candidate {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"eof"}, self.eof);
-    visit(Field{"trained_parameters"}, self.trained_parameters);
-    visit(Field{"steps"}, self.steps);
-    visit(Field{"step_seconds"}, self.step_seconds);
-    visit(Field{"step_flops"}, self.step_flops);
-    visit(Field{"seconds"}, self.seconds);
-    visit(Field{"flops"}, self.flops);
+    visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"trained_parameters"}.range(0, 1e13), self.trained_parameters);
+    visit(Field{"steps"}.range(0, 1e15), self.steps);
+    visit(Field{"step_seconds"}.range(0, 1e40), self.step_seconds);
+    visit(Field{"step_flops"}.range(0, 1e40), self.step_flops);
+    visit(Field{"seconds"}.range(0, 1e40), self.seconds);
+    visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"fits"}, self.fits);
   }
 };
@@ -161,15 +163,15 @@ struct FreezePlan {
     visit(Field{"batch_tokens"}.range(1, 1e9), self.batch_tokens);
     visit(Field{"pack"}.range(0, 1e7), self.pack);
     visit(Field{"accumulate"}.range(1, 1e6), self.accumulate);
-    visit(Field{"steps"}.range(0, 1e12), self.steps);
-    visit(Field{"epochs"}.range(0, 1e9), self.epochs);
+    visit(Field{"steps"}.range(0, 1e15), self.steps);
+    visit(Field{"epochs"}.range(0, 1e15), self.epochs);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"evaluations"}.range(0, 1e9), self.evaluations);
     visit(Field{"predicted_seconds"}, self.predicted_seconds);
     visit(Field{"predicted_flops"}, self.predicted_flops);
-    visit(Field{"full_step_seconds"}, self.full_step_seconds);
-    visit(Field{"full_step_flops"}, self.full_step_flops);
+    visit(Field{"full_step_seconds"}.range(0, 1e40), self.full_step_seconds);
+    visit(Field{"full_step_flops"}.range(0, 1e40), self.full_step_flops);
     visit(Field{"smallest_budget"}, self.smallest_budget);
     visit(Field{"candidates"}, self.candidates);
   }

@@ -36,9 +36,9 @@ struct Deviation {
     visit(Field{"documents"}.range(0, 1e12), self.documents);
     visit(Field{"positions"}.range(0, 1e15), self.positions);
     visit(Field{"deviation"}, self.deviation);
-    visit(Field{"standard_error"}, self.standard_error);
+    visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
     visit(Field{"gain"}, self.gain);
-    visit(Field{"gain_error"}, self.gain_error);
+    visit(Field{"gain_error"}.range(0, 1e300), self.gain_error);
     visit(Field{"replicates"}, self.replicates);
   }
 };
@@ -67,7 +67,7 @@ struct Provenance {
     visit(Field{"salf_version"}, self.salf_version);
     visit(Field{"torch_version"}, self.torch_version);
     visit(Field{"machine"}, self.machine);
-    visit(Field{"threads"}, self.threads);
+    visit(Field{"threads"}.range(0, 1e6), self.threads);
     visit(Field{"created"}, self.created);
   }
 };
@@ -93,10 +93,10 @@ struct LayerProfile {
     visit(Field{"shape"}, self.shape);
     visit(Field{"positions"}, self.positions);
     visit(Field{"norm"}, self.norm);
-    visit(Field{"tokens"}, self.tokens);
-    visit(Field{"basis_ridge"}, self.basis_ridge);
-    visit(Field{"seconds"}, self.seconds);
-    visit(Field{"forward_seconds"}, self.forward_seconds);
+    visit(Field{"tokens"}.range(0, 1e15), self.tokens);
+    visit(Field{"basis_ridge"}.range(0, 1e300), self.basis_ridge);
+    visit(Field{"seconds"}.range(0, 1e300), self.seconds);
+    visit(Field{"forward_seconds"}.range(0, 1e300), self.forward_seconds);
     visit(Field{"seed"}, self.seed);
     visit(Field{"deviations"}, self.deviations);
   }

@@ -13,9 +13,9 @@ struct MeasuredCost {
   double block_forward = 0.0;         // s per padded token and block, without autograd
   double block_forward_trained = 0.0; // s per padded token and block, recording for the backward pass
   double block_backward = 0.0;        // s per padded token and block
-  double embedding_backward = 0.0;    // s per step, only paid at eof 0
+  double embedding_backward = 0.0;    // s per batch (forward and backward pass), only at eof 0
   double head = 0.0;                  // s per supervised token: logits, loss and gradient to the state
-  double head_trained = 0.0;          // the same when the head's weight is trained too (eof 0 and tied)
+  double head_trained = 0.0;          // the same when the head's weight is trained too (eof 0)
   double head_forward = 0.0;          // s per supervised token: logits and loss only (evaluation)
   double optimizer = 0.0;             // s per trained parameter and step (clipping included)
   double step_fixed = 0.0;            // s per step
@@ -35,7 +35,7 @@ struct MeasuredCost {
     visit(Field{"optimizer"}.range(0, 1e9), self.optimizer);
     visit(Field{"step_fixed"}.range(0, 1e9), self.step_fixed);
     visit(Field{"save"}.range(0, 1e9), self.save);
-    visit(Field{"timed_batches"}, self.timed_batches);
+    visit(Field{"timed_batches"}.range(0, 1e9), self.timed_batches);
   }
 };
 

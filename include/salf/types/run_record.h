@@ -45,9 +45,9 @@ struct DevEvaluation {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"step"}.range(0, 1e12), self.step);
+    visit(Field{"step"}.range(0, 1e15), self.step);
     visit(Field{"loss"}, self.loss);
-    visit(Field{"standard_error"}, self.standard_error);
+    visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
   }
 };
@@ -91,12 +91,12 @@ struct RunRecord {
     visit(Field{"plan"}, self.plan);
     visit(Field{"status"}, self.status);
     visit(Field{"exit_signal"}.range(0, 128), self.exit_signal);
-    visit(Field{"steps"}.range(0, 1e12), self.steps);
-    visit(Field{"epochs"}.range(0, 1e9), self.epochs);
+    visit(Field{"steps"}.range(0, 1e15), self.steps);
+    visit(Field{"epochs"}.range(0, 1e15), self.epochs);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"supervised_tokens"}.range(0, 1e15), self.supervised_tokens);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
-    visit(Field{"cooldown_start_step"}.range(0, 1e12), self.cooldown_start_step);
+    visit(Field{"cooldown_start_step"}.range(0, 1e15), self.cooldown_start_step);
     visit(Field{"evaluations"}, self.evaluations);
     visit(Field{"before"}, self.before);
     visit(Field{"after"}, self.after);
