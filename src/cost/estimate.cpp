@@ -1,0 +1,52 @@
+#include "salf/cost/estimate.h"
+
+namespace salf::cost {
+
+types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, std::int64_t blocks, std::int64_t eof,
+                                   const BatchShape& batch) {
+  const double frozen = static_cast<double>(eof) * batch.padded_tokens;
+  const double trained = static_cast<double>(blocks - eof) * batch.padded_tokens;
+  types::CostBreakdown seconds;
+  seconds.prefix = frozen * cost.block_forward;
+  seconds.suffix_forward = trained * cost.block_forward_trained;
+  seconds.backward = trained * cost.block_backward + (eof == 0 ? cost.embedding_backward : 0.0);
+  seconds.head = batch.supervised_tokens * (eof == 0 ? cost.head_trained : cost.head);
+  seconds.fixed = cost.step_fixed;
+  return seconds;
+}
+
+double evaluation_seconds(const types::MeasuredCost& cost, std::int64_t blocks, const BatchShape& batch) {
+  return static_cast<double>(blocks) * batch.padded_tokens * cost.block_forward +
+         batch.supervised_tokens * cost.head_forward;
+}
+
+types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
+                                  const types::DataShape& data, std::int64_t eof, std::int64_t accumulate) {
+  types::CostBreakdown seconds =
+      scaled(batch_seconds(cost, shape.blocks, eof, mean_batch(data)), static_cast<double>(accumulate));
+  seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(eof));
+  return seconds;
+}
+
+types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data, std::int64_t eof,
+                                std::int64_t accumulate) {
+  return scaled(batch_flops(shape, eof, mean_batch(data)), static_cast<double>(accumulate));
+}
+
+double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape) {
+  return cost.save * static_cast<double>(shape.parameters);
+}
+
+types::CostBreakdown scaled(const types::CostBreakdown& one, double count) {
+  types::CostBreakdown many;
+  many.prefix = one.prefix * count;
+  many.suffix_forward = one.suffix_forward * count;
+  many.head = one.head * count;
+  many.backward = one.backward * count;
+  many.optimizer = one.optimizer * count;
+  many.evaluation = one.evaluation * count;
+  many.fixed = one.fixed * count;
+  return many;
+}
+
+}  // namespace salf::cost

@@ -1,0 +1,145 @@
+// How do described options (core/fields.h) come from the command line? Each field is a --kebab-case flag; the order
+// is: default < --config FILE.json < flag.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "salf/core/error.h"
+#include "salf/core/fields.h"
+#include "salf/core/json.h"
+
+namespace salf::tools {
+
+// A command's name, its one-line summary, the words after the options that may stand without a flag
+// ("model"), and an example or two for its help.
+struct CommandText {
+  const char* name;
+  const char* summary;
+  std::vector<std::string> positional;
+  const char* examples;
+};
+
+namespace detail {
+
+std::string kebab(const char* field_name);
+std::string range_text(const core::Field& field);
+// Parsers of one value; each throws CLI::ValidationError that quotes the text.
+void parse_value(const std::string& text, std::int64_t& value);
+void parse_value(const std::string& text, std::uint64_t& value);
+void parse_value(const std::string& text, double& value);
+void parse_value(const std::string& text, std::string& value);
+
+template <class T>
+void parse_field(const std::string& text, T& value) {
+  if constexpr (core::IsOptional<T>::value) {
+    parse_field(text, value.emplace());
+  } else if constexpr (core::IsVector<T>::value) {
+    parse_field(text, value.emplace_back());
+  } else if constexpr (std::is_enum_v<T>) {
+    const auto parsed = core::enum_from_string<T>(text);
+    if (!parsed) throw CLI::ValidationError("expected " + core::enum_choices<T>() + ", got '" + text + "'");
+    value = *parsed;
+  } else {
+    parse_value(text, value);
+  }
+}
+
+template <class T>
+std::string default_text(const T& value) {
+  const core::Json json = core::to_json(value);
+  if (json.is_null() || (json.is_string() && json.get<std::string>().empty())) return "";
+  if (json.is_array()) return "";
+  return json.is_string() ? json.get<std::string>() : json.dump();
+}
+
+class FlagBinder {
+ public:
+  FlagBinder(CLI::App& app, std::vector<std::string> positional) : app_(app), positional_(std::move(positional)) {}
+
+  template <class T>
+  void operator()(const core::Field& field, T& value) {
+    const std::string flag = "--" + kebab(field.name);
+    if constexpr (std::is_same_v<T, bool>) {
+      app_.add_flag(flag, value, field.help);
+    } else {
+      std::string names = field.name == std::string("output") ? "-o," + flag : flag;
+      for (const auto& name : positional_) {
+        if (name == field.name) names += "," + name;
+      }
+      bool fresh = true;  // flags replace what a config file put into a list
+      const auto assign = [&value, fresh](const std::string& text) mutable {
+        if constexpr (core::IsVector<T>::value) {
+          if (fresh) value.clear();
+        }
+        fresh = false;
+        parse_field(text, value);
+      };
+      CLI::Option* option = app_.add_option_function<std::string>(names, assign, field.help + range_text(field));
+      const std::string shown = default_text(value);
+      if (!shown.empty()) option->default_str(shown);
+      option->type_name(type_text<T>());
+      if (!core::IsVector<T>::value) option->take_last();
+    }
+  }
+
+ private:
+  template <class T>
+  static std::string type_text() {
+    if constexpr (core::IsOptional<T>::value || core::IsVector<T>::value) return type_text<typename T::value_type>();
+    else if constexpr (std::is_enum_v<T>) return "NAME";
+    else if constexpr (std::is_integral_v<T>) return "N";
+    else if constexpr (std::is_floating_point_v<T>) return "X";
+    else return "TEXT";
+  }
+
+  CLI::App& app_;
+  std::vector<std::string> positional_;
+};
+
+// The value of --config among the arguments, "" if there is none.
+std::string config_path(const std::vector<std::string>& arguments);
+// Parses; true if help was asked for and printed. Throws Error(kUsage), with the closest flag for an unknown one.
+bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments);
+void throw_problems(const std::string& command, const std::vector<std::string>& problems);
+
+template <class T, class = void>
+struct HasProblems : std::false_type {};
+template <class T>
+struct HasProblems<T, std::void_t<decltype(std::declval<const T&>().problems())>> : std::true_type {};
+
+}  // namespace detail
+
+// Every problem of the options at once: ranges, and what the struct's own problems() says. Throws Error(kUsage).
+template <class T>
+void check_options(const std::string& command, const T& options) {
+  std::vector<std::string> problems = core::range_problems(options);
+  if constexpr (detail::HasProblems<T>::value) {
+    for (auto& problem : options.problems()) problems.push_back(std::move(problem));
+  }
+  if (!problems.empty()) detail::throw_problems(command, problems);
+}
+
+// Fills `options` from the arguments after the command's name. False if help was printed instead.
+// Throws Error(kUsage) or, for the config file, Error(kIo) and Error(kBadInput).
+template <class T>
+bool load_options(const CommandText& text, const std::vector<std::string>& arguments, T& options) {
+  const std::string config = detail::config_path(arguments);
+  if (!config.empty()) core::from_json(core::read_json_file(config), config, options);
+  CLI::App app(text.summary, std::string("salf ") + text.name);
+  std::string ignored;
+  app.add_option("--config", ignored, "JSON file with options; flags win over it")->type_name("FILE");
+  detail::FlagBinder binder(app, text.positional);
+  T::fields(options, binder);
+  app.footer(text.examples);
+  if (detail::parse_arguments(app, arguments)) return false;
+  check_options(text.name, options);
+  return true;
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,117 @@
+// The program: picks the command, and turns errors into exit codes.
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cmd_analyze.h"
+#include "cmd_eval.h"
+#include "cmd_import.h"
+#include "cmd_inspect.h"
+#include "cmd_plan.h"
+#include "cmd_train.h"
+#include "flags.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/signals.h"
+#include "salf/core/text.h"
+#include "terminal_progress.h"
+#include "version.h"
+
+namespace salf::tools {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+struct Command {
+  CommandText text;
+  std::function<int(const CommandText&, const Arguments&)> run;
+};
+
+template <class Options>
+Command make_command(CommandText text, int (*body)(const Options&, core::Progress&)) {
+  const auto run = [body](const CommandText& about, const Arguments& arguments) {
+    Options options;
+    if (!load_options(about, arguments, options)) return 0;
+    if (!options.common.quiet) {
+      TerminalProgress progress;
+      return body(options, progress);
+    }
+    core::set_log_level(core::LogLevel::kWarning);
+    core::Progress silent;
+    return body(options, silent);
+  };
+  return {std::move(text), run};
+}
+
+std::vector<Command> commands() {
+  return {
+      make_command({"import", "Make a model directory from a GGUF file", {"source"},
+                    "Example:\n  salf import SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2"}, &import_command),
+      make_command({"inspect", "Show a model's blocks, sizes and where it can be cut", {"model"},
+                    "Example:\n  salf inspect smollm2"}, &inspect_command),
+      make_command({"analyze", "Measure every layer against the vocabulary's semantic basis", {"model"},
+                    "Example:\n  salf analyze smollm2 --data rows.jsonl -o profile.json"}, &analyze_command),
+      make_command({"plan", "Choose the cut and price it", {"model"},
+                    "Example:\n  salf plan smollm2 --data rows.jsonl --profile profile.json --budget 30m -o plan.json"},
+                   &plan_command),
+      make_command({"train", "Fine-tune within a budget: analyze, plan, train", {"model"},
+                    "Examples:\n  salf train smollm2 --data rows.jsonl --budget 2h -o run\n"
+                    "  salf train smollm2 --data rows.jsonl --eof 20 --budget 200steps -o run\n"
+                    "  salf train --resume run"}, &train_command),
+      make_command({"eval", "Measure loss, perplexity and accuracy", {"model"},
+                    "Example:\n  salf eval run --data rows.jsonl --split test"}, &eval_command),
+  };
+}
+
+void print_help(const std::vector<Command>& all) {
+  std::printf("salf %s: fine-tune the layers that need it, within a budget\n\nUsage: salf COMMAND [OPTIONS]\n\nCommands:\n",
+              kVersion);
+  for (const auto& command : all) std::printf("  %-10s%s\n", command.text.name, command.text.summary);
+  std::printf("\nsalf COMMAND --help explains each. Exit codes: 0 done, 2 usage, 3 bad input, 4 bad model,\n"
+              "5 file or disk, 6 budget too small, 70 internal, 128+n stopped by signal n.\n");
+}
+
+int run(const Arguments& arguments) {
+  const auto all = commands();
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+    print_help(all);
+    return arguments.empty() ? static_cast<int>(ErrorKind::kUsage) : 0;
+  }
+  if (arguments[0] == "--version") {
+    std::printf("salf %s\n", kVersion);
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const auto& command : all) {
+    if (arguments[0] == command.text.name) return command.run(command.text, {arguments.begin() + 1, arguments.end()});
+    names.emplace_back(command.text.name);
+  }
+  const std::string close = core::closest(arguments[0], names);
+  throw Error(ErrorKind::kUsage, "unknown command '" + core::printable(arguments[0]) + "'" +
+                                     (close.empty() ? "" : "; did you mean " + close + "?") + " (salf --help lists them)");
+}
+
+}  // namespace
+}  // namespace salf::tools
+
+int main(int argc, char** argv) {
+  try {
+    salf::core::install_stop_handlers();
+    const int code = salf::tools::run({argv + 1, argv + argc});
+    // A full disk behind a redirected result shows only now.
+    if (std::fflush(stdout) != 0) throw salf::Error(salf::ErrorKind::kIo, "standard output cannot be written");
+    return code;
+  } catch (const salf::Error& error) {
+    salf::core::log_error(error.what());
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    salf::core::log_error("out of memory; a smaller --batch-tokens needs less");
+    return static_cast<int>(salf::ErrorKind::kInternal);
+  } catch (const std::exception& error) {
+    salf::core::log_error(std::string("internal error, please report it: ") + error.what());
+    return static_cast<int>(salf::ErrorKind::kInternal);
+  }
+}

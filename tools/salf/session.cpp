@@ -1,0 +1,105 @@
+#include "session.h"
+
+#include <torch/version.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/hash.h"
+#include "salf/core/log.h"
+#include "salf/tensor/device.h"
+#include "version.h"
+
+namespace salf::tools {
+namespace {
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const auto colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+void check_vocabulary(const ModelSession& session) {
+  if (!session.tokenizer) return;
+  const std::int64_t ids = session.tokenizer->vocabulary_size();
+  const std::int64_t rows = session.cut->map().vocabulary;
+  if (ids <= rows) return;
+  throw Error(ErrorKind::kBadModel, session.files.tokenizer.string() + ": does not fit the model: it has " +
+                                        std::to_string(ids) + " ids, the model's vocabulary " +
+                                        std::to_string(rows));
+}
+
+}  // namespace
+
+types::ModelShape ModelSession::shape() const {
+  const model::BlockMap& map = cut->map();
+  types::ModelShape shape;
+  shape.blocks = map.blocks;
+  shape.hidden = map.hidden;
+  shape.vocabulary = map.vocabulary;
+  shape.tied = map.tied;
+  shape.parameters = model->parameter_count();
+  if (!map.embedding_parameter.empty()) {
+    shape.embedding_parameters = model->parameter(map.embedding_parameter).tensor.numel();
+  }
+  if (!map.tied) shape.head_parameters = model->parameter(map.head_parameter).tensor.numel();
+  for (const auto& name : cut->final_parameters()) shape.final_parameters += model->parameter(name).tensor.numel();
+  for (std::int64_t i = 0; i < map.blocks; ++i) {
+    std::int64_t all = 0;
+    std::int64_t matrices = 0;
+    for (const auto& name : cut->block_parameters(i)) {
+      const at::Tensor& tensor = model->parameter(name).tensor;
+      all += tensor.numel();
+      if (tensor.dim() >= 2) matrices += tensor.numel();
+    }
+    shape.block_parameters.push_back(all);
+    shape.block_matrix_parameters.push_back(matrices);
+  }
+  return shape;
+}
+
+ModelSession open_model(const ModelOptions& options, bool needs_tokenizer) {
+  tensor::set_threads(options.threads);
+  ModelSession session{model::find_model(options.model, options.tokenizer), "", tensor::open_device(options.device),
+                       nullptr, nullptr, nullptr};
+  if (!session.files.tokenizer.empty()) {
+    session.tokenizer = data::load_tokenizer(session.files.tokenizer);
+  } else if (needs_tokenizer) {
+    throw Error(ErrorKind::kBadModel, options.model + ": there is no tokenizer.json beside the model; --tokenizer FILE names one");
+  }
+  session.weights_hash = core::sha256_file(session.files.archive);
+  session.model = std::make_unique<model::ScriptModel>(model::ScriptModel::load(session.files.archive, session.device));
+  const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
+  session.cut = std::make_unique<model::GraphCut>(*session.model, pattern);
+  check_vocabulary(session);
+  return session;
+}
+
+data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, core::Progress& progress) {
+  data::Dataset dataset = data::load_dataset(options, *session.tokenizer, session.files.card.context, progress);
+  for (const auto& line : data::describe(dataset.report)) core::log_info(line);
+  return dataset;
+}
+
+types::Provenance provenance(const ModelSession& session, const data::Dataset* dataset, const std::string& data_path,
+                             const std::string& model_path) {
+  types::Provenance provenance;
+  provenance.model = model_path;
+  provenance.model_hash = session.weights_hash;
+  provenance.data = data_path;
+  if (dataset != nullptr) provenance.data_hash = dataset->hash;
+  if (session.tokenizer) provenance.tokenizer_hash = session.tokenizer->hash();
+  provenance.salf_version = kVersion;
+  provenance.torch_version = TORCH_VERSION;
+  provenance.machine = processor_name();
+  provenance.threads = tensor::threads();
+  provenance.created = core::utc_now();
+  return provenance;
+}
+
+}  // namespace salf::tools

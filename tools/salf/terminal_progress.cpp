@@ -1,0 +1,93 @@
+#include "terminal_progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "salf/core/text.h"
+
+namespace salf::tools {
+namespace {
+
+constexpr double kTerminalInterval = 0.1;  // s between two states of the bar
+constexpr double kLineInterval = 15.0;     // s between two lines where there is no terminal
+constexpr int kBarWidth = 20;
+
+}  // namespace
+
+int terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+TerminalProgress::TerminalProgress() : terminal_(isatty(STDERR_FILENO) == 1) {}
+
+TerminalProgress::~TerminalProgress() {
+  if (open_) std::fputc('\n', stderr);
+}
+
+void TerminalProgress::begin(const std::string& what, std::int64_t total, const std::string& unit) {
+  what_ = what;
+  unit_ = unit;
+  total_ = total;
+  done_ = 0;
+  note_.clear();
+  shown_ = false;
+  watch_ = core::Stopwatch();
+  last_shown_ = 0.0;
+}
+
+void TerminalProgress::update(std::int64_t done, const std::string& note) {
+  done_ = done;
+  note_ = note;
+  const double now = watch_.seconds();
+  if (now - last_shown_ < (terminal_ ? kTerminalInterval : kLineInterval)) return;
+  last_shown_ = now;
+  show(done, note);
+}
+
+void TerminalProgress::end() {
+  // What took a moment only leaves no trace.
+  if (shown_ || watch_.seconds() > 2.0) show(done_, note_);
+  if (open_) std::fputc('\n', stderr);
+  open_ = false;
+}
+
+std::string TerminalProgress::line(std::int64_t done, const std::string& note, int width) const {
+  const double seconds = watch_.seconds();
+  std::string text = what_ + " ";
+  if (total_ > 0) {
+    const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
+    if (terminal_ && width >= 60) {
+      const int filled = static_cast<int>(share * kBarWidth);
+      text += "[" + std::string(static_cast<std::size_t>(filled), '#') +
+              std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
+    }
+    text += core::format_count(done) + "/" + core::format_count(total_) + " " + unit_;
+    const bool finished = done >= total_;
+    if (done > 0) {
+      text += finished ? ", " + core::format_seconds(seconds)
+                       : ", " + core::format_seconds(seconds * (1.0 - share) / share) + " left";
+    }
+  } else {
+    text += core::format_count(done) + " " + unit_ + ", " + core::format_seconds(seconds);
+  }
+  if (!note.empty()) text += ", " + note;
+  return text.substr(0, static_cast<std::size_t>(std::max(10, width - 1)));
+}
+
+void TerminalProgress::show(std::int64_t done, const std::string& note) {
+  shown_ = true;
+  if (terminal_) {
+    std::fprintf(stderr, "\r\033[K%s", line(done, note, terminal_width()).c_str());
+    open_ = true;
+  } else {
+    std::fprintf(stderr, "%s\n", line(done, note, 1000).c_str());
+  }
+  std::fflush(stderr);
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,39 @@
+// How does progress look? A bar with the time left on a terminal, a line now and then elsewhere; always on stderr.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "salf/core/clock.h"
+#include "salf/core/progress.h"
+
+namespace salf::tools {
+
+class TerminalProgress : public core::Progress {
+ public:
+  TerminalProgress();
+  ~TerminalProgress() override;
+  TerminalProgress(const TerminalProgress&) = delete;
+  TerminalProgress& operator=(const TerminalProgress&) = delete;
+
+  void begin(const std::string& what, std::int64_t total, const std::string& unit) override;
+  void update(std::int64_t done, const std::string& note) override;
+  void end() override;
+
+ private:
+  std::string line(std::int64_t done, const std::string& note, int width) const;
+  void show(std::int64_t done, const std::string& note);
+
+  bool terminal_;
+  bool open_ = false;   // a bar stands on the terminal's last line
+  bool shown_ = false;  // something of this loop was shown
+  std::string what_, unit_, note_;
+  std::int64_t total_ = 0, done_ = 0;
+  core::Stopwatch watch_;
+  double last_shown_ = 0.0;
+};
+
+// Columns of the terminal on stderr; 80 where there is none.
+int terminal_width();
+
+}  // namespace salf::tools
