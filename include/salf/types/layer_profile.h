@@ -43,6 +43,30 @@ struct Deviation {
   }
 };
 
+// d(l) = c + a·(l+1)^−b over the spaces of one measure (policy/scaling_law.h).
+struct ScalingLaw {
+  Measure measure = Measure::kCosine;
+  bool found = false;              // false: the curve follows no such law; a, b, c are the best that was tried
+  double a = 0.0, b = 0.0, c = 0.0;
+  double b_low = 0.0, b_high = 0.0;  // 90 % of the bootstrap replicates; 0, 0 without any
+  double r_squared = 0.0;
+  std::vector<double> share;       // L+1: part of the fitted reduction made by each space; 0 where not found
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"measure"}, self.measure);
+    visit(Field{"found"}, self.found);
+    visit(Field{"a"}, self.a);
+    visit(Field{"b"}, self.b);
+    visit(Field{"c"}, self.c);
+    visit(Field{"b_low"}, self.b_low);
+    visit(Field{"b_high"}, self.b_high);
+    visit(Field{"r_squared"}, self.r_squared);
+    visit(Field{"share"}, self.share);
+  }
+};
+
 // What was read, so that a later step can tell whether it is the same.
 struct Provenance {
   std::string model;            // path as given
@@ -85,6 +109,7 @@ struct LayerProfile {
   double forward_seconds = 0.0;          // of it, the model's own forward pass
   std::uint64_t seed = 0;
   std::vector<Deviation> deviations;     // cosine first
+  std::vector<ScalingLaw> scaling_laws;  // one a measure
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -99,6 +124,7 @@ struct LayerProfile {
     visit(Field{"forward_seconds"}.range(0, 1e300), self.forward_seconds);
     visit(Field{"seed"}, self.seed);
     visit(Field{"deviations"}, self.deviations);
+    visit(Field{"scaling_laws"}, self.scaling_laws);
   }
 };
 

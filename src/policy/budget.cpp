@@ -1,0 +1,257 @@
+#include "salf/policy/budget.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "salf/core/error.h"
+#include "salf/core/text.h"
+#include "salf/cost/estimate.h"
+#include "salf/policy/learning_rate.h"
+#include "salf/types/budget.h"
+
+namespace salf::policy {
+namespace {
+
+using types::BudgetUnit;
+
+constexpr std::int64_t kFewestEvaluations = 2;  // before the first step and after the last
+constexpr std::int64_t kMostEvaluations = 8;
+constexpr double kEvaluationShare = 0.1;  // of the budget
+constexpr double kDevShare = 0.025;
+constexpr std::int64_t kFewestDevDocuments = 16;
+
+// A depth's price in the budget's own unit: seconds or FLOPs.
+struct Price {
+  double fixed = 0.0;
+  double evaluation = 0.0;
+  double step = 0.0;
+};
+
+class Planner {
+ public:
+  Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
+      : shape_(profile.shape), inputs_(inputs), deviation_(deviation_of(profile, inputs.measure)) {
+    if (inputs.data.batches < 1) throw Error(ErrorKind::kBadInput, "the training split has no batch");
+    counts_ = inputs.budget.unit == BudgetUnit::kTokens || inputs.budget.unit == BudgetUnit::kSteps ||
+              inputs.budget.unit == BudgetUnit::kEpochs;
+    in_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds;
+    steps_per_epoch_ = std::ceil(static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate));
+    most_steps_ = std::max<std::int64_t>(1, std::llround(steps_per_epoch_ * inputs.max_epochs));
+    required_ = std::min(inputs.min_steps, most_steps_);
+    capacity_ = in_seconds_ ? inputs.budget.amount * (1.0 - kTimeMargin) : counts_ ? 0.0 : budget_flops(shape_, inputs);
+  }
+
+  types::FreezePlan plan(const types::LayerProfile& profile) const {
+    types::FreezePlan plan;
+    plan.provenance = profile.provenance;
+    plan.shape = shape_;
+    plan.data = inputs_.data;
+    plan.cost = inputs_.cost;
+    plan.rule = inputs_.rule;
+    plan.budget = inputs_.budget;
+    plan.batch_tokens = inputs_.batch_tokens;
+    plan.pack = inputs_.pack;
+    plan.accumulate = inputs_.accumulate;
+    plan.choices = all_choices(profile, inputs_.parameters);
+    for (std::int64_t eof = 0; eof < shape_.blocks; ++eof) plan.candidates.push_back(candidate(eof));
+    const std::int64_t start = choose_eof(inputs_.rule, inputs_.parameters, deviation_);
+    plan.eof = counts_ || inputs_.rule != types::Rule::kBudget ? start : shallowest_that_fits(plan, start);
+    if (!plan.candidates[index(plan.eof)].fits) plan.smallest_budget = smallest(plan.eof);
+    settle(plan);
+    plan.reason = reason(plan, start);
+    return plan;
+  }
+
+ private:
+  static std::size_t index(std::int64_t eof) { return static_cast<std::size_t>(eof); }
+
+  Price price(std::int64_t eof) const {
+    const auto& data = inputs_.data;
+    if (in_seconds_) {
+      return {inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_),
+              cost::evaluation_seconds(inputs_.cost, shape_.blocks, cost::dev_batch(data)),
+              cost::step_seconds(inputs_.cost, shape_, data, eof, inputs_.accumulate).total()};
+    }
+    return {inputs_.spent_flops, cost::evaluation_flops(shape_, cost::dev_batch(data)),
+            cost::step_flops(shape_, data, eof, inputs_.accumulate).total()};
+  }
+
+  std::int64_t counted_steps() const {
+    const double amount = inputs_.budget.amount;
+    if (inputs_.budget.unit == BudgetUnit::kSteps) return static_cast<std::int64_t>(amount);
+    if (inputs_.budget.unit == BudgetUnit::kEpochs) return std::llround(std::ceil(amount * steps_per_epoch_));
+    return static_cast<std::int64_t>(std::ceil(amount / tokens_per_step()));
+  }
+
+  double tokens_per_step() const {
+    return std::max(1.0, static_cast<double>(inputs_.data.real_tokens) / steps_per_epoch_);
+  }
+
+  std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const {
+    if (counts_) return counted_steps();
+    const Price paid = price(eof);
+    const double left = capacity_ - paid.fixed - static_cast<double>(evaluations) * paid.evaluation;
+    if (!(left > 0.0) || !(paid.step > 0.0)) return 0;
+    return static_cast<std::int64_t>(std::min(static_cast<double>(most_steps_), std::floor(left / paid.step)));
+  }
+
+  bool enough(std::int64_t steps) const { return counts_ ? steps >= 1 : steps >= required_; }
+
+  types::Candidate candidate(std::int64_t eof) const {
+    types::Candidate candidate;
+    candidate.eof = eof;
+    candidate.trained_parameters = shape_.trained_parameters(eof);
+    candidate.steps = affordable_steps(eof, kFewestEvaluations);
+    candidate.fits = enough(candidate.steps);
+    const types::CostBreakdown seconds = run_seconds(eof, candidate.steps, kFewestEvaluations);
+    const types::CostBreakdown flops = run_flops(eof, candidate.steps, kFewestEvaluations);
+    candidate.step_seconds = cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate).total();
+    candidate.step_flops = cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate).total();
+    candidate.seconds = seconds.total();
+    candidate.flops = flops.total();
+    return candidate;
+  }
+
+  types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const {
+    types::CostBreakdown seconds =
+        cost::scaled(cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate),
+                     static_cast<double>(steps));
+    seconds.evaluation = static_cast<double>(evaluations) *
+                         cost::evaluation_seconds(inputs_.cost, shape_.blocks, cost::dev_batch(inputs_.data));
+    seconds.fixed += inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_);
+    return seconds;
+  }
+
+  types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const {
+    types::CostBreakdown flops = cost::scaled(cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate),
+                                              static_cast<double>(steps));
+    flops.evaluation =
+        static_cast<double>(evaluations) * cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data));
+    flops.fixed = inputs_.spent_flops;
+    return flops;
+  }
+
+  static std::int64_t shallowest_that_fits(const types::FreezePlan& plan, std::int64_t start) {
+    std::int64_t eof = start;
+    while (eof > 0 && plan.candidates[index(eof)].fits && plan.candidates[index(eof - 1)].fits) --eof;
+    return eof;
+  }
+
+  // More evaluations than the two, where they are cheap and the steps stay enough.
+  std::int64_t evaluations(std::int64_t eof) const {
+    if (inputs_.data.dev_documents == 0) return 0;
+    const std::int64_t steps = affordable_steps(eof, kFewestEvaluations);
+    std::int64_t count = std::clamp<std::int64_t>(steps / 20 + 1, kFewestEvaluations, kMostEvaluations);
+    const Price paid = price(eof);
+    const double allowed = kEvaluationShare * (counts_ ? static_cast<double>(steps) * paid.step : capacity_);
+    while (count > kFewestEvaluations &&
+           (static_cast<double>(count) * paid.evaluation > allowed || !enough(affordable_steps(eof, count)))) {
+      --count;
+    }
+    return count;
+  }
+
+  void settle(types::FreezePlan& plan) const {
+    plan.evaluations = evaluations(plan.eof);
+    plan.steps = affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
+    plan.epochs = static_cast<double>(plan.steps) / steps_per_epoch_;
+    plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
+    plan.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : learning_rate(shape_, plan.eof);
+    plan.predicted_seconds = run_seconds(plan.eof, plan.steps, plan.evaluations);
+    plan.predicted_flops = run_flops(plan.eof, plan.steps, plan.evaluations);
+    plan.full_step_seconds = plan.candidates.front().step_seconds;
+    plan.full_step_flops = plan.candidates.front().step_flops;
+  }
+
+  // Rounded up so that the text of the amount, which is what a person types, still works.
+  types::Budget smallest(std::int64_t eof) const {
+    types::Budget budget = inputs_.budget;
+    if (counts_) {
+      budget.amount = budget.unit == BudgetUnit::kTokens ? std::ceil(tokens_per_step()) : 1.0;
+      return budget;
+    }
+    const Price paid = price(eof);
+    const double needed = paid.fixed + static_cast<double>(kFewestEvaluations) * paid.evaluation +
+                          (static_cast<double>(required_) + 0.01) * paid.step;
+    if (in_seconds_) {
+      const double seconds = needed / (1.0 - kTimeMargin);
+      budget.amount = seconds > 600.0 ? 60.0 * std::ceil(seconds / 60.0) : std::ceil(seconds);
+    } else if (budget.unit == BudgetUnit::kShare) {
+      const double full = budget_flops(shape_, inputs_) / inputs_.budget.amount;
+      budget.amount = std::ceil(1000.0 * needed / full) / 1000.0;
+    } else {
+      const double digit = std::pow(10.0, std::floor(std::log10(needed)) - 2.0);
+      budget.amount = std::ceil(needed / digit) * digit;
+    }
+    return budget;
+  }
+
+  std::string reason(const types::FreezePlan& plan, std::int64_t start) const {
+    const std::string frozen =
+        plan.eof == 0 ? "everything is trained"
+                      : "the embedding and blocks 0-" + std::to_string(plan.eof - 1) + " of " +
+                            std::to_string(shape_.blocks) + " are frozen";
+    if (inputs_.rule != types::Rule::kBudget) {
+      return frozen + ": rule " + core::enum_to_string(inputs_.rule) + why(inputs_.rule) + after_cap(plan);
+    }
+    const std::string from = start == 0 ? "no block lowers the deviation clearly, so the search starts at 0"
+                                        : "the deviation falls most in block " + std::to_string(start - 1) +
+                                              " (max-gain, eof-layer " + std::to_string(start) + ")";
+    if (counts_) return frozen + ": " + from + ", and a budget in " + core::enum_to_string(plan.budget.unit) + " does not depend on depth";
+    if (plan.smallest_budget) return frozen + ": " + from + ", but the budget does not pay for " + std::to_string(required_) + " steps there";
+    if (plan.eof == 0) return frozen + ": " + from + ", and the budget pays for " + std::to_string(plan.steps) + " steps of full fine-tuning" + after_cap(plan);
+    return frozen + ": " + from + ", and towards the shallow blocks the budget pays for at least " +
+           std::to_string(required_) + " steps down to eof-layer " + std::to_string(plan.eof) + after_cap(plan);
+  }
+
+  static std::string why(types::Rule rule) {
+    switch (rule) {
+      case types::Rule::kMaxGain:
+        return ", the block of the largest drop in deviation";
+      case types::Rule::kMinDeviation:
+        return ", the shallowest space within one error of the smallest deviation";
+      case types::Rule::kThreshold:
+        return ", the first space by which most of the reduction is made";
+      default:
+        return ", as asked";
+    }
+  }
+
+  std::string after_cap(const types::FreezePlan& plan) const {
+    if (counts_ || plan.steps < most_steps_) return "";
+    return "; " + core::format_number(inputs_.max_epochs) + " epochs are the most that are planned, so some of the budget stays unused";
+  }
+
+  const types::ModelShape& shape_;
+  const PlanInputs& inputs_;
+  const types::Deviation& deviation_;
+  bool counts_ = false;
+  bool in_seconds_ = false;
+  double steps_per_epoch_ = 1.0;
+  std::int64_t most_steps_ = 1;
+  std::int64_t required_ = 1;
+  double capacity_ = 0.0;
+};
+
+}  // namespace
+
+double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs) {
+  if (inputs.budget.unit == BudgetUnit::kFlops) return inputs.budget.amount;
+  const double steps = std::ceil(static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate)) *
+                       inputs.max_epochs;
+  const double full = steps * cost::step_flops(shape, inputs.data, 0, inputs.accumulate).total() +
+                      static_cast<double>(kFewestEvaluations) * cost::evaluation_flops(shape, cost::dev_batch(inputs.data));
+  return inputs.budget.amount * full;
+}
+
+types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs) {
+  return Planner(profile, inputs).plan(profile);
+}
+
+std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document, double budget_seconds) {
+  if (!(seconds_per_document > 0.0)) return all;
+  const double affordable = std::floor(kDevShare * budget_seconds / seconds_per_document);
+  return std::min(all, std::max(kFewestDevDocuments, static_cast<std::int64_t>(std::min(1e15, affordable))));
+}
+
+}  // namespace salf::policy

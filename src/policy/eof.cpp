@@ -1,0 +1,131 @@
+#include "salf/policy/eof.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "salf/core/error.h"
+#include "salf/core/statistics.h"
+
+namespace salf::policy {
+namespace {
+
+using types::Rule;
+
+// A standard error that is not known (fewer than two documents) makes no ties.
+double error_or_zero(const std::vector<double>& errors, std::size_t index) {
+  return index < errors.size() && std::isfinite(errors[index]) ? errors[index] : 0.0;
+}
+
+std::int64_t max_gain(const types::Deviation& deviation) {
+  const std::vector<double>& gain = deviation.gain;
+  if (gain.size() < 2) return 0;
+  const std::size_t searched = gain.size() - 1;
+  const auto largest = static_cast<std::size_t>(
+      std::max_element(gain.begin(), gain.begin() + static_cast<std::ptrdiff_t>(searched)) - gain.begin());
+  const double error = error_or_zero(deviation.gain_error, largest);
+  if (!(gain[largest] > error)) return 0;
+  for (std::size_t block = 0; block < searched; ++block) {
+    if (gain[block] >= gain[largest] - error) return static_cast<std::int64_t>(block) + 1;
+  }
+  return 0;
+}
+
+std::int64_t min_deviation(const types::Deviation& deviation) {
+  const std::vector<double>& d = deviation.deviation;
+  if (d.size() < 3) return 0;
+  const auto last = d.end() - 1;
+  const auto smallest = static_cast<std::size_t>(std::min_element(d.begin() + 1, last) - d.begin());
+  const double limit = d[smallest] + error_or_zero(deviation.standard_error, smallest);
+  const auto first = std::find_if(d.begin() + 1, last, [limit](double value) { return value <= limit; });
+  return first - d.begin();
+}
+
+std::int64_t threshold(const types::Deviation& deviation, double tau) {
+  const std::vector<double>& d = deviation.deviation;
+  const double total = d.front() - d.back();
+  if (!(total > 0.0)) return 0;
+  const auto last = static_cast<std::int64_t>(d.size()) - 2;
+  for (std::int64_t space = 0; space <= last; ++space) {
+    if (d.front() - d[static_cast<std::size_t>(space)] >= (1.0 - tau) * total) return space;
+  }
+  return last;
+}
+
+// A replicate is a curve without errors of its own: the measured ones stand for how well each is known.
+types::Deviation replicate_of(const types::Deviation& deviation, const std::vector<double>& values) {
+  types::Deviation replicate;
+  replicate.measure = deviation.measure;
+  replicate.deviation = values;
+  replicate.standard_error = deviation.standard_error;
+  replicate.gain_error = deviation.gain_error;
+  for (std::size_t i = 0; i + 1 < values.size(); ++i) replicate.gain.push_back(values[i] - values[i + 1]);
+  return replicate;
+}
+
+std::int64_t within_model(std::int64_t eof, std::int64_t blocks, const char* option) {
+  if (eof >= 0 && eof < blocks) return eof;
+  throw Error(ErrorKind::kUsage, std::string(option) + ": expected an eof-layer of 0 … " + std::to_string(blocks - 1) +
+                                     " for a model of " + std::to_string(blocks) + " blocks, got " +
+                                     std::to_string(eof));
+}
+
+}  // namespace
+
+std::int64_t choose_eof(Rule rule, const RuleParameters& parameters, const types::Deviation& deviation) {
+  const auto blocks = static_cast<std::int64_t>(deviation.deviation.size()) - 1;
+  switch (rule) {
+    case Rule::kMinDeviation:
+      return min_deviation(deviation);
+    case Rule::kThreshold:
+      return threshold(deviation, parameters.tau);
+    case Rule::kFixed:
+      return within_model(parameters.fixed, blocks, "--eof");
+    case Rule::kFraction:
+      return within_model(std::llround(parameters.fraction * static_cast<double>(blocks)), blocks, "--fraction");
+    case Rule::kMaxGain:
+    case Rule::kBudget:
+      return max_gain(deviation);
+  }
+  throw Error(ErrorKind::kInternal, "unknown rule");
+}
+
+types::RuleChoice choose_with_stability(Rule rule, const RuleParameters& parameters,
+                                        const types::Deviation& deviation) {
+  types::RuleChoice choice;
+  choice.rule = rule;
+  choice.measure = deviation.measure;
+  choice.eof = choose_eof(rule, parameters, deviation);
+  choice.high = static_cast<std::int64_t>(deviation.deviation.size()) - 2;
+  if (deviation.replicates.empty()) return choice;
+  std::vector<double> choices;
+  double same = 0.0;
+  for (const auto& values : deviation.replicates) {
+    const std::int64_t eof = choose_eof(rule, parameters, replicate_of(deviation, values));
+    choices.push_back(static_cast<double>(eof));
+    if (eof == choice.eof) same += 1.0;
+  }
+  choice.stability = same / static_cast<double>(choices.size());
+  choice.low = static_cast<std::int64_t>(std::floor(core::quantile(choices, 0.05)));
+  choice.high = static_cast<std::int64_t>(std::ceil(core::quantile(choices, 0.95)));
+  return choice;
+}
+
+std::vector<types::RuleChoice> all_choices(const types::LayerProfile& profile, const RuleParameters& parameters) {
+  std::vector<types::RuleChoice> choices;
+  for (const auto& deviation : profile.deviations) {
+    for (const Rule rule : {Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold}) {
+      choices.push_back(choose_with_stability(rule, parameters, deviation));
+    }
+  }
+  return choices;
+}
+
+const types::Deviation& deviation_of(const types::LayerProfile& profile, types::Measure measure) {
+  for (const auto& deviation : profile.deviations) {
+    if (deviation.measure == measure) return deviation;
+  }
+  throw Error(ErrorKind::kUsage, "the profile holds no " + core::enum_to_string(measure) +
+                                     " deviation; run salf analyze with it (--loss-positions above 0), or choose another --measure");
+}
+
+}  // namespace salf::policy
