@@ -20,7 +20,8 @@ inline std::vector<core::EnumName<LongRows>> enum_names(LongRows) {
 
 enum class Split { kAll, kTrain, kDev, kTest };
 inline std::vector<core::EnumName<Split>> enum_names(Split) {
-  return {{Split::kAll, "all"}, {Split::kTrain, "train"}, {Split::kDev, "dev"}, {Split::kTest, "test"}};
+  return {
+      {Split::kAll, "all"}, {Split::kTrain, "train"}, {Split::kDev, "dev"}, {Split::kTest, "test"}};
 }
 
 // How rows are read: shared by every command that takes --data.
@@ -29,8 +30,8 @@ struct DataOptions {
   bool skip_bad = false;         // count bad rows instead of stopping at the first
   bool train_on_prompt = false;  // the prompt carries loss too
   LongRows long_rows = LongRows::kCut;
-  std::int64_t max_length = 0;   // tokens of a document; 0: the model's context
-  double dev_share = 0.1;        // of the documents, by hash
+  std::int64_t max_length = 0;  // tokens of a document; 0: the model's context
+  double dev_share = 0.1;       // of the documents, by hash
   double test_share = 0.1;
 
   template <class Self, class Visitor>
@@ -42,36 +43,53 @@ struct DataOptions {
     visit(Field{"long_rows", "documents longer than the limit: cut or refuse"}, self.long_rows);
     visit(Field{"max_length", "tokens of a document at most; 0: the model's context"}.range(0, 1e7),
           self.max_length);
-    visit(Field{"dev_share", "share of documents held out for decisions"}.range(0, 0.9), self.dev_share);
+    visit(Field{"dev_share", "share of documents held out for decisions"}.range(0, 0.9),
+          self.dev_share);
     visit(Field{"test_share", "share of documents held out for the last figure"}.range(0, 0.9),
           self.test_share);
   }
 };
 
-// One document as tokens. labels[t] is what position t should predict (shifted; tensor::kNoLabel: none).
+// One document as tokens. labels[t] is what position t should predict (shifted; tensor::kNoLabel:
+// none).
 struct Document {
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> labels;
   std::int64_t line = 0;  // 1-based line of a JSONL/text file, 1-based index in a JSON array
 };
 
-// A question with options, for multiple-choice accuracy.
+// A question with options, for multiple-choice accuracy: the option with the largest log-likelihood
+// per byte, Σ_t log p(label_t) / option_bytes, is the model's choice. An option has neither loss on
+// its prompt nor an eos, so that only its own text is compared. What is scored:
+// - rows with `options`: each option's text after the prompt;
+// - rows whose instruction lists "answer1: … answer2: …" and whose `answer` is such a label: the
+// row's
+//   output with the right label replaced by each of the labels ("the correct answer is answer3").
+//   The instruction shows the options' texts already and fine-tuning teaches the output's form; the
+//   texts themselves would be scored in a form that the model never answers in.
 struct ChoiceRow {
-  std::vector<Document> options;  // one per option: prompt without loss, option with loss
-  std::vector<std::int64_t> option_bytes;  // length of each option's text, for normalisation
-  std::int64_t answer = 0;        // index of the right option
+  std::vector<Document> options;           // one per option: prompt without loss, option with loss
+  std::vector<std::int64_t> option_bytes;  // bytes of each option's text, for normalisation
+  std::int64_t answer = 0;                 // index of the right option
   std::int64_t line = 0;
+  Split split = Split::kTrain;  // that of the row's document
 };
 
 // What was read and what was left out.
 struct DataReport {
-  std::int64_t rows = 0;
-  std::int64_t bad_rows = 0;           // only with skip_bad
-  std::string first_bad_row;           // "file:line: reason", "" if none
-  std::int64_t duplicates = 0;         // dropped (the same text as an earlier row)
-  std::int64_t cut_documents = 0;      // longer than the limit
-  std::int64_t without_supervision = 0;  // dropped: no token carries loss after cutting
+  std::int64_t rows = 0;                 // read, bad ones and duplicates among them
+  std::int64_t bad_rows = 0;             // only with skip_bad
+  std::string first_bad_row;             // "file:line: reason", "" if none
+  std::int64_t duplicates = 0;           // dropped (the same text as an earlier row)
+  std::int64_t cut_documents = 0;        // longer than the limit
+  std::int64_t without_supervision = 0;  // dropped: no token carries loss (after cutting)
+  std::int64_t choices = 0;              // questions with options
+  std::int64_t long_choices = 0;  // questions left out: an option does not fit within the limit
 };
+
+// The report in sentences for people, the most important first; what did not happen is not
+// mentioned.
+std::vector<std::string> describe(const DataReport& report);
 
 struct Dataset {
   std::vector<Document> documents;  // in file order, deduplicated
@@ -85,13 +103,42 @@ struct Dataset {
   std::int64_t supervised_tokens() const;
 };
 
-// Reads, checks, tokenises and splits. Row forms: prompt/completion, question/answer, alpaca's
-// instruction/input/output, text; a plain text file has one document a paragraph. A prompt ends with a
-// newline unless it already ends in white space; a completion ends with eos. A prompt and its completion are
-// tokenised separately, so that the loss mask falls between tokens.
-// `context` is the model's longest input. Errors name the file and the line.
-// Throws Error(kIo), Error(kBadInput) (also when no supervised token is left).
+// Reads, checks, tokenises and splits.
+//
+// A file is a JSON array of rows, JSONL (a row a line) or plain text (a document a paragraph; blank
+// lines divide). The names .txt, .text and .md are plain text, .json, .jsonl and .ndjson are not;
+// of another name the first character decides: '[' or '{' begins JSON. Empty lines are skipped;
+// CRLF and a byte order mark are understood.
+//
+// A row is an object; further keys are allowed, and of several forms the first counts:
+//   prompt, completion | instruction, input (may be missing), output | question, answer | text
+//   (prompt | instruction and input | question), options, answer, and completion or output if the
+//   right option's text is not what should be trained
+// `answer` to `options` is an option's text, its index from 0, its letter from "A", or a label that
+// ends in its number from 1 ("answer2").
+//
+// Input follows the instruction on a line of its own. A prompt ends with a newline unless it is
+// empty or already ends in white space; a completion and a text end with eos, if the tokenizer has
+// one; bos begins where the tokenizer wants it. A prompt and its completion are tokenised
+// separately, so that the loss mask falls between tokens. All of a text carries loss but its first
+// token, which nothing predicts.
+//
+// The limit of a document is max_length, or `context` (the model's longest input; 0: none) if that
+// is 0. long_rows says what becomes of a longer one; a refused document is a bad row. A document's
+// split depends on its own text and the shares alone.
+//
+// Errors name the file and the line ("data.jsonl:17"), or the row of an array ("data.json, row
+// 17"). Throws Error(kIo); Error(kUsage) when max_length is beyond the context or the shares leave
+// nothing to train on; Error(kBadInput), also when the file is empty, when no supervised token is
+// left, and when a split was asked for and no document falls into train.
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
                      core::Progress& progress);
+
+// At most `count` documents of a split, as indices in file order: sorted by length, cut into
+// `count` equal strata, one drawn from each, so that short and long documents are represented as in
+// the whole. The same for the same arguments on every machine. All of them if there are no more.
+// REQUIRES: count >= 0
+std::vector<std::int64_t> sample_documents(const Dataset& dataset, Split split, std::int64_t count,
+                                           std::uint64_t seed);
 
 }  // namespace salf::data
