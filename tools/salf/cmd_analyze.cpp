@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -45,7 +46,8 @@ void check_output(const fs::path& path, bool force) {
   std::error_code error;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
   if (error) throw Error(ErrorKind::kIo, name + ": its folder cannot be made: " + error.message());
-  const core::AtomicFile writable(path);  // fails here, not after the work
+  const core::AtomicFile trial(path);  // fails here, not after the work
+  if (!std::ofstream(trial.temporary_path())) throw Error(ErrorKind::kIo, name + ": its folder cannot be written to");
 }
 
 c10::ScalarType scalar_type(DataType type) { return type == DataType::kBFloat16 ? c10::kBFloat16 : c10::kFloat; }
