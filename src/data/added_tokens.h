@@ -1,5 +1,5 @@
-// Where do added tokens ("<|im_start|>") stand in a text? They are cut out before it is normalised and
-// split.
+// Where do added tokens ("<|im_start|>") stand in a text? They are cut out before it is normalised
+// and split.
 #pragma once
 
 #include <array>

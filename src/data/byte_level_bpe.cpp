@@ -9,8 +9,8 @@
 namespace salf::data {
 namespace {
 
-// Ids without a token that are accepted beside as many as there are tokens: vocabularies are padded, but a
-// table is never made because one id is huge.
+// Ids without a token that are accepted beside as many as there are tokens: vocabularies are
+// padded, but a table is never made because one id is huge.
 constexpr std::size_t kHoles = 1 << 16;
 
 std::string utf8_below_0x800(std::uint32_t code) {
@@ -35,7 +35,8 @@ const std::array<std::int16_t, 0x200>& alphabet_bytes() {
     std::array<std::int16_t, 0x200> table{};
     table.fill(-1);
     const auto codes = alphabet_codes();
-    for (std::size_t byte = 0; byte < 256; ++byte) table[codes[byte]] = static_cast<std::int16_t>(byte);
+    for (std::size_t byte = 0; byte < 256; ++byte)
+      table[codes[byte]] = static_cast<std::int16_t>(byte);
     return table;
   }();
   return bytes;
@@ -66,7 +67,8 @@ std::optional<std::string> bytes_of_token(std::string_view token) {
       if (!two_bytes) return std::nullopt;
       code = (code & 0x1FU) << 6U | (static_cast<unsigned char>(token[++i]) & 0x3FU);
     }
-    const std::int16_t byte = code < alphabet_bytes().size() ? alphabet_bytes()[code] : std::int16_t{-1};
+    const std::int16_t byte =
+        code < alphabet_bytes().size() ? alphabet_bytes()[code] : std::int16_t{-1};
     if (byte < 0) return std::nullopt;
     bytes += static_cast<char>(byte);
   }
@@ -100,8 +102,9 @@ const Merge* MergeTable::find(std::int32_t left, std::int32_t right) const {
 }
 
 ByteLevelBpe::ByteLevelBpe(const JsonView& model) {
-  model.only_keys({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                   "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
+  model.only_keys({"type", "dropout", "unk_token", "continuing_subword_prefix",
+                   "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab",
+                   "merges"});
   const auto type = model.find("type");  // GPT-2's own file has none
   if (type && type->text() != "BPE") {
     type->fail(core::printable(type->text()) + " is not supported, expected BPE");
@@ -129,12 +132,14 @@ void ByteLevelBpe::read_vocabulary(const JsonView& vocab) {
     const JsonView entry(value, vocab.where() + "[\"" + core::printable(token, 60) + "\"]");
     const auto id = static_cast<std::size_t>(entry.id());
     if (id >= limit) {
-      entry.fail("the id " + std::to_string(id) + " leaves too many ids without a token; expected less than " +
+      entry.fail("the id " + std::to_string(id) +
+                 " leaves too many ids without a token; expected less than " +
                  std::to_string(limit) + " with " + std::to_string(vocab.size()) + " tokens");
     }
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     if (tokens_[id]) {
-      entry.fail("the id " + std::to_string(id) + " is taken by \"" + core::printable(*tokens_[id], 60) + '"');
+      entry.fail("the id " + std::to_string(id) + " is taken by \"" +
+                 core::printable(*tokens_[id], 60) + '"');
     }
     tokens_[id] = token;
     ids_.emplace(token, static_cast<std::int32_t>(id));
@@ -147,7 +152,8 @@ void ByteLevelBpe::read_merges(const JsonView& merges) {
   std::int32_t rank = 0;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     const json& merge = merges.value()[i];
-    const bool header = merge.is_string() && merge.get_ref<const std::string&>().rfind("#version", 0) == 0;
+    const bool header =
+        merge.is_string() && merge.get_ref<const std::string&>().rfind("#version", 0) == 0;
     if (!header) add_merge(merges, i, rank++);
   }
 }
@@ -171,8 +177,9 @@ void ByteLevelBpe::add_merge(const JsonView& merges, std::size_t index, std::int
   } else {
     merges.item(index).fail_type("\"left right\" or [\"left\", \"right\"]");
   }
-  merges_.set(required_id(merges, index, left), required_id(merges, index, right),
-              {rank, required_id(merges, index, left + right)});
+  const std::int32_t left_id = required_id(merges, index, left);
+  const std::int32_t right_id = required_id(merges, index, right);
+  merges_.set(left_id, right_id, {rank, required_id(merges, index, left + right)});
 }
 
 std::int32_t ByteLevelBpe::required_id(const JsonView& merges, std::size_t index,
@@ -200,7 +207,8 @@ void ByteLevelBpe::read_bytes(const JsonView& model) {
     return entry.first.size() == 6 && entry.first.rfind("<0x", 0) == 0 && entry.first.back() == '>';
   });
   if (model.flag("byte_fallback", false) && has_byte_tokens) {
-    model.at("byte_fallback").fail("is not supported in a byte-level tokenizer with tokens such as <0x0A>");
+    model.at("byte_fallback")
+        .fail("is not supported in a byte-level tokenizer with tokens such as <0x0A>");
   }
 }
 
@@ -209,7 +217,8 @@ std::optional<std::int64_t> ByteLevelBpe::id(const std::string& token) const {
   return found == ids_.end() ? std::nullopt : std::optional<std::int64_t>(found->second);
 }
 
-void ByteLevelBpe::encode(std::string_view word, Scratch& scratch, std::vector<std::int64_t>& ids) const {
+void ByteLevelBpe::encode(std::string_view word, Scratch& scratch,
+                          std::vector<std::int64_t>& ids) const {
   if (!words_.empty()) {
     const auto found = words_.find(std::string(word));
     if (found != words_.end()) {
@@ -253,7 +262,8 @@ void ByteLevelBpe::merge_symbols(Scratch& scratch) const {
   auto& symbols = scratch.symbols;
   auto& queue = scratch.queue;
   queue.clear();
-  for (std::size_t i = 0; i + 1 < symbols.size(); ++i) propose(symbols, static_cast<std::int32_t>(i), queue);
+  for (std::size_t i = 0; i + 1 < symbols.size(); ++i)
+    propose(symbols, static_cast<std::int32_t>(i), queue);
   while (!queue.empty()) {
     std::pop_heap(queue.begin(), queue.end(), later);
     const Candidate best = queue.back();

@@ -1,5 +1,6 @@
-// Which tokens does a word become? Byte pair encoding over the 256 bytes (Sennrich et al. 2016, Neural
-// Machine Translation of Rare Words with Subword Units; Radford et al. 2019 for the byte level).
+// Which tokens does a word become? Byte pair encoding over the 256 bytes (Sennrich et al. 2016,
+// Neural Machine Translation of Rare Words with Subword Units; Radford et al. 2019 for the byte
+// level).
 #pragma once
 
 #include <array>
@@ -50,7 +51,8 @@ class MergeTable {
 // Thread-safe for concurrent encode(), with a scratch of its own for each.
 class ByteLevelBpe {
  public:
-  // Reads the "model" of a tokenizer.json. Throws Error(kBadInput), naming what is wrong or not supported.
+  // Reads the "model" of a tokenizer.json. Throws Error(kBadInput), naming what is wrong or not
+  // supported.
   explicit ByteLevelBpe(const JsonView& model);
 
   // A symbol of the word that is being merged; length 0: merged into the one before.
@@ -77,7 +79,8 @@ class ByteLevelBpe {
   void read_merges(const JsonView& merges);
   void add_merge(const JsonView& merges, std::size_t index, std::int32_t rank);
   void read_bytes(const JsonView& model);
-  std::int32_t required_id(const JsonView& merges, std::size_t index, const std::string& token) const;
+  std::int32_t required_id(const JsonView& merges, std::size_t index,
+                           const std::string& token) const;
   void start_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
   void merge_symbols(Scratch& scratch) const;
   void propose(const std::vector<Symbol>& symbols, std::int32_t position,

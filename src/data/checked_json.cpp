@@ -32,7 +32,8 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
 
   bool key(std::string& name) override {
     const auto inserted = open_.back()->emplace(name, nullptr);
-    if (!inserted.second) fail("the key \"" + core::printable(name) + "\" occurs twice in one object");
+    if (!inserted.second)
+      fail("the key \"" + core::printable(name) + "\" occurs twice in one object");
     member_ = &*inserted.first;
     return true;
   }
@@ -66,7 +67,8 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
 
   // A parent gets no new member while its child is open, so the pointers stay valid.
   bool open(json&& value) {
-    if (open_.size() >= kDeepest) fail("nested deeper than " + std::to_string(kDeepest) + " levels");
+    if (open_.size() >= kDeepest)
+      fail("nested deeper than " + std::to_string(kDeepest) + " levels");
     open_.push_back(place(std::move(value)));
     return true;
   }
@@ -101,7 +103,8 @@ std::optional<JsonView> JsonView::find(const char* key) const {
   const auto& members = object().value_.get_ref<const json::object_t&>();
   const auto found = members.find(key);
   if (found == members.end() || found->second.is_null()) return std::nullopt;
-  return JsonView(found->second, where_ + (where_.empty() || where_.back() == ' ' ? "" : ".") + key);
+  return JsonView(found->second,
+                  where_ + (where_.empty() || where_.back() == ' ' ? "" : ".") + key);
 }
 
 JsonView JsonView::item(std::size_t index) const {
@@ -147,7 +150,8 @@ void JsonView::only_keys(std::initializer_list<const char*> known) const {
     bool found = false;
     for (const auto& name : names) found = found || name == member.key();
     if (!found) {
-      fail("\"" + core::printable(member.key()) + "\" is not supported; known: " + core::join(names, ", "));
+      fail("\"" + core::printable(member.key()) +
+           "\" is not supported; known: " + core::join(names, ", "));
     }
   }
 }

@@ -15,12 +15,13 @@ namespace {
 
 void check(UErrorCode status) {
   if (U_FAILURE(status) != 0) {
-    throw Error(ErrorKind::kInternal, std::string("Unicode normalisation failed: ") + u_errorName(status));
+    throw Error(ErrorKind::kInternal,
+                std::string("Unicode normalisation failed: ") + u_errorName(status));
   }
 }
 
-// NFC as Hugging Face's tokenizers know it: its tables are those of Unicode 9, and younger combining marks
-// stay where they are.
+// NFC as Hugging Face's tokenizers know it: its tables are those of Unicode 9, and younger
+// combining marks stay where they are.
 const icu::Normalizer2& composition() {
   static const icu::UnicodeSet known = [] {
     UErrorCode status = U_ZERO_ERROR;

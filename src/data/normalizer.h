@@ -14,7 +14,8 @@ class Normalizer {
   // Nothing, NFC, or a Sequence of those. Throws Error(kBadInput), naming what is not supported.
   explicit Normalizer(const std::optional<JsonView>& normalizer);
 
-  // The normal form of `text` (valid UTF-8). It lives in `buffer` unless `text` is in normal form already.
+  // The normal form of `text` (valid UTF-8). It lives in `buffer` unless `text` is in normal form
+  // already.
   std::string_view apply(std::string_view text, std::string& buffer) const;
 
  private:

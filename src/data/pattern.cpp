@@ -22,8 +22,7 @@ struct Freer {
   }
 };
 using Code = std::unique_ptr<pcre2_code, Freer<pcre2_code_free>>;
-using CompileContext =
-    std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
+using CompileContext = std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
 using MatchData = std::unique_ptr<pcre2_match_data, Freer<pcre2_match_data_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, Freer<pcre2_match_context_free>>;
 using JitStack = std::unique_ptr<pcre2_jit_stack, Freer<pcre2_jit_stack_free>>;
@@ -73,7 +72,8 @@ Pattern::Pattern(const std::string& regex, const std::string& where)
     : compiled_(std::make_unique<Compiled>()), where_(where) {
   if (regex.size() > kLongestPattern) {
     throw Error(ErrorKind::kBadInput, where + ": the pattern has " + std::to_string(regex.size()) +
-                                          " bytes, expected at most " + std::to_string(kLongestPattern));
+                                          " bytes, expected at most " +
+                                          std::to_string(kLongestPattern));
   }
   const std::string translated = translate_pattern(regex, where);
   const CompileContext context(pcre2_compile_context_create(nullptr));
@@ -82,8 +82,8 @@ Pattern::Pattern(const std::string& regex, const std::string& where)
   int error = 0;
   std::size_t offset = 0;
   compiled_->code.reset(pcre2_compile(bytes_of(translated), translated.size(),
-                                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
-                                      context.get()));
+                                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
+                                      &offset, context.get()));
   if (!compiled_->code) {
     throw Error(ErrorKind::kBadInput, where + ": the pattern " + core::printable(regex) +
                                           " does not compile: " + pcre2_message(error));
@@ -98,10 +98,11 @@ Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 
 void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
   thread_local MatchScratch scratch;
-  // A scan over a run of white space and back is linear; what needs far more steps than that is refused
-  // rather than waited for.
+  // A scan over a run of white space and back is linear; what needs far more steps than that is
+  // refused rather than waited for.
   constexpr std::size_t kSteps = 10'000'000;
-  const std::size_t steps = std::min<std::size_t>(kSteps + 8 * text.size(), std::numeric_limits<std::uint32_t>::max());
+  const std::size_t steps =
+      std::min<std::size_t>(kSteps + 8 * text.size(), std::numeric_limits<std::uint32_t>::max());
   pcre2_set_match_limit(scratch.context.get(), static_cast<std::uint32_t>(steps));
   const PCRE2_SIZE* ovector = pcre2_get_ovector_pointer(scratch.data.get());
   std::size_t covered = 0;
@@ -112,8 +113,9 @@ void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
                                    PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
-      throw Error(ErrorKind::kBadInput, where_ + ": the pattern cannot be matched against a text of " +
-                                            std::to_string(text.size()) + " bytes: " + pcre2_message(result));
+      throw Error(ErrorKind::kBadInput,
+                  where_ + ": the pattern cannot be matched against a text of " +
+                      std::to_string(text.size()) + " bytes: " + pcre2_message(result));
     }
     const Span match{ovector[0], ovector[1], true};
     if (match.begin > match.end) {  // \K in a lookaround; the translation refuses \K

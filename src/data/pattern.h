@@ -1,5 +1,5 @@
-// Where does a split pattern match? Hugging Face's patterns are Oniguruma's; here PCRE2 runs them, after a
-// translation that keeps their meaning or refuses.
+// Where does a split pattern match? Hugging Face's patterns are Oniguruma's; here PCRE2 runs them,
+// after a translation that keeps their meaning or refuses.
 #pragma once
 
 #include <cstddef>

@@ -12,10 +12,10 @@ namespace salf::data {
 namespace {
 
 // Note [Unicode versions]
-// Oniguruma in Hugging Face's tokenizers knows Unicode 16; PCRE2 10.42 knows Unicode 14. These are the
-// characters of each category that came in between, as members of a PCRE2 class. With a newer PCRE2 they
-// are there twice, which changes nothing.
-// Made by comparing \\p{..} of both libraries over all code points.
+// Oniguruma in Hugging Face's tokenizers knows Unicode 16; PCRE2 10.42 knows Unicode 14. These are
+// the characters of each category that came in between, as members of a PCRE2 class. With a newer
+// PCRE2 they are there twice, which changes nothing. Made by comparing \p{..} of both libraries
+// over all code points.
 constexpr const char* kUppercase =
     "\\x{1c89}\\x{a7cb}-\\x{a7cc}\\x{a7da}\\x{a7dc}\\x{10d50}-\\x{10d65}";
 constexpr const char* kLowercase =
@@ -35,8 +35,7 @@ constexpr const char* kDigit =
     "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}"
     "\\x{16130}-\\x{16139}\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1e4f0}-\\x{1e4f9}"
     "\\x{1e5f1}-\\x{1e5fa}";
-constexpr const char* kOtherNumber =
-    "\\x{1d2c0}-\\x{1d2d3}";
+constexpr const char* kOtherNumber = "\\x{1d2c0}-\\x{1d2d3}";
 constexpr const char* kMark =
     "\\x{897}\\x{cf3}\\x{ece}\\x{10d69}-\\x{10d6d}\\x{10efc}-\\x{10eff}\\x{11241}"
     "\\x{113b8}-\\x{113c0}\\x{113c2}\\x{113c5}\\x{113c7}-\\x{113ca}\\x{113cc}-\\x{113d0}"
@@ -53,8 +52,7 @@ constexpr const char* kSymbol =
     "\\x{1fa75}-\\x{1fa77}\\x{1fa87}-\\x{1fa89}\\x{1fa8f}\\x{1faad}-\\x{1faaf}"
     "\\x{1fabb}-\\x{1fabf}\\x{1fac6}\\x{1face}-\\x{1facf}\\x{1fada}-\\x{1fadc}\\x{1fadf}"
     "\\x{1fae8}-\\x{1fae9}\\x{1faf7}-\\x{1faf8}\\x{1fbcb}-\\x{1fbef}";
-constexpr const char* kHan =
-    "\\x{2b739}\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}";
+constexpr const char* kHan = "\\x{2b739}\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}";
 
 // White space is Unicode's White_Space; PCRE2's own \s has U+180E too.
 constexpr const char* kSpace =
@@ -64,6 +62,9 @@ constexpr const char* kNotSpace =
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}"
     "\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}"
     "\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
+
+// Superscripts and fractions of Latin-1: Oniguruma's \w has them outside a class, but not within.
+constexpr const char* kLatinNumbers = "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
 
 // The members of a category as a PCRE2 class has them.
 std::optional<std::string> category(const std::string& name) {
@@ -117,9 +118,9 @@ class Translator {
   };
 
   [[noreturn]] void refuse(const std::string& what) const {
-    throw Error(ErrorKind::kBadInput, where_ + ": " + what + " at byte " + std::to_string(position_) +
-                                          " of the pattern " + core::printable(regex_) +
-                                          " is not supported");
+    throw Error(ErrorKind::kBadInput, where_ + ": " + what + " at byte " +
+                                          std::to_string(position_) + " of the pattern " +
+                                          core::printable(regex_) + " is not supported");
   }
 
   // Folds of one letter to several (ss, st, ff …) exist in Oniguruma alone.
@@ -135,7 +136,9 @@ class Translator {
     }
   }
 
-  bool next_is(std::string_view text) const { return regex_.compare(position_, text.size(), text) == 0; }
+  bool next_is(std::string_view text) const {
+    return regex_.compare(position_, text.size(), text) == 0;
+  }
   char peek() const { return position_ < regex_.size() ? regex_[position_] : '\0'; }
 
   // Reads one character (the pattern is valid UTF-8: it comes from JSON).
@@ -154,16 +157,36 @@ class Translator {
 
   void translate_item() {
     switch (peek()) {
-      case '\\': return translate_escape();
-      case '[': return emit(take_class());
-      case '(': return translate_group();
-      case ')': case '|': output_ += static_cast<char>(take()); return;
-      case '?': case '*': case '+': return translate_quantifier(std::string(1, static_cast<char>(take())), true);
-      case '{': return translate_brace();
-      case '.': take(); output_ += "[^\\n]"; return;
-      case '^': take(); output_ += "(?m:^)"; return;
-      case '$': take(); output_ += "(?m:$)"; return;
-      default: output_ += code_point(take());
+      case '\\':
+        return translate_escape();
+      case '[':
+        return emit(take_class());
+      case '(':
+        return translate_group();
+      case ')':
+      case '|':
+        output_ += static_cast<char>(take());
+        return;
+      case '?':
+      case '*':
+      case '+':
+        return translate_quantifier(std::string(1, static_cast<char>(take())), true);
+      case '{':
+        return translate_brace();
+      case '.':
+        take();
+        output_ += "[^\\n]";
+        return;
+      case '^':
+        take();
+        output_ += "(?m:^)";
+        return;
+      case '$':
+        take();
+        output_ += "(?m:$)";
+        return;
+      default:
+        output_ += code_point(take());
     }
   }
 
@@ -224,7 +247,11 @@ class Translator {
       position_ += 2;
       return;
     }
-    if (const auto set = take_set_escape()) return emit(*set);
+    const bool word = next_is("\\w") || next_is("\\W");
+    if (auto set = take_set_escape()) {
+      if (word) set->members += kLatinNumbers;
+      return emit(*set);
+    }
     output_ += code_point(take_character_escape());
   }
 
@@ -236,12 +263,22 @@ class Translator {
     const std::size_t start = position_;
     position_ += 2;
     switch (letter) {
-      case 's': return Set{kSpace, false};
-      case 'S': return Set{kNotSpace, false};
-      case 'd': case 'D': return Set{*category("Nd"), letter == 'D'};
-      case 'w': case 'W': return Set{*category("word"), letter == 'W'};
-      case 'p': case 'P': return take_property(letter == 'P');
-      default: position_ = start; return std::nullopt;
+      case 's':
+        return Set{kSpace, false};
+      case 'S':
+        return Set{kNotSpace, false};
+      case 'd':
+      case 'D':
+        return Set{*category("Nd"), letter == 'D'};
+      case 'w':
+      case 'W':
+        return Set{*category("word"), letter == 'W'};
+      case 'p':
+      case 'P':
+        return take_property(letter == 'P');
+      default:
+        position_ = start;
+        return std::nullopt;
     }
   }
 
@@ -263,16 +300,26 @@ class Translator {
     take();
     const char32_t letter = take();
     switch (letter) {
-      case 'n': return '\n';
-      case 'r': return '\r';
-      case 't': return '\t';
-      case 'f': return '\f';
-      case 'v': return '\v';
-      case 'a': return '\a';
-      case 'e': return 0x1B;
-      case 'x': return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
-      case 'u': return take_hex(4, 0xFFFF);
-      default: break;
+      case 'n':
+        return '\n';
+      case 'r':
+        return '\r';
+      case 't':
+        return '\t';
+      case 'f':
+        return '\f';
+      case 'v':
+        return '\v';
+      case 'a':
+        return '\a';
+      case 'e':
+        return 0x1B;
+      case 'x':
+        return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
+      case 'u':
+        return take_hex(4, 0xFFFF);
+      default:
+        break;
     }
     const bool plain = letter < 0x80 && std::ispunct(static_cast<int>(letter)) != 0;
     if (!plain && letter != ' ') {

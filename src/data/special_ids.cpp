@@ -10,7 +10,8 @@ struct Template {
   std::optional<std::int64_t> first;
 };
 
-// The ids that stand for one name in special_tokens. More than one would have to be put in together.
+// The ids that stand for one name in special_tokens. More than one would have to be put in
+// together.
 std::int64_t template_id(const JsonView& post_processor, const JsonView& name) {
   const JsonView ids = post_processor.at("special_tokens").at(name.text().c_str()).at("ids");
   if (ids.array().size() != 1) ids.fail("expected one id");
@@ -33,7 +34,8 @@ void read_template(const JsonView& post_processor, Template& result) {
     const JsonView name = part.at("SpecialToken").at("id");
     bool& seen = end_seen;
     if (!text_seen ? result.first.has_value() : seen) {
-      part.fail("a second token " + core::printable(name.text()) + " on one side of the text is not supported");
+      part.fail("a second token " + core::printable(name.text()) +
+                " on one side of the text is not supported");
     }
     if (text_seen) {
       seen = true;
@@ -58,7 +60,8 @@ void read_post_processor(const JsonView& post_processor, Template& result) {
 }
 
 // "bos_token": a string, or an object with "content".
-std::optional<std::int64_t> config_id(const JsonView& config, const char* key, const IdLookup& id_of) {
+std::optional<std::int64_t> config_id(const JsonView& config, const char* key,
+                                      const IdLookup& id_of) {
   const auto member = config.find(key);
   if (!member) return std::nullopt;
   const std::string content = member->is_object() ? member->at("content").text() : member->text();
@@ -84,7 +87,8 @@ SpecialIds read_special_ids(const std::optional<JsonView>& post_processor,
     post_processor->fail("the template begins with the id " + std::to_string(*found.first) +
                          ", but bos_token is " + std::to_string(*ids.bos));
   }
-  ids.add_bos = config ? config->flag("add_bos_token", found.first.has_value()) : found.first.has_value();
+  ids.add_bos =
+      config ? config->flag("add_bos_token", found.first.has_value()) : found.first.has_value();
   if (ids.add_bos && !ids.bos) config->fail("add_bos_token is true, but there is no bos_token");
   return ids;
 }

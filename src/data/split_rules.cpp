@@ -26,9 +26,8 @@ SplitBehavior read_behavior(const JsonView& name) {
   for (const auto& entry : enum_names(SplitBehavior{})) {
     if (name.text() == entry.name) return entry.value;
   }
-  name.fail(
-      "expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous, found " +
-      core::printable(name.text()));
+  name.fail("expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous, found " +
+            core::printable(name.text()));
 }
 
 // Joins each match with the span before it, unless that was a match too.
@@ -78,7 +77,8 @@ void merge_contiguous(std::vector<Span>& spans) {
 
 SplitRules::SplitRules(const JsonView& pre_tokenizer) {
   add(pre_tokenizer);
-  if (!complete_) pre_tokenizer.fail("no ByteLevel found: only byte-level tokenizers are supported");
+  if (!complete_)
+    pre_tokenizer.fail("no ByteLevel found: only byte-level tokenizers are supported");
 }
 
 void SplitRules::add(const JsonView& pre_tokenizer) {
@@ -161,10 +161,18 @@ void SplitRules::apply(const Step& step, std::string_view piece, std::vector<Spa
     for (Span& span : spans) span.is_match = !span.is_match;
   }
   switch (step.behavior) {
-    case SplitBehavior::kMergedWithPrevious: merge_with_previous(spans); break;
-    case SplitBehavior::kMergedWithNext: merge_with_next(spans); break;
-    case SplitBehavior::kContiguous: merge_contiguous(spans); break;
-    case SplitBehavior::kRemoved: case SplitBehavior::kIsolated: break;
+    case SplitBehavior::kMergedWithPrevious:
+      merge_with_previous(spans);
+      break;
+    case SplitBehavior::kMergedWithNext:
+      merge_with_next(spans);
+      break;
+    case SplitBehavior::kContiguous:
+      merge_contiguous(spans);
+      break;
+    case SplitBehavior::kRemoved:
+    case SplitBehavior::kIsolated:
+      break;
   }
   for (const Span& span : spans) {
     const bool removed = span.is_match && step.behavior == SplitBehavior::kRemoved;

@@ -56,16 +56,20 @@ class PipelineTokenizer final : public Tokenizer {
   std::string decode(const std::vector<std::int64_t>& ids) const override {
     std::string bytes;
     for (const std::int64_t id : ids) {
-      const bool known = id >= 0 && id < vocabulary_size() && decoded_[static_cast<std::size_t>(id)];
+      const bool known =
+          id >= 0 && id < vocabulary_size() && decoded_[static_cast<std::size_t>(id)];
       if (!known) {
-        throw Error(ErrorKind::kBadInput, "the tokenizer has no token with the id " + std::to_string(id));
+        throw Error(ErrorKind::kBadInput,
+                    "the tokenizer has no token with the id " + std::to_string(id));
       }
       bytes += *decoded_[static_cast<std::size_t>(id)];
     }
     return bytes;
   }
 
-  std::int64_t vocabulary_size() const override { return static_cast<std::int64_t>(decoded_.size()); }
+  std::int64_t vocabulary_size() const override {
+    return static_cast<std::int64_t>(decoded_.size());
+  }
   std::optional<std::int64_t> bos_id() const override { return special_.bos; }
   std::optional<std::int64_t> eos_id() const override { return special_.eos; }
   std::optional<std::int64_t> padding_id() const override { return special_.padding; }
@@ -88,7 +92,8 @@ class PipelineTokenizer final : public Tokenizer {
                                             " is too long for the tokenizer; cut it");
     }
     if (const auto invalid = core::invalid_utf8(text)) {
-      throw Error(ErrorKind::kBadInput, "the text is not valid UTF-8 at byte " + std::to_string(*invalid));
+      throw Error(ErrorKind::kBadInput,
+                  "the text is not valid UTF-8 at byte " + std::to_string(*invalid));
     }
   }
 
@@ -112,7 +117,8 @@ class PipelineTokenizer final : public Tokenizer {
     if (type.text() == "ByteLevel") return;
     const auto list = type.text() == "Sequence" ? decoder.find("decoders") : std::nullopt;
     if (!list || list->array().size() != 1) {
-      decoder.fail("expected ByteLevel or a Sequence of one ByteLevel, found " + core::printable(type.text()));
+      decoder.fail("expected ByteLevel or a Sequence of one ByteLevel, found " +
+                   core::printable(type.text()));
     }
     check_decoder(list->item(0));
   }
@@ -165,7 +171,8 @@ class PipelineTokenizer final : public Tokenizer {
       where.fail("the id " + std::to_string(token.id) + " is taken by another token");
     }
     if (id >= limit) {
-      where.fail("the id " + std::to_string(token.id) + " leaves too many ids without a token; expected less than " +
+      where.fail("the id " + std::to_string(token.id) +
+                 " leaves too many ids without a token; expected less than " +
                  std::to_string(limit));
     }
     if (id >= decoded_.size()) decoded_.resize(id + 1);
@@ -211,7 +218,8 @@ std::unique_ptr<Tokenizer> read_tokenizer(const NamedText& tokenizer,
   const std::string hash = core::sha256(tokenizer.text);
   if (!config) return std::make_unique<PipelineTokenizer>(view, std::nullopt, hash);
   const json config_root = parse_checked(config->text, config->name);
-  return std::make_unique<PipelineTokenizer>(view, JsonView(config_root, config->name + ": "), hash);
+  return std::make_unique<PipelineTokenizer>(view, JsonView(config_root, config->name + ": "),
+                                             hash);
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& tokenizer_json) {

@@ -22,7 +22,8 @@ struct NamedRule {
   bool ignore_merges;
 };
 
-constexpr const char* kPlain = R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
+constexpr const char* kPlain =
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
 constexpr const char* kDigitsThenPlain =
     R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)"
     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})";
@@ -56,8 +57,8 @@ const NamedRule& rule_named(const std::string& name) {
   for (const NamedRule& rule : kRules) {
     if (name == rule.name) return rule;
   }
-  refuse("pre", "the split rule \"" + core::printable(name, 60) + "\" is not supported; known: " +
-                    core::join(known_split_rules(), ", "));
+  refuse("pre", "the split rule \"" + core::printable(name, 60) +
+                    "\" is not supported; known: " + core::join(known_split_rules(), ", "));
 }
 
 std::string quoted(const std::string& text) { return json(text).dump(); }
@@ -89,7 +90,8 @@ void check_lists(const GgufTokenizer& gguf) {
   for (std::size_t i = 0; i < gguf.token_types.size(); ++i) {
     const std::int64_t type = gguf.token_types[i];
     if (type < kNormal || type > kByte) {
-      refuse("token_type[" + std::to_string(i) + "]", "expected 1 to 6, found " + std::to_string(type));
+      refuse("token_type[" + std::to_string(i) + "]",
+             "expected 1 to 6, found " + std::to_string(type));
     }
   }
 }
@@ -99,9 +101,10 @@ std::string added_tokens(const GgufTokenizer& gguf) {
   for (std::size_t i = 0; i < gguf.token_types.size(); ++i) {
     const std::int64_t type = gguf.token_types[i];
     if (type != kControl && type != kUserDefined) continue;
-    entries.push_back("    {\"id\":" + std::to_string(i) + ",\"content\":" + quoted(gguf.tokens[i]) +
-                      R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":)" +
-                      (type == kControl ? "true}" : "false}"));
+    entries.push_back(
+        "    {\"id\":" + std::to_string(i) + ",\"content\":" + quoted(gguf.tokens[i]) +
+        R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":)" +
+        (type == kControl ? "true}" : "false}"));
   }
   return entries.empty() ? "[]" : "[\n" + core::join(entries, ",\n") + "\n  ]";
 }
@@ -113,15 +116,17 @@ std::string post_processor(const GgufTokenizer& gguf) {
   const std::string bos = quoted(token_of(gguf, *gguf.bos, "bos_token_id"));
   const std::string first = R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":0}})";
   const std::string text = R"({"Sequence":{"id":"A","type_id":0}})";
-  const std::string second = R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":1}},{"Sequence":{"id":"B","type_id":1}})";
-  return R"({"type":"TemplateProcessing","single":[)" + first + "," + text + R"(],"pair":[)" + first + "," +
-         text + "," + second + R"(],"special_tokens":{)" + bos + R"(:{"id":)" + bos + R"(,"ids":[)" +
-         std::to_string(*gguf.bos) + R"(],"tokens":[)" + bos + "]}}}";
+  const std::string second =
+      R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":1}},{"Sequence":{"id":"B","type_id":1}})";
+  return R"({"type":"TemplateProcessing","single":[)" + first + "," + text + R"(],"pair":[)" +
+         first + "," + text + "," + second + R"(],"special_tokens":{)" + bos + R"(:{"id":)" + bos +
+         R"(,"ids":[)" + std::to_string(*gguf.bos) + R"(],"tokens":[)" + bos + "]}}}";
 }
 
 std::string model(const GgufTokenizer& gguf, bool ignore_merges) {
-  std::string text = R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
-                     R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":)";
+  std::string text =
+      R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
+      R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":)";
   text += ignore_merges ? "true" : "false";
   text += ",\n    \"vocab\":{";
   for (std::size_t i = 0; i < gguf.tokens.size(); ++i) {

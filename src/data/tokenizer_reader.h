@@ -1,5 +1,5 @@
-// How does the text of a tokenizer.json become a Tokenizer? What load_tokenizer() does with its files, for
-// texts that are not files yet.
+// How does the text of a tokenizer.json become a Tokenizer? What load_tokenizer() does with its
+// files, for texts that are not files yet.
 #pragma once
 
 #include <memory>

@@ -1,0 +1,413 @@
+#include "salf/data/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "salf/core/error.h"
+#include "salf/core/hash.h"
+#include "salf/data/tokenizer_json.h"
+
+namespace salf::data {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Ids = std::vector<std::int64_t>;
+
+std::filesystem::path golden(const std::string& name) {
+  return std::filesystem::path(SALF_TEST_DATA) / "tokenizer" / name;
+}
+
+json read_json(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return json::parse(file);
+}
+
+// A folder of its own for each test.
+class TokenizerFiles : public testing::Test {
+ protected:
+  TokenizerFiles() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::temp_directory_path() /
+              ("salf_tokenizer_" + std::to_string(::getpid()) + "_" + info->name());
+    std::filesystem::create_directories(folder_);
+  }
+  ~TokenizerFiles() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+  }
+  std::unique_ptr<Tokenizer> load(const std::string& text) const {
+    write("tokenizer.json", text);
+    return load_tokenizer(folder_ / "tokenizer.json");
+  }
+  std::unique_ptr<Tokenizer> load(const json& file) const { return load(file.dump()); }
+  // The message of the error, which must be a bad input and name the file.
+  std::string refusal(const std::string& text) const {
+    try {
+      load(text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kBadInput) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr("tokenizer"));
+      return error.what();
+    }
+    return "accepted";
+  }
+  // gpt2's file with the value at a JSON pointer replaced.
+  std::string refusal(const std::string& pointer, const json& value) const {
+    json file = read_json(golden("gpt2/tokenizer.json"));
+    file[json::json_pointer(pointer)] = value;
+    return refusal(file.dump());
+  }
+
+  std::filesystem::path folder_;
+};
+
+using TokenizerReader = TokenizerFiles;
+using TokenizerOptions = TokenizerFiles;
+using GgufTokenizerJson = TokenizerFiles;
+
+class TokenizerGolden : public testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerGolden, IdsEqualHuggingFace) {
+  const auto tokenizer = load_tokenizer(golden(std::string(GetParam()) + "/tokenizer.json"));
+  const json expected = read_json(golden("ids.json"));
+  const json& lines = expected["lines"];
+  const json& ids = expected["ids"][GetParam()];
+  ASSERT_EQ(lines.size(), ids.size());
+  ASSERT_GT(lines.size(), 40U);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(tokenizer->encode(lines[i].get<std::string>()), ids[i].get<Ids>()) << lines[i];
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, TokenizerGolden,
+                         testing::Values("gpt2", "smollm", "llama3", "qwen2", "mixed"));
+
+TEST(Tokenizer, DecodeGivesTheTextBack) {
+  const auto tokenizer = load_tokenizer(golden("llama3/tokenizer.json"));
+  const json lines = read_json(golden("ids.json"))["lines"];
+  std::size_t checked = 0;
+  for (const json& line : lines) {
+    const auto text = line.get<std::string>();
+    if (text.find("[L]") != std::string::npos || text.find("[R]") != std::string::npos) continue;
+    // Normalised added tokens come back as they are written in the file.
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
+    ++checked;
+  }
+  EXPECT_GT(checked, 20U);
+}
+
+TEST(Tokenizer, LongRunsAndWordsTakeNoMoreThanTheirLength) {
+  const auto tokenizer = load_tokenizer(golden("qwen2/tokenizer.json"));
+  const std::size_t length = 200000;
+  for (const char* unit : {" ", "\n", "a", "ab", "1", "\xE3\x80\x80", "\xE6\x97\xA5", " \n", "!"}) {
+    std::string text;
+    while (text.size() < length) text += unit;
+    text += " x";
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text) << unit;
+  }
+}
+
+TEST(Tokenizer, ThreadsGetTheSameIds) {
+  const auto tokenizer = load_tokenizer(golden("smollm/tokenizer.json"));
+  const json lines = read_json(golden("ids.json"))["lines"];
+  const auto encode_all = [&] {
+    std::vector<Ids> all;
+    for (const json& line : lines) all.push_back(tokenizer->encode(line.get<std::string>()));
+    return all;
+  };
+  const std::vector<Ids> expected = encode_all();
+  std::vector<std::vector<Ids>> found(4);
+  std::vector<std::thread> threads;
+  for (auto& slot : found) threads.emplace_back([&] { slot = encode_all(); });
+  for (auto& thread : threads) thread.join();
+  for (const auto& slot : found) EXPECT_EQ(slot, expected);
+}
+
+TEST(Tokenizer, RefusesInvalidUtf8AndUnknownIds) {
+  const auto tokenizer = load_tokenizer(golden("gpt2/tokenizer.json"));
+  EXPECT_THROW(tokenizer->encode("ab\xC3"), Error);
+  EXPECT_THROW(tokenizer->encode("\xED\xA0\x80"), Error);  // a surrogate
+  EXPECT_THROW(tokenizer->decode({-1}), Error);
+  EXPECT_THROW(tokenizer->decode({tokenizer->vocabulary_size()}), Error);
+}
+
+TEST(Tokenizer, HashIsTheFiles) {
+  const auto path = golden("gpt2/tokenizer.json");
+  EXPECT_EQ(load_tokenizer(path)->hash(), core::sha256_file(path));
+}
+
+// A vocabulary by hand: a 0, b 1, c 2, ab 3, bc 4, abc 5, space 6.
+json small_file() {
+  return json::parse(R"({"added_tokens":[], "normalizer":null,
+    "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},
+    "post_processor":null, "decoder":{"type":"ByteLevel"},
+    "model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"Ġ":6},
+             "merges":["b c","a b","a bc"]}})");
+}
+
+TEST_F(TokenizerOptions, MergesGoByRankThenFromTheLeft) {
+  const auto tokenizer = load(small_file());
+  EXPECT_THAT(tokenizer->encode("abc"), ElementsAre(5));  // b c, then a bc
+  EXPECT_THAT(tokenizer->encode("ab"), ElementsAre(3));
+  EXPECT_THAT(tokenizer->encode("abab c"), ElementsAre(3, 3, 6, 2));
+  EXPECT_THAT(tokenizer->encode(""), ElementsAre());
+  EXPECT_EQ(tokenizer->vocabulary_size(), 7);
+}
+
+TEST_F(TokenizerOptions, IgnoreMergesTakesWholeWords) {
+  json file = small_file();
+  file["model"]["merges"] = json::array();
+  EXPECT_THAT(load(file)->encode("abc"), ElementsAre(0, 1, 2));
+  file["model"]["ignore_merges"] = true;
+  EXPECT_THAT(load(file)->encode("abc"), ElementsAre(5));
+}
+
+TEST_F(TokenizerOptions, UnknownBytesAreLeftOutOrBecomeUnk) {
+  json file = small_file();
+  EXPECT_THAT(load(file)->encode("axxa"), ElementsAre(0, 0));
+  file["model"]["unk_token"] = "c";
+  EXPECT_THAT(load(file)->encode("axxa"), ElementsAre(0, 2, 2, 0));
+  file["model"]["fuse_unk"] = true;
+  EXPECT_THAT(load(file)->encode("axxa"), ElementsAre(0, 2, 0));
+}
+
+TEST_F(TokenizerOptions, AddedTokensTheLongestFirst) {
+  json file = small_file();
+  file["added_tokens"] = json::parse(R"([
+    {"id":7,"content":"<a","special":true}, {"id":8,"content":"<ab>","special":true},
+    {"id":9,"content":"b","single_word":true,"normalized":false},
+    {"id":10,"content":"{","lstrip":true,"rstrip":true}])");
+  file["added_tokens"][2]["id"] = 1;
+  file["added_tokens"][3]["id"] = 9;
+  const auto tokenizer = load(file);
+  EXPECT_THAT(tokenizer->encode("<ab><ab"), ElementsAre(8, 7, 1));
+  EXPECT_THAT(tokenizer->encode("ab b"), ElementsAre(3, 6, 1));
+  EXPECT_THAT(tokenizer->encode("a  { \xE3\x80\x80 a"), ElementsAre(0, 9, 0));
+  EXPECT_EQ(tokenizer->decode({8, 9}), "<ab>{");
+}
+
+TEST_F(TokenizerOptions, SpecialIdsComeFromTheConfigAndTheTemplate) {
+  json file = small_file();
+  EXPECT_FALSE(load(file)->bos_id().has_value());
+  EXPECT_FALSE(load(file)->add_bos());
+  file["post_processor"] = json::parse(R"({"type":"TemplateProcessing",
+    "single":[{"SpecialToken":{"id":"a","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
+    "pair":[], "special_tokens":{"a":{"id":"a","ids":[0],"tokens":["a"]}}})");
+  EXPECT_EQ(load(file)->bos_id(), 0);
+  EXPECT_TRUE(load(file)->add_bos());
+  EXPECT_THAT(load(file)->encode("b"), ElementsAre(1));  // without bos all the same
+  write("tokenizer_config.json",
+        R"({"eos_token":{"content":"b"},"pad_token":"c","add_bos_token":false})");
+  EXPECT_EQ(load(file)->eos_id(), 1);
+  EXPECT_EQ(load(file)->padding_id(), 2);
+  EXPECT_FALSE(load(file)->add_bos());
+  write("tokenizer_config.json", R"({"eos_token":"nowhere"})");
+  EXPECT_THAT(refusal(file.dump()),
+              HasSubstr("tokenizer_config.json: eos_token: the tokenizer has no token"));
+  write("tokenizer_config.json", R"({"bos_token":"b"})");
+  EXPECT_THAT(refusal(file.dump()),
+              HasSubstr("the template begins with the id 0, but bos_token is 1"));
+}
+
+TEST_F(TokenizerReader, NamesWhatIsNotSupported) {
+  EXPECT_THAT(refusal("/normalizer", {{"type", "NFKC"}}), HasSubstr("normalizer.type: NFKC"));
+  EXPECT_THAT(refusal("/pre_tokenizer/type", "Metaspace"),
+              HasSubstr("pre_tokenizer.type: Metaspace"));
+  EXPECT_THAT(refusal("/decoder/type", "WordPiece"), HasSubstr("decoder: expected ByteLevel"));
+  EXPECT_THAT(refusal("/post_processor/type", "BertProcessing"), HasSubstr("BertProcessing"));
+  EXPECT_THAT(refusal("/model/type", "Unigram"), HasSubstr("model.type: Unigram"));
+  EXPECT_THAT(refusal("/model/dropout", 0.1), HasSubstr("model.dropout"));
+  EXPECT_THAT(refusal("/model/end_of_word_suffix", "</w>"), HasSubstr("model.end_of_word_suffix"));
+  EXPECT_THAT(refusal("/model/continuing_subword_prefix", "##"),
+              HasSubstr("continuing_subword_prefix"));
+  EXPECT_THAT(refusal("/model/unk_token", "nowhere"), HasSubstr("model.unk_token"));
+  EXPECT_THAT(refusal("/model/mystery", 1), HasSubstr("\"mystery\" is not supported"));
+  EXPECT_THAT(refusal("/pre_tokenizer", nullptr), HasSubstr("\"pre_tokenizer\""));
+}
+
+TEST_F(TokenizerReader, NamesWhatIsWrongInTheVocabulary) {
+  const auto model = [&](const char* text) {
+    json file = small_file();
+    file["model"] = json::parse(text);
+    return refusal(file.dump());
+  };
+  EXPECT_THAT(model(R"({"vocab":{"a":0,"b":0},"merges":[]})"),
+              HasSubstr("model.vocab[\"b\"]: the id 0 is taken"));
+  EXPECT_THAT(model(R"({"vocab":{"a":-1},"merges":[]})"), HasSubstr("expected a token id"));
+  EXPECT_THAT(model(R"({"vocab":{"a":1e3},"merges":[]})"), HasSubstr("expected a token id"));
+  EXPECT_THAT(model(R"({"vocab":{"a":2147483647},"merges":[]})"),
+              HasSubstr("too many ids without a token"));
+  EXPECT_THAT(model(R"({"vocab":{"a":99999999999999999999},"merges":[]})"),
+              HasSubstr("expected a token id"));
+  EXPECT_THAT(model(R"({"vocab":{},"merges":[]})"), HasSubstr("the vocabulary is empty"));
+  EXPECT_THAT(model(R"({"vocab":{"a":0,"b":1},"merges":["a b"]})"),
+              HasSubstr("model.merges[0]: \"ab\" is not in the vocabulary"));
+  EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":["a z"]})"),
+              HasSubstr("\"z\" is not in the vocabulary"));
+  EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":["a"]})"),
+              HasSubstr("model.merges[0]: expected two tokens"));
+  EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":[["a"]]})"),
+              HasSubstr("model.merges[0]: expected"));
+  EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":[["a",1]]})"),
+              HasSubstr("model.merges[0][1]: expected a string"));
+  EXPECT_THAT(model(R"({"vocab":{"a":0,"<0x0A>":1},"merges":[],"byte_fallback":true})"),
+              HasSubstr("byte_fallback"));
+}
+
+TEST_F(TokenizerReader, NamesWhatIsWrongInAddedTokens) {
+  const auto added = [&](const char* text) { return refusal("/added_tokens", json::parse(text)); };
+  EXPECT_THAT(added(R"([{"id":5,"content":"new"}])"),
+              HasSubstr("added_tokens[0]: the id 5 is taken"));
+  EXPECT_THAT(added(R"([{"id":900000000,"content":"new"}])"), HasSubstr("too many ids"));
+  EXPECT_THAT(added(R"([{"id":1,"content":"<|im_start|>"}])"),
+              HasSubstr("is not the vocabulary's"));
+  EXPECT_THAT(added(R"([{"id":400,"content":"n"},{"id":400,"content":"m"}])"),
+              HasSubstr("added_tokens"));
+  EXPECT_THAT(added(R"([{"content":"new"}])"), HasSubstr("expected a member \"id\""));
+  EXPECT_THAT(added(R"({"a":1})"), HasSubstr("expected an array"));
+}
+
+TEST_F(TokenizerReader, RefusesPatternsThatWouldMeanSomethingElse) {
+  const auto pattern = [&](const std::string& regex) {
+    return refusal(
+        "/pre_tokenizer",
+        {{"type", "Sequence"},
+         {"pretokenizers",
+          {{{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}},
+           {{"type", "ByteLevel"}}}}});
+  };
+  EXPECT_EQ(pattern(R"(\s+(?!\S)|[^\p{L}-]{1,3}|a{,b}|\w+?x++)"), "accepted");
+  EXPECT_THAT(pattern("(a"), HasSubstr("does not compile"));
+  EXPECT_THAT(pattern("*"), HasSubstr("does not compile"));
+  EXPECT_THAT(pattern(std::string("a\0b", 3)), HasSubstr("a NUL byte"));
+  for (const char* regex :
+       {R"(\bx)",  R"(\h)", "[a[bc]]",   "[a-z&&b]", "[[:alpha:]]", "(?<n>a)",      R"((a)\1)",
+        "a{2}+",   "a**",   "a{,3}",     "(?i:ss)",  "a(?i)b",      R"(\p{Greek})", R"([^\P{L}])",
+        R"(\xFF)", R"(\K)", "(*ACCEPT)", "[b-a]",    "[]a]",        R"(\u12)",      "a\\"}) {
+    EXPECT_THAT(pattern(regex), HasSubstr("pattern.Regex: ")) << regex;
+    EXPECT_THAT(pattern(regex), HasSubstr("is not supported")) << regex;
+  }
+  // Exponentially many ways: refused when it is met, and not waited for.
+  const json rule = {
+      {"type", "Split"}, {"pattern", {{"Regex", "(?:a+)+[xy]"}}}, {"behavior", "Isolated"}};
+  json file = small_file();
+  file["pre_tokenizer"] = {{"type", "Sequence"},
+                           {"pretokenizers", {rule, {{"type", "ByteLevel"}}}}};
+  const auto tokenizer = load(file);
+  EXPECT_THROW(tokenizer->encode(std::string(60, 'a')), Error);
+}
+
+TEST_F(TokenizerReader, NamesBrokenFiles) {
+  EXPECT_THAT(refusal("", json()), HasSubstr("expected an object"));
+  const std::string whole = read_json(golden("gpt2/tokenizer.json")).dump();
+  EXPECT_THAT(refusal(whole.substr(0, whole.size() / 2)), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal(std::string()), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal("{\"model\":\"\xFF\"}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal(R"({"model":{},"model":{}})"), HasSubstr("\"model\" occurs twice"));
+  EXPECT_THAT(refusal(std::string(100000, '[')), HasSubstr("nested deeper than 64"));
+  EXPECT_THAT(refusal(R"({"model":7})"), HasSubstr("pre_tokenizer"));
+  try {
+    load_tokenizer(folder_ / "missing.json");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kIo);
+  }
+}
+
+// The golden tokenizer of a rule, as a GGUF file holds it.
+GgufTokenizer as_gguf(const std::string& rule, const std::string& pre) {
+  const json file = read_json(golden(rule + "/tokenizer.json"));
+  GgufTokenizer gguf;
+  const std::size_t count = file["model"]["vocab"].size();
+  gguf.tokens.resize(count);
+  gguf.token_types.assign(count, 1);
+  for (const auto& [token, id] : file["model"]["vocab"].items())
+    gguf.tokens[id.get<std::size_t>()] = token;
+  for (const json& merge : file["model"]["merges"]) {
+    gguf.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+  }
+  gguf.token_types[0] = gguf.token_types[1] = 3;
+  gguf.pre = pre;
+  gguf.bos = 0;
+  gguf.eos = 1;
+  return gguf;
+}
+
+TEST_F(GgufTokenizerJson, GivesTheIdsOfTheTokenizerItCameFrom) {
+  const json expected = read_json(golden("ids.json"));
+  for (const auto& [rule, pre] : {std::pair("gpt2", "gpt-2"), std::pair("smollm", "smollm"),
+                                  std::pair("llama3", "llama-bpe"), std::pair("qwen2", "qwen2")}) {
+    const TokenizerJson made = make_tokenizer_json(as_gguf(rule, pre));
+    write("tokenizer_config.json", made.config);
+    const auto tokenizer = load(made.tokenizer);
+    EXPECT_EQ(tokenizer->eos_id(), 1);
+    EXPECT_FALSE(tokenizer->add_bos());
+    std::size_t compared = 0;
+    for (std::size_t i = 0; i < expected["lines"].size(); ++i) {
+      const auto line = expected["lines"][i].get<std::string>();
+      if (line.find_first_of("[<") != std::string::npos) continue;  // its added tokens are others
+      EXPECT_EQ(tokenizer->encode(line), expected["ids"][rule][i].get<Ids>())
+          << rule << " " << line;
+      ++compared;
+    }
+    EXPECT_GT(compared, 15U);
+    EXPECT_THAT(tokenizer->encode("<|im_start|>"), ElementsAre(0));
+  }
+}
+
+TEST_F(GgufTokenizerJson, BeginsWithBosWhereTheFileSaysSo) {
+  GgufTokenizer gguf = as_gguf("llama3", "llama-bpe");
+  gguf.add_bos = true;
+  const TokenizerJson made = make_tokenizer_json(gguf);
+  const auto tokenizer = load(made.tokenizer);  // the template alone
+  EXPECT_EQ(tokenizer->bos_id(), 0);
+  EXPECT_TRUE(tokenizer->add_bos());
+  gguf.bos.reset();
+  EXPECT_THROW(make_tokenizer_json(gguf), Error);
+}
+
+TEST(GgufTokenizer, RefusesWhatDoesNotFit) {
+  const auto refusal = [](const std::function<void(GgufTokenizer&)>& change) -> std::string {
+    GgufTokenizer gguf = as_gguf("gpt2", "gpt-2");
+    change(gguf);
+    try {
+      make_tokenizer_json(gguf);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kBadInput);
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.pre = "viking"; }), HasSubstr("known: gpt-2, smollm"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.token_types.pop_back(); }),
+              HasSubstr("token_type: expected one for each"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.token_types[2] = 9; }), HasSubstr("token_type[2]"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.tokens[7] = gguf.tokens[8]; }),
+              HasSubstr("occurs twice"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.tokens[7] = "\xFF"; }),
+              HasSubstr("tokens[7]: not valid UTF-8"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.merges[3] = "nowhere b"; }),
+              HasSubstr("model.merges[3]"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.eos = 1 << 30; }), HasSubstr("eos_token_id"));
+  EXPECT_THAT(refusal([](auto& gguf) { gguf.bos = -1; }), HasSubstr("bos_token_id"));
+  EXPECT_THAT(refusal([](auto& gguf) {
+                gguf.tokens.clear();
+                gguf.token_types.clear();
+                gguf.bos.reset();
+                gguf.eos.reset();
+              }),
+              HasSubstr("the vocabulary is empty"));
+}
+
+}  // namespace
+}  // namespace salf::data
