@@ -70,7 +70,8 @@ core::Json full_identity(const TrainInputs& inputs) {
   identity["evaluations"] = plan.evaluations;
   identity["seed"] = inputs.seed;
   identity["autocast"] = c10::toString(inputs.autocast);
-  for (const auto& entry : core::to_json(inputs.options).items()) {
+  const core::Json options = core::to_json(inputs.options);
+  for (const auto& entry : options.items()) {
     // How often a run is saved does not change what it computes.
     if (entry.key().rfind("checkpoint_", 0) != 0) identity[entry.key()] = entry.value();
   }
@@ -500,9 +501,11 @@ class Run {
 }  // namespace
 
 Replay replay_of(const types::RunRecord& record) {
-  if (record.status == RunStatus::kRunning || record.status == RunStatus::kInterrupted) {
-    throw Error(ErrorKind::kBadInput, "the run to replay did not end by itself (status " +
-                                          core::enum_to_string(record.status) + "); resume it first");
+  if (record.status == RunStatus::kRunning || record.status == RunStatus::kInterrupted ||
+      record.status == RunStatus::kDiverged) {
+    throw Error(ErrorKind::kBadInput, "the run to replay did not come to its end (status " +
+                                          core::enum_to_string(record.status) +
+                                          "); replay one that finished, or resume an interrupted one first");
   }
   Replay replay;
   replay.steps = record.steps;

@@ -66,8 +66,8 @@ struct Replay {
   std::int64_t steps = 0;
   std::vector<std::int64_t> evaluated;  // steps at which the dev split was evaluated
 };
-// Throws Error(kBadInput) if the record is of a run that did not end by itself (interrupted,
-// running).
+// Throws Error(kBadInput) if the record is of a run that did not come to its end (running,
+// interrupted, diverged).
 Replay replay_of(const types::RunRecord& record);
 
 // All that a run needs. The references must outlive train().

@@ -1,0 +1,75 @@
+#include "salf/train/freeze.h"
+
+#include <ATen/ops/ones_like.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "salf/core/error.h"
+#include "training_setup.h"
+
+namespace salf::train {
+namespace {
+
+std::set<std::string> names(const std::vector<model::Parameter>& parameters) {
+  std::set<std::string> found;
+  for (const auto& parameter : parameters) found.insert(parameter.name);
+  return found;
+}
+
+TEST(Freeze, EofZeroTrainsEverything) {
+  for (const bool tied : {false, true}) {
+    const Setup setup(tied);
+    const Freeze freeze(setup.model, setup.cut, 0);
+    EXPECT_TRUE(freeze.frozen().empty());
+    EXPECT_EQ(freeze.trained_count(), setup.model.parameter_count());
+  }
+}
+
+TEST(Freeze, CutTrainsBlocksAboveAndTheFinalNormOnly) {
+  const Setup setup(/*tied=*/false);
+  const Freeze freeze(setup.model, setup.cut, 2);
+  for (const std::string& name : names(freeze.trained())) {
+    EXPECT_TRUE(name.rfind("model.layers.2.", 0) == 0 || name == "model.norm.weight") << name;
+  }
+  EXPECT_EQ(freeze.trained().size(), 10U);  // nine of the block, one norm
+  const std::set<std::string> frozen = names(freeze.frozen());
+  EXPECT_EQ(frozen.count("lm_head.weight"), 1U);
+  EXPECT_EQ(frozen.count("model.embed_tokens.weight"), 1U);
+  for (const auto& parameter : freeze.frozen()) EXPECT_FALSE(parameter.tensor.requires_grad());
+  for (const auto& parameter : freeze.trained()) EXPECT_TRUE(parameter.tensor.requires_grad());
+}
+
+TEST(Freeze, EndsWithWhatWasLoaded) {
+  const Setup setup;
+  const at::Tensor first = setup.model.parameters().front().tensor;
+  const at::Tensor last = setup.model.parameters().back().tensor;
+  first.requires_grad_(true);
+  last.requires_grad_(false);
+  {
+    const Freeze freeze(setup.model, setup.cut, 1);
+    last.mutable_grad() = at::ones_like(last);
+  }
+  EXPECT_TRUE(first.requires_grad());
+  EXPECT_FALSE(last.requires_grad());
+  EXPECT_FALSE(last.grad().defined());
+}
+
+TEST(Freeze, GradientOfAFrozenParameterIsAnInternalError) {
+  const Setup setup;
+  const Freeze freeze(setup.model, setup.cut, 1);
+  EXPECT_NO_THROW(freeze.check());
+  const at::Tensor frozen = freeze.frozen().front().tensor;
+  frozen.mutable_grad() = at::ones_like(frozen);
+  try {
+    freeze.check();
+    FAIL() << "not noticed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kInternal);
+    EXPECT_NE(std::string(error.what()).find(freeze.frozen().front().name), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace salf::train

@@ -1,0 +1,95 @@
+#include "training_setup.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+
+#include "salf/core/files.h"
+#include "salf/core/random.h"
+#include "support/tiny_model.h"
+
+namespace salf::train {
+namespace {
+
+std::vector<std::int64_t> range(std::int64_t first, std::int64_t last) {
+  std::vector<std::int64_t> numbers;
+  for (std::int64_t i = first; i < last; ++i) numbers.push_back(i);
+  return numbers;
+}
+
+torch::jit::Module tiny(bool tied) {
+  return tied ? support::make_tied_tiny_decoder(kTestBlocks, 16, kTestVocabulary, 7)
+              : support::make_tiny_decoder(kTestBlocks, 16, kTestVocabulary, 7);
+}
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder() {
+  static std::atomic<int> next{0};
+  path_ = std::filesystem::temp_directory_path() /
+          ("salf-train-" + std::to_string(::getpid()) + "-" + std::to_string(next++));
+  std::filesystem::create_directories(path_);
+}
+
+TemporaryFolder::~TemporaryFolder() { std::filesystem::remove_all(path_); }
+
+data::Dataset make_dataset(std::int64_t count, std::uint64_t seed) {
+  core::Random random(seed, "documents");
+  data::Dataset dataset;
+  for (std::int64_t i = 0; i < count; ++i) {
+    data::Document document;
+    const auto length = static_cast<std::int64_t>(4 + random.below(17));
+    auto token = static_cast<std::int64_t>(random.below(kTestVocabulary));
+    for (std::int64_t t = 0; t < length; ++t) {
+      document.ids.push_back(token);
+      token = random.uniform() < 0.8 ? (3 * token + 1) % kTestVocabulary
+                                     : static_cast<std::int64_t>(random.below(kTestVocabulary));
+      document.labels.push_back(t < 2 || t + 1 == length ? tensor::kNoLabel : token);
+    }
+    document.line = i + 1;
+    dataset.documents.push_back(document);
+    dataset.splits.push_back(data::Split::kTrain);
+  }
+  dataset.hash = std::string(64, 'd');
+  return dataset;
+}
+
+Setup::Setup(bool tied, std::int64_t accumulate)
+    : dataset(make_dataset(60, 3)),
+      model(tiny(tied)),
+      cut(model, ""),
+      train_batches(dataset, range(0, 48), {64, 0}, 0),
+      dev_batches(dataset, range(48, 60), {64, 0}, 0) {
+  plan.eof = 0;
+  plan.budget = {12.0, types::BudgetUnit::kSteps};
+  plan.batch_tokens = 64;
+  plan.accumulate = accumulate;
+  plan.steps = 12;
+  plan.learning_rate = 0.01;
+  plan.evaluations = 3;
+}
+
+TrainInputs Setup::inputs(const std::filesystem::path& folder) const {
+  TrainInputs made{model, cut, train_batches, dev_batches, plan};
+  made.folder = folder;
+  made.identity["model_hash"] = "m";
+  made.identity["data_hash"] = dataset.hash;
+  return made;
+}
+
+std::string Setup::saved_bytes() const {
+  const TemporaryFolder folder;
+  model.save(folder.path() / "model.pt");
+  return core::read_file(folder.path() / "model.pt");
+}
+
+std::vector<std::string> read_lines(const std::filesystem::path& path) {
+  std::ifstream stream(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+}  // namespace salf::train
