@@ -1,0 +1,27 @@
+// salf import: a model file of others becomes a model directory.
+#pragma once
+
+#include <string>
+
+#include "common_options.h"
+#include "salf/core/progress.h"
+
+namespace salf::tools {
+
+struct ImportOptions {
+  CommonOptions common;
+  std::string source;  // a GGUF file
+  std::string output;  // the model directory to make
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    visit(Field{"source", "GGUF file of a Llama-family model"}, self.source);
+    visit(Field{"output", "model directory to make"}, self.output);
+  }
+};
+
+int import_command(const ImportOptions& options, core::Progress& progress);
+
+}  // namespace salf::tools
