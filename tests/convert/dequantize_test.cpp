@@ -1,0 +1,70 @@
+#include "salf/convert/dequantize.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "salf/convert/gguf.h"
+#include "salf/core/files.h"
+
+namespace salf::convert {
+namespace {
+
+const std::filesystem::path kGolden = std::filesystem::path(SALF_TEST_DATA) / "import";
+
+std::vector<float> decode(const GgufFile& file, const GgufTensor& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.elements));
+  dequantize(tensor.type, file.data(tensor), tensor.elements, values.data());
+  return values;
+}
+
+// Every product is exact in float32 and at most one sum rounds, so the values are equal to the last bit.
+TEST(Dequantize, EqualsTheGgufPackageForEveryEncoding) {
+  const GgufFile file(kGolden / "types.gguf");
+  const std::string expected = core::read_file(kGolden / "types.f32");
+  ASSERT_EQ(file.tensors().size(), 11U);
+  std::size_t at = 0;
+  for (const GgufTensor& tensor : file.tensors()) {
+    EXPECT_EQ(tensor_type_name(static_cast<std::uint32_t>(tensor.type)), tensor.name);
+    for (const float value : decode(file, tensor)) {
+      float wanted = 0.0F;
+      ASSERT_LE(at + sizeof wanted, expected.size());
+      std::memcpy(&wanted, expected.data() + at, sizeof wanted);
+      at += sizeof wanted;
+      ASSERT_EQ(value, wanted) << tensor.name << ", number " << at / sizeof wanted;
+    }
+  }
+  EXPECT_EQ(at, expected.size());
+}
+
+float half(std::uint16_t bits) {
+  std::uint8_t bytes[2];
+  std::memcpy(bytes, &bits, sizeof bits);
+  float value = 0.0F;
+  dequantize(TensorType::kF16, bytes, 1, &value);
+  return value;
+}
+
+TEST(Dequantize, ReadsEveryKindOfHalfFloat) {
+  EXPECT_EQ(half(0x3C00), 1.0F);
+  EXPECT_EQ(half(0xC000), -2.0F);
+  EXPECT_EQ(half(0x0001), std::ldexp(1.0F, -24));   // the smallest subnormal
+  EXPECT_EQ(half(0x83FF), -1023.0F * std::ldexp(1.0F, -24));
+  EXPECT_EQ(half(0x0400), std::ldexp(1.0F, -14));   // the smallest normal
+  EXPECT_EQ(half(0x7BFF), 65504.0F);
+  EXPECT_TRUE(std::signbit(half(0x8000)));
+  EXPECT_EQ(half(0xFC00), -INFINITY);
+  EXPECT_TRUE(std::isnan(half(0x7E01)));
+}
+
+TEST(Dequantize, NamesEncodings) {
+  EXPECT_FALSE(tensor_type(10).has_value());
+  EXPECT_EQ(tensor_type_name(10), "Q2_K");
+  EXPECT_EQ(tensor_type_name(77), "type 77");
+  EXPECT_EQ(tensor_type(12), TensorType::kQ4_K);
+}
+
+}  // namespace
+}  // namespace salf::convert
