@@ -1,105 +1,112 @@
 #include "salf/tensor/device.h"
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/util/Exception.h>
 #include <dlfcn.h>
-#include <sched.h>
 
-#include <algorithm>
-#include <fstream>
-#include <regex>
-#include <set>
-#include <string>
+#include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 
 namespace salf::tensor {
 namespace {
 
-void open_cuda_libraries() {
-  // torch remembers its first answer to "is there CUDA?", so the library comes before any question.
-  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    const char* reason = dlerror();
-    throw Error(ErrorKind::kIo, std::string("CUDA cannot be used: libtorch_cuda.so was not opened (") +
-                                    (reason != nullptr ? reason : "no reason given") +
-                                    "); install torch 2.11.0 with its NVIDIA wheels and build with "
-                                    "CMAKE_PREFIX_PATH set to its site-packages, or use --device cpu");
+// N of "cuda:N" and 0 of "cuda"; nothing for other texts.
+std::optional<c10::DeviceIndex> cuda_index(const std::string& text) {
+  if (text == "cuda") return c10::DeviceIndex{0};
+  const std::string prefix = "cuda:";
+  if (text.compare(0, prefix.size(), prefix) != 0) return std::nullopt;
+  const std::string digits = text.substr(prefix.size());
+  if (digits.empty() || digits.size() > 2 ||
+      digits.find_first_not_of("0123456789") != std::string::npos) {
+    return std::nullopt;
   }
-  if (!at::globalContext().hasCUDA()) {
-    throw Error(ErrorKind::kIo, "CUDA cannot be used: no GPU or no driver was found; use --device cpu");
-  }
+  return static_cast<c10::DeviceIndex>(std::stoi(digits));
 }
 
-// One thread a physical core: the others of a core would only share its arithmetic units.
-int physical_cores() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return 1;
-  std::set<std::string> cores;
-  int processors = 0;
-  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    ++processors;
-    std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list");
-    std::string siblings;
-    if (std::getline(file, siblings)) cores.insert(siblings);
+// Beside the libtorch_cpu.so that runs now; the bare name (the loader's search) if it is not there.
+std::filesystem::path cuda_library() {
+  const std::filesystem::path name = "libtorch_cuda.so";
+  Dl_info info{};
+  // at::get_num_threads lies in libtorch_cpu.so.
+  if (::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &info) == 0) return name;
+  const auto beside = std::filesystem::path(info.dli_fname).parent_path() / name;
+  std::error_code ignored;
+  return std::filesystem::exists(beside, ignored) ? beside : name;
+}
+
+// The library registers its operators when it is opened, and is never closed.
+void open_cuda_library() {
+  static bool opened = false;
+  if (opened) return;
+  if (::dlopen(cuda_library().c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    const char* const reason = ::dlerror();
+    throw Error(ErrorKind::kIo,
+                "CUDA cannot be used, its part of LibTorch does not load: " +
+                    std::string(reason == nullptr ? "no reason given" : reason) +
+                    "; give a LibTorch with CUDA (`pip install torch==2.11.0`, then configure with "
+                    "-DCMAKE_PREFIX_PATH=<site-packages>), or use --device cpu");
   }
-  return cores.empty() ? std::max(1, processors) : static_cast<int>(cores.size());
+  opened = true;
 }
 
 }  // namespace
 
 c10::Device open_device(const std::string& text) {
-  static const std::regex kForm("cpu|cuda(:[0-9]{1,2})?");
-  if (!std::regex_match(text, kForm)) {
-    throw Error(ErrorKind::kUsage, "--device: expected cpu, cuda or cuda:N, got '" + text + "'");
+  if (text == "cpu") return c10::Device(c10::kCPU);
+  const auto index = cuda_index(text);
+  if (!index) {
+    throw Error(ErrorKind::kUsage,
+                "device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
   }
-  const c10::Device device(text == "cuda" ? "cuda:0" : text);
-  if (device.is_cuda()) {
-    open_cuda_libraries();
-    const auto count = at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount();
-    if (device.index() >= count) {
-      throw Error(ErrorKind::kIo, "--device " + text + ": there are only " + std::to_string(count) + " GPUs");
-    }
+  open_cuda_library();
+  const auto& hooks = at::detail::getCUDAHooks();
+  if (!hooks.hasCUDA()) {
+    throw Error(ErrorKind::kIo, "CUDA cannot be used: LibTorch finds no NVIDIA GPU or driver; see whether "
+                                "nvidia-smi does, or use --device cpu");
   }
-  return device;
+  const int count = hooks.getNumGPUs();
+  if (*index >= count) {
+    throw Error(ErrorKind::kUsage, "device: expected cuda:0 to cuda:" + std::to_string(count - 1) +
+                                       ", got \"" + text + "\"");
+  }
+  return c10::Device(c10::kCUDA, *index);
 }
-
-void set_threads(std::int64_t threads) {
-  at::set_num_threads(threads > 0 ? static_cast<int>(threads) : physical_cores());
-}
-
-std::int64_t threads() { return at::get_num_threads(); }
 
 AutocastGuard::AutocastGuard(c10::Device device, c10::ScalarType dtype)
     : device_(device.type()), previous_dtype_(dtype) {
-  if (dtype == c10::ScalarType::Float) return;
-  active_ = true;
+  if (dtype == c10::kFloat) return;
+  if (dtype != c10::kBFloat16 && dtype != c10::kHalf) {
+    throw Error(ErrorKind::kUsage, "autocast: expected float32, bfloat16 or float16, got " +
+                                       std::string(c10::toString(dtype)));
+  }
   previous_ = at::autocast::is_autocast_enabled(device_);
   previous_dtype_ = at::autocast::get_autocast_dtype(device_);
-  at::autocast::set_autocast_enabled(device_, true);
   at::autocast::set_autocast_dtype(device_, dtype);
+  at::autocast::set_autocast_enabled(device_, true);
   at::autocast::increment_nesting();
+  active_ = true;
 }
 
 AutocastGuard::~AutocastGuard() {
   if (!active_) return;
+  // An inner guard leaves the casts to the outer one, under which the weights cannot change.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_, previous_);
   at::autocast::set_autocast_dtype(device_, previous_dtype_);
 }
 
 void synchronize(c10::Device device) {
-  if (device.is_cpu()) return;
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  guard.synchronizeDevice(device.index());
+  if (device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device.index());
 }
 
 std::string error_text(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  const auto* const torch_error = dynamic_cast<const c10::Error*>(&error);
   return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
 }
 

@@ -1,36 +1,42 @@
 #include "salf/tensor/shapes.h"
 
+#include <c10/core/ScalarType.h>
+
 #include "salf/core/error.h"
 
 namespace salf::tensor {
 namespace {
 
-std::string sizes_text(c10::ArrayRef<std::int64_t> sizes) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (i > 0) text += ", ";
-    text += sizes[i] == kAny ? "any" : std::to_string(sizes[i]);
+template <class Sizes>
+std::string sizes_text(const Sizes& sizes) {
+  std::string text;
+  for (const std::int64_t size : sizes) {
+    if (!text.empty()) text += ", ";
+    text += size == kAny ? std::string("any") : std::to_string(size);
   }
-  return text + "]";
+  return "[" + text + "]";
+}
+
+bool fits(const at::Tensor& tensor, const std::vector<std::int64_t>& expected) {
+  if (tensor.sizes().size() != expected.size()) return false;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (expected[i] != kAny && expected[i] != tensor.sizes()[i]) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
-void check_shape(const at::Tensor& tensor, const std::vector<std::int64_t>& expected, const std::string& name) {
-  if (!tensor.defined()) {
-    throw Error(ErrorKind::kBadModel, name + ": expected " + sizes_text(expected) + ", got no tensor");
-  }
-  bool fits = tensor.dim() == static_cast<std::int64_t>(expected.size());
-  for (std::size_t i = 0; fits && i < expected.size(); ++i) {
-    fits = expected[i] == kAny || tensor.size(static_cast<std::int64_t>(i)) == expected[i];
-  }
-  if (fits) return;
-  throw Error(ErrorKind::kBadModel, name + ": expected " + sizes_text(expected) + ", got " + sizes_text(tensor.sizes()));
+void check_shape(const at::Tensor& tensor, const std::vector<std::int64_t>& expected,
+                 const std::string& name) {
+  if (tensor.defined() && fits(tensor, expected)) return;
+  const std::string got = tensor.defined() ? sizes_text(tensor.sizes()) : "an undefined tensor";
+  throw Error(ErrorKind::kBadModel, name + ": expected " + sizes_text(expected) + ", got " + got);
 }
 
 std::string shape_text(const at::Tensor& tensor) {
-  if (!tensor.defined()) return "no tensor";
-  return sizes_text(tensor.sizes()) + " " + c10::toString(tensor.scalar_type());
+  if (!tensor.defined()) return "undefined";
+  return sizes_text(tensor.sizes()) + " " + c10::getDtypeNames(tensor.scalar_type()).first;
 }
 
 }  // namespace salf::tensor

@@ -5,6 +5,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
+#include <exception>
 #include <string>
 
 namespace salf::tensor {
@@ -13,12 +14,14 @@ namespace salf::tensor {
 // it has CUDA). Throws Error(kUsage) for another text, Error(kIo) with the reason where CUDA cannot be used.
 c10::Device open_device(const std::string& text);
 
-// Intra-operator threads; 0 keeps the default (the number of physical cores that the process may use).
+// Intra-operator threads; 0 means OMP_NUM_THREADS where that is set, else as many as the process may use
+// physical cores. Throws Error(kUsage) below 0 and above 4096.
 void set_threads(std::int64_t threads);
 std::int64_t threads();
 
 // Within its life, operators on `device` autocast to `dtype` (nothing when dtype is float32). The cast
-// cache is cleared at the end, so that weights changed by an optimizer step are cast again.
+// cache is cleared at the end of the outermost guard, so that weights changed by an optimizer step are cast
+// again. Throws Error(kUsage) unless dtype is float32, bfloat16 or float16.
 class AutocastGuard {
  public:
   AutocastGuard(c10::Device device, c10::ScalarType dtype);

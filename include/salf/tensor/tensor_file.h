@@ -22,10 +22,13 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
-// Writes atomically, tensors in the order given (moved to the CPU, made contiguous). Throws Error(kIo).
+// Types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
+// Writes atomically, listing the tensors in the order given (each moved to the CPU and made contiguous).
+// Throws Error(kIo), and Error(kInternal) for an undefined tensor, another type, and names that occur twice,
+// are no UTF-8 or are "__metadata__".
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
 
-// Throws Error(kIo) when unreadable, Error(kBadInput) naming the file and the place when malformed.
+// Tensors in the header's order, on the CPU. Throws Error(kIo) when unreadable, Error(kBadInput) naming the file and the place when malformed.
 TensorFile read_tensor_file(const std::filesystem::path& path);
 
 }  // namespace salf::tensor

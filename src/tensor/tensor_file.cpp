@@ -1,0 +1,318 @@
+#include "salf/tensor/tensor_file.h"
+
+#include <ATen/core/TensorBody.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+#include "salf/tensor/shapes.h"
+
+namespace salf::tensor {
+namespace {
+
+using core::Json;
+
+constexpr std::uint64_t kLengthBytes = 8;
+constexpr std::uint64_t kLargestHeader = 100'000'000;  // as in Hugging Face's reader
+constexpr std::size_t kMostDimensions = 64;
+constexpr const char* kMetadataKey = "__metadata__";
+
+struct TypeName {
+  c10::ScalarType type;
+  const char* name;
+};
+constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"},
+                                              {c10::kFloat, "F32"},
+                                              {c10::kHalf, "F16"},
+                                              {c10::kBFloat16, "BF16"},
+                                              {c10::kLong, "I64"},
+                                              {c10::kInt, "I32"},
+                                              {c10::kShort, "I16"},
+                                              {c10::kChar, "I8"},
+                                              {c10::kByte, "U8"},
+                                              {c10::kBool, "BOOL"}}};
+
+[[noreturn]] void throw_malformed(const std::string& where, const std::string& problem) {
+  throw Error(ErrorKind::kBadInput, where + ": " + problem + "; the file is damaged or no safetensors file");
+}
+
+// ---- Writing
+
+const char* type_name(const NamedTensor& named) {
+  for (const TypeName& entry : kTypes) {
+    if (entry.type == named.tensor.scalar_type()) return entry.name;
+  }
+  throw Error(ErrorKind::kInternal, "tensor file: " + named.name + " has a type that cannot be written: " +
+                                        shape_text(named.tensor));
+}
+
+void check_text(const std::string& text, const char* what) {
+  if (!core::invalid_utf8(text)) return;
+  throw Error(ErrorKind::kInternal,
+              std::string("tensor file: a ") + what + " is not UTF-8: " + core::printable(text));
+}
+
+void check_writable(const TensorFile& file) {
+  std::set<std::string> names = {kMetadataKey};
+  for (const NamedTensor& named : file.tensors) {
+    check_text(named.name, "tensor's name");
+    if (!named.tensor.defined()) {
+      throw Error(ErrorKind::kInternal, "tensor file: " + named.name + " is undefined");
+    }
+    if (!names.insert(named.name).second) {
+      throw Error(ErrorKind::kInternal, "tensor file: the name " + named.name + " occurs twice");
+    }
+  }
+  for (const auto& [key, value] : file.metadata) {
+    check_text(key, "metadata key");
+    check_text(value, "metadata value");
+  }
+}
+
+// Larger elements first: whatever the shapes, each tensor then begins at a multiple of its element's size.
+std::vector<std::size_t> order_of_bytes(const TensorFile& file) {
+  std::vector<std::size_t> order(file.tensors.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&file](std::size_t a, std::size_t b) {
+    return file.tensors[a].tensor.element_size() > file.tensors[b].tensor.element_size();
+  });
+  return order;
+}
+
+std::string make_header(const TensorFile& file, const std::vector<std::size_t>& order) {
+  std::vector<std::uint64_t> begins(file.tensors.size());
+  std::uint64_t place = 0;
+  for (const std::size_t index : order) {
+    begins[index] = place;
+    place += file.tensors[index].tensor.nbytes();
+  }
+  Json header = Json::object();
+  if (!file.metadata.empty()) header[kMetadataKey] = file.metadata;
+  for (std::size_t i = 0; i < file.tensors.size(); ++i) {
+    const NamedTensor& named = file.tensors[i];
+    Json entry = Json::object();
+    entry["dtype"] = type_name(named);
+    entry["shape"] = named.tensor.sizes().vec();
+    entry["data_offsets"] = {begins[i], begins[i] + named.tensor.nbytes()};
+    header[named.name] = std::move(entry);
+  }
+  std::string text = header.dump();
+  text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
+  return text;
+}
+
+void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size,
+                 const std::filesystem::path& path) {
+  errno = 0;
+  out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
+  out.flush();
+  if (out) return;
+  const int reason = errno;
+  throw Error(ErrorKind::kIo, "cannot write " + core::printable(path.string(), 4096) + ": " +
+                                  std::generic_category().message(reason == 0 ? EIO : reason));
+}
+
+// ---- Reading
+
+// One tensor as the header describes it, already checked against the file.
+struct Entry {
+  std::string name;
+  c10::ScalarType type = c10::kFloat;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+std::uint64_t header_length(const core::MappedFile& file, const std::string& where) {
+  if (file.size() < kLengthBytes) throw_malformed(where, "expected 8 bytes of header length");
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < kLengthBytes; ++i) {
+    length |= static_cast<std::uint64_t>(file.data()[i]) << (8U * i);
+  }
+  if (length > kLargestHeader || length > file.size() - kLengthBytes) {
+    throw_malformed(where, "expected a header of at most " +
+                               std::to_string(std::min(kLargestHeader, file.size() - kLengthBytes)) +
+                               " bytes, got a length of " + std::to_string(length));
+  }
+  return length;
+}
+
+c10::ScalarType read_type(const Json& json, const std::string& where) {
+  const std::string text = json.is_string() ? json.get_ref<const std::string&>() : std::string();
+  for (const TypeName& entry : kTypes) {
+    if (text == entry.name) return entry.type;
+  }
+  std::vector<std::string> known;
+  for (const TypeName& entry : kTypes) known.emplace_back(entry.name);
+  core::throw_json_type(where, "one of " + core::join(known, " "), json);
+}
+
+// Bytes of a tensor. Empty dimensions count as 1 in the check, since strides are products too.
+std::uint64_t tensor_bytes(const Entry& entry, const std::string& where) {
+  const std::uint64_t element = c10::elementSize(entry.type);
+  const std::uint64_t most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element;
+  std::uint64_t product = 1;
+  bool empty = false;
+  for (const std::int64_t size : entry.shape) {
+    empty = empty || size == 0;
+    const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(size, 1));
+    if (product > most / factor) throw_malformed(where, "the shape has too many elements");
+    product *= factor;
+  }
+  return empty ? 0 : product * element;
+}
+
+// The fields of one header entry as they stand.
+struct RawEntry {
+  std::vector<std::int64_t> shape;
+  std::vector<std::uint64_t> data_offsets;
+};
+
+RawEntry read_raw_entry(const Json& json, const std::string& where) {
+  if (!json.is_object()) core::throw_json_type(where, "an object", json);
+  core::detail::check_keys(json, {"dtype", "shape", "data_offsets"}, where);
+  for (const char* const key : {"dtype", "shape", "data_offsets"}) {
+    if (core::find_member(json, key) == nullptr) {
+      throw_malformed(where, std::string("there is no \"") + key + "\"");
+    }
+  }
+  RawEntry raw;
+  core::from_json(json["shape"], where + ".shape", raw.shape);
+  core::from_json(json["data_offsets"], where + ".data_offsets", raw.data_offsets);
+  return raw;
+}
+
+Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_bytes,
+                 const std::string& where) {
+  const RawEntry raw = read_raw_entry(json, where);
+  if (raw.shape.size() > kMostDimensions) throw_malformed(where, "the shape has too many dimensions");
+  if (std::any_of(raw.shape.begin(), raw.shape.end(), [](std::int64_t size) { return size < 0; })) {
+    throw_malformed(where, "the shape has a negative size");
+  }
+  if (raw.data_offsets.size() != 2) throw_malformed(where, "expected two data_offsets");
+  Entry entry{name, read_type(json["dtype"], where + ".dtype"), raw.shape, raw.data_offsets[0],
+              raw.data_offsets[1]};
+  if (entry.begin > entry.end || entry.end > data_bytes) {
+    throw_malformed(where, "the data_offsets " + std::to_string(entry.begin) + " to " +
+                               std::to_string(entry.end) + " do not lie within the file's " +
+                               std::to_string(data_bytes) + " bytes of data");
+  }
+  const std::uint64_t expected = tensor_bytes(entry, where);
+  if (entry.end - entry.begin != expected) {
+    throw_malformed(where, "type and shape need " + std::to_string(expected) +
+                               " bytes, data_offsets give " + std::to_string(entry.end - entry.begin));
+  }
+  return entry;
+}
+
+// Holes could hide data, and overlaps let a small file become a large one in memory.
+void check_coverage(const std::vector<Entry>& entries, std::uint64_t data_bytes, const std::string& where) {
+  std::vector<const Entry*> order;
+  for (const Entry& entry : entries) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
+    return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
+  });
+  std::uint64_t place = 0;
+  for (const Entry* entry : order) {
+    if (entry->begin != place) {
+      throw_malformed(where + ": " + core::printable(entry->name),
+                      "expected its data at " + std::to_string(place) + ", where the tensor before it ends, got " +
+                          std::to_string(entry->begin));
+    }
+    place = entry->end;
+  }
+  if (place != data_bytes) {
+    throw_malformed(where, "the tensors need " + std::to_string(place) + " bytes of data, the file has " +
+                               std::to_string(data_bytes));
+  }
+}
+
+void read_metadata(const Json& json, const std::string& where, std::map<std::string, std::string>& metadata) {
+  if (!json.is_object()) core::throw_json_type(where, "an object of strings", json);
+  for (auto item = json.begin(); item != json.end(); ++item) {
+    core::from_json(*item, where + "." + core::printable(item.key()), metadata[item.key()]);
+  }
+}
+
+at::Tensor copy_tensor(const Entry& entry, const std::uint8_t* data, const std::string& where) {
+  const std::uint64_t size = entry.end - entry.begin;
+  at::Tensor tensor = at::empty(entry.shape, entry.type);
+  if (size == 0) return tensor;
+  const std::uint8_t* const bytes = data + entry.begin;
+  // A bool of another value is undefined behaviour in the kernels.
+  if (entry.type == c10::kBool && std::any_of(bytes, bytes + size, [](std::uint8_t b) { return b > 1; })) {
+    throw_malformed(where + ": " + core::printable(entry.name), "a BOOL is neither 0 nor 1");
+  }
+  std::memcpy(tensor.mutable_data_ptr(), bytes, size);
+  return tensor;
+}
+
+}  // namespace
+
+void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {
+  check_writable(file);
+  const std::vector<std::size_t> order = order_of_bytes(file);
+  const std::string header = make_header(file, order);
+  if (header.size() > kLargestHeader) {
+    throw Error(ErrorKind::kInternal, "tensor file: the names need a header of more than 100 MB");
+  }
+  std::array<unsigned char, kLengthBytes> length{};
+  for (std::size_t i = 0; i < kLengthBytes; ++i) {
+    length[i] = static_cast<unsigned char>(header.size() >> (8U * i));
+  }
+  core::AtomicFile atomic(path);
+  {
+    std::ofstream out(atomic.temporary_path(), std::ios::binary | std::ios::trunc);
+    write_bytes(out, length.data(), length.size(), path);
+    write_bytes(out, header.data(), header.size(), path);
+    for (const std::size_t index : order) {
+      const at::Tensor tensor = file.tensors[index].tensor.detach().to(c10::kCPU).contiguous();
+      if (tensor.nbytes() > 0) write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
+    }
+  }
+  atomic.commit();
+}
+
+TensorFile read_tensor_file(const std::filesystem::path& path) {
+  const core::MappedFile file(path);
+  const std::string where = core::printable(path.string(), 4096);
+  const std::uint64_t length = header_length(file, where);
+  const std::string text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
+  if (text.empty() || text.front() != '{') throw_malformed(where, "expected a header that begins with {");
+  const Json header = core::parse_json(text, where);
+  const std::uint64_t data_bytes = file.size() - kLengthBytes - length;
+
+  TensorFile result;
+  std::vector<Entry> entries;
+  for (auto item = header.begin(); item != header.end(); ++item) {
+    const std::string place = where + ": " + core::printable(item.key());
+    if (item.key() == kMetadataKey) {
+      read_metadata(*item, place, result.metadata);
+    } else {
+      entries.push_back(read_entry(item.key(), *item, data_bytes, place));
+    }
+  }
+  check_coverage(entries, data_bytes, where);
+  const std::uint8_t* const data = file.data() + kLengthBytes + length;
+  for (const Entry& entry : entries) {
+    result.tensors.push_back({entry.name, copy_tensor(entry, data, where)});
+  }
+  return result;
+}
+
+}  // namespace salf::tensor
