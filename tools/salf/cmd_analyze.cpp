@@ -11,7 +11,7 @@
 #include "salf/core/json.h"
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
-#include "salf/core/text.h"
+#include "salf/policy/eof.h"
 #include "salf/tensor/device.h"
 #include "salf/types/validate.h"
 #include "show_profile.h"
@@ -64,7 +64,7 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
 }  // namespace
 
 std::vector<std::string> AnalyzeOptions::problems() const {
-  std::vector<std::string> problems = core::range_problems(*this);
+  std::vector<std::string> problems;
   if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to measure the layers with");
   if (data.dev_share + data.test_share >= 1.0) {
@@ -93,8 +93,6 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
 }
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
-  const std::vector<std::string> problems = options.problems();
-  if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "\n"));
   check_output(options.output, options.common.force);
   const ModelSession session = open_model(options.model, true);
   const data::Dataset dataset = open_data(options.data, session, progress);
@@ -111,7 +109,7 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   if (options.common.json) {
     std::fputs(core::format_json(core::read_json_file(options.output)).c_str(), stdout);
   } else {
-    std::fputs(profile_text(*profile, {}).c_str(), stdout);
+    std::fputs(profile_text(*profile, policy::all_choices(*profile, {})).c_str(), stdout);
     std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
   }
   return 0;

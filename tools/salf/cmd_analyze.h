@@ -34,7 +34,7 @@ struct AnalyzeOptions {
     visit(Field{"output", "file to write the profile to"}, self.output);
   }
 
-  // Everything that is missing, out of range or contradictory, one message each.
+  // Everything that is missing or contradictory, one message each (ranges: core::range_problems).
   std::vector<std::string> problems() const;
 };
 
@@ -53,7 +53,7 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
                                            const AnalyzeRequest& request, core::Progress& progress);
 
 // Writes the profile and prints it. Returns the exit code: 0, or 128 + n after signal n (nothing is
-// written then). Throws Error.
+// written then). Throws Error. REQUIRES: check_options (flags.h) found no problem
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools
