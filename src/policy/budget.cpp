@@ -20,6 +20,36 @@ constexpr double kEvaluationShare = 0.1;  // of the budget
 constexpr double kDevShare = 0.025;
 constexpr std::int64_t kFewestDevDocuments = 16;
 
+// Analysis and timing take a little longer at the next try; the smallest budget must pay for them
+// then too.
+constexpr double kHeadroom = 1.05;
+
+// Whole steps in a quotient that rounding may have left just below a whole number.
+std::int64_t whole_steps(double steps) {
+  return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
+}
+
+// Steps of the largest number of epochs that is planned. A step takes `accumulate` batches and goes
+// on into the next epoch.
+std::int64_t most_steps(const PlanInputs& inputs) {
+  return std::max<std::int64_t>(
+      1, whole_steps(inputs.max_epochs * static_cast<double>(inputs.data.batches) /
+                     static_cast<double>(inputs.accumulate)));
+}
+
+void check_inputs(const PlanInputs& inputs) {
+  std::vector<std::string> problems;
+  if (!(inputs.budget.amount > 0.0)) problems.emplace_back("the budget must be above 0");
+  if (inputs.min_steps < 1) problems.emplace_back("--min-steps must be at least 1");
+  if (!(inputs.max_epochs > 0.0)) problems.emplace_back("--max-epochs must be above 0");
+  if (inputs.accumulate < 1) problems.emplace_back("--accumulate must be at least 1");
+  if (inputs.budget.unit == BudgetUnit::kSeconds && inputs.cost.timed_batches < 1) {
+    problems.emplace_back("a budget in time needs measured costs, and none were measured");
+  }
+  if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "; "));
+  if (inputs.data.batches < 1) throw Error(ErrorKind::kBadInput, "the training split has no batch");
+}
+
 // A depth's price in the budget's own unit: seconds or FLOPs.
 struct Price {
   double fixed = 0.0;
@@ -31,14 +61,17 @@ class Planner {
  public:
   Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
       : shape_(profile.shape), inputs_(inputs), deviation_(deviation_of(profile, inputs.measure)) {
-    if (inputs.data.batches < 1) throw Error(ErrorKind::kBadInput, "the training split has no batch");
-    counts_ = inputs.budget.unit == BudgetUnit::kTokens || inputs.budget.unit == BudgetUnit::kSteps ||
-              inputs.budget.unit == BudgetUnit::kEpochs;
+    check_inputs(inputs);
+    counts_ = inputs.budget.unit == BudgetUnit::kTokens ||
+              inputs.budget.unit == BudgetUnit::kSteps || inputs.budget.unit == BudgetUnit::kEpochs;
     in_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds;
-    steps_per_epoch_ = std::ceil(static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate));
-    most_steps_ = std::max<std::int64_t>(1, std::llround(steps_per_epoch_ * inputs.max_epochs));
+    steps_per_epoch_ =
+        static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate);
+    most_steps_ = most_steps(inputs);
     required_ = std::min(inputs.min_steps, most_steps_);
-    capacity_ = in_seconds_ ? inputs.budget.amount * (1.0 - kTimeMargin) : counts_ ? 0.0 : budget_flops(shape_, inputs);
+    capacity_ = in_seconds_ ? inputs.budget.amount * (1.0 - kTimeMargin)
+                : counts_   ? 0.0
+                            : budget_flops(shape_, inputs);
   }
 
   types::FreezePlan plan(const types::LayerProfile& profile) const {
@@ -52,10 +85,12 @@ class Planner {
     plan.batch_tokens = inputs_.batch_tokens;
     plan.pack = inputs_.pack;
     plan.accumulate = inputs_.accumulate;
-    plan.choices = all_choices(profile, inputs_.parameters);
-    for (std::int64_t eof = 0; eof < shape_.blocks; ++eof) plan.candidates.push_back(candidate(eof));
+    for (std::int64_t eof = 0; eof < shape_.blocks; ++eof)
+      plan.candidates.push_back(candidate(eof));
     const std::int64_t start = choose_eof(inputs_.rule, inputs_.parameters, deviation_);
-    plan.eof = counts_ || inputs_.rule != types::Rule::kBudget ? start : shallowest_that_fits(plan, start);
+    plan.eof =
+        counts_ || inputs_.rule != types::Rule::kBudget ? start : shallowest_that_fits(plan, start);
+    plan.choices = choices(profile, plan);
     if (!plan.candidates[index(plan.eof)].fits) plan.smallest_budget = smallest(plan.eof);
     settle(plan);
     plan.reason = reason(plan, start);
@@ -78,9 +113,9 @@ class Planner {
 
   std::int64_t counted_steps() const {
     const double amount = inputs_.budget.amount;
-    if (inputs_.budget.unit == BudgetUnit::kSteps) return static_cast<std::int64_t>(amount);
-    if (inputs_.budget.unit == BudgetUnit::kEpochs) return std::llround(std::ceil(amount * steps_per_epoch_));
-    return static_cast<std::int64_t>(std::ceil(amount / tokens_per_step()));
+    if (inputs_.budget.unit == BudgetUnit::kSteps) return whole_steps(amount);
+    if (inputs_.budget.unit == BudgetUnit::kEpochs) return whole_steps(amount * steps_per_epoch_);
+    return whole_steps(amount / tokens_per_step());
   }
 
   double tokens_per_step() const {
@@ -92,7 +127,7 @@ class Planner {
     const Price paid = price(eof);
     const double left = capacity_ - paid.fixed - static_cast<double>(evaluations) * paid.evaluation;
     if (!(left > 0.0) || !(paid.step > 0.0)) return 0;
-    return static_cast<std::int64_t>(std::min(static_cast<double>(most_steps_), std::floor(left / paid.step)));
+    return std::min(most_steps_, whole_steps(left / paid.step));
   }
 
   bool enough(std::int64_t steps) const { return counts_ ? steps >= 1 : steps >= required_; }
@@ -105,35 +140,41 @@ class Planner {
     candidate.fits = enough(candidate.steps);
     const types::CostBreakdown seconds = run_seconds(eof, candidate.steps, kFewestEvaluations);
     const types::CostBreakdown flops = run_flops(eof, candidate.steps, kFewestEvaluations);
-    candidate.step_seconds = cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate).total();
+    candidate.step_seconds =
+        cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate).total();
     candidate.step_flops = cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate).total();
     candidate.seconds = seconds.total();
     candidate.flops = flops.total();
     return candidate;
   }
 
-  types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const {
-    types::CostBreakdown seconds =
-        cost::scaled(cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate),
-                     static_cast<double>(steps));
-    seconds.evaluation = static_cast<double>(evaluations) *
-                         cost::evaluation_seconds(inputs_.cost, shape_.blocks, cost::dev_batch(inputs_.data));
+  types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps,
+                                   std::int64_t evaluations) const {
+    types::CostBreakdown seconds = cost::scaled(
+        cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate),
+        static_cast<double>(steps));
+    seconds.evaluation =
+        static_cast<double>(evaluations) *
+        cost::evaluation_seconds(inputs_.cost, shape_.blocks, cost::dev_batch(inputs_.data));
     seconds.fixed += inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_);
     return seconds;
   }
 
-  types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const {
-    types::CostBreakdown flops = cost::scaled(cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate),
-                                              static_cast<double>(steps));
-    flops.evaluation =
-        static_cast<double>(evaluations) * cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data));
+  types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps,
+                                 std::int64_t evaluations) const {
+    types::CostBreakdown flops =
+        cost::scaled(cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate),
+                     static_cast<double>(steps));
+    flops.evaluation = static_cast<double>(evaluations) *
+                       cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data));
     flops.fixed = inputs_.spent_flops;
     return flops;
   }
 
   static std::int64_t shallowest_that_fits(const types::FreezePlan& plan, std::int64_t start) {
     std::int64_t eof = start;
-    while (eof > 0 && plan.candidates[index(eof)].fits && plan.candidates[index(eof - 1)].fits) --eof;
+    while (eof > 0 && plan.candidates[index(eof)].fits && plan.candidates[index(eof - 1)].fits)
+      --eof;
     return eof;
   }
 
@@ -141,11 +182,13 @@ class Planner {
   std::int64_t evaluations(std::int64_t eof) const {
     if (inputs_.data.dev_documents == 0) return 0;
     const std::int64_t steps = affordable_steps(eof, kFewestEvaluations);
-    std::int64_t count = std::clamp<std::int64_t>(steps / 20 + 1, kFewestEvaluations, kMostEvaluations);
+    std::int64_t count =
+        std::clamp<std::int64_t>(steps / 20 + 1, kFewestEvaluations, kMostEvaluations);
     const Price paid = price(eof);
-    const double allowed = kEvaluationShare * (counts_ ? static_cast<double>(steps) * paid.step : capacity_);
-    while (count > kFewestEvaluations &&
-           (static_cast<double>(count) * paid.evaluation > allowed || !enough(affordable_steps(eof, count)))) {
+    const double allowed =
+        kEvaluationShare * (counts_ ? static_cast<double>(steps) * paid.step : capacity_);
+    while (count > kFewestEvaluations && (static_cast<double>(count) * paid.evaluation > allowed ||
+                                          !enough(affordable_steps(eof, count)))) {
       --count;
     }
     return count;
@@ -154,27 +197,36 @@ class Planner {
   void settle(types::FreezePlan& plan) const {
     plan.evaluations = evaluations(plan.eof);
     plan.steps = affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
+    plan.most_steps = most_steps_;
     plan.epochs = static_cast<double>(plan.steps) / steps_per_epoch_;
     plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
-    plan.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : learning_rate(shape_, plan.eof);
+    plan.learning_rate =
+        inputs_.learning_rate ? *inputs_.learning_rate : learning_rate(shape_, plan.eof);
     plan.predicted_seconds = run_seconds(plan.eof, plan.steps, plan.evaluations);
     plan.predicted_flops = run_flops(plan.eof, plan.steps, plan.evaluations);
     plan.full_step_seconds = plan.candidates.front().step_seconds;
     plan.full_step_flops = plan.candidates.front().step_flops;
+    if (!counts_ && !in_seconds_) {
+      plan.budget_flops =
+          std::max(0.0, capacity_ - plan.predicted_flops.fixed - plan.predicted_flops.evaluation);
+    }
   }
 
   // Rounded up so that the text of the amount, which is what a person types, still works.
   types::Budget smallest(std::int64_t eof) const {
     types::Budget budget = inputs_.budget;
     if (counts_) {
-      budget.amount = budget.unit == BudgetUnit::kTokens ? std::ceil(tokens_per_step()) : 1.0;
+      budget.amount = 1.0;
+      if (budget.unit == BudgetUnit::kTokens) budget.amount = std::ceil(tokens_per_step());
+      if (budget.unit == BudgetUnit::kEpochs)
+        budget.amount = std::ceil(1000.0 / steps_per_epoch_) / 1000.0;
       return budget;
     }
     const Price paid = price(eof);
     const double needed = paid.fixed + static_cast<double>(kFewestEvaluations) * paid.evaluation +
                           (static_cast<double>(required_) + 0.01) * paid.step;
     if (in_seconds_) {
-      const double seconds = needed / (1.0 - kTimeMargin);
+      const double seconds = kHeadroom * needed / (1.0 - kTimeMargin);
       budget.amount = seconds > 600.0 ? 60.0 * std::ceil(seconds / 60.0) : std::ceil(seconds);
     } else if (budget.unit == BudgetUnit::kShare) {
       const double full = budget_flops(shape_, inputs_) / inputs_.budget.amount;
@@ -186,22 +238,52 @@ class Planner {
     return budget;
   }
 
-  std::string reason(const types::FreezePlan& plan, std::int64_t start) const {
-    const std::string frozen =
-        plan.eof == 0 ? "everything is trained"
-                      : "the embedding and blocks 0-" + std::to_string(plan.eof - 1) + " of " +
-                            std::to_string(shape_.blocks) + " are frozen";
-    if (inputs_.rule != types::Rule::kBudget) {
-      return frozen + ": rule " + core::enum_to_string(inputs_.rule) + why(inputs_.rule) + after_cap(plan);
+  // Every rule's choice, and of the rule in use what it would be in each replicate.
+  std::vector<types::RuleChoice> choices(const types::LayerProfile& profile,
+                                         const types::FreezePlan& plan) const {
+    std::vector<types::RuleChoice> choices = all_choices(profile, inputs_.parameters);
+    if (inputs_.rule == types::Rule::kFixed || inputs_.rule == types::Rule::kFraction) {
+      choices.push_back(choose_with_stability(inputs_.rule, inputs_.parameters, deviation_));
+    } else if (inputs_.rule == types::Rule::kBudget) {
+      std::vector<std::int64_t> eofs =
+          replicate_choices(types::Rule::kMaxGain, inputs_.parameters, deviation_);
+      if (!counts_) {
+        for (std::int64_t& eof : eofs) eof = shallowest_that_fits(plan, eof);
+      }
+      types::RuleChoice choice;
+      choice.rule = types::Rule::kBudget;
+      choice.measure = deviation_.measure;
+      choice.eof = plan.eof;
+      choices.push_back(with_stability(choice, eofs, shape_.blocks));
     }
-    const std::string from = start == 0 ? "no block lowers the deviation clearly, so the search starts at 0"
-                                        : "the deviation falls most in block " + std::to_string(start - 1) +
-                                              " (max-gain, eof-layer " + std::to_string(start) + ")";
-    if (counts_) return frozen + ": " + from + ", and a budget in " + core::enum_to_string(plan.budget.unit) + " does not depend on depth";
-    if (plan.smallest_budget) return frozen + ": " + from + ", but the budget does not pay for " + std::to_string(required_) + " steps there";
-    if (plan.eof == 0) return frozen + ": " + from + ", and the budget pays for " + std::to_string(plan.steps) + " steps of full fine-tuning" + after_cap(plan);
+    return choices;
+  }
+
+  std::string reason(const types::FreezePlan& plan, std::int64_t start) const {
+    const std::string frozen = plan.eof == 0
+                                   ? "everything is trained"
+                                   : "the embedding and blocks 0-" + std::to_string(plan.eof - 1) +
+                                         " of " + std::to_string(shape_.blocks) + " are frozen";
+    if (inputs_.rule != types::Rule::kBudget) {
+      return frozen + ": rule " + core::enum_to_string(inputs_.rule) + why(inputs_.rule) +
+             after_cap(plan);
+    }
+    const std::string from =
+        start == 0 ? "no block lowers the deviation clearly, so the search starts at 0"
+                   : "the deviation falls most in block " + std::to_string(start - 1) +
+                         " (max-gain, eof-layer " + std::to_string(start) + ")";
+    if (counts_)
+      return frozen + ": " + from + ", and a budget in " + core::enum_to_string(plan.budget.unit) +
+             " does not depend on depth";
+    if (plan.smallest_budget)
+      return frozen + ": " + from + ", but the budget does not pay for " +
+             std::to_string(required_) + " steps there";
+    if (plan.eof == 0)
+      return frozen + ": " + from + ", and the budget pays for " + std::to_string(plan.steps) +
+             " steps of full fine-tuning" + after_cap(plan);
     return frozen + ": " + from + ", and towards the shallow blocks the budget pays for at least " +
-           std::to_string(required_) + " steps down to eof-layer " + std::to_string(plan.eof) + after_cap(plan);
+           std::to_string(required_) + " steps down to eof-layer " + std::to_string(plan.eof) +
+           after_cap(plan);
   }
 
   static std::string why(types::Rule rule) {
@@ -219,7 +301,8 @@ class Planner {
 
   std::string after_cap(const types::FreezePlan& plan) const {
     if (counts_ || plan.steps < most_steps_) return "";
-    return "; " + core::format_number(inputs_.max_epochs) + " epochs are the most that are planned, so some of the budget stays unused";
+    return "; " + core::format_number(inputs_.max_epochs) +
+           " epochs are the most that are planned, so some of the budget stays unused";
   }
 
   const types::ModelShape& shape_;
@@ -237,10 +320,10 @@ class Planner {
 
 double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs) {
   if (inputs.budget.unit == BudgetUnit::kFlops) return inputs.budget.amount;
-  const double steps = std::ceil(static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate)) *
-                       inputs.max_epochs;
-  const double full = steps * cost::step_flops(shape, inputs.data, 0, inputs.accumulate).total() +
-                      static_cast<double>(kFewestEvaluations) * cost::evaluation_flops(shape, cost::dev_batch(inputs.data));
+  const double full = static_cast<double>(most_steps(inputs)) *
+                          cost::step_flops(shape, inputs.data, 0, inputs.accumulate).total() +
+                      static_cast<double>(kFewestEvaluations) *
+                          cost::evaluation_flops(shape, cost::dev_batch(inputs.data));
   return inputs.budget.amount * full;
 }
 
@@ -248,10 +331,12 @@ types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs
   return Planner(profile, inputs).plan(profile);
 }
 
-std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document, double budget_seconds) {
+std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document,
+                                      double budget_seconds) {
   if (!(seconds_per_document > 0.0)) return all;
   const double affordable = std::floor(kDevShare * budget_seconds / seconds_per_document);
-  return std::min(all, std::max(kFewestDevDocuments, static_cast<std::int64_t>(std::min(1e15, affordable))));
+  return std::min(
+      all, std::max(kFewestDevDocuments, static_cast<std::int64_t>(std::min(1e15, affordable))));
 }
 
 }  // namespace salf::policy

@@ -13,8 +13,8 @@ constexpr double kHighest = 1e-3;
 }  // namespace
 
 double learning_rate(const types::ModelShape& shape, std::int64_t eof) {
-  const double share =
-      static_cast<double>(shape.trained_parameters(eof)) / static_cast<double>(std::max<std::int64_t>(1, shape.parameters));
+  const double share = static_cast<double>(shape.trained_parameters(eof)) /
+                       static_cast<double>(std::max<std::int64_t>(1, shape.parameters));
   return share > 0.0 ? std::min(kHighest, kFullRate * std::pow(share, kExponent)) : kHighest;
 }
 

@@ -79,7 +79,8 @@ Fit fit_power(const Curve& curve) {
 std::vector<double> weights_of(const types::Deviation& deviation) {
   std::vector<double> weights;
   for (const double error : deviation.standard_error) {
-    if (!(std::isfinite(error) && error > 0.0)) return std::vector<double>(deviation.deviation.size(), 1.0);
+    if (!(std::isfinite(error) && error > 0.0))
+      return std::vector<double>(deviation.deviation.size(), 1.0);
     weights.push_back(1.0 / (error * error));
   }
   return weights;
@@ -116,9 +117,11 @@ types::ScalingLaw fit_scaling_law(const types::Deviation& deviation) {
   law.found = fit.a > 0.0 && fit.b > 1.01 * kSmallest && fit.b < 0.99 * kLargest;
   if (!law.found) return law;
   const double total = power(0, fit.b) - power(spaces - 1, fit.b);
-  for (std::size_t l = 0; l < spaces; ++l) law.share[l] = (power(0, fit.b) - power(l, fit.b)) / total;
+  for (std::size_t l = 0; l < spaces; ++l)
+    law.share[l] = (power(0, fit.b) - power(l, fit.b)) / total;
   std::vector<double> exponents;
-  for (const auto& values : deviation.replicates) exponents.push_back(fit_power({values, curve.weights}).b);
+  for (const auto& values : deviation.replicates)
+    exponents.push_back(fit_power({values, curve.weights}).b);
   if (!exponents.empty()) {
     law.b_low = core::quantile(exponents, 0.05);
     law.b_high = core::quantile(exponents, 0.95);

@@ -317,7 +317,10 @@ class Run {
   bool at_end() {
     if (state_.step >= limit_) return true;
     if (!pacer_) return false;
-    if (!state_.cooldown_start && pacer_->must_cool_down(state_.step, spent(), interval_)) {
+    const std::int64_t most = inputs_.plan.most_steps;
+    const bool data_is_used_up = most > 0 && state_.step >= schedule_for_steps(most).cooldown_start;
+    if (!state_.cooldown_start &&
+        (data_is_used_up || pacer_->must_cool_down(state_.step, spent(), interval_))) {
       settle_cooldown(state_.step);
     }
     return !pacer_->step_fits(spent());

@@ -12,12 +12,13 @@ namespace salf::types {
 //   share   40%                                       -> of full fine-tuning's FLOPs (0.4)
 //   FLOPs   1e15FLOP, 2PFLOP (k, M, G, T, P, E before FLOP; k, m, g … are read the same)
 //   counts  50000tokens, 200steps, 3epochs            -> tokens and steps are whole numbers
-// The amount is above 0 and finite. A rate ("1TFLOP/s") is refused, and so are energy and money ("5USD",
-// "0.3kWh"), which are not supported yet. Throws Error(kUsage) that quotes the text and lists the forms.
+// The amount is above 0 and finite. A rate ("1TFLOP/s") is refused, and so are energy and money
+// ("5USD", "0.3kWh"), which are not supported yet. Throws Error(kUsage) that quotes the text and
+// lists the forms.
 Budget parse_budget(const std::string& text);
 
-// A text that parse_budget reads back as the same budget, to 6 significant digits: "3m", "1h30m", "40%",
-// "2PFLOP", "50000tokens". Whole seconds are shown in h, m and s; others in seconds.
+// A text that parse_budget reads back as the same budget, to 6 significant digits: "3m", "1h30m",
+// "40%", "2PFLOP", "50000tokens". Whole seconds are shown in h, m and s; others in seconds.
 std::string format_budget(const Budget& budget);
 
 }  // namespace salf::types

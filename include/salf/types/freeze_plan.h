@@ -1,5 +1,5 @@
-// What is to be done? plan.json: the cut and why, how many steps at which learning rate, what that is
-// predicted to cost, and what every other depth would cost.
+// What is to be done? plan.json: the cut and why, how many steps at which learning rate, what that
+// is predicted to cost, and what every other depth would cost.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace salf::types {
 // How the eof-layer is chosen (design: "rules").
 enum class Rule { kMaxGain, kMinDeviation, kThreshold, kFixed, kFraction, kBudget };
 inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
-  return {{Rule::kMaxGain, "max-gain"},   {Rule::kMinDeviation, "min-deviation"},
+  return {{Rule::kMaxGain, "max-gain"},    {Rule::kMinDeviation, "min-deviation"},
           {Rule::kThreshold, "threshold"}, {Rule::kFixed, "fixed"},
           {Rule::kFraction, "fraction"},   {Rule::kBudget, "budget"}};
 }
@@ -28,8 +28,8 @@ inline std::vector<core::EnumName<BudgetUnit>> enum_names(BudgetUnit) {
           {BudgetUnit::kSteps, "steps"},     {BudgetUnit::kEpochs, "epochs"}};
 }
 
-// share: of the FLOPs of full fine-tuning for the plan's largest number of epochs, its evaluations included (0.4
-// for 40%). Written and read by people as in budget.h.
+// share: of the FLOPs of full fine-tuning for the plan's largest number of epochs, its evaluations
+// included (0.4 for 40%). Written and read by people as in budget.h.
 struct Budget {
   double amount = 0.0;
   BudgetUnit unit = BudgetUnit::kSeconds;
@@ -45,9 +45,9 @@ struct Budget {
   }
 };
 
-// What one rule chose, and how stable that is: the share of bootstrap replicates with the same choice, and
-// the range that holds 90 % of them. That is sampling stability, not the probability of being the best cut.
-// Without replicates nothing is known: stability 0, range 0 … L-1.
+// What one rule chose, and how stable that is: the share of bootstrap replicates with the same
+// choice, and the range that holds 90 % of them. That is sampling stability, not the probability of
+// being the best cut. Without replicates nothing is known: stability 0, range 0 … L-1.
 struct RuleChoice {
   Rule rule = Rule::kMaxGain;
   Measure measure = Measure::kCosine;
@@ -75,7 +75,8 @@ struct CostBreakdown {
   double backward = 0.0;
   double optimizer = 0.0;
   double evaluation = 0.0;
-  double fixed = 0.0;      // analysis, timing, loading, saving; what each step costs besides these parts
+  double fixed =
+      0.0;  // analysis, timing, loading, saving; what each step costs besides these parts
   double total() const {
     return prefix + suffix_forward + head + backward + optimizer + evaluation + fixed;
   }
@@ -97,12 +98,12 @@ struct CostBreakdown {
 struct Candidate {
   std::int64_t eof = 0;
   std::int64_t trained_parameters = 0;
-  std::int64_t steps = 0;         // optimizer steps that the budget pays for
+  std::int64_t steps = 0;  // optimizer steps that the budget pays for
   double step_seconds = 0.0;
   double step_flops = 0.0;
-  double seconds = 0.0;           // of the whole run with these steps
+  double seconds = 0.0;  // of the whole run with these steps
   double flops = 0.0;
-  bool fits = false;              // at least min_steps
+  bool fits = false;  // at least min_steps
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -127,24 +128,28 @@ struct FreezePlan {
   MeasuredCost cost;
 
   Rule rule = Rule::kBudget;
-  std::int64_t eof = 0;              // the cut: blocks 0 … eof-1 and the embedding are frozen
-  std::string reason;                // one sentence
-  std::vector<RuleChoice> choices;   // every rule's
+  std::int64_t eof = 0;             // the cut: blocks 0 … eof-1 and the embedding are frozen
+  std::string reason;               // one sentence
+  std::vector<RuleChoice> choices;  // every rule's
 
   Budget budget;
-  std::int64_t batch_tokens = 0;     // resolved batch options of the run
+  std::int64_t batch_tokens = 0;  // resolved batch options of the run
   std::int64_t pack = 0;
-  std::int64_t accumulate = 1;       // batches of an optimizer step
-  std::int64_t steps = 0;            // optimizer steps
+  std::int64_t accumulate = 1;  // batches of an optimizer step
+  std::int64_t steps = 0;       // optimizer steps
+  std::int64_t most_steps = 0;       // a run by the clock ends here at the latest; 0: no limit
   double epochs = 0.0;
-  std::int64_t tokens = 0;           // real tokens trained on
+  std::int64_t tokens = 0;  // real tokens trained on
   double learning_rate = 0.0;
-  std::int64_t evaluations = 0;      // dev evaluations, the first and the last included
+  std::int64_t evaluations = 0;  // dev evaluations, the first and the last included
 
   CostBreakdown predicted_seconds;
   CostBreakdown predicted_flops;
-  double full_step_seconds = 0.0;    // full fine-tuning, for comparison
+  double full_step_seconds = 0.0;  // full fine-tuning, for comparison
   double full_step_flops = 0.0;
+  // What a budget in FLOPs or a share leaves for training batches, evaluations and earlier work
+  // taken off; 0 for others.
+  double budget_flops = 0.0;
   std::optional<Budget> smallest_budget;  // set when no candidate fits
   std::vector<Candidate> candidates;      // eof 0 … L-1
 
@@ -164,6 +169,7 @@ struct FreezePlan {
     visit(Field{"pack"}.range(0, 1e7), self.pack);
     visit(Field{"accumulate"}.range(1, 1e6), self.accumulate);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
+    visit(Field{"most_steps"}.range(0, 1e15), self.most_steps);
     visit(Field{"epochs"}.range(0, 1e15), self.epochs);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
@@ -172,6 +178,7 @@ struct FreezePlan {
     visit(Field{"predicted_flops"}, self.predicted_flops);
     visit(Field{"full_step_seconds"}.range(0, 1e40), self.full_step_seconds);
     visit(Field{"full_step_flops"}.range(0, 1e40), self.full_step_flops);
+    visit(Field{"budget_flops"}.range(0, 1e40), self.budget_flops);
     visit(Field{"smallest_budget"}, self.smallest_budget);
     visit(Field{"candidates"}, self.candidates);
   }

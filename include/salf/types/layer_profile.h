@@ -1,5 +1,5 @@
-// What did the calibration pass see? profile.json: deviations of every space with their errors, gains of every
-// block, and bootstrap replicates from which policy tells how stable a choice is.
+// What did the calibration pass see? profile.json: deviations of every space with their errors,
+// gains of every block, and bootstrap replicates from which policy tells how stable a choice is.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ inline std::vector<core::EnumName<Measure>> enum_names(Measure) {
   return {{Measure::kCosine, "cosine"}, {Measure::kLoss, "loss"}};
 }
 
-// One measure over all spaces. Arrays over spaces have L+1 entries (h_0 … h_L), arrays over blocks L:
-// gain[i] belongs to block i (0-based) and equals deviation[i] − deviation[i+1].
+// One measure over all spaces. Arrays over spaces have L+1 entries (h_0 … h_L), arrays over blocks
+// L: gain[i] belongs to block i (0-based) and equals deviation[i] − deviation[i+1].
 struct Deviation {
   Measure measure = Measure::kCosine;
   std::int64_t documents = 0;
@@ -26,7 +26,7 @@ struct Deviation {
   std::vector<double> deviation;
   std::vector<double> standard_error;  // clustered by document
   std::vector<double> gain;
-  std::vector<double> gain_error;      // of the per-document differences
+  std::vector<double> gain_error;               // of the per-document differences
   std::vector<std::vector<double>> replicates;  // [bootstrap replicate][space]
 
   template <class Self, class Visitor>
@@ -46,11 +46,12 @@ struct Deviation {
 // d(l) = c + a·(l+1)^−b over the spaces of one measure (policy/scaling_law.h).
 struct ScalingLaw {
   Measure measure = Measure::kCosine;
-  bool found = false;              // false: the curve follows no such law; a, b, c are the best that was tried
+  bool found = false;  // false: the curve follows no such law; a, b, c are the best that was tried
   double a = 0.0, b = 0.0, c = 0.0;
   double b_low = 0.0, b_high = 0.0;  // 90 % of the bootstrap replicates; 0, 0 without any
   double r_squared = 0.0;
-  std::vector<double> share;       // L+1: part of the fitted reduction made by each space; 0 where not found
+  std::vector<double>
+      share;  // L+1: part of the fitted reduction made by each space; 0 where not found
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -69,16 +70,16 @@ struct ScalingLaw {
 
 // What was read, so that a later step can tell whether it is the same.
 struct Provenance {
-  std::string model;            // path as given
-  std::string model_hash;       // SHA-256 of model.pt
+  std::string model;       // path as given
+  std::string model_hash;  // SHA-256 of model.pt
   std::string data;
   std::string data_hash;
   std::string tokenizer_hash;
   std::string salf_version;
   std::string torch_version;
-  std::string machine;          // processor or GPU name
+  std::string machine;  // processor or GPU name
   std::int64_t threads = 0;
-  std::string created;          // UTC
+  std::string created;  // UTC
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {

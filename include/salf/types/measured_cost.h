@@ -10,16 +10,17 @@ namespace salf::types {
 
 // Seconds per unit, each the median over timed batches.
 struct MeasuredCost {
-  double block_forward = 0.0;         // s per padded token and block, without autograd
-  double block_forward_trained = 0.0; // s per padded token and block, recording for the backward pass
-  double block_backward = 0.0;        // s per padded token and block
-  double embedding_backward = 0.0;    // s per batch (forward and backward pass), only at eof 0
-  double head = 0.0;                  // s per supervised token: logits, loss and gradient to the state
-  double head_trained = 0.0;          // the same when the head's weight is trained too (eof 0)
-  double head_forward = 0.0;          // s per supervised token: logits and loss only (evaluation)
-  double optimizer = 0.0;             // s per trained parameter and step (clipping included)
-  double step_fixed = 0.0;            // s per step
-  double save = 0.0;                  // s per model parameter: writing the tuned model once
+  double block_forward = 0.0;  // s per padded token and block, without autograd
+  double block_forward_trained =
+      0.0;                          // s per padded token and block, recording for the backward pass
+  double block_backward = 0.0;      // s per padded token and block
+  double embedding_backward = 0.0;  // s per batch (forward and backward pass), only at eof 0
+  double head = 0.0;          // s per supervised token: logits, loss and gradient to the state
+  double head_trained = 0.0;  // the same when the head's weight is trained too (eof 0)
+  double head_forward = 0.0;  // s per supervised token: logits and loss only (evaluation)
+  double optimizer = 0.0;     // s per trained parameter and step (clipping included)
+  double step_fixed = 0.0;    // s per step
+  double save = 0.0;          // s per model parameter: writing the tuned model once
   std::int64_t timed_batches = 0;
 
   template <class Self, class Visitor>
@@ -42,12 +43,12 @@ struct MeasuredCost {
 // What one epoch over the training split holds, at the run's batch options.
 struct DataShape {
   std::int64_t documents = 0;
-  std::int64_t batches = 0;            // forward-backward passes of an epoch
+  std::int64_t batches = 0;  // forward-backward passes of an epoch
   std::int64_t real_tokens = 0;
   std::int64_t padded_tokens = 0;      // what the blocks process
   std::int64_t supervised_tokens = 0;  // what the head processes
-  double mean_length = 0.0;            // padded tokens of a row, weighted by tokens (attention's cost)
-  std::int64_t dev_documents = 0;      // of one dev evaluation
+  double mean_length = 0.0;        // padded tokens of a row, weighted by tokens (attention's cost)
+  std::int64_t dev_documents = 0;  // of one dev evaluation
   std::int64_t dev_padded_tokens = 0;
   std::int64_t dev_supervised_tokens = 0;
 

@@ -10,19 +10,20 @@
 namespace salf::types {
 
 struct ModelShape {
-  std::int64_t blocks = 0;      // L
-  std::int64_t hidden = 0;      // D
-  std::int64_t vocabulary = 0;  // V
-  bool tied = false;            // embedding and head are one tensor
-  std::int64_t parameters = 0;            // elements, each tensor once
-  std::int64_t embedding_parameters = 0;  // without the head
-  std::int64_t head_parameters = 0;       // 0 when tied
-  std::int64_t final_parameters = 0;      // final norm
+  std::int64_t blocks = 0;                     // L
+  std::int64_t hidden = 0;                     // D
+  std::int64_t vocabulary = 0;                 // V
+  bool tied = false;                           // embedding and head are one tensor
+  std::int64_t parameters = 0;                 // elements, each tensor once
+  std::int64_t embedding_parameters = 0;       // without the head
+  std::int64_t head_parameters = 0;            // 0 when tied
+  std::int64_t final_parameters = 0;           // final norm
   std::vector<std::int64_t> block_parameters;  // elements of each block
-  std::vector<std::int64_t> block_matrix_parameters;  // of these in weight matrices (≥ 2 dimensions)
+  std::vector<std::int64_t>
+      block_matrix_parameters;  // of these in weight matrices (≥ 2 dimensions)
 
-  // Elements trained at this eof-layer. eof = 0: all of them. eof ≥ 1: blocks eof … L-1 and the final norm.
-  // REQUIRES: 0 ≤ eof < blocks
+  // Elements trained at this eof-layer. eof = 0: all of them. eof ≥ 1: blocks eof … L-1 and the
+  // final norm. REQUIRES: 0 ≤ eof < blocks
   std::int64_t trained_parameters(std::int64_t eof) const;
 
   template <class Self, class Visitor>

@@ -1,5 +1,5 @@
-// What did a training run do? run.json: with which options, how far it came and why it stopped, what it
-// reached, and what it was predicted to cost beside what it did cost.
+// What did a training run do? run.json: with which options, how far it came and why it stopped,
+// what it reached, and what it was predicted to cost beside what it did cost.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@
 #include "salf/core/json.h"
 #include "salf/types/freeze_plan.h"
 
-// A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the trainer, who
-// reads it into its own described struct with core::from_json, where unknown keys are errors again.
+// A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the
+// trainer, who reads it into its own described struct with core::from_json, where unknown keys are
+// errors again.
 namespace salf::core {
 template <>
 inline void from_json<Json>(const Json& json, const std::string& /*where*/, Json& value) {
@@ -24,20 +25,27 @@ namespace salf::types {
 
 // Why a run ended. running: the record of a run that has not ended (or was killed).
 enum class RunStatus {
-  kRunning, kFinished, kStoppedEarly, kBudgetReached, kInterrupted, kDiverged
+  kRunning,
+  kFinished,
+  kStoppedEarly,
+  kBudgetReached,
+  kInterrupted,
+  kDiverged
 };
 inline std::vector<core::EnumName<RunStatus>> enum_names(RunStatus) {
   return {{RunStatus::kRunning, "running"},
-          {RunStatus::kFinished, "finished"},              // all planned steps
-          {RunStatus::kStoppedEarly, "stopped-early"},     // the dev loss no longer fell
-          {RunStatus::kBudgetReached, "budget-reached"},   // fewer steps than planned: the budget was spent
-          {RunStatus::kInterrupted, "interrupted"},        // SIGINT or SIGTERM, saved
-          {RunStatus::kDiverged, "diverged"}};             // loss not finite; the last good weights are kept
+          {RunStatus::kFinished, "finished"},           // all planned steps
+          {RunStatus::kStoppedEarly, "stopped-early"},  // the dev loss no longer fell
+          {RunStatus::kBudgetReached,
+           "budget-reached"},  // fewer steps than planned: the budget was spent
+          {RunStatus::kInterrupted, "interrupted"},  // SIGINT or SIGTERM, saved
+          {RunStatus::kDiverged, "diverged"}};  // loss not finite; the last good weights are kept
 }
 
-// One evaluation on the dev split: loss in nats per supervised token, its error clustered by document.
+// One evaluation on the dev split: loss in nats per supervised token, its error clustered by
+// document.
 struct DevEvaluation {
-  std::int64_t step = 0;        // optimizer steps done before it
+  std::int64_t step = 0;  // optimizer steps done before it
   double loss = 0.0;
   double standard_error = 0.0;  // NaN (null) with fewer than two documents
   double seconds = 0.0;         // that this evaluation took
@@ -61,26 +69,27 @@ struct RunRecord {
   FreezePlan plan;
 
   RunStatus status = RunStatus::kRunning;
-  std::int64_t exit_signal = 0;    // the signal that stopped the run, 0 for none
-  std::int64_t steps = 0;          // optimizer steps done
+  std::int64_t exit_signal = 0;  // the signal that stopped the run, 0 for none
+  std::int64_t steps = 0;        // optimizer steps done
   double epochs = 0.0;
-  std::int64_t tokens = 0;         // real tokens trained on
+  std::int64_t tokens = 0;  // real tokens trained on
   std::int64_t supervised_tokens = 0;
-  double learning_rate = 0.0;      // at the schedule's height
-  // The step at which the linear cooldown began (or was to begin); what a replay needs besides the options.
+  double learning_rate = 0.0;  // at the schedule's height
+  // The step at which the linear cooldown began (or was to begin); what a replay needs besides the
+  // options.
   std::optional<std::int64_t> cooldown_start_step;
 
-  std::vector<DevEvaluation> evaluations;       // in the order of steps
-  std::optional<DevEvaluation> before;          // untouched model
-  std::optional<DevEvaluation> after;           // last weights
-  std::optional<DevEvaluation> best;            // the weights that were kept
+  std::vector<DevEvaluation> evaluations;  // in the order of steps
+  std::optional<DevEvaluation> before;     // untouched model
+  std::optional<DevEvaluation> after;      // last weights
+  std::optional<DevEvaluation> best;       // the weights that were kept
 
   CostBreakdown predicted_seconds;
   CostBreakdown measured_seconds;
   double predicted_flops = 0.0;
-  double flops = 0.0;                           // counted by the same formulas, for the steps done
-  std::int64_t peak_resident_bytes = 0;         // ru_maxrss: libraries and mapped files included
-  std::int64_t peak_anonymous_bytes = 0;        // the largest RssAnon that was seen
+  double flops = 0.0;                     // counted by the same formulas, for the steps done
+  std::int64_t peak_resident_bytes = 0;   // ru_maxrss: libraries and mapped files included
+  std::int64_t peak_anonymous_bytes = 0;  // the largest RssAnon that was seen
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {

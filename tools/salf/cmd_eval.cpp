@@ -1,0 +1,94 @@
+#include "cmd_eval.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "planning.h"
+#include "salf/core/error.h"
+#include "salf/core/json.h"
+#include "salf/core/signals.h"
+#include "salf/core/text.h"
+#include "session.h"
+
+namespace salf::tools {
+namespace {
+
+std::string with_interval(const train::Figure& figure) {
+  return core::format_number(figure.value) + "  (" + core::format_number(figure.low) + " … " +
+         core::format_number(figure.high) + ")";
+}
+
+void print(const EvalResult& result) {
+  const auto row = [](const char* name, const std::string& value) { std::printf("%-22s%s\n", name, value.c_str()); };
+  row("documents", core::format_count(result.tokens.documents) + " (" + result.split + "), " +
+                       core::format_count(result.tokens.supervised_tokens) + " supervised tokens");
+  row("loss (nats per token)", with_interval(result.tokens.loss));
+  row("perplexity", with_interval(result.tokens.perplexity));
+  row("next-token accuracy", with_interval(result.tokens.accuracy));
+  if (result.choices) {
+    row("choice accuracy", with_interval(result.choices->accuracy) + ", " + core::format_count(result.choices->correct) +
+                               " of " + core::format_count(result.choices->rows));
+  }
+  std::printf("Intervals hold 95 %%, over documents.\n");
+}
+
+// Questions belong to the split of their document (the same line of the file).
+std::vector<data::ChoiceRow> choices_of(const data::Dataset& dataset, const std::vector<std::int64_t>& documents) {
+  std::vector<std::int64_t> lines;
+  for (const std::int64_t index : documents) lines.push_back(dataset.documents[static_cast<std::size_t>(index)].line);
+  std::sort(lines.begin(), lines.end());
+  std::vector<data::ChoiceRow> rows;
+  for (const auto& row : dataset.choices) {
+    if (std::binary_search(lines.begin(), lines.end(), row.line)) rows.push_back(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<std::string> EvalOptions::problems() const {
+  std::vector<std::string> problems;
+  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to score");
+  return problems;
+}
+
+int eval_command(const EvalOptions& options, core::Progress& progress) {
+  const ModelSession session = open_model(options.model, true);
+  const data::Dataset dataset = open_data(options.data, session, progress);
+  std::vector<std::int64_t> documents = dataset.indices(options.split);
+  if (options.documents > 0) {
+    documents = data::sample_documents(dataset, options.split, options.documents,
+                                       static_cast<std::uint64_t>(options.model.seed));
+  }
+  if (documents.empty()) {
+    throw Error(ErrorKind::kBadInput, options.data.data + ": the " + core::enum_to_string(options.split) +
+                                          " split has no documents; --split all scores every one");
+  }
+  train::EvaluateOptions how;
+  how.autocast = autocast_type(options.model.dtype, session.device);
+  how.keep_going = [] { return core::stop_signal() == 0; };
+  const data::Batcher batcher(dataset, documents, options.batch, session.tokenizer->padding_id().value_or(0));
+  const auto evaluation = train::evaluate(*session.cut, batcher, how, progress);
+  if (!evaluation) return 128 + core::stop_signal();
+  EvalResult result;
+  result.provenance = provenance(session, &dataset, options.data.data, options.model.model);
+  result.split = core::enum_to_string(options.split);
+  result.tokens = *evaluation;
+  const std::vector<data::ChoiceRow> questions = choices_of(dataset, documents);
+  if (!questions.empty()) {
+    result.choices = train::evaluate_choices(*session.cut, questions, options.batch.batch_tokens, how, progress);
+    if (core::stop_signal() != 0) return 128 + core::stop_signal();
+  }
+  if (options.common.json) {
+    core::Json json = core::Json::object();
+    json["schema"] = EvalResult::kSchema;
+    json.update(core::to_json(result));
+    std::fputs(core::format_json(json).c_str(), stdout);
+  } else {
+    print(result);
+  }
+  return 0;
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,48 @@
+#include "cmd_plan.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "salf/core/error.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/types/validate.h"
+
+namespace salf::tools {
+
+std::vector<std::string> PlanOptions::problems() const {
+  std::vector<std::string> problems = planning.problems();
+  if (profile.empty()) problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
+  if (output.empty()) problems.emplace_back("--output needs a file name");
+  return problems;
+}
+
+int plan_command(const PlanOptions& given, core::Progress& progress) {
+  PlanOptions options = given;
+  if (std::filesystem::exists(options.output) && !options.common.force) {
+    throw Error(ErrorKind::kUsage, options.output + ": exists already; --force replaces it, --output names another file");
+  }
+  const types::LayerProfile profile = types::read_profile(options.profile);
+  if (options.model.model.empty()) options.model.model = profile.provenance.model;
+  if (options.data.data.empty()) options.data.data = profile.provenance.data;
+  const ModelSession session = open_model(options.model, true);
+  const data::Dataset dataset = open_data(options.data, session, progress);
+  check_made_for(profile.provenance, session, dataset, options.profile);
+  PlanRequest request;
+  request.planning = options.planning;
+  request.batch = options.batch;
+  request.seed = static_cast<std::uint64_t>(options.model.seed);
+  request.dtype = options.model.dtype;
+  request.spent_seconds = profile.seconds;
+  const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, progress);
+  core::write_document(options.output, plan);
+  if (options.common.json) {
+    std::fputs(core::format_json(core::to_json(plan)).c_str(), stdout);
+  } else {
+    std::fputs(describe_plan(plan).c_str(), stdout);
+  }
+  check_affordable(plan);
+  return 0;
+}
+
+}  // namespace salf::tools

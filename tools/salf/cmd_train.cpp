@@ -1,0 +1,290 @@
+#include "cmd_train.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "cmd_analyze.h"
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/core/signals.h"
+#include "salf/core/text.h"
+#include "salf/cost/estimate.h"
+#include "salf/policy/budget.h"
+#include "salf/train/checkpoint.h"
+#include "salf/types/validate.h"
+
+namespace salf::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Saving once, with room for a disk that is slower than while it was timed, and for closing the record.
+constexpr double kSavingReserve = 2.0;
+constexpr double kClosingSeconds = 1.0;
+
+// Where a resumed or repeated run takes everything from.
+struct Origin {
+  std::string file;
+  types::RunRecord record;
+};
+
+std::string run_file(const std::string& folder) { return (fs::path(folder) / "run.json").string(); }
+
+// Options other than those of the command line's surroundings that were given beside --resume or --replay.
+std::vector<std::string> extra_options(const TrainCommandOptions& options) {
+  core::Json given = core::to_json(options);
+  const core::Json defaults = core::to_json(TrainCommandOptions{});
+  for (const char* allowed : {"json", "force", "quiet", "resume", "replay", "output"}) given.erase(allowed);
+  std::vector<std::string> extra;
+  for (const auto& [key, value] : given.items()) {
+    if (!defaults.contains(key) || defaults[key] != value) extra.push_back(key);
+  }
+  return extra;
+}
+
+std::optional<Origin> read_origin(const TrainCommandOptions& options) {
+  if (options.resume.empty() && options.replay.empty()) return std::nullopt;
+  Origin origin;
+  origin.file = options.resume.empty() ? options.replay : run_file(options.resume);
+  if (!options.resume.empty() && !fs::exists(origin.file)) {
+    throw Error(ErrorKind::kUsage, options.resume + ": no run to resume: there is no run.json in it");
+  }
+  origin.record = types::read_run(origin.file);
+  const types::RunStatus status = origin.record.status;
+  const bool ended = status != types::RunStatus::kRunning && status != types::RunStatus::kInterrupted;
+  if (!options.resume.empty() && ended) {
+    throw Error(ErrorKind::kUsage, options.resume + ": this run has ended (" + core::enum_to_string(status) +
+                                       "); there is nothing to resume");
+  }
+  return origin;
+}
+
+TrainCommandOptions options_of(const Origin& origin, const TrainCommandOptions& given) {
+  TrainCommandOptions options;
+  core::from_json(origin.record.options, origin.file + ".options", options);
+  options.common = given.common;
+  options.output = given.resume.empty() ? given.output : given.resume;
+  options.resume = given.resume;
+  options.replay = given.replay;
+  return options;
+}
+
+// What a run is made of, opened and checked.
+class TrainRun {
+ public:
+  TrainRun(const TrainCommandOptions& options, std::optional<Origin> origin, core::Progress& progress)
+      : options_(options),
+        origin_(std::move(origin)),
+        progress_(progress),
+        // A resumed run's folder is its own; a fresh one may only replace another with --force.
+        folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
+        session_(open_model(options.model, true)),
+        dataset_(open_data(options.data, session_, progress)) {
+    if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
+  }
+
+  int execute() {
+    if (options_.resume.empty()) train::remove_checkpoints(folder_.path());
+    const std::optional<types::FreezePlan> plan = find_plan();
+    if (!plan) return 128 + core::stop_signal();
+    core::write_document(file("plan.json"), *plan);
+    core::log_info(plan->reason);
+    types::RunRecord record = opening_record(*plan);
+    core::write_document(file("run.json"), record);
+    record = tune(*plan);
+    save(record);
+    print(record);
+    return record.status == types::RunStatus::kInterrupted ? 128 + static_cast<int>(record.exit_signal) : 0;
+  }
+
+ private:
+  fs::path file(const char* name) const { return folder_.path() / name; }
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(options_.model.seed); }
+
+  std::optional<types::FreezePlan> find_plan() {
+    if (origin_) return origin_->record.plan;
+    if (!options_.plan.empty()) {
+      types::FreezePlan plan = types::read_plan(options_.plan);
+      check_made_for(plan.provenance, session_, dataset_, options_.plan);
+      check_affordable(plan);
+      return plan;
+    }
+    const std::optional<types::LayerProfile> profile = find_profile();
+    if (!profile) return std::nullopt;
+    PlanRequest request;
+    request.planning = options_.planning;
+    request.batch = options_.batch;
+    request.seed = seed();
+    request.dtype = options_.model.dtype;
+    request.spent_seconds = core::process_seconds();
+    types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, progress_);
+    check_affordable(plan);
+    return plan;
+  }
+
+  std::optional<types::LayerProfile> find_profile() {
+    if (!options_.profile.empty()) {
+      types::LayerProfile profile = types::read_profile(options_.profile);
+      check_made_for(profile.provenance, session_, dataset_, options_.profile);
+      return profile;
+    }
+    AnalyzeRequest request;
+    request.calibration = options_.calibration;
+    request.batch_tokens = options_.batch.batch_tokens;
+    request.seed = seed();
+    request.dtype = options_.model.dtype;
+    request.model_path = options_.model.model;
+    request.data_path = options_.data.data;
+    const std::optional<types::LayerProfile> profile = analyze(session_, dataset_, request, progress_);
+    if (profile) core::write_document(file("profile.json"), *profile);
+    return profile;
+  }
+
+  types::RunRecord opening_record(const types::FreezePlan& plan) const {
+    types::RunRecord record;
+    record.provenance = provenance(session_, &dataset_, options_.data.data, options_.model.model);
+    record.options = recorded_options();
+    record.seed = seed();
+    record.plan = plan;
+    return record;
+  }
+
+  // What a resumed run must find unchanged, and a replay repeats.
+  core::Json recorded_options() const {
+    TrainCommandOptions options = options_;
+    options.common = CommonOptions{};
+    options.resume.clear();
+    options.replay.clear();
+    options.output.clear();
+    return core::to_json(options);
+  }
+
+  types::RunRecord tune(const types::FreezePlan& plan) {
+    const std::int64_t padding = session_.tokenizer->padding_id().value_or(0);
+    const data::BatchOptions batch{plan.batch_tokens, plan.pack};
+    const data::Batcher train_rows(dataset_, dataset_.indices(data::Split::kTrain), batch, padding);
+    const data::Batcher dev_rows(dataset_, dev_documents(dataset_, plan.data.dev_documents, seed()), batch, padding);
+    train::TrainInputs inputs{*session_.model, *session_.cut, train_rows, dev_rows, plan, options_.train};
+    inputs.seed = seed();
+    inputs.autocast = autocast_type(options_.model.dtype, session_.device);
+    inputs.folder = folder_.path();
+    inputs.identity = {{"model", session_.weights_hash},
+                       {"data", dataset_.hash},
+                       {"tokenizer", session_.tokenizer->hash()},
+                       {"options", recorded_options()}};
+    inputs.resume = !options_.resume.empty();
+    if (!options_.replay.empty()) inputs.replay = train::replay_of(origin_->record);
+    inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
+    const types::ModelShape shape = plan.shape;
+    inputs.batch_flops = [shape, eof = plan.eof](const tensor::Batch& rows) {
+      return cost::batch_flops(shape, eof,
+                               {static_cast<double>(rows.padded_tokens()), static_cast<double>(rows.supervised_tokens),
+                                static_cast<double>(rows.length())})
+          .total();
+    };
+    inputs.budget_flops = training_flops(plan);
+    types::RunRecord record = train::train(inputs, progress_);
+    const types::RunRecord opening = opening_record(plan);
+    record.provenance = opening.provenance;
+    record.options = opening.options;
+    record.seed = opening.seed;
+    record.plan = plan;
+    record.predicted_seconds = plan.predicted_seconds;
+    record.predicted_flops = plan.predicted_flops.total();
+    return record;
+  }
+
+  // What a FLOP budget leaves for the steps, after analysis and evaluations.
+  double training_flops(const types::FreezePlan& plan) const {
+    if (plan.budget.unit != types::BudgetUnit::kFlops && plan.budget.unit != types::BudgetUnit::kShare) return 0.0;
+    policy::PlanInputs inputs;
+    inputs.budget = plan.budget;
+    inputs.data = plan.data;
+    inputs.accumulate = plan.accumulate;
+    inputs.max_epochs = options_.planning.max_epochs;
+    return std::max(1.0, policy::budget_flops(plan.shape, inputs) - plan.predicted_flops.fixed -
+                             plan.predicted_flops.evaluation);
+  }
+
+  void save(types::RunRecord& record) {
+    if (record.status != types::RunStatus::kInterrupted) {
+      session_.model->save(file("model.pt"));
+      model::ModelCard card = session_.files.card;
+      card.blocks = session_.cut->map().container;
+      card.source = session_.files.archive.string();
+      card.source_hash = session_.weights_hash;
+      card.weights_hash.clear();
+      model::write_model_files(folder_.path(), session_.files, card);
+    }
+    const double measured = record.measured_seconds.total();
+    record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
+    core::write_document(file("run.json"), record);
+    if (record.status != types::RunStatus::kInterrupted) train::remove_checkpoints(folder_.path());
+  }
+
+  void print(const types::RunRecord& record) const {
+    if (options_.common.json) {
+      std::fputs(core::format_json(core::to_json(record)).c_str(), stdout);
+      return;
+    }
+    const auto loss = [](const types::DevEvaluation& evaluation) {
+      return core::format_number(evaluation.loss) + " ± " + core::format_number(evaluation.standard_error, 2);
+    };
+    std::fputs(describe_plan(record.plan).c_str(), stdout);
+    std::printf("%-16s%s after %s steps\n", "status", core::enum_to_string(record.status).c_str(),
+                core::format_count(record.steps).c_str());
+    if (record.before) std::printf("%-16s%s nats per token\n", "dev loss before", loss(*record.before).c_str());
+    if (record.best) {
+      std::printf("%-16s%s (step %s)\n", "dev loss kept", loss(*record.best).c_str(),
+                  core::format_count(record.best->step).c_str());
+    }
+    std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
+                core::format_seconds(record.measured_seconds.total()).c_str());
+    std::printf("%-16s%s\n", "run", core::printable(folder_.path().string()).c_str());
+  }
+
+  const TrainCommandOptions& options_;
+  std::optional<Origin> origin_;
+  core::Progress& progress_;
+  core::OutputFolder folder_;
+  ModelSession session_;
+  data::Dataset dataset_;
+};
+
+}  // namespace
+
+std::vector<std::string> TrainCommandOptions::problems() const {
+  std::vector<std::string> problems;
+  if (!resume.empty() || !replay.empty()) {
+    if (!resume.empty() && !replay.empty()) problems.emplace_back("--resume and --replay exclude each other");
+    if (!resume.empty() && !output.empty()) problems.emplace_back("--resume goes on in its own folder: leave out --output");
+    if (!replay.empty() && output.empty()) problems.emplace_back("--output DIR is needed");
+    for (const auto& key : extra_options(*this)) {
+      problems.push_back("'" + key + "' cannot be changed: --resume and --replay take it from the run");
+    }
+    return problems;
+  }
+  problems = planning.problems();
+  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
+  if (output.empty()) problems.emplace_back("--output DIR is needed");
+  if (!plan.empty() && !profile.empty()) problems.emplace_back("--plan already rests on a profile: leave out --profile");
+  if (!plan.empty() && (!planning.budget.empty() || planning.eof)) {
+    problems.emplace_back("--plan says the budget and the cut: leave out --budget and --eof");
+  }
+  return problems;
+}
+
+int train_command(const TrainCommandOptions& given, core::Progress& progress) {
+  std::optional<Origin> origin = read_origin(given);
+  const TrainCommandOptions options = origin ? options_of(*origin, given) : given;
+  return TrainRun(options, std::move(origin), progress).execute();
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,54 @@
+// salf train: analyze, plan and fine-tune within a budget; resume and replay runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common_options.h"
+#include "planning.h"
+#include "salf/calibration/calibrate.h"
+#include "salf/core/progress.h"
+#include "salf/data/batching.h"
+#include "salf/data/dataset.h"
+#include "salf/train/trainer.h"
+
+namespace salf::tools {
+
+struct TrainCommandOptions {
+  CommonOptions common;
+  ModelOptions model;
+  data::DataOptions data;
+  data::BatchOptions batch;
+  calibration::CalibrationOptions calibration;
+  PlanningOptions planning;
+  train::TrainOptions train;
+  std::string profile;  // instead of analyzing
+  std::string plan;     // instead of analyzing and planning
+  std::string resume;   // a run directory; everything else comes from its run.json
+  std::string replay;   // a run.json; everything but --output comes from it
+  std::string output;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    ModelOptions::fields(self.model, visit);
+    data::DataOptions::fields(self.data, visit);
+    data::BatchOptions::fields(self.batch, visit);
+    calibration::CalibrationOptions::fields(self.calibration, visit);
+    PlanningOptions::fields(self.planning, visit);
+    train::TrainOptions::fields(self.train, visit);
+    visit(Field{"profile", "profile.json to use instead of analyzing"}, self.profile);
+    visit(Field{"plan", "plan.json to follow instead of analyzing and planning"}, self.plan);
+    visit(Field{"resume", "run directory to go on with; all options come from it"}, self.resume);
+    visit(Field{"replay", "run.json to repeat byte for byte; all options but --output come from it"}, self.replay);
+    visit(Field{"output", "run directory: the tuned model, run.json, metrics.jsonl, profile.json, plan.json"}, self.output);
+  }
+
+  std::vector<std::string> problems() const;
+};
+
+// Returns 0, or 128 + n when signal n stopped it (saved). Throws Error.
+int train_command(const TrainCommandOptions& options, core::Progress& progress);
+
+}  // namespace salf::tools
