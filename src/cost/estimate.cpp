@@ -2,8 +2,8 @@
 
 namespace salf::cost {
 
-types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, std::int64_t blocks, std::int64_t eof,
-                                   const BatchShape& batch) {
+types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, std::int64_t blocks,
+                                   std::int64_t eof, const BatchShape& batch) {
   const double frozen = static_cast<double>(eof) * batch.padded_tokens;
   const double trained = static_cast<double>(blocks - eof) * batch.padded_tokens;
   types::CostBreakdown seconds;
@@ -15,21 +15,23 @@ types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, std::int64_t
   return seconds;
 }
 
-double evaluation_seconds(const types::MeasuredCost& cost, std::int64_t blocks, const BatchShape& batch) {
+double evaluation_seconds(const types::MeasuredCost& cost, std::int64_t blocks,
+                          const BatchShape& batch) {
   return static_cast<double>(blocks) * batch.padded_tokens * cost.block_forward +
          batch.supervised_tokens * cost.head_forward;
 }
 
 types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
-                                  const types::DataShape& data, std::int64_t eof, std::int64_t accumulate) {
-  types::CostBreakdown seconds =
-      scaled(batch_seconds(cost, shape.blocks, eof, mean_batch(data)), static_cast<double>(accumulate));
+                                  const types::DataShape& data, std::int64_t eof,
+                                  std::int64_t accumulate) {
+  types::CostBreakdown seconds = scaled(batch_seconds(cost, shape.blocks, eof, mean_batch(data)),
+                                        static_cast<double>(accumulate));
   seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(eof));
   return seconds;
 }
 
-types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data, std::int64_t eof,
-                                std::int64_t accumulate) {
+types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
+                                std::int64_t eof, std::int64_t accumulate) {
   return scaled(batch_flops(shape, eof, mean_batch(data)), static_cast<double>(accumulate));
 }
 

@@ -6,29 +6,33 @@ namespace salf::cost {
 namespace {
 
 double head_product(const types::ModelShape& shape, const BatchShape& batch) {
-  return 2.0 * static_cast<double>(shape.hidden) * static_cast<double>(shape.vocabulary) * batch.supervised_tokens;
+  return 2.0 * static_cast<double>(shape.hidden) * static_cast<double>(shape.vocabulary) *
+         batch.supervised_tokens;
 }
 
 }  // namespace
 
 BatchShape mean_batch(const types::DataShape& data) {
   const double batches = static_cast<double>(std::max<std::int64_t>(1, data.batches));
-  return {static_cast<double>(data.padded_tokens) / batches, static_cast<double>(data.supervised_tokens) / batches,
-          data.mean_length};
+  return {static_cast<double>(data.padded_tokens) / batches,
+          static_cast<double>(data.supervised_tokens) / batches, data.mean_length};
 }
 
 BatchShape dev_batch(const types::DataShape& data) {
-  return {static_cast<double>(data.dev_padded_tokens), static_cast<double>(data.dev_supervised_tokens),
-          data.mean_length};
+  return {static_cast<double>(data.dev_padded_tokens),
+          static_cast<double>(data.dev_supervised_tokens), data.mean_length};
 }
 
-double block_forward_flops(const types::ModelShape& shape, std::int64_t index, const BatchShape& batch) {
-  const auto weights = static_cast<double>(shape.block_matrix_parameters.at(static_cast<std::size_t>(index)));
+double block_forward_flops(const types::ModelShape& shape, std::int64_t index,
+                           const BatchShape& batch) {
+  const auto weights =
+      static_cast<double>(shape.block_matrix_parameters.at(static_cast<std::size_t>(index)));
   const double attention = 2.0 * static_cast<double>(shape.hidden) * (batch.row_length + 1.0);
   return (2.0 * weights + attention) * batch.padded_tokens;
 }
 
-types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof, const BatchShape& batch) {
+types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof,
+                                 const BatchShape& batch) {
   types::CostBreakdown flops;
   for (std::int64_t i = 0; i < shape.blocks; ++i) {
     const double forward = block_forward_flops(shape, i, batch);

@@ -40,8 +40,9 @@ constexpr std::array kUnits = {
     UnitName{"step", BudgetUnit::kSteps, 1.0},      UnitName{"epoch", BudgetUnit::kEpochs, 1.0},
 };
 
-constexpr std::string_view kLaterUnits[] = {"j",   "kj",  "mj",   "wh",  "kwh",   "joule",  "usd", "eur",
-                                            "gbp", "jpy", "cent", "$",   "€",     "dollar", "euro"};
+constexpr std::string_view kLaterUnits[] = {"j",     "kj",  "mj",  "wh",     "kwh",
+                                            "joule", "usd", "eur", "gbp",    "jpy",
+                                            "cent",  "$",   "€",   "dollar", "euro"};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& problem) {
   throw Error(ErrorKind::kUsage,
@@ -66,7 +67,8 @@ std::vector<Part> split(const std::string& text) {
     Part part;
     const auto [behind, code] = std::from_chars(at, end, part.number);
     // from_chars reads "inf" and "nan" as numbers too.
-    if (code != std::errc() || !(digit(*at) || *at == '.' || *at == '-')) refuse(text, "expected a number");
+    if (code != std::errc() || !(digit(*at) || *at == '.' || *at == '-'))
+      refuse(text, "expected a number");
     at = behind;
     while (at != end && !digit(*at) && *at != '.') part.unit += *at++;
     parts.push_back(part);
@@ -87,7 +89,8 @@ const UnitName& find_unit(const std::string& text, const std::string& unit) {
   for (const std::string_view later : kLaterUnits) {
     if (name == later) refuse(text, "budgets in energy or money are not supported yet");
   }
-  if (name.find("flop/") != std::string::npos) refuse(text, "that is a rate, not an amount of FLOPs");
+  if (name.find("flop/") != std::string::npos)
+    refuse(text, "that is a rate, not an amount of FLOPs");
   refuse(text, "the unit \"" + unit + "\" is not known");
 }
 
@@ -120,7 +123,8 @@ Budget parse_budget(const std::string& text) {
   for (const Part& part : parts) {
     const UnitName& unit = find_unit(text, part.unit);
     if (parts.size() > 1) {
-      const bool falls = unit.unit == BudgetUnit::kSeconds && !part.unit.empty() && unit.factor < last_factor;
+      const bool falls =
+          unit.unit == BudgetUnit::kSeconds && !part.unit.empty() && unit.factor < last_factor;
       if (!falls) refuse(text, "several numbers are only known for time, larger units first");
     }
     last_factor = unit.factor;
@@ -128,10 +132,13 @@ Budget parse_budget(const std::string& text) {
     if (!(part.number >= 0.0)) refuse(text, "the amount must be above 0");
     budget.amount += part.number * unit.factor;
   }
-  if (!(budget.amount > 0.0) || !std::isfinite(budget.amount)) refuse(text, "the amount must be above 0");
+  if (!(budget.amount > 0.0) || !std::isfinite(budget.amount))
+    refuse(text, "the amount must be above 0");
   const bool counted = budget.unit == BudgetUnit::kTokens || budget.unit == BudgetUnit::kSteps;
-  if (counted && budget.amount != std::floor(budget.amount)) refuse(text, "expected a whole number");
-  if (budget.amount > 1e15 && budget.unit != BudgetUnit::kFlops) refuse(text, "the amount is too large");
+  if (counted && budget.amount != std::floor(budget.amount))
+    refuse(text, "expected a whole number");
+  if (budget.amount > 1e15 && budget.unit != BudgetUnit::kFlops)
+    refuse(text, "the amount is too large");
   return budget;
 }
 
@@ -139,7 +146,8 @@ std::string format_budget(const Budget& budget) {
   const auto digits = [](double value) { return core::format_number(value, 6); };
   switch (budget.unit) {
     case BudgetUnit::kSeconds:
-      if (budget.amount == std::floor(budget.amount) && budget.amount < 1e15) return whole_time(budget.amount);
+      if (budget.amount == std::floor(budget.amount) && budget.amount < 1e15)
+        return whole_time(budget.amount);
       return digits(budget.amount) + "s";
     case BudgetUnit::kShare:
       return digits(budget.amount * 100.0) + "%";

@@ -17,7 +17,7 @@ struct RangeCheck {
 
   template <class T>
   void operator()(const core::Field& field, const T& value) const {
-    visit(field, value, where + "." + field.name);
+    visit(field, value, core::detail::member_path(where, field.name));
   }
 
  private:
@@ -29,7 +29,7 @@ struct RangeCheck {
       if (value) visit(field, *value, path);
     } else if constexpr (core::IsVector<T>::value) {
       for (std::size_t i = 0; i < value.size(); ++i) {
-        visit(field, value[i], path + "[" + std::to_string(i) + "]");
+        visit(field, value[i], core::detail::item_path(path, i));
       }
     } else if constexpr (core::IsDescribed<T>::value) {
       RangeCheck inner{path};

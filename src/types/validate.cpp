@@ -10,6 +10,10 @@
 namespace salf::types {
 namespace {
 
+std::string at(const std::string& where, const char* key) {
+  return core::detail::member_path(where, key);
+}
+
 [[noreturn]] void refuse(const std::string& path, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, path + ": " + problem);
 }
@@ -24,30 +28,35 @@ void check_length(const std::vector<T>& values, std::int64_t expected, const std
 
 void check_eof(std::int64_t eof, std::int64_t blocks, const std::string& path) {
   if (eof < blocks) return;
-  refuse(path, "expected 0 to " + std::to_string(blocks - 1) + " (the model has " + std::to_string(blocks) +
-                   " blocks), got " + std::to_string(eof));
+  refuse(path, "expected 0 to " + std::to_string(blocks - 1) + " (the model has " +
+                   std::to_string(blocks) + " blocks), got " + std::to_string(eof));
 }
 
-void check_word(const std::string& word, const std::set<std::string>& known, const std::string& path) {
+void check_word(const std::string& word, const std::set<std::string>& known,
+                const std::string& path) {
   if (known.count(word) > 0) return;
-  refuse(path, "expected " + core::join({known.begin(), known.end()}, " or ") + ", got \"" + word + "\"");
+  refuse(path,
+         "expected " + core::join({known.begin(), known.end()}, " or ") + ", got \"" + word + "\"");
 }
 
 void check_deviation(const Deviation& measured, std::int64_t blocks, const std::string& where) {
-  check_length(measured.deviation, blocks + 1, where + ".deviation");
-  check_length(measured.standard_error, blocks + 1, where + ".standard_error");
-  check_length(measured.gain, blocks, where + ".gain");
-  check_length(measured.gain_error, blocks, where + ".gain_error");
+  check_length(measured.deviation, blocks + 1, at(where, "deviation"));
+  check_length(measured.standard_error, blocks + 1, at(where, "standard_error"));
+  check_length(measured.gain, blocks, at(where, "gain"));
+  check_length(measured.gain_error, blocks, at(where, "gain_error"));
   for (std::size_t r = 0; r < measured.replicates.size(); ++r) {
-    check_length(measured.replicates[r], blocks + 1, where + ".replicates[" + std::to_string(r) + "]");
+    check_length(measured.replicates[r], blocks + 1,
+                 at(where, "replicates") + "[" + std::to_string(r) + "]");
   }
   for (std::size_t i = 0; i < measured.gain.size(); ++i) {
     const double drop = measured.deviation[i] - measured.deviation[i + 1];
-    const double scale = std::max({1.0, std::fabs(measured.deviation[i]), std::fabs(measured.deviation[i + 1])});
+    const double scale =
+        std::max({1.0, std::fabs(measured.deviation[i]), std::fabs(measured.deviation[i + 1])});
     if (std::fabs(drop - measured.gain[i]) <= 1e-6 * scale) continue;
-    refuse(where + ".gain[" + std::to_string(i) + "]",
-           "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) + "] = " +
-               core::format_number(drop) + ", got " + core::format_number(measured.gain[i]));
+    refuse(at(where, "gain") + "[" + std::to_string(i) + "]",
+           "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
+               "] = " + core::format_number(drop) + ", got " +
+               core::format_number(measured.gain[i]));
   }
 }
 
@@ -56,9 +65,9 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
   check_length(plan.candidates, plan.shape.blocks, where);
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
     if (plan.candidates[i].eof == static_cast<std::int64_t>(i)) continue;
-    refuse(where + "[" + std::to_string(i) + "].eof",
-           "expected " + std::to_string(i) + " (candidates stand in order), got " +
-               std::to_string(plan.candidates[i].eof));
+    refuse(where + "[" + std::to_string(i) + "].eof", "expected " + std::to_string(i) +
+                                                          " (candidates stand in order), got " +
+                                                          std::to_string(plan.candidates[i].eof));
   }
 }
 
@@ -66,41 +75,48 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
 
 void check(const ModelShape& shape, const std::string& where) {
   check_ranges(shape, where);
-  check_length(shape.block_parameters, shape.blocks, where + ".block_parameters");
-  check_length(shape.block_matrix_parameters, shape.blocks, where + ".block_matrix_parameters");
+  check_length(shape.block_parameters, shape.blocks, at(where, "block_parameters"));
+  check_length(shape.block_matrix_parameters, shape.blocks, at(where, "block_matrix_parameters"));
   for (std::size_t i = 0; i < shape.block_parameters.size(); ++i) {
     if (shape.block_matrix_parameters[i] <= shape.block_parameters[i]) continue;
-    refuse(where + ".block_matrix_parameters[" + std::to_string(i) + "]",
-           "expected at most block_parameters[" + std::to_string(i) + "] = " +
-               std::to_string(shape.block_parameters[i]) + ", got " +
+    refuse(at(where, "block_matrix_parameters") + "[" + std::to_string(i) + "]",
+           "expected at most block_parameters[" + std::to_string(i) +
+               "] = " + std::to_string(shape.block_parameters[i]) + ", got " +
                std::to_string(shape.block_matrix_parameters[i]));
   }
   if (shape.tied && shape.head_parameters != 0) {
-    refuse(where + ".head_parameters", "expected 0 for a tied head, got " + std::to_string(shape.head_parameters));
+    refuse(at(where, "head_parameters"),
+           "expected 0 for a tied head, got " + std::to_string(shape.head_parameters));
   }
   const std::int64_t parts =
       std::accumulate(shape.block_parameters.begin(), shape.block_parameters.end(),
                       shape.embedding_parameters + shape.head_parameters + shape.final_parameters);
   if (shape.parameters < parts) {
-    refuse(where + ".parameters", "expected at least the sum of the parts, " + std::to_string(parts) +
-                                      ", got " + std::to_string(shape.parameters));
+    refuse(at(where, "parameters"), "expected at least the sum of the parts, " +
+                                        std::to_string(parts) + ", got " +
+                                        std::to_string(shape.parameters));
   }
 }
 
 void check(const LayerProfile& profile, const std::string& where) {
   check_ranges(profile, where);
-  check(profile.shape, where + ".shape");
-  check_word(profile.positions, {"last", "supervised"}, where + ".positions");
-  check_word(profile.norm, {"final", "none"}, where + ".norm");
-  if (profile.deviations.empty()) refuse(where + ".deviations", "expected at least one measure, got none");
+  check(profile.shape, at(where, "shape"));
+  check_word(profile.positions, {"last", "supervised"}, at(where, "positions"));
+  check_word(profile.norm, {"final", "none"}, at(where, "norm"));
+  if (profile.deviations.empty())
+    refuse(at(where, "deviations"), "expected at least one measure, got none");
   std::set<Measure> seen;
   for (std::size_t i = 0; i < profile.deviations.size(); ++i) {
-    const std::string path = where + ".deviations[" + std::to_string(i) + "]";
+    const std::string path = at(where, "deviations") + "[" + std::to_string(i) + "]";
     const Deviation& measured = profile.deviations[i];
     if (!seen.insert(measured.measure).second) {
-      refuse(path + ".measure", core::enum_to_string(measured.measure) + " stands there twice");
+      refuse(at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
     }
     check_deviation(measured, profile.shape.blocks, path);
+  }
+  for (std::size_t i = 0; i < profile.scaling_laws.size(); ++i) {
+    check_length(profile.scaling_laws[i].share, profile.shape.blocks + 1,
+                 at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
   }
 }
 
@@ -109,35 +125,37 @@ void check(const MeasuredCost& cost, const std::string& where) { check_ranges(co
 void check(const DataShape& data, const std::string& where) {
   check_ranges(data, where);
   if (data.real_tokens > data.padded_tokens) {
-    refuse(where + ".real_tokens", "expected at most padded_tokens = " + std::to_string(data.padded_tokens) +
-                                       ", got " + std::to_string(data.real_tokens));
+    refuse(at(where, "real_tokens"),
+           "expected at most padded_tokens = " + std::to_string(data.padded_tokens) + ", got " +
+               std::to_string(data.real_tokens));
   }
 }
 
 void check(const FreezePlan& plan, const std::string& where) {
   check_ranges(plan, where);
-  check(plan.shape, where + ".shape");
-  check(plan.data, where + ".data");
-  check_eof(plan.eof, plan.shape.blocks, where + ".eof");
+  check(plan.shape, at(where, "shape"));
+  check(plan.data, at(where, "data"));
+  check_eof(plan.eof, plan.shape.blocks, at(where, "eof"));
   for (std::size_t i = 0; i < plan.choices.size(); ++i) {
     const RuleChoice& choice = plan.choices[i];
-    const std::string path = where + ".choices[" + std::to_string(i) + "]";
-    check_eof(choice.eof, plan.shape.blocks, path + ".eof");
-    check_eof(choice.high, plan.shape.blocks, path + ".high");
-    if (choice.low > choice.high) refuse(path + ".low", "expected at most high, got " + std::to_string(choice.low));
+    const std::string path = at(where, "choices") + "[" + std::to_string(i) + "]";
+    check_eof(choice.eof, plan.shape.blocks, at(path, "eof"));
+    check_eof(choice.high, plan.shape.blocks, at(path, "high"));
+    if (choice.low > choice.high)
+      refuse(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
   }
-  check_candidates(plan, where + ".candidates");
+  check_candidates(plan, at(where, "candidates"));
 }
 
 void check(const RunRecord& record, const std::string& where) {
   check_ranges(record, where);
-  if (!record.options.is_object()) refuse(where + ".options", "expected an object");
-  check(record.plan, where + ".plan");
+  if (!record.options.is_object()) refuse(at(where, "options"), "expected an object");
+  check(record.plan, at(where, "plan"));
   for (std::size_t i = 1; i < record.evaluations.size(); ++i) {
     if (record.evaluations[i - 1].step <= record.evaluations[i].step) continue;
-    refuse(where + ".evaluations[" + std::to_string(i) + "].step",
-           "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) + ", got " +
-               std::to_string(record.evaluations[i].step));
+    refuse(at(where, "evaluations") + "[" + std::to_string(i) + "].step",
+           "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) +
+               ", got " + std::to_string(record.evaluations[i].step));
   }
 }
 

@@ -1,5 +1,5 @@
-// How many floating-point operations does a step take? Counted from shapes, 2 per multiply-add. Recomputation, norms,
-// activations, softmax and the optimizer's element-wise work are not counted.
+// How many floating-point operations does a step take? Counted from shapes, 2 per multiply-add.
+// Recomputation, norms, activations, softmax and the optimizer's element-wise work are not counted.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +21,18 @@ struct BatchShape {
 BatchShape mean_batch(const types::DataShape& data);
 BatchShape dev_batch(const types::DataShape& data);
 
-// Forward pass of block `index` for one batch: 2 per weight and token, and causal attention counted exactly:
-// Q·K and A·V over the T(T+1)/2 pairs of a row, each 2·D per pair, so 2·D·(T+1) per token
+// Forward pass of block `index` for one batch: 2 per weight and token, and causal attention counted
+// exactly: Q·K and A·V over the T(T+1)/2 pairs of a row, each 2·D per pair, so 2·D·(T+1) per token
 // (D = heads × head size taken as the hidden size).
-double block_forward_flops(const types::ModelShape& shape, std::int64_t index, const BatchShape& batch);
+double block_forward_flops(const types::ModelShape& shape, std::int64_t index,
+                           const BatchShape& batch);
 
-// One forward-backward pass at this eof-layer. Backward is twice the forward: the gradient to the input and that to
-// the weight (2 each per weight and token). The head costs 2·D·V forward and 2·D·V for the gradient to the
-// state per supervised token, and 2·D·V more where its weight is trained (eof 0).
-types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof, const BatchShape& batch);
+// One forward-backward pass at this eof-layer. Backward is twice the forward: the gradient to the
+// input and that to the weight (2 each per weight and token). The head costs 2·D·V forward and
+// 2·D·V for the gradient to the state per supervised token, and 2·D·V more where its weight is
+// trained (eof 0).
+types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof,
+                                 const BatchShape& batch);
 
 // One evaluation: all blocks and the head, forward only.
 double evaluation_flops(const types::ModelShape& shape, const BatchShape& batch);

@@ -13,38 +13,42 @@ namespace salf::policy {
 
 struct PlanInputs {
   types::Budget budget;
-  types::DataShape data;          // of one epoch and one dev evaluation, at these batch options
+  types::DataShape data;  // of one epoch and one dev evaluation, at these batch options
   types::MeasuredCost cost;
   types::Rule rule = types::Rule::kBudget;
   types::Measure measure = types::Measure::kCosine;
   RuleParameters parameters;
-  std::int64_t min_steps = 50;    // optimizer steps below which a depth is not worth having
-  double max_epochs = 3.0;        // more budget than this many epochs goes to depth, then stays unused
+  std::int64_t min_steps = 50;  // optimizer steps below which a depth is not worth having
+  double max_epochs = 3.0;  // more budget than this many epochs goes to depth, then stays unused
   std::int64_t batch_tokens = 1024;
   std::int64_t pack = 0;
   std::int64_t accumulate = 1;
-  double spent_seconds = 0.0;     // of the budget, before training: loading, analysis, timing
+  double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
   double spent_flops = 0.0;
   std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
 };
 
-// Share of a time budget that is left unused, so that a machine that slows down a little does not break the promise.
+// Share of a time budget that is left unused, so that a machine that slows down a little does not
+// break the promise.
 inline constexpr double kTimeMargin = 0.04;
 
-// Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations (more as long as
-// they take no more than a tenth of the budget) and saving; budgets in FLOPs and shares likewise, without a
-// margin. Rule::kBudget starts at max-gain's eof-layer and moves towards the shallow blocks while the budget pays for
-// min_steps (or for max_epochs, if that is less). Budgets in tokens, steps and epochs are the number of steps
-// itself, whatever they cost, so there the start is the choice. When not even the start (or the depth of another
-// rule) fits, smallest_budget is set: the smallest that works for it.
-// Throws Error(kUsage) for rules that do not fit the model, Error(kBadInput) when there is no training batch.
+// Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations
+// (more as long as they take no more than a tenth of the budget) and saving; budgets in FLOPs and
+// shares likewise, without a margin. Rule::kBudget starts at max-gain's eof-layer and moves towards
+// the shallow blocks while the budget pays for min_steps (or for max_epochs, if that is less).
+// Budgets in tokens, steps and epochs are the number of steps itself, whatever they cost, so there
+// the start is the choice. When not even the start (or the depth of another rule) fits,
+// smallest_budget is set: the smallest that works for it. Throws Error(kUsage) for rules that do
+// not fit the model, Error(kBadInput) when there is no training batch.
 types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs);
 
 // FLOPs that a budget in FLOPs or a share of full fine-tuning stands for.
 double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs);
 
-// How many documents one dev evaluation may have, so that it takes at most 2.5 % of a time budget: all of them, or
-// fewer, but at least 16. `all`: documents of the dev split; seconds_per_document from the measured cost.
-std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document, double budget_seconds);
+// How many documents one dev evaluation may have, so that it takes at most 2.5 % of a time budget:
+// all of them, or fewer, but at least 16. `all`: documents of the dev split; seconds_per_document
+// from the measured cost.
+std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document,
+                                      double budget_seconds);
 
 }  // namespace salf::policy

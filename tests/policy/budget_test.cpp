@@ -1,0 +1,246 @@
+#include "salf/policy/budget.h"
+
+#include "salf/types/budget.h"
+#include "salf/types/validate.h"
+#include "support/sample_documents.h"
+
+namespace salf::policy {
+namespace {
+
+using support::expect_error;
+using types::BudgetUnit;
+using types::Rule;
+
+constexpr std::int64_t kStart = 20;  // max-gain's layer of profile()
+
+types::LayerProfile profile() {
+  return support::sample_profile(support::curve_with_drop(30, kStart));
+}
+
+PlanInputs inputs(const std::string& budget) {
+  PlanInputs inputs;
+  inputs.budget = types::parse_budget(budget);
+  inputs.data = support::sample_data();
+  inputs.cost = support::sample_cost();
+  inputs.spent_seconds = 20.0;
+  return inputs;
+}
+
+// What the plan predicts of the budget's own quantity.
+double predicted(const types::FreezePlan& plan) {
+  switch (plan.budget.unit) {
+    case BudgetUnit::kSeconds:
+      return plan.predicted_seconds.total();
+    case BudgetUnit::kTokens:
+      return static_cast<double>(plan.tokens);
+    case BudgetUnit::kSteps:
+      return static_cast<double>(plan.steps);
+    case BudgetUnit::kEpochs:
+      return plan.epochs;
+    default:
+      return plan.predicted_flops.total();
+  }
+}
+
+double limit(const types::FreezePlan& plan, const PlanInputs& asked) {
+  const bool flops =
+      plan.budget.unit == BudgetUnit::kFlops || plan.budget.unit == BudgetUnit::kShare;
+  return flops ? budget_flops(plan.shape, asked) : plan.budget.amount;
+}
+
+TEST(Planner, AShortBudgetKeepsMaxGainsLayerAndALongOneReachesTheShallowBlocks) {
+  const auto profile_of_test = profile();
+  // A step at eof 20: about 4.4 s; full tuning: about 8 s.
+  const auto small = make_plan(profile_of_test, inputs("260s"));
+  EXPECT_EQ(small.eof, kStart);
+  EXPECT_FALSE(small.smallest_budget.has_value());
+  const auto large = make_plan(profile_of_test, inputs("2h"));
+  EXPECT_EQ(large.eof, 0);
+  EXPECT_LE(large.steps, 450);
+}
+
+TEST(Planner, TheChoiceIsTheShallowestThatPaysForTheSteps) {
+  for (const char* budget : {"5m", "6m", "7m", "8m", "9m"}) {
+    SCOPED_TRACE(budget);
+    const auto plan = make_plan(profile(), inputs(budget));
+    const auto& candidates = plan.candidates;
+    ASSERT_EQ(candidates.size(), 30U);
+    const auto at = static_cast<std::size_t>(plan.eof);
+    EXPECT_LE(plan.eof, kStart);
+    EXPECT_TRUE(candidates[at].fits);
+    EXPECT_GE(plan.steps, 50);
+    if (plan.eof > 0) {
+      EXPECT_FALSE(candidates[at - 1].fits);
+      EXPECT_LT(candidates[at - 1].steps, 50);
+    }
+  }
+}
+
+TEST(Planner, NeverPlansMoreThanTheBudget) {
+  const auto profile_of_test = profile();
+  core::Random random(5, "budgets");
+  const char* const units[] = {"s", "%", "TFLOP", "tokens", "steps", "epochs"};
+  for (int i = 0; i < 600; ++i) {
+    const std::string unit = units[i % 6];
+    const double size = std::exp(8.0 * random.uniform());
+    PlanInputs asked =
+        inputs(std::to_string(static_cast<std::int64_t>(std::ceil(size * 20.0))) + unit);
+    asked.accumulate = static_cast<std::int64_t>(1 + random.below(5));
+    asked.rule = i % 4 == 0 ? Rule::kMinDeviation : Rule::kBudget;
+    const auto plan = make_plan(profile_of_test, asked);
+    SCOPED_TRACE(types::format_budget(asked.budget));
+    types::check(plan, "plan");
+    if (plan.smallest_budget) continue;
+    EXPECT_LE(predicted(plan), limit(plan, asked) * (1.0 + 1e-9) + 0.5);
+    EXPECT_GE(plan.steps, 1);
+  }
+}
+
+TEST(Planner, MoreBudgetNeverFreezesDeeper) {
+  const auto profile_of_test = profile();
+  for (const char* unit : {"s", "%", "TFLOP"}) {
+    std::int64_t last = kStart;
+    for (int amount = 1; amount < 3000; amount = amount * 21 / 20 + 1) {
+      const auto plan = make_plan(profile_of_test, inputs(std::to_string(amount) + unit));
+      EXPECT_LE(plan.eof, last) << amount << unit;
+      last = plan.eof;
+    }
+    EXPECT_EQ(last, 0) << unit;
+  }
+}
+
+TEST(Planner, TheSmallestBudgetWorksAlsoAsText) {
+  const auto profile_of_test = profile();
+  for (const char* unit : {"s", "%", "TFLOP", "tokens", "epochs"}) {
+    for (const std::int64_t accumulate : {1, 4, 200}) {
+      for (const Rule rule : {Rule::kBudget, Rule::kFraction}) {
+        PlanInputs asked = inputs(std::string("1") + unit);
+        asked.budget.amount = std::min(asked.budget.amount, unit[0] == 'e' ? 1e-3 : 1e12);
+        asked.accumulate = accumulate;
+        asked.rule = rule;
+        SCOPED_TRACE(std::string(unit) + " " + std::to_string(accumulate));
+        const auto plan = make_plan(profile_of_test, asked);
+        ASSERT_TRUE(plan.smallest_budget.has_value());
+        EXPECT_NE(plan.reason, "");
+        asked.budget = types::parse_budget(types::format_budget(*plan.smallest_budget));
+        EXPECT_FALSE(make_plan(profile_of_test, asked).smallest_budget.has_value())
+            << types::format_budget(asked.budget);
+        asked.budget.amount = 0.8 * plan.smallest_budget->amount;
+        EXPECT_TRUE(make_plan(profile_of_test, asked).smallest_budget.has_value());
+      }
+    }
+  }
+}
+
+TEST(Planner, MoreThanTheEpochsGoesToDepthAndThenStaysUnused) {
+  const auto plan = make_plan(profile(), inputs("10h"));
+  EXPECT_EQ(plan.eof, 0);
+  EXPECT_EQ(plan.steps, 450);
+  EXPECT_DOUBLE_EQ(plan.epochs, 3.0);
+  EXPECT_THAT(plan.reason, testing::HasSubstr("unused"));
+}
+
+TEST(Planner, DataThatIsTooSmallForMinStepsIsPlannedForItsEpochs) {
+  PlanInputs asked = inputs("1h");
+  asked.accumulate = 20;  // 450 batches are 22 steps
+  const auto plan = make_plan(profile(), asked);
+  EXPECT_FALSE(plan.smallest_budget.has_value());
+  EXPECT_EQ(plan.steps, 22);
+  EXPECT_NEAR(plan.epochs, 22.0 * 20.0 / 150.0, 1e-12);
+}
+
+TEST(Planner, TheWholeShareIsFullFineTuning) {
+  const auto plan = make_plan(profile(), inputs("100%"));
+  EXPECT_EQ(plan.eof, 0);
+  EXPECT_GE(plan.steps, 440);  // a few evaluations more than the two cost some steps
+  PlanInputs asked = inputs("50%");
+  const auto half = make_plan(profile(), asked);
+  EXPECT_NEAR(half.budget_flops + half.predicted_flops.evaluation + half.predicted_flops.fixed,
+              0.5 * budget_flops(half.shape, inputs("100%")), 1.0);
+}
+
+TEST(Planner, CountedBudgetsAreTheSteps) {
+  const auto profile_of_test = profile();
+  EXPECT_EQ(make_plan(profile_of_test, inputs("20steps")).steps, 20);
+  EXPECT_EQ(make_plan(profile_of_test, inputs("7epochs")).steps, 1050);
+  EXPECT_EQ(make_plan(profile_of_test, inputs("13000tokens")).steps, 15);
+  const auto plan = make_plan(profile_of_test, inputs("20steps"));
+  EXPECT_EQ(plan.eof, kStart);
+  EXPECT_FALSE(plan.smallest_budget.has_value());
+  PlanInputs asked = inputs("3epochs");
+  asked.accumulate = 4;
+  EXPECT_EQ(make_plan(profile_of_test, asked).steps, 112);
+  EXPECT_NEAR(make_plan(profile_of_test, asked).epochs, 112.0 * 4.0 / 150.0, 1e-12);
+}
+
+TEST(Planner, AnotherRulesDepthIsKept) {
+  for (const auto& [rule, expected] :
+       {std::pair{Rule::kMaxGain, kStart}, std::pair{Rule::kFixed, std::int64_t{7}},
+        std::pair{Rule::kFraction, std::int64_t{15}}}) {
+    PlanInputs asked = inputs("2h");
+    asked.rule = rule;
+    asked.parameters.fixed = 7;
+    const auto plan = make_plan(profile(), asked);
+    EXPECT_EQ(plan.eof, expected);
+    EXPECT_EQ(plan.rule, rule);
+  }
+}
+
+TEST(Planner, ReportsTheStabilityOfWhatItChose) {
+  const auto plan = make_plan(profile(), inputs("8m"));
+  ASSERT_FALSE(plan.choices.empty());
+  EXPECT_EQ(plan.choices.back().rule, Rule::kBudget);
+  EXPECT_EQ(plan.choices.back().eof, plan.eof);
+  EXPECT_DOUBLE_EQ(plan.choices.back().stability, 1.0);
+}
+
+TEST(Planner, EvaluationsTakeATenthAtMostButForTheTwo) {
+  const auto cheap = make_plan(profile(), inputs("1h"));
+  EXPECT_GT(cheap.evaluations, 2);
+  EXPECT_LE(cheap.predicted_seconds.evaluation, 360.0);
+  PlanInputs asked = inputs("10m");
+  asked.data.dev_padded_tokens *= 20;
+  asked.data.dev_supervised_tokens *= 20;
+  EXPECT_EQ(make_plan(profile(), asked).evaluations, 2);
+  asked.data.dev_documents = asked.data.dev_padded_tokens = asked.data.dev_supervised_tokens = 0;
+  EXPECT_EQ(make_plan(profile(), asked).evaluations, 0);
+}
+
+TEST(Planner, SecondsAlreadySpentArePartOfTheBudget) {
+  PlanInputs asked = inputs("8m");
+  const auto early = make_plan(profile(), asked);
+  asked.spent_seconds += 100.0;
+  const auto late = make_plan(profile(), asked);
+  EXPECT_GE(late.eof, early.eof);
+  EXPECT_LE(late.predicted_seconds.total(), 480.0);
+  EXPECT_GE(late.predicted_seconds.fixed, 120.0);
+}
+
+TEST(Planner, AnExplicitLearningRateIsKept) {
+  PlanInputs asked = inputs("8m");
+  asked.learning_rate = 7e-5;
+  EXPECT_DOUBLE_EQ(make_plan(profile(), asked).learning_rate, 7e-5);
+}
+
+TEST(Planner, NamesEveryBadInputAtOnce) {
+  PlanInputs asked = inputs("8m");
+  asked.accumulate = 0;
+  asked.min_steps = 0;
+  asked.cost = {};
+  expect_error(ErrorKind::kUsage, {"--accumulate", "--min-steps", "measured"},
+               [&] { make_plan(profile(), asked); });
+  asked = inputs("8m");
+  asked.data.batches = 0;
+  expect_error(ErrorKind::kBadInput, {"no batch"}, [&] { make_plan(profile(), asked); });
+}
+
+TEST(Planner, DevDocumentsForAShareOfTheBudget) {
+  EXPECT_EQ(affordable_dev_documents(500, 0.01, 180.0), 450);
+  EXPECT_EQ(affordable_dev_documents(300, 0.01, 180.0), 300);
+  EXPECT_EQ(affordable_dev_documents(300, 10.0, 180.0), 16);
+  EXPECT_EQ(affordable_dev_documents(8, 10.0, 180.0), 8);
+  EXPECT_EQ(affordable_dev_documents(300, 0.0, 180.0), 300);
+}
+
+}  // namespace
+}  // namespace salf::policy

@@ -1,0 +1,146 @@
+// Every document comes back from its file as it was written, and surprises in a file are refused.
+#include <filesystem>
+#include <limits>
+
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+#include "salf/types/validate.h"
+#include "support/sample_documents.h"
+
+namespace salf::types {
+namespace {
+
+class Documents : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ =
+        std::filesystem::path(testing::TempDir()) / (std::string("salf_types_") + test->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::filesystem::path file() const { return folder_ / "document.json"; }
+
+  // Writes `value`, lets `change` break the JSON, and puts that in the file.
+  template <class T, class Change>
+  void write_changed(const T& value, const Change& change) const {
+    core::write_document(file(), value);
+    core::Json json = core::read_json_file(file());
+    change(json);
+    core::write_json_file(file(), json);
+  }
+
+  std::filesystem::path folder_;
+};
+
+LayerProfile profile() {
+  LayerProfile profile = support::sample_profile(support::curve_with_drop(6, 3));
+  profile.seed = std::numeric_limits<std::uint64_t>::max();
+  profile.provenance.created = "2026-11-24T00:00:00Z";
+  ScalingLaw law;
+  law.found = true;
+  law.share.assign(7, 0.5);
+  profile.scaling_laws = {law};
+  return profile;
+}
+
+FreezePlan plan() {
+  FreezePlan plan;
+  plan.shape = support::sample_shape(6);
+  plan.data = support::sample_data();
+  plan.cost = support::sample_cost();
+  plan.eof = 3;
+  plan.reason = "a \"reason\" with ünïcode";
+  RuleChoice choice;
+  choice.eof = 3;
+  choice.stability = 0.9;
+  choice.low = 2;
+  choice.high = 5;
+  plan.choices = {choice};
+  plan.budget = {180.0, BudgetUnit::kSeconds};
+  plan.batch_tokens = 1024;
+  plan.steps = 120;
+  plan.epochs = 0.8;
+  plan.learning_rate = 3e-4;
+  plan.predicted_seconds.backward = 1.0 / 3.0;
+  plan.smallest_budget = Budget{240.0, BudgetUnit::kSeconds};
+  for (std::int64_t eof = 0; eof < 6; ++eof) {
+    Candidate candidate;
+    candidate.eof = eof;
+    candidate.fits = eof > 2;
+    plan.candidates.push_back(candidate);
+  }
+  return plan;
+}
+
+RunRecord record() {
+  RunRecord record;
+  record.options["learning_rate"] = 1e-4;
+  record.options["nested"]["anything"] = {1, 2, 3};
+  record.plan = plan();
+  record.status = RunStatus::kStoppedEarly;
+  record.steps = 100;
+  record.cooldown_start_step = 80;
+  record.evaluations = {{0, 3.5, 0.1, 1.0}, {100, 2.5, 0.1, 1.0}};
+  record.before = record.evaluations.front();
+  record.best = record.evaluations.back();
+  return record;
+}
+
+TEST_F(Documents, ProfileComesBack) {
+  core::write_document(file(), profile());
+  EXPECT_EQ(core::to_json(read_profile(file())), core::to_json(profile()));
+}
+
+TEST_F(Documents, PlanComesBack) {
+  core::write_document(file(), plan());
+  EXPECT_EQ(core::to_json(read_plan(file())), core::to_json(plan()));
+}
+
+TEST_F(Documents, RunComesBackWithItsOptions) {
+  core::write_document(file(), record());
+  const RunRecord again = read_run(file());
+  EXPECT_EQ(core::to_json(again), core::to_json(record()));
+  EXPECT_EQ(again.options.at("nested").at("anything").size(), 3U);
+  EXPECT_FALSE(again.after.has_value());
+}
+
+TEST_F(Documents, AnErrorThatIsNotKnownIsNull) {
+  RunRecord one = record();
+  one.evaluations.back().standard_error = std::nan("");
+  core::write_document(file(), one);
+  EXPECT_TRUE(std::isnan(read_run(file()).evaluations.back().standard_error));
+}
+
+TEST_F(Documents, RefusesANewerSchemaAndAnotherDocument) {
+  write_changed(profile(), [](core::Json& json) { json["schema"] = "salf.profile/2"; });
+  support::expect_error(ErrorKind::kBadInput, {file().string(), "newer"},
+                        [&] { read_profile(file()); });
+  core::write_document(file(), plan());
+  support::expect_error(ErrorKind::kBadInput, {file().string(), "salf.plan/1"},
+                        [&] { read_profile(file()); });
+}
+
+TEST_F(Documents, RefusesUnknownKeysByPath) {
+  write_changed(plan(), [](core::Json& json) { json["shape"]["layers"] = 3; });
+  support::expect_error(ErrorKind::kBadInput, {"shape", "layers"}, [&] { read_plan(file()); });
+  write_changed(record(), [](core::Json& json) { json["evaluations"][1]["los"] = 3; });
+  support::expect_error(ErrorKind::kBadInput, {"evaluations[1]", "los"}, [&] { read_run(file()); });
+}
+
+TEST_F(Documents, RefusesWrongTypesByPath) {
+  write_changed(profile(), [](core::Json& json) { json["deviations"][0]["gain"][2] = "0.1"; });
+  support::expect_error(ErrorKind::kBadInput, {"deviations[0].gain[2]", "a number"},
+                        [&] { read_profile(file()); });
+  write_changed(plan(), [](core::Json& json) { json["rule"] = "deepest"; });
+  support::expect_error(ErrorKind::kBadInput, {"document.json: rule", "max-gain"},
+                        [&] { read_plan(file()); });
+  write_changed(plan(), [](core::Json& json) { json["steps"] = 1.5; });
+  support::expect_error(ErrorKind::kBadInput, {"document.json: steps", "whole number"},
+                        [&] { read_plan(file()); });
+}
+
+}  // namespace
+}  // namespace salf::types
