@@ -2,17 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
-#include "salf/data/tokenizer_json.h"
+#include "tokenizer_files.h"
 
 namespace salf::data {
 namespace {
@@ -21,65 +17,15 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Ids = std::vector<std::int64_t>;
-
-std::filesystem::path golden(const std::string& name) {
-  return std::filesystem::path(SALF_TEST_DATA) / "tokenizer" / name;
-}
-
-json read_json(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return json::parse(file);
-}
-
-// A folder of its own for each test.
-class TokenizerFiles : public testing::Test {
- protected:
-  TokenizerFiles() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              ("salf_tokenizer_" + std::to_string(::getpid()) + "_" + info->name());
-    std::filesystem::create_directories(folder_);
-  }
-  ~TokenizerFiles() override { std::filesystem::remove_all(folder_); }
-
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
-  std::unique_ptr<Tokenizer> load(const std::string& text) const {
-    write("tokenizer.json", text);
-    return load_tokenizer(folder_ / "tokenizer.json");
-  }
-  std::unique_ptr<Tokenizer> load(const json& file) const { return load(file.dump()); }
-  // The message of the error, which must be a bad input and name the file.
-  std::string refusal(const std::string& text) const {
-    try {
-      load(text);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::kBadInput) << error.what();
-      EXPECT_THAT(error.what(), HasSubstr("tokenizer"));
-      return error.what();
-    }
-    return "accepted";
-  }
-  // gpt2's file with the value at a JSON pointer replaced.
-  std::string refusal(const std::string& pointer, const json& value) const {
-    json file = read_json(golden("gpt2/tokenizer.json"));
-    file[json::json_pointer(pointer)] = value;
-    return refusal(file.dump());
-  }
-
-  std::filesystem::path folder_;
-};
-
 using TokenizerReader = TokenizerFiles;
 using TokenizerOptions = TokenizerFiles;
-using GgufTokenizerJson = TokenizerFiles;
 
 class TokenizerGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(TokenizerGolden, IdsEqualHuggingFace) {
-  const auto tokenizer = load_tokenizer(golden(std::string(GetParam()) + "/tokenizer.json"));
-  const json expected = read_json(golden("ids.json"));
+  const auto tokenizer =
+      load_tokenizer(golden_tokenizer(std::string(GetParam()) + "/tokenizer.json"));
+  const json expected = read_json(golden_tokenizer("ids.json"));
   const json& lines = expected["lines"];
   const json& ids = expected["ids"][GetParam()];
   ASSERT_EQ(lines.size(), ids.size());
@@ -93,8 +39,8 @@ INSTANTIATE_TEST_SUITE_P(Rules, TokenizerGolden,
                          testing::Values("gpt2", "smollm", "llama3", "qwen2", "mixed"));
 
 TEST(Tokenizer, DecodeGivesTheTextBack) {
-  const auto tokenizer = load_tokenizer(golden("llama3/tokenizer.json"));
-  const json lines = read_json(golden("ids.json"))["lines"];
+  const auto tokenizer = load_tokenizer(golden_tokenizer("llama3/tokenizer.json"));
+  const json lines = read_json(golden_tokenizer("ids.json"))["lines"];
   std::size_t checked = 0;
   for (const json& line : lines) {
     const auto text = line.get<std::string>();
@@ -107,7 +53,7 @@ TEST(Tokenizer, DecodeGivesTheTextBack) {
 }
 
 TEST(Tokenizer, LongRunsAndWordsTakeNoMoreThanTheirLength) {
-  const auto tokenizer = load_tokenizer(golden("qwen2/tokenizer.json"));
+  const auto tokenizer = load_tokenizer(golden_tokenizer("qwen2/tokenizer.json"));
   const std::size_t length = 200000;
   for (const char* unit : {" ", "\n", "a", "ab", "1", "\xE3\x80\x80", "\xE6\x97\xA5", " \n", "!"}) {
     std::string text;
@@ -118,8 +64,8 @@ TEST(Tokenizer, LongRunsAndWordsTakeNoMoreThanTheirLength) {
 }
 
 TEST(Tokenizer, ThreadsGetTheSameIds) {
-  const auto tokenizer = load_tokenizer(golden("smollm/tokenizer.json"));
-  const json lines = read_json(golden("ids.json"))["lines"];
+  const auto tokenizer = load_tokenizer(golden_tokenizer("smollm/tokenizer.json"));
+  const json lines = read_json(golden_tokenizer("ids.json"))["lines"];
   const auto encode_all = [&] {
     std::vector<Ids> all;
     for (const json& line : lines) all.push_back(tokenizer->encode(line.get<std::string>()));
@@ -134,7 +80,7 @@ TEST(Tokenizer, ThreadsGetTheSameIds) {
 }
 
 TEST(Tokenizer, RefusesInvalidUtf8AndUnknownIds) {
-  const auto tokenizer = load_tokenizer(golden("gpt2/tokenizer.json"));
+  const auto tokenizer = load_tokenizer(golden_tokenizer("gpt2/tokenizer.json"));
   EXPECT_THROW(tokenizer->encode("ab\xC3"), Error);
   EXPECT_THROW(tokenizer->encode("\xED\xA0\x80"), Error);  // a surrogate
   EXPECT_THROW(tokenizer->decode({-1}), Error);
@@ -142,7 +88,7 @@ TEST(Tokenizer, RefusesInvalidUtf8AndUnknownIds) {
 }
 
 TEST(Tokenizer, HashIsTheFiles) {
-  const auto path = golden("gpt2/tokenizer.json");
+  const auto path = golden_tokenizer("gpt2/tokenizer.json");
   EXPECT_EQ(load_tokenizer(path)->hash(), core::sha256_file(path));
 }
 
@@ -309,7 +255,7 @@ TEST_F(TokenizerReader, RefusesPatternsThatWouldMeanSomethingElse) {
 
 TEST_F(TokenizerReader, NamesBrokenFiles) {
   EXPECT_THAT(refusal("", json()), HasSubstr("expected an object"));
-  const std::string whole = read_json(golden("gpt2/tokenizer.json")).dump();
+  const std::string whole = read_json(golden_tokenizer("gpt2/tokenizer.json")).dump();
   EXPECT_THAT(refusal(whole.substr(0, whole.size() / 2)), HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal(std::string()), HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal("{\"model\":\"\xFF\"}"), HasSubstr("not valid JSON"));
@@ -322,91 +268,6 @@ TEST_F(TokenizerReader, NamesBrokenFiles) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kIo);
   }
-}
-
-// The golden tokenizer of a rule, as a GGUF file holds it.
-GgufTokenizer as_gguf(const std::string& rule, const std::string& pre) {
-  const json file = read_json(golden(rule + "/tokenizer.json"));
-  GgufTokenizer gguf;
-  const std::size_t count = file["model"]["vocab"].size();
-  gguf.tokens.resize(count);
-  gguf.token_types.assign(count, 1);
-  for (const auto& [token, id] : file["model"]["vocab"].items())
-    gguf.tokens[id.get<std::size_t>()] = token;
-  for (const json& merge : file["model"]["merges"]) {
-    gguf.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
-  }
-  gguf.token_types[0] = gguf.token_types[1] = 3;
-  gguf.pre = pre;
-  gguf.bos = 0;
-  gguf.eos = 1;
-  return gguf;
-}
-
-TEST_F(GgufTokenizerJson, GivesTheIdsOfTheTokenizerItCameFrom) {
-  const json expected = read_json(golden("ids.json"));
-  for (const auto& [rule, pre] : {std::pair("gpt2", "gpt-2"), std::pair("smollm", "smollm"),
-                                  std::pair("llama3", "llama-bpe"), std::pair("qwen2", "qwen2")}) {
-    const TokenizerJson made = make_tokenizer_json(as_gguf(rule, pre));
-    write("tokenizer_config.json", made.config);
-    const auto tokenizer = load(made.tokenizer);
-    EXPECT_EQ(tokenizer->eos_id(), 1);
-    EXPECT_FALSE(tokenizer->add_bos());
-    std::size_t compared = 0;
-    for (std::size_t i = 0; i < expected["lines"].size(); ++i) {
-      const auto line = expected["lines"][i].get<std::string>();
-      if (line.find_first_of("[<") != std::string::npos) continue;  // its added tokens are others
-      EXPECT_EQ(tokenizer->encode(line), expected["ids"][rule][i].get<Ids>())
-          << rule << " " << line;
-      ++compared;
-    }
-    EXPECT_GT(compared, 15U);
-    EXPECT_THAT(tokenizer->encode("<|im_start|>"), ElementsAre(0));
-  }
-}
-
-TEST_F(GgufTokenizerJson, BeginsWithBosWhereTheFileSaysSo) {
-  GgufTokenizer gguf = as_gguf("llama3", "llama-bpe");
-  gguf.add_bos = true;
-  const TokenizerJson made = make_tokenizer_json(gguf);
-  const auto tokenizer = load(made.tokenizer);  // the template alone
-  EXPECT_EQ(tokenizer->bos_id(), 0);
-  EXPECT_TRUE(tokenizer->add_bos());
-  gguf.bos.reset();
-  EXPECT_THROW(make_tokenizer_json(gguf), Error);
-}
-
-TEST(GgufTokenizer, RefusesWhatDoesNotFit) {
-  const auto refusal = [](const std::function<void(GgufTokenizer&)>& change) -> std::string {
-    GgufTokenizer gguf = as_gguf("gpt2", "gpt-2");
-    change(gguf);
-    try {
-      make_tokenizer_json(gguf);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::kBadInput);
-      return error.what();
-    }
-    return "accepted";
-  };
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.pre = "viking"; }), HasSubstr("known: gpt-2, smollm"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.token_types.pop_back(); }),
-              HasSubstr("token_type: expected one for each"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.token_types[2] = 9; }), HasSubstr("token_type[2]"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.tokens[7] = gguf.tokens[8]; }),
-              HasSubstr("occurs twice"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.tokens[7] = "\xFF"; }),
-              HasSubstr("tokens[7]: not valid UTF-8"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.merges[3] = "nowhere b"; }),
-              HasSubstr("model.merges[3]"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.eos = 1 << 30; }), HasSubstr("eos_token_id"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.bos = -1; }), HasSubstr("bos_token_id"));
-  EXPECT_THAT(refusal([](auto& gguf) {
-                gguf.tokens.clear();
-                gguf.token_types.clear();
-                gguf.bos.reset();
-                gguf.eos.reset();
-              }),
-              HasSubstr("the vocabulary is empty"));
 }
 
 }  // namespace
