@@ -266,18 +266,20 @@ class Planner {
                                          " of " + std::to_string(shape_.blocks) + " are frozen";
     if (inputs_.rule != types::Rule::kBudget) {
       return frozen + ": rule " + core::enum_to_string(inputs_.rule) + why(inputs_.rule) +
-             after_cap(plan);
+             (plan.smallest_budget ? ", but the budget does not pay for " +
+                                         std::to_string(counts_ ? 1 : required_) + " steps there"
+                                   : after_cap(plan));
     }
     const std::string from =
         start == 0 ? "no block lowers the deviation clearly, so the search starts at 0"
                    : "the deviation falls most in block " + std::to_string(start - 1) +
                          " (max-gain, eof-layer " + std::to_string(start) + ")";
-    if (counts_)
+    if (counts_ && !plan.smallest_budget)
       return frozen + ": " + from + ", and a budget in " + core::enum_to_string(plan.budget.unit) +
              " does not depend on depth";
     if (plan.smallest_budget)
       return frozen + ": " + from + ", but the budget does not pay for " +
-             std::to_string(required_) + " steps there";
+             std::to_string(counts_ ? 1 : required_) + " steps there";
     if (plan.eof == 0)
       return frozen + ": " + from + ", and the budget pays for " + std::to_string(plan.steps) +
              " steps of full fine-tuning" + after_cap(plan);

@@ -40,9 +40,9 @@ constexpr std::array kUnits = {
     UnitName{"step", BudgetUnit::kSteps, 1.0},      UnitName{"epoch", BudgetUnit::kEpochs, 1.0},
 };
 
-constexpr std::string_view kLaterUnits[] = {"j",     "kj",  "mj",  "wh",     "kwh",
-                                            "joule", "usd", "eur", "gbp",    "jpy",
-                                            "cent",  "$",   "€",   "dollar", "euro"};
+constexpr std::array<std::string_view, 15> kLaterUnits = {"j",     "kj",  "mj",  "wh",     "kwh",
+                                                          "joule", "usd", "eur", "gbp",    "jpy",
+                                                          "cent",  "$",   "€",   "dollar", "euro"};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& problem) {
   throw Error(ErrorKind::kUsage,

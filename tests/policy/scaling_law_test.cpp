@@ -40,7 +40,7 @@ TEST(ScalingLaw, ItsIntervalHoldsTheExponent) {
     auto noisy = exact;
     core::Random random(seed, "noise");
     for (double& value : noisy) value += 0.01 * random.normal();
-    const auto law = fit_scaling_law(support::sample_deviation(noisy, 0.01, 100, seed));
+    const auto law = fit_scaling_law(support::sample_deviation(noisy, 0.01, 60, seed));
     EXPECT_LT(law.b_low, law.b_high);
     if (law.b_low <= 0.7 && 0.7 <= law.b_high) ++held;
   }

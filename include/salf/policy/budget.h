@@ -34,15 +34,25 @@ inline constexpr double kTimeMargin = 0.04;
 
 // Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations
 // (more as long as they take no more than a tenth of the budget) and saving; budgets in FLOPs and
-// shares likewise, without a margin. Rule::kBudget starts at max-gain's eof-layer and moves towards
-// the shallow blocks while the budget pays for min_steps (or for max_epochs, if that is less).
-// Budgets in tokens, steps and epochs are the number of steps itself, whatever they cost, so there
-// the start is the choice. When not even the start (or the depth of another rule) fits,
-// smallest_budget is set: the smallest that works for it. Throws Error(kUsage) for rules that do
-// not fit the model, Error(kBadInput) when there is no training batch.
+// shares likewise, without a margin. An optimizer step takes `accumulate` mean batches and goes on
+// into the next epoch.
+//
+// Rule::kBudget starts at max-gain's eof-layer and moves towards the shallow blocks while the
+// budget pays for min_steps (or for max_epochs, if that is less). No more than max_epochs are
+// planned: more budget goes to depth, then stays unused. Budgets in tokens, steps and epochs are
+// the number of steps itself (rounded down to whole steps), whatever they cost: neither min_steps
+// nor max_epochs applies, and the start is the choice. choices ends with that of the rule in use,
+// where it is not one of the three of all_choices.
+//
+// When not even the start (or the depth of another rule) fits, smallest_budget is set: the smallest
+// in the same unit that works for it, rounded up (a time 5 % more, since analysis takes a little
+// longer at another try), and the plan's steps are what the budget does pay for.
+// Throws Error(kUsage) for inputs out of range, all of them at once, and for rules that do not fit
+// the model; Error(kBadInput) when there is no training batch.
 types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs);
 
-// FLOPs that a budget in FLOPs or a share of full fine-tuning stands for.
+// FLOPs that a budget in FLOPs or a share stands for: the share is of a whole run of full
+// fine-tuning for max_epochs with its two evaluations.
 double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs);
 
 // How many documents one dev evaluation may have, so that it takes at most 2.5 % of a time budget:
