@@ -62,7 +62,7 @@ c10::Device open_device(const std::string& text) {
   const auto index = cuda_index(text);
   if (!index) {
     throw Error(ErrorKind::kUsage,
-                "device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
+                "--device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
   }
   open_cuda_library();
   const auto& hooks = at::detail::getCUDAHooks();
@@ -72,8 +72,8 @@ c10::Device open_device(const std::string& text) {
   }
   const int count = hooks.getNumGPUs();
   if (*index >= count) {
-    throw Error(ErrorKind::kUsage, "device: expected cuda:0 to cuda:" + std::to_string(count - 1) +
-                                       ", got \"" + text + "\"");
+    throw Error(ErrorKind::kIo, "--device: expected cuda:0 to cuda:" + std::to_string(count - 1) + ", got " +
+                                    text + "; this machine has no such GPU");
   }
   return c10::Device(c10::kCUDA, *index);
 }
