@@ -33,17 +33,19 @@ bool is_profile(const fs::path& path) {
 // Refuses what would be lost, before any work is done.
 void check_output(const fs::path& path, bool force) {
   const std::string name = core::printable(path.string());
-  if (fs::is_directory(path)) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
     throw Error(ErrorKind::kUsage, name + ": is a folder; --output names the file to write, such as " + name +
                                        "/profile.json");
   }
-  if (fs::exists(path) && !is_profile(path)) {
+  const bool exists = fs::exists(path, error);
+  if (exists && !is_profile(path)) {
     throw Error(ErrorKind::kUsage, name + ": holds something else than a profile and is not replaced; give another --output");
   }
-  if (fs::exists(path) && !force) {
+  if (exists && !force) {
     throw Error(ErrorKind::kUsage, name + ": exists already; --force replaces it, --output names another file");
   }
-  std::error_code error;
+  error.clear();
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
   if (error) throw Error(ErrorKind::kIo, name + ": its folder cannot be made: " + error.message());
   const core::AtomicFile trial(path);  // fails here, not after the work

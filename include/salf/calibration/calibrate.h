@@ -15,7 +15,7 @@
 namespace salf::calibration {
 
 struct CalibrationOptions {
-  std::int64_t documents = 128;
+  std::int64_t documents = 64;
   double loss_positions = 0.04;  // share of the supervised positions; 0: no loss deviation
   Positions positions = Positions::kSupervised;
   Norm norm = Norm::kFinal;
