@@ -14,7 +14,7 @@ std::string at(const std::string& where, const char* key) {
   return core::detail::member_path(where, key);
 }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& problem) {
+[[noreturn]] void refuse_document(const std::string& path, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, path + ": " + problem);
 }
 
@@ -22,20 +22,20 @@ template <class T>
 void check_length(const std::vector<T>& values, std::int64_t expected, const std::string& path) {
   const auto got = static_cast<std::int64_t>(values.size());
   if (got != expected) {
-    refuse(path, "expected " + std::to_string(expected) + " entries, got " + std::to_string(got));
+    refuse_document(path, "expected " + std::to_string(expected) + " entries, got " + std::to_string(got));
   }
 }
 
 void check_eof(std::int64_t eof, std::int64_t blocks, const std::string& path) {
   if (eof < blocks) return;
-  refuse(path, "expected 0 to " + std::to_string(blocks - 1) + " (the model has " +
+  refuse_document(path, "expected 0 to " + std::to_string(blocks - 1) + " (the model has " +
                    std::to_string(blocks) + " blocks), got " + std::to_string(eof));
 }
 
 void check_word(const std::string& word, const std::set<std::string>& known,
                 const std::string& path) {
   if (known.count(word) > 0) return;
-  refuse(path,
+  refuse_document(path,
          "expected " + core::join({known.begin(), known.end()}, " or ") + ", got \"" + word + "\"");
 }
 
@@ -53,7 +53,7 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
     const double scale =
         std::max({1.0, std::fabs(measured.deviation[i]), std::fabs(measured.deviation[i + 1])});
     if (std::fabs(drop - measured.gain[i]) <= 1e-6 * scale) continue;
-    refuse(at(where, "gain") + "[" + std::to_string(i) + "]",
+    refuse_document(at(where, "gain") + "[" + std::to_string(i) + "]",
            "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
                "] = " + core::format_number(drop) + ", got " +
                core::format_number(measured.gain[i]));
@@ -65,7 +65,7 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
   check_length(plan.candidates, plan.shape.blocks, where);
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
     if (plan.candidates[i].eof == static_cast<std::int64_t>(i)) continue;
-    refuse(where + "[" + std::to_string(i) + "].eof", "expected " + std::to_string(i) +
+    refuse_document(where + "[" + std::to_string(i) + "].eof", "expected " + std::to_string(i) +
                                                           " (candidates stand in order), got " +
                                                           std::to_string(plan.candidates[i].eof));
   }
@@ -79,20 +79,20 @@ void check(const ModelShape& shape, const std::string& where) {
   check_length(shape.block_matrix_parameters, shape.blocks, at(where, "block_matrix_parameters"));
   for (std::size_t i = 0; i < shape.block_parameters.size(); ++i) {
     if (shape.block_matrix_parameters[i] <= shape.block_parameters[i]) continue;
-    refuse(at(where, "block_matrix_parameters") + "[" + std::to_string(i) + "]",
+    refuse_document(at(where, "block_matrix_parameters") + "[" + std::to_string(i) + "]",
            "expected at most block_parameters[" + std::to_string(i) +
                "] = " + std::to_string(shape.block_parameters[i]) + ", got " +
                std::to_string(shape.block_matrix_parameters[i]));
   }
   if (shape.tied && shape.head_parameters != 0) {
-    refuse(at(where, "head_parameters"),
+    refuse_document(at(where, "head_parameters"),
            "expected 0 for a tied head, got " + std::to_string(shape.head_parameters));
   }
   const std::int64_t parts =
       std::accumulate(shape.block_parameters.begin(), shape.block_parameters.end(),
                       shape.embedding_parameters + shape.head_parameters + shape.final_parameters);
   if (shape.parameters < parts) {
-    refuse(at(where, "parameters"), "expected at least the sum of the parts, " +
+    refuse_document(at(where, "parameters"), "expected at least the sum of the parts, " +
                                         std::to_string(parts) + ", got " +
                                         std::to_string(shape.parameters));
   }
@@ -104,13 +104,13 @@ void check(const LayerProfile& profile, const std::string& where) {
   check_word(profile.positions, {"last", "supervised"}, at(where, "positions"));
   check_word(profile.norm, {"final", "none"}, at(where, "norm"));
   if (profile.deviations.empty())
-    refuse(at(where, "deviations"), "expected at least one measure, got none");
+    refuse_document(at(where, "deviations"), "expected at least one measure, got none");
   std::set<Measure> seen;
   for (std::size_t i = 0; i < profile.deviations.size(); ++i) {
     const std::string path = at(where, "deviations") + "[" + std::to_string(i) + "]";
     const Deviation& measured = profile.deviations[i];
     if (!seen.insert(measured.measure).second) {
-      refuse(at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
+      refuse_document(at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
     }
     check_deviation(measured, profile.shape.blocks, path);
   }
@@ -125,7 +125,7 @@ void check(const MeasuredCost& cost, const std::string& where) { check_ranges(co
 void check(const DataShape& data, const std::string& where) {
   check_ranges(data, where);
   if (data.real_tokens > data.padded_tokens) {
-    refuse(at(where, "real_tokens"),
+    refuse_document(at(where, "real_tokens"),
            "expected at most padded_tokens = " + std::to_string(data.padded_tokens) + ", got " +
                std::to_string(data.real_tokens));
   }
@@ -142,18 +142,18 @@ void check(const FreezePlan& plan, const std::string& where) {
     check_eof(choice.eof, plan.shape.blocks, at(path, "eof"));
     check_eof(choice.high, plan.shape.blocks, at(path, "high"));
     if (choice.low > choice.high)
-      refuse(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
+      refuse_document(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
   }
   check_candidates(plan, at(where, "candidates"));
 }
 
 void check(const RunRecord& record, const std::string& where) {
   check_ranges(record, where);
-  if (!record.options.is_object()) refuse(at(where, "options"), "expected an object");
+  if (!record.options.is_object()) refuse_document(at(where, "options"), "expected an object");
   check(record.plan, at(where, "plan"));
   for (std::size_t i = 1; i < record.evaluations.size(); ++i) {
     if (record.evaluations[i - 1].step <= record.evaluations[i].step) continue;
-    refuse(at(where, "evaluations") + "[" + std::to_string(i) + "].step",
+    refuse_document(at(where, "evaluations") + "[" + std::to_string(i) + "].step",
            "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) +
                ", got " + std::to_string(record.evaluations[i].step));
   }

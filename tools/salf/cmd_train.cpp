@@ -15,7 +15,6 @@
 #include "salf/core/signals.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
-#include "salf/policy/budget.h"
 #include "salf/train/checkpoint.h"
 #include "salf/types/validate.h"
 
@@ -188,7 +187,7 @@ class TrainRun {
                                 static_cast<double>(rows.length())})
           .total();
     };
-    inputs.budget_flops = training_flops(plan);
+    inputs.budget_flops = plan.budget_flops;
     types::RunRecord record = train::train(inputs, progress_);
     const types::RunRecord opening = opening_record(plan);
     record.provenance = opening.provenance;
@@ -198,18 +197,6 @@ class TrainRun {
     record.predicted_seconds = plan.predicted_seconds;
     record.predicted_flops = plan.predicted_flops.total();
     return record;
-  }
-
-  // What a FLOP budget leaves for the steps, after analysis and evaluations.
-  double training_flops(const types::FreezePlan& plan) const {
-    if (plan.budget.unit != types::BudgetUnit::kFlops && plan.budget.unit != types::BudgetUnit::kShare) return 0.0;
-    policy::PlanInputs inputs;
-    inputs.budget = plan.budget;
-    inputs.data = plan.data;
-    inputs.accumulate = plan.accumulate;
-    inputs.max_epochs = options_.planning.max_epochs;
-    return std::max(1.0, policy::budget_flops(plan.shape, inputs) - plan.predicted_flops.fixed -
-                             plan.predicted_flops.evaluation);
   }
 
   void save(types::RunRecord& record) {

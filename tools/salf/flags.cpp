@@ -1,59 +1,60 @@
 #include "flags.h"
 
-#include <cerrno>
+#include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <iostream>
 
 #include "salf/core/text.h"
 
 namespace salf::tools::detail {
+namespace {
 
-std::string kebab(const char* field_name) {
-  std::string text = field_name;
-  for (char& c : text) {
-    if (c == '_') c = '-';
-  }
-  return text;
-}
-
-std::string range_text(const core::Field& field) {
-  const bool low = std::isfinite(field.minimum);
-  const bool high = std::isfinite(field.maximum);
-  if (!low) return "";
-  const std::string from = core::format_number(field.minimum);
-  if (!high) return " (" + std::string(field.above_minimum ? "above " : "at least ") + from + ")";
-  return " (" + from + " … " + core::format_number(field.maximum) + ")";
-}
-
-void parse_value(const std::string& text, std::int64_t& value) {
-  errno = 0;
-  char* end = nullptr;
-  const long long parsed = std::strtoll(text.c_str(), &end, 10);
-  if (text.empty() || *end != '\0' || errno != 0) {
-    throw CLI::ValidationError("expected a whole number, got '" + text + "'");
+template <class T>
+bool parse_whole(const std::string& text, T& value) {
+  const char* const end = text.data() + text.size();
+  T parsed{};
+  const auto result = std::from_chars(text.data(), end, parsed);
+  if (result.ec != std::errc() || result.ptr != end) return false;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(parsed)) return false;
   }
   value = parsed;
+  return true;
 }
 
-void parse_value(const std::string& text, std::uint64_t& value) {
-  std::int64_t parsed = 0;
-  parse_value(text, parsed);
-  if (parsed < 0) throw CLI::ValidationError("expected a whole number from 0, got '" + text + "'");
-  value = static_cast<std::uint64_t>(parsed);
+}  // namespace
+
+std::string parse_value(const std::string& text, std::int64_t& value) {
+  return parse_whole(text, value) ? "" : "a whole number";
 }
 
-void parse_value(const std::string& text, double& value) {
-  char* end = nullptr;
-  const double parsed = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !std::isfinite(parsed)) {
-    throw CLI::ValidationError("expected a number, got '" + text + "'");
-  }
-  value = parsed;
+std::string parse_value(const std::string& text, std::uint64_t& value) {
+  return parse_whole(text, value) ? "" : "a whole number from 0";
 }
 
-void parse_value(const std::string& text, std::string& value) { value = text; }
+std::string parse_value(const std::string& text, double& value) { return parse_whole(text, value) ? "" : "a number"; }
+
+std::string parse_value(const std::string& text, std::string& value) {
+  value = text;
+  return "";
+}
+
+std::string FlagBinder::names(const core::Field& field) const {
+  const std::string flag = core::flag_name(field.name);
+  std::string names = field.name == std::string("output") ? "-o," + flag : flag;
+  const bool stands_alone = std::find(positional_.begin(), positional_.end(), field.name) != positional_.end();
+  return stands_alone ? names + "," + field.name : names;
+}
+
+std::string FlagBinder::help_text(const core::Field& field) {
+  const std::string range = core::range_text(field);
+  return field.help + (range.empty() ? "" : " (" + range + ")");
+}
+
+void FlagBinder::note(const std::string& flag, const std::string& text, const std::string& expected) {
+  if (!expected.empty()) problems_.push_back(flag + ": expected " + expected + ", got '" + core::printable(text) + "'");
+}
 
 std::string config_path(const std::vector<std::string>& arguments) {
   std::string path;
@@ -76,12 +77,13 @@ bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments) {
     std::vector<std::string> known;
     for (const CLI::Option* option : app.get_options()) known.push_back("--" + option->get_single_name());
     const std::vector<std::string> extras = app.remaining();
-    std::string message = "unknown: " + (extras.empty() ? std::string(error.what()) : core::join(extras, " "));
+    std::string message =
+        "unknown: " + core::printable(extras.empty() ? std::string(error.what()) : core::join(extras, " "));
     const std::string close = extras.empty() ? "" : core::closest(extras.front().substr(0, extras.front().find('=')), known);
     if (!close.empty()) message += "; did you mean " + close + "?";
     throw Error(ErrorKind::kUsage, message + " (" + app.get_name() + " --help lists the options)");
   } catch (const CLI::ParseError& error) {
-    throw Error(ErrorKind::kUsage, std::string(error.what()) + " (" + app.get_name() + " --help lists the options)");
+    throw Error(ErrorKind::kUsage, core::printable(error.what()) + " (" + app.get_name() + " --help lists the options)");
   }
 }
 

@@ -8,11 +8,13 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "salf/core/error.h"
 #include "salf/core/fields.h"
 #include "salf/core/json.h"
+#include "salf/core/log.h"
 
 namespace salf::tools {
 
@@ -27,26 +29,25 @@ struct CommandText {
 
 namespace detail {
 
-std::string kebab(const char* field_name);
-std::string range_text(const core::Field& field);
-// Parsers of one value; each throws CLI::ValidationError that quotes the text.
-void parse_value(const std::string& text, std::int64_t& value);
-void parse_value(const std::string& text, std::uint64_t& value);
-void parse_value(const std::string& text, double& value);
-void parse_value(const std::string& text, std::string& value);
+// Parsers of one value: "" when the text is one, else what was expected ("a whole number").
+std::string parse_value(const std::string& text, std::int64_t& value);
+std::string parse_value(const std::string& text, std::uint64_t& value);
+std::string parse_value(const std::string& text, double& value);
+std::string parse_value(const std::string& text, std::string& value);
 
 template <class T>
-void parse_field(const std::string& text, T& value) {
+std::string parse_field(const std::string& text, T& value) {
   if constexpr (core::IsOptional<T>::value) {
-    parse_field(text, value.emplace());
+    return parse_field(text, value.emplace());
   } else if constexpr (core::IsVector<T>::value) {
-    parse_field(text, value.emplace_back());
+    return parse_field(text, value.emplace_back());
   } else if constexpr (std::is_enum_v<T>) {
     const auto parsed = core::enum_from_string<T>(text);
-    if (!parsed) throw CLI::ValidationError("expected " + core::enum_choices<T>() + ", got '" + text + "'");
+    if (!parsed) return core::enum_choices<T>();
     value = *parsed;
+    return "";
   } else {
-    parse_value(text, value);
+    return parse_value(text, value);
   }
 }
 
@@ -58,48 +59,65 @@ std::string default_text(const T& value) {
   return json.is_string() ? json.get<std::string>() : json.dump();
 }
 
+// What stands for the value in the help: the choices of an enum, else its kind.
+template <class T>
+std::string type_text() {
+  if constexpr (core::IsOptional<T>::value || core::IsVector<T>::value) {
+    return type_text<typename T::value_type>();
+  } else if constexpr (std::is_enum_v<T>) {
+    std::string text;
+    for (const auto& entry : enum_names(T{})) text += (text.empty() ? "" : "|") + std::string(entry.name);
+    return text;
+  } else if constexpr (std::is_integral_v<T>) {
+    return "N";
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return "X";
+  } else {
+    return "TEXT";
+  }
+}
+
+// Adds a flag for each field; the values that could not be read are in problems() after parsing.
 class FlagBinder {
  public:
   FlagBinder(CLI::App& app, std::vector<std::string> positional) : app_(app), positional_(std::move(positional)) {}
 
   template <class T>
   void operator()(const core::Field& field, T& value) {
-    const std::string flag = "--" + kebab(field.name);
     if constexpr (std::is_same_v<T, bool>) {
-      app_.add_flag(flag, value, field.help);
+      app_.add_flag(core::flag_name(field.name), value, field.help);
     } else {
-      std::string names = field.name == std::string("output") ? "-o," + flag : flag;
-      for (const auto& name : positional_) {
-        if (name == field.name) names += "," + name;
-      }
-      bool fresh = true;  // flags replace what a config file put into a list
-      const auto assign = [&value, fresh](const std::string& text) mutable {
-        if constexpr (core::IsVector<T>::value) {
-          if (fresh) value.clear();
-        }
-        fresh = false;
-        parse_field(text, value);
-      };
-      CLI::Option* option = app_.add_option_function<std::string>(names, assign, field.help + range_text(field));
-      const std::string shown = default_text(value);
-      if (!shown.empty()) option->default_str(shown);
-      option->type_name(type_text<T>());
-      if (!core::IsVector<T>::value) option->take_last();
+      add_option(field, value);
     }
   }
 
+  const std::vector<std::string>& problems() const { return problems_; }
+
  private:
   template <class T>
-  static std::string type_text() {
-    if constexpr (core::IsOptional<T>::value || core::IsVector<T>::value) return type_text<typename T::value_type>();
-    else if constexpr (std::is_enum_v<T>) return "NAME";
-    else if constexpr (std::is_integral_v<T>) return "N";
-    else if constexpr (std::is_floating_point_v<T>) return "X";
-    else return "TEXT";
+  void add_option(const core::Field& field, T& value) {
+    const std::string flag = core::flag_name(field.name);
+    const auto assign = [this, &value, flag](const std::vector<std::string>& texts) {
+      if constexpr (core::IsVector<T>::value) value.clear();  // flags replace what a config file put into a list
+      for (const std::string& text : texts) note(flag, text, parse_field(text, value));
+    };
+    // One word after each flag, however often the flag stands there.
+    CLI::Option* const option =
+        app_.add_option_function<std::vector<std::string>>(names(field), assign, help_text(field))->allow_extra_args(false);
+    if (!core::IsVector<T>::value) option->expected(1)->take_last();
+    const std::string shown = default_text(value);
+    if (!shown.empty()) option->default_str(shown);
+    option->type_name(type_text<T>());
   }
+
+  // "-o,--output", "--model,model"
+  std::string names(const core::Field& field) const;
+  static std::string help_text(const core::Field& field);
+  void note(const std::string& flag, const std::string& text, const std::string& expected);
 
   CLI::App& app_;
   std::vector<std::string> positional_;
+  std::vector<std::string> problems_;
 };
 
 // The value of --config among the arguments, "" if there is none.
@@ -115,10 +133,11 @@ struct HasProblems<T, std::void_t<decltype(std::declval<const T&>().problems())>
 
 }  // namespace detail
 
-// Every problem of the options at once: ranges, and what the struct's own problems() says. Throws Error(kUsage).
+// Every problem of the options at once: those already found, ranges, and what the struct's own problems() says.
+// Throws Error(kUsage).
 template <class T>
-void check_options(const std::string& command, const T& options) {
-  std::vector<std::string> problems = core::range_problems(options);
+void check_options(const std::string& command, const T& options, std::vector<std::string> problems = {}) {
+  for (auto& problem : core::range_problems(options)) problems.push_back(std::move(problem));
   if constexpr (detail::HasProblems<T>::value) {
     for (auto& problem : options.problems()) problems.push_back(std::move(problem));
   }
@@ -130,7 +149,7 @@ void check_options(const std::string& command, const T& options) {
 template <class T>
 bool load_options(const CommandText& text, const std::vector<std::string>& arguments, T& options) {
   const std::string config = detail::config_path(arguments);
-  if (!config.empty()) core::from_json(core::read_json_file(config), config, options);
+  if (!config.empty()) core::from_json(core::read_json_file(config), core::printable(config), options);
   CLI::App app(text.summary, std::string("salf ") + text.name);
   std::string ignored;
   app.add_option("--config", ignored, "JSON file with options; flags win over it")->type_name("FILE");
@@ -138,7 +157,7 @@ bool load_options(const CommandText& text, const std::vector<std::string>& argum
   T::fields(options, binder);
   app.footer(text.examples);
   if (detail::parse_arguments(app, arguments)) return false;
-  check_options(text.name, options);
+  check_options(text.name, options, binder.problems());
   return true;
 }
 

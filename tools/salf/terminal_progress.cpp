@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kTerminalInterval = 0.1;  // s between two states of the bar
 constexpr double kLineInterval = 15.0;     // s between two lines where there is no terminal
-constexpr int kBarWidth = 20;
+constexpr std::size_t kProgressWidth = 20;
 
 }  // namespace
 
@@ -62,9 +62,8 @@ std::string TerminalProgress::line(std::int64_t done, const std::string& note, i
   if (total_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
     if (terminal_ && width >= 60) {
-      const int filled = static_cast<int>(share * kBarWidth);
-      text += "[" + std::string(static_cast<std::size_t>(filled), '#') +
-              std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
+      const auto filled = static_cast<std::size_t>(share * static_cast<double>(kProgressWidth));
+      text += "[" + std::string(filled, '#') + std::string(kProgressWidth - filled, '.') + "] ";
     }
     text += core::format_count(done) + "/" + core::format_count(total_) + " " + unit_;
     const bool finished = done >= total_;

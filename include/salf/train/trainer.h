@@ -82,19 +82,19 @@ struct TrainInputs {
   std::uint64_t seed = 1;  // order of the batches
   c10::ScalarType autocast =
       c10::ScalarType::Float;    // bf16 on CUDA: products in it, weights stay f32
-  std::filesystem::path folder;  // for metrics.jsonl and checkpoints; exists
+  std::filesystem::path folder{};  // for metrics.jsonl and checkpoints; exists
   // What may not change when the run is resumed (hashes of model and data, options of the caller);
   // the plan and the trainer's own options are added here.
   core::Json identity = core::Json::object();
   bool resume = false;  // go on from the folder's latest checkpoint
-  std::optional<Replay> replay;
+  std::optional<Replay> replay{};
   // Seconds of the budget that this process has spent so far, analysis and loading included;
   // empty: core::process_seconds. A resumed run adds what the checkpoint had spent.
-  std::function<double()> clock;
+  std::function<double()> clock{};
   double closing_seconds =
       0.0;  // what the caller still has to do inside the budget: saving the model
   // FLOPs of one training batch; needed for budgets in FLOPs and shares, and for the record.
-  std::function<double(const tensor::Batch&)> batch_flops;
+  std::function<double(const tensor::Batch&)> batch_flops{};
   double budget_flops = 0.0;  // a share or FLOP budget, resolved, less what was spent before
 };
 
