@@ -97,7 +97,7 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output(options.output, options.common.force);
   const ModelSession session = open_model(options.model, true);
-  const data::Dataset dataset = open_data(options.data, session, progress);
+  const data::Dataset dataset = open_data(options.data, session, options.batch_tokens, progress);
   const AnalyzeRequest request{options.calibration,
                                options.batch_tokens,
                                static_cast<std::uint64_t>(options.model.seed),

@@ -55,7 +55,7 @@ std::vector<std::string> EvalOptions::problems() const {
 
 int eval_command(const EvalOptions& options, core::Progress& progress) {
   const ModelSession session = open_model(options.model, true);
-  const data::Dataset dataset = open_data(options.data, session, progress);
+  const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);
   std::vector<std::int64_t> documents = dataset.indices(options.split);
   if (options.documents > 0) {
     documents = data::sample_documents(dataset, options.split, options.documents,

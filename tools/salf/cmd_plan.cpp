@@ -26,7 +26,7 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   if (options.model.model.empty()) options.model.model = profile.provenance.model;
   if (options.data.data.empty()) options.data.data = profile.provenance.data;
   const ModelSession session = open_model(options.model, true);
-  const data::Dataset dataset = open_data(options.data, session, progress);
+  const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);
   check_made_for(profile.provenance, session, dataset, options.profile);
   PlanRequest request;
   request.planning = options.planning;

@@ -84,7 +84,7 @@ class TrainRun {
         // A resumed run's folder is its own; a fresh one may only replace another with --force.
         folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
         session_(open_model(options.model, true)),
-        dataset_(open_data(options.data, session_, progress)) {
+        dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
   }
 

@@ -2,6 +2,7 @@
 
 #include <torch/version.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -80,8 +81,11 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer) {
   return session;
 }
 
-data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, core::Progress& progress) {
-  data::Dataset dataset = data::load_dataset(options, *session.tokenizer, session.files.card.context, progress);
+data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,
+                        core::Progress& progress) {
+  std::int64_t limit = session.files.card.context;
+  if (row_limit > 0) limit = limit > 0 ? std::min(limit, row_limit) : row_limit;
+  data::Dataset dataset = data::load_dataset(options, *session.tokenizer, limit, progress);
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
   return dataset;
 }

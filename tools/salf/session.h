@@ -32,8 +32,9 @@ struct ModelSession {
 // Throws as its parts do; Error(kBadModel) when the tokenizer has ids beyond the model's vocabulary.
 ModelSession open_model(const ModelOptions& options, bool needs_tokenizer);
 
-// Reads the data with the session's tokenizer, logs what was left out.
-data::Dataset open_data(const data::DataOptions& options, const ModelSession& session,
+// Reads the data with the session's tokenizer, logs what was left out. Documents are no longer than the model's context
+// and than `row_limit` tokens (0: no such limit), what one batch can hold.
+data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,
                         core::Progress& progress);
 
 types::Provenance provenance(const ModelSession& session, const data::Dataset* dataset,
