@@ -4,7 +4,7 @@
 
 #include "salf/core/text.h"
 
-namespace salf::core::detail {
+namespace salf::core {
 
 std::string flag_name(const std::string& field_name) {
   std::string name = "--" + field_name;
@@ -27,10 +27,13 @@ std::string range_text(const Field& field) {
   return text;
 }
 
+namespace detail {
+
 std::string range_problem(const Field& field, const std::string& name, double value) {
   const std::string range = range_text(field);
   return flag_name(name) + ": expected a number" + (range.empty() ? "" : " " + range) + ", got " +
          format_number(value, 6);
 }
 
-}  // namespace salf::core::detail
+}  // namespace detail
+}  // namespace salf::core

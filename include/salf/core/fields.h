@@ -48,6 +48,11 @@ struct Field {
   }
 };
 
+// "--batch-tokens" for "batch_tokens".
+std::string flag_name(const std::string& field_name);
+// "from 1 to 1000", "above 0", "at most 5" or "" where every number is allowed.
+std::string range_text(const Field& field);
+
 // An enum is described by a function found by argument-dependent lookup:
 //   inline std::vector<EnumName<Measure>> enum_names(Measure) { return {{Measure::kCosine, "cosine"}, …}; }
 template <class Enum>
@@ -110,10 +115,6 @@ std::vector<std::string> range_problems(const T& object);
 
 namespace detail {
 
-// "--batch-tokens" for "batch_tokens".
-std::string flag_name(const std::string& field_name);
-// "from 1 to 1000", "above 0", "at most 5" or "" where every number is allowed.
-std::string range_text(const Field& field);
 std::string range_problem(const Field& field, const std::string& name, double value);
 
 struct RangeVisitor {
