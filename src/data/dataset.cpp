@@ -113,12 +113,13 @@ class Loader {
       return;
     }
     const Split split = split_of_hash(hash, options_);
-    add_document(row, split);
-    if (row.text.question) add_question(row, split);
+    const std::vector<std::int64_t> prompt = tokenizer_.encode(finished_prompt(row.text.prompt));
+    add_document(row, prompt, split);
+    if (row.text.question) add_question(row, prompt, split);
   }
 
-  void add_document(const FileRow& row, Split split) {
-    TokenRow tokens = encode(row.text.prompt, row.text.completion, options_.train_on_prompt);
+  void add_document(const FileRow& row, const std::vector<std::int64_t>& prompt, Split split) {
+    TokenRow tokens = joined(prompt, row.text.completion, options_.train_on_prompt);
     if (const auto eos = tokenizer_.eos_id()) tokens.ids.push_back(*eos);
     if (too_long(tokens)) {
       if (options_.long_rows == LongRows::kRefuse) throw_too_long(row, tokens);
@@ -134,13 +135,13 @@ class Loader {
     data_.splits.push_back(split);
   }
 
-  void add_question(const FileRow& row, Split split) {
+  void add_question(const FileRow& row, const std::vector<std::int64_t>& prompt, Split split) {
     ChoiceRow choice;
     choice.answer = static_cast<std::int64_t>(row.text.question->answer);
     choice.line = row.line;
     choice.split = split;
     for (const std::string& option : row.text.question->options) {
-      TokenRow tokens = encode(row.text.prompt, option, false);
+      TokenRow tokens = joined(prompt, option, false);
       if (too_long(tokens)) {
         ++data_.report.long_choices;
         return;
@@ -152,20 +153,17 @@ class Loader {
     data_.choices.push_back(std::move(choice));
   }
 
-  TokenRow encode(const std::string& prompt, const std::string& completion,
+  // bos, prompt, completion.
+  TokenRow joined(const std::vector<std::int64_t>& prompt, const std::string& completion,
                   bool loss_on_prompt) const {
     TokenRow tokens;
     if (tokenizer_.add_bos() && tokenizer_.bos_id()) tokens.ids.push_back(*tokenizer_.bos_id());
     const std::size_t begin = tokens.ids.size();
-    append(finished_prompt(prompt), tokens.ids);
+    tokens.ids.insert(tokens.ids.end(), prompt.begin(), prompt.end());
     tokens.first_loss = loss_on_prompt ? begin : tokens.ids.size();
-    append(completion, tokens.ids);
+    const std::vector<std::int64_t> more = tokenizer_.encode(completion);
+    tokens.ids.insert(tokens.ids.end(), more.begin(), more.end());
     return tokens;
-  }
-
-  void append(const std::string& text, std::vector<std::int64_t>& ids) const {
-    const std::vector<std::int64_t> more = tokenizer_.encode(text);
-    ids.insert(ids.end(), more.begin(), more.end());
   }
 
   bool too_long(const TokenRow& tokens) const {

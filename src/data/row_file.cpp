@@ -144,10 +144,11 @@ class JsonLines : public RowFile {
     try {
       return core::parse_json(line_, where);
     } catch (const Error& error) {
-      if (reader_.ended_with_newline()) throw;
-      throw Error(error.kind(),
-                  std::string(error.what()) +
-                      "; the file ends within this line: was it cut off while it was copied?");
+      const char* advice =
+          reader_.ended_with_newline()
+              ? "; expected one object a line, or one array in the whole file"
+              : "; the file ends within this line: was it cut off while it was copied?";
+      throw Error(error.kind(), error.what() + std::string(advice));
     }
   }
 

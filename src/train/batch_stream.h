@@ -1,4 +1,5 @@
-// The training batches in their order, epoch after epoch without end, and where in them a run stands.
+// The training batches in their order, epoch after epoch without end, and where in them a run
+// stands.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ class BatchStream {
  public:
   // Begins at batch `batch` of epoch `epoch`. `batcher` must outlive this.
   // Throws Error(kBadInput) if it has no rows, or the epoch has no such batch.
-  BatchStream(const data::Batcher& batcher, std::uint64_t seed, std::int64_t epoch, std::int64_t batch);
+  BatchStream(const data::Batcher& batcher, std::uint64_t seed, std::int64_t epoch,
+              std::int64_t batch);
 
   // The next batch; epoch() and batch() then tell the one after it.
   tensor::Batch next();

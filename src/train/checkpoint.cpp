@@ -34,7 +34,8 @@ std::vector<fs::path> checkpoint_files(const fs::path& folder) {
       files.push_back(entry.path());
     }
   }
-  if (error) throw Error(ErrorKind::kIo, folder.string() + ": cannot be listed: " + error.message());
+  if (error)
+    throw Error(ErrorKind::kIo, folder.string() + ": cannot be listed: " + error.message());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -69,7 +70,8 @@ std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
   tensor::TensorFile file = tensor::read_tensor_file(files.back());
   const auto entry = file.metadata.find("salf");
   if (entry == file.metadata.end()) {
-    throw Error(ErrorKind::kBadInput, where + ": not a checkpoint of salf (no \"salf\" in its metadata)");
+    throw Error(ErrorKind::kBadInput,
+                where + ": not a checkpoint of salf (no \"salf\" in its metadata)");
   }
   const core::Json description = core::parse_json(entry->second, where);
   core::check_schema(description, Checkpoint::kSchema, where);
@@ -78,7 +80,8 @@ std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
   core::from_json(description.value("progression", core::Json::object()), where + ":progression",
                   checkpoint.progression);
   const auto problems = core::range_problems(checkpoint.progression);
-  if (!problems.empty()) throw Error(ErrorKind::kBadInput, where + ": " + core::join(problems, "; "));
+  if (!problems.empty())
+    throw Error(ErrorKind::kBadInput, where + ": " + core::join(problems, "; "));
   checkpoint.tensors = std::move(file.tensors);
   return checkpoint;
 }
@@ -87,7 +90,8 @@ void remove_checkpoints(const fs::path& folder) {
   for (const auto& path : checkpoint_files(folder)) {
     std::error_code error;
     fs::remove(path, error);
-    if (error) throw Error(ErrorKind::kIo, path.string() + ": cannot be removed: " + error.message());
+    if (error)
+      throw Error(ErrorKind::kIo, path.string() + ": cannot be removed: " + error.message());
   }
 }
 
@@ -103,9 +107,10 @@ void check_identity(const Identity& saved, const Identity& present) {
     if (!saved.contains(entry.key())) compare(entry.key());
   }
   if (changes.empty()) return;
-  throw Error(ErrorKind::kUsage,
-              "cannot resume: this is not the run that was interrupted: " + core::join(changes, "; ") +
-                  "; resume with what it was started with, or start anew in another folder");
+  throw Error(
+      ErrorKind::kUsage,
+      "cannot resume: this is not the run that was interrupted: " + core::join(changes, "; ") +
+          "; resume with what it was started with, or start anew in another folder");
 }
 
 }  // namespace salf::train

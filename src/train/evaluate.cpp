@@ -30,15 +30,19 @@ Figure map_figure(const Figure& from, double (*function)(double)) {
   return {function(from.value), function(from.low), function(from.high)};
 }
 
-double within_share(double value) { return std::isnan(value) ? value : std::clamp(value, 0.0, 1.0); }
+double within_share(double value) {
+  return std::isnan(value) ? value : std::clamp(value, 0.0, 1.0);
+}
 
-// Scores of a batch, from ids to positions; the fastest way through the model: no taps, no autograd.
+// Scores of a batch, from ids to positions; the fastest way through the model: no taps, no
+// autograd.
 struct Scored {
   Supervised where;
   PositionScores scores;
 };
 
-Scored score_batch(const model::GraphCut& cut, const tensor::Batch& batch, at::ScalarType autocast) {
+Scored score_batch(const model::GraphCut& cut, const tensor::Batch& batch,
+                   at::ScalarType autocast) {
   const tensor::AutocastGuard guard(cut.head_weight().device(), autocast);
   Scored scored;
   scored.where = supervised(cut.suffix(cut.prefix(batch, 0), batch, 0), batch);
@@ -94,7 +98,8 @@ tensor::Batch option_batch(const std::vector<const data::Document*>& options) {
     const data::Document& option = *options[static_cast<std::size_t>(row)];
     const auto size = static_cast<std::int64_t>(option.ids.size());
     std::copy(option.ids.begin(), option.ids.end(), batch.ids[row].data_ptr<std::int64_t>());
-    std::copy(option.labels.begin(), option.labels.end(), batch.labels[row].data_ptr<std::int64_t>());
+    std::copy(option.labels.begin(), option.labels.end(),
+              batch.labels[row].data_ptr<std::int64_t>());
     batch.mask[row].narrow(0, 0, size).fill_(1);
     batch.documents[row].fill_(row);
     batch.real_tokens += size;
@@ -117,7 +122,8 @@ class ChoiceScorer {
     std::size_t longest = 0;
     for (const auto& option : row.options) {
       longest = std::max(longest, option.ids.size());
-      if (!batch.empty() && longest * (batch.size() + 1) > static_cast<std::size_t>(batch_tokens_)) {
+      if (!batch.empty() &&
+          longest * (batch.size() + 1) > static_cast<std::size_t>(batch_tokens_)) {
         run(batch, sums);
         longest = option.ids.size();
       }
@@ -185,7 +191,8 @@ std::optional<Evaluation> evaluate(const model::GraphCut& cut, const data::Batch
   return result;
 }
 
-ChoiceEvaluation evaluate_choices(const model::GraphCut& cut, const std::vector<data::ChoiceRow>& rows,
+ChoiceEvaluation evaluate_choices(const model::GraphCut& cut,
+                                  const std::vector<data::ChoiceRow>& rows,
                                   std::int64_t batch_tokens, const EvaluateOptions& options,
                                   core::Progress& progress) {
   const core::Stopwatch watch;
@@ -200,8 +207,8 @@ ChoiceEvaluation evaluate_choices(const model::GraphCut& cut, const std::vector<
     progress.update(result.rows, "");
   }
   progress.end();
-  result.accuracy = result.rows > 0 ? wilson(result.correct, result.rows)
-                                    : Figure{kUnknown, kUnknown, kUnknown};
+  result.accuracy =
+      result.rows > 0 ? wilson(result.correct, result.rows) : Figure{kUnknown, kUnknown, kUnknown};
   result.seconds = watch.seconds();
   return result;
 }

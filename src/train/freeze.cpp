@@ -38,7 +38,8 @@ Freeze::Freeze(const model::ScriptModel& model, const model::GraphCut& cut, std:
 }
 
 Freeze::~Freeze() {
-  const auto restore = [](std::vector<model::Parameter>& parameters, const std::vector<bool>& before) {
+  const auto restore = [](std::vector<model::Parameter>& parameters,
+                          const std::vector<bool>& before) {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       parameters[i].tensor.mutable_grad() = at::Tensor();
       parameters[i].tensor.requires_grad_(before[i]);
@@ -57,8 +58,9 @@ std::int64_t Freeze::trained_count() const {
 void Freeze::check() const {
   for (const auto& parameter : frozen_) {
     if (parameter.tensor.grad().defined()) {
-      throw Error(ErrorKind::kInternal, "frozen parameter " + parameter.name +
-                                            " has a gradient: the cut leaks; please report this model");
+      throw Error(ErrorKind::kInternal,
+                  "frozen parameter " + parameter.name +
+                      " has a gradient: the cut leaks; please report this model");
     }
   }
 }

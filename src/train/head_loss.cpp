@@ -59,7 +59,7 @@ struct Head {
 
 // Loss and gradients of all rows, in one pass over chunks.
 struct Pass {
-  at::Tensor loss;  // [] f64, unscaled
+  at::Tensor loss;                 // [] f64, unscaled
   at::Tensor state, weight, bias;  // gradients, scaled
 };
 
@@ -67,8 +67,8 @@ struct Wanted {
   bool weight = false, bias = false;
 };
 
-Pass run_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head, at::ScalarType sums,
-              Wanted wanted, double scale, std::int64_t rows) {
+Pass run_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head,
+              at::ScalarType sums, Wanted wanted, double scale, std::int64_t rows) {
   Pass pass;
   pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
   pass.state = at::empty_like(state);
@@ -101,8 +101,9 @@ struct MadeGradients {
     variable_list gradients;
     for (const char* name : {"state", "weight", "bias"}) {
       const auto entry = context->saved_data.find(name);
-      gradients.push_back(entry == context->saved_data.end() ? at::Tensor()
-                                                             : times(entry->second.toTensor(), outer[0]));
+      gradients.push_back(entry == context->saved_data.end()
+                              ? at::Tensor()
+                              : times(entry->second.toTensor(), outer[0]));
     }
     context->saved_data.clear();
     return gradients;
@@ -115,9 +116,9 @@ struct MadeGradients {
 };
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& state, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& labels, double scale,
-                            std::int64_t chunk_elements) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
+                            const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& labels, double scale, std::int64_t chunk_elements) {
     const Head head(weight, bias);
     // The casts are made above: autocast would cast the frozen weight again in every chunk.
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
@@ -137,7 +138,10 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 // −log likelihood of each label, [N] f64.
 at::Tensor label_losses(const at::Tensor& logits, const at::Tensor& labels) {
   const at::Tensor wide = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
-  return -at::_log_softmax(wide, 1, false).gather(1, labels.unsqueeze(1)).squeeze(1).to(at::kDouble);
+  return -at::_log_softmax(wide, 1, false)
+              .gather(1, labels.unsqueeze(1))
+              .squeeze(1)
+              .to(at::kDouble);
 }
 
 // A head that does more than the product: autograd makes its gradients, one chunk at a time.
@@ -169,9 +173,10 @@ Pass general_pass(const model::GraphCut& cut, const at::Tensor& state, const at:
 }
 
 struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& state, const at::Tensor& weight,
-                            const at::Tensor& /*bias*/, const at::Tensor& labels,
-                            const model::GraphCut* cut, double scale, std::int64_t chunk_elements) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
+                            const at::Tensor& weight, const at::Tensor& /*bias*/,
+                            const at::Tensor& labels, const model::GraphCut* cut, double scale,
+                            std::int64_t chunk_elements) {
     const Pass pass =
         general_pass(*cut, state, labels, scale, chunk_rows(weight.size(0), chunk_elements));
     MadeGradients::keep(context, pass);
@@ -197,8 +202,9 @@ Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
   return picked;
 }
 
-at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels, const at::Tensor& weight,
-                                const at::Tensor& bias, double scale, std::int64_t chunk_elements) {
+at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels,
+                                const at::Tensor& weight, const at::Tensor& bias, double scale,
+                                std::int64_t chunk_elements) {
   return LinearCrossEntropy::apply(state, weight, bias, labels, scale, chunk_elements);
 }
 
@@ -207,7 +213,8 @@ at::Tensor head_loss(const model::GraphCut& cut, const Supervised& supervised, d
   const at::Tensor weight = cut.head_weight();
   const at::Tensor bias = cut.head_bias();
   if (cut.map().plain_head) {
-    return linear_cross_entropy(supervised.state, supervised.labels, weight, bias, scale, chunk_elements);
+    return linear_cross_entropy(supervised.state, supervised.labels, weight, bias, scale,
+                                chunk_elements);
   }
   return GeneralCrossEntropy::apply(supervised.state, weight, bias, supervised.labels, &cut, scale,
                                     chunk_elements);

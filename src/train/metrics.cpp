@@ -27,7 +27,8 @@ MetricsFile MetricsFile::resume(const std::filesystem::path& path, std::int64_t 
     for (std::string line; std::getline(lines, line) && !lines.eof();) {
       const core::Json json = core::parse_json(line, path.string());
       const bool evaluation = json.contains("dev_loss");
-      const bool keep = evaluation ? seen++ < evaluations : json.value("step", std::int64_t{0}) <= step;
+      const bool keep =
+          evaluation ? seen++ < evaluations : json.value("step", std::int64_t{0}) <= step;
       if (keep) kept += line + "\n";
     }
   }
@@ -58,7 +59,8 @@ void MetricsFile::write(const types::DevEvaluation& evaluation) {
 
 void MetricsFile::write_line(const std::string& line) {
   stream_ << line << '\n' << std::flush;
-  if (!stream_) throw Error(ErrorKind::kIo, path_.string() + ": cannot be written (is the disk full?)");
+  if (!stream_)
+    throw Error(ErrorKind::kIo, path_.string() + ": cannot be written (is the disk full?)");
 }
 
 }  // namespace salf::train

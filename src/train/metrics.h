@@ -10,8 +10,8 @@
 namespace salf::train {
 
 struct StepMetrics {
-  std::int64_t step = 0;   // from 1
-  std::int64_t epoch = 0;  // from 0
+  std::int64_t step = 0;               // from 1
+  std::int64_t epoch = 0;              // from 0
   std::int64_t tokens = 0;             // cumulative
   std::int64_t supervised_tokens = 0;  // cumulative
   double seconds = 0.0;

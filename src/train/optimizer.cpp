@@ -79,14 +79,17 @@ void AdamW::load_state(const std::vector<tensor::NamedTensor>& tensors, const st
     const std::string name = prefix + kind + "/" + slot.parameter.name;
     const auto entry = found.find(name);
     if (entry == found.end() || entry->second.sizes() != shape) {
-      throw Error(ErrorKind::kBadInput,
-                  "checkpoint: " + name + (entry == found.end() ? " is missing" : " has the wrong shape " +
-                  tensor::shape_text(entry->second)));
+      throw Error(
+          ErrorKind::kBadInput,
+          "checkpoint: " + name +
+              (entry == found.end() ? " is missing"
+                                    : " has the wrong shape " + tensor::shape_text(entry->second)));
     }
     return entry->second.to(slot.parameter.tensor.device(), /*non_blocking=*/false, /*copy=*/true);
   };
   for (Slot& slot : slots_) {
-    if (found.count(prefix + "first/" + slot.parameter.name) == 0) continue;  // never had a gradient
+    if (found.count(prefix + "first/" + slot.parameter.name) == 0)
+      continue;  // never had a gradient
     slot.first = take("first", slot, slot.parameter.tensor.sizes());
     slot.second = take("second", slot, slot.parameter.tensor.sizes());
     slot.step = take("step", slot, {});
@@ -101,7 +104,8 @@ at::Tensor clip_gradients(const std::vector<model::Parameter>& parameters, doubl
   }
   if (gradients.empty()) return at::zeros({});
   const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2);
-  if (limit > 0.0) at::_foreach_mul_(gradients, norm.add(1e-6).reciprocal().mul(limit).clamp_max(1.0));
+  if (limit > 0.0)
+    at::_foreach_mul_(gradients, norm.add(1e-6).reciprocal().mul(limit).clamp_max(1.0));
   return norm;
 }
 

@@ -15,8 +15,7 @@ constexpr double kSlack = 1.25;
 
 }  // namespace
 
-Pacer::Pacer(PacerOptions options)
-    : options_(options), evaluation_(options.evaluation_seconds) {}
+Pacer::Pacer(PacerOptions options) : options_(options), evaluation_(options.evaluation_seconds) {}
 
 void Pacer::step_took(double seconds) {
   if (steps_.size() < kWindow) {
@@ -27,7 +26,8 @@ void Pacer::step_took(double seconds) {
   next_ = (next_ + 1) % kWindow;
 }
 
-// The last evaluation tells most about the next one, but a quick one does not make up for a slow one.
+// The last evaluation tells most about the next one, but a quick one does not make up for a slow
+// one.
 void Pacer::evaluation_took(double seconds) {
   evaluation_ = std::max(seconds, 0.5 * (evaluation_ + seconds));
 }

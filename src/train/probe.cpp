@@ -39,20 +39,23 @@ double median_rate(const std::vector<Sample>& samples, double (*rate)(const Samp
   return rates.empty() ? 0.0 : std::max(0.0, core::median(rates));
 }
 
-// Batches of an epoch at even ranks of their length: short, middle and long rows. The longest comes first, as
-// the warm-up.
+// Batches of an epoch at even ranks of their length: short, middle and long rows. The longest comes
+// first, as the warm-up.
 std::vector<data::BatchPlan> choose(const data::Batcher& batcher, const ProbeOptions& options) {
   std::vector<data::BatchPlan> plans = batcher.epoch(options.seed, 0);
-  if (plans.empty()) throw Error(ErrorKind::kBadInput, "timing: the training split has no documents");
-  std::stable_sort(plans.begin(), plans.end(), [](const auto& a, const auto& b) { return a.length < b.length; });
+  if (plans.empty())
+    throw Error(ErrorKind::kBadInput, "timing: the training split has no documents");
+  std::stable_sort(plans.begin(), plans.end(),
+                   [](const auto& a, const auto& b) { return a.length < b.length; });
   std::vector<data::BatchPlan> chosen{plans.back()};
   const auto count = std::min<std::size_t>(static_cast<std::size_t>(options.batches), plans.size());
   // The middle first, so that a short time still gives the typical batch.
   std::vector<std::size_t> ranks;
   for (std::size_t i = 0; i < count; ++i) ranks.push_back((2 * i + 1) * plans.size() / (2 * count));
   std::stable_sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) {
-    const auto far = [&](std::size_t rank) { return rank > plans.size() / 2 ? rank - plans.size() / 2
-                                                                            : plans.size() / 2 - rank; };
+    const auto far = [&](std::size_t rank) {
+      return rank > plans.size() / 2 ? rank - plans.size() / 2 : plans.size() / 2 - rank;
+    };
     return far(a) < far(b);
   });
   for (const std::size_t rank : ranks) chosen.push_back(plans[rank]);
@@ -136,14 +139,19 @@ class Probe {
 
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {
     const auto above = static_cast<double>(blocks_ - eof_);
-    cost.block_forward_trained = median_rate(samples, [](const Sample& s) { return s.suffix / s.tokens; }) / above;
-    cost.block_backward = median_rate(samples, [](const Sample& s) { return s.backward / s.tokens; }) / above;
+    cost.block_forward_trained =
+        median_rate(samples, [](const Sample& s) { return s.suffix / s.tokens; }) / above;
+    cost.block_backward =
+        median_rate(samples, [](const Sample& s) { return s.backward / s.tokens; }) / above;
     cost.block_forward =
-        eof_ > 0 ? median_rate(samples, [](const Sample& s) { return (s.prefix - s.embedding) / s.tokens; }) /
-                       static_cast<double>(eof_)
-                 : cost.block_forward_trained;
+        eof_ > 0
+            ? median_rate(samples,
+                          [](const Sample& s) { return (s.prefix - s.embedding) / s.tokens; }) /
+                  static_cast<double>(eof_)
+            : cost.block_forward_trained;
     cost.head = median_rate(samples, [](const Sample& s) { return s.head / s.supervised; });
-    cost.head_forward = median_rate(samples, [](const Sample& s) { return s.head_forward / s.supervised; });
+    cost.head_forward =
+        median_rate(samples, [](const Sample& s) { return s.head_forward / s.supervised; });
     cost.step_fixed = median_rate(samples, [](const Sample& s) { return s.make + s.embedding; });
     cost.timed_batches = static_cast<std::int64_t>(samples.size());
   }

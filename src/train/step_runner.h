@@ -1,5 +1,5 @@
-// One optimizer step: forward below the cut without autograd, above it with, backward, clipping, AdamW; and how
-// long each of these took.
+// One optimizer step: forward below the cut without autograd, above it with, backward, clipping,
+// AdamW; and how long each of these took.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -29,7 +29,8 @@ class PhaseClock {
 };
 
 struct StepResult {
-  double loss = 0.0;  // nats per supervised token of the step's batches, before the update; NaN without any
+  double loss =
+      0.0;  // nats per supervised token of the step's batches, before the update; NaN without any
   double gradient_norm = 0.0;
   std::int64_t tokens = 0;
   std::int64_t supervised_tokens = 0;
@@ -52,7 +53,8 @@ class StepRunner {
                  types::CostBreakdown& seconds);
 
  private:
-  at::Tensor loss_and_gradients(const tensor::Batch& batch, double scale, types::CostBreakdown& seconds);
+  at::Tensor loss_and_gradients(const tensor::Batch& batch, double scale,
+                                types::CostBreakdown& seconds);
 
   const model::GraphCut& cut_;
   const Freeze& freeze_;

@@ -1,15 +1,12 @@
 #include "salf/train/trainer.h"
 
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <map>
-#include <memory>
+#include <string>
 #include <utility>
 
 #include "batch_stream.h"
+#include "budget_limits.h"
 #include "metrics.h"
 #include "resources.h"
 #include "salf/core/clock.h"
@@ -24,6 +21,7 @@
 #include "salf/train/pacer.h"
 #include "salf/train/schedule.h"
 #include "step_runner.h"
+#include "weights.h"
 
 namespace salf::train {
 namespace {
@@ -35,125 +33,10 @@ using types::RunStatus;
 constexpr std::int64_t kOpen = std::int64_t{1} << 60;
 // What a disk surely writes a second; only used before the first checkpoint was timed.
 constexpr double kSlowDiskBytes = 1e8;
-
-// Steps that a budget in tokens or FLOPs pays for: the batches are known beforehand, so the end is known
-// before the first step. plan.steps at most.
-std::int64_t affordable_steps(const TrainInputs& inputs) {
-  const types::FreezePlan& plan = inputs.plan;
-  const bool tokens = plan.budget.unit == BudgetUnit::kTokens;
-  const bool flops =
-      plan.budget.unit == BudgetUnit::kFlops || plan.budget.unit == BudgetUnit::kShare;
-  if ((!tokens && !flops) || (flops && inputs.budget_flops <= 0.0)) return plan.steps;
-  const double amount = tokens ? plan.budget.amount : inputs.budget_flops;
-  BatchStream stream(inputs.train, inputs.seed, 0, 0);
-  double spent = 0.0;
-  for (std::int64_t step = 0; step < plan.steps; ++step) {
-    for (std::int64_t i = 0; i < plan.accumulate; ++i) {
-      const tensor::Batch batch = stream.next();
-      spent += tokens ? static_cast<double>(batch.real_tokens) : inputs.batch_flops(batch);
-    }
-    if (spent > amount) return step;
-  }
-  return plan.steps;
-}
-
-core::Json full_identity(const TrainInputs& inputs) {
-  core::Json identity = inputs.identity;
-  const types::FreezePlan& plan = inputs.plan;
-  identity["eof"] = plan.eof;
-  identity["budget"] = core::to_json(plan.budget);
-  identity["steps"] = plan.steps;
-  identity["learning_rate"] = plan.learning_rate;
-  identity["batch_tokens"] = plan.batch_tokens;
-  identity["pack"] = plan.pack;
-  identity["accumulate"] = plan.accumulate;
-  identity["evaluations"] = plan.evaluations;
-  identity["seed"] = inputs.seed;
-  identity["autocast"] = c10::toString(inputs.autocast);
-  const core::Json options = core::to_json(inputs.options);
-  for (const auto& entry : options.items()) {
-    // How often a run is saved does not change what it computes.
-    if (entry.key().rfind("checkpoint_", 0) != 0) identity[entry.key()] = entry.value();
-  }
-  return identity;
-}
-
-types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b) {
-  types::CostBreakdown total;
-  total.prefix = a.prefix + b.prefix;
-  total.suffix_forward = a.suffix_forward + b.suffix_forward;
-  total.head = a.head + b.head;
-  total.backward = a.backward + b.backward;
-  total.optimizer = a.optimizer + b.optimizer;
-  total.evaluation = a.evaluation + b.evaluation;
-  total.fixed = a.fixed + b.fixed;
-  return total;
-}
+const char* const kGoingBack = "stopped, going back to the best weights";
 
 AdamWOptions adamw_options(const TrainOptions& options) {
   return {options.weight_decay, options.beta1, options.beta2, options.epsilon};
-}
-
-PacerOptions pacer_options(const TrainInputs& inputs) {
-  const types::CostBreakdown& predicted = inputs.plan.predicted_seconds;
-  const auto each = [](double seconds, std::int64_t count) {
-    return seconds / static_cast<double>(std::max<std::int64_t>(1, count));
-  };
-  PacerOptions options;
-  options.budget_seconds = inputs.plan.budget.amount;
-  options.closing_seconds = inputs.closing_seconds;
-  options.step_seconds = each(predicted.total() - predicted.evaluation - predicted.fixed, inputs.plan.steps);
-  options.evaluation_seconds = each(predicted.evaluation, inputs.plan.evaluations);
-  return options;
-}
-
-// The weights that a run may have to go back to.
-class Snapshot {
- public:
-  explicit Snapshot(const std::vector<model::Parameter>& parameters) : parameters_(parameters) {}
-
-  void take() {
-    const at::NoGradGuard quiet;
-    copies_.resize(parameters_.size());
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      copies_[i] = parameters_[i].tensor.detach().clone();
-    }
-  }
-  void restore() const {
-    const at::NoGradGuard quiet;
-    for (std::size_t i = 0; i < copies_.size(); ++i) parameters_[i].tensor.copy_(copies_[i]);
-  }
-  std::vector<tensor::NamedTensor> tensors(const std::string& prefix) const {
-    std::vector<tensor::NamedTensor> named;
-    for (std::size_t i = 0; i < copies_.size(); ++i) {
-      named.push_back({prefix + parameters_[i].name, copies_[i]});
-    }
-    return named;
-  }
-
- private:
-  const std::vector<model::Parameter>& parameters_;
-  std::vector<at::Tensor> copies_;
-};
-
-// Writes the tensors "PREFIX/NAME" into the parameters; false if the file has none of them.
-bool load_weights(const std::vector<model::Parameter>& parameters,
-                  const std::vector<tensor::NamedTensor>& tensors, const std::string& prefix) {
-  const at::NoGradGuard quiet;
-  std::map<std::string, at::Tensor> found;
-  for (const auto& named : tensors) {
-    if (named.name.rfind(prefix, 0) == 0) found.emplace(named.name.substr(prefix.size()), named.tensor);
-  }
-  if (found.empty()) return false;
-  for (const auto& parameter : parameters) {
-    const auto entry = found.find(parameter.name);
-    if (entry == found.end() || entry->second.sizes() != parameter.tensor.sizes()) {
-      throw Error(ErrorKind::kBadInput, "checkpoint: " + prefix + parameter.name +
-                                            " is missing or has another shape than the model's");
-    }
-    parameter.tensor.copy_(entry->second);
-  }
-  return true;
 }
 
 class Run {
@@ -167,7 +50,8 @@ class Run {
         runner_(inputs.cut, freeze_, optimizer_,
                 {inputs.plan.eof, inputs.options.clip, inputs.autocast}),
         best_(freeze_.trained()) {
-    if (!inputs.plan.budget.deterministic() && !inputs.replay) pacer_.emplace(pacer_options(inputs));
+    if (!inputs.plan.budget.deterministic() && !inputs.replay)
+      pacer_.emplace(pacer_options(inputs));
     settle_schedule();
     inputs.resume ? resume() : start();
   }
@@ -233,13 +117,15 @@ class Run {
   void resume() {
     const std::optional<Checkpoint> saved = read_latest_checkpoint(inputs_.folder);
     if (!saved) {
-      throw Error(ErrorKind::kUsage, inputs_.folder.string() +
-                                         ": there is no checkpoint to resume from; start without --resume");
+      throw Error(ErrorKind::kUsage,
+                  inputs_.folder.string() +
+                      ": there is no checkpoint to resume from; start without --resume");
     }
     check_identity(saved->identity, full_identity(inputs_));
     state_ = saved->progression;
     carried_ = saved->progression;
-    if (!inputs_.plan.budget.deterministic() && state_.cooldown_start) settle_cooldown(*state_.cooldown_start);
+    if (!inputs_.plan.budget.deterministic() && state_.cooldown_start)
+      settle_cooldown(*state_.cooldown_start);
     if (load_weights(freeze_.trained(), saved->tensors, "best/")) {
       best_.take();
       load_weights(freeze_.trained(), saved->tensors, "weight/");
@@ -295,8 +181,14 @@ class Run {
     const types::DevEvaluation evaluation{state_.step, result->loss.value, result->standard_error,
                                           result->seconds};
     metrics_->write(evaluation);
+    if (!std::isfinite(evaluation.loss)) {
+      core::log_error("the dev loss after step " + std::to_string(state_.step) +
+                      " is not finite: " + kGoingBack);
+      return false;
+    }
     state_.evaluations.push_back(evaluation);
-    return std::isfinite(evaluation.loss) && (keep_if_best(evaluation), true);
+    keep_if_best(evaluation);
+    return true;
   }
 
   void keep_if_best(const types::DevEvaluation& evaluation) {
@@ -339,7 +231,7 @@ class Run {
     if (!result.finite) {
       core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
                       core::format_number(result.loss) + ", gradient norm " +
-                      core::format_number(result.gradient_norm) + ": stopped, going back to the best weights");
+                      core::format_number(result.gradient_norm) + ": " + kGoingBack);
       return false;
     }
     count(batches, result);
@@ -366,25 +258,17 @@ class Run {
     line.step = state_.step;
     line.tokens = state_.tokens;
     line.supervised_tokens = state_.supervised_tokens;
-    line.budget_spent = budget_share();
+    line.budget_spent = budget_share(inputs_, state_, spent(), schedule_.total());
     metrics_->write(line);
-  }
-
-  double budget_share() const {
-    const types::Budget& budget = inputs_.plan.budget;
-    if (budget.unit == BudgetUnit::kSeconds) return spent() / budget.amount;
-    if (budget.unit == BudgetUnit::kTokens) return static_cast<double>(state_.tokens) / budget.amount;
-    const bool counts_flops = budget.unit == BudgetUnit::kFlops || budget.unit == BudgetUnit::kShare;
-    if (counts_flops && inputs_.budget_flops > 0.0) return state_.flops / inputs_.budget_flops;
-    return static_cast<double>(state_.step) / static_cast<double>(std::max<std::int64_t>(1, schedule_.total()));
   }
 
   bool checkpoint_due() const {
     if (state_.step == saved_step_ || state_.step == 0) return false;
     const TrainOptions& options = inputs_.options;
-    const bool by_steps = options.checkpoint_steps > 0 && state_.step % options.checkpoint_steps == 0;
-    const bool by_seconds =
-        options.checkpoint_seconds > 0.0 && spent() - last_checkpoint_ >= options.checkpoint_seconds;
+    const bool by_steps =
+        options.checkpoint_steps > 0 && state_.step % options.checkpoint_steps == 0;
+    const bool by_seconds = options.checkpoint_seconds > 0.0 &&
+                            spent() - last_checkpoint_ >= options.checkpoint_seconds;
     if (!by_steps && !by_seconds) return false;
     return !pacer_ || pacer_->step_fits(spent() + checkpoint_seconds());
   }
@@ -402,9 +286,7 @@ class Run {
     checkpoint.progression = state_;
     checkpoint.progression.spent_seconds = spent();
     checkpoint.progression.measured_seconds = measured();
-    for (const auto& parameter : freeze_.trained()) {
-      checkpoint.tensors.push_back({"weight/" + parameter.name, parameter.tensor.detach()});
-    }
+    checkpoint.tensors = weight_tensors(freeze_.trained(), "weight/");
     const bool best_is_present = state_.best && state_.best->step == state_.step;
     const auto add = [&](std::vector<tensor::NamedTensor> more) {
       for (auto& named : more) checkpoint.tensors.push_back(std::move(named));
@@ -439,37 +321,31 @@ class Run {
   void report(const StepResult& result) {
     const std::string loss = "loss " + core::format_number(result.loss);
     if (pacer_) {
-      progress_.update(static_cast<std::int64_t>(spent()), "step " + std::to_string(state_.step) + ", " + loss);
+      progress_.update(static_cast<std::int64_t>(spent()),
+                       "step " + std::to_string(state_.step) + ", " + loss);
     } else {
       progress_.update(state_.step, loss);
     }
   }
 
   types::RunRecord close(RunStatus status) {
-    types::RunRecord record;
-    record.after = !state_.evaluations.empty() && evaluated_now()
-                       ? std::optional<types::DevEvaluation>(state_.evaluations.back())
-                       : std::nullopt;
     const bool last_is_best = state_.best && state_.best->step == state_.step;
-    const bool go_back = status == RunStatus::kDiverged || (state_.best && !last_is_best);
-    if (go_back) best_.restore();
+    if (status == RunStatus::kDiverged || (state_.best && !last_is_best)) best_.restore();
+    types::RunRecord record;
     record.options = core::to_json(inputs_.options);
     record.seed = inputs_.seed;
     record.plan = inputs_.plan;
     record.status = status;
     record.exit_signal = status == RunStatus::kInterrupted ? core::stop_signal() : 0;
     record.steps = state_.step;
-    record.epochs = static_cast<double>(state_.epoch) +
-                    static_cast<double>(state_.batch) / static_cast<double>(stream_->batches_of_epoch());
+    record.epochs =
+        static_cast<double>(state_.epoch) +
+        static_cast<double>(state_.batch) / static_cast<double>(stream_->batches_of_epoch());
     record.tokens = state_.tokens;
     record.supervised_tokens = state_.supervised_tokens;
     record.learning_rate = inputs_.plan.learning_rate;
     record.cooldown_start_step = state_.cooldown_start;
-    record.evaluations = state_.evaluations;
-    if (!state_.evaluations.empty() && state_.evaluations.front().step == 0) {
-      record.before = state_.evaluations.front();
-    }
-    record.best = state_.best;
+    fill_evaluations(record);
     record.predicted_seconds = inputs_.plan.predicted_seconds;
     record.predicted_flops = inputs_.plan.predicted_flops.total();
     record.measured_seconds = measured();
@@ -477,6 +353,14 @@ class Run {
     record.peak_resident_bytes = memory_use().peak_resident;
     record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
     return record;
+  }
+
+  void fill_evaluations(types::RunRecord& record) const {
+    record.evaluations = state_.evaluations;
+    record.best = state_.best;
+    if (state_.evaluations.empty()) return;
+    if (state_.evaluations.front().step == 0) record.before = state_.evaluations.front();
+    if (evaluated_now()) record.after = state_.evaluations.back();
   }
 
   const TrainInputs& inputs_;
@@ -491,11 +375,11 @@ class Run {
   std::optional<BatchStream> stream_;
   std::optional<MetricsFile> metrics_;
   Schedule schedule_;
-  std::int64_t limit_ = kOpen;     // steps at which the run ends
-  std::int64_t interval_ = 1;      // steps between evaluations
+  std::int64_t limit_ = kOpen;  // steps at which the run ends
+  std::int64_t interval_ = 1;   // steps between evaluations
   Progression state_;
-  Progression carried_;            // what an earlier process had spent
-  types::CostBreakdown seconds_;   // of this process
+  Progression carried_;           // what an earlier process had spent
+  types::CostBreakdown seconds_;  // of this process
   double last_checkpoint_ = 0.0;
   double checkpoint_took_ = 0.0;
   std::int64_t saved_step_ = -1;
@@ -506,9 +390,10 @@ class Run {
 Replay replay_of(const types::RunRecord& record) {
   if (record.status == RunStatus::kRunning || record.status == RunStatus::kInterrupted ||
       record.status == RunStatus::kDiverged) {
-    throw Error(ErrorKind::kBadInput, "the run to replay did not come to its end (status " +
-                                          core::enum_to_string(record.status) +
-                                          "); replay one that finished, or resume an interrupted one first");
+    throw Error(ErrorKind::kBadInput,
+                "the run to replay did not come to its end (status " +
+                    core::enum_to_string(record.status) +
+                    "); replay one that finished, or resume an interrupted one first");
   }
   Replay replay;
   replay.steps = record.steps;

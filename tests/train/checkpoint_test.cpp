@@ -21,7 +21,8 @@ Checkpoint example(std::int64_t step) {
   checkpoint.progression.cooldown_start = 40;
   checkpoint.progression.best = types::DevEvaluation{5, 1.5, 0.25, 0.1};
   checkpoint.progression.evaluations = {{0, 2.0, 0.5, 0.1}, {5, 1.5, 0.25, 0.1}};
-  checkpoint.tensors = {{"weight/a", at::arange(6, at::kFloat).view({2, 3})}, {"adam/step/a", at::tensor(3.0F)}};
+  checkpoint.tensors = {{"weight/a", at::arange(6, at::kFloat).view({2, 3})},
+                        {"adam/step/a", at::tensor(3.0F)}};
   return checkpoint;
 }
 
@@ -56,7 +57,8 @@ TEST(Checkpoint, DamageIsNamed) {
   write_checkpoint(folder.path(), example(7));
   const auto path = std::filesystem::directory_iterator(folder.path())->path();
   const std::string bytes = core::read_file(path);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{5}, bytes.size() / 2, bytes.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{5}, bytes.size() / 2, bytes.size() - 1}) {
     std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(size));
     try {
       read_latest_checkpoint(folder.path());

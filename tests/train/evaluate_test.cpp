@@ -12,7 +12,7 @@ namespace salf::train {
 namespace {
 
 // One document through the whole model, alone and without padding.
-DocumentLoss alone(const Setup& setup, const data::Document& document) {
+DocumentLoss alone(const TinyRun& setup, const data::Document& document) {
   const at::NoGradGuard quiet;
   tensor::Batch batch;
   batch.ids = at::tensor(document.ids, at::kLong).unsqueeze(0);
@@ -29,7 +29,7 @@ DocumentLoss alone(const Setup& setup, const data::Document& document) {
 }
 
 TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
-  const Setup setup;
+  const TinyRun setup;
   std::vector<DocumentLoss> documents;
   EvaluateOptions options;
   options.documents = &documents;
@@ -37,7 +37,8 @@ TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
   const Evaluation result = *evaluate(setup.cut, setup.train_batches, options, progress);
   double loss = 0.0, correct = 0.0, tokens = 0.0;
   for (const DocumentLoss& ours : documents) {
-    const DocumentLoss theirs = alone(setup, setup.dataset.documents[static_cast<std::size_t>(ours.document)]);
+    const DocumentLoss theirs =
+        alone(setup, setup.dataset.documents[static_cast<std::size_t>(ours.document)]);
     EXPECT_NEAR(ours.loss, theirs.loss, 1e-4);
     EXPECT_EQ(ours.tokens, theirs.tokens);
     loss += theirs.loss;
@@ -50,11 +51,12 @@ TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
   EXPECT_EQ(result.supervised_tokens, static_cast<std::int64_t>(tokens));
   EXPECT_EQ(result.documents, static_cast<std::int64_t>(documents.size()));
   EXPECT_LT(result.loss.low, result.loss.value);
-  EXPECT_NEAR(result.loss.high - result.loss.low, 2.0 * 1.959963984540054 * result.standard_error, 1e-12);
+  EXPECT_NEAR(result.loss.high - result.loss.low, 2.0 * 1.959963984540054 * result.standard_error,
+              1e-12);
 }
 
 TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
-  const Setup setup;
+  const TinyRun setup;
   std::vector<std::int64_t> all;
   for (std::int64_t i = 0; i < 48; ++i) all.push_back(i);
   const data::Batcher packed(setup.dataset, all, {64, 32}, 0);
@@ -66,7 +68,8 @@ TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
   EXPECT_EQ(result.supervised_tokens, setup.train_batches.supervised_tokens());
   for (const DocumentLoss& entry : documents) {
     double tokens = 0.0;
-    for (const auto label : setup.dataset.documents[static_cast<std::size_t>(entry.document)].labels) {
+    for (const auto label :
+         setup.dataset.documents[static_cast<std::size_t>(entry.document)].labels) {
       tokens += label == tensor::kNoLabel ? 0.0 : 1.0;
     }
     EXPECT_EQ(entry.tokens, tokens);
@@ -74,7 +77,7 @@ TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
 }
 
 TEST(Evaluate, EndsWithoutResultWhenToldTo) {
-  const Setup setup;
+  const TinyRun setup;
   int asked = 0;
   EvaluateOptions options;
   options.keep_going = [&] { return ++asked < 3; };
@@ -84,7 +87,7 @@ TEST(Evaluate, EndsWithoutResultWhenToldTo) {
 }
 
 TEST(Evaluate, ChoosesTheLikeliestOptionPerByte) {
-  const Setup setup;
+  const TinyRun setup;
   std::vector<data::ChoiceRow> rows;
   std::int64_t expected = 0;
   for (std::int64_t i = 0; i < 20; ++i) {
@@ -92,7 +95,8 @@ TEST(Evaluate, ChoosesTheLikeliestOptionPerByte) {
     double best = -1e300;
     std::int64_t likeliest = 0;
     for (std::int64_t option = 0; option < 4; ++option) {
-      row.options.push_back(setup.dataset.documents[static_cast<std::size_t>(3 * i + (option % 3))]);
+      row.options.push_back(
+          setup.dataset.documents[static_cast<std::size_t>(3 * i + (option % 3))]);
       row.option_bytes.push_back(3 + 2 * ((i + option) % 4));
       const double score =
           -alone(setup, row.options.back()).loss / static_cast<double>(row.option_bytes.back());
@@ -114,7 +118,7 @@ TEST(Evaluate, ChoosesTheLikeliestOptionPerByte) {
 }
 
 TEST(Evaluate, NothingToEvaluateGivesNoFigures) {
-  const Setup setup;
+  const TinyRun setup;
   const data::Batcher none(setup.dataset, {}, {64, 0}, 0);
   core::Progress progress;
   const Evaluation result = *evaluate(setup.cut, none, {}, progress);

@@ -20,7 +20,7 @@ std::set<std::string> names(const std::vector<model::Parameter>& parameters) {
 
 TEST(Freeze, EofZeroTrainsEverything) {
   for (const bool tied : {false, true}) {
-    const Setup setup(tied);
+    const TinyRun setup(tied);
     const Freeze freeze(setup.model, setup.cut, 0);
     EXPECT_TRUE(freeze.frozen().empty());
     EXPECT_EQ(freeze.trained_count(), setup.model.parameter_count());
@@ -28,7 +28,7 @@ TEST(Freeze, EofZeroTrainsEverything) {
 }
 
 TEST(Freeze, CutTrainsBlocksAboveAndTheFinalNormOnly) {
-  const Setup setup(/*tied=*/false);
+  const TinyRun setup(/*tied=*/false);
   const Freeze freeze(setup.model, setup.cut, 2);
   for (const std::string& name : names(freeze.trained())) {
     EXPECT_TRUE(name.rfind("model.layers.2.", 0) == 0 || name == "model.norm.weight") << name;
@@ -42,7 +42,7 @@ TEST(Freeze, CutTrainsBlocksAboveAndTheFinalNormOnly) {
 }
 
 TEST(Freeze, EndsWithWhatWasLoaded) {
-  const Setup setup;
+  const TinyRun setup;
   const at::Tensor first = setup.model.parameters().front().tensor;
   const at::Tensor last = setup.model.parameters().back().tensor;
   first.requires_grad_(true);
@@ -57,7 +57,7 @@ TEST(Freeze, EndsWithWhatWasLoaded) {
 }
 
 TEST(Freeze, GradientOfAFrozenParameterIsAnInternalError) {
-  const Setup setup;
+  const TinyRun setup;
   const Freeze freeze(setup.model, setup.cut, 1);
   EXPECT_NO_THROW(freeze.check());
   const at::Tensor frozen = freeze.frozen().front().tensor;

@@ -111,7 +111,7 @@ TEST(HeadLoss, LargeLogitsStayFinite) {
 }
 
 TEST(HeadLoss, PicksSupervisedPositionsOnly) {
-  const Setup setup;
+  const TinyRun setup;
   const tensor::Batch batch = setup.train_batches.make(setup.train_batches.in_order().back());
   const at::NoGradGuard quiet;
   const at::Tensor state = setup.cut.suffix(setup.cut.prefix(batch, 0), batch, 0);

@@ -10,14 +10,16 @@
 namespace salf::train {
 namespace {
 
-model::Parameter parameter(const std::string& name, const std::vector<double>& values, bool matrix) {
+model::Parameter parameter(const std::string& name, const std::vector<double>& values,
+                           bool matrix) {
   at::Tensor tensor = at::tensor(values, at::kDouble).to(at::kFloat);
   if (matrix) tensor = tensor.unsqueeze(0).clone();
   return {name, {}, tensor};
 }
 
 void set_gradient(const model::Parameter& parameter, const std::vector<double>& values) {
-  parameter.tensor.mutable_grad() = at::tensor(values, at::kDouble).to(at::kFloat).view_as(parameter.tensor);
+  parameter.tensor.mutable_grad() =
+      at::tensor(values, at::kDouble).to(at::kFloat).view_as(parameter.tensor);
 }
 
 // Loshchilov and Hutter, algorithm 2, by hand.
@@ -45,7 +47,8 @@ TEST(AdamW, EqualsThePaperAndDecaysMatricesOnly) {
       set_gradient(weight, {gradient});
       adamw.step(rate);
       hand.step(gradient, rate, matrix ? 0.1 : 0.0, options);
-      EXPECT_NEAR(weight.tensor.item<double>(), hand.weight, 2e-6) << "matrix " << matrix << ", step " << i;
+      EXPECT_NEAR(weight.tensor.item<double>(), hand.weight, 2e-6)
+          << "matrix " << matrix << ", step " << i;
     }
   }
 }
@@ -83,7 +86,8 @@ TEST(AdamW, RefusesStateOfAnotherShape) {
   const model::Parameter weight = parameter("w", {1.0, 2.0}, true);
   AdamW adamw({weight}, {});
   EXPECT_THROW(adamw.load_state({{"first/w", at::zeros({3})}}, "", 1), Error);
-  EXPECT_THROW(adamw.load_state({{"first/w", at::zeros({1, 2})}}, "", 1), Error);  // no second moment
+  EXPECT_THROW(adamw.load_state({{"first/w", at::zeros({1, 2})}}, "", 1),
+               Error);  // no second moment
 }
 
 TEST(Clipping, ScalesToTheLimitAndReturnsTheNormBefore) {

@@ -25,7 +25,8 @@ Outcome simulate(double budget, StepSeconds step_seconds) {
   outcome.spent = 2.0;
   std::int64_t limit = std::int64_t{1} << 40;
   while (outcome.steps < limit) {
-    if (outcome.cooldown_start < 0 && pacer.must_cool_down(outcome.steps, outcome.spent, 1'000'000)) {
+    if (outcome.cooldown_start < 0 &&
+        pacer.must_cool_down(outcome.steps, outcome.spent, 1'000'000)) {
       outcome.cooldown_start = outcome.steps;
       limit = outcome.steps + cooldown_steps(outcome.steps);
     }
@@ -47,7 +48,8 @@ TEST(Pacer, SpendsTheBudgetOnASteadyMachineWithAWholeCooldown) {
 
 TEST(Pacer, StaysInsideWhenTheMachineSlowsDown) {
   for (const std::int64_t when : {20, 100, 150, 165, 175}) {
-    const Outcome outcome = simulate(200.0, [&](std::int64_t step) { return step < when ? 1.0 : 3.0; });
+    const Outcome outcome =
+        simulate(200.0, [&](std::int64_t step) { return step < when ? 1.0 : 3.0; });
     EXPECT_LE(outcome.spent, 200.0) << "slower from step " << when;
     EXPECT_GE(outcome.spent, 180.0) << "slower from step " << when;
   }

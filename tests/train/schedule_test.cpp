@@ -19,7 +19,8 @@ TEST(Schedule, HasExactlyTheStepsAskedFor) {
 TEST(Schedule, CooldownIsTheLastFifthWhereverItStarts) {
   for (std::int64_t start = 8; start < 500; ++start) {
     const Schedule schedule = schedule_for_cooldown(3, start);
-    const double share = static_cast<double>(schedule.cooldown_steps) / static_cast<double>(schedule.total());
+    const double share =
+        static_cast<double>(schedule.cooldown_steps) / static_cast<double>(schedule.total());
     EXPECT_NEAR(share, 0.2, 1.0 / static_cast<double>(start));
   }
 }

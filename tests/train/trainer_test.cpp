@@ -62,10 +62,11 @@ class StopAt : public core::Progress {
   bool training_ = false;
 };
 
-// The whole module under plain autograd with AdamW written out (Loshchilov and Hutter, algorithm 2).
+// The whole module under plain autograd with AdamW written out (Loshchilov and Hutter, algorithm
+// 2).
 class PlainLoop {
  public:
-  explicit PlainLoop(const Setup& setup) : setup_(setup) {
+  explicit PlainLoop(const TinyRun& setup) : setup_(setup) {
     for (const auto& parameter : setup.model.parameters()) {
       parameter.tensor.requires_grad_(true);
       first_[parameter.name] = at::zeros_like(parameter.tensor, at::kDouble);
@@ -111,14 +112,14 @@ class PlainLoop {
     }
   }
 
-  const Setup& setup_;
+  const TinyRun& setup_;
   std::map<std::string, at::Tensor> first_, second_;
   int steps_ = 0;
 };
 
 TEST(Trainer, FullFineTuningEqualsAPlainLoopOverTheWholeModule) {
   for (const bool tied : {true, false}) {
-    Setup ours(tied, /*accumulate=*/2);
+    TinyRun ours(tied, /*accumulate=*/2);
     ours.plan.steps = 20;
     ours.plan.budget.amount = 20.0;
     const TemporaryFolder folder;
@@ -128,7 +129,7 @@ TEST(Trainer, FullFineTuningEqualsAPlainLoopOverTheWholeModule) {
     const std::vector<core::Json> steps = metrics(folder.path(), "loss");
     ASSERT_EQ(steps.size(), 20U);
 
-    const Setup theirs(tied);
+    const TinyRun theirs(tied);
     PlainLoop loop(theirs);
     const Schedule schedule = schedule_for_steps(20);
     std::vector<tensor::Batch> stream;
@@ -140,17 +141,19 @@ TEST(Trainer, FullFineTuningEqualsAPlainLoopOverTheWholeModule) {
     for (std::size_t step = 0; step < 20; ++step) {
       const double rate = 0.01 * rate_factor(schedule, static_cast<std::int64_t>(step));
       const double loss = loop.step({stream[2 * step], stream[2 * step + 1]}, rate, inputs.options);
-      EXPECT_NEAR(steps[step]["loss"].get<double>(), loss, 1e-5 * loss) << "tied " << tied << ", step " << step;
+      EXPECT_NEAR(steps[step]["loss"].get<double>(), loss, 1e-5 * loss)
+          << "tied " << tied << ", step " << step;
     }
     EXPECT_LT(steps.back()["loss"].get<double>(), 0.8 * steps.front()["loss"].get<double>());
   }
 }
 
 TEST(Trainer, FrozenParametersKeepTheirBitsAndTheRestMoves) {
-  Setup setup;
+  TinyRun setup;
   setup.plan.eof = 2;
   std::map<std::string, at::Tensor> before;
-  for (const auto& parameter : setup.model.parameters()) before[parameter.name] = parameter.tensor.clone();
+  for (const auto& parameter : setup.model.parameters())
+    before[parameter.name] = parameter.tensor.clone();
   const TemporaryFolder folder;
   core::Progress progress;
   const types::RunRecord record = train(setup.inputs(folder.path()), progress);
@@ -167,7 +170,7 @@ TEST(Trainer, FrozenParametersKeepTheirBitsAndTheRestMoves) {
 }
 
 TEST(Trainer, RecordAndMetricsTellTheRun) {
-  const Setup setup;
+  const TinyRun setup;
   const TemporaryFolder folder;
   core::Progress progress;
   const types::RunRecord record = train(setup.inputs(folder.path()), progress);
@@ -191,7 +194,7 @@ TEST(Trainer, RecordAndMetricsTellTheRun) {
 }
 
 TEST(Trainer, BestEvaluatedWeightsAreKept) {
-  Setup setup;
+  TinyRun setup;
   setup.plan.steps = 60;
   setup.plan.budget.amount = 60.0;
   setup.plan.learning_rate = 0.3;  // far too much: the loss goes up
@@ -205,7 +208,7 @@ TEST(Trainer, BestEvaluatedWeightsAreKept) {
 }
 
 TEST(Trainer, StopsEarlyAfterPatience) {
-  Setup setup;
+  TinyRun setup;
   setup.plan.steps = 60;
   setup.plan.evaluations = 31;
   setup.plan.budget.amount = 60.0;
@@ -225,7 +228,7 @@ struct Finished {
   types::RunRecord record;
 };
 
-Finished uninterrupted(const Setup& setup) {
+Finished uninterrupted(const TinyRun& setup) {
   const TemporaryFolder folder;
   core::Progress progress;
   Finished finished;
@@ -236,22 +239,22 @@ Finished uninterrupted(const Setup& setup) {
 }
 
 TEST(Trainer, DeterministicBudgetGivesTheSameBytesTwice) {
-  EXPECT_EQ(uninterrupted(Setup()).model, uninterrupted(Setup()).model);
+  EXPECT_EQ(uninterrupted(TinyRun()).model, uninterrupted(TinyRun()).model);
 }
 
 TEST(Trainer, InterruptedAndResumedIsAsIfNothingHadHappened) {
-  const Finished whole = uninterrupted(Setup(true, 2));
+  const Finished whole = uninterrupted(TinyRun(true, 2));
   for (const std::int64_t when : {1, 6, 7, 11}) {
     const TemporaryFolder folder;
     {
-      const Setup setup(true, 2);
+      const TinyRun setup(true, 2);
       StopAt progress(when);
       const types::RunRecord record = train(setup.inputs(folder.path()), progress);
       EXPECT_EQ(record.status, RunStatus::kInterrupted);
       EXPECT_EQ(record.exit_signal, 15);
       EXPECT_EQ(record.steps, when);
     }
-    const Setup setup(true, 2);
+    const TinyRun setup(true, 2);
     core::Progress progress;
     TrainInputs inputs = setup.inputs(folder.path());
     inputs.resume = true;
@@ -264,11 +267,12 @@ TEST(Trainer, InterruptedAndResumedIsAsIfNothingHadHappened) {
 }
 
 TEST(Trainer, ResumesFromAnEarlierCheckpointAndCutsTheMetrics) {
-  const Finished whole = uninterrupted(Setup());
+  const Finished whole = uninterrupted(TinyRun());
   const TemporaryFolder folder;
   {
-    // Killed after step 8 without a word: the last checkpoint is of step 5, and a line is half written.
-    const Setup setup;
+    // Killed after step 8 without a word: the last checkpoint is of step 5, and a line is half
+    // written.
+    const TinyRun setup;
     StopAt progress(8);
     TrainInputs inputs = setup.inputs(folder.path());
     inputs.options.checkpoint_steps = 5;
@@ -276,7 +280,7 @@ TEST(Trainer, ResumesFromAnEarlierCheckpointAndCutsTheMetrics) {
     std::filesystem::remove(folder.path() / "checkpoint-0000000008.safetensors");
     std::ofstream(folder.path() / "metrics.jsonl", std::ios::app) << "{\"step\": 9, \"ep";
   }
-  const Setup setup;
+  const TinyRun setup;
   core::Progress progress;
   TrainInputs inputs = setup.inputs(folder.path());
   inputs.resume = true;
@@ -287,13 +291,13 @@ TEST(Trainer, ResumesFromAnEarlierCheckpointAndCutsTheMetrics) {
 
 TEST(Trainer, RefusesToResumeAnotherRun) {
   const TemporaryFolder folder;
-  const Setup setup;
+  const TinyRun setup;
   core::Progress quiet;
   TrainInputs inputs = setup.inputs(folder.path());
   inputs.resume = true;
   EXPECT_THROW(train(inputs, quiet), Error);  // nothing to resume
   {
-    const Setup first;
+    const TinyRun first;
     StopAt progress(4);
     train(first.inputs(folder.path()), progress);
   }
@@ -316,7 +320,7 @@ TEST(Trainer, RefusesToResumeAnotherRun) {
 
 TEST(Trainer, NotFiniteLossStopsAndKeepsTheBestWeights) {
   for (const bool with_dev : {true, false}) {
-    const Setup setup;
+    const TinyRun setup;
     const data::Batcher no_dev(setup.dataset, {}, {64, 0}, 0);
     const TemporaryFolder folder;
     const std::string before = setup.saved_bytes();
@@ -338,8 +342,9 @@ TEST(Trainer, NotFiniteLossStopsAndKeepsTheBestWeights) {
       bool training_ = false;
     } progress(setup.model);
     TrainInputs base = setup.inputs(folder.path());
-    const TrainInputs inputs{base.model, base.cut,  base.train, with_dev ? base.dev : no_dev,
-                             base.plan,  base.options, base.seed, base.autocast, base.folder};
+    const TrainInputs inputs{base.model, base.cut,     base.train, with_dev ? base.dev : no_dev,
+                             base.plan,  base.options, base.seed,  base.autocast,
+                             base.folder};
     core::set_log_level(core::LogLevel::kOff);
     const types::RunRecord record = train(inputs, progress);
     core::set_log_level(core::LogLevel::kInfo);
@@ -351,24 +356,28 @@ TEST(Trainer, NotFiniteLossStopsAndKeepsTheBestWeights) {
 
 TEST(Trainer, TokenAndFlopBudgetsAreNotExceeded) {
   for (const BudgetUnit unit : {BudgetUnit::kTokens, BudgetUnit::kFlops}) {
-    Setup setup;
+    TinyRun setup;
     setup.plan.steps = 1000;
     setup.plan.budget = {500.0, unit};
     const TemporaryFolder folder;
     core::Progress progress;
     TrainInputs inputs = setup.inputs(folder.path());
-    inputs.batch_flops = [](const tensor::Batch& batch) { return static_cast<double>(batch.padded_tokens()); };
+    inputs.batch_flops = [](const tensor::Batch& batch) {
+      return static_cast<double>(batch.padded_tokens());
+    };
     inputs.budget_flops = 500.0;
     const types::RunRecord record = train(inputs, progress);
     EXPECT_EQ(record.status, RunStatus::kBudgetReached);
-    const double used = unit == BudgetUnit::kTokens ? static_cast<double>(record.tokens) : record.flops;
+    const double used =
+        unit == BudgetUnit::kTokens ? static_cast<double>(record.tokens) : record.flops;
     EXPECT_LE(used, 500.0);
     EXPECT_GT(used, 500.0 - 65.0);  // less than a batch is left
     EXPECT_EQ(record.after->step, record.steps);
   }
 }
 
-// A machine whose clock only moves by what this says: a training step and an evaluated batch take so long.
+// A machine whose clock only moves by what this says: a training step and an evaluated batch take
+// so long.
 class SlowMachine : public core::Progress {
  public:
   SlowMachine(std::function<double(std::int64_t)> step_seconds, double batch_seconds)
@@ -392,14 +401,15 @@ class SlowMachine : public core::Progress {
   double now_ = 3.0;  // loading and analysis
 };
 
-Setup timed_setup() {
-  Setup setup;
-  setup.plan.steps = 80;
-  setup.plan.evaluations = 4;
-  setup.plan.budget = {100.0, BudgetUnit::kSeconds};
-  setup.plan.learning_rate = 0.003;
-  return setup;
-}
+// 100 seconds, in which the plan expects 80 steps.
+struct TimedRun : TinyRun {
+  TimedRun() {
+    plan.steps = 80;
+    plan.evaluations = 4;
+    plan.budget = {100.0, BudgetUnit::kSeconds};
+    plan.learning_rate = 0.003;
+  }
+};
 
 TEST(Trainer, TimeBudgetIsSpentAndNotExceededWhateverTheMachineDoes) {
   const std::vector<std::function<double(std::int64_t)>> machines = {
@@ -410,7 +420,7 @@ TEST(Trainer, TimeBudgetIsSpentAndNotExceededWhateverTheMachineDoes) {
       [](std::int64_t step) { return step % 7 == 3 ? 2.0 : 0.8; },
       [](std::int64_t) { return 40.0; }};
   for (std::size_t i = 0; i < machines.size(); ++i) {
-    const Setup setup = timed_setup();
+    const TimedRun setup;
     const TemporaryFolder folder;
     SlowMachine machine(machines[i], 0.2);
     TrainInputs inputs = setup.inputs(folder.path());
@@ -431,14 +441,14 @@ TEST(Trainer, TimeBudgetIsSpentAndNotExceededWhateverTheMachineDoes) {
 
 TEST(Trainer, ReplayRepeatsATimedRunWithoutItsClock) {
   for (const double slow : {1.0, 3.0}) {
-    const Setup first = timed_setup();
+    const TimedRun first;
     const TemporaryFolder folder;
     SlowMachine machine([&](std::int64_t step) { return step < 72 ? 1.0 : slow; }, 0.2);
     TrainInputs inputs = first.inputs(folder.path());
     inputs.clock = machine.clock();
     const types::RunRecord record = train(inputs, machine);
 
-    const Setup second = timed_setup();
+    const TimedRun second;
     const TemporaryFolder again;
     core::Progress progress;
     TrainInputs replayed = second.inputs(again.path());
@@ -455,7 +465,7 @@ TEST(Trainer, TimedRunGoesOnWithItsClockAfterAnInterruption) {
   const TemporaryFolder folder;
   double spent = 0.0;
   {
-    const Setup setup = timed_setup();
+    const TimedRun setup;
     SlowMachine machine(
         [](std::int64_t step) {
           if (step == 40) core::set_stop_signal(2);
@@ -468,7 +478,7 @@ TEST(Trainer, TimedRunGoesOnWithItsClockAfterAnInterruption) {
     core::set_stop_signal(0);
     spent = machine.now();
   }
-  const Setup setup = timed_setup();
+  const TimedRun setup;
   SlowMachine machine([](std::int64_t) { return 1.0; }, 0.2);
   TrainInputs inputs = setup.inputs(folder.path());
   inputs.clock = machine.clock();
@@ -481,7 +491,8 @@ TEST(Trainer, TimedRunGoesOnWithItsClockAfterAnInterruption) {
 
 TEST(Replay, NeedsARunThatEndedByItself) {
   types::RunRecord record;
-  for (const RunStatus status : {RunStatus::kRunning, RunStatus::kInterrupted, RunStatus::kDiverged}) {
+  for (const RunStatus status :
+       {RunStatus::kRunning, RunStatus::kInterrupted, RunStatus::kDiverged}) {
     record.status = status;
     EXPECT_THROW(replay_of(record), Error);
   }

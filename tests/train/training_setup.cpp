@@ -1,9 +1,7 @@
 #include "training_setup.h"
 
 #include <torch/csrc/jit/api/module.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <fstream>
 
 #include "salf/core/files.h"
@@ -26,15 +24,6 @@ torch::jit::Module tiny(bool tied) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  static std::atomic<int> next{0};
-  path_ = std::filesystem::temp_directory_path() /
-          ("salf-train-" + std::to_string(::getpid()) + "-" + std::to_string(next++));
-  std::filesystem::create_directories(path_);
-}
-
-TemporaryFolder::~TemporaryFolder() { std::filesystem::remove_all(path_); }
-
 data::Dataset make_dataset(std::int64_t count, std::uint64_t seed) {
   core::Random random(seed, "documents");
   data::Dataset dataset;
@@ -56,7 +45,7 @@ data::Dataset make_dataset(std::int64_t count, std::uint64_t seed) {
   return dataset;
 }
 
-Setup::Setup(bool tied, std::int64_t accumulate)
+TinyRun::TinyRun(bool tied, std::int64_t accumulate)
     : dataset(make_dataset(60, 3)),
       model(tiny(tied)),
       cut(model, ""),
@@ -71,7 +60,7 @@ Setup::Setup(bool tied, std::int64_t accumulate)
   plan.evaluations = 3;
 }
 
-TrainInputs Setup::inputs(const std::filesystem::path& folder) const {
+TrainInputs TinyRun::inputs(const std::filesystem::path& folder) const {
   TrainInputs made{model, cut, train_batches, dev_batches, plan};
   made.folder = folder;
   made.identity["model_hash"] = "m";
@@ -79,7 +68,7 @@ TrainInputs Setup::inputs(const std::filesystem::path& folder) const {
   return made;
 }
 
-std::string Setup::saved_bytes() const {
+std::string TinyRun::saved_bytes() const {
   const TemporaryFolder folder;
   model.save(folder.path() / "model.pt");
   return core::read_file(folder.path() / "model.pt");

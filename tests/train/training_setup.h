@@ -12,30 +12,22 @@
 #include "salf/model/script_model.h"
 #include "salf/train/trainer.h"
 #include "salf/types/freeze_plan.h"
+#include "support/temporary_folder.h"
 
 namespace salf::train {
 
 inline constexpr int kTestBlocks = 3;
 inline constexpr int kTestVocabulary = 50;
 
-// A folder of its own that is removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  const std::filesystem::path& path() const { return path_; }
+using testing::TemporaryFolder;
 
- private:
-  std::filesystem::path path_;
-};
-
-// A seeded grammar (each token mostly follows from the one before), `count` documents of 4 … 20 tokens, the first
-// three without loss.
+// A seeded grammar (each token mostly follows from the one before), `count` documents of 4 … 20
+// tokens, the first three without loss.
 data::Dataset make_dataset(std::int64_t count, std::uint64_t seed);
 
 // The whole of it, with stable addresses for TrainInputs.
-struct Setup {
-  explicit Setup(bool tied = true, std::int64_t accumulate = 1);
+struct TinyRun {
+  explicit TinyRun(bool tied = true, std::int64_t accumulate = 1);
   TrainInputs inputs(const std::filesystem::path& folder) const;
   std::string saved_bytes() const;  // of the model as ScriptModel::save writes it
 

@@ -124,6 +124,8 @@ class TrainRun {
     request.spent_seconds = core::process_seconds();
     types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, progress_);
     check_affordable(plan);
+    // Not before: a run that was refused leaves nothing behind.
+    core::write_document(file("profile.json"), *profile);
     return plan;
   }
 
@@ -140,9 +142,7 @@ class TrainRun {
     request.dtype = options_.model.dtype;
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
-    const std::optional<types::LayerProfile> profile = analyze(session_, dataset_, request, progress_);
-    if (profile) core::write_document(file("profile.json"), *profile);
-    return profile;
+    return analyze(session_, dataset_, request, progress_);
   }
 
   types::RunRecord opening_record(const types::FreezePlan& plan) const {

@@ -23,7 +23,7 @@ struct Progression {
   std::int64_t batch = 0;   // the next batch within its epoch
   std::int64_t tokens = 0;  // real tokens trained on
   std::int64_t supervised_tokens = 0;
-  double flops = 0.0;                  // of the training batches
+  double flops = 0.0;                          // of the training batches
   double spent_seconds = 0.0;                  // of the budget, all processes of this run together
   std::optional<std::int64_t> cooldown_start;  // set once it is settled
   std::vector<types::DevEvaluation> evaluations;

@@ -20,7 +20,8 @@ struct ProbeOptions {
   std::int64_t batches = 5;  // timed batches at most
   std::uint64_t seed = 1;    // which batches
   c10::ScalarType autocast = c10::ScalarType::Float;
-  // A folder in which the model is written once, timed and removed; empty: MeasuredCost::save stays 0.
+  // A folder in which the model is written once, timed and removed; empty: MeasuredCost::save stays
+  // 0.
   std::filesystem::path scratch;
 };
 

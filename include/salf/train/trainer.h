@@ -81,7 +81,7 @@ struct TrainInputs {
   TrainOptions options;
   std::uint64_t seed = 1;  // order of the batches
   c10::ScalarType autocast =
-      c10::ScalarType::Float;    // bf16 on CUDA: products in it, weights stay f32
+      c10::ScalarType::Float;      // bf16 on CUDA: products in it, weights stay f32
   std::filesystem::path folder{};  // for metrics.jsonl and checkpoints; exists
   // What may not change when the run is resumed (hashes of model and data, options of the caller);
   // the plan and the trainer's own options are added here.

@@ -1,0 +1,67 @@
+#include "weights.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <map>
+
+#include "salf/core/error.h"
+
+namespace salf::train {
+
+void Snapshot::take() {
+  const at::NoGradGuard quiet;
+  copies_.resize(parameters_.size());
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor live = parameters_[i].tensor.detach();
+    // The memory of the copy before is used again.
+    if (copies_[i].defined()) {
+      copies_[i].copy_(live);
+    } else {
+      copies_[i] = live.clone();
+    }
+  }
+}
+
+void Snapshot::restore() const {
+  const at::NoGradGuard quiet;
+  for (std::size_t i = 0; i < copies_.size(); ++i) parameters_[i].tensor.copy_(copies_[i]);
+}
+
+std::vector<tensor::NamedTensor> Snapshot::tensors(const std::string& prefix) const {
+  std::vector<tensor::NamedTensor> named;
+  for (std::size_t i = 0; i < copies_.size(); ++i) {
+    named.push_back({prefix + parameters_[i].name, copies_[i]});
+  }
+  return named;
+}
+
+std::vector<tensor::NamedTensor> weight_tensors(const std::vector<model::Parameter>& parameters,
+                                                const std::string& prefix) {
+  std::vector<tensor::NamedTensor> named;
+  for (const auto& parameter : parameters) {
+    named.push_back({prefix + parameter.name, parameter.tensor.detach()});
+  }
+  return named;
+}
+
+bool load_weights(const std::vector<model::Parameter>& parameters,
+                  const std::vector<tensor::NamedTensor>& tensors, const std::string& prefix) {
+  const at::NoGradGuard quiet;
+  std::map<std::string, at::Tensor> found;
+  for (const auto& named : tensors) {
+    if (named.name.rfind(prefix, 0) == 0)
+      found.emplace(named.name.substr(prefix.size()), named.tensor);
+  }
+  if (found.empty()) return false;
+  for (const auto& parameter : parameters) {
+    const auto entry = found.find(parameter.name);
+    if (entry == found.end() || entry->second.sizes() != parameter.tensor.sizes()) {
+      throw Error(ErrorKind::kBadInput, "checkpoint: " + prefix + parameter.name +
+                                            " is missing or has another shape than the model's");
+    }
+    parameter.tensor.copy_(entry->second);
+  }
+  return true;
+}
+
+}  // namespace salf::train

@@ -1,0 +1,40 @@
+// Copies of the trained weights: the best ones that a run may go back to, and those in a
+// checkpoint.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "salf/model/script_model.h"
+#include "salf/tensor/tensor_file.h"
+
+namespace salf::train {
+
+class Snapshot {
+ public:
+  // `parameters` must outlive this.
+  explicit Snapshot(const std::vector<model::Parameter>& parameters) : parameters_(parameters) {}
+
+  void take();
+  // Writes the parameters. REQUIRES: take() was called
+  void restore() const;
+  // As "PREFIXNAME", without copying.
+  std::vector<tensor::NamedTensor> tensors(const std::string& prefix) const;
+
+ private:
+  const std::vector<model::Parameter>& parameters_;
+  std::vector<at::Tensor> copies_;
+};
+
+// The parameters themselves as "PREFIXNAME", without copying.
+std::vector<tensor::NamedTensor> weight_tensors(const std::vector<model::Parameter>& parameters,
+                                                const std::string& prefix);
+
+// Writes the tensors "PREFIXNAME" into the parameters; false if there are none. Throws
+// Error(kBadInput) when one is missing or has another shape.
+bool load_weights(const std::vector<model::Parameter>& parameters,
+                  const std::vector<tensor::NamedTensor>& tensors, const std::string& prefix);
+
+}  // namespace salf::train
