@@ -1,5 +1,6 @@
 #include "salf/train/freeze.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/ones_like.h>
 #include <gtest/gtest.h>
 

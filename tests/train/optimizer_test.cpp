@@ -1,5 +1,6 @@
 #include "salf/train/optimizer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 

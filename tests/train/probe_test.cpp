@@ -1,5 +1,6 @@
 #include "salf/train/probe.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 

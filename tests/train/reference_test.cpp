@@ -1,5 +1,6 @@
 // Twenty steps of full fine-tuning of a real pretrained model, against transformers and torch.optim.AdamW.
 // tests/golden/train/make_golden.py made the figures.
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>

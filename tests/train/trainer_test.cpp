@@ -1,5 +1,6 @@
 #include "salf/train/trainer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>

@@ -61,7 +61,7 @@ TinyRun::TinyRun(bool tied, std::int64_t accumulate)
 }
 
 TrainInputs TinyRun::inputs(const std::filesystem::path& folder) const {
-  TrainInputs made{model, cut, train_batches, dev_batches, plan};
+  TrainInputs made{model, cut, train_batches, dev_batches, plan, {}};
   made.folder = folder;
   made.identity["model_hash"] = "m";
   made.identity["data_hash"] = dataset.hash;
