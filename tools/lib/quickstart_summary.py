@@ -31,13 +31,13 @@ def main():
     run = read(work / "run" / "run.json")
     plan = run["plan"]
     blocks = plan["shape"]["blocks"]
-    documents = before["language"]["documents"]
+    documents = before["tokens"]["documents"]
     print(LINE)
     print(f"{'the cut':<24}blocks 1 to {plan['eof']} of {blocks} and the embedding frozen, the rest tuned")
     print(textwrap.fill(plan["reason"], 78, initial_indent=f"{'why':<24}", subsequent_indent=" " * 24))
     print(f"{'trained':<24}{run['steps']} steps, {run['tokens']} tokens, {run['epochs']:.2f} epochs ({run['status']})")
     print(f"\non {documents} held-out terms")
-    for name, result in (("before", before["language"]), ("after", after["language"])):
+    for name, result in (("before", before["tokens"]), ("after", after["tokens"])):
         print(figure(f"  loss {name}", result["loss"]))
         print(figure(f"  perplexity {name}", result["perplexity"]))
         print(figure(f"  next-token accuracy {name}", result["accuracy"], 100, " %"))
