@@ -115,10 +115,16 @@ struct MadeGradients {
   }
 };
 
+// An autograd function takes no undefined tensor, but it takes none at all.
+std::optional<at::Tensor> present(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
+
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
-                            const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias_or_none,
                             const at::Tensor& labels, double scale, std::int64_t chunk_elements) {
+    const at::Tensor bias = bias_or_none.value_or(at::Tensor());
     const Head head(weight, bias);
     // The casts are made above: autocast would cast the frozen weight again in every chunk.
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
@@ -174,7 +180,7 @@ Pass general_pass(const model::GraphCut& cut, const at::Tensor& state, const at:
 
 struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
-                            const at::Tensor& weight, const at::Tensor& /*bias*/,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& /*bias*/,
                             const at::Tensor& labels, const model::GraphCut* cut, double scale,
                             std::int64_t chunk_elements) {
     const Pass pass =
@@ -205,7 +211,7 @@ Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
 at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels,
                                 const at::Tensor& weight, const at::Tensor& bias, double scale,
                                 std::int64_t chunk_elements) {
-  return LinearCrossEntropy::apply(state, weight, bias, labels, scale, chunk_elements);
+  return LinearCrossEntropy::apply(state, weight, present(bias), labels, scale, chunk_elements);
 }
 
 at::Tensor head_loss(const model::GraphCut& cut, const Supervised& supervised, double scale,
@@ -216,7 +222,7 @@ at::Tensor head_loss(const model::GraphCut& cut, const Supervised& supervised, d
     return linear_cross_entropy(supervised.state, supervised.labels, weight, bias, scale,
                                 chunk_elements);
   }
-  return GeneralCrossEntropy::apply(supervised.state, weight, bias, supervised.labels, &cut, scale,
+  return GeneralCrossEntropy::apply(supervised.state, weight, present(bias), supervised.labels, &cut, scale,
                                     chunk_elements);
 }
 

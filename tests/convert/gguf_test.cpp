@@ -7,6 +7,7 @@
 
 #include "salf/core/error.h"
 #include "support/gguf_writer.h"
+#include "support/temporary_folder.h"
 
 namespace salf::convert {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using support::GgufBytes;
 using support::GgufWriter;
-using support::ScratchFolder;
+using support::write_bytes;
 
 std::string floats(const std::vector<float>& values) {
   GgufBytes bytes;
@@ -42,9 +43,9 @@ GgufWriter small_file() {
 
 // The message with which a file of these bytes is refused; "" if it is not.
 std::string refusal(const std::string& bytes) {
-  const ScratchFolder folder("salf-gguf");
+  const testing::TemporaryFolder folder;
   try {
-    const GgufFile file(folder.write("model.gguf", bytes));
+    const GgufFile file(write_bytes(folder / "model.gguf", bytes));
     return "";
   } catch (const Error& error) {
     EXPECT_TRUE(error.kind() == ErrorKind::kBadModel || bytes.empty()) << error.what();
@@ -54,9 +55,9 @@ std::string refusal(const std::string& bytes) {
 }
 
 TEST(Gguf, ReadsMetadataAndTensors) {
-  const ScratchFolder folder("salf-gguf");
+  const testing::TemporaryFolder folder;
   for (const std::uint32_t version : {2U, 3U}) {
-    const GgufFile file(folder.write("model.gguf", small_file().bytes(version)));
+    const GgufFile file(write_bytes(folder / "model.gguf", small_file().bytes(version)));
     EXPECT_EQ(file.version(), version);
     EXPECT_EQ(file.text("general.architecture"), "llama");
     EXPECT_EQ(file.integer("count"), 7);
@@ -82,8 +83,8 @@ TEST(Gguf, ReadsMetadataAndTensors) {
 }
 
 TEST(Gguf, SaysWhichKeyHasAnotherType) {
-  const ScratchFolder folder("salf-gguf");
-  const GgufFile file(folder.write("model.gguf", small_file().bytes()));
+  const testing::TemporaryFolder folder;
+  const GgufFile file(write_bytes(folder / "model.gguf", small_file().bytes()));
   EXPECT_THROW(file.integer("epsilon"), Error);
   EXPECT_THROW(file.integer("huge"), Error);
   EXPECT_THROW(file.number("yes"), Error);
@@ -110,13 +111,13 @@ TEST(Gguf, RefusesEveryTruncation) {
 // Whatever a byte becomes, the reader gives a file whose tensors are inside it, or a clear error.
 TEST(Gguf, SurvivesEveryByteChanged) {
   const std::string whole = small_file().bytes();
-  const ScratchFolder folder("salf-gguf");
+  const testing::TemporaryFolder folder;
   for (std::size_t at = 0; at < whole.size(); ++at) {
     for (const int value : {0x00, 0x01, 0x7F, 0x80, 0xFF}) {
       std::string changed = whole;
       changed[at] = static_cast<char>(value);
       try {
-        const GgufFile file(folder.write("model.gguf", changed));
+        const GgufFile file(write_bytes(folder / "model.gguf", changed));
         for (const GgufTensor& tensor : file.tensors()) {
           ASSERT_LE(tensor.offset, changed.size());
           ASSERT_LE(tensor.bytes, changed.size() - tensor.offset);

@@ -9,7 +9,7 @@
 #include "salf/convert/import.h"
 #include "salf/core/json.h"
 #include "salf/data/tokenizer.h"
-#include "support/gguf_writer.h"
+#include "support/temporary_folder.h"
 
 namespace salf::convert {
 namespace {
@@ -32,7 +32,7 @@ TEST(ImportedModel, GivesTheLogitsOfTransformers) {
   if (!std::filesystem::exists(model_path())) {
     GTEST_SKIP() << model_path() << " is not there: tools/quickstart or tools/test fetch it, or set SALF_TEST_MODEL_GGUF";
   }
-  const support::ScratchFolder folder("salf-imported");
+  const testing::TemporaryFolder folder;
   core::Progress progress;
   const ImportResult result = import_gguf(model_path(), folder.path() / "model", progress);
   EXPECT_EQ(result.parameters, 134515008);

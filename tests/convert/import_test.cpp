@@ -15,6 +15,7 @@
 #include "salf/core/json.h"
 #include "salf/data/tokenizer.h"
 #include "salf/model/model_directory.h"
+#include "support/temporary_folder.h"
 #include "tiny_llama.h"
 
 namespace salf::convert {
@@ -22,7 +23,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using support::GgufWriter;
-using support::ScratchFolder;
+using support::write_bytes;
 
 ImportResult import_quietly(const std::filesystem::path& source, const std::filesystem::path& directory,
                             bool overwrite = false) {
@@ -51,10 +52,10 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a 
 constexpr double kTolerance = 2e-5;
 
 void expect_reference(const TinyLlama& model) {
-  const ScratchFolder folder("salf-import");
+  const testing::TemporaryFolder folder;
   const Weights weights = random_weights(model, 5);
   const ImportResult result =
-      import_quietly(folder.write("tiny.gguf", file_of(model, weights)), folder.path() / "model");
+      import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, weights)), folder.path() / "model");
   EXPECT_EQ(result.architecture, model.architecture);
   EXPECT_EQ(result.tied, model.tied);
   std::int64_t elements = 0;
@@ -105,8 +106,8 @@ TEST(Import, DividesFrequenciesAsLlama3Does) {
 // Two rows of different length, padded on either side, against each alone.
 TEST(Import, PaddingOnEitherSideChangesNothing) {
   const TinyLlama model;
-  const ScratchFolder folder("salf-import");
-  const auto source = folder.write("tiny.gguf", file_of(model, random_weights(model, 6)));
+  const testing::TemporaryFolder folder;
+  const auto source = write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 6)));
   import_quietly(source, folder.path() / "model");
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   const at::Tensor ids = some_ids(model);
@@ -128,8 +129,8 @@ TEST(Import, PaddingOnEitherSideChangesNothing) {
 
 TEST(Import, GradientsReachEveryParameter) {
   const TinyLlama model;
-  const ScratchFolder folder("salf-import");
-  import_quietly(folder.write("tiny.gguf", file_of(model, random_weights(model, 7))), folder.path() / "model");
+  const testing::TemporaryFolder folder;
+  import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 7))), folder.path() / "model");
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   module.forward({some_ids(model)}).toTensor().pow(2).mean().backward();
   for (const auto& parameter : module.named_parameters()) {
@@ -140,8 +141,8 @@ TEST(Import, GradientsReachEveryParameter) {
 
 TEST(Import, StoresATiedWeightOnce) {
   const TinyLlama model;
-  const ScratchFolder folder("salf-import");
-  import_quietly(folder.write("tiny.gguf", file_of(model, random_weights(model, 8))), folder.path() / "model");
+  const testing::TemporaryFolder folder;
+  import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 8))), folder.path() / "model");
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   EXPECT_EQ(module.attr("lm_head").toModule().attr("weight").toTensor().data_ptr(),
             module.attr("model").toModule().attr("embed_tokens").toModule().attr("weight").toTensor().data_ptr());
@@ -149,8 +150,8 @@ TEST(Import, StoresATiedWeightOnce) {
 
 TEST(Import, WritesAModelDirectory) {
   const TinyLlama model;
-  const ScratchFolder folder("salf-import");
-  const auto source = folder.write("tiny.gguf", file_of(model, random_weights(model, 9)));
+  const testing::TemporaryFolder folder;
+  const auto source = write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 9)));
   const auto directory = folder.path() / "model";
   import_quietly(source, directory);
   const auto card = core::read_document<model::ModelCard>(directory / "salf.json");
@@ -172,26 +173,26 @@ TEST(Import, WritesAModelDirectory) {
 
 TEST(Import, ReplacesAModelOnlyWhenAsked) {
   const TinyLlama model;
-  const ScratchFolder folder("salf-import");
-  const auto source = folder.write("tiny.gguf", file_of(model, random_weights(model, 1)));
+  const testing::TemporaryFolder folder;
+  const auto source = write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 1)));
   const auto directory = folder.path() / "model";
   import_quietly(source, directory);
   const std::string before = core::sha256_file(directory / "model.pt");
   EXPECT_THROW(import_quietly(source, directory), Error);
-  const auto other = folder.write("other.gguf", file_of(model, random_weights(model, 2)));
+  const auto other = write_bytes(folder / "other.gguf", file_of(model, random_weights(model, 2)));
   import_quietly(other, directory, true);
   EXPECT_NE(core::sha256_file(directory / "model.pt"), before);
   std::filesystem::create_directory(folder.path() / "photos");
-  folder.write("photos/cat.jpg", "meow");
+  write_bytes(folder / "photos/cat.jpg", "meow");
   EXPECT_THROW(import_quietly(source, folder.path() / "photos", true), Error);
   EXPECT_EQ(core::read_file(folder.path() / "photos/cat.jpg"), "meow");
 }
 
 // The message of a refused import; nothing may be written by it.
 std::string refusal(const std::string& bytes) {
-  const ScratchFolder folder("salf-import");
+  const testing::TemporaryFolder folder;
   try {
-    import_quietly(folder.write("tiny.gguf", bytes), folder.path() / "model");
+    import_quietly(write_bytes(folder / "tiny.gguf", bytes), folder.path() / "model");
     return "";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kBadModel) << error.what();
@@ -227,8 +228,8 @@ TEST(Import, WarnsOfTensorsThatAreNotUsed) {
   Weights tensors = gguf_tensors(model, random_weights(model, 3));
   tensors["classifier.weight"] = at::zeros({3});
   add_tensors(writer, tensors);
-  const ScratchFolder folder("salf-import");
-  const ImportResult result = import_quietly(folder.write("tiny.gguf", writer.bytes()), folder.path() / "model");
+  const testing::TemporaryFolder folder;
+  const ImportResult result = import_quietly(write_bytes(folder / "tiny.gguf", writer.bytes()), folder.path() / "model");
   ASSERT_EQ(result.warnings.size(), 1U);
   EXPECT_THAT(result.warnings[0], HasSubstr("'classifier.weight' is not used"));
 }

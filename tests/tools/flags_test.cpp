@@ -171,7 +171,7 @@ TEST(Flags, HelpShowsDefaultsRangesAndChoices) {
   ::testing::internal::CaptureStdout();
   EXPECT_FALSE(load_options(kText, {"--help"}, options));
   const std::string help = ::testing::internal::GetCapturedStdout();
-  EXPECT_THAT(help, HasSubstr("--batch-tokens N [1024]"));
+  EXPECT_THAT(help, HasSubstr("--batch-tokens N=1024"));
   EXPECT_THAT(help, HasSubstr("tokens of a batch (from 1 to 1000000000)"));
   EXPECT_THAT(help, HasSubstr("fast|slow"));
   EXPECT_THAT(help, HasSubstr("limit (above 0)"));
