@@ -23,7 +23,7 @@ Checkpoint example(std::int64_t step) {
   checkpoint.progression.best = types::DevEvaluation{5, 1.5, 0.25, 0.1};
   checkpoint.progression.evaluations = {{0, 2.0, 0.5, 0.1}, {5, 1.5, 0.25, 0.1}};
   checkpoint.tensors = {{"weight/a", at::arange(6, at::kFloat).view({2, 3})},
-                        {"adam/step/a", at::tensor(3.0F)}};
+                        {"adam/step/a", at::full({}, 3.0F)}};
   return checkpoint;
 }
 
