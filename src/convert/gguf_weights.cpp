@@ -8,10 +8,10 @@ namespace salf::convert {
 namespace {
 
 // Note [Rotary rows]
-// Hugging Face rotates element i of a head with element i + head_dim/2; llama.cpp's llama architecture rotates element 2i
-// with 2i + 1, and its converter reorders the rows of q and k within each head to suit: row 2i + p of the file is row
-// p·head_dim/2 + i of Hugging Face's weight (p = 0, 1). Rows are whole blocks of the encoding, so each is decoded
-// straight into its place. (The qwen2 architecture is stored as it is.)
+// Hugging Face rotates element i of a head with element i + head_dim/2; llama.cpp's llama architecture
+// rotates element 2i with 2i + 1, and its converter reorders the rows of q and k within each head to suit:
+// row 2i + p of the file is row p·head_dim/2 + i of Hugging Face's weight (p = 0, 1). Rows are whole blocks of
+// the encoding, so each is decoded straight into its place. (The qwen2 architecture is stored as it is.)
 std::int64_t rotary_target_row(std::int64_t row, std::int64_t head_dim) {
   const std::int64_t head = row / head_dim;
   const std::int64_t within = row % head_dim;

@@ -40,14 +40,16 @@ struct LlamaConfig {
 // Reads and checks the metadata. Throws Error(kBadModel) naming the key.
 LlamaConfig read_llama_config(const GgufFile& file);
 
-// Every tensor of the model must be there in its shape (all problems in one Error(kBadModel)), and none within a block may be
-// left over, because the result would differ silently. Returns a warning for each other tensor that is not used.
+// Every tensor of the model must be there in its shape (all problems in one Error(kBadModel)), and none
+// within a block may be left over, because the result would differ silently. Returns a warning for each
+// other tensor that is not used.
 std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaConfig& config);
 
-// config.json as transformers writes it. `tokenizer_ids` are those that are known.
+// The tokenizer's, where the file states them.
 struct SpecialIds {
   std::optional<std::int64_t> bos, eos, padding;
 };
+// config.json as transformers writes it.
 core::Json hugging_face_config(const LlamaConfig& config, const SpecialIds& ids);
 
 }  // namespace salf::convert

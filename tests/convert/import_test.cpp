@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -169,6 +170,25 @@ TEST(Import, WritesAModelDirectory) {
   const auto tokenizer = data::load_tokenizer(directory / "tokenizer.json");
   EXPECT_EQ(tokenizer->vocabulary_size(), model.vocabulary);
   EXPECT_EQ(tokenizer->encode("AB<|end|>"), (std::vector<std::int64_t>{'A' - '!', 'B' - '!', model.vocabulary - 1}));
+}
+
+// Wavelengths in tokens: up to 8192/4 are kept, from 8192 on divided by 8, blended between (Llama 3.1).
+TEST(Import, TellsOtherToolsOfLlama3Scaling) {
+  TinyLlama model;
+  model.head_dim = 16;
+  model.theta = 500000.0;
+  for (int pair = 0; pair < 8; ++pair) {
+    const double wavelength = 2.0 * std::acos(-1.0) * std::pow(model.theta, pair / 8.0);
+    const double kept = std::min(1.0, std::max(0.0, (8192.0 / wavelength - 1.0) / 3.0));
+    model.rope_divisors.push_back(static_cast<float>(1.0 / (kept + (1.0 - kept) / 8.0)));
+  }
+  const testing::TemporaryFolder folder;
+  const auto source = write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 9)));
+  EXPECT_TRUE(import_quietly(source, folder / "model").warnings.empty());
+  const core::Json scaling = core::read_json_file(folder / "model/config.json")["rope_scaling"];
+  EXPECT_EQ(scaling["rope_type"], "llama3");
+  EXPECT_EQ(scaling["factor"], 8.0);
+  EXPECT_EQ(scaling["original_max_position_embeddings"], 8192);
 }
 
 TEST(Import, ReplacesAModelOnlyWhenAsked) {
