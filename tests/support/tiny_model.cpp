@@ -137,14 +137,15 @@ def forward(self, ids: Tensor) -> Tensor:
     return module;
   }
 
-  Module decoder(const Module& body, const at::Tensor& head_weight) {
+  // `logits`: what forward makes of y, the head's product.
+  Module decoder(const Module& body, const at::Tensor& head_weight, const std::string& logits = "y") {
     Module module = empty("Decoder");
     module.register_module("model", body);
     module.register_module("lm_head", linear(head_weight));
     module.define(R"(
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) -> Tensor:
-  return self.lm_head.forward(self.model.forward(input_ids))
-)");
+  y = self.lm_head.forward(self.model.forward(input_ids))
+  return )" + logits + "\n");
     return module;
   }
 
@@ -166,6 +167,12 @@ torch::jit::Module make_tied_tiny_decoder(int blocks, int hidden, int vocabulary
   Builder builder(seed);
   const at::Tensor shared = builder.weights(vocabulary, hidden, 0.3);
   return builder.decoder(builder.model(blocks, hidden, shared), shared);
+}
+
+torch::jit::Module make_capped_tiny_decoder(int blocks, int hidden, int vocabulary, std::uint64_t seed) {
+  Builder builder(seed);
+  const at::Tensor shared = builder.weights(vocabulary, hidden, 0.3);
+  return builder.decoder(builder.model(blocks, hidden, shared), shared, "torch.tanh(y / 5.0) * 5.0");
 }
 
 }  // namespace salf::support
