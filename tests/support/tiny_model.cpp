@@ -137,15 +137,14 @@ def forward(self, ids: Tensor) -> Tensor:
     return module;
   }
 
-  // `logits`: what forward makes of y, the head's product.
-  Module decoder(const Module& body, const at::Tensor& head_weight, const std::string& logits = "y") {
+  Module decoder(const Module& body, const at::Tensor& head_weight) {
     Module module = empty("Decoder");
     module.register_module("model", body);
     module.register_module("lm_head", linear(head_weight));
     module.define(R"(
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) -> Tensor:
-  y = self.lm_head.forward(self.model.forward(input_ids))
-  return )" + logits + "\n");
+  return self.lm_head.forward(self.model.forward(input_ids))
+)");
     return module;
   }
 
@@ -167,12 +166,6 @@ torch::jit::Module make_tied_tiny_decoder(int blocks, int hidden, int vocabulary
   Builder builder(seed);
   const at::Tensor shared = builder.weights(vocabulary, hidden, 0.3);
   return builder.decoder(builder.model(blocks, hidden, shared), shared);
-}
-
-torch::jit::Module make_capped_tiny_decoder(int blocks, int hidden, int vocabulary, std::uint64_t seed) {
-  Builder builder(seed);
-  const at::Tensor shared = builder.weights(vocabulary, hidden, 0.3);
-  return builder.decoder(builder.model(blocks, hidden, shared), shared, "torch.tanh(y / 5.0) * 5.0");
 }
 
 }  // namespace salf::support

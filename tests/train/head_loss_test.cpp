@@ -4,9 +4,7 @@
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/jit/api/module.h>
 
-#include "support/tiny_model.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -111,36 +109,6 @@ TEST(HeadLoss, LargeLogitsStayFinite) {
   loss.backward();
   EXPECT_TRUE(std::isfinite(loss.item<double>()));
   EXPECT_TRUE(at::isfinite(state.grad()).all().item<bool>());
-}
-
-// A head that does more than multiply goes through the graph, chunk by chunk.
-TEST(HeadLoss, CappedHeadEqualsAutogradThroughTheWholeLogits) {
-  const model::ScriptModel model(support::make_capped_tiny_decoder(2, 16, kTestVocabulary, 7));
-  const model::GraphCut cut(model, "");
-  ASSERT_FALSE(cut.map().plain_head);
-  Supervised rows;
-  rows.labels = at::tensor({0, 10, 3, 3, 7, 1, 9}, at::kLong);
-  const at::Tensor weight = cut.head_weight();
-  for (const bool trained : {false, true}) {
-    for (const std::int64_t chunk : {1, 3, 100}) {
-      weight.requires_grad_(trained);
-      rows.state = normal({7, 16}, at::kFloat, 4).requires_grad_(true);
-      const at::Tensor logits = at::tanh(at::matmul(rows.state, weight.t()) / 5.0) * 5.0;
-      const at::Tensor expected = at::cross_entropy_loss(logits, rows.labels, {}, at::Reduction::Sum) * 0.3;
-      expected.backward();
-      const at::Tensor state_gradient = rows.state.grad(), weight_gradient = weight.grad();
-      rows.state.mutable_grad() = weight.mutable_grad() = at::Tensor();
-      const at::Tensor loss = head_loss(cut, rows, 0.3, chunk * kTestVocabulary);
-      loss.backward();
-      EXPECT_NEAR(loss.item<double>(), expected.item<double>(), 1e-5);
-      EXPECT_TRUE(at::allclose(rows.state.grad(), state_gradient, 1e-4, 1e-6));
-      EXPECT_EQ(weight.grad().defined(), trained);
-      if (trained) {
-        EXPECT_TRUE(at::allclose(weight.grad(), weight_gradient, 1e-4, 1e-6));
-      }
-      weight.mutable_grad() = at::Tensor();
-    }
-  }
 }
 
 TEST(HeadLoss, PicksSupervisedPositionsOnly) {
