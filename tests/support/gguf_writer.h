@@ -79,6 +79,7 @@ class GgufWriter {
 
 // Writes a file of the test; gives its path.
 inline std::filesystem::path write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+  std::filesystem::remove(path);  // ext4 would sync a file that is truncated and written again
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }
