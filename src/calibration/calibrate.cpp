@@ -10,6 +10,7 @@
 
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
+#include "salf/core/random.h"
 #include "salf/core/signals.h"
 #include "salf/core/statistics.h"
 #include "salf/core/text.h"
@@ -152,6 +153,28 @@ class Calibration {
   std::int64_t tokens_ = 0;
 };
 
+// What is measured between two looks at the clock.
+constexpr std::size_t kChunk = 8;
+
+// The sample in chunks: one, or where the clock may end the pass, several in random order, so that any number of them
+// is a fair sample too.
+std::vector<std::vector<std::int64_t>> chunks(const std::vector<std::int64_t>& drawn, const CalibrationSetting& setting) {
+  if (!setting.seconds) return {drawn};
+  core::Random random(setting.seed, "calibration-order");
+  std::vector<std::vector<std::int64_t>> chunks;
+  for (const std::int64_t place : core::permutation(static_cast<std::int64_t>(drawn.size()), random)) {
+    if (chunks.empty() || chunks.back().size() == kChunk) chunks.emplace_back();
+    chunks.back().push_back(drawn[static_cast<std::size_t>(place)]);
+  }
+  return chunks;
+}
+
+// Whether the next chunk would end too late, if it takes as long as those before.
+bool out_of_time(const CalibrationSetting& setting, double spent, std::int64_t done) {
+  if (!setting.seconds || done == 0) return false;
+  return spent * (1.0 + static_cast<double>(kChunk) / static_cast<double>(done)) > *setting.seconds;
+}
+
 // Ends the progress line however the pass is left.
 class ProgressLine {
  public:
@@ -174,15 +197,18 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
   const c10::NoGradGuard no_grad;
   const core::Stopwatch watch;
   const std::vector<std::int64_t> drawn = draw_documents(dataset, options, setting.seed);
-  const data::Batcher batcher(dataset, drawn, {setting.batch_tokens, 0}, setting.padding_id);
-  const ProgressLine line(progress, batcher.rows());
+  const ProgressLine line(progress, static_cast<std::int64_t>(drawn.size()));
   Calibration calibration(cut, options, setting);
   std::int64_t done = 0;
-  for (const data::BatchPlan& plan : batcher.in_order()) {
-    if (core::stop_signal() != 0) return std::nullopt;
-    calibration.measure(batcher.make(plan));
-    done += static_cast<std::int64_t>(plan.rows.size());
-    progress.update(done, calibration.note());
+  for (const auto& chunk : chunks(drawn, setting)) {
+    if (out_of_time(setting, watch.seconds(), done)) break;
+    const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
+    for (const data::BatchPlan& plan : batcher.in_order()) {
+      if (core::stop_signal() != 0) return std::nullopt;
+      calibration.measure(batcher.make(plan));
+      done += static_cast<std::int64_t>(plan.rows.size());
+      progress.update(done, calibration.note());
+    }
   }
   types::LayerProfile profile = calibration.profile();
   profile.seconds = watch.seconds();

@@ -227,6 +227,24 @@ TEST_F(Calibrate, NamesTheSpaceThatIsNotFinite) {
   }
 }
 
+TEST_F(Calibrate, TheClockEndsThePassAfterSomeDocuments) {
+  setting_.seconds = 0.0;
+  EXPECT_EQ(run(everything()).deviations[0].documents, 8);
+}
+
+TEST_F(Calibrate, WithTimeEnoughTheOrderOfDocumentsDoesNotMatter) {
+  CalibrationOptions options = everything();
+  options.loss_positions = 0.0;
+  const types::LayerProfile all = run(options);
+  setting_.seconds = 1e6;
+  const types::LayerProfile timed = run(options);
+  EXPECT_EQ(timed.deviations[0].documents, kDocuments);
+  using ::testing::DoubleNear;
+  using ::testing::Pointwise;
+  EXPECT_THAT(timed.deviations[0].deviation, Pointwise(DoubleNear(1e-6), all.deviations[0].deviation));
+  EXPECT_THAT(timed.deviations[0].standard_error, Pointwise(DoubleNear(1e-6), all.deviations[0].standard_error));
+}
+
 TEST_F(Calibrate, RefusesTooFewDocuments) {
   dataset_.splits.assign(dataset_.splits.size(), data::Split::kDev);
   try {

@@ -17,12 +17,12 @@ def read(path):
 
 
 def figure(name, value, scale=1.0, unit=""):
-    return (f"{name:<24}{value['value'] * scale:10.4g}{unit:<2}"
+    return (f"{name:<30}{value['value'] * scale:10.4g}{unit:<2}"
             f"  (95 % interval {value['low'] * scale:.4g} to {value['high'] * scale:.4g})")
 
 
 def seconds(name, parts):
-    return f"{name:<24}{sum(parts[part] for part in PARTS):10.1f} s"
+    return f"{name:<30}{sum(parts[part] for part in PARTS):10.1f} s"
 
 
 def main():
@@ -33,9 +33,9 @@ def main():
     blocks = plan["shape"]["blocks"]
     documents = before["tokens"]["documents"]
     print(LINE)
-    print(f"{'the cut':<24}blocks 1 to {plan['eof']} of {blocks} and the embedding frozen, the rest tuned")
-    print(textwrap.fill(plan["reason"], 78, initial_indent=f"{'why':<24}", subsequent_indent=" " * 24))
-    print(f"{'trained':<24}{run['steps']} steps, {run['tokens']} tokens, {run['epochs']:.2f} epochs ({run['status']})")
+    print(f"{'the cut':<30}blocks 1 to {plan['eof']} of {blocks} and the embedding frozen, the rest tuned")
+    print(textwrap.fill(plan["reason"], 78, initial_indent=f"{'why':<30}", subsequent_indent=" " * 30))
+    print(f"{'trained':<30}{run['steps']} steps, {run['tokens']} tokens, {run['epochs']:.2f} epochs ({run['status']})")
     print(f"\non {documents} held-out terms")
     for name, result in (("before", before["tokens"]), ("after", after["tokens"])):
         print(figure(f"  loss {name}", result["loss"]))
@@ -44,7 +44,7 @@ def main():
     print("\ntime of the run, calibration included")
     print(seconds("  predicted", run["predicted_seconds"]))
     print(seconds("  measured", run["measured_seconds"]))
-    print(f"{'  the budget':<24}{plan['budget']['amount']:10.1f} {plan['budget']['unit']}")
+    print(f"{'  the budget':<30}{plan['budget']['amount']:10.1f} {plan['budget']['unit']}")
     print(f"\nthis quickstart took {elapsed} s after the set-up; the tuned model is in {work}/run")
     print(LINE)
 

@@ -3,54 +3,19 @@
 #include <c10/core/ScalarType.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 
 #include "salf/core/error.h"
 #include "salf/core/files.h"
 #include "salf/core/json.h"
-#include "salf/core/log.h"
 #include "salf/core/signals.h"
 #include "salf/policy/eof.h"
 #include "salf/tensor/device.h"
 #include "salf/types/validate.h"
+#include "output_file.h"
 #include "show_profile.h"
 
 namespace salf::tools {
 namespace {
-
-namespace fs = std::filesystem;
-
-bool is_profile(const fs::path& path) {
-  try {
-    core::check_schema(core::read_json_file(path), types::LayerProfile::kSchema, path.string());
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-// Refuses what would be lost, before any work is done.
-void check_output(const fs::path& path, bool force) {
-  const std::string name = core::printable(path.string());
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    throw Error(ErrorKind::kUsage, name + ": is a folder; --output names the file to write, such as " + name +
-                                       "/profile.json");
-  }
-  const bool exists = fs::exists(path, error);
-  if (exists && !is_profile(path)) {
-    throw Error(ErrorKind::kUsage, name + ": holds something else than a profile and is not replaced; give another --output");
-  }
-  if (exists && !force) {
-    throw Error(ErrorKind::kUsage, name + ": exists already; --force replaces it, --output names another file");
-  }
-  error.clear();
-  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
-  if (error) throw Error(ErrorKind::kIo, name + ": its folder cannot be made: " + error.message());
-  const core::AtomicFile trial(path);  // fails here, not after the work
-  if (!std::ofstream(trial.temporary_path())) throw Error(ErrorKind::kIo, name + ": its folder cannot be written to");
-}
 
 c10::ScalarType scalar_type(DataType type) { return type == DataType::kBFloat16 ? c10::kBFloat16 : c10::kFloat; }
 
@@ -60,6 +25,7 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   setting.padding_id = tokenizer.padding_id().value_or(tokenizer.eos_id().value_or(0));
   setting.vocabulary_limit = tokenizer.vocabulary_size();
   setting.seed = request.seed;
+  setting.seconds = request.seconds;
   return setting;
 }
 
@@ -95,7 +61,7 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
 }
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
-  check_output(options.output, options.common.force);
+  check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
   const ModelSession session = open_model(options.model, true);
   const data::Dataset dataset = open_data(options.data, session, options.batch_tokens, progress);
   const AnalyzeRequest request{options.calibration,
@@ -103,7 +69,8 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
                                static_cast<std::uint64_t>(options.model.seed),
                                options.model.dtype,
                                options.model.model,
-                               options.data.data};
+                               options.data.data,
+                               std::nullopt};
   const auto profile = analyze(session, dataset, request, progress);
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);

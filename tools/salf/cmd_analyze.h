@@ -45,6 +45,7 @@ struct AnalyzeRequest {
   std::uint64_t seed = 1;
   DataType dtype = DataType::kFloat32;
   std::string model_path, data_path;  // as given, for the record
+  std::optional<double> seconds;      // calibration::CalibrationSetting::seconds
 };
 
 // The whole profile (also for train). Nothing if a stop signal came. Throws as calibration::calibrate does.

@@ -1,11 +1,9 @@
 #include "cmd_plan.h"
 
 #include <cstdio>
-#include <filesystem>
 
-#include "salf/core/error.h"
 #include "salf/core/json.h"
-#include "salf/core/log.h"
+#include "output_file.h"
 #include "salf/types/validate.h"
 
 namespace salf::tools {
@@ -19,9 +17,7 @@ std::vector<std::string> PlanOptions::problems() const {
 
 int plan_command(const PlanOptions& given, core::Progress& progress) {
   PlanOptions options = given;
-  if (std::filesystem::exists(options.output) && !options.common.force) {
-    throw Error(ErrorKind::kUsage, options.output + ": exists already; --force replaces it, --output names another file");
-  }
+  check_output_file(options.output, types::FreezePlan::kSchema, options.common.force);
   const types::LayerProfile profile = types::read_profile(options.profile);
   if (options.model.model.empty()) options.model.model = profile.provenance.model;
   if (options.data.data.empty()) options.data.data = profile.provenance.data;

@@ -26,6 +26,9 @@ namespace fs = std::filesystem;
 // Saving once, with room for a disk that is slower than while it was timed, and for closing the record.
 constexpr double kSavingReserve = 2.0;
 constexpr double kClosingSeconds = 1.0;
+// What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut
+// less than the steps they would cost.
+constexpr double kAnalysisShare = 0.1;
 
 // Where a resumed or repeated run takes everything from.
 struct Origin {
@@ -99,6 +102,11 @@ class TrainRun {
     record = tune(*plan);
     save(record);
     print(record);
+    if (record.status == types::RunStatus::kDiverged) {
+      throw Error(ErrorKind::kBadModel, "the loss was not finite after step " + std::to_string(record.steps) +
+                                            ": the run has diverged. The best weights until then are in " +
+                                            core::printable(options_.output) + "; try a smaller --learning-rate");
+    }
     return record.status == types::RunStatus::kInterrupted ? 128 + static_cast<int>(record.exit_signal) : 0;
   }
 
@@ -142,6 +150,8 @@ class TrainRun {
     request.dtype = options_.model.dtype;
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
+    const types::Budget budget = options_.planning.parsed_budget();
+    if (budget.unit == types::BudgetUnit::kSeconds) request.seconds = kAnalysisShare * budget.amount;
     return analyze(session_, dataset_, request, progress_);
   }
 
@@ -160,7 +170,7 @@ class TrainRun {
     options.common = CommonOptions{};
     options.resume.clear();
     options.replay.clear();
-    options.output.clear();
+    options.output = TrainCommandOptions{}.output;
     return core::to_json(options);
   }
 
@@ -250,8 +260,9 @@ std::vector<std::string> TrainCommandOptions::problems() const {
   std::vector<std::string> problems;
   if (!resume.empty() || !replay.empty()) {
     if (!resume.empty() && !replay.empty()) problems.emplace_back("--resume and --replay exclude each other");
-    if (!resume.empty() && !output.empty()) problems.emplace_back("--resume goes on in its own folder: leave out --output");
-    if (!replay.empty() && output.empty()) problems.emplace_back("--output DIR is needed");
+    const bool output_given = output != TrainCommandOptions{}.output;
+    if (!resume.empty() && output_given) problems.emplace_back("--resume goes on in its own folder: leave out --output");
+    if (!replay.empty() && !output_given) problems.emplace_back("--replay needs --output DIR, a folder of its own");
     for (const auto& key : extra_options(*this)) {
       problems.push_back("'" + key + "' cannot be changed: --resume and --replay take it from the run");
     }
@@ -260,7 +271,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
   problems = planning.problems();
   if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
-  if (output.empty()) problems.emplace_back("--output DIR is needed");
+  if (output.empty()) problems.emplace_back("--output needs a folder");
   if (!plan.empty() && !profile.empty()) problems.emplace_back("--plan already rests on a profile: leave out --profile");
   if (!plan.empty() && (!planning.budget.empty() || planning.eof)) {
     problems.emplace_back("--plan says the budget and the cut: leave out --budget and --eof");

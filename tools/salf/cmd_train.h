@@ -26,7 +26,7 @@ struct TrainCommandOptions {
   std::string plan;     // instead of analyzing and planning
   std::string resume;   // a run directory; everything else comes from its run.json
   std::string replay;   // a run.json; everything but --output comes from it
-  std::string output;
+  std::string output = "run";
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {

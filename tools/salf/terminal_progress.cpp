@@ -56,6 +56,11 @@ void TerminalProgress::end() {
   open_ = false;
 }
 
+double TerminalProgress::left(std::int64_t done) const {
+  const auto rest = static_cast<double>(total_ - done);
+  return unit_ == "seconds" ? rest : watch_.seconds() * rest / static_cast<double>(done);
+}
+
 std::string TerminalProgress::line(std::int64_t done, const std::string& note, int width) const {
   const double seconds = watch_.seconds();
   std::string text = what_ + " ";
@@ -68,8 +73,7 @@ std::string TerminalProgress::line(std::int64_t done, const std::string& note, i
     text += core::format_count(done) + "/" + core::format_count(total_) + " " + unit_;
     const bool finished = done >= total_;
     if (done > 0) {
-      text += finished ? ", " + core::format_seconds(seconds)
-                       : ", " + core::format_seconds(seconds * (1.0 - share) / share) + " left";
+      text += finished ? ", " + core::format_seconds(seconds) : ", " + core::format_seconds(left(done)) + " left";
     }
   } else {
     text += core::format_count(done) + " " + unit_ + ", " + core::format_seconds(seconds);

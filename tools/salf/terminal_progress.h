@@ -21,6 +21,7 @@ class TerminalProgress : public core::Progress {
   void end() override;
 
  private:
+  double left(std::int64_t done) const;  // seconds. REQUIRES: done > 0
   std::string line(std::int64_t done, const std::string& note, int width) const;
   void show(std::int64_t done, const std::string& note);
 

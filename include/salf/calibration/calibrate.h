@@ -41,6 +41,9 @@ struct CalibrationSetting {
   std::int64_t vocabulary_limit = 0;     // ids of the tokenizer
   std::uint64_t seed = 1;
   std::int64_t bootstrap_replicates = 200;
+  // Seconds after which no further documents are begun (eight are always measured): a random part of the sample
+  // then stands for it. Not set: all of them.
+  std::optional<double> seconds;
 };
 
 // The profile without provenance and shape (the caller knows them). Documents are drawn by

@@ -1,0 +1,176 @@
+// The main job from the command line: every stage, every budget, interruption and repetition.
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <chrono>
+#include <sstream>
+#include <thread>
+
+#include "small_world.h"
+
+namespace salf::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+class RunTest : public SmallWorld {
+ protected:
+  Words train(const std::string& budget, const std::string& output, const Words& more = {}) const {
+    Words words{"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", output, "--batch-tokens", "256",
+                "--min-steps", "5"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  // The losses of the steps in a run's metrics.jsonl.
+  std::vector<double> losses(const std::string& run) const {
+    std::vector<double> losses;
+    std::istringstream lines(text(run + "/metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const core::Json step = core::parse_json(line, run);
+      if (step.contains("loss")) losses.push_back(step["loss"].get<double>());
+    }
+    return losses;
+  }
+
+  // Sends the signal once the run has done some steps.
+  ProgramSetting stop_after_steps(const std::string& run, int signal) const {
+    ProgramSetting setting;
+    setting.while_it_runs = [this, run, signal](pid_t process) {
+      for (int tries = 0; tries < 3000; ++tries) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        if (exists(run + "/metrics.jsonl") && losses(run).size() >= 5) break;
+      }
+      ::kill(process, signal);
+    };
+    return setting;
+  }
+};
+
+TEST_F(RunTest, EachStageByItself) {
+  succeeds({"inspect", "model"});
+  succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
+  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "--learning-rate", "3e-3", "-o", "plan.json"});
+  succeeds({"train", "model", "--data", "rows.jsonl", "--plan", "plan.json", "-o", "run"});
+  const core::Json run = json("run/run.json");
+  EXPECT_EQ(run["status"], "finished");
+  EXPECT_EQ(run["steps"], 60);
+  EXPECT_EQ(run["plan"]["eof"], json("plan.json")["eof"]);
+  EXPECT_LT(run["best"]["loss"].get<double>(), run["before"]["loss"].get<double>() - 0.1);
+  EXPECT_FALSE(exists("run/checkpoint.safetensors"));
+
+  const ProgramResult before = salf({"eval", "model", "--data", "rows.jsonl", "--split", "test", "--json"});
+  const ProgramResult after = salf({"eval", "run", "--data", "rows.jsonl", "--split", "test", "--json"});
+  ASSERT_EQ(after.code, 0) << after.err;
+  const auto loss = [](const ProgramResult& result) {
+    return core::parse_json(result.out, "eval")["tokens"]["loss"]["value"].get<double>();
+  };
+  EXPECT_LT(loss(after), loss(before) - 0.1);
+}
+
+TEST_F(RunTest, TrainAloneRunsTheWholeChain) {
+  const ProgramResult result = salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("max-gain"));
+  for (const char* file : {"model.pt", "tokenizer.json", "salf.json", "profile.json", "plan.json", "run.json", "metrics.jsonl"}) {
+    EXPECT_TRUE(exists(std::string("run/") + file)) << file;
+  }
+  // The same again would replace it.
+  EXPECT_EQ(salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"}).code, 2);
+}
+
+TEST_F(RunTest, FrozenWeightsKeepTheirBytes) {
+  succeeds(train("10steps", "run", {"--eof", "2"}));
+  const core::Json plan = json("run/run.json")["plan"];
+  EXPECT_EQ(plan["eof"], 2);
+  // A second run from the first changes only what is above its cut: its prefix is the same.
+  const std::string first = salf({"inspect", "model", "--json"}).out;
+  EXPECT_EQ(core::parse_json(first, "inspect")["shape"]["blocks"], 4);
+}
+
+TEST_F(RunTest, EveryCountedBudgetIsKept) {
+  const auto run = [this](const std::string& budget) {
+    const std::string output = "run-" + budget;
+    const ProgramResult result = salf(train(budget, output));
+    EXPECT_EQ(result.code, 0) << budget << ": " << result.err;
+    return json(output + "/run.json");
+  };
+  EXPECT_EQ(run("7steps")["steps"], 7);
+  EXPECT_DOUBLE_EQ(run("2epochs")["epochs"].get<double>(), 2.0);
+  const double tokens = run("3000tokens")["tokens"].get<double>();
+  EXPECT_LE(tokens, 3000.0);
+  EXPECT_GT(tokens, 2000.0);
+  const core::Json share = run("40%");
+  EXPECT_EQ(share["status"], "finished");
+  const double whole = share["plan"]["full_step_flops"].get<double>() * share["plan"]["most_steps"].get<double>();
+  EXPECT_LE(share["flops"].get<double>(), 0.41 * whole);
+  const core::Json flops = run("2GFLOP");
+  EXPECT_LE(flops["flops"].get<double>(), 2e9);
+  EXPECT_GT(flops["flops"].get<double>(), 0.5e9);
+}
+
+TEST_F(RunTest, ATimeBudgetIsNeverPassed) {
+  const auto began = std::chrono::steady_clock::now();
+  const ProgramResult result = salf(train("8s", "run", {"--max-epochs", "100000"}));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_LE(took.count(), 8.0);
+  const core::Json run = json("run/run.json");
+  EXPECT_GT(run["steps"], 5);
+  EXPECT_GT(run["cooldown_start_step"], 0);
+}
+
+TEST_F(RunTest, AReplayGivesTheSameBytes) {
+  succeeds(train("5s", "run", {"--max-epochs", "1000"}));
+  succeeds({"train", "--replay", "run/run.json", "-o", "again"});
+  EXPECT_EQ(losses("run"), losses("again"));
+  EXPECT_TRUE(text("run/model.pt") == text("again/model.pt"));
+}
+
+TEST_F(RunTest, AnInterruptedRunGoesOnToTheSameBytes) {
+  const Words words = train("400steps", "run", {"--accumulate", "2"});
+  const ProgramResult stopped = salf(words, stop_after_steps("run", SIGINT));
+  ASSERT_EQ(stopped.code, 128 + SIGINT) << stopped.err;
+  EXPECT_EQ(json("run/run.json")["status"], "interrupted");
+  EXPECT_FALSE(exists("run/model.pt"));
+  const std::size_t done = losses("run").size();
+  EXPECT_LT(done, 400U);
+  EXPECT_THAT(salf({"train", "--resume", "run", "--eof", "1"}).err, HasSubstr("'eof' cannot be changed"));
+  succeeds({"train", "--resume", "run"});
+  succeeds(train("400steps", "straight", {"--accumulate", "2"}));
+  EXPECT_EQ(losses("run"), losses("straight"));
+  EXPECT_TRUE(text("run/model.pt") == text("straight/model.pt"));
+  EXPECT_EQ(salf({"train", "--resume", "run"}).code, 2);  // it has ended
+}
+
+TEST_F(RunTest, ResumeRefusesChangedDataAndModel) {
+  ASSERT_EQ(salf(train("400steps", "run"), stop_after_steps("run", SIGTERM)).code, 128 + SIGTERM);
+  const std::string rows = text("rows.jsonl");
+  write("rows.jsonl", rows + R"({"prompt": "New?", "completion": " Yes."})" + "\n");
+  const ProgramResult other_data = salf({"train", "--resume", "run"});
+  EXPECT_EQ(other_data.code, 2);
+  EXPECT_THAT(other_data.err, HasSubstr("another data file"));
+  write("rows.jsonl", rows);
+  succeeds(train("5steps", "tuned"));
+  std::filesystem::copy_file(folder_ / "tuned" / "model.pt", folder_ / "model" / "model.pt",
+                             std::filesystem::copy_options::overwrite_existing);
+  const ProgramResult other_model = salf({"train", "--resume", "run"});
+  EXPECT_EQ(other_model.code, 2);
+  EXPECT_THAT(other_model.err, HasSubstr("another model"));
+}
+
+TEST_F(RunTest, TheSmallestBudgetThatIsNamedWorks) {
+  const ProgramResult refused = salf(train("1kFLOP", "run"));
+  EXPECT_EQ(refused.code, 6);
+  EXPECT_FALSE(exists("run/run.json"));
+  const std::string key = "smallest budget that works is ";
+  const std::size_t at = refused.err.find(key);
+  ASSERT_NE(at, std::string::npos) << refused.err;
+  const std::string smallest = refused.err.substr(at + key.size(), refused.err.find(';', at) - at - key.size());
+  const ProgramResult accepted = salf(train(smallest, "run"));
+  EXPECT_EQ(accepted.code, 0) << smallest << ": " << accepted.err;
+}
+
+}  // namespace
+}  // namespace salf::testing

@@ -1,0 +1,36 @@
+// A folder with a tiny model and a few rows, and the program run in it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "program.h"
+#include "salf/core/json.h"
+#include "support/temporary_folder.h"
+
+namespace salf::testing {
+
+// Holds model/ (a tied decoder of 4 blocks, with a byte-level tokenizer) and rows.jsonl (150 questions with answers).
+class SmallWorld : public ::testing::Test {
+ protected:
+  SmallWorld();
+
+  ProgramResult salf(std::vector<std::string> arguments) const;
+  ProgramResult salf(std::vector<std::string> arguments, ProgramSetting setting) const;
+  // The same, expecting exit code 0.
+  void succeeds(std::vector<std::string> arguments) const;
+
+  std::string text(const std::string& file) const;
+  void write(const std::string& file, const std::string& text) const;
+  core::Json json(const std::string& file) const;
+  // Sets a parameter of the model to this value everywhere.
+  void fill_parameter(const std::string& name, double value) const;
+  bool exists(const std::string& file) const { return std::filesystem::exists(folder_ / file); }
+
+  TemporaryFolder folder_;
+};
+
+}  // namespace salf::testing

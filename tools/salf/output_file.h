@@ -1,0 +1,13 @@
+// May a command write its result to this file?
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace salf::tools {
+
+// Refuses what would be lost, before any work is done, and makes the folder. A file is replaced only with `force`, and
+// only if it is a document of this schema. Throws Error(kUsage), or Error(kIo) where nothing can be written.
+void check_output_file(const std::filesystem::path& path, const std::string& schema, bool force);
+
+}  // namespace salf::tools
