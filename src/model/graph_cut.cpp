@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linear.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -152,6 +153,9 @@ void GraphCut::Parts::check_blocks_are_separate() const {
 void GraphCut::Parts::prove_taps(const tensor::Batch& probe) const {
   const at::NoGradGuard no_grad;
   const at::Tensor whole = model->forward(probe);
+  if (!whole.isfinite().all().item<bool>()) {
+    throw Error(ErrorKind::kBadModel, "the model's logits are not finite: its weights hold NaN, infinite or far too large values");
+  }
   const at::Tensor row = model->forward(first_row(probe));
   const double padding = largest_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row, tensor::Batch{});
   if (!(padding <= kTolerance)) {

@@ -62,7 +62,7 @@ class Calibrate : public ::testing::Test {
   model::ScriptModel model_{support::make_tiny_decoder(kBlocks, kHidden, kVocabulary, 3)};
   model::GraphCut cut_{model_, ""};
   data::Dataset dataset_ = random_documents(kDocuments);
-  CalibrationSetting setting_{64, 0, kVocabulary, 11, 200};
+  CalibrationSetting setting_{64, 0, kVocabulary, 11, 200, std::nullopt};
   core::Progress progress_;
 };
 

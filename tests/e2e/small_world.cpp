@@ -30,7 +30,7 @@ std::string rows() {
 
 SmallWorld::SmallWorld() {
   std::filesystem::create_directory(folder_ / "model");
-  support::make_tied_tiny_decoder(kBlocks, kHidden, kVocabulary, 7).save((folder_ / "model" / "model.pt").string());
+  write_model("model/model.pt", kVocabulary);
   std::filesystem::copy_file(std::string(SALF_TEST_DATA) + "/tokenizer/smollm/tokenizer.json",
                              folder_ / "model" / "tokenizer.json");
   model::ModelCard card;
@@ -39,6 +39,10 @@ SmallWorld::SmallWorld() {
   card.context = 128;
   core::write_document(folder_ / "model" / "salf.json", card);
   write("rows.jsonl", rows());
+}
+
+void SmallWorld::write_model(const std::string& archive, int vocabulary) const {
+  support::make_tied_tiny_decoder(kBlocks, kHidden, vocabulary, 7).save((folder_ / archive).string());
 }
 
 ProgramResult SmallWorld::salf(std::vector<std::string> arguments) const { return salf(std::move(arguments), {}); }
@@ -66,6 +70,16 @@ void SmallWorld::fill_parameter(const std::string& name, double value) const {
     if (parameter.name == name) parameter.value.detach().fill_(value);
   }
   model.save(path);
+}
+
+std::map<std::string, std::string> SmallWorld::parameters(const std::string& archive) const {
+  std::map<std::string, std::string> all;
+  const torch::jit::Module model = torch::jit::load((folder_ / archive).string());
+  for (const auto& parameter : model.named_parameters()) {
+    const at::Tensor value = parameter.value.detach().contiguous();
+    all[parameter.name].assign(static_cast<const char*>(value.const_data_ptr()), value.nbytes());
+  }
+  return all;
 }
 
 core::Json SmallWorld::json(const std::string& file) const { return core::read_json_file(folder_ / file); }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,12 @@ class SmallWorld : public ::testing::Test {
   std::string text(const std::string& file) const;
   void write(const std::string& file, const std::string& text) const;
   core::Json json(const std::string& file) const;
+  // A model of this vocabulary.
+  void write_model(const std::string& archive, int vocabulary) const;
   // Sets a parameter of the model to this value everywhere.
   void fill_parameter(const std::string& name, double value) const;
+  // The bytes of every parameter of an archive, by name.
+  std::map<std::string, std::string> parameters(const std::string& archive) const;
   bool exists(const std::string& file) const { return std::filesystem::exists(folder_ / file); }
 
   TemporaryFolder folder_;

@@ -7,6 +7,7 @@
 #include "salf/core/error.h"
 #include "salf/core/files.h"
 #include "salf/core/json.h"
+#include "salf/core/log.h"
 #include "salf/core/signals.h"
 #include "salf/policy/eof.h"
 #include "salf/tensor/device.h"

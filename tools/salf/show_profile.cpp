@@ -66,9 +66,7 @@ std::string marks(const std::vector<types::RuleChoice>& choices, std::int64_t sp
 }
 
 std::string header(const types::Deviation* loss) {
-  std::string text = "space  cosine deviation    gain of block     ";
-  if (loss != nullptr) text += "   loss           ";
-  return text + "\n";
+  return std::string("space  cosine deviation    gain of block") + (loss != nullptr ? "        loss\n" : "\n");
 }
 
 std::string row(const types::Deviation& first, const types::Deviation* loss, std::size_t space,
@@ -84,9 +82,9 @@ std::string row(const types::Deviation& first, const types::Deviation* loss, std
 
 std::string summary(const types::LayerProfile& profile, const types::Deviation& first) {
   return core::format_count(first.positions) + " positions (" + profile.positions + ") of " +
-         core::format_count(first.documents) + " documents, " + core::format_count(profile.tokens) + " tokens in " +
-         core::format_seconds(profile.seconds) + " (forward " + core::format_seconds(profile.forward_seconds) +
-         ")\n";
+         core::format_count(first.documents) + " documents, " + core::format_count(profile.tokens) + " tokens\n" +
+         core::format_seconds(profile.seconds) + ", " + core::format_seconds(profile.forward_seconds) +
+         " of it the forward pass\n";
 }
 
 std::string rule_lines(const std::vector<types::RuleChoice>& choices) {
