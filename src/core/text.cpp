@@ -110,6 +110,16 @@ std::string format_seconds(double seconds) {
   return std::to_string(minutes / 60) + " h " + two_digits(minutes % 60) + " min";
 }
 
+std::string format_flops(double flops, int digits) {
+  constexpr std::array<const char*, 7> kPrefixes = {"", "k", "M", "G", "T", "P", "E"};
+  std::size_t prefix = 0;
+  while (flops >= 1000.0 && prefix + 1 < kPrefixes.size()) {
+    flops /= 1000.0;
+    ++prefix;
+  }
+  return format_number(flops, digits) + kPrefixes[prefix] + "FLOP";
+}
+
 std::string format_bytes(std::uint64_t bytes) {
   if (bytes < 1000) return std::to_string(bytes) + " B";
   constexpr std::array<const char*, 6> kUnits = {" kB", " MB", " GB", " TB", " PB", " EB"};

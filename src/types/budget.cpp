@@ -104,16 +104,6 @@ std::string whole_time(double seconds) {
   return text;
 }
 
-std::string format_flops(double flops) {
-  constexpr std::array<const char*, 7> kPrefixes = {"", "k", "M", "G", "T", "P", "E"};
-  std::size_t prefix = 0;
-  while (flops >= 1000.0 && prefix + 1 < kPrefixes.size()) {
-    flops /= 1000.0;
-    ++prefix;
-  }
-  return core::format_number(flops, 6) + kPrefixes[prefix] + "FLOP";
-}
-
 }  // namespace
 
 Budget parse_budget(const std::string& text) {
@@ -152,7 +142,7 @@ std::string format_budget(const Budget& budget) {
     case BudgetUnit::kShare:
       return digits(budget.amount * 100.0) + "%";
     case BudgetUnit::kFlops:
-      return format_flops(budget.amount);
+      return core::format_flops(budget.amount, 6);
     case BudgetUnit::kTokens:
       return digits(budget.amount) + "tokens";
     case BudgetUnit::kSteps:

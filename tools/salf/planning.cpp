@@ -162,7 +162,7 @@ std::string describe_plan(const types::FreezePlan& plan) {
                             core::format_count(plan.tokens) + " tokens), learning rate " +
                             core::format_number(plan.learning_rate, 3));
   text += line("predicted", core::format_seconds(seconds) + ", " +
-                                core::format_number(plan.predicted_flops.total(), 3) + " FLOPs");
+                                core::format_flops(plan.predicted_flops.total()));
   const double step = plan.candidates[static_cast<std::size_t>(plan.eof)].step_seconds;
   if (step > 0.0) {
     text += line("a step", core::format_number(step, 3) + " s, full fine-tuning " +

@@ -15,6 +15,7 @@ namespace salf::core {
 std::string format_number(double value, int digits = 4);
 std::string format_count(std::int64_t value);              // 1,234,567
 std::string format_seconds(double seconds);                // 0.42 s, 12 s, 3 min 05 s, 2 h 10 min
+std::string format_flops(double flops, int digits = 4);  // 1.234PFLOP: as a budget is written
 std::string format_bytes(std::uint64_t bytes);             // 98.4 MB (powers of ten)
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
 
