@@ -26,6 +26,7 @@ struct NotBlocks {
 struct Container {
   std::string path;
   std::size_t children = 0;
+  bool nested = false;
 };
 
 bool is_tensor(const jit::Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
@@ -50,9 +51,17 @@ std::vector<Container> find_containers(const jit::Module& module) {
   std::vector<Container> containers;
   for (const auto& named : module.named_modules()) {
     const std::size_t children = numbered_children(named.value);
-    if (children > 0) containers.push_back({named.name, children});
+    if (children > 0) containers.push_back({named.name, children, false});
   }
+  // What stands inside of another container (the layers of a block's MLP) comes after it, however long it is.
+  const auto nested = [&containers](const Container& inner) {
+    return std::any_of(containers.begin(), containers.end(), [&inner](const Container& outer) {
+      return outer.children > 1 && starts_with(inner.path, outer.path + ".");
+    });
+  };
+  for (Container& container : containers) container.nested = nested(container);
   std::stable_sort(containers.begin(), containers.end(), [](const Container& a, const Container& b) {
+    if (a.nested != b.nested) return b.nested;
     return a.children != b.children ? a.children > b.children : a.path.size() < b.path.size();
   });
   return containers;

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
 
@@ -39,6 +40,36 @@ double largest_difference(const at::Tensor& logits, const at::Tensor& expected, 
   return difference.max().item<double>() / std::max(1.0, expected.abs().max().item<double>());
 }
 
+at::Tensor run_whole(const ScriptModel& model, const tensor::Batch& batch) {
+  try {
+    return model.forward(batch);
+  } catch (const Error& error) {
+    throw Error(error.kind(), "the model does not run on " + std::to_string(batch.rows()) + " row(s) of " +
+                                  std::to_string(batch.length()) +
+                                  " tokens; was it traced with a fixed batch size or length? " + error.what());
+  }
+}
+
+// What a decoder has to be before it can be cut: any batch, the same logits each time, finite, causal.
+void check_decoder(const ScriptModel& model, const tensor::Batch& probe) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor whole = run_whole(model, probe);
+  if (!whole.isfinite().all().item<bool>()) {
+    throw Error(ErrorKind::kBadModel, "the model's logits are not finite: its weights hold NaN, infinite or far too large values");
+  }
+  if (!(largest_difference(model.forward(probe), whole, tensor::Batch{}) <= kTolerance)) {
+    throw Error(ErrorKind::kBadModel, "the model gives other logits each time it runs: was it traced in training mode, "
+                                      "with its dropout? Call eval() before torch.jit.trace");
+  }
+  const at::Tensor row = run_whole(model, first_row(probe));
+  const double padding = largest_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row, tensor::Batch{});
+  if (!(padding <= kTolerance)) {
+    throw Error(ErrorKind::kBadModel, "logits change by " + core::format_number(padding) +
+                                          " of their size when rows are padded on the right: a decoder that salf can "
+                                          "tune is causal, it never looks to the right");
+  }
+}
+
 }  // namespace
 
 struct GraphCut::Parts {
@@ -58,11 +89,14 @@ struct GraphCut::Parts {
   std::vector<c10::IValue> arguments(const tensor::Batch& batch) const {
     return forward_arguments(signature, batch, model->device());
   }
-  // Inputs of a part that depends on no argument of forward.
-  std::vector<c10::IValue> no_arguments(const at::Tensor& input) const {
-    std::vector<c10::IValue> values(signature.defaults.size());
-    values.emplace_back(input);
-    return values;
+  // Runs a part above the blocks on any states [N, D], as if each were a row of one token: it may look at the ids'
+  // shape.
+  at::Tensor run_on_states(const Program& part, const at::Tensor& states) const {
+    tensor::Batch rows;
+    rows.ids = at::zeros({states.size(0), 1}, at::kLong);
+    auto values = arguments(rows);
+    values.emplace_back(states.unsqueeze(1));
+    return part.run(std::move(values)).at(0).toTensor().squeeze(1);
   }
 
   void check_depth(std::int64_t eof) const {
@@ -97,7 +131,7 @@ struct GraphCut::Parts {
   void build();
   void describe(const tensor::Batch& probe);
   void check_blocks_are_separate() const;
-  void prove_taps(const tensor::Batch& probe) const;
+  void prove_norm(const tensor::Batch& probe) const;
 };
 
 void GraphCut::Parts::build() {
@@ -109,11 +143,9 @@ void GraphCut::Parts::build() {
     throw Error(ErrorKind::kBadModel, "a block changes its input in place (" + written +
                                           "), so the state at a cut would not stay what it was");
   }
-  norm.emplace(program(slice_without_arguments(blocks.graph, blocks.hidden.back(), head.state, "the final norm"),
-                       "final_norm"));
+  norm.emplace(program(slice_above_blocks(blocks, blocks.hidden.back(), head.state, "the final norm"), "final_norm"));
   if (!head.plain) {
-    head_program.emplace(
-        program(slice_without_arguments(blocks.graph, head.state, blocks.logits, "the head"), "head"));
+    head_program.emplace(program(slice_above_blocks(blocks, head.state, blocks.logits, "the head"), "head"));
   }
 }
 
@@ -150,30 +182,27 @@ void GraphCut::Parts::check_blocks_are_separate() const {
   }
 }
 
-void GraphCut::Parts::prove_taps(const tensor::Batch& probe) const {
+// The final norm alone must be that of the whole model: a proof that it looks at its states only.
+void GraphCut::Parts::prove_norm(const tensor::Batch& probe) const {
   const at::NoGradGuard no_grad;
-  const at::Tensor whole = model->forward(probe);
-  if (!whole.isfinite().all().item<bool>()) {
-    throw Error(ErrorKind::kBadModel, "the model's logits are not finite: its weights hold NaN, infinite or far too large values");
-  }
-  const at::Tensor row = model->forward(first_row(probe));
-  const double padding = largest_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row, tensor::Batch{});
-  if (!(padding <= kTolerance)) {
-    throw Error(ErrorKind::kBadModel, "logits change by " + core::format_number(padding) +
-                                          " of their size when rows are padded on the right: is the model causal, in "
-                                          "eval mode, and traced without a fixed length?");
-  }
+  const auto spaces = tap->run(arguments(probe));
+  const at::Tensor expected = spaces.back().toTensor().reshape({-1, map.hidden});
+  const at::Tensor last = spaces.at(spaces.size() - 2).toTensor().reshape({-1, map.hidden});
+  const at::Tensor result = run_on_states(*norm, last);
+  if (result.sizes() == expected.sizes() && largest_difference(result, expected, tensor::Batch{}) <= kTolerance) return;
+  throw Error(ErrorKind::kBadModel, "the final norm depends on the ids or the mask, so it cannot be used on other states");
 }
 
 GraphCut::GraphCut(const ScriptModel& model, const std::string& pattern) : parts_(std::make_unique<Parts>()) {
   parts_->model = &model;
   parts_->signature = forward_signature(model.module());
   const tensor::Batch probe = probe_batch();
+  check_decoder(model, probe);
   parts_->blocks = find_blocks(model.module(), parts_->signature, pattern, probe, model.device());
   parts_->build();
   parts_->describe(probe);
   parts_->check_blocks_are_separate();
-  parts_->prove_taps(probe);
+  parts_->prove_norm(probe);
   prove(parts_->map.blocks / 2);
 }
 
@@ -207,13 +236,13 @@ at::Tensor GraphCut::suffix(const at::Tensor& hidden, const tensor::Batch& batch
 
 at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {
   tensor::check_shape(hidden, {tensor::kAny, parts_->map.hidden}, "states for the final norm");
-  return parts_->norm->run(parts_->no_arguments(hidden.unsqueeze(0))).at(0).toTensor().squeeze(0);
+  return parts_->run_on_states(*parts_->norm, hidden);
 }
 
 at::Tensor GraphCut::head(const at::Tensor& state) const {
   tensor::check_shape(state, {tensor::kAny, parts_->map.hidden}, "states for the head");
   if (parts_->map.plain_head) return at::linear(state, head_weight(), head_bias());
-  return parts_->head_program->run(parts_->no_arguments(state.unsqueeze(0))).at(0).toTensor().squeeze(0);
+  return parts_->run_on_states(*parts_->head_program, state);
 }
 
 at::Tensor GraphCut::head_weight() const { return parts_->model->parameter(parts_->head.weight).tensor; }
@@ -249,7 +278,7 @@ std::vector<std::string> GraphCut::block_parameters(std::int64_t index) const {
 }
 
 std::vector<std::string> GraphCut::final_parameters() const {
-  std::set<std::string> used = parameters_of(*parts_->norm->graph(), *parts_->model);
+  std::set<std::string> used = trainable_parameters_of(*parts_->norm->graph(), *parts_->model);
   used.erase(parts_->head.weight);
   return {used.begin(), used.end()};
 }

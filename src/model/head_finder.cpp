@@ -107,34 +107,36 @@ std::string find_embedding(const jit::Graph& prefix, const ScriptModel& model) {
   return largest;
 }
 
-std::set<std::string> parameters_of(const jit::Graph& graph, const ScriptModel& model) {
+std::set<std::string> trainable_parameters_of(const jit::Graph& graph, const ScriptModel& model) {
   std::set<std::string> names;
-  std::vector<const jit::Block*> open{graph.block()};
+  std::unordered_set<const jit::Value*> seen;
+  std::vector<const jit::Value*> open(graph.outputs().begin(), graph.outputs().end());
   while (!open.empty()) {
-    const jit::Block* block = open.back();
+    const jit::Value* value = open.back();
     open.pop_back();
-    for (const jit::Node* node : block->nodes()) {
-      open.insert(open.end(), node->blocks().begin(), node->blocks().end());
-      if (node->kind() != c10::prim::GetAttr) continue;
-      const std::string name = parameter_name(node->output(), model);
-      if (!name.empty()) names.insert(name);
+    const jit::Node* node = value->node();
+    // No gradient goes through what is read off a tensor: a size, a device, a number.
+    const auto kind = value->type()->kind();
+    const bool number = kind == c10::TypeKind::IntType || kind == c10::TypeKind::NumberType || kind == c10::TypeKind::BoolType;
+    if (number || !seen.insert(value).second) continue;
+    const std::string name = node->kind() == c10::prim::GetAttr ? parameter_name(value, model) : "";
+    if (!name.empty()) names.insert(name);
+    open.insert(open.end(), node->inputs().begin(), node->inputs().end());
+    for (const jit::Block* inner : node->blocks()) {
+      open.insert(open.end(), inner->outputs().begin(), inner->outputs().end());
     }
   }
   return names;
 }
 
-GraphPointer slice_without_arguments(const GraphPointer& source, jit::Value* input, jit::Value* output,
-                                     const std::string& what) {
-  const auto nodes = needed_nodes(source, {input}, {output});
-  for (const jit::Node* node : nodes) {
-    for (const jit::Value* read : node->inputs()) {
-      if (read->node() == source->param_node() && read->offset() > 0) {
-        throw Error(ErrorKind::kBadModel, what + " depends on the ids or the mask (" + node->kind().toQualString() +
-                                              "), so it cannot be used on other states");
-      }
-    }
+GraphPointer slice_above_blocks(const BlockGraph& blocks, jit::Value* input, jit::Value* output, const std::string& what) {
+  const auto nodes = needed_nodes(blocks.graph, {input}, {output});
+  for (const jit::Node* call : blocks.calls) {
+    if (std::find(nodes.begin(), nodes.end(), call) == nodes.end()) continue;
+    throw Error(ErrorKind::kBadModel, what + " reads more than the last block's hidden state (an output of " +
+                                          attribute_path(call->input(0)).value_or("a block") + " as well)");
   }
-  return slice(source, {input}, {output});
+  return slice(blocks.graph, {input}, {output});
 }
 
 std::string written_in_place(const GraphPointer& graph) {

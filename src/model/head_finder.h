@@ -23,12 +23,13 @@ HeadGraph find_head(BlockGraph& blocks, const ScriptModel& model);
 // The name of the largest weight in which ids are looked up; "" if there is none.
 std::string find_embedding(const torch::jit::Graph& prefix, const ScriptModel& model);
 
-// Names of all parameters that a flat graph reads.
-std::set<std::string> parameters_of(const torch::jit::Graph& graph, const ScriptModel& model);
+// Names of the parameters from which a gradient can reach a flat graph's outputs.
+std::set<std::string> trainable_parameters_of(const torch::jit::Graph& graph, const ScriptModel& model);
 
-// A slice input → output that must not need forward's arguments. Throws Error(kBadModel) naming `what`.
-GraphPointer slice_without_arguments(const GraphPointer& source, torch::jit::Value* input,
-                                     torch::jit::Value* output, const std::string& what);
+// A slice input → output above the last block. It may look at the ids (for their shape); that nothing else of them
+// matters is for the caller to prove. Throws Error(kBadModel) naming `what` if a block is needed again.
+GraphPointer slice_above_blocks(const BlockGraph& blocks, torch::jit::Value* input, torch::jit::Value* output,
+                                const std::string& what);
 
 // The operator that writes in place to one of the graph's outputs; "" if none does.
 std::string written_in_place(const GraphPointer& graph);

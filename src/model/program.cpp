@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 #include "salf/tensor/device.h"
 
 namespace salf::model {
@@ -282,7 +283,12 @@ std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw Error(ErrorKind::kBadModel, "the model failed while running: " + tensor::error_text(error));
+    // TorchScript's own traceback quotes the archive's source; the reason is its last line.
+    std::string reason = tensor::error_text(error);
+    reason.erase(reason.find_last_not_of(" \n") + 1);
+    const std::size_t last = reason.rfind('\n');
+    throw Error(ErrorKind::kBadModel,
+                "the model failed while running: " + core::printable(reason.substr(last == std::string::npos ? 0 : last + 1)));
   }
   return stack;
 }
