@@ -1,74 +1,146 @@
 #include "archive_scan.h"
 
 #include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
 
 #include <algorithm>
-#include <array>
-#include <regex>
+#include <cctype>
 #include <set>
 #include <string>
+#include <string_view>
 
+#include "allowed_operators.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/core/text.h"
+#include "salf/model/pickle_scan.h"
 #include "salf/tensor/device.h"
 
 namespace salf::model {
+
+namespace jit = torch::jit;
+
 namespace {
 
-constexpr std::array<const char*, 4> kOperatorNamespaces = {"aten", "prim", "prims", "quantized"};
-// Operators of the aten namespace that touch files or other processes.
-constexpr std::array<const char*, 4> kRefusedOperators = {"save", "load", "from_file", "file"};
+// Deflate shrinks by 1,032 at most.
+constexpr std::uint64_t kLargestExpansion = 1100;
+const char* const kTrust = "; --trust-model loads it nevertheless, if you trust where it comes from";
 
-// The operators and hooks in one source file that a decoder has no use for.
-void collect_refused(const std::string& source, std::set<std::string>& refused) {
-  static const std::regex kCall(R"((?:^|[^\w.])(torch|ops)\.(\w+)(?:\.(\w+))?\s*\()");
-  for (std::sregex_iterator it(source.begin(), source.end(), kCall), end; it != end; ++it) {
-    const bool qualified = (*it)[1] == "ops";
-    const std::string space = qualified ? (*it)[2].str() : "aten";
-    const std::string name = qualified ? (*it)[3].str() : (*it)[2].str();
-    const auto is = [](const std::string& text) {
-      return [&text](const char* candidate) { return text == candidate; };
-    };
-    const bool known_space = std::any_of(kOperatorNamespaces.begin(), kOperatorNamespaces.end(), is(space));
-    const bool reaches_out = std::any_of(kRefusedOperators.begin(), kRefusedOperators.end(), is(name));
-    if (!known_space || reaches_out) refused.insert(space + "::" + name);
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool starts_with(const std::string& text, std::string_view start) { return text.compare(0, start.size(), start) == 0; }
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+class ArchiveScan {
+ public:
+  ArchiveScan(const std::filesystem::path& archive, bool trusted)
+      : name_(core::printable(archive.string())),
+        trusted_(trusted),
+        file_bytes_(std::filesystem::file_size(archive)),
+        reader_(archive.string()) {}
+
+  void run() {
+    for (const std::string& record : reader_.getAllRecords()) {
+      if (reader_.getRecordSize(record) / kLargestExpansion > file_bytes_) {
+        fail("the record " + core::printable(record) + " claims " + std::to_string(reader_.getRecordSize(record)) +
+             " bytes, the whole file has " + std::to_string(file_bytes_));
+      }
+      // Records are found whatever their case, so they are judged that way.
+      scan(record, lower(record));
+    }
+    if (has_code_) return;
+    fail("holds no TorchScript code; a state_dict or a pickled model does not work, save the model with "
+         "torch.jit.trace(…).save(…)");
   }
-  if (source.find("def __setstate__") != std::string::npos) refused.insert("__setstate__");
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw Error(ErrorKind::kBadModel, name_ + ": " + what); }
+
+  void scan(const std::string& record, const std::string& kind) {
+    if (kind == "model.json") fail("made by a PyTorch before 1.4; save it anew with torch.jit.load(…).save(…)");
+    if (kind == "traced_inputs.pkl") return;  // never read: its storages have no bytes
+    if (ends_with(kind, ".pkl") || ends_with(kind, ".debug_pkl")) return scan_objects(record, kind);
+    if (!starts_with(kind, "code/") || !ends_with(kind, ".py")) return;
+    has_code_ = true;
+    if (trusted_) return;
+    const std::string source = text(record);
+    if (source.find("__setstate__") != std::string::npos) {
+      fail("not loaded: its code has a method that runs while it is loaded (__setstate__)" + std::string(kTrust));
+    }
+    if (source.find("torch.classes") != std::string::npos) {
+      fail("not loaded: its code uses classes of native code (torch.classes)" + std::string(kTrust));
+    }
+  }
+
+  void scan_objects(const std::string& record, const std::string& kind) {
+    const std::string folder = kind.substr(0, kind.size() - 4) + "/";
+    const auto size = [&](const std::string& key) -> std::optional<std::uint64_t> {
+      for (const std::string& name : {folder + key, key}) {
+        if (reader_.hasRecord(name)) return reader_.getRecordSize(name);
+      }
+      return std::nullopt;
+    };
+    scan_pickle(name_ + ", " + core::printable(record), text(record), size);
+  }
+
+  std::string text(const std::string& record) {
+    const auto [bytes, size] = reader_.getRecord(record);
+    return {static_cast<const char*>(bytes.get()), size};
+  }
+
+  std::string name_;
+  bool trusted_;
+  std::uint64_t file_bytes_;
+  caffe2::serialize::PyTorchStreamReader reader_;
+  bool has_code_ = false;
+};
+
+void collect_refused(const jit::Block& block, std::set<std::string>& refused) {
+  for (const jit::Node* node : block.nodes()) {
+    const std::string name = node->kind().toQualString();
+    if (!is_allowed_operator(name)) refused.insert(name);
+    for (const jit::Block* inner : node->blocks()) collect_refused(*inner, refused);
+  }
 }
 
 }  // namespace
 
-void scan_archive(const std::filesystem::path& archive) {
-  const std::string name = archive.string();
+void scan_archive(const std::filesystem::path& archive, bool trusted) {
   if (!std::filesystem::is_regular_file(archive)) {
-    throw Error(ErrorKind::kIo, name + ": no such file");
+    throw Error(ErrorKind::kIo, core::printable(archive.string()) + ": no such file");
   }
-  std::set<std::string> refused;
-  bool has_code = false;
   try {
-    caffe2::serialize::PyTorchStreamReader reader(name);
-    for (const auto& record : reader.getAllRecords()) {
-      if (record.rfind("code/", 0) != 0 || record.size() < 3 || record.compare(record.size() - 3, 3, ".py") != 0)
-        continue;
-      has_code = true;
-      const auto [bytes, size] = reader.getRecord(record);
-      collect_refused(std::string(static_cast<const char*>(bytes.get()), size), refused);
-    }
+    ArchiveScan(archive, trusted).run();
   } catch (const c10::Error& error) {
-    throw Error(ErrorKind::kBadModel, name + ": not a TorchScript archive (a zip file made by torch.jit.save): " +
-                                          tensor::error_text(error));
+    throw Error(ErrorKind::kBadModel, core::printable(archive.string()) +
+                                          ": not a TorchScript archive (a zip file made by torch.jit.save): " +
+                                          core::printable(tensor::error_text(error)));
   }
-  if (!has_code) {
-    throw Error(ErrorKind::kBadModel,
-                name + ": holds no TorchScript code; a state_dict or a pickled model does not work, save the "
-                       "model with torch.jit.trace(…).save(…)");
+}
+
+void scan_program(const std::filesystem::path& archive, const jit::Module& module) {
+  std::set<std::string> refused;
+  for (jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+    jit::GraphFunction* const graph = jit::tryToGraphFunction(*function);
+    if (graph == nullptr) {
+      refused.insert(function->qualname().qualifiedName());
+      continue;
+    }
+    graph->ensure_defined();
+    collect_refused(*graph->graph()->block(), refused);
   }
-  if (!refused.empty()) {
-    throw Error(ErrorKind::kBadModel,
-                name + ": not loaded, because its code uses what a decoder has no use for: " +
-                    core::printable(core::join({refused.begin(), refused.end()}, ", ")));
-  }
+  if (refused.empty()) return;
+  throw Error(ErrorKind::kBadModel,
+              core::printable(archive.string()) + ": not run, because its program uses what a decoder has no use for: " +
+                  core::printable(core::join({refused.begin(), refused.end()}, ", "), 1000) + kTrust);
 }
 
 }  // namespace salf::model

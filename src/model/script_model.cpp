@@ -15,6 +15,7 @@
 #include "program.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
+#include "salf/core/log.h"
 #include "salf/tensor/device.h"
 
 namespace torch::jit {
@@ -74,18 +75,21 @@ struct ScriptModel::State {
   Program whole;
 };
 
-ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device) {
+ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device, bool trusted) {
   turn_off_graph_optimizer();
-  scan_archive(archive);
+  scan_archive(archive, trusted);
   try {
     jit::Module module = jit::load(archive.string(), device);
+    if (!trusted) scan_program(archive, module);
     module.eval();
     ScriptModel model(module);
     model.state_->device = device;
     return model;
-  } catch (const c10::Error& error) {
-    throw Error(ErrorKind::kBadModel,
-                archive.string() + ": not a TorchScript archive that can be loaded: " + tensor::error_text(error));
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // c10::Error, and the script compiler's own
+    throw Error(ErrorKind::kBadModel, core::printable(archive.string()) + ": not a TorchScript archive that can be loaded: " +
+                                          core::printable(tensor::error_text(error)));
   }
 }
 

@@ -32,6 +32,7 @@ struct ModelOptions {
   std::string model;      // model directory, run directory or archive
   std::string tokenizer;  // "": the one beside the model
   std::string blocks;     // attribute path of the blocks; "": found
+  bool trust_model = false;
   std::string device = "cpu";
   DataType dtype = DataType::kFloat32;  // of autocast on CUDA
   std::int64_t threads = 0;
@@ -44,6 +45,8 @@ struct ModelOptions {
     visit(Field{"tokenizer", "tokenizer.json to use instead of the model's own"}, self.tokenizer);
     visit(Field{"blocks", "attribute path of the blocks (model.layers) where they are not found by themselves"},
           self.blocks);
+    visit(Field{"trust_model", "run an archive whose program could do more than compute: read or write files, print"},
+          self.trust_model);
     visit(Field{"device", "cpu, cuda or cuda:N"}, self.device);
     visit(Field{"dtype", "type of autocast on CUDA: f32 or bf16"}, self.dtype);
     visit(Field{"threads", "threads of one operator; 0: as many as cores"}.range(0, 1024), self.threads);

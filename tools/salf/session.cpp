@@ -74,7 +74,8 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer) {
     throw Error(ErrorKind::kBadModel, options.model + ": there is no tokenizer.json beside the model; --tokenizer FILE names one");
   }
   session.weights_hash = core::sha256_file(session.files.archive);
-  session.model = std::make_unique<model::ScriptModel>(model::ScriptModel::load(session.files.archive, session.device));
+  session.model = std::make_unique<model::ScriptModel>(
+      model::ScriptModel::load(session.files.archive, session.device, options.trust_model));
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
   session.cut = std::make_unique<model::GraphCut>(*session.model, pattern);
   check_vocabulary(session);

@@ -27,9 +27,10 @@ struct Parameter {
 
 class ScriptModel {
  public:
-  // Loads an archive onto `device`. Throws Error(kIo) when missing, Error(kBadModel) when it is no TorchScript
-  // archive, or its forward does not take ids.
-  static ScriptModel load(const std::filesystem::path& archive, c10::Device device);
+  // Loads an archive onto `device`. An archive is a program: unless it is `trusted`, one whose code could do more
+  // than compute is refused before any of it runs. Throws Error(kIo) when missing, Error(kBadModel) when it is no
+  // TorchScript archive, is refused, or its forward does not take ids.
+  static ScriptModel load(const std::filesystem::path& archive, c10::Device device, bool trusted = false);
   // Takes a module made in this process (import, tests).
   explicit ScriptModel(const torch::jit::Module& module);
   ~ScriptModel();
