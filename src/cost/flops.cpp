@@ -47,9 +47,9 @@ types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eo
   return flops;
 }
 
-double evaluation_flops(const types::ModelShape& shape, const BatchShape& batch) {
+double evaluation_flops(const types::ModelShape& shape, const BatchShape& batch, std::int64_t from) {
   double flops = head_product(shape, batch);
-  for (std::int64_t i = 0; i < shape.blocks; ++i) flops += block_forward_flops(shape, i, batch);
+  for (std::int64_t i = from; i < shape.blocks; ++i) flops += block_forward_flops(shape, i, batch);
   return flops;
 }
 

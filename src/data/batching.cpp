@@ -146,8 +146,11 @@ tensor::Batch Batcher::make(const BatchPlan& plan) const {
                       [](std::int64_t label) { return label != tensor::kNoLabel; });
   }
   if (batch.real_tokens < batch.padded_tokens()) batch.mask = mask;
+  batch.source_rows = plan.rows;
   return batch;
 }
+
+std::int64_t Batcher::row_length(std::int64_t row) const { return lengths_.at(place(row)); }
 
 std::int64_t Batcher::rows() const { return static_cast<std::int64_t>(lengths_.size()); }
 

@@ -53,8 +53,14 @@ void check_inputs(const PlanInputs& inputs) {
 // A depth's price in the budget's own unit: seconds or FLOPs.
 struct Price {
   double fixed = 0.0;
-  double evaluation = 0.0;
-  double step = 0.0;
+  double first_evaluation = 0.0;
+  double evaluation = 0.0;  // each further one
+  double step = 0.0;        // of the first epoch
+  double later_step = 0.0;  // of further epochs
+
+  double evaluations(std::int64_t count) const {
+    return count == 0 ? 0.0 : first_evaluation + static_cast<double>(count - 1) * evaluation;
+  }
 };
 
 class Planner {
@@ -101,14 +107,38 @@ class Planner {
   static std::size_t index(std::int64_t eof) { return static_cast<std::size_t>(eof); }
 
   Price price(std::int64_t eof) const {
-    const auto& data = inputs_.data;
-    if (in_seconds_) {
-      return {inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_),
-              cost::evaluation_seconds(inputs_.cost, shape_.blocks, cost::dev_batch(data)),
-              cost::step_seconds(inputs_.cost, shape_, data, eof, inputs_.accumulate).total()};
-    }
-    return {inputs_.spent_flops, cost::evaluation_flops(shape_, cost::dev_batch(data)),
-            cost::step_flops(shape_, data, eof, inputs_.accumulate).total()};
+    Price price;
+    price.fixed = in_seconds_ ? inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_) : inputs_.spent_flops;
+    const types::CostBreakdown step = in_seconds_ ? step_seconds(eof) : step_flops(eof);
+    price.step = step.total();
+    price.later_step = step.total() - (caches(eof) ? step.prefix : 0.0);
+    price.first_evaluation = in_seconds_ ? evaluation_seconds(0) : evaluation_flops(0);
+    const std::int64_t below = caches(eof) ? eof : 0;
+    price.evaluation = in_seconds_ ? evaluation_seconds(below) : evaluation_flops(below);
+    return price;
+  }
+
+  bool caches(std::int64_t eof) const { return inputs_.cache && eof > 0; }
+
+  types::CostBreakdown step_seconds(std::int64_t eof) const {
+    return cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate);
+  }
+  types::CostBreakdown step_flops(std::int64_t eof) const {
+    return cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate);
+  }
+  // One dev evaluation, without the blocks below `from`.
+  double evaluation_seconds(std::int64_t from) const {
+    return cost::evaluation_seconds(inputs_.cost, shape_.blocks - from, cost::dev_batch(inputs_.data));
+  }
+  double evaluation_flops(std::int64_t from) const {
+    return cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data), from);
+  }
+
+  // `one` for each step; its prefix for the steps of the first epoch only, where its output is kept.
+  types::CostBreakdown over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps) const {
+    types::CostBreakdown all = cost::scaled(one, static_cast<double>(steps));
+    if (caches(eof)) all.prefix = one.prefix * std::min(static_cast<double>(steps), steps_per_epoch_);
+    return all;
   }
 
   std::int64_t counted_steps() const {
@@ -125,9 +155,11 @@ class Planner {
   std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const {
     if (counts_) return counted_steps();
     const Price paid = price(eof);
-    const double left = capacity_ - paid.fixed - static_cast<double>(evaluations) * paid.evaluation;
+    const double left = capacity_ - paid.fixed - paid.evaluations(evaluations);
     if (!(left > 0.0) || !(paid.step > 0.0)) return 0;
-    return std::min(most_steps_, whole_steps(left / paid.step));
+    double steps = left / paid.step;
+    if (steps > steps_per_epoch_) steps = steps_per_epoch_ + (left - steps_per_epoch_ * paid.step) / paid.later_step;
+    return std::min(most_steps_, whole_steps(steps));
   }
 
   bool enough(std::int64_t steps) const { return counts_ ? steps >= 1 : steps >= required_; }
@@ -140,9 +172,8 @@ class Planner {
     candidate.fits = enough(candidate.steps);
     const types::CostBreakdown seconds = run_seconds(eof, candidate.steps, kFewestEvaluations);
     const types::CostBreakdown flops = run_flops(eof, candidate.steps, kFewestEvaluations);
-    candidate.step_seconds =
-        cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate).total();
-    candidate.step_flops = cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate).total();
+    candidate.step_seconds = step_seconds(eof).total();
+    candidate.step_flops = step_flops(eof).total();
     candidate.seconds = seconds.total();
     candidate.flops = flops.total();
     return candidate;
@@ -150,23 +181,22 @@ class Planner {
 
   types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps,
                                    std::int64_t evaluations) const {
-    types::CostBreakdown seconds = cost::scaled(
-        cost::step_seconds(inputs_.cost, shape_, inputs_.data, eof, inputs_.accumulate),
-        static_cast<double>(steps));
-    seconds.evaluation =
-        static_cast<double>(evaluations) *
-        cost::evaluation_seconds(inputs_.cost, shape_.blocks, cost::dev_batch(inputs_.data));
+    types::CostBreakdown seconds = over_steps(step_seconds(eof), eof, steps);
+    if (evaluations > 0) {
+      seconds.evaluation =
+          evaluation_seconds(0) + static_cast<double>(evaluations - 1) * evaluation_seconds(caches(eof) ? eof : 0);
+    }
     seconds.fixed += inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_);
     return seconds;
   }
 
   types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps,
                                  std::int64_t evaluations) const {
-    types::CostBreakdown flops =
-        cost::scaled(cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate),
-                     static_cast<double>(steps));
-    flops.evaluation = static_cast<double>(evaluations) *
-                       cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data));
+    types::CostBreakdown flops = over_steps(step_flops(eof), eof, steps);
+    if (evaluations > 0) {
+      flops.evaluation =
+          evaluation_flops(0) + static_cast<double>(evaluations - 1) * evaluation_flops(caches(eof) ? eof : 0);
+    }
     flops.fixed = inputs_.spent_flops;
     return flops;
   }
@@ -187,7 +217,7 @@ class Planner {
     const Price paid = price(eof);
     const double allowed =
         kEvaluationShare * (counts_ ? static_cast<double>(steps) * paid.step : capacity_);
-    while (count > kFewestEvaluations && (static_cast<double>(count) * paid.evaluation > allowed ||
+    while (count > kFewestEvaluations && (paid.evaluations(count) > allowed ||
                                           !enough(affordable_steps(eof, count)))) {
       --count;
     }
@@ -223,8 +253,10 @@ class Planner {
       return budget;
     }
     const Price paid = price(eof);
-    const double needed = paid.fixed + static_cast<double>(kFewestEvaluations) * paid.evaluation +
-                          (static_cast<double>(required_) + 0.01) * paid.step;
+    const double steps = static_cast<double>(required_) + 0.01;
+    const double first = std::min(steps, steps_per_epoch_);
+    const double needed =
+        paid.fixed + paid.evaluations(kFewestEvaluations) + first * paid.step + (steps - first) * paid.later_step;
     if (in_seconds_) {
       const double seconds = kHeadroom * needed / (1.0 - kTimeMargin);
       budget.amount = seconds > 600.0 ? 60.0 * std::ceil(seconds / 60.0) : std::ceil(seconds);

@@ -6,6 +6,10 @@
 
 namespace salf::train {
 
+bool keeps_prefix(const TrainInputs& inputs) {
+  return !inputs.options.no_cache && inputs.plan.eof > 0 && inputs.plan.epochs > 1.0;
+}
+
 std::int64_t affordable_steps(const TrainInputs& inputs) {
   const types::FreezePlan& plan = inputs.plan;
   const bool tokens = plan.budget.unit == types::BudgetUnit::kTokens;
@@ -17,8 +21,9 @@ std::int64_t affordable_steps(const TrainInputs& inputs) {
   double spent = 0.0;
   for (std::int64_t step = 0; step < plan.steps; ++step) {
     for (std::int64_t i = 0; i < plan.accumulate; ++i) {
+      const bool again = stream.epoch() > 0 && keeps_prefix(inputs);
       const tensor::Batch batch = stream.next();
-      spent += tokens ? static_cast<double>(batch.real_tokens) : inputs.batch_flops(batch);
+      spent += tokens ? static_cast<double>(batch.real_tokens) : inputs.batch_flops(batch, again);
     }
     if (spent > amount) return step;
   }

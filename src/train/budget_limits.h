@@ -12,6 +12,9 @@ namespace salf::train {
 
 // Steps that a budget in tokens, FLOPs or a share pays for: the batches are known beforehand, so
 // the end is known before the first step. plan.steps at most, and that for every other budget.
+// Whether training rows are used again, so that their prefix is worth keeping.
+bool keeps_prefix(const TrainInputs& inputs);
+
 std::int64_t affordable_steps(const TrainInputs& inputs);
 
 // The caller's identity, the plan's numbers and the options that change what is computed.

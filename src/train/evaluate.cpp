@@ -42,10 +42,12 @@ struct Scored {
 };
 
 Scored score_batch(const model::GraphCut& cut, const tensor::Batch& batch,
-                   at::ScalarType autocast) {
-  const tensor::AutocastGuard guard(cut.head_weight().device(), autocast);
+                   const EvaluateOptions& options) {
+  const tensor::AutocastGuard guard(cut.head_weight().device(), options.autocast);
+  const bool cached = options.cache != nullptr;
+  const at::Tensor hidden = cached ? options.cache->hidden(batch) : cut.prefix(batch, 0);
   Scored scored;
-  scored.where = supervised(cut.suffix(cut.prefix(batch, 0), batch, 0), batch);
+  scored.where = supervised(cut.suffix(hidden, batch, cached ? options.eof : 0), batch);
   scored.scores = score_positions(cut, scored.where);
   return scored;
 }
@@ -112,8 +114,10 @@ tensor::Batch option_batch(const std::vector<const data::Document*>& options) {
 // Likelihoods of the options of consecutive rows, a batch at a time.
 class ChoiceScorer {
  public:
-  ChoiceScorer(const model::GraphCut& cut, std::int64_t batch_tokens, at::ScalarType autocast)
-      : cut_(cut), batch_tokens_(batch_tokens), autocast_(autocast) {}
+  ChoiceScorer(const model::GraphCut& cut, std::int64_t batch_tokens, const EvaluateOptions& options)
+      : cut_(cut), batch_tokens_(batch_tokens), options_(options) {
+    options_.cache = nullptr;  // the options are no rows of a batcher
+  }
 
   // The log likelihood of each option of `row`, summed over its tokens.
   std::vector<double> score(const data::ChoiceRow& row) {
@@ -137,7 +141,7 @@ class ChoiceScorer {
   void run(std::vector<const data::Document*>& batch, std::vector<double>& sums) const {
     if (batch.empty()) return;
     std::map<std::int64_t, DocumentLoss> losses;
-    add_positions(score_batch(cut_, option_batch(batch), autocast_), losses);
+    add_positions(score_batch(cut_, option_batch(batch), options_), losses);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       sums.push_back(-losses[static_cast<std::int64_t>(i)].loss);
     }
@@ -146,7 +150,7 @@ class ChoiceScorer {
 
   const model::GraphCut& cut_;
   std::int64_t batch_tokens_;
-  at::ScalarType autocast_;
+  EvaluateOptions options_;
 };
 
 bool answer_is_likeliest(const data::ChoiceRow& row, const std::vector<double>& sums) {
@@ -175,7 +179,7 @@ std::optional<Evaluation> evaluate(const model::GraphCut& cut, const data::Batch
       return std::nullopt;
     }
     const tensor::Batch batch = batcher.make(plan);
-    add_positions(score_batch(cut, batch, options.autocast), documents);
+    add_positions(score_batch(cut, batch, options), documents);
     result.tokens += batch.real_tokens;
     result.supervised_tokens += batch.supervised_tokens;
     rows += batch.rows();
@@ -197,7 +201,7 @@ ChoiceEvaluation evaluate_choices(const model::GraphCut& cut,
                                   core::Progress& progress) {
   const core::Stopwatch watch;
   const at::NoGradGuard quiet;
-  ChoiceScorer scorer(cut, batch_tokens, options.autocast);
+  ChoiceScorer scorer(cut, batch_tokens, options);
   ChoiceEvaluation result;
   progress.begin("answering", static_cast<std::int64_t>(rows.size()), "questions");
   for (const data::ChoiceRow& row : rows) {

@@ -35,7 +35,7 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     {
       // At eof 0 the embedding is trained, so it is recorded as well.
       const at::AutoGradMode record(setup_.eof == 0);
-      hidden = cut_.prefix(batch, setup_.eof);
+      hidden = setup_.cache != nullptr ? setup_.cache->hidden(batch) : cut_.prefix(batch, setup_.eof);
     }
     clock.lap(seconds.prefix);
     const at::Tensor state = cut_.suffix(hidden, batch, setup_.eof);

@@ -12,6 +12,7 @@
 #include "salf/tensor/batch.h"
 #include "salf/train/freeze.h"
 #include "salf/train/optimizer.h"
+#include "salf/train/prefix_cache.h"
 #include "salf/types/freeze_plan.h"
 
 namespace salf::train {
@@ -41,6 +42,7 @@ struct StepSetup {
   std::int64_t eof = 0;
   double clip = 1.0;
   c10::ScalarType autocast = c10::ScalarType::Float;
+  PrefixCache* cache = nullptr;  // of the rows that the batches come from; nullptr: the prefix runs each time
 };
 
 class StepRunner {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,6 +21,7 @@
 #include "salf/train/freeze.h"
 #include "salf/train/optimizer.h"
 #include "salf/train/pacer.h"
+#include "salf/train/prefix_cache.h"
 #include "salf/train/schedule.h"
 #include "step_runner.h"
 #include "weights.h"
@@ -33,10 +36,30 @@ using types::RunStatus;
 constexpr std::int64_t kOpen = std::int64_t{1} << 60;
 // What a disk surely writes a second; only used before the first checkpoint was timed.
 constexpr double kSlowDiskBytes = 1e8;
+// Of the disk's free space that the activation cache may take.
+constexpr double kCacheShare = 0.5;
 const char* const kGoingBack = "stopped, going back to the best weights";
 
 AdamWOptions adamw_options(const TrainOptions& options) {
   return {options.weight_decay, options.beta1, options.beta2, options.epsilon};
+}
+
+// Nothing where the disk has no room: the run is slower then, not impossible.
+std::unique_ptr<PrefixCache> make_cache(const TrainInputs& inputs, const data::Batcher& batcher,
+                                        const std::vector<data::BatchPlan>& first) {
+  const std::uint64_t bytes = PrefixCache::bytes(batcher, inputs.cut.map().hidden);
+  std::error_code unknown;
+  const std::uint64_t free = std::filesystem::space(inputs.folder, unknown).available;
+  if (unknown || static_cast<double>(bytes) > kCacheShare * static_cast<double>(free)) {
+    core::log_warning("the frozen part is run in every epoch: keeping its output takes " + core::format_bytes(bytes) +
+                      ", the disk has " + core::format_bytes(free) + " left");
+    return nullptr;
+  }
+  return std::make_unique<PrefixCache>(inputs.cut, inputs.plan.eof, batcher, first, inputs.folder);
+}
+
+bool keeps_dev_prefix(const TrainInputs& inputs) {
+  return !inputs.options.no_cache && inputs.plan.eof > 0 && inputs.plan.evaluations > 1 && inputs.dev.rows() > 0;
 }
 
 class Run {
@@ -47,8 +70,10 @@ class Run {
         clock_(inputs.clock ? inputs.clock : core::process_seconds),
         freeze_(inputs.model, inputs.cut, inputs.plan.eof),
         optimizer_(freeze_.trained(), adamw_options(inputs.options)),
+        cache_(keeps_prefix(inputs) ? make_cache(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0)) : nullptr),
+        dev_cache_(keeps_dev_prefix(inputs) ? make_cache(inputs, inputs.dev, inputs.dev.in_order()) : nullptr),
         runner_(inputs.cut, freeze_, optimizer_,
-                {inputs.plan.eof, inputs.options.clip, inputs.autocast}),
+                {inputs.plan.eof, inputs.options.clip, inputs.autocast, cache_.get()}),
         best_(freeze_.trained()) {
     if (!inputs.plan.budget.deterministic() && !inputs.replay)
       pacer_.emplace(pacer_options(inputs));
@@ -168,6 +193,8 @@ class Run {
     const double before = spent();
     EvaluateOptions options;
     options.autocast = inputs_.autocast;
+    options.cache = dev_cache_.get();
+    options.eof = inputs_.plan.eof;
     options.keep_going = [this] {
       return core::stop_signal() == 0 && (!pacer_ || spent() < pacer_->deadline());
     };
@@ -226,7 +253,12 @@ class Run {
     line.epoch = stream_->epoch();
     line.learning_rate = inputs_.plan.learning_rate * rate_factor(schedule_, state_.step);
     std::vector<tensor::Batch> batches;
-    for (std::int64_t i = 0; i < inputs_.plan.accumulate; ++i) batches.push_back(stream_->next());
+    double flops = 0.0;
+    for (std::int64_t i = 0; i < inputs_.plan.accumulate; ++i) {
+      const bool again = stream_->epoch() > 0 && cache_ != nullptr;
+      batches.push_back(stream_->next());
+      if (inputs_.batch_flops) flops += inputs_.batch_flops(batches.back(), again);
+    }
     const StepResult result = runner_.run(batches, line.learning_rate, seconds_);
     if (!result.finite) {
       core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
@@ -234,7 +266,8 @@ class Run {
                       core::format_number(result.gradient_norm) + ": " + kGoingBack);
       return false;
     }
-    count(batches, result);
+    count(result);
+    state_.flops += flops;
     line.seconds = watch.seconds();
     line.loss = result.loss;
     write_line(line);
@@ -244,14 +277,12 @@ class Run {
     return true;
   }
 
-  void count(const std::vector<tensor::Batch>& batches, const StepResult& result) {
+  void count(const StepResult& result) {
     ++state_.step;
     state_.epoch = stream_->epoch();
     state_.batch = stream_->batch();
     state_.tokens += result.tokens;
     state_.supervised_tokens += result.supervised_tokens;
-    if (!inputs_.batch_flops) return;
-    for (const auto& batch : batches) state_.flops += inputs_.batch_flops(batch);
   }
 
   void write_line(StepMetrics& line) {
@@ -369,6 +400,7 @@ class Run {
   core::Stopwatch watch_;
   Freeze freeze_;
   AdamW optimizer_;
+  std::unique_ptr<PrefixCache> cache_, dev_cache_;  // nullptr: the prefix runs each time
   StepRunner runner_;
   Snapshot best_;
   std::optional<Pacer> pacer_;

@@ -76,6 +76,36 @@ TEST(Planner, TheChoiceIsTheShallowestThatPaysForTheSteps) {
   }
 }
 
+TEST(Planner, TheFrozenPartIsPaidForOnceWhereItsOutputIsKept) {
+  PlanInputs asked = inputs("3epochs");
+  asked.rule = Rule::kFixed;
+  asked.parameters.fixed = 12;
+  const auto kept = make_plan(profile(), asked);
+  asked.cache = false;
+  const auto again = make_plan(profile(), asked);
+  EXPECT_EQ(kept.steps, again.steps);
+  EXPECT_NEAR(again.predicted_seconds.prefix / kept.predicted_seconds.prefix, 3.0, 1e-9);
+  EXPECT_NEAR(again.predicted_flops.prefix / kept.predicted_flops.prefix, 3.0, 1e-9);
+  EXPECT_DOUBLE_EQ(kept.predicted_seconds.backward, again.predicted_seconds.backward);
+  // The second evaluation has 18 of the 30 blocks left.
+  EXPECT_LT(kept.predicted_seconds.evaluation, again.predicted_seconds.evaluation);
+}
+
+TEST(Planner, WhatTheCacheSavesBecomesSteps) {
+  PlanInputs asked = inputs("30m");
+  asked.rule = Rule::kFixed;
+  asked.parameters.fixed = 20;
+  asked.max_epochs = 100.0;
+  const auto kept = make_plan(profile(), asked);
+  asked.cache = false;
+  const auto again = make_plan(profile(), asked);
+  ASSERT_GT(again.epochs, 1.0);
+  EXPECT_GT(kept.steps, again.steps);
+  EXPECT_LE(kept.predicted_seconds.total(), 1800.0);
+  const double step = again.candidates[20].step_seconds;
+  EXPECT_GT(kept.predicted_seconds.total(), (1.0 - kTimeMargin) * 1800.0 - 2.0 * step);
+}
+
 TEST(Planner, NeverPlansMoreThanTheBudget) {
   const auto profile_of_test = profile();
   core::Random random(5, "budgets");

@@ -363,7 +363,7 @@ TEST(Trainer, TokenAndFlopBudgetsAreNotExceeded) {
     const TemporaryFolder folder;
     core::Progress progress;
     TrainInputs inputs = setup.inputs(folder.path());
-    inputs.batch_flops = [](const tensor::Batch& batch) {
+    inputs.batch_flops = [](const tensor::Batch& batch, bool) {
       return static_cast<double>(batch.padded_tokens());
     };
     inputs.budget_flops = 500.0;

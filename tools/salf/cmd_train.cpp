@@ -129,6 +129,7 @@ class TrainRun {
     request.batch = options_.batch;
     request.seed = seed();
     request.dtype = options_.model.dtype;
+    request.cache = !options_.train.no_cache;
     request.spent_seconds = core::process_seconds();
     types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, progress_);
     check_affordable(plan);
@@ -191,11 +192,12 @@ class TrainRun {
     if (!options_.replay.empty()) inputs.replay = train::replay_of(origin_->record);
     inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
     const types::ModelShape shape = plan.shape;
-    inputs.batch_flops = [shape, eof = plan.eof](const tensor::Batch& rows) {
-      return cost::batch_flops(shape, eof,
-                               {static_cast<double>(rows.padded_tokens()), static_cast<double>(rows.supervised_tokens),
-                                static_cast<double>(rows.length())})
-          .total();
+    inputs.batch_flops = [shape, eof = plan.eof](const tensor::Batch& rows, bool cached) {
+      const types::CostBreakdown flops =
+          cost::batch_flops(shape, eof,
+                            {static_cast<double>(rows.padded_tokens()), static_cast<double>(rows.supervised_tokens),
+                             static_cast<double>(rows.length())});
+      return flops.total() - (cached ? flops.prefix : 0.0);
     };
     inputs.budget_flops = plan.budget_flops;
     types::RunRecord record = train::train(inputs, progress_);

@@ -127,6 +127,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.batch_tokens = request.batch.batch_tokens;
   inputs.pack = request.batch.pack;
   inputs.accumulate = request.planning.accumulate;
+  inputs.cache = request.cache;
   inputs.learning_rate = request.planning.learning_rate;
   inputs.spent_seconds = request.spent_seconds + watch.seconds();
   inputs.spent_flops = analysis_flops(profile, inputs.data.mean_length);

@@ -56,6 +56,7 @@ struct PlanRequest {
   data::BatchOptions batch;
   std::uint64_t seed = 1;
   DataType dtype = DataType::kFloat32;
+  bool cache = true;           // policy::PlanInputs::cache
   double spent_seconds = 0.0;  // of a time budget when planning begins
 };
 

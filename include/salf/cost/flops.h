@@ -34,7 +34,7 @@ double block_forward_flops(const types::ModelShape& shape, std::int64_t index,
 types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof,
                                  const BatchShape& batch);
 
-// One evaluation: all blocks and the head, forward only.
-double evaluation_flops(const types::ModelShape& shape, const BatchShape& batch);
+// One evaluation: the blocks from `from` on and the head, forward only.
+double evaluation_flops(const types::ModelShape& shape, const BatchShape& batch, std::int64_t from = 0);
 
 }  // namespace salf::cost

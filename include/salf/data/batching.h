@@ -52,6 +52,7 @@ class Batcher {
   // The plan's rows as tensors. `documents` is -1 at padding.
   tensor::Batch make(const BatchPlan& plan) const;
 
+  std::int64_t row_length(std::int64_t row) const;  // real tokens of a row
   std::int64_t rows() const;
   std::int64_t real_tokens() const;
   std::int64_t supervised_tokens() const;

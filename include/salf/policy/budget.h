@@ -23,6 +23,7 @@ struct PlanInputs {
   std::int64_t batch_tokens = 1024;
   std::int64_t pack = 0;
   std::int64_t accumulate = 1;
+  bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
   double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
   double spent_flops = 0.0;
   std::optional<double> learning_rate;  // instead of the rule in learning_rate.h

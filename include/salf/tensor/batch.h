@@ -18,6 +18,7 @@ struct Batch {
   at::Tensor labels;     // [B, T] i64, CPU
   at::Tensor mask;       // [B, T] i64, CPU: 1 token, 0 padding; undefined when no row is padded
   at::Tensor documents;  // [B, T] i64, CPU: index of the document of each position in its dataset
+  std::vector<std::int64_t> source_rows;  // B numbers of a data::Batcher's rows; empty when made by hand
   std::int64_t real_tokens = 0;        // tokens that are not padding
   std::int64_t supervised_tokens = 0;  // positions with a label
 

@@ -14,6 +14,7 @@
 #include "salf/data/batching.h"
 #include "salf/data/dataset.h"
 #include "salf/model/graph_cut.h"
+#include "salf/train/prefix_cache.h"
 
 namespace salf::train {
 
@@ -86,6 +87,8 @@ struct EvaluateOptions {
   std::function<bool()> keep_going;  // asked before each batch; false ends it without a result
   std::vector<DocumentLoss>* documents =
       nullptr;  // if set, receives each document's sums, by index
+  PrefixCache* cache = nullptr;  // of this batcher's rows, at the cut `eof`
+  std::int64_t eof = 0;          // only looked at with a cache
 };
 
 // Streams all rows of `batcher`; nothing if keep_going said so. With no supervised token all

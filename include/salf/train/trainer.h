@@ -35,6 +35,7 @@ struct TrainOptions {
   std::int64_t patience = 3;  // evaluations in a row without a better one; 0: no early stopping
   double checkpoint_seconds = 600.0;  // between checkpoints; 0: only when interrupted
   std::int64_t checkpoint_steps = 0;  // also every so many steps; 0: by seconds alone
+  bool no_cache = false;              // run the frozen part in every epoch
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -57,6 +58,8 @@ struct TrainOptions {
     visit(Field{"checkpoint_steps", "a checkpoint every so many steps; 0: by seconds alone"}.range(
               0, 1e9),
           self.checkpoint_steps);
+    visit(Field{"no_cache", "run the frozen part in every epoch instead of keeping its output on disk"},
+          self.no_cache);
   }
 };
 
@@ -93,8 +96,9 @@ struct TrainInputs {
   std::function<double()> clock{};
   double closing_seconds =
       0.0;  // what the caller still has to do inside the budget: saving the model
-  // FLOPs of one training batch; needed for budgets in FLOPs and shares, and for the record.
-  std::function<double(const tensor::Batch&)> batch_flops{};
+  // FLOPs of one training batch, whose frozen part is run or comes from the cache; needed for budgets in FLOPs and
+  // shares, and for the record.
+  std::function<double(const tensor::Batch&, bool cached)> batch_flops{};
   double budget_flops = 0.0;  // a share or FLOP budget, resolved, less what was spent before
 };
 
@@ -114,6 +118,9 @@ struct TrainInputs {
 // Budgets: steps and epochs end with plan.steps; tokens, FLOPs and shares end earlier where the
 // next step's batches would exceed the amount; seconds end by the clock (pacer.h), whatever
 // plan.steps says, which then only spaces the evaluations and the warm-up.
+//
+// Where a row is used more than once (further epochs, further evaluations), the frozen part's output is kept in a
+// PrefixCache in the folder, if its disk has the room.
 //
 // Throws Error(kUsage) for a resume that does not fit, Error(kIo), Error(kInternal).
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress);
