@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "byte_level_bpe.h"
 #include "checked_json.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
