@@ -1,5 +1,8 @@
 #include "checked_json.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -13,6 +16,38 @@ namespace {
 
 constexpr std::size_t kDeepest = 64;
 
+// Note [Numbers as Rust reads them]
+// serde_json, which reads tokenizer.json for Hugging Face's tokenizers, does not round numbers
+// rightly: it multiplies or divides a whole number by a power of ten. The last bit of a score
+// decides between ways to cut a word that are equally good.
+double number_as_rust(const std::string& text) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t significand = 0;
+  std::int64_t exponent = 0;
+  bool fraction = false;
+  bool full = false;
+  std::size_t at = text[0] == '-' ? 1 : 0;
+  for (; at < text.size() && text[at] != 'e' && text[at] != 'E'; ++at) {
+    if (text[at] == '.') {
+      fraction = true;
+      continue;
+    }
+    const auto digit = static_cast<std::uint64_t>(text[at] - '0');
+    full = full || significand > (kMost - digit) / 10;
+    if (!full) significand = significand * 10 + digit;
+    if (full != fraction) exponent += fraction ? -1 : 1;
+  }
+  if (at < text.size()) exponent += std::strtol(text.c_str() + at + 1, nullptr, 10);
+  double value = static_cast<double>(significand);
+  for (; exponent < -308 && value != 0.0; exponent += 308) value /= 1e308;
+  if (value != 0.0 && exponent != 0) {
+    const double power =
+        std::pow(10.0, static_cast<double>(std::min<std::int64_t>(std::abs(exponent), 400)));
+    exponent > 0 ? value *= power : value /= power;
+  }
+  return text[0] == '-' ? -value : value;
+}
+
 // Builds the value from the parser's events, which is where depth and duplicate keys can be seen.
 class CheckedBuilder : public nlohmann::json_sax<json> {
  public:
@@ -22,7 +57,9 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
   bool boolean(bool value) override { return put(value); }
   bool number_integer(json::number_integer_t value) override { return put(value); }
   bool number_unsigned(json::number_unsigned_t value) override { return put(value); }
-  bool number_float(json::number_float_t value, const std::string&) override { return put(value); }
+  bool number_float(json::number_float_t, const std::string& text) override {
+    return put(number_as_rust(text));
+  }
   bool string(std::string& value) override { return put(std::move(value)); }
   bool binary(json::binary_t&) override { return false; }  // JSON text has none
   bool start_object(std::size_t) override { return open(json::object()); }

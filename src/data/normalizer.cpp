@@ -1,5 +1,7 @@
 #include "normalizer.h"
 
+#include "utf8.h"
+
 namespace salf::data {
 
 Normalizer::Normalizer(const std::optional<JsonView>& normalizer) {
@@ -7,9 +9,9 @@ Normalizer::Normalizer(const std::optional<JsonView>& normalizer) {
 }
 
 NormalizedText Normalizer::apply(std::string_view text, NormalizerBuffers& buffers) const {
-  NormalizedText result{text, true};
+  NormalizedText result{text, text.empty() ? 0 : first_character(text).bytes};
   for (const auto& step : steps_) {
-    if (!step->apply(result.text, buffers.next, result.at_start)) continue;
+    if (!step->apply(result.text, buffers.next, result.from_first)) continue;
     buffers.current.swap(buffers.next);
     result.text = buffers.current;
   }

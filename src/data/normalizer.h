@@ -12,7 +12,7 @@ namespace salf::data {
 
 struct NormalizedText {
   std::string_view text;
-  bool at_start = true;  // its first character is the input's first, or was put before that
+  std::size_t from_first = 0;  // bytes at its begin that come from the input's first character
 };
 
 // Where normal forms are kept; contents mean nothing between calls.

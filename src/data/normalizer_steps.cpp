@@ -7,6 +7,7 @@
 #include <unicode/uniset.h>
 #include <unicode/utext.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -46,7 +47,7 @@ class UnicodeForm final : public NormalizerStep {
  public:
   explicit UnicodeForm(GetForm get) : form_(instance(get), unicode_9()) {}
 
-  bool apply(std::string_view text, std::string& out, bool&) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
       throw Error(ErrorKind::kBadInput, "a text of " + std::to_string(text.size()) +
                                             " bytes is too long to be normalised; cut it");
@@ -60,6 +61,7 @@ class UnicodeForm final : public NormalizerStep {
     icu::StringByteSink<std::string> sink(&out);
     form_.normalizeUTF8(0, piece, sink, nullptr, status);
     check(status);
+    if (from_first > 0) from_first = common_begin(text.substr(0, from_first), out);
     return true;
   }
 
@@ -70,6 +72,17 @@ class UnicodeForm final : public NormalizerStep {
     check(status);
     return *form;
   }
+  // How much of `out` is the normal form of `first`; a character that was composed with it counts.
+  std::size_t common_begin(std::string_view first, std::string_view out) const {
+    const icu::StringPiece piece(first.data(), static_cast<std::int32_t>(first.size()));
+    std::string alone;
+    icu::StringByteSink<std::string> sink(&alone);
+    UErrorCode status = U_ZERO_ERROR;
+    form_.normalizeUTF8(0, piece, sink, nullptr, status);
+    check(status);
+    return out.substr(0, alone.size()) == alone ? alone.size() : first_character(out).bytes;
+  }
+
   icu::FilteredNormalizer2 form_;
 };
 
@@ -80,13 +93,14 @@ class CharacterMap final : public NormalizerStep {
   using Map = void (*)(char32_t code, std::string& out);
   explicit CharacterMap(Map map) : map_(map) {}
 
-  bool apply(std::string_view text, std::string& out, bool& at_start) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     out.clear();
+    const std::size_t before = from_first;
     for (std::size_t i = 0; i < text.size();) {
       const Character character = first_character(text.substr(i));
       map_(character.code, out);
-      if (i == 0 && out.empty()) at_start = false;
       i += character.bytes;
+      if (i <= before) from_first = out.size();
     }
     return true;
   }
@@ -120,11 +134,11 @@ class Strip final : public NormalizerStep {
  public:
   Strip(bool left, bool right) : left_(left), right_(right) {}
 
-  bool apply(std::string_view text, std::string& out, bool& at_start) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     const std::size_t begin = left_ ? leading_space(text) : 0;
     text.remove_prefix(begin);
     out = text.substr(0, right_ ? trailing_space_begin(text) : text.size());
-    at_start = at_start && begin == 0;
+    from_first = std::min(from_first > begin ? from_first - begin : 0, out.size());
     return true;
   }
 
@@ -136,10 +150,11 @@ class Prepend final : public NormalizerStep {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  bool apply(std::string_view text, std::string& out, bool&) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     if (text.empty()) return false;
     out = prefix_;
     out += text;
+    if (from_first > 0) from_first += prefix_.size();
     return true;
   }
 
@@ -151,19 +166,20 @@ class ReplaceText final : public NormalizerStep {
  public:
   ReplaceText(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
-  bool apply(std::string_view text, std::string& out, bool& at_start) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     std::size_t found = text.find(from_);
     if (found == std::string_view::npos) return false;
-    if (found == 0 && (to_.empty() || from_.size() > first_character(text).bytes)) {
-      at_start = false;
-    }
     out.clear();
+    const std::size_t before = from_first;
     std::size_t covered = 0;
     for (; found != std::string_view::npos; found = text.find(from_, covered)) {
       out += text.substr(covered, found - covered);
       out += to_;
       covered = found + from_.size();
+      if (covered <= before) from_first = out.size();
     }
+    // What was put in counts as its last character's.
+    if (covered < before) from_first = out.size() + (before - covered);
     out += text.substr(covered);
     return true;
   }
@@ -176,18 +192,22 @@ class ReplacePattern final : public NormalizerStep {
  public:
   ReplacePattern(Pattern from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
 
-  bool apply(std::string_view text, std::string& out, bool& at_start) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     std::vector<Span> spans;
     from_.find(text, spans);
     out.clear();
+    const std::size_t before = from_first;
     for (const Span& span : spans) {
       const std::string_view part = text.substr(span.begin, span.end - span.begin);
-      if (span.is_match && span.begin == 0 && !part.empty() &&
-          (to_.empty() || part.size() > first_character(text).bytes)) {
-        at_start = false;
-      }
+      const std::size_t begin = out.size();
       out += span.is_match ? to_ : part;
+      if (span.end <= before) {
+        from_first = out.size();
+      } else if (span.begin < before) {
+        from_first = span.is_match ? begin : begin + (before - span.begin);
+      }
     }
+    if (before > 0 && spans.empty()) from_first = 0;
     return true;
   }
 
@@ -202,7 +222,7 @@ class Precompiled final : public NormalizerStep {
  public:
   explicit Precompiled(Charsmap map) : map_(std::move(map)) {}
 
-  bool apply(std::string_view text, std::string& out, bool& at_start) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     UErrorCode status = U_ZERO_ERROR;
     UText* source =
         utext_openUTF8(nullptr, text.data(), static_cast<std::int64_t>(text.size()), &status);
@@ -219,9 +239,10 @@ class Precompiled final : public NormalizerStep {
          next = clusters->next()) {
       const auto end = static_cast<std::size_t>(next);
       append_cluster(text.substr(begin, end - begin), out);
-      if (begin == 0 && out.empty()) at_start = false;
       begin = end;
     }
+    // Hugging Face counts what is left out at the begin to what comes after it.
+    if (from_first > 0) from_first = out.empty() ? 0 : first_character(out).bytes;
     return true;
   }
 
@@ -253,8 +274,9 @@ class SentencePieceStep final : public NormalizerStep {
     for (const std::string& piece : options.user_defined) user_defined_.insert(piece, 0);
   }
 
-  bool apply(std::string_view text, std::string& out, bool&) const override {
+  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
     out.clear();
+    from_first = 0;  // nobody asks: there are no rules after it
     const bool tidy = options_.remove_extra_whitespaces;
     while (tidy && !text.empty()) {
       const auto match = prefix(text);

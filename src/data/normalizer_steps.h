@@ -21,8 +21,9 @@ class NormalizerStep {
   NormalizerStep& operator=(const NormalizerStep&) = delete;
 
   // Writes the normal form of `text` (valid UTF-8) to `out`, or returns false where it is `text`.
-  // Clears `at_start` where the first character of `text` is left out.
-  virtual bool apply(std::string_view text, std::string& out, bool& at_start) const = 0;
+  // `from_first`: how many bytes at the begin of the text come from the first character of the
+  // tokenizer's input; changed to what it is for `out`.
+  virtual bool apply(std::string_view text, std::string& out, std::size_t& from_first) const = 0;
 };
 
 using NormalizerSteps = std::vector<std::unique_ptr<NormalizerStep>>;

@@ -37,7 +37,7 @@ class PipelineTokenizer final : public Tokenizer {
       if (piece.id >= 0) {
         encoding.ids.push_back(piece.id);
       } else {
-        encode_piece({piece.text, piece.text.data() == text.data()}, encoding);
+        encode_piece(piece.text, piece.text.data() == text.data(), encoding);
       }
     }
     return std::move(encoding.ids);
@@ -90,17 +90,18 @@ class PipelineTokenizer final : public Tokenizer {
     }
   }
 
-  void encode_piece(const Word& text, Encoding& encoding) const {
+  void encode_piece(std::string_view text, bool is_first, Encoding& encoding) const {
     encoding.pieces.clear();
-    const NormalizedText normal = parts_.normalizer.apply(text.text, encoding.normalized);
+    const NormalizedText normal = parts_.normalizer.apply(text, encoding.normalized);
     normalized_tokens_.split(normal.text, encoding.pieces);
     for (const TextPiece& piece : encoding.pieces) {
       if (piece.id >= 0) {
         encoding.ids.push_back(piece.id);
         continue;
       }
-      const bool first = piece.text.data() == normal.text.data();
-      parts_.rules.split({piece.text, text.at_start && normal.at_start && first}, encoding.words);
+      const auto begin = static_cast<std::size_t>(piece.text.data() - normal.text.data());
+      const bool has_first = is_first && begin < normal.from_first;
+      parts_.rules.split({piece.text, has_first ? normal.from_first - begin : 0}, encoding.words);
       for (const Word& word : encoding.words.pieces) {
         check_length(word.text);
         parts_.model->encode(word.text, encoding.scratch, encoding.ids);

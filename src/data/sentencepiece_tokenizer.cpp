@@ -109,7 +109,9 @@ class AddedTokens {
       pieces_.emplace(piece.text, static_cast<std::int64_t>(i));
       const bool user_defined = piece.type == PieceType::kUserDefined;
       const bool special = piece.type == PieceType::kControl || piece.type == PieceType::kUnknown;
-      if (!user_defined && !special) continue;
+      // A unigram model finds its own: they are in the sum that decides between ways.
+      const bool found_by_model = model.kind == SentencePieceModel::Kind::kUnigram;
+      if (!special && (!user_defined || found_by_model)) continue;
       AddedToken token;
       token.id = static_cast<std::int64_t>(i);
       token.content = piece.text;

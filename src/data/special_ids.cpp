@@ -59,14 +59,17 @@ void read_post_processor(const JsonView& post_processor, Template& result) {
   for (std::size_t i = 0; i < list.array().size(); ++i) read_post_processor(list.item(i), result);
 }
 
-// "bos_token": a string, or an object with "content"; null: none.
+// "bos_token": a string, or an object with "content"; null: none. transformers would give a token
+// that the tokenizer lacks a new id, which the model knows nothing of.
 std::optional<std::int64_t> config_id(const JsonView& config, const char* key,
                                       const IdLookup& id_of,
-                                      const std::optional<std::int64_t>& otherwise) {
+                                      const std::optional<std::int64_t>& otherwise,
+                                      bool optional_token = false) {
   const auto member = config.find(key);
   if (!member) return config.value().contains(key) ? std::nullopt : otherwise;
   const std::string content = member->is_object() ? member->at("content").text() : member->text();
   const auto id = id_of(content);
+  if (!id && optional_token) return std::nullopt;
   if (!id) member->fail("the tokenizer has no token \"" + core::printable(content, 60) + '"');
   return id;
 }
@@ -82,7 +85,7 @@ SpecialIds read_special_ids(const std::optional<JsonView>& post_processor,
   if (config) {
     ids.bos = config_id(*config, "bos_token", id_of, defaults.bos);
     ids.eos = config_id(*config, "eos_token", id_of, defaults.eos);
-    ids.padding = config_id(*config, "pad_token", id_of, defaults.padding);
+    ids.padding = config_id(*config, "pad_token", id_of, defaults.padding, true);
   }
   if (post_processor) ids.where = post_processor->where();
   if (!ids.bos) ids.bos = found.first;

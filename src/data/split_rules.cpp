@@ -255,13 +255,17 @@ Word SplitRules::rewritten(const Step& step, const Word& word, Words& words) {
   Word result = word;
   if (!step.space.empty() && word.text.find(' ') != std::string_view::npos) {
     std::string& text = words.owned.emplace_back();
-    for (const char letter : word.text) letter == ' ' ? text += step.space : text += letter;
+    for (std::size_t i = 0; i < word.text.size(); ++i) {
+      word.text[i] == ' ' ? text += step.space : text += word.text[i];
+      if (i + 1 == word.from_first) result.from_first = text.size();
+    }
     result.text = text;
   }
-  const bool wanted = step.scheme == PrependScheme::kAlways || word.at_start;
+  const bool wanted = step.scheme == PrependScheme::kAlways || word.from_first > 0;
   const bool has = result.text.substr(0, step.prefix.size()) == step.prefix;
   if (!step.prefix.empty() && wanted && !has) {
     result.text = words.owned.emplace_back(step.prefix + std::string(result.text));
+    if (result.from_first > 0) result.from_first += step.prefix.size();
   }
   return result;
 }
@@ -305,7 +309,7 @@ void SplitRules::apply(const Step& step, const Word& piece, std::vector<Span>& s
     const bool removed = span.is_match && step.behavior == SplitBehavior::kRemoved;
     if (!removed && span.end > span.begin) {
       pieces.push_back({piece.text.substr(span.begin, span.end - span.begin),
-                        piece.at_start && span.begin == 0});
+                        piece.from_first > span.begin ? piece.from_first - span.begin : 0});
     }
   }
 }

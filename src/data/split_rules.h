@@ -18,10 +18,11 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 // When Metaspace puts its character in front of a word.
 enum class PrependScheme { kAlways, kFirst, kNever };
 
-// A part of a text. `at_start`: nothing of the input lies before it (added tokens neither).
+// A part of a text. `from_first`: how many bytes at its begin come from the first character of the
+// tokenizer's input.
 struct Word {
   std::string_view text;
-  bool at_start = false;
+  std::size_t from_first = 0;
 };
 
 // Words of a text. Views into the text, or into `owned` where characters were put in or replaced.

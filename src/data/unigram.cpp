@@ -15,24 +15,25 @@ constexpr double kUnknownPenalty = 10.0;
 
 double as_float(double value) { return static_cast<double>(static_cast<float>(value)); }
 
+// As the package scores them since 0.2.
+double user_defined_score(std::size_t bytes) {
+  return as_float(as_float(static_cast<double>(bytes) * 0.1) - 0.1);
+}
+
 }  // namespace
 
 Unigram::Unigram(Vocabulary vocabulary, const std::vector<UnigramToken>& tokens,
                  const UnigramOptions& options)
     : TokenModel(std::move(vocabulary)), options_(options), tokens_(this->vocabulary().size()) {
   double worst = std::numeric_limits<double>::infinity();
-  double best = -std::numeric_limits<double>::infinity();
   for (const UnigramToken& token : tokens) {
     const std::string& text = *this->vocabulary().tokens()[static_cast<std::size_t>(token.id)];
     tokens_[static_cast<std::size_t>(token.id)] = token;
     if (!text.empty()) tree_.insert(text, token.id);
-    if (token.user_defined) continue;
-    worst = std::min(worst, token.score);
-    best = std::max(best, token.score);
+    if (!token.user_defined) worst = std::min(worst, token.score);
   }
   unknown_score_ = worst - kUnknownPenalty;
   if (options_.sentencepiece) unknown_score_ = as_float(unknown_score_);
-  best_score_ = best;
   if (!options_.byte_fallback) return;
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const auto id = this->vocabulary().id(fallback_token(static_cast<unsigned char>(byte)));
@@ -43,9 +44,9 @@ Unigram::Unigram(Vocabulary vocabulary, const std::vector<UnigramToken>& tokens,
 void Unigram::extend(const Way& from, std::int32_t begin, Way& to, std::int32_t id,
                      double score) const {
   double sum = score + from.score;
-  if (options_.sentencepiece && id == options_.unknown) sum = as_float(sum);
+  if (options_.sentencepiece) sum = as_float(sum);
   if (to.begin != kNone && sum <= to.score) return;
-  to = {options_.sentencepiece ? as_float(sum) : sum, begin, id};
+  to = {sum, begin, id};
 }
 
 void Unigram::find_ways(std::string_view word, std::vector<Way>& ways) const {
@@ -61,8 +62,7 @@ void Unigram::find_ways(std::string_view word, std::vector<Way>& ways) const {
       const std::int32_t id = tree_.value(node);
       if (id == PrefixTree::kNone) continue;
       const UnigramToken& token = tokens_[static_cast<std::size_t>(id)];
-      const double score =
-          token.user_defined ? static_cast<double>(end - begin) * best_score_ - 0.1 : token.score;
+      const double score = token.user_defined ? user_defined_score(end - begin) : token.score;
       extend(ways[begin], start, ways[end], id, score);
       is_token = is_token || end == next;
     }

@@ -50,7 +50,6 @@ class Unigram final : public TokenModel {
   std::vector<UnigramToken> tokens_;    // by id; those that are never used score -infinity
   std::vector<std::int32_t> byte_ids_;  // of <0x0A>; empty: no fallback to bytes
   double unknown_score_ = 0;
-  double best_score_ = 0;
 };
 
 }  // namespace salf::data
