@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <unordered_map>
+#include <utility>
 
 #include "salf/core/error.h"
 #include "salf/core/log.h"
@@ -83,6 +84,23 @@ std::vector<Merge> merges_by_id(const SentencePieceModel& model, const std::stri
   const Splitter splitter(model, file, false);
   std::vector<Merge> merges;
   for (std::size_t i = 0; i < model.pieces.size(); ++i) splitter.split(i, 0, merges);
+  for (std::size_t i = 0; i < merges.size(); ++i) merges[i].rank = static_cast<std::int32_t>(i);
+  return merges;
+}
+
+std::vector<Merge> merges_by_scores(const SentencePieceModel& model, const std::string& file) {
+  std::vector<Merge> merges = merges_by_id(model, file);
+  const auto score = [&](std::int32_t id) {
+    return model.pieces[static_cast<std::size_t>(id)].score;
+  };
+  std::stable_sort(merges.begin(), merges.end(), [&](const Merge& a, const Merge& b) {
+    if (a.result == b.result) {
+      return std::make_pair(score(a.left), score(a.right)) >
+             std::make_pair(score(b.left), score(b.right));
+    }
+    if (score(a.result) != score(b.result)) return score(a.result) > score(b.result);
+    return a.result < b.result;
+  });
   for (std::size_t i = 0; i < merges.size(); ++i) merges[i].rank = static_cast<std::int32_t>(i);
   return merges;
 }

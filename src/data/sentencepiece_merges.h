@@ -19,4 +19,8 @@ std::vector<Merge> merges_by_score(const SentencePieceModel& model, const std::s
 // pieces.
 std::vector<Merge> merges_by_id(const SentencePieceModel& model, const std::string& file);
 
+// As transformers' conversion of GGUF files: by the score of the result, then of the left and of
+// the right piece. All pieces.
+std::vector<Merge> merges_by_scores(const SentencePieceModel& model, const std::string& file);
+
 }  // namespace salf::data
