@@ -101,34 +101,36 @@ void read_normalizer(ProtobufReader reader, SentencePieceNormalizer& normalizer)
   }
 }
 
-[[noreturn]] void refuse(const std::string& file, const std::string& problem) {
+[[noreturn]] void refuse_model(const std::string& file, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, file + ": " + problem);
 }
 
 void check_pieces(const std::string& file, SentencePieceModel& model) {
-  if (model.pieces.empty()) refuse(file, "the vocabulary is empty");
+  if (model.pieces.empty()) refuse_model(file, "the vocabulary is empty");
   std::unordered_map<std::string, std::size_t> seen;
   std::int64_t unknown = -1;
   for (std::size_t i = 0; i < model.pieces.size(); ++i) {
     const Piece& piece = model.pieces[i];
     const auto [first, is_new] = seen.emplace(piece.text, i);
     if (!is_new) {
-      refuse(file, "pieces[" + std::to_string(i) + "]: \"" + core::printable(piece.text, 60) +
-                       "\" is there already as pieces[" + std::to_string(first->second) + ']');
+      refuse_model(file, "pieces[" + std::to_string(i) + "]: \"" + core::printable(piece.text, 60) +
+                             "\" is there already as pieces[" + std::to_string(first->second) +
+                             ']');
     }
     if (piece.type == PieceType::kUserDefined) model.normalizer.user_defined.push_back(piece.text);
     if (piece.type != PieceType::kUnknown) continue;
-    if (unknown >= 0) refuse(file, "two pieces are of the type UNKNOWN, expected one");
+    if (unknown >= 0) refuse_model(file, "two pieces are of the type UNKNOWN, expected one");
     unknown = static_cast<std::int64_t>(i);
   }
-  if (unknown < 0) refuse(file, "no piece is of the type UNKNOWN, expected one");
+  if (unknown < 0) refuse_model(file, "no piece is of the type UNKNOWN, expected one");
   model.unknown = unknown;
   if (!model.byte_fallback) return;
   for (unsigned byte = 0; byte < 256; ++byte) {
     const std::string token = fallback_token(static_cast<unsigned char>(byte));
     const auto found = seen.find(token);
     if (found == seen.end() || model.pieces[found->second].type != PieceType::kByte) {
-      refuse(file, "byte_fallback is true, but there is no piece " + token + " of the type BYTE");
+      refuse_model(file,
+                   "byte_fallback is true, but there is no piece " + token + " of the type BYTE");
     }
   }
 }

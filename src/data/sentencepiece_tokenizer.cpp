@@ -75,7 +75,7 @@ std::unique_ptr<TokenModel> make_unigram(const SentencePieceModel& model) {
 // A part of a tokenizer.json that is written here.
 template <class Part>
 Part part_of_json(const std::string& text) {
-  const json value = parse_checked(text, "SentencePiece");
+  const PlainJson value = parse_checked(text, "SentencePiece");
   return Part(std::optional<JsonView>(JsonView(value, "SentencePiece: ")));
 }
 
@@ -214,7 +214,7 @@ std::unique_ptr<Tokenizer> read_sentencepiece_tokenizer(const NamedText& model,
   const SentencePieceModel read = read_sentencepiece_model(model);
   std::string hash = core::sha256(model.text);
   if (!config) return make_from(read, model.name, std::nullopt, std::move(hash));
-  const json root = parse_checked(config->text, config->name);
+  const PlainJson root = parse_checked(config->text, config->name);
   return make_from(read, model.name, JsonView(root, config->name + ": "), std::move(hash));
 }
 

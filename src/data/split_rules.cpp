@@ -131,14 +131,6 @@ void find_text(const std::string& wanted, std::string_view text, std::vector<Spa
   if (covered < text.size()) spans.push_back({covered, text.size(), false});
 }
 
-std::string read_character(const JsonView& character) {
-  const std::string& text = character.text();
-  if (text.empty() || first_character(text).bytes != text.size()) {
-    character.fail_type("one character");
-  }
-  return text;
-}
-
 }  // namespace
 
 SplitRules::SplitRules(const std::optional<JsonView>& pre_tokenizer) {
@@ -208,7 +200,7 @@ void SplitRules::add_metaspace(const JsonView& metaspace) {
   metaspace.only_keys(
       {"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
   Step step;
-  step.space = read_character(metaspace.at("replacement"));
+  step.space = metaspace.at("replacement").character();
   step.scheme = read_prepend_scheme(metaspace);
   if (step.scheme != PrependScheme::kNever) step.prefix = step.space;
   if (metaspace.flag("split", true)) step.delimiter = step.space;
@@ -229,7 +221,7 @@ void SplitRules::add_white_space(const JsonView& pre_tokenizer, const std::strin
   step.behavior = SplitBehavior::kRemoved;
   if (type == "CharDelimiterSplit") {
     pre_tokenizer.only_keys({"type", "delimiter"});
-    step.delimiter = read_character(pre_tokenizer.at("delimiter"));
+    step.delimiter = pre_tokenizer.at("delimiter").character();
   } else {
     pre_tokenizer.only_keys({"type"});
     step.words = type == "Whitespace";

@@ -106,14 +106,6 @@ std::string joined(const std::vector<std::string>& tokens, const char* between) 
   return text;
 }
 
-std::string read_character(const JsonView& character) {
-  const std::string& text = character.text();
-  if (text.empty() || first_character(text).bytes != text.size()) {
-    character.fail_type("one character");
-  }
-  return text;
-}
-
 std::size_t read_count(const JsonView& count) { return static_cast<std::size_t>(count.id()); }
 
 }  // namespace
@@ -164,7 +156,7 @@ void TokenDecoder::add_replace(const JsonView& replace) {
 
 void TokenDecoder::add_strip(const JsonView& strip) {
   strip.only_keys({"type", "content", "start", "stop"});
-  Step step{Kind::kStrip, {}, read_character(strip.at("content")), ""};
+  Step step{Kind::kStrip, {}, strip.at("content").character(), ""};
   step.begin = read_count(strip.at("start"));
   step.end = read_count(strip.at("stop"));
   steps_.push_back(std::move(step));
@@ -173,7 +165,7 @@ void TokenDecoder::add_strip(const JsonView& strip) {
 void TokenDecoder::add_metaspace(const JsonView& metaspace) {
   metaspace.only_keys(
       {"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
-  Step step{Kind::kMetaspace, {}, read_character(metaspace.at("replacement")), ""};
+  Step step{Kind::kMetaspace, {}, metaspace.at("replacement").character(), ""};
   const auto scheme = metaspace.find("prepend_scheme");
   step.prefix = metaspace.flag("add_prefix_space", true) && !(scheme && scheme->text() == "never");
   steps_.push_back(std::move(step));

@@ -46,7 +46,7 @@ std::vector<Merge> read_merges(const JsonView& merges, const Vocabulary& vocabul
   std::vector<Merge> result;
   result.reserve(merges.array().size());
   for (std::size_t i = 0; i < merges.size(); ++i) {
-    const json& merge = merges.value()[i];
+    const PlainJson& merge = merges.value()[i];
     const bool header =
         merge.is_string() && merge.get_ref<const std::string&>().rfind("#version", 0) == 0;
     if (header) continue;

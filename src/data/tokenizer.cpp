@@ -77,11 +77,11 @@ std::unique_ptr<Tokenizer> read_tokenizer(const NamedText& tokenizer,
                     "model's tokenizer.json");
   }
   if (is_sentencepiece(tokenizer.text)) return read_sentencepiece_tokenizer(tokenizer, config);
-  const json root = parse_checked(tokenizer.text, tokenizer.name);
+  const PlainJson root = parse_checked(tokenizer.text, tokenizer.name);
   const JsonView view(root, tokenizer.name + ": ");
   const std::string hash = core::sha256(tokenizer.text);
   if (!config) return read_pipeline(view, std::nullopt, hash);
-  const json config_root = parse_checked(config->text, config->name);
+  const PlainJson config_root = parse_checked(config->text, config->name);
   return read_pipeline(view, JsonView(config_root, config->name + ": "), hash);
 }
 

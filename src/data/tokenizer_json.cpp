@@ -64,7 +64,7 @@ const NamedRule& rule_named(const std::string& name) {
                     "\" is not supported; known: " + core::join(known_split_rules(), ", "));
 }
 
-std::string quoted(const std::string& text) { return json(text).dump(); }
+std::string quoted(const std::string& text) { return PlainJson(text).dump(); }
 
 // REQUIRES: every token is valid UTF-8
 const std::string& token_of(const GgufTokenizer& gguf, std::int64_t id, const char* key) {
