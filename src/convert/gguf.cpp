@@ -95,6 +95,13 @@ std::optional<std::vector<std::int64_t>> GgufFile::integers(const std::string& k
   return result;
 }
 
+std::optional<std::vector<double>> GgufFile::numbers(const std::string& key) const {
+  const auto array = exactly<GgufArray>(*this, key, "a list of numbers");
+  if (!array) return std::nullopt;
+  if (const auto* values = std::get_if<std::vector<double>>(&array->values)) return *values;
+  wrong_type(*this, key, "a list of numbers", "a list of something else");
+}
+
 const GgufTensor* GgufFile::find(const std::string& name) const {
   const auto found = tensor_index_.find(name);
   return found == tensor_index_.end() ? nullptr : &tensors_[found->second];

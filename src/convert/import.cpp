@@ -6,6 +6,7 @@
 
 #include <new>
 
+#include "gguf_tokenizer.h"
 #include "llama_config.h"
 #include "llama_module.h"
 #include "salf/convert/gguf.h"
@@ -25,40 +26,6 @@ namespace {
 
 constexpr const char* kCard = "salf.json";
 constexpr const char* kArchive = "model.pt";
-
-[[noreturn]] void refuse_tokenizer(const GgufFile& file, const std::string& message) {
-  throw Error(ErrorKind::kBadModel, file.path().string() + ": tokenizer: " + message);
-}
-
-void check_tokenizer_model(const GgufFile& file) {
-  const std::string model = file.text("tokenizer.ggml.model").value_or("");
-  if (model == "gpt2") return;
-  const std::string wanted =
-      "expected tokenizer.ggml.model 'gpt2' (byte-level BPE: Llama 3, SmolLM, Qwen2, Mistral Nemo), got ";
-  if (model.empty()) refuse_tokenizer(file, wanted + "nothing");
-  if (model == "llama") refuse_tokenizer(file, wanted + "'llama' (SentencePiece), which cannot be imported from GGUF");
-  refuse_tokenizer(file, wanted + "'" + core::printable(model) + "'");
-}
-
-data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary) {
-  check_tokenizer_model(file);
-  data::GgufTokenizer tokenizer;
-  tokenizer.tokens = file.texts("tokenizer.ggml.tokens").value_or(std::vector<std::string>());
-  const auto tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
-  if (tokens != vocabulary) {
-    refuse_tokenizer(file, "expected one token for each of the " + std::to_string(vocabulary) +
-                               " rows of the model's vocabulary, got " + std::to_string(tokens));
-  }
-  tokenizer.token_types = file.integers("tokenizer.ggml.token_type").value_or(std::vector<std::int64_t>());
-  tokenizer.merges = file.texts("tokenizer.ggml.merges").value_or(std::vector<std::string>());
-  tokenizer.pre = file.text("tokenizer.ggml.pre").value_or("default");
-  tokenizer.bos = file.integer("tokenizer.ggml.bos_token_id");
-  tokenizer.eos = file.integer("tokenizer.ggml.eos_token_id");
-  tokenizer.padding = file.integer("tokenizer.ggml.padding_token_id");
-  tokenizer.unknown = file.integer("tokenizer.ggml.unknown_token_id");
-  tokenizer.add_bos = file.boolean("tokenizer.ggml.add_bos_token").value_or(false);
-  return tokenizer;
-}
 
 // The files of the result, removed again unless all were written; those that were there before stay.
 class NewFiles {
@@ -96,11 +63,11 @@ Import prepare(const GgufFile& file, ImportResult& result) {
   Import import;
   import.config = read_llama_config(file);
   result.warnings = check_llama_tensors(file, import.config);
-  const data::GgufTokenizer tokenizer = read_tokenizer(file, import.config.vocabulary);
+  const data::GgufTokenizer tokenizer = read_gguf_tokenizer(file, import.config.vocabulary);
   try {
     import.tokenizer = data::make_tokenizer_json(tokenizer);
   } catch (const Error& error) {
-    refuse_tokenizer(file, error.what());
+    refuse_gguf_tokenizer(file, error.what());
   }
   import.hugging_face = hugging_face_config(import.config, {tokenizer.bos, tokenizer.eos, tokenizer.padding});
   if (!import.config.rope_divisors.empty() && import.hugging_face["rope_scaling"].is_null()) {

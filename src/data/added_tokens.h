@@ -6,14 +6,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "checked_json.h"
+#include "prefix_tree.h"
 
 namespace salf::data {
 
-// An entry of added_tokens in a tokenizer.json.
+// An entry of added_tokens in a tokenizer.json, or what corresponds to it elsewhere.
 struct AddedToken {
   std::int64_t id = 0;
   std::string content;
@@ -22,8 +22,12 @@ struct AddedToken {
   bool right_strip = false;
   bool normalized = false;  // looked for after normalisation
   bool special = false;
+  std::string where;  // file and place, for messages
 };
 
+// All but the id, which the caller knows. Throws Error(kBadInput).
+AddedToken read_added_token(const JsonView& entry);
+// The list of a tokenizer.json.
 std::vector<AddedToken> read_added_tokens(const JsonView& added_tokens);
 
 // A piece of text, or an added token (id >= 0).
@@ -40,18 +44,15 @@ class AddedTokenFinder {
 
   // Appends the pieces of `text` (valid UTF-8), none of them empty text.
   void split(std::string_view text, std::vector<TextPiece>& pieces) const;
-  bool empty() const { return tokens_.empty(); }
 
  private:
-  static constexpr std::int32_t kNone = -1;
-  std::int32_t child(std::int32_t node, unsigned char byte) const;
+  static constexpr std::int64_t kText = -1;
   // The longest token that begins at `start`, or null.
   const AddedToken* longest_at(std::string_view text, std::size_t start) const;
 
   std::vector<AddedToken> tokens_;
   std::array<bool, 256> first_bytes_{};
-  std::unordered_map<std::uint64_t, std::int32_t> edges_;  // a trie: node * 256 + byte -> node
-  std::vector<std::int32_t> token_of_node_{kNone};
+  PrefixTree tree_;  // of their contents
 };
 
 }  // namespace salf::data

@@ -1,5 +1,8 @@
 #include "checked_json.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -7,26 +10,61 @@
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/core/text.h"
+#include "utf8.h"
 
 namespace salf::data {
 namespace {
 
 constexpr std::size_t kDeepest = 64;
 
+// Note [Numbers as Rust reads them]
+// serde_json, which reads tokenizer.json for Hugging Face's tokenizers, does not round numbers
+// rightly: it multiplies or divides a whole number by a power of ten. The last bit of a score
+// decides between ways to cut a word that are equally good.
+double number_as_rust(const std::string& text) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t significand = 0;
+  std::int64_t exponent = 0;
+  bool fraction = false;
+  bool full = false;
+  std::size_t at = text[0] == '-' ? 1 : 0;
+  for (; at < text.size() && text[at] != 'e' && text[at] != 'E'; ++at) {
+    if (text[at] == '.') {
+      fraction = true;
+      continue;
+    }
+    const auto digit = static_cast<std::uint64_t>(text[at] - '0');
+    full = full || significand > (kMost - digit) / 10;
+    if (!full) significand = significand * 10 + digit;
+    if (full != fraction) exponent += fraction ? -1 : 1;
+  }
+  if (at < text.size()) exponent += std::strtol(text.c_str() + at + 1, nullptr, 10);
+  double value = static_cast<double>(significand);
+  for (; exponent < -308 && value != 0.0; exponent += 308) value /= 1e308;
+  if (value != 0.0 && exponent != 0) {
+    const double power =
+        std::pow(10.0, static_cast<double>(std::min<std::int64_t>(std::abs(exponent), 400)));
+    exponent > 0 ? value *= power : value /= power;
+  }
+  return text[0] == '-' ? -value : value;
+}
+
 // Builds the value from the parser's events, which is where depth and duplicate keys can be seen.
-class CheckedBuilder : public nlohmann::json_sax<json> {
+class CheckedBuilder : public nlohmann::json_sax<PlainJson> {
  public:
-  CheckedBuilder(json& root, const std::string& where) : root_(root), where_(where) {}
+  CheckedBuilder(PlainJson& root, const std::string& where) : root_(root), where_(where) {}
 
   bool null() override { return put(nullptr); }
   bool boolean(bool value) override { return put(value); }
-  bool number_integer(json::number_integer_t value) override { return put(value); }
-  bool number_unsigned(json::number_unsigned_t value) override { return put(value); }
-  bool number_float(json::number_float_t value, const std::string&) override { return put(value); }
+  bool number_integer(PlainJson::number_integer_t value) override { return put(value); }
+  bool number_unsigned(PlainJson::number_unsigned_t value) override { return put(value); }
+  bool number_float(PlainJson::number_float_t, const std::string& text) override {
+    return put(number_as_rust(text));
+  }
   bool string(std::string& value) override { return put(std::move(value)); }
-  bool binary(json::binary_t&) override { return false; }  // JSON text has none
-  bool start_object(std::size_t) override { return open(json::object()); }
-  bool start_array(std::size_t) override { return open(json::array()); }
+  bool binary(PlainJson::binary_t&) override { return false; }  // JSON text has none
+  bool start_object(std::size_t) override { return open(PlainJson::object()); }
+  bool start_array(std::size_t) override { return open(PlainJson::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
 
@@ -38,7 +76,7 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const json::exception& error) override {
+  bool parse_error(std::size_t, const std::string&, const PlainJson::exception& error) override {
     fail(std::string("not valid JSON: ") + core::printable(error.what(), 400));
   }
 
@@ -47,7 +85,7 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     throw Error(ErrorKind::kBadInput, where_ + ": " + problem);
   }
 
-  json* place(json&& value) {
+  PlainJson* place(PlainJson&& value) {
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -60,13 +98,13 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     return member_;
   }
 
-  bool put(json&& value) {
+  bool put(PlainJson&& value) {
     place(std::move(value));
     return true;
   }
 
   // A parent gets no new member while its child is open, so the pointers stay valid.
-  bool open(json&& value) {
+  bool open(PlainJson&& value) {
     if (open_.size() >= kDeepest)
       fail("nested deeper than " + std::to_string(kDeepest) + " levels");
     open_.push_back(place(std::move(value)));
@@ -78,18 +116,18 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
     return true;
   }
 
-  json& root_;
+  PlainJson& root_;
   const std::string& where_;
-  std::vector<json*> open_;
-  json* member_ = nullptr;
+  std::vector<PlainJson*> open_;
+  PlainJson* member_ = nullptr;
 };
 
 }  // namespace
 
-json parse_checked(const std::string& text, const std::string& where) {
-  json root;
+PlainJson parse_checked(const std::string& text, const std::string& where) {
+  PlainJson root;
   CheckedBuilder builder(root, where);
-  json::sax_parse(text, &builder);
+  PlainJson::sax_parse(text, &builder);
   return root;
 }
 
@@ -100,7 +138,7 @@ JsonView JsonView::at(const char* key) const {
 }
 
 std::optional<JsonView> JsonView::find(const char* key) const {
-  const auto& members = object().value_.get_ref<const json::object_t&>();
+  const auto& members = object().value_.get_ref<const PlainJson::object_t&>();
   const auto found = members.find(key);
   if (found == members.end() || found->second.is_null()) return std::nullopt;
   return JsonView(found->second,
@@ -124,6 +162,12 @@ const JsonView& JsonView::object() const {
 const std::string& JsonView::text() const {
   if (!value_.is_string()) fail_type("a string");
   return value_.get_ref<const std::string&>();
+}
+
+const std::string& JsonView::character() const {
+  const std::string& whole = text();
+  if (whole.empty() || first_character(whole).bytes != whole.size()) fail_type("one character");
+  return whole;
 }
 
 bool JsonView::boolean() const {

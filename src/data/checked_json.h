@@ -10,18 +10,18 @@
 
 namespace salf::data {
 
-using nlohmann::json;
+using PlainJson = nlohmann::json;  // "json" is the name of many variables
 
 // Parses one JSON value. Duplicate keys and nesting deeper than 64 levels are errors.
 // `where` (the file) starts each message. Throws Error(kBadInput).
-json parse_checked(const std::string& text, const std::string& where);
+PlainJson parse_checked(const std::string& text, const std::string& where);
 
 // A value and its path ("file: model.vocab"). Keeps a reference to `value`.
 class JsonView {
  public:
-  JsonView(const json& value, std::string where) : value_(value), where_(std::move(where)) {}
+  JsonView(const PlainJson& value, std::string where) : value_(value), where_(std::move(where)) {}
 
-  const json& value() const { return value_; }
+  const PlainJson& value() const { return value_; }
   const std::string& where() const { return where_; }
   bool is_object() const { return value_.is_object(); }
   std::size_t size() const { return value_.size(); }
@@ -37,6 +37,7 @@ class JsonView {
   const JsonView& array() const;
   const JsonView& object() const;
   const std::string& text() const;
+  const std::string& character() const;  // a text of one character
   bool boolean() const;
   std::int64_t id() const;  // a token id: a whole number of 0 … 2^31-1
 
@@ -50,7 +51,7 @@ class JsonView {
   [[noreturn]] void fail_type(const char* expected) const;
 
  private:
-  const json& value_;
+  const PlainJson& value_;
   std::string where_;
 };
 

@@ -6,21 +6,33 @@
 #include <string_view>
 
 #include "checked_json.h"
+#include "normalizer_steps.h"
 
 namespace salf::data {
 
+struct NormalizedText {
+  std::string_view text;
+  std::size_t from_first = 0;  // bytes at its begin that come from the input's first character
+};
+
+// Where normal forms are kept; contents mean nothing between calls.
+struct NormalizerBuffers {
+  std::string current, next;
+};
+
+// Thread-safe for concurrent apply(), with buffers of its own for each.
 class Normalizer {
  public:
-  // Nothing, NFC, or a Sequence of those. Throws Error(kBadInput), naming what is not supported.
+  Normalizer() = default;
+  // Throws Error(kBadInput), naming what is not supported.
   explicit Normalizer(const std::optional<JsonView>& normalizer);
+  explicit Normalizer(NormalizerSteps steps) : steps_(std::move(steps)) {}
 
-  // The normal form of `text` (valid UTF-8). It lives in `buffer` unless `text` is in normal form
-  // already.
-  std::string_view apply(std::string_view text, std::string& buffer) const;
+  // The normal form of `text` (valid UTF-8). It lives in `buffers` unless it is `text` itself.
+  NormalizedText apply(std::string_view text, NormalizerBuffers& buffers) const;
 
  private:
-  void read(const JsonView& normalizer);
-  bool compose_ = false;
+  NormalizerSteps steps_;
 };
 
 }  // namespace salf::data

@@ -59,13 +59,17 @@ void read_post_processor(const JsonView& post_processor, Template& result) {
   for (std::size_t i = 0; i < list.array().size(); ++i) read_post_processor(list.item(i), result);
 }
 
-// "bos_token": a string, or an object with "content".
+// "bos_token": a string, or an object with "content"; null: none. transformers would give a token
+// that the tokenizer lacks a new id, which the model knows nothing of.
 std::optional<std::int64_t> config_id(const JsonView& config, const char* key,
-                                      const IdLookup& id_of) {
+                                      const IdLookup& id_of,
+                                      const std::optional<std::int64_t>& otherwise,
+                                      bool optional_token = false) {
   const auto member = config.find(key);
-  if (!member) return std::nullopt;
+  if (!member) return config.value().contains(key) ? std::nullopt : otherwise;
   const std::string content = member->is_object() ? member->at("content").text() : member->text();
   const auto id = id_of(content);
+  if (!id && optional_token) return std::nullopt;
   if (!id) member->fail("the tokenizer has no token \"" + core::printable(content, 60) + '"');
   return id;
 }
@@ -73,22 +77,24 @@ std::optional<std::int64_t> config_id(const JsonView& config, const char* key,
 }  // namespace
 
 SpecialIds read_special_ids(const std::optional<JsonView>& post_processor,
-                            const std::optional<JsonView>& config, const IdLookup& id_of) {
+                            const std::optional<JsonView>& config, const IdLookup& id_of,
+                            const SpecialIds& defaults) {
   Template found;
   if (post_processor) read_post_processor(*post_processor, found);
-  SpecialIds ids;
+  SpecialIds ids = defaults;
   if (config) {
-    ids.bos = config_id(*config, "bos_token", id_of);
-    ids.eos = config_id(*config, "eos_token", id_of);
-    ids.padding = config_id(*config, "pad_token", id_of);
+    ids.bos = config_id(*config, "bos_token", id_of, defaults.bos);
+    ids.eos = config_id(*config, "eos_token", id_of, defaults.eos);
+    ids.padding = config_id(*config, "pad_token", id_of, defaults.padding, true);
   }
+  if (post_processor) ids.where = post_processor->where();
   if (!ids.bos) ids.bos = found.first;
   if (found.first && ids.bos != found.first) {
     post_processor->fail("the template begins with the id " + std::to_string(*found.first) +
                          ", but bos_token is " + std::to_string(*ids.bos));
   }
-  ids.add_bos =
-      config ? config->flag("add_bos_token", found.first.has_value()) : found.first.has_value();
+  ids.add_bos = found.first.has_value() || (defaults.add_bos && ids.bos);
+  if (config) ids.add_bos = config->flag("add_bos_token", ids.add_bos);
   if (ids.add_bos && !ids.bos) config->fail("add_bos_token is true, but there is no bos_token");
   return ids;
 }

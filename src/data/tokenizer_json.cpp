@@ -1,12 +1,13 @@
 #include "salf/data/tokenizer_json.h"
 
+#include <cmath>
 #include <utility>
 
-#include "byte_level_bpe.h"
 #include "checked_json.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/core/text.h"
+#include "sentencepiece_merges.h"
 #include "tokenizer_reader.h"
 
 namespace salf::data {
@@ -21,6 +22,8 @@ struct NamedRule {
   const char* pre_tokenizer;  // JSON
   bool ignore_merges;
 };
+
+constexpr const char* kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
 constexpr const char* kPlain =
     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
@@ -61,7 +64,7 @@ const NamedRule& rule_named(const std::string& name) {
                     "\" is not supported; known: " + core::join(known_split_rules(), ", "));
 }
 
-std::string quoted(const std::string& text) { return json(text).dump(); }
+std::string quoted(const std::string& text) { return PlainJson(text).dump(); }
 
 // REQUIRES: every token is valid UTF-8
 const std::string& token_of(const GgufTokenizer& gguf, std::int64_t id, const char* key) {
@@ -96,21 +99,30 @@ void check_lists(const GgufTokenizer& gguf) {
   }
 }
 
+// SentencePiece looks for its user-defined tokens where spaces are U+2581 already.
+bool is_normalized(const GgufTokenizer& gguf, const std::string& token) {
+  return gguf.kind == GgufTokenizer::Kind::kSentencePiece && !gguf.add_space_prefix &&
+         token.find(kSpaceSymbol) != std::string::npos;
+}
+
 std::string added_tokens(const GgufTokenizer& gguf) {
   std::vector<std::string> entries;
   for (std::size_t i = 0; i < gguf.token_types.size(); ++i) {
     const std::int64_t type = gguf.token_types[i];
     if (type != kControl && type != kUserDefined) continue;
-    entries.push_back(
-        "    {\"id\":" + std::to_string(i) + ",\"content\":" + quoted(gguf.tokens[i]) +
-        R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":)" +
-        (type == kControl ? "true}" : "false}"));
+    const bool normalized = type == kUserDefined && is_normalized(gguf, gguf.tokens[i]);
+    entries.push_back("    {\"id\":" + std::to_string(i) +
+                      ",\"content\":" + quoted(gguf.tokens[i]) +
+                      R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":)" +
+                      (normalized ? "true" : "false") + R"(,"special":)" +
+                      (type == kControl ? "true}" : "false}"));
   }
   return entries.empty() ? "[]" : "[\n" + core::join(entries, ",\n") + "\n  ]";
 }
 
 std::string post_processor(const GgufTokenizer& gguf) {
   if (!gguf.add_bos || !gguf.bos) {
+    if (gguf.kind == GgufTokenizer::Kind::kSentencePiece) return "null";
     return R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true})";
   }
   const std::string bos = quoted(token_of(gguf, *gguf.bos, "bos_token_id"));
@@ -123,18 +135,31 @@ std::string post_processor(const GgufTokenizer& gguf) {
          R"(,"ids":[)" + std::to_string(*gguf.bos) + R"(],"tokens":[)" + bos + "]}}}";
 }
 
-std::string model(const GgufTokenizer& gguf, bool ignore_merges) {
-  std::string text =
-      R"({"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
-      R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":)";
-  text += ignore_merges ? "true" : "false";
+struct ModelFields {
+  std::optional<std::string> unknown;
+  bool fuse_unknown = false;
+  bool byte_fallback = false;
+  bool ignore_merges = false;
+};
+
+const char* text_of(bool value) { return value ? "true" : "false"; }
+
+// `merges`: JSON, one each
+std::string model(const GgufTokenizer& gguf, const ModelFields& fields,
+                  const std::vector<std::string>& merges) {
+  std::string text = R"({"type":"BPE","dropout":null,"unk_token":)";
+  text += fields.unknown ? quoted(*fields.unknown) : "null";
+  text += R"(,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":)";
+  text += text_of(fields.fuse_unknown);
+  text += std::string(",\"byte_fallback\":") + text_of(fields.byte_fallback);
+  text += std::string(",\"ignore_merges\":") + text_of(fields.ignore_merges);
   text += ",\n    \"vocab\":{";
   for (std::size_t i = 0; i < gguf.tokens.size(); ++i) {
     text += (i == 0 ? "\n      " : ",\n      ") + quoted(gguf.tokens[i]) + ":" + std::to_string(i);
   }
   text += "\n    },\n    \"merges\":[";
-  for (std::size_t i = 0; i < gguf.merges.size(); ++i) {
-    text += (i == 0 ? "\n      " : ",\n      ") + quoted(gguf.merges[i]);
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    text += (i == 0 ? "\n      " : ",\n      ") + merges[i];
   }
   return text + "\n    ]\n  }";
 }
@@ -151,21 +176,75 @@ std::string config_text(const GgufTokenizer& gguf) {
   return text + ",\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n";
 }
 
+// The parts of a tokenizer.json that differ between the two kinds, as JSON.
+struct Parts {
+  std::string normalizer, pre_tokenizer, decoder, model;
+};
+
+Parts byte_level_parts(const GgufTokenizer& gguf) {
+  const NamedRule& rule = rule_named(gguf.pre);
+  check_lists(gguf);
+  std::vector<std::string> merges;
+  for (const std::string& merge : gguf.merges) merges.push_back(quoted(merge));
+  ModelFields fields;
+  fields.ignore_merges = rule.ignore_merges;
+  return {rule.normalizer, rule.pre_tokenizer, kPlain, model(gguf, fields, merges)};
+}
+
+// The tokens as pieces, in whose order they are merged.
+SentencePieceModel pieces_of(const GgufTokenizer& gguf) {
+  SentencePieceModel pieces;
+  if (gguf.scores.size() != gguf.tokens.size()) {
+    refuse("scores", "expected one for each of " + std::to_string(gguf.tokens.size()) +
+                         " tokens, found " + std::to_string(gguf.scores.size()));
+  }
+  for (std::size_t i = 0; i < gguf.tokens.size(); ++i) {
+    const std::string place = "[" + std::to_string(i) + "]";
+    if (gguf.tokens[i].empty()) refuse("tokens" + place, "is empty");
+    if (!std::isfinite(gguf.scores[i])) refuse("scores" + place, "is not finite");
+    pieces.pieces.push_back(
+        {gguf.tokens[i], static_cast<float>(gguf.scores[i]), PieceType::kNormal});
+  }
+  return pieces;
+}
+
+Parts sentencepiece_parts(const GgufTokenizer& gguf) {
+  check_lists(gguf);
+  std::vector<std::string> merges;
+  for (const Merge& merge : merges_by_scores(pieces_of(gguf), "tokenizer.ggml")) {
+    merges.push_back("[" + quoted(gguf.tokens[static_cast<std::size_t>(merge.left)]) + "," +
+                     quoted(gguf.tokens[static_cast<std::size_t>(merge.right)]) + "]");
+  }
+  ModelFields fields;
+  if (gguf.unknown) fields.unknown = token_of(gguf, *gguf.unknown, "unknown_token_id");
+  fields.fuse_unknown = fields.byte_fallback = true;
+  const std::string symbol = quoted(kSpaceSymbol);
+  const std::string prepend = R"({"type":"Prepend","prepend":)" + symbol + "},";
+  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
+  return {R"({"type":"Sequence","normalizers":[)" + (gguf.add_space_prefix ? prepend : "") +
+              R"({"type":"Replace","pattern":{"String":" "},"content":)" + symbol + "}]}",
+          "null",
+          R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":)" + symbol +
+              R"(},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"})" +
+              (gguf.add_space_prefix ? strip : "") + "]}",
+          model(gguf, fields, merges)};
+}
+
 }  // namespace
 
 TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf) {
-  const NamedRule& rule = rule_named(gguf.pre);
-  check_lists(gguf);
+  const Parts parts = gguf.kind == GgufTokenizer::Kind::kSentencePiece ? sentencepiece_parts(gguf)
+                                                                       : byte_level_parts(gguf);
   if (gguf.add_bos && !gguf.bos) refuse("add_bos_token", "true, but there is no bos_token_id");
   TokenizerJson result;
   result.config = config_text(gguf);
   result.tokenizer = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
   result.tokenizer += "  \"added_tokens\": " + added_tokens(gguf) + ",\n";
-  result.tokenizer += "  \"normalizer\": " + std::string(rule.normalizer) + ",\n";
-  result.tokenizer += "  \"pre_tokenizer\": " + std::string(rule.pre_tokenizer) + ",\n";
+  result.tokenizer += "  \"normalizer\": " + parts.normalizer + ",\n";
+  result.tokenizer += "  \"pre_tokenizer\": " + parts.pre_tokenizer + ",\n";
   result.tokenizer += "  \"post_processor\": " + post_processor(gguf) + ",\n";
-  result.tokenizer += "  \"decoder\": " + std::string(kPlain) + ",\n";
-  result.tokenizer += "  \"model\": " + model(gguf, rule.ignore_merges) + "\n}\n";
+  result.tokenizer += "  \"decoder\": " + parts.decoder + ",\n";
+  result.tokenizer += "  \"model\": " + parts.model + "\n}\n";
   // The reader knows what a tokenizer must hold: merges of known tokens, no token twice, and so on.
   read_tokenizer({"tokenizer.ggml", result.tokenizer}, NamedText{"tokenizer.ggml", result.config});
   return result;

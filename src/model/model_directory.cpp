@@ -11,11 +11,24 @@ namespace fs = std::filesystem;
 
 constexpr const char* kArchive = "model.pt";
 constexpr const char* kTokenizer = "tokenizer.json";
+constexpr const char* kSentencePiece = "tokenizer.model";
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kCard = "salf.json";
 
 fs::path if_exists(const fs::path& path) { return fs::is_regular_file(path) ? path : fs::path(); }
+
+// As transformers does: tokenizer.json comes first.
+fs::path tokenizer_of(const fs::path& folder) {
+  const fs::path tokenizer = if_exists(folder / kTokenizer);
+  return tokenizer.empty() ? if_exists(folder / kSentencePiece) : tokenizer;
+}
+
+// The name that a tokenizer has in a model directory, whatever its file is called: JSON begins with a brace.
+const char* tokenizer_name(const std::string& content) {
+  const std::size_t at = content.find_first_not_of(" \t\r\n");
+  return at != std::string::npos && content[at] == '{' ? kTokenizer : kSentencePiece;
+}
 
 std::int64_t context_of_config(const fs::path& config) {
   const core::Json json = core::read_json_file(config);
@@ -49,7 +62,7 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
                                           "; expected a model directory (salf import makes one), a run directory of "
                                           "salf train, or a TorchScript archive");
   }
-  files.tokenizer = tokenizer.empty() ? if_exists(folder / kTokenizer) : fs::path(tokenizer);
+  files.tokenizer = tokenizer.empty() ? tokenizer_of(folder) : fs::path(tokenizer);
   if (!tokenizer.empty() && !fs::is_regular_file(files.tokenizer)) {
     throw Error(ErrorKind::kIo, tokenizer + ": no such tokenizer file");
   }
@@ -62,8 +75,8 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
 }
 
 void write_model_files(const fs::path& directory, const ModelFiles& from, const ModelCard& card) {
-  copy_if_there(from.tokenizer, directory / kTokenizer);
   if (!from.tokenizer.empty()) {
+    copy_if_there(from.tokenizer, directory / tokenizer_name(core::read_file(from.tokenizer)));
     copy_if_there(from.tokenizer.parent_path() / kTokenizerConfig, directory / kTokenizerConfig);
   }
   copy_if_there(from.config, directory / kConfig);

@@ -1,6 +1,8 @@
 #include "salf/data/tokenizer_json.h"
 
+#include <cstdio>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "tokenizer_files.h"
@@ -62,6 +64,71 @@ TEST_F(GgufTokenizerJson, BeginsWithBosWhereTheFileSaysSo) {
   EXPECT_EQ(tokenizer->bos_id(), 0);
   EXPECT_TRUE(tokenizer->add_bos());
   gguf.bos.reset();
+  EXPECT_THROW(make_tokenizer_json(gguf), Error);
+}
+
+// <unk> 0, <s> 1, </s> 2, bytes from 3 on, U+2581 259, a 260, b 261, ab 262, U+2581a 263, "[x]" 264
+GgufTokenizer sentencepiece() {
+  GgufTokenizer gguf;
+  gguf.kind = GgufTokenizer::Kind::kSentencePiece;
+  const auto add = [&](const std::string& token, double score, std::int64_t type) {
+    gguf.tokens.push_back(token);
+    gguf.scores.push_back(score);
+    gguf.token_types.push_back(type);
+  };
+  add("<unk>", 0, 2);
+  add("<s>", 0, 3);
+  add("</s>", 0, 3);
+  for (int byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(byte));
+    add(name, 0, 6);
+  }
+  add("\xE2\x96\x81", -3, 1);
+  add("a", -4, 1);
+  add("b", -5, 1);
+  add("ab", -1, 1);
+  add("\xE2\x96\x81"
+      "a",
+      -2, 1);
+  add("[x]", 0, 4);
+  gguf.bos = 1;
+  gguf.eos = 2;
+  gguf.unknown = 0;
+  gguf.add_bos = true;
+  return gguf;
+}
+
+TEST_F(GgufTokenizerJson, SentencePieceIsMergedByItsScores) {
+  GgufTokenizer gguf = sentencepiece();
+  TokenizerJson made = make_tokenizer_json(gguf);
+  write("tokenizer_config.json", made.config);
+  auto tokenizer = load(made.tokenizer);
+  EXPECT_THAT(tokenizer->encode("ab"), ElementsAre(259, 262));
+  EXPECT_THAT(tokenizer->encode(" a"), ElementsAre(259, 263));
+  EXPECT_THAT(tokenizer->encode("a\xC3\xA9[x]</s>"), ElementsAre(263, 3 + 0xC3, 3 + 0xA9, 264, 2));
+  EXPECT_EQ(tokenizer->decode({259, 262, 259, 3 + 0xC3, 3 + 0xA9}), "ab \xC3\xA9");
+  EXPECT_EQ(tokenizer->bos_id(), 1);
+  EXPECT_TRUE(tokenizer->add_bos());
+  gguf.add_space_prefix = false;
+  gguf.add_bos = false;
+  gguf.tokens.back() = "\xE2\x96\x81\xE2\x96\x81";  // spaces, as Gemma has them
+  made = make_tokenizer_json(gguf);
+  write("tokenizer_config.json", made.config);
+  tokenizer = load(made.tokenizer);
+  EXPECT_THAT(tokenizer->encode("a   a"), ElementsAre(260, 264, 263));
+  EXPECT_EQ(tokenizer->decode({260, 264, 263}), "a   a");
+  EXPECT_FALSE(tokenizer->add_bos());
+}
+
+TEST(GgufTokenizer, RefusesScoresThatDoNotFit) {
+  GgufTokenizer gguf = sentencepiece();
+  gguf.scores.pop_back();
+  EXPECT_THROW(make_tokenizer_json(gguf), Error);
+  gguf.scores.push_back(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_THROW(make_tokenizer_json(gguf), Error);
+  gguf.scores.back() = 0;
+  gguf.tokens.back() = "";
   EXPECT_THROW(make_tokenizer_json(gguf), Error);
 }
 

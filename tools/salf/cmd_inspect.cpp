@@ -34,7 +34,7 @@ Inspection inspect(const ModelSession& session, core::Progress& progress) {
     progress.update(eof + 1, "");
   }
   progress.end();
-  if (!session.tokenizer) found.warnings.emplace_back("no tokenizer.json: --tokenizer FILE is needed to read data");
+  if (!session.tokenizer) found.warnings.emplace_back("no tokenizer.json or tokenizer.model: --tokenizer FILE is needed to read data");
   if (found.context == 0) {
     found.warnings.emplace_back("the longest input is not known: give --max-length if rows may be longer than it");
   }

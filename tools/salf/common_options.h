@@ -42,7 +42,7 @@ struct ModelOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     visit(Field{"model", "model directory, run directory or TorchScript archive"}, self.model);
-    visit(Field{"tokenizer", "tokenizer.json to use instead of the model's own"}, self.tokenizer);
+    visit(Field{"tokenizer", "tokenizer.json or SentencePiece model to use instead of the model's own"}, self.tokenizer);
     visit(Field{"blocks", "attribute path of the blocks (model.layers) where they are not found by themselves"},
           self.blocks);
     visit(Field{"trust_model", "run an archive whose program could do more than compute: read or write files, print"},

@@ -71,7 +71,8 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer) {
   if (!session.files.tokenizer.empty()) {
     session.tokenizer = data::load_tokenizer(session.files.tokenizer);
   } else if (needs_tokenizer) {
-    throw Error(ErrorKind::kBadModel, options.model + ": there is no tokenizer.json beside the model; --tokenizer FILE names one");
+    throw Error(ErrorKind::kBadModel, options.model + ": there is no tokenizer.json or tokenizer.model beside the model; "
+                                                      "--tokenizer FILE names one");
   }
   session.weights_hash = core::sha256_file(session.files.archive);
   session.model = std::make_unique<model::ScriptModel>(

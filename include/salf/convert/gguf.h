@@ -58,6 +58,7 @@ class GgufFile {
   std::optional<std::string> text(const std::string& key) const;
   std::optional<std::vector<std::string>> texts(const std::string& key) const;
   std::optional<std::vector<std::int64_t>> integers(const std::string& key) const;
+  std::optional<std::vector<double>> numbers(const std::string& key) const;  // floats of either width
 
   // nullptr when there is no tensor of that name.
   const GgufTensor* find(const std::string& name) const;

@@ -8,16 +8,21 @@
 
 namespace salf::data {
 
-// What a GGUF file says under tokenizer.ggml.* (tokenizer.ggml.model = "gpt2"). Nothing here is
-// believed before it is checked.
+// What a GGUF file says under tokenizer.ggml.*. Nothing here is believed before it is checked.
 struct GgufTokenizer {
-  std::vector<std::string> tokens;  // tokenizer.ggml.tokens, in the byte-level alphabet; index = id
+  enum class Kind { kByteLevel, kSentencePiece };  // tokenizer.ggml.model: "gpt2", "llama"
+
+  Kind kind = Kind::kByteLevel;
+  std::vector<std::string>
+      tokens;  // tokenizer.ggml.tokens; index = id. Byte level: in its alphabet
   std::vector<std::int64_t> token_types;  // tokenizer.ggml.token_type, one per token, or empty
-  std::vector<std::string> merges;        // tokenizer.ggml.merges, "left right", best first
-  std::string pre;                        // tokenizer.ggml.pre: the name of the split rule
+  std::vector<std::string> merges;  // byte level: tokenizer.ggml.merges, "left right", best first
+  std::vector<double> scores;       // SentencePiece: tokenizer.ggml.scores, one per token
+  std::string pre;                  // byte level: tokenizer.ggml.pre, the name of the split rule
   std::optional<std::int64_t> bos, eos, padding;  // tokenizer.ggml.{bos,eos,padding}_token_id
   bool add_bos = false;                           // tokenizer.ggml.add_bos_token
-  std::optional<std::int64_t> unknown;  // tokenizer.ggml.unknown_token_id; recorded, never produced
+  bool add_space_prefix = true;                   // SentencePiece: tokenizer.ggml.add_space_prefix
+  std::optional<std::int64_t> unknown;            // tokenizer.ggml.unknown_token_id
 };
 
 // The texts of the two files.
@@ -27,9 +32,9 @@ struct TokenizerJson {
 };
 
 // Tokens of type 3 (control) and 4 (user defined) become added tokens, control tokens special ones.
-// With add_bos a template that begins with bos is written too. Throws Error(kBadInput) for an
-// unknown `pre` (the message lists the known names), and for tokens, types, merges and ids that do
-// not fit each other.
+// With add_bos a template that begins with bos is written too. SentencePiece's merges are those
+// that transformers makes of the scores. Throws Error(kBadInput) for an unknown `pre` (the message
+// lists the known names), and for tokens, types, merges and ids that do not fit each other.
 TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf);
 
 // The values of `pre` that make_tokenizer_json() knows, as llama.cpp writes them.

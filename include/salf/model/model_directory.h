@@ -1,5 +1,5 @@
-// What lies in a model directory? model.pt, tokenizer.json, config.json (as Hugging Face writes it, when
-// known) and salf.json (this header's struct). A bare model.pt works too, with a tokenizer named beside it.
+// What lies in a model directory? model.pt, tokenizer.json or tokenizer.model (SentencePiece), config.json (as
+// Hugging Face writes it, when known) and salf.json (this header's struct). A bare model.pt works too, with a tokenizer named beside it.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct ModelCard {
 // The files of a model, found and not yet read.
 struct ModelFiles {
   std::filesystem::path archive;    // model.pt
-  std::filesystem::path tokenizer;  // tokenizer.json; empty if there is none
+  std::filesystem::path tokenizer;  // tokenizer.json, else tokenizer.model; empty if there is none
   std::filesystem::path config;     // config.json; empty if there is none
   ModelCard card;                   // empty fields where there is no salf.json
 };
