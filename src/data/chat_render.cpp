@@ -106,7 +106,8 @@ class ChatWriter {
                                           (format_.system == SystemPlace::kLastUser && last_));
     if (takes_system) content.insert(0, std::exchange(system_, ""));
     add(is_user ? format_.user_before : format_.system_before);
-    result_.text += format_.trim ? stripped(content) : std::string_view(content);
+    const bool trim = is_user ? format_.trim_user : format_.trim_system;
+    result_.text += trim ? stripped(content) : std::string_view(content);
     add(is_user ? format_.user_after : format_.system_after);
   }
 
@@ -114,7 +115,7 @@ class ChatWriter {
     add(format_.assistant_before);
     const std::size_t begin = result_.text.size();
     add(format_.answer_lead);
-    result_.text += format_.trim ? stripped(content) : std::string_view(content);
+    result_.text += format_.trim_answer ? stripped(content) : std::string_view(content);
     const std::string after = with_tokens(format_.assistant_after);
     const std::size_t kept = after.find_last_not_of(" \t\r\n") + 1;
     result_.answers.push_back({begin, result_.text.size() + (kept > 0 ? kept : after.size())});

@@ -109,7 +109,6 @@ class JinjaLexer {
     end_output();
     result_ += kind == '{' ? "{{" : "{%";
     const bool strip = read_inside(kind == '{' ? "}}" : "%}");
-    result_ += "}\n";
     strip_after(strip, kind == '%');
   }
 
@@ -119,10 +118,12 @@ class JinjaLexer {
       const char c = text_[place_];
       if (text_.compare(place_, 2, end) == 0) {
         place_ += 2;
+        result_ += "}\n";
         return false;
       }
       if (c == '-' && text_.compare(place_ + 1, 2, end) == 0) {
         place_ += 3;
+        result_ += "}\n";
         return true;
       }
       if (kWhiteSpace.find(c) != std::string_view::npos) {

@@ -44,8 +44,8 @@ struct ChatFormat {
   std::string assistant_before, answer_lead, assistant_after;
   std::optional<std::string> default_system;  // where a conversation does not begin with one
   SystemPlace system = SystemPlace::kTurn;
-  bool trim = false;  // white space around contents is dropped, as Python's str.strip()
-  bool trim_system = false;
+  // White space around contents is dropped, as Python's str.strip() does.
+  bool trim_system = false, trim_user = false, trim_answer = false;
   bool alternate = false;  // user and assistant take turns, the user first, or it is an error
 
   template <class Self, class Visitor>
@@ -62,8 +62,9 @@ struct ChatFormat {
     visit(Field{"assistant_after"}, self.assistant_after);
     visit(Field{"default_system"}, self.default_system);
     visit(Field{"system"}, self.system);
-    visit(Field{"trim"}, self.trim);
     visit(Field{"trim_system"}, self.trim_system);
+    visit(Field{"trim_user"}, self.trim_user);
+    visit(Field{"trim_answer"}, self.trim_answer);
     visit(Field{"alternate"}, self.alternate);
   }
 };
