@@ -52,6 +52,19 @@ class NewFiles {
   bool finished_ = false;
 };
 
+// The file's chat template, put where Hugging Face has it.
+void add_chat_template(const GgufFile& file, std::string& tokenizer_config, ImportResult& result) {
+  const auto text = file.text("tokenizer.chat_template");
+  if (!text) return;
+  if (core::invalid_utf8(*text)) {
+    result.warnings.emplace_back("tokenizer.chat_template is not valid UTF-8 and was left out");
+    return;
+  }
+  core::Json config = core::parse_json(tokenizer_config, "tokenizer_config.json");
+  config["chat_template"] = *text;
+  tokenizer_config = core::format_json(config);
+}
+
 // Everything that will be written, made and checked.
 struct Import {
   LlamaConfig config;
@@ -69,6 +82,7 @@ Import prepare(const GgufFile& file, ImportResult& result) {
   } catch (const Error& error) {
     refuse_gguf_tokenizer(file, error.what());
   }
+  add_chat_template(file, import.tokenizer.config, result);
   import.hugging_face = hugging_face_config(import.config, {tokenizer.bos, tokenizer.eos, tokenizer.padding});
   if (!import.config.rope_divisors.empty() && import.hugging_face["rope_scaling"].is_null()) {
     result.warnings.emplace_back(

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <unordered_set>
 #include <utility>
 
+#include "chat_tokens.h"
+#include "overlap.h"
 #include "row_file.h"
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
+#include "salf/core/json.h"
 #include "salf/core/log.h"
 #include "salf/core/random.h"
 #include "salf/core/text.h"
@@ -56,28 +58,59 @@ std::int64_t document_limit(const DataOptions& options, std::int64_t context) {
   return options.max_length > 0 ? options.max_length : context;
 }
 
-// Ids, and the first of them that carries loss.
-struct TokenRow {
-  std::vector<std::int64_t> ids;
-  std::size_t first_loss = 0;
-};
+void append(MarkedTokens& tokens, const std::vector<std::int64_t>& ids, bool loss) {
+  tokens.ids.insert(tokens.ids.end(), ids.begin(), ids.end());
+  tokens.loss.resize(tokens.ids.size(), loss);
+}
 
-Document labelled(TokenRow tokens, std::int64_t line) {
+Document labelled(MarkedTokens tokens, std::int64_t line) {
   Document document;
   document.line = line;
   document.ids = std::move(tokens.ids);
   document.labels.assign(document.ids.size(), tensor::kNoLabel);
-  for (std::size_t t = std::max<std::size_t>(tokens.first_loss, 1); t < document.ids.size(); ++t) {
-    document.labels[t - 1] = document.ids[t];
+  for (std::size_t t = 1; t < document.ids.size(); ++t) {
+    if (tokens.loss[t]) document.labels[t - 1] = document.ids[t];
   }
   return document;
+}
+
+// What tells a row from every other: its texts before they are formatted or tokenised.
+std::string identity(const RowText& row) {
+  if (row.messages.empty()) return row.prompt + '\0' + row.completion;
+  std::string text;
+  for (const ChatMessage& message : row.messages) {
+    text += '\0' + std::to_string(static_cast<int>(message.role)) + '\0' + message.content;
+  }
+  return text;
+}
+
+// What another document may share: see Dataset.
+std::string shared_part(const RowText& row) {
+  if (row.messages.empty()) return row.prompt.empty() ? row.completion : row.prompt;
+  std::size_t count = row.messages.size();
+  while (count > 0 && row.messages[count - 1].role != ChatRole::kAssistant) --count;
+  std::string text;
+  for (std::size_t i = 0; i + 1 < count; ++i) text += row.messages[i].content + '\n';
+  return text;
+}
+
+// The tokenizer's special tokens as texts, for templates.
+SpecialTexts special_texts(const Tokenizer& tokenizer) {
+  SpecialTexts texts;
+  if (const auto bos = tokenizer.bos_id()) texts.bos = tokenizer.decode({*bos});
+  if (const auto eos = tokenizer.eos_id()) texts.eos = tokenizer.decode({*eos});
+  return texts;
 }
 
 // Fills a dataset row by row.
 class Loader {
  public:
-  Loader(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t limit)
-      : options_(options), tokenizer_(tokenizer), limit_(limit) {}
+  Loader(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t limit,
+         const ModelTemplate& model_template)
+      : options_(options), tokenizer_(tokenizer), limit_(limit), model_template_(model_template) {
+    if (!options.chat_template.empty())
+      chat_ = choose_chat_format(options.chat_template, model_template);
+  }
 
   void read(RowFile& file, core::Progress& progress) {
     constexpr std::int64_t kRowsPerUpdate = 256;
@@ -88,8 +121,12 @@ class Loader {
 
   Dataset finish(const std::string& file) {
     check_not_empty(file);
+    overlap_.count(data_.report);
     return std::move(data_);
   }
+
+  // What the conversations' tokens depend on beside their texts.
+  std::string chat_text() const { return core::format_json(core::to_json(chat_->format)); }
 
  private:
   bool read_one(RowFile& file) {
@@ -107,20 +144,29 @@ class Loader {
   }
 
   void add(const FileRow& row) {
-    const std::uint64_t hash = core::stable_hash(row.text.prompt + '\0' + row.text.completion);
+    const std::uint64_t hash = core::stable_hash(identity(row.text));
     if (!seen_.insert(hash).second) {
       ++data_.report.duplicates;
       return;
     }
     const Split split = split_of_hash(hash, options_);
+    if (!row.text.messages.empty()) return add_document(row, conversation(row), split);
     const std::vector<std::int64_t> prompt = tokenizer_.encode(finished_prompt(row.text.prompt));
-    add_document(row, prompt, split);
+    MarkedTokens tokens = joined(prompt, row.text.completion, options_.train_on_prompt);
+    if (const auto eos = tokenizer_.eos_id()) append(tokens, {*eos}, true);
+    add_document(row, std::move(tokens), split);
     if (row.text.question) add_question(row, prompt, split);
   }
 
-  void add_document(const FileRow& row, const std::vector<std::int64_t>& prompt, Split split) {
-    TokenRow tokens = joined(prompt, row.text.completion, options_.train_on_prompt);
-    if (const auto eos = tokenizer_.eos_id()) tokens.ids.push_back(*eos);
+  MarkedTokens conversation(const FileRow& row) {
+    if (!chat_) chat_ = choose_chat_format("", model_template_);
+    const ChatText chat = render_chat(chat_->format, row.text.messages, special_, row.where);
+    MarkedTokens tokens = encode_chat(chat, tokenizer_, index_of(limit_));
+    if (options_.train_on_prompt) tokens.loss.assign(tokens.ids.size(), true);
+    return tokens;
+  }
+
+  void add_document(const FileRow& row, MarkedTokens tokens, Split split) {
     if (too_long(tokens)) {
       if (options_.long_rows == LongRows::kRefuse) throw_too_long(row, tokens);
       tokens.ids.resize(index_of(limit_));
@@ -131,6 +177,11 @@ class Loader {
       ++data_.report.without_supervision;
       return;
     }
+    if (!row.text.messages.empty()) {
+      ++data_.report.chats;
+      data_.chat_template = chat_->name;
+    }
+    overlap_.add(shared_part(row.text), split);
     data_.documents.push_back(std::move(document));
     data_.splits.push_back(split);
   }
@@ -141,7 +192,7 @@ class Loader {
     choice.line = row.line;
     choice.split = split;
     for (const std::string& option : row.text.question->options) {
-      TokenRow tokens = joined(prompt, option, false);
+      MarkedTokens tokens = joined(prompt, option, false);
       if (too_long(tokens)) {
         ++data_.report.long_choices;
         return;
@@ -154,23 +205,20 @@ class Loader {
   }
 
   // bos, prompt, completion.
-  TokenRow joined(const std::vector<std::int64_t>& prompt, const std::string& completion,
-                  bool loss_on_prompt) const {
-    TokenRow tokens;
-    if (tokenizer_.add_bos() && tokenizer_.bos_id()) tokens.ids.push_back(*tokenizer_.bos_id());
-    const std::size_t begin = tokens.ids.size();
-    tokens.ids.insert(tokens.ids.end(), prompt.begin(), prompt.end());
-    tokens.first_loss = loss_on_prompt ? begin : tokens.ids.size();
-    const std::vector<std::int64_t> more = tokenizer_.encode(completion);
-    tokens.ids.insert(tokens.ids.end(), more.begin(), more.end());
+  MarkedTokens joined(const std::vector<std::int64_t>& prompt, const std::string& completion,
+                      bool loss_on_prompt) const {
+    MarkedTokens tokens;
+    if (tokenizer_.add_bos() && tokenizer_.bos_id()) append(tokens, {*tokenizer_.bos_id()}, false);
+    append(tokens, prompt, loss_on_prompt);
+    append(tokens, tokenizer_.encode(completion), true);
     return tokens;
   }
 
-  bool too_long(const TokenRow& tokens) const {
+  bool too_long(const MarkedTokens& tokens) const {
     return limit_ > 0 && tokens.ids.size() > index_of(limit_);
   }
 
-  [[noreturn]] void throw_too_long(const FileRow& row, const TokenRow& tokens) const {
+  [[noreturn]] void throw_too_long(const FileRow& row, const MarkedTokens& tokens) const {
     throw Error(ErrorKind::kBadInput, row.where + ": the document has " +
                                           std::to_string(tokens.ids.size()) +
                                           " tokens, the limit is " + std::to_string(limit_) +
@@ -202,7 +250,7 @@ class Loader {
                  std::to_string(limit_) +
                  " tokens, which leaves only their prompts: raise --max-length";
     } else {
-      message += "; the completions are empty";
+      message += "; the completions are empty, or conversations have no assistant";
     }
     throw Error(ErrorKind::kBadInput, message);
   }
@@ -210,6 +258,10 @@ class Loader {
   const DataOptions& options_;
   const Tokenizer& tokenizer_;
   std::int64_t limit_;
+  const ModelTemplate& model_template_;
+  std::optional<NamedFormat> chat_;  // chosen with the first conversation
+  SpecialTexts special_ = special_texts(tokenizer_);
+  OverlapCounter overlap_;
   Dataset data_;
   std::unordered_set<std::uint64_t> seen_;  // hashes of the rows' texts
 };
@@ -231,18 +283,16 @@ std::int64_t Dataset::supervised_tokens() const {
 }
 
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
-                     core::Progress& progress) {
+                     core::Progress& progress, const ModelTemplate& model_template) {
   const std::int64_t limit = document_limit(options, context);
-  const std::filesystem::path path = options.data;
-  const std::unique_ptr<RowFile> file = open_row_file(path);
-  std::error_code unknown_size;
-  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, unknown_size));
-  progress.begin("reading data", unknown_size ? 0 : size, "bytes");
-  Loader loader(options, tokenizer, limit);
+  Loader loader(options, tokenizer, limit, model_template);
+  const std::unique_ptr<RowFile> file = open_row_file(options.data);
+  progress.begin("reading data", file->file().size(), "bytes");
   loader.read(*file, progress);
   progress.end();
-  Dataset data = loader.finish(core::printable(options.data, 4096));
-  data.hash = core::sha256_file(path);
+  Dataset data = loader.finish(file->file().name());
+  data.hash = file->file().hash();
+  if (data.report.chats > 0) data.hash = core::sha256(data.hash + '\n' + loader.chat_text());
   return data;
 }
 
@@ -274,8 +324,13 @@ std::vector<std::string> describe(const DataReport& report) {
   say(report.rows, "rows read");
   say(report.bad_rows, "bad rows left out; the first: " + report.first_bad_row);
   say(report.duplicates, "duplicates left out");
+  say(report.chats, "conversations");
   say(report.cut_documents, "documents cut to the limit");
   say(report.without_supervision, "documents left out: no token carries loss");
+  say(report.dev_overlap,
+      "dev documents have a prompt that train has too: what dev says is too good");
+  say(report.test_overlap,
+      "test documents have a prompt that train or dev has too: what test says is too good");
   say(report.choices, "questions with options");
   say(report.long_choices, "questions left out: an option does not fit within the limit");
   return lines;

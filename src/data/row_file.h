@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "data_file.h"
 #include "rows.h"
 
 namespace salf::data {
@@ -23,12 +24,15 @@ class RowFile {
   // The next row, or nothing at the end. Throws Error(kBadInput) for a bad row, after which the
   // next call goes on with the row behind it; Error(kIo) ends the reading.
   virtual std::optional<FileRow> next() = 0;
-  virtual std::int64_t bytes_read() const = 0;
+  // Where the rows come from: its size and, when there are no more rows, its hash.
+  virtual DataFile& file() = 0;
+  virtual std::int64_t bytes_read() const = 0;  // of the file, for progress
 };
 
-// JSONL and plain text are streamed; a JSON array is read as a whole. Throws Error(kIo) when the
-// file cannot be read or is not a regular file, Error(kBadInput) when its format is not known or an
-// array is malformed.
+// JSONL and plain text are streamed; a JSON array is read as a whole. `path` "-" is standard input.
+// The forms are those of load_dataset (dataset.h). Throws Error(kIo) when the file cannot be read
+// or is not a regular file, Error(kBadInput) when its format is not known or a JSON value is
+// malformed.
 std::unique_ptr<RowFile> open_row_file(const std::filesystem::path& path);
 
 }  // namespace salf::data

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <utility>
 
+#include "chat_rows.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 
@@ -16,9 +17,9 @@ namespace {
 constexpr std::size_t kMostOptions = 26;
 
 constexpr const char* kRowForms =
-    "expected prompt and completion, instruction (and input) and output, question and answer, "
-    "text, or a "
-    "question with options and answer";
+    "expected messages, prompt and completion, instruction (and input) and output, question and "
+    "answer, "
+    "text, or a question with options and answer";
 
 struct PairForm {
   const char* prompt;
@@ -188,6 +189,8 @@ RowText parse_question(const core::Json& row, const std::string& where) {
 
 RowText parse_row(const core::Json& json, const std::string& where) {
   if (!json.is_object()) core::throw_json_type(where, "an object with the fields of a row", json);
+  if (auto messages = parse_messages(json, where))
+    return {"", "", std::nullopt, std::move(*messages)};
   if (has_value(json, "options") && has_value(json, "answer")) return parse_question(json, where);
   for (const PairForm& form : kPairForms) {
     if (!has_value(json, form.prompt) || !has_value(json, form.completion)) continue;
@@ -198,7 +201,7 @@ RowText parse_row(const core::Json& json, const std::string& where) {
     return text;
   }
   if (!has_value(json, "text")) throw_unknown_form(json, where);
-  return {"", string_field(json, "text", where), std::nullopt};
+  return {"", string_field(json, "text", where), std::nullopt, {}};
 }
 
 }  // namespace salf::data

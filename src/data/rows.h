@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "salf/core/json.h"
+#include "salf/data/chat_template.h"
 
 namespace salf::data {
 
@@ -16,11 +17,12 @@ struct Question {
   std::size_t answer = 0;            // index of the right one
 };
 
-// A `text` row has an empty prompt.
+// A `text` row has an empty prompt. A conversation has messages, and neither prompt nor completion.
 struct RowText {
   std::string prompt;
   std::string completion;
   std::optional<Question> question;
+  std::vector<ChatMessage> messages;
 };
 
 // `where` starts each message. Throws Error(kBadInput): not an object, no known form (with the

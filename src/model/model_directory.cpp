@@ -13,6 +13,7 @@ constexpr const char* kArchive = "model.pt";
 constexpr const char* kTokenizer = "tokenizer.json";
 constexpr const char* kSentencePiece = "tokenizer.model";
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
+constexpr const char* kChatTemplate = "chat_template.jinja";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kCard = "salf.json";
 
@@ -78,6 +79,7 @@ void write_model_files(const fs::path& directory, const ModelFiles& from, const 
   if (!from.tokenizer.empty()) {
     copy_if_there(from.tokenizer, directory / tokenizer_name(core::read_file(from.tokenizer)));
     copy_if_there(from.tokenizer.parent_path() / kTokenizerConfig, directory / kTokenizerConfig);
+    copy_if_there(from.tokenizer.parent_path() / kChatTemplate, directory / kChatTemplate);
   }
   copy_if_there(from.config, directory / kConfig);
   core::write_document(directory / kCard, card);

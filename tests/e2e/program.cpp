@@ -31,7 +31,9 @@ std::string text_of(const std::filesystem::path& path) {
 // In the child; does not return.
 [[noreturn]] void become_program(std::vector<char*> arguments, const ProgramSetting& setting, const std::string& out,
                                  const std::string& err) {
-  redirect("/dev/null", STDIN_FILENO);
+  const std::string in_file = setting.in.empty() ? "/dev/null" : setting.in;
+  const int in = ::open(in_file.c_str(), O_RDONLY);
+  if (in < 0 || ::dup2(in, STDIN_FILENO) < 0) ::_exit(125);
   redirect(out, STDOUT_FILENO);
   redirect(err, STDERR_FILENO);
   if (!setting.folder.empty() && ::chdir(setting.folder.c_str()) != 0) ::_exit(125);

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "salf/core/error.h"
 #include "salf/core/json.h"
 #include "output_file.h"
 #include "salf/types/validate.h"
@@ -20,6 +21,9 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   check_output_file(options.output, types::FreezePlan::kSchema, options.common.force);
   const types::LayerProfile profile = types::read_profile(options.profile);
   if (options.model.model.empty()) options.model.model = profile.provenance.model;
+  if (options.data.data.empty() && profile.provenance.data == "-") {
+    throw Error(ErrorKind::kUsage, "--data FILE is needed: the profile's rows came from standard input, which cannot be read again");
+  }
   if (options.data.data.empty()) options.data.data = profile.provenance.data;
   const ModelSession session = open_model(options.model, true);
   const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);

@@ -50,6 +50,13 @@ std::vector<std::string> extra_options(const TrainCommandOptions& options) {
   return extra;
 }
 
+void refuse_standard_input(const Origin& origin, const TrainCommandOptions& given) {
+  const core::Json* const data = core::find_member(origin.record.options, "data");
+  if (given.resume.empty() || data == nullptr || *data != "-") return;
+  throw Error(ErrorKind::kUsage, given.resume + ": this run's rows came from standard input (--data -), which cannot be "
+                                                "read again: a run that may be interrupted needs its rows in a file");
+}
+
 std::optional<Origin> read_origin(const TrainCommandOptions& options) {
   if (options.resume.empty() && options.replay.empty()) return std::nullopt;
   Origin origin;
@@ -64,6 +71,7 @@ std::optional<Origin> read_origin(const TrainCommandOptions& options) {
     throw Error(ErrorKind::kUsage, options.resume + ": this run has ended (" + core::enum_to_string(status) +
                                        "); there is nothing to resume");
   }
+  refuse_standard_input(origin, options);
   return origin;
 }
 

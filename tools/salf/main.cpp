@@ -11,6 +11,7 @@
 #include "cmd_import.h"
 #include "cmd_inspect.h"
 #include "cmd_plan.h"
+#include "cmd_preview.h"
 #include "cmd_train.h"
 #include "flags.h"
 #include "salf/core/error.h"
@@ -63,15 +64,26 @@ std::vector<Command> commands() {
                     "  salf train --resume run"}, &train_command),
       make_command({"eval", "Measure loss, perplexity and accuracy", {"model"},
                     "Example:\n  salf eval run --data rows.jsonl --split test"}, &eval_command),
+      make_command({"data preview", "Show rows as tokens, with what carries loss", {"model"},
+                    "Examples:\n  salf data preview smollm2 --data chats.jsonl --rows 3\n"
+                    "  zcat rows.jsonl.gz | salf data preview tokenizer.json --data - --chat-template chatml"},
+                   &preview_command),
   };
 }
 
 void print_help(const std::vector<Command>& all) {
   std::printf("salf %s: fine-tune the layers that need it, within a budget\n\nUsage: salf COMMAND [OPTIONS]\n\nCommands:\n",
               kVersion);
-  for (const auto& command : all) std::printf("  %-10s%s\n", command.text.name, command.text.summary);
+  for (const auto& command : all) std::printf("  %-14s%s\n", command.text.name, command.text.summary);
   std::printf("\nsalf COMMAND --help explains each. Exit codes: 0 done, 2 usage, 3 bad input, 4 bad model,\n"
               "5 file or disk, 6 budget too small, 70 internal, 128+n stopped by signal n.\n");
+}
+
+// How many of the arguments are the command's name ("eval", "data preview"); 0: they name another one.
+std::size_t words_of(const std::string& name, const Arguments& arguments) {
+  const std::size_t space = name.find(' ');
+  if (space == std::string::npos) return arguments[0] == name ? 1 : 0;
+  return arguments.size() > 1 && arguments[0] + " " + arguments[1] == name ? 2 : 0;
 }
 
 int run(const Arguments& arguments) {
@@ -86,7 +98,8 @@ int run(const Arguments& arguments) {
   }
   std::vector<std::string> names;
   for (const auto& command : all) {
-    if (arguments[0] == command.text.name) return command.run(command.text, {arguments.begin() + 1, arguments.end()});
+    const std::size_t words = words_of(command.text.name, arguments);
+    if (words > 0) return command.run(command.text, {arguments.begin() + static_cast<std::ptrdiff_t>(words), arguments.end()});
     names.emplace_back(command.text.name);
   }
   const std::string close = core::closest(arguments[0], names);

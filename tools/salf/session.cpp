@@ -87,7 +87,8 @@ data::Dataset open_data(const data::DataOptions& options, const ModelSession& se
                         core::Progress& progress) {
   std::int64_t limit = session.files.card.context;
   if (row_limit > 0) limit = limit > 0 ? std::min(limit, row_limit) : row_limit;
-  data::Dataset dataset = data::load_dataset(options, *session.tokenizer, limit, progress);
+  data::Dataset dataset = data::load_dataset(options, *session.tokenizer, limit, progress,
+                                             data::read_model_template(session.files.tokenizer));
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
   return dataset;
 }

@@ -8,6 +8,7 @@
 
 #include "salf/core/fields.h"
 #include "salf/core/progress.h"
+#include "salf/data/chat_template.h"
 #include "salf/data/tokenizer.h"
 
 namespace salf::data {
@@ -26,8 +27,9 @@ inline std::vector<core::EnumName<Split>> enum_names(Split) {
 
 // How rows are read: shared by every command that takes --data.
 struct DataOptions {
-  std::string data;              // JSONL, JSON array or plain text file
-  bool skip_bad = false;         // count bad rows instead of stopping at the first
+  std::string data;           // JSONL, JSON or plain text, also gzip; "-": standard input
+  std::string chat_template;  // of conversations: a built-in name or a JSON file; "": the model's
+  bool skip_bad = false;      // count bad rows instead of stopping at the first
   bool train_on_prompt = false;  // the prompt carries loss too
   LongRows long_rows = LongRows::kCut;
   std::int64_t max_length = 0;  // tokens of a document; 0: the model's context
@@ -37,9 +39,20 @@ struct DataOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"data", "JSONL, JSON or plain text file with the documents"}, self.data);
+    visit(
+        Field{"data",
+              "JSONL, JSON or plain text file with the documents, also gzip; - is standard input"},
+        self.data);
+    visit(Field{"chat_template",
+                "format of conversations (rows with messages): chatml, smollm, qwen2, qwen2.5, "
+                "llama2, llama3, "
+                "llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, zephyr, vicuna, "
+                "alpaca, or a JSON file; "
+                "nothing: the model's"},
+          self.chat_template);
     visit(Field{"skip_bad", "count bad rows instead of stopping at the first"}, self.skip_bad);
-    visit(Field{"train_on_prompt", "prompts carry loss too"}, self.train_on_prompt);
+    visit(Field{"train_on_prompt", "prompts carry loss too, and in conversations every turn"},
+          self.train_on_prompt);
     visit(Field{"long_rows", "documents longer than the limit: cut or refuse"}, self.long_rows);
     visit(Field{"max_length", "tokens of a document at most; 0: the model's context"}.range(0, 1e7),
           self.max_length);
@@ -84,6 +97,9 @@ struct DataReport {
   std::int64_t cut_documents = 0;        // longer than the limit
   std::int64_t without_supervision = 0;  // dropped: no token carries loss (after cutting)
   std::int64_t choices = 0;              // questions with options
+  std::int64_t chats = 0;                // documents that were conversations
+  std::int64_t dev_overlap = 0;          // dev documents whose prompt train has too (see Dataset)
+  std::int64_t test_overlap = 0;         // test documents whose prompt train or dev has too
   std::int64_t long_choices = 0;  // questions left out: an option does not fit within the limit
 };
 
@@ -91,11 +107,17 @@ struct DataReport {
 // mentioned.
 std::vector<std::string> describe(const DataReport& report);
 
+// A document's split depends on its whole text, so that documents with the same prompt and other
+// completions may be in several splits. That is counted (dev_overlap, test_overlap), not changed.
+// What is compared is the prompt, of a conversation everything before its last answer, of a text
+// all of it; case (A-Z) and white space do not count.
 struct Dataset {
   std::vector<Document> documents;  // in file order, deduplicated
   std::vector<Split> splits;        // one per document: by hash of its text, the same in every run
   std::vector<ChoiceRow> choices;   // rows with options and answer, if any
-  std::string hash;                 // SHA-256 of the file
+  // SHA-256 of the file's bytes; where there are conversations, of that and their format.
+  std::string hash;
+  std::string chat_template;  // name of the format of the conversations; "" if there are none
   DataReport report;
 
   // Indices of the documents of one split, in file order.
@@ -105,17 +127,29 @@ struct Dataset {
 
 // Reads, checks, tokenises and splits.
 //
-// A file is a JSON array of rows, JSONL (a row a line) or plain text (a document a paragraph; blank
-// lines divide). The names .txt, .text and .md are plain text, .json, .jsonl and .ndjson are not;
-// of another name the first character decides: '[' or '{' begins JSON. Empty lines are skipped;
-// CRLF and a byte order mark are understood.
+// A file is JSON (an array of rows, or an object that holds one under "data", "train", "rows" or
+// "examples"), JSONL (a row a line) or plain text (a document a paragraph; blank lines divide). The
+// names .txt, .text and .md are plain text, .json, .jsonl and .ndjson are not; of another name, and
+// of standard input ("-"), the first character decides: '[' or '{' begins JSON. Empty lines are
+// skipped; CRLF and a byte order mark are understood. Any of them may be compressed with gzip,
+// which its first bytes tell, not its name ("rows.txt.gz" is plain text as "rows.txt" is); a file
+// may expand to 64 MiB, and beyond that to 200 times its size. The file is read once, from its
+// begin to its end.
 //
 // A row is an object; further keys are allowed, and of several forms the first counts:
+//   messages: [{role, content}] | conversations: [{from, value}]
 //   prompt, completion | instruction, input (may be missing), output | question, answer | text
 //   (prompt | instruction and input | question), options, answer, and completion or output if the
 //   right option's text is not what should be trained
 // `answer` to `options` is an option's text, its index from 0, its letter from "A", or a label that
 // ends in its number from 1 ("answer2").
+//
+// A conversation (roles system, user, assistant; ShareGPT's system, human, gpt) becomes one
+// document by a chat format (chat_template.h): options.chat_template, or that which
+// `model_template` stands for. Ids are those of transformers' apply_chat_template(): the whole text
+// is tokenised, special tokens in it are special even where a message quotes them, and neither bos
+// nor eos is added to what the template writes. The assistant's answers carry loss, each with the
+// token that ends its turn; with train_on_prompt everything does.
 //
 // Input follows the instruction on a line of its own. A prompt ends with a newline unless it is
 // empty or already ends in white space; a completion and a text end with eos, if the tokenizer has
@@ -129,10 +163,11 @@ struct Dataset {
 //
 // Errors name the file and the line ("data.jsonl:17"), or the row of an array ("data.json, row
 // 17"). Throws Error(kIo); Error(kUsage) when max_length is beyond the context or the shares leave
-// nothing to train on; Error(kBadInput), also when the file is empty, when no supervised token is
-// left, and when a split was asked for and no document falls into train.
+// nothing to train on, and when there are conversations and their format is not known;
+// Error(kBadInput), also when the file is empty, when no supervised token is left, and when a split
+// was asked for and no document falls into train.
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
-                     core::Progress& progress);
+                     core::Progress& progress, const ModelTemplate& model_template = {});
 
 // At most `count` documents of a split, as indices in file order: sorted by length, cut into
 // `count` equal strata, one drawn from each, so that short and long documents are represented as in
