@@ -2,7 +2,6 @@
 
 #include <sys/ioctl.h>
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 
 #include "salf/core/error.h"
 #include "salf/core/json.h"
@@ -73,6 +73,24 @@ bool is_hidden(UChar32 code) {
          type == U_UNASSIGNED || type == U_PRIVATE_USE_CHAR || type == U_SURROGATE;
 }
 
+struct Character {
+  UChar32 code = -1;  // -1: no UTF-8 begins here
+  std::size_t size = 1;
+};
+
+// REQUIRES: !bytes.empty()
+Character first_character(std::string_view bytes) {
+  const auto lead = static_cast<unsigned char>(bytes[0]);
+  const std::size_t size = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  if (size > bytes.size() || core::invalid_utf8(bytes.substr(0, size))) return {};
+  if (size == 1) return {lead, 1};
+  auto code = static_cast<UChar32>(lead & (0x7FU >> size));
+  for (std::size_t i = 1; i < size; ++i) {
+    code = code * 64 + static_cast<UChar32>(static_cast<unsigned char>(bytes[i]) & 0x3FU);
+  }
+  return {code, size};
+}
+
 std::string escaped(UChar32 code, unsigned char byte) {
   if (code < 0) return formatted("\\x%02X", static_cast<unsigned>(byte));
   if (code == '\n') return "\\n";
@@ -110,19 +128,16 @@ class Lines {
   }
 
   // The bytes of a token; in valid UTF-8 or not.
-  void put_token(const std::string& bytes) {
-    const auto size = static_cast<std::int32_t>(bytes.size());
-    for (std::int32_t place = 0; place < size;) {
-      const std::int32_t begin = place;
-      UChar32 code = 0;
-      U8_NEXT(bytes.data(), place, size, code);
-      if (code >= 0 && !is_hidden(code)) {
-        put(bytes.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(place - begin)), columns_of(code));
-        continue;
+  void put_token(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const Character next = first_character(bytes);
+      if (next.code >= 0 && !is_hidden(next.code)) {
+        put(std::string(bytes.substr(0, next.size)), columns_of(next.code));
+      } else {
+        const std::string shown = escaped(next.code, static_cast<unsigned char>(bytes[0]));
+        put(shown, static_cast<std::int64_t>(shown.size()));
       }
-      if (code < 0) place = begin + 1;
-      const std::string shown = escaped(code, static_cast<unsigned char>(bytes[static_cast<std::size_t>(begin)]));
-      put(shown, static_cast<std::int64_t>(shown.size()));
+      bytes.remove_prefix(next.size);
     }
   }
 
