@@ -121,7 +121,8 @@ Decoder read_gemma2(const HfConfig& config) {
   defaults.activation_key = "hidden_activation";
   defaults.activation = "gelu_pytorch_tanh";
   DecoderConfig decoder = read_decoder_config(config, defaults);
-  config.ignore("hidden_act");  // of older files; transformers reads hidden_activation alone
+  // Older files have this key too; transformers reads hidden_activation alone.
+  config.ignore_if("hidden_act", decoder.activation);
   decoder.qkv_bias = decoder.output_bias = config.flag("attention_bias", false);
   config.expect_off("use_bidirectional_attention");
   decoder.window = read_window(config, 4096);

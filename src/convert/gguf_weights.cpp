@@ -69,6 +69,7 @@ at::Tensor GgufWeights::read(const std::string& name) const {
   } else {
     dequantize(tensor.type, file_.data(tensor), tensor.elements, target);
   }
+  file_.release(tensor);
   weight.requires_grad_(true);
   return weight;
 }

@@ -1,8 +1,10 @@
 #include "hf_config.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <iterator>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include "decoder.h"
@@ -19,74 +21,31 @@ constexpr std::int64_t kLargestSize = 1LL << 28U;
 
 // Names, ids, training settings and outputs: nothing of these changes what a decoder computes in
 // eval mode.
-constexpr std::array<const char*, 60> kHarmless = {"_attn_implementation",
-                                                   "_attn_implementation_autoset",
-                                                   "_name_or_path",
-                                                   "architectures",
-                                                   "attention_dropout",
-                                                   "attn_pdrop",
-                                                   "auto_map",
-                                                   "bos_token_id",
-                                                   "chunk_size_feed_forward",
-                                                   "dtype",
-                                                   "embd_pdrop",
-                                                   "eos_token_id",
-                                                   "finetuning_task",
-                                                   "gradient_checkpointing",
-                                                   "hidden_dropout",
-                                                   "id2label",
-                                                   "initializer_range",
-                                                   "is_decoder",
-                                                   "is_llama_config",
-                                                   "keys_to_ignore_at_inference",
-                                                   "label2id",
-                                                   "max_length",
-                                                   "min_length",
-                                                   "model_type",
-                                                   "num_labels",
-                                                   "output_attentions",
-                                                   "output_hidden_states",
-                                                   "output_past",
-                                                   "pad_token_id",
-                                                   "prefix",
-                                                   "pretraining_tp",
-                                                   "problem_type",
-                                                   "resid_pdrop",
-                                                   "return_dict",
-                                                   "sep_token_id",
-                                                   "summary_activation",
-                                                   "summary_first_dropout",
-                                                   "summary_proj_to_labels",
-                                                   "summary_type",
-                                                   "summary_use_proj",
-                                                   "task_specific_params",
-                                                   "tokenizer_class",
-                                                   "torch_dtype",
-                                                   "torchscript",
-                                                   "transformers.js_config",
-                                                   "transformers_version",
-                                                   "unk_token_id",
-                                                   "unsloth_fixed",
-                                                   "unsloth_version",
-                                                   "use_bfloat16",
-                                                   "use_cache",
-                                                   "cache_implementation",
-                                                   "decoder_start_token_id",
-                                                   "return_dict_in_generate",
-                                                   "cross_attention_hidden_size",
-                                                   "begin_suppress_tokens",
-                                                   "suppress_tokens",
-                                                   "output_scores",
-                                                   "temperature",
-                                                   "name_or_path"};
+constexpr const char* kHarmless =
+    "_attn_implementation _attn_implementation_autoset _model_name_or_path _name_or_path "
+    "architectures attention_dropout attn_pdrop auto_map begin_suppress_tokens bos_token_id "
+    "cache_implementation chunk_size_feed_forward cross_attention_hidden_size "
+    "decoder_start_token_id dtype embd_pdrop eos_token_id finetuning_task "
+    "gradient_checkpointing hidden_dropout id2label initializer_range is_decoder "
+    "is_llama_config keys_to_ignore_at_inference label2id max_length min_length model_type "
+    "name_or_path num_labels output_attentions output_hidden_states output_past output_scores "
+    "pad_token_id prefix pretraining_tp problem_type resid_pdrop return_dict "
+    "return_dict_in_generate sep_token_id summary_activation summary_first_dropout "
+    "summary_proj_to_labels summary_type summary_use_proj suppress_tokens "
+    "task_specific_params temperature tokenizer_class torch_dtype torchscript "
+    "transformers.js_config transformers_version unk_token_id unsloth_fixed unsloth_version "
+    "use_bfloat16 use_cache ";
 
 std::string shown(const Json& value) {
   return core::printable(value.dump(-1, ' ', false, Json::error_handler_t::replace), 80);
 }
 
 bool is_harmless(const std::string& key) {
-  return std::any_of(kHarmless.begin(), kHarmless.end(),
-                     [&key](const char* known) { return key == known; });
+  static const std::set<std::string> kKeys = [] {
+    std::istringstream words(kHarmless);
+    return std::set<std::string>(std::istream_iterator<std::string>(words), {});
+  }();
+  return kKeys.count(key) > 0;
 }
 
 }  // namespace
@@ -220,10 +179,16 @@ void HfConfig::expect_off(const std::string& key) const {
 
 void HfConfig::ignore(const std::string& key) const { asked_.insert(key); }
 
+void HfConfig::ignore_if(const std::string& key, const std::string& value) const {
+  const Json* const found = core::find_member(json_, key);
+  if (found != nullptr && found->is_string() && *found == value) ignore(key);
+}
+
 std::vector<std::string> HfConfig::warnings() const {
   std::vector<std::string> found;
   for (auto item = json_.begin(); item != json_.end(); ++item) {
-    if (asked_.count(item.key()) > 0 || is_harmless(item.key()) || item->is_null()) continue;
+    const bool off = item->is_null() || *item == false;
+    if (asked_.count(item.key()) > 0 || off || is_harmless(item.key())) continue;
     found.push_back(file_.filename().string() + ": " + prefix_ + core::printable(item.key()) +
                     " is not used (" + shown(*item) + ")");
   }

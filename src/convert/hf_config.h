@@ -51,11 +51,14 @@ class HfConfig {
   void expect_off(const std::string& key) const;
   // The key is known and changes nothing.
   void ignore(const std::string& key) const;
+  // The same if it says no more than is known already; otherwise it stays worth a warning.
+  void ignore_if(const std::string& key, const std::string& value) const;
 
   // Throws Error(kBadModel) "FILE: KEY: PROBLEM", KEY with those that lead to it.
   [[noreturn]] void refuse(const std::string& key, const std::string& problem) const;
 
-  // A warning for each key that nobody asked for, save those that are known to change nothing.
+  // A warning for each key that nobody asked for, save those that are known to change nothing, null
+  // and switches that are off.
   std::vector<std::string> warnings() const;
 
  private:

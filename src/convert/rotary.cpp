@@ -39,7 +39,7 @@ class RotaryReader {
       const Llama3Scaling scaling = read_llama3();
       for (double& frequency : rotary.frequencies) frequency /= scaling.divisor(frequency);
     } else if (type == "longrope") {
-      read_longrope(rotary);
+      read_longrope(turned, rotary);
     }
     return rotary;
   }
@@ -108,23 +108,21 @@ class RotaryReader {
     return scaling;
   }
 
-  std::vector<double> divided(const std::vector<double>& frequencies, const char* key) const {
-    const std::vector<double> divisors = settings_->positives(key);
-    if (divisors.size() != frequencies.size()) {
-      settings_->refuse(key, "expected " + std::to_string(frequencies.size()) +
+  std::vector<double> divisors(const char* key, std::int64_t turned) const {
+    std::vector<double> numbers = settings_->positives(key);
+    if (numbers.size() != static_cast<std::size_t>(turned / 2)) {
+      settings_->refuse(key, "expected " + std::to_string(turned / 2) +
                                  " numbers, one for each pair that turns, got " +
-                                 std::to_string(divisors.size()));
+                                 std::to_string(numbers.size()));
     }
-    std::vector<double> result = frequencies;
-    for (std::size_t i = 0; i < result.size(); ++i) result[i] /= divisors[i];
-    return result;
+    return numbers;
   }
 
   // transformers, modeling_rope_utils.py, _compute_longrope_parameters, and Phi3Config's default of
   // 4096.
-  void read_longrope(RotaryConfig& rotary) const {
-    rotary.long_frequencies = divided(rotary.frequencies, "long_factor");
-    rotary.frequencies = divided(rotary.frequencies, "short_factor");
+  void read_longrope(std::int64_t turned, RotaryConfig& rotary) const {
+    rotary.frequencies = rotary_frequencies(theta(), turned, divisors("short_factor", turned));
+    rotary.long_frequencies = rotary_frequencies(theta(), turned, divisors("long_factor", turned));
     settings_->ignore("original_max_position_embeddings");  // Phi-3 reads the one at the top
     const std::int64_t original = config_.size("original_max_position_embeddings", 4096);
     if (original < 2)
@@ -145,10 +143,14 @@ class RotaryReader {
 
 }  // namespace
 
-std::vector<double> rotary_frequencies(double theta, std::int64_t turned) {
+std::vector<double> rotary_frequencies(double theta, std::int64_t turned,
+                                       const std::vector<double>& divisors) {
   std::vector<double> frequencies(static_cast<std::size_t>(turned / 2));
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    frequencies[i] = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(turned));
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(turned);
+    float wavelength = std::pow(static_cast<float>(theta), exponent);
+    if (!divisors.empty()) wavelength *= static_cast<float>(divisors[i]);
+    frequencies[i] = static_cast<double>(1.0F / wavelength);
   }
   return frequencies;
 }

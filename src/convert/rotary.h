@@ -8,8 +8,11 @@
 
 namespace salf::convert {
 
-// theta^(−2i/turned) for i = 0 … turned/2 − 1: radians per token. REQUIRES: turned is even
-std::vector<double> rotary_frequencies(double theta, std::int64_t turned);
+// theta^(−2i/turned) / divisors[i] for i = 0 … turned/2 − 1 (no divisors: 1): radians per token,
+// rounded as transformers rounds them (float32 at each step): far from the start, a frequency's
+// last digit is a visible angle. REQUIRES: turned is even, and divisors are none or turned/2
+std::vector<double> rotary_frequencies(double theta, std::int64_t turned,
+                                       const std::vector<double>& divisors = {});
 
 // Llama 3.1: slow rotations are divided by `factor`, quick ones kept, those between blended
 // (transformers, modeling_rope_utils.py, _compute_llama3_parameters).

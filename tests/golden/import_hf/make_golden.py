@@ -38,6 +38,8 @@ MODELS = {
     "qwen3": ("Qwen3", dict(COMMON, head_dim=6, tie_word_embeddings=True), torch.float32, None),
     "gemma2": ("Gemma2", dict(COMMON, head_dim=6, num_hidden_layers=3, query_pre_attn_scalar=3, attn_logit_softcapping=2.0,
                               final_logit_softcapping=5.0, sliding_window=7), torch.float32, None),
+    "gemma2_uncapped": ("Gemma2", dict(COMMON, head_dim=6, query_pre_attn_scalar=3, attn_logit_softcapping=None,
+                                       final_logit_softcapping=None, sliding_window=7, attention_bias=True), torch.float32, None),
     "phi3": ("Phi3", dict(COMMON, sliding_window=7, original_max_position_embeddings=64), torch.float32, None),
     "phi3_longrope": ("Phi3", dict(COMMON, num_attention_heads=2, num_key_value_heads=2, original_max_position_embeddings=16,
                                    rope_parameters=LONG), torch.float32, None),
