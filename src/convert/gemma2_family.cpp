@@ -7,7 +7,7 @@ namespace salf::convert {
 namespace {
 
 // The scale is stored as its difference from 1.
-constexpr const char* kNorm = R"TS(
+constexpr const char* kGemma2Norm = R"TS(
 def forward(self, hidden: Tensor) -> Tensor:
     wide = torch.rms_norm(hidden.float(), [hidden.size(-1)], 1.0 + self.weight.float(), self.epsilon)
     return wide.to(hidden.dtype)
@@ -33,7 +33,7 @@ def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tenso
     return self.o_proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, self.heads * self.head_dim]))
 )TS";
 
-constexpr const char* kAttention = R"TS(
+constexpr const char* kGemma2Attention = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     batch, tokens = hidden.size(0), hidden.size(1)
     query = self.q_proj.forward(hidden).view([batch, tokens, self.heads, self.head_dim])
@@ -50,7 +50,7 @@ def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tenso
 )TS";
 
 // Norms before and behind both parts.
-constexpr const char* kBlock = R"TS(
+constexpr const char* kGemma2Block = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     mixed = self.self_attn.forward(self.input_layernorm.forward(hidden), cos, sin, mask)
     hidden = hidden + self.post_attention_layernorm.forward(mixed)
@@ -78,24 +78,24 @@ double read_softcap(const HfConfig& config, const std::string& key, double fallb
 
 ModulePlan norm(const std::string& member, const DecoderConfig& config) {
   ModulePlan plan = plan_norm(member, config.hidden, config.epsilon);
-  plan.source = kNorm;
+  plan.source = kGemma2Norm;
   return plan;
 }
 
 ModulePlan attention(const DecoderConfig& config, const Gemma2& own) {
   const bool capped = own.attention_softcap > 0.0;
   ModulePlan plan =
-      plan_attention(config, std::string(kRotate) + (capped ? kCappedAttention : kAttention));
+      plan_attention(config, std::string(kRotate) + (capped ? kCappedAttention : kGemma2Attention));
   plan.attributes.push_back({"scale", own.scale});
   if (capped) plan.attributes.push_back({"softcap", own.attention_softcap});
   return plan;
 }
 
-ModulePlan program(const DecoderConfig& config, const Gemma2& own) {
+ModulePlan gemma2_program(const DecoderConfig& config, const Gemma2& own) {
   const ModulePlan block{
       "",
       "Block",
-      kBlock,
+      kGemma2Block,
       {},
       {},
       {attention(config, own), plan_feed_forward("mlp", config), norm("input_layernorm", config),
@@ -134,7 +134,7 @@ Decoder read_gemma2(const HfConfig& config) {
   own.scale = 1.0 / std::sqrt(config.positive("query_pre_attn_scalar", 256.0));
   own.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50.0);
   own.final_softcap = read_softcap(config, "final_logit_softcapping", 30.0);
-  ModulePlan model = program(decoder, own);
+  ModulePlan model = gemma2_program(decoder, own);
   return {std::move(decoder), "model.layers", std::move(model)};
 }
 

@@ -31,7 +31,7 @@ def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor]) -> Tensor
     return torch.index_select(self.weight, 0, positions.clamp(0).flatten()).view([input_ids.size(0), tokens, -1])
 )TS";
 
-constexpr const char* kAttention = R"TS(
+constexpr const char* kGpt2Attention = R"TS(
 def forward(self, hidden: Tensor, mask: Optional[Tensor]) -> Tensor:
     batch, tokens = hidden.size(0), hidden.size(1)
     rows = self.c_attn.forward(hidden).view([batch, tokens, 3, self.heads, self.head_dim])
@@ -43,13 +43,13 @@ def forward(self, hidden: Tensor, mask: Optional[Tensor]) -> Tensor:
     return self.c_proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, self.heads * self.head_dim]))
 )TS";
 
-constexpr const char* kBlock = R"TS(
+constexpr const char* kGpt2Block = R"TS(
 def forward(self, hidden: Tensor, mask: Optional[Tensor]) -> Tensor:
     hidden = hidden + self.attn.forward(self.ln_1.forward(hidden), mask)
     return hidden + self.mlp.forward(self.ln_2.forward(hidden))
 )TS";
 
-std::string decoder_source(std::int64_t blocks) {
+std::string gpt2_source(std::int64_t blocks) {
   std::string source = std::string(kVisibleTokens) + R"TS(
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) -> Tensor:
     mask = self.visible_tokens(input_ids, attention_mask, 0, False)
@@ -91,7 +91,7 @@ ModulePlan block(const DecoderConfig& config, std::int64_t index, double scale) 
   const ModulePlan attention{
       "attn",
       "Attention",
-      kAttention,
+      kGpt2Attention,
       {},
       {{"heads", config.heads}, {"head_dim", config.head_dim}, {"scale", scale}},
       {conv("c_attn", config.hidden, 3 * config.hidden),
@@ -99,7 +99,7 @@ ModulePlan block(const DecoderConfig& config, std::int64_t index, double scale) 
   return {
       std::to_string(index),
       "Block",
-      kBlock,
+      kGpt2Block,
       {},
       {},
       {layer_norm("ln_1", config), attention, layer_norm("ln_2", config), feed_forward(config)}};
@@ -142,7 +142,7 @@ Decoder read_gpt2(const HfConfig& config) {
     blocks.children.push_back(
         block(decoder, i, by_block ? scale / static_cast<double>(i + 1) : scale));
   }
-  ModulePlan body{"transformer", "Decoder", decoder_source(decoder.blocks), {}, {}, {}};
+  ModulePlan body{"transformer", "Decoder", gpt2_source(decoder.blocks), {}, {}, {}};
   ModulePlan positions{
       "wpe", "Positions", kPositions, {{"weight", {decoder.context, decoder.hidden}, ""}}, {}, {}};
   body.children = {plan_embedding("wte", decoder.vocabulary, decoder.hidden), std::move(positions),

@@ -25,14 +25,14 @@ constexpr std::array<const char*, 8> kCopied = {"tokenizer.json",        "tokeni
                                                 "chat_template.jinja",   "chat_template.json"};
 constexpr std::uint64_t kLargestText = 1ULL << 28U;
 
-std::string shown(const fs::path& path) { return core::printable(path.string(), 4096); }
+std::string path_text(const fs::path& path) { return core::printable(path.string(), 4096); }
 
 HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
   const fs::path path = directory / kConfig;
   if (!fs::exists(path)) {
     throw Error(
         ErrorKind::kBadModel,
-        shown(directory) + ": expected a Hugging Face directory with config.json, found none");
+        path_text(directory) + ": expected a Hugging Face directory with config.json, found none");
   }
   CheckpointFacts facts;
   if (weights != nullptr) facts = {weights->count(), weights->has_separate_head()};
@@ -93,7 +93,7 @@ void check_tokenizer(const fs::path& directory, PreparedImport& import) {
     const std::int64_t rows = import.decoder.config.vocabulary;
     if (import.result.tokens <= rows) return;
     throw Error(ErrorKind::kBadModel,
-                shown(path) + ": expected at most the " + std::to_string(rows) +
+                path_text(path) + ": expected at most the " + std::to_string(rows) +
                     " ids of the model's vocabulary, got " + std::to_string(import.result.tokens));
   }
   if (import.result.tokens == 0) {

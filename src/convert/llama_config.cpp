@@ -15,9 +15,9 @@ namespace salf::convert {
 namespace {
 
 // Far above any real model, far below what could overflow in a product of two.
-constexpr std::int64_t kLargestSize = 1LL << 28U;
+constexpr std::int64_t kLargestGgufSize = 1LL << 28U;
 // The rotary tables are made before a tensor could tell that a size is absurd.
-constexpr std::int64_t kLargestHead = 1LL << 16U;
+constexpr std::int64_t kLargestGgufHead = 1LL << 16U;
 
 [[noreturn]] void refuse(const GgufFile& file, const std::string& message) {
   throw Error(ErrorKind::kBadModel, file.path().string() + ": " + message);
@@ -27,8 +27,8 @@ std::int64_t checked_size(const GgufFile& file, const std::string& key, std::opt
   const std::optional<std::int64_t> found = file.integer(key);
   const std::optional<std::int64_t> value = found ? found : fallback;
   if (!value) refuse(file, "metadata '" + key + "' is missing: expected a whole number");
-  if (*value < 1 || *value > kLargestSize) {
-    refuse(file, "metadata '" + key + "': expected 1 to " + std::to_string(kLargestSize) + ", got " +
+  if (*value < 1 || *value > kLargestGgufSize) {
+    refuse(file, "metadata '" + key + "': expected 1 to " + std::to_string(kLargestGgufSize) + ", got " +
                      std::to_string(*value));
   }
   return *value;
@@ -66,9 +66,9 @@ void read_heads(const GgufFile& file, const std::string& prefix, LlamaConfig& co
   config.head_dim = checked_size(file, prefix + "attention.key_length", config.hidden / config.heads);
   const std::int64_t values = checked_size(file, prefix + "attention.value_length", config.head_dim);
   const std::int64_t rotated = checked_size(file, prefix + "rope.dimension_count", config.head_dim);
-  if (config.head_dim % 2 != 0 || config.head_dim > kLargestHead || values != config.head_dim ||
+  if (config.head_dim % 2 != 0 || config.head_dim > kLargestGgufHead || values != config.head_dim ||
       rotated != config.head_dim) {
-    refuse(file, "heads of even size up to " + std::to_string(kLargestHead) + ", with values and rotation over the whole head, are supported: got keys of " +
+    refuse(file, "heads of even size up to " + std::to_string(kLargestGgufHead) + ", with values and rotation over the whole head, are supported: got keys of " +
                      std::to_string(config.head_dim) + ", values of " + std::to_string(values) + ", rotation over " +
                      std::to_string(rotated));
   }
@@ -105,7 +105,7 @@ void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& con
 std::int64_t read_vocabulary(const GgufFile& file, const std::string& prefix) {
   const GgufTensor* embedding = file.find("token_embd.weight");
   if (embedding == nullptr) refuse(file, "tensor 'token_embd.weight' is missing");
-  if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestSize) {
+  if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestGgufSize) {
     refuse(file, "tensor 'token_embd.weight': expected [vocabulary, hidden], got " + shape_text(embedding->shape));
   }
   const std::int64_t rows = embedding->shape[0];

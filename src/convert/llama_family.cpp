@@ -5,7 +5,7 @@ namespace salf::convert {
 namespace {
 
 // Grouped-query attention. Without a mask the kernel's own causal order is used.
-constexpr const char* kAttention = R"TS(
+constexpr const char* kLlamaAttention = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     batch, tokens = hidden.size(0), hidden.size(1)
     query = self.q_proj.forward(hidden).view([batch, tokens, self.heads, self.head_dim])
@@ -30,7 +30,7 @@ Decoder make(DecoderConfig config) {
 
 ModulePlan llama_program(const DecoderConfig& config) {
   const ModulePlan block =
-      plan_pre_norm_block(config, plan_attention(config, std::string(kRotate) + kAttention),
+      plan_pre_norm_block(config, plan_attention(config, std::string(kRotate) + kLlamaAttention),
                           plan_feed_forward("mlp", config));
   return plan_causal_model(config, block, plan_norm("norm", config.hidden, config.epsilon), {});
 }

@@ -6,7 +6,7 @@ namespace {
 
 // Grouped-query attention whose queries and keys are normed over all heads at once before they are
 // rotated.
-constexpr const char* kAttention = R"TS(
+constexpr const char* kOlmo2Attention = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     batch, tokens = hidden.size(0), hidden.size(1)
     query = self.q_norm.forward(self.q_proj.forward(hidden)).view([batch, tokens, self.heads, self.head_dim])
@@ -23,7 +23,7 @@ def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tenso
 )TS";
 
 // The norms stand behind attention and feed-forward, not before them.
-constexpr const char* kBlock = R"TS(
+constexpr const char* kOlmo2Block = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     hidden = hidden + self.post_attention_layernorm.forward(self.self_attn.forward(hidden, cos, sin, mask))
     return hidden + self.post_feedforward_layernorm.forward(self.mlp.forward(hidden))
@@ -37,13 +37,13 @@ Decoder read_olmo2(const HfConfig& config) {
   DecoderConfig decoder = read_decoder_config(config, defaults);
   decoder.qkv_bias = decoder.output_bias = config.flag("attention_bias", false);
 
-  ModulePlan attention = plan_attention(decoder, std::string(kRotate) + kAttention);
+  ModulePlan attention = plan_attention(decoder, std::string(kRotate) + kOlmo2Attention);
   attention.children.push_back(plan_norm("q_norm", decoder.query_rows(), decoder.epsilon));
   attention.children.push_back(plan_norm("k_norm", decoder.kv_rows(), decoder.epsilon));
   const ModulePlan block{
       "",
       "Block",
-      kBlock,
+      kOlmo2Block,
       {},
       {},
       {attention, plan_feed_forward("mlp", decoder),

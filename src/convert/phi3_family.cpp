@@ -19,7 +19,7 @@ def rotary_tables(self, input_ids: Tensor) -> Tuple[Tensor, Tensor]:
 )TS";
 
 // Grouped-query attention with one projection for queries, keys and values.
-constexpr const char* kAttention = R"TS(
+constexpr const char* kPhi3Attention = R"TS(
 def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     # x [B, T, H or K, C]. Of the first elements, as many as the tables have, i turns with i + half of them: the
     # roll brings the partner, and the table `sin` carries the sign. The rest stays.
@@ -52,11 +52,11 @@ def forward(self, x: Tensor) -> Tensor:
          *activation_expression(activation, "gate") + " * up)\n";
 }
 
-ModulePlan program(const DecoderConfig& config) {
+ModulePlan phi3_program(const DecoderConfig& config) {
   ModulePlan attention{
       "self_attn",
       "Attention",
-      kAttention,
+      kPhi3Attention,
       {},
       {{"heads", config.heads}, {"kv_heads", config.kv_heads}, {"head_dim", config.head_dim}},
       {plan_linear("qkv_proj", config.query_rows() + 2 * config.kv_rows(), config.hidden),
@@ -93,7 +93,7 @@ Decoder read_phi3(const HfConfig& config) {
   DecoderConfig decoder = read_decoder_config(config, defaults);
   decoder.window = read_window(config, 0);
   decoder.windowed.assign(static_cast<std::size_t>(decoder.blocks), decoder.window > 0);
-  ModulePlan model = program(decoder);
+  ModulePlan model = phi3_program(decoder);
   return {std::move(decoder), "model.layers", std::move(model)};
 }
 

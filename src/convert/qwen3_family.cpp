@@ -5,7 +5,7 @@ namespace salf::convert {
 namespace {
 
 // Grouped-query attention whose queries and keys are normed head by head before they are rotated.
-constexpr const char* kAttention = R"TS(
+constexpr const char* kQwen3Attention = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     batch, tokens = hidden.size(0), hidden.size(1)
     query = self.q_proj.forward(hidden).view([batch, tokens, self.heads, self.head_dim])
@@ -30,7 +30,7 @@ Decoder read_qwen3(const HfConfig& config) {
   decoder.qkv_bias = decoder.output_bias = config.flag("attention_bias", false);
   read_upper_windows(config, decoder);
 
-  ModulePlan attention = plan_attention(decoder, std::string(kRotate) + kAttention);
+  ModulePlan attention = plan_attention(decoder, std::string(kRotate) + kQwen3Attention);
   attention.children.push_back(plan_norm("q_norm", decoder.head_dim, decoder.epsilon));
   attention.children.push_back(plan_norm("k_norm", decoder.head_dim, decoder.epsilon));
   const ModulePlan block =
