@@ -1,33 +1,28 @@
-// Which GGUF tensors does a Llama-family decoder consist of, and how do they become float32 weights?
+// Which tensor of a GGUF file holds which weight of a Llama-family decoder, and how does it become
+// float32?
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
 #include <string>
-#include <vector>
 
+#include "llama_config.h"
+#include "module_builder.h"
 #include "salf/convert/gguf.h"
 
 namespace salf::convert {
 
-struct LlamaConfig;
+// The file's name of a planned parameter: "model.layers.0.mlp.up_proj.weight" is
+// "blk.0.ffn_up.weight". REQUIRES: the parameter is one of llama_program's
+std::string gguf_name(const std::string& name);
 
-struct ExpectedTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
+// REQUIRES: check_llama_tensors(file, config) has passed. File and configuration must outlive it.
+class GgufWeights final : public WeightSource {
+ public:
+  GgufWeights(const GgufFile& file, const LlamaConfig& config) : file_(file), config_(config) {}
+  at::Tensor read(const std::string& name) const override;
+
+ private:
+  const GgufFile& file_;
+  const LlamaConfig& config_;
 };
-
-// In the order of the program: embedding, blocks, final norm, head (if it is not tied).
-std::vector<ExpectedTensor> llama_tensors(const LlamaConfig& config);
-
-// "[49152, 576]"
-std::string shape_text(const std::vector<std::int64_t>& shape);
-
-// A tensor of the file as a new float32 parameter of the same shape. REQUIRES: it is there.
-at::Tensor read_weight(const GgufFile& file, const std::string& name);
-
-// The same for rows [heads * head_dim, …] in llama.cpp's rotary order. See Note [Rotary rows].
-at::Tensor read_rotary_weight(const GgufFile& file, const std::string& name, std::int64_t head_dim);
 
 }  // namespace salf::convert

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <set>
 
+#include "families.h"
 #include "gguf_weights.h"
+#include "rotary.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/core/text.h"
@@ -13,7 +15,9 @@ namespace salf::convert {
 namespace {
 
 // Far above any real model, far below what could overflow in a product of two.
-constexpr std::int64_t kLargestSize = 1LL << 28U;
+constexpr std::int64_t kLargestGgufSize = 1LL << 28U;
+// The rotary tables are made before a tensor could tell that a size is absurd.
+constexpr std::int64_t kLargestGgufHead = 1LL << 16U;
 
 [[noreturn]] void refuse(const GgufFile& file, const std::string& message) {
   throw Error(ErrorKind::kBadModel, file.path().string() + ": " + message);
@@ -23,8 +27,8 @@ std::int64_t checked_size(const GgufFile& file, const std::string& key, std::opt
   const std::optional<std::int64_t> found = file.integer(key);
   const std::optional<std::int64_t> value = found ? found : fallback;
   if (!value) refuse(file, "metadata '" + key + "' is missing: expected a whole number");
-  if (*value < 1 || *value > kLargestSize) {
-    refuse(file, "metadata '" + key + "': expected 1 to " + std::to_string(kLargestSize) + ", got " +
+  if (*value < 1 || *value > kLargestGgufSize) {
+    refuse(file, "metadata '" + key + "': expected 1 to " + std::to_string(kLargestGgufSize) + ", got " +
                      std::to_string(*value));
   }
   return *value;
@@ -62,8 +66,9 @@ void read_heads(const GgufFile& file, const std::string& prefix, LlamaConfig& co
   config.head_dim = checked_size(file, prefix + "attention.key_length", config.hidden / config.heads);
   const std::int64_t values = checked_size(file, prefix + "attention.value_length", config.head_dim);
   const std::int64_t rotated = checked_size(file, prefix + "rope.dimension_count", config.head_dim);
-  if (config.head_dim % 2 != 0 || values != config.head_dim || rotated != config.head_dim) {
-    refuse(file, "heads of even size, with values and rotation over the whole head, are supported: got keys of " +
+  if (config.head_dim % 2 != 0 || config.head_dim > kLargestGgufHead || values != config.head_dim ||
+      rotated != config.head_dim) {
+    refuse(file, "heads of even size up to " + std::to_string(kLargestGgufHead) + ", with values and rotation over the whole head, are supported: got keys of " +
                      std::to_string(config.head_dim) + ", values of " + std::to_string(values) + ", rotation over " +
                      std::to_string(rotated));
   }
@@ -100,7 +105,7 @@ void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& con
 std::int64_t read_vocabulary(const GgufFile& file, const std::string& prefix) {
   const GgufTensor* embedding = file.find("token_embd.weight");
   if (embedding == nullptr) refuse(file, "tensor 'token_embd.weight' is missing");
-  if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestSize) {
+  if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestGgufSize) {
     refuse(file, "tensor 'token_embd.weight': expected [vocabulary, hidden], got " + shape_text(embedding->shape));
   }
   const std::int64_t rows = embedding->shape[0];
@@ -112,30 +117,14 @@ std::int64_t read_vocabulary(const GgufFile& file, const std::string& prefix) {
   return rows;
 }
 
-// Llama 3.1's formula: slow rotations are divided by `factor`, quick ones kept, those between blended
-// (transformers, modeling_rope_utils.py, _compute_llama3_parameters). Is it what made these divisors?
-struct Llama3Scaling {
-  double factor = 8.0;
-  double low = 1.0;
-  double high = 4.0;
-  double original_context = 8192.0;
-};
-
-double llama3_divisor(const Llama3Scaling& scaling, double frequency) {
-  const double turns = scaling.original_context * frequency / (2.0 * std::acos(-1.0));
-  if (turns < scaling.low) return scaling.factor;
-  if (turns > scaling.high) return 1.0;
-  const double smooth = (turns - scaling.low) / (scaling.high - scaling.low);
-  return 1.0 / ((1.0 - smooth) / scaling.factor + smooth);
-}
-
+// Is it Llama 3.1's scaling that made these divisors?
 std::optional<Llama3Scaling> recognise_llama3(const LlamaConfig& config) {
   Llama3Scaling scaling;
   scaling.factor = static_cast<double>(
       *std::max_element(config.rope_divisors.begin(), config.rope_divisors.end()));
+  const std::vector<double> frequencies = rotary_frequencies(config.rope_theta, config.head_dim);
   for (std::size_t i = 0; i < config.rope_divisors.size(); ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
-    const double expected = llama3_divisor(scaling, std::pow(config.rope_theta, exponent));
+    const double expected = scaling.divisor(frequencies[i]);
     if (std::abs(static_cast<double>(config.rope_divisors[i]) - expected) > 1e-3 * expected) return std::nullopt;
   }
   return scaling;
@@ -158,19 +147,18 @@ core::Json rope_scaling_json(const LlamaConfig& config) {
   return json;
 }
 
-core::Json id_json(const std::optional<std::int64_t>& id) { return id ? core::Json(*id) : core::Json(); }
-
-}  // namespace
-
-std::vector<double> LlamaConfig::rope_frequencies() const {
-  std::vector<double> frequencies(static_cast<std::size_t>(head_dim / 2));
+std::vector<double> scaled_frequencies(const LlamaConfig& config) {
+  std::vector<double> frequencies = rotary_frequencies(config.rope_theta, config.head_dim);
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(head_dim);
-    frequencies[i] = std::pow(rope_theta, exponent) / rope_factor;
-    if (!rope_divisors.empty()) frequencies[i] /= static_cast<double>(rope_divisors[i]);
+    frequencies[i] /= config.rope_factor;
+    if (!config.rope_divisors.empty()) frequencies[i] /= static_cast<double>(config.rope_divisors[i]);
   }
   return frequencies;
 }
+
+core::Json id_json(const std::optional<std::int64_t>& id) { return id ? core::Json(*id) : core::Json(); }
+
+}  // namespace
 
 LlamaConfig read_llama_config(const GgufFile& file) {
   LlamaConfig config;
@@ -182,9 +170,10 @@ LlamaConfig read_llama_config(const GgufFile& file) {
     refuse(file, "a mixture of experts is not supported: expected dense blocks");
   }
   config.blocks = checked_size(file, prefix + "block_count", std::nullopt);
-  if (config.blocks > static_cast<std::int64_t>(file.tensors().size())) {
+  if (config.blocks > std::min(static_cast<std::int64_t>(file.tensors().size()), kMostBlocks)) {
     refuse(file, "metadata '" + prefix + "block_count': expected at most the file's " +
-                     std::to_string(file.tensors().size()) + " tensors, got " + std::to_string(config.blocks));
+                     std::to_string(file.tensors().size()) + " tensors and " + std::to_string(kMostBlocks) + ", got " +
+                     std::to_string(config.blocks));
   }
   config.hidden = checked_size(file, prefix + "embedding_length", std::nullopt);
   config.feed_forward = checked_size(file, prefix + "feed_forward_length", std::nullopt);
@@ -194,19 +183,21 @@ LlamaConfig read_llama_config(const GgufFile& file) {
   config.tied = file.find("output.weight") == nullptr;
   read_heads(file, prefix, config);
   read_rope(file, prefix, config);
+  config.rotary.frequencies = scaled_frequencies(config);
   return config;
 }
 
 std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaConfig& config) {
   std::set<std::string> known = {"rope_freqs.weight"};
   std::vector<std::string> problems;
-  for (const ExpectedTensor& expected : llama_tensors(config)) {
-    known.insert(expected.name);
-    const GgufTensor* tensor = file.find(expected.name);
+  for (const ExpectedTensor& expected : planned_tensors(llama_program(config))) {
+    const std::string name = gguf_name(expected.name);
+    known.insert(name);
+    const GgufTensor* tensor = file.find(name);
     if (tensor == nullptr) {
-      problems.push_back("'" + expected.name + "' is missing");
+      problems.push_back("'" + name + "' is missing");
     } else if (tensor->shape != expected.shape) {
-      problems.push_back("'" + expected.name + "': expected " + shape_text(expected.shape) + ", got " +
+      problems.push_back("'" + name + "': expected " + shape_text(expected.shape) + ", got " +
                          shape_text(tensor->shape));
     }
   }

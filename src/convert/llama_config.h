@@ -6,35 +6,20 @@
 #include <string>
 #include <vector>
 
+#include "decoder.h"
 #include "salf/convert/gguf.h"
 #include "salf/core/json.h"
 
 namespace salf::convert {
 
-struct LlamaConfig {
-  std::string architecture;       // "llama" or "qwen2"
-  std::int64_t blocks = 0;        // L
-  std::int64_t hidden = 0;        // D
-  std::int64_t feed_forward = 0;
-  std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_dim = 0;
-  std::int64_t vocabulary = 0;    // V
-  std::int64_t context = 0;
-  double epsilon = 0.0;           // of the norms
+// What GGUF says beyond a decoder's sizes; config.json is made from it.
+struct LlamaConfig : DecoderConfig {
   double rope_theta = 0.0;
-  double rope_factor = 1.0;       // linear scaling: positions are divided by it
+  double rope_factor = 1.0;          // linear scaling: positions are divided by it
   std::vector<float> rope_divisors;  // rope_freqs.weight: one per frequency, or empty
-  bool qkv_bias = false;
-  bool tied = false;              // no head of its own
   // llama.cpp stores the rows of q and k so that the two halves of a rotary pair are neighbours; see
   // Note [Rotary rows] in gguf_weights.cpp.
   bool rotary_rows_interleaved = false;
-
-  std::int64_t query_rows() const { return heads * head_dim; }
-  std::int64_t kv_rows() const { return kv_heads * head_dim; }
-  // Radians per position, one per rotary pair: theta^(−2i/head_dim), scaled. [head_dim / 2]
-  std::vector<double> rope_frequencies() const;
 };
 
 // Reads and checks the metadata. Throws Error(kBadModel) naming the key.

@@ -152,6 +152,14 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), size_);
 }
 
+void MappedFile::release(std::uint64_t offset, std::uint64_t bytes) const {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t begin = (offset + page - 1) / page * page;
+  const std::uint64_t end = (offset + bytes) / page * page;
+  // Advice: where it fails, the pages merely stay.
+  if (begin < end) ::madvise(const_cast<std::uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
 std::uint64_t free_disk_bytes(const fs::path& path) {
   std::error_code ignored;
   fs::path existing = fs::absolute(path);

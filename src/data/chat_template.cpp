@@ -90,7 +90,7 @@ ModelTemplate read_model_template(const fs::path& tokenizer_json) {
   const fs::path config = folder / "tokenizer_config.json";
   if (!is_file(config)) return {};
   const std::string name = core::printable(config.string(), 4096);
-  const json root = parse_checked(core::read_file(config, kLargestConfig), name);
+  const PlainJson root = parse_checked(core::read_file(config, kLargestConfig), name);
   ModelTemplate found{template_in(JsonView(root, name + ": ")), config.string()};
   if (found.text.size() > kLargestTemplate) {
     throw Error(ErrorKind::kBadInput, name + ": chat_template: a template of " +

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kLongestLine = std::size_t{256} << 20U;
 constexpr std::size_t kLargestWhole = std::size_t{1} << 30U;
-constexpr std::size_t kReadSize = std::size_t{1} << 16U;
+constexpr std::size_t kChunkSize = std::size_t{1} << 16U;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kBlank = " \t\r\n\v\f";
 
@@ -90,7 +90,7 @@ bool LineReader::read_line(std::string& line) {
 }
 
 bool LineReader::refill() {
-  buffer_.resize(kReadSize);
+  buffer_.resize(kChunkSize);
   buffer_.resize(file_.read(buffer_.data(), buffer_.size()));
   begin_ = 0;
   return !buffer_.empty();

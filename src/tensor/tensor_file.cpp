@@ -47,6 +47,8 @@ constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"},
                                               {c10::kByte, "U8"},
                                               {c10::kBool, "BOOL"}}};
 
+std::string place_of(const std::filesystem::path& path) { return core::printable(path.string(), 4096); }
+
 [[noreturn]] void throw_malformed(const std::string& where, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, where + ": " + problem + "; the file is damaged or no safetensors file");
 }
@@ -129,15 +131,6 @@ void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size,
 
 // ---- Reading
 
-// One tensor as the header describes it, already checked against the file.
-struct Entry {
-  std::string name;
-  c10::ScalarType type = c10::kFloat;
-  std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-};
-
 std::uint64_t header_length(const core::MappedFile& file, const std::string& where) {
   if (file.size() < kLengthBytes) throw_malformed(where, "expected 8 bytes of header length");
   std::uint64_t length = 0;
@@ -163,7 +156,7 @@ c10::ScalarType read_type(const Json& json, const std::string& where) {
 }
 
 // Bytes of a tensor. Empty dimensions count as 1 in the check, since strides are products too.
-std::uint64_t tensor_bytes(const Entry& entry, const std::string& where) {
+std::uint64_t tensor_bytes(const TensorEntry& entry, const std::string& where) {
   const std::uint64_t element = c10::elementSize(entry.type);
   const std::uint64_t most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element;
   std::uint64_t product = 1;
@@ -197,7 +190,7 @@ RawEntry read_raw_entry(const Json& json, const std::string& where) {
   return raw;
 }
 
-Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_bytes,
+TensorEntry read_entry(const std::string& name, const Json& json, std::uint64_t data_bytes,
                  const std::string& where) {
   const RawEntry raw = read_raw_entry(json, where);
   if (raw.shape.size() > kMostDimensions) throw_malformed(where, "the shape has too many dimensions");
@@ -205,7 +198,7 @@ Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_b
     throw_malformed(where, "the shape has a negative size");
   }
   if (raw.data_offsets.size() != 2) throw_malformed(where, "expected two data_offsets");
-  Entry entry{name, read_type(json["dtype"], where + ".dtype"), raw.shape, raw.data_offsets[0],
+  TensorEntry entry{name, read_type(json["dtype"], where + ".dtype"), raw.shape, raw.data_offsets[0],
               raw.data_offsets[1]};
   if (entry.begin > entry.end || entry.end > data_bytes) {
     throw_malformed(where, "the data_offsets " + std::to_string(entry.begin) + " to " +
@@ -221,14 +214,14 @@ Entry read_entry(const std::string& name, const Json& json, std::uint64_t data_b
 }
 
 // Holes could hide data, and overlaps let a small file become a large one in memory.
-void check_coverage(const std::vector<Entry>& entries, std::uint64_t data_bytes, const std::string& where) {
-  std::vector<const Entry*> order;
-  for (const Entry& entry : entries) order.push_back(&entry);
-  std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
+void check_coverage(const std::vector<TensorEntry>& entries, std::uint64_t data_bytes, const std::string& where) {
+  std::vector<const TensorEntry*> order;
+  for (const TensorEntry& entry : entries) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const TensorEntry* a, const TensorEntry* b) {
     return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
   });
   std::uint64_t place = 0;
-  for (const Entry* entry : order) {
+  for (const TensorEntry* entry : order) {
     if (entry->begin != place) {
       throw_malformed(where + ": " + core::printable(entry->name),
                       "expected its data at " + std::to_string(place) + ", where the tensor before it ends, got " +
@@ -249,14 +242,14 @@ void read_metadata(const Json& json, const std::string& where, std::map<std::str
   }
 }
 
-at::Tensor copy_tensor(const Entry& entry, const std::uint8_t* data, const std::string& where) {
-  const std::uint64_t size = entry.end - entry.begin;
+at::Tensor copy_tensor(const MappedTensorFile& file, const TensorEntry& entry) {
   at::Tensor tensor = at::empty(entry.shape, entry.type);
+  const std::uint64_t size = entry.bytes();
   if (size == 0) return tensor;
-  const std::uint8_t* const bytes = data + entry.begin;
+  const std::uint8_t* const bytes = file.data(entry);
   // A bool of another value is undefined behaviour in the kernels.
   if (entry.type == c10::kBool && std::any_of(bytes, bytes + size, [](std::uint8_t b) { return b > 1; })) {
-    throw_malformed(where + ": " + core::printable(entry.name), "a BOOL is neither 0 nor 1");
+    throw_malformed(place_of(file.path()) + ": " + core::printable(entry.name), "a BOOL is neither 0 nor 1");
   }
   std::memcpy(tensor.mutable_data_ptr(), bytes, size);
   return tensor;
@@ -288,29 +281,55 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
   atomic.commit();
 }
 
-TensorFile read_tensor_file(const std::filesystem::path& path) {
-  const core::MappedFile file(path);
-  const std::string where = core::printable(path.string(), 4096);
-  const std::uint64_t length = header_length(file, where);
-  const std::string text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
-  if (text.empty() || text.front() != '{') throw_malformed(where, "expected a header that begins with {");
-  const Json header = core::parse_json(text, where);
-  const std::uint64_t data_bytes = file.size() - kLengthBytes - length;
+struct MappedTensorFile::Contents {
+  std::filesystem::path path;
+  core::MappedFile file;
+  std::vector<TensorEntry> entries;
+  std::map<std::string, std::string> metadata;
+  std::uint64_t data_begin = 0;
 
-  TensorFile result;
-  std::vector<Entry> entries;
-  for (auto item = header.begin(); item != header.end(); ++item) {
-    const std::string place = where + ": " + core::printable(item.key());
-    if (item.key() == kMetadataKey) {
-      read_metadata(*item, place, result.metadata);
-    } else {
-      entries.push_back(read_entry(item.key(), *item, data_bytes, place));
+  explicit Contents(const std::filesystem::path& from) : path(from), file(from) {
+    const std::string where = place_of(path);
+    const std::uint64_t length = header_length(file, where);
+    data_begin = kLengthBytes + length;
+    const std::string text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
+    if (text.empty() || text.front() != '{') throw_malformed(where, "expected a header that begins with {");
+    const Json header = core::parse_json(text, where);
+    for (auto item = header.begin(); item != header.end(); ++item) {
+      const std::string place = where + ": " + core::printable(item.key());
+      if (item.key() == kMetadataKey) {
+        read_metadata(*item, place, metadata);
+      } else {
+        entries.push_back(read_entry(item.key(), *item, file.size() - data_begin, place));
+      }
     }
+    check_coverage(entries, file.size() - data_begin, where);
   }
-  check_coverage(entries, data_bytes, where);
-  const std::uint8_t* const data = file.data() + kLengthBytes + length;
-  for (const Entry& entry : entries) {
-    result.tensors.push_back({entry.name, copy_tensor(entry, data, where)});
+};
+
+MappedTensorFile::MappedTensorFile(const std::filesystem::path& path)
+    : contents_(std::make_unique<const Contents>(path)) {}
+MappedTensorFile::~MappedTensorFile() = default;
+MappedTensorFile::MappedTensorFile(MappedTensorFile&&) noexcept = default;
+
+const std::filesystem::path& MappedTensorFile::path() const { return contents_->path; }
+const std::vector<TensorEntry>& MappedTensorFile::entries() const { return contents_->entries; }
+const std::map<std::string, std::string>& MappedTensorFile::metadata() const { return contents_->metadata; }
+
+const std::uint8_t* MappedTensorFile::data(const TensorEntry& entry) const {
+  return contents_->file.data() + contents_->data_begin + entry.begin;
+}
+
+void MappedTensorFile::release(const TensorEntry& entry) const {
+  contents_->file.release(contents_->data_begin + entry.begin, entry.bytes());
+}
+
+TensorFile read_tensor_file(const std::filesystem::path& path) {
+  const MappedTensorFile file(path);
+  TensorFile result;
+  result.metadata = file.metadata();
+  for (const TensorEntry& entry : file.entries()) {
+    result.tensors.push_back({entry.name, copy_tensor(file, entry)});
   }
   return result;
 }

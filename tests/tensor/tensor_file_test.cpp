@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <limits>
 
@@ -233,6 +234,27 @@ TEST_F(TensorFileTest, WhatCannotBeWrittenIsRefusedAndTheOldFileStays) {
   expect_refused({{{"a", at::zeros({1}, c10::kComplexFloat)}}, {}}, "cannot be written");
   expect_refused({{{"\xFF", at::ones({1})}}, {}}, "not UTF-8");
   expect_refused({{}, {{"a", "\xFF"}}}, "not UTF-8");
+}
+
+// Pages that were given back return from the file, also where a tensor begins or ends within one.
+TEST_F(TensorFileTest, MappedTensorsStayReadableAfterRelease) {
+  const at::Tensor odd = at::ones({5}, c10::kByte);
+  const at::Tensor large = at::arange(9000, c10::kFloat).view({90, 100});
+  written({{{"odd", odd}, {"large", large}}, {{"format", "pt"}}});
+  const MappedTensorFile file(path_);
+  ASSERT_EQ(file.entries().size(), 2U);
+  EXPECT_EQ(file.metadata().at("format"), "pt");
+  for (int round = 0; round < 2; ++round) {
+    for (const TensorEntry& entry : file.entries()) {
+      const at::Tensor& tensor = entry.name == "odd" ? odd : large;
+      EXPECT_EQ(entry.type, tensor.scalar_type());
+      EXPECT_EQ(entry.shape, tensor.sizes().vec());
+      ASSERT_EQ(entry.bytes(), tensor.nbytes());
+      EXPECT_EQ(std::memcmp(file.data(entry), tensor.const_data_ptr(), entry.bytes()), 0) << entry.name;
+      file.release(entry);
+    }
+  }
+  expect_error(ErrorKind::kIo, "No such file", [&] { MappedTensorFile(folder_ / "missing"); });
 }
 
 TEST_F(TensorFileTest, MissingFilesAreIoErrors) {

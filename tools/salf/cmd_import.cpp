@@ -13,7 +13,7 @@ namespace {
 
 void check(const ImportOptions& options) {
   std::string problems;
-  if (options.source.empty()) problems += "no source: give a GGUF file";
+  if (options.source.empty()) problems += "no source: give a Hugging Face directory or a GGUF file";
   if (options.output.empty()) problems += std::string(problems.empty() ? "" : "; ") + "no output: give --output DIR";
   if (!problems.empty()) throw Error(ErrorKind::kUsage, "import: " + problems);
 }
@@ -27,7 +27,7 @@ void print(const convert::ImportResult& result) {
   row("architecture", result.architecture);
   row("blocks", std::to_string(result.blocks) + ", hidden size " + std::to_string(result.hidden));
   row("parameters", core::format_count(result.parameters) + (result.tied ? ", the head is the embedding" : ""));
-  row("tokenizer", core::format_count(result.tokens) + " tokens");
+  row("tokenizer", result.tokens > 0 ? core::format_count(result.tokens) + " tokens" : "none that can be read");
   row("context", core::format_count(result.context) + " tokens");
   row("size", bytes(result.source_bytes) + " became " + bytes(result.archive_bytes) + " of float32");
   row("time", core::format_seconds(result.seconds));
@@ -39,7 +39,7 @@ void print(const convert::ImportResult& result) {
 int import_command(const ImportOptions& options, core::Progress& progress) {
   check(options);
   const convert::ImportResult result =
-      convert::import_gguf(options.source, options.output, progress, options.common.force);
+      convert::import_model(options.source, options.output, progress, options.common.force);
   if (options.common.json) {
     std::fputs(core::format_json(core::to_json(result)).c_str(), stdout);
   } else {

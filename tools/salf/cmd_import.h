@@ -10,14 +10,14 @@ namespace salf::tools {
 
 struct ImportOptions {
   CommonOptions common;
-  std::string source;  // a GGUF file
+  std::string source;  // a Hugging Face directory or a GGUF file
   std::string output;  // the model directory to make
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"source", "GGUF file of a Llama-family model"}, self.source);
+    visit(Field{"source", "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family model"}, self.source);
     visit(Field{"output", "model directory to make"}, self.output);
   }
 };

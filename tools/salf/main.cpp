@@ -49,8 +49,11 @@ Command make_command(CommandText text, int (*body)(const Options&, core::Progres
 
 std::vector<Command> commands() {
   return {
-      make_command({"import", "Make a model directory from a GGUF file", {"source"},
-                    "Example:\n  salf import SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2"}, &import_command),
+      make_command({"import", "Make a model directory from a Hugging Face directory or a GGUF file", {"source"},
+                    "A Hugging Face directory holds config.json of a Llama 2/3, SmolLM2, Mistral, Qwen2, Qwen3, Gemma 2,\n"
+                    "Phi-3, OLMo 2 or GPT-2 model, its weights as safetensors (F32, F16, BF16), and the tokenizer.\n"
+                    "Examples:\n  salf import ~/models/SmolLM2-135M-Instruct -o smollm2\n"
+                    "  salf import SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2"}, &import_command),
       make_command({"inspect", "Show a model's blocks, sizes and where it can be cut", {"model"},
                     "Example:\n  salf inspect smollm2"}, &inspect_command),
       make_command({"analyze", "Measure every layer against the vocabulary's semantic basis", {"model"},

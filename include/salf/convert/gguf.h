@@ -64,6 +64,8 @@ class GgufFile {
   const GgufTensor* find(const std::string& name) const;
   // The encoded bytes of a tensor of this file: tensor.bytes of them.
   const std::uint8_t* data(const GgufTensor& tensor) const { return file_.data() + tensor.offset; }
+  // Gives the tensor's pages back to the system; they return from the file when they are read again.
+  void release(const GgufTensor& tensor) const { file_.release(tensor.offset, tensor.bytes); }
 
  private:
   std::filesystem::path path_;

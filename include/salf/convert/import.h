@@ -14,14 +14,14 @@ namespace salf::convert {
 // What was imported.
 struct ImportResult {
   std::string directory;
-  std::string architecture;         // "llama", "qwen2"
+  std::string architecture;         // model_type of transformers: "llama", "qwen2"
   std::int64_t blocks = 0;          // L
   std::int64_t hidden = 0;          // D
   std::int64_t vocabulary = 0;      // V
   std::int64_t context = 0;         // longest input in tokens
   std::int64_t parameters = 0;      // elements, each tensor once
   bool tied = false;                // the head is the embedding
-  std::int64_t tokens = 0;          // of the tokenizer
+  std::int64_t tokens = 0;          // of the tokenizer; 0: none that can be read
   std::int64_t source_bytes = 0;
   std::int64_t archive_bytes = 0;   // of model.pt
   double seconds = 0.0;
@@ -45,6 +45,24 @@ struct ImportResult {
     visit(Field{"warnings"}, self.warnings);
   }
 };
+
+// Reads a Hugging Face directory (import_hugging_face) or a GGUF file (import_gguf), whichever `source` is.
+// Throws Error(kIo) when it is not there, Error(kUsage) for a single file out of a Hugging Face directory.
+ImportResult import_model(const std::filesystem::path& source, const std::filesystem::path& directory,
+                          core::Progress& progress, bool overwrite = false);
+
+// Reads a directory as transformers' save_pretrained writes it: config.json of a Llama 2 or 3, SmolLM2, Mistral, Qwen2,
+// Qwen3, Gemma 2, Phi-3, OLMo 2 or GPT-2 decoder; weights in model.safetensors or shards with
+// model.safetensors.index.json, F32, F16 or BF16; tokenizer files. Writes a model directory
+// (model/model_directory.h): model.pt with float32 weights under transformers' names, salf.json, and config.json and the tokenizer's
+// files as they are. Logits are transformers' with float32 weights in eval mode: dropout is left out.
+// One tensor is decoded at a time into its place, and the pages of the source that it came from are given back: peak
+// memory is the result and that tensor. What is written when, and `overwrite`: as import_gguf.
+// Throws Error(kIo); Error(kBadModel) that names file and key for a setting that is not supported, file and tensor for
+// tensors that are missing, misshapen, of another type or not of the model, and for a tokenizer with more ids than
+// the vocabulary (one that cannot be read is a warning); Error(kUsage) as import_gguf.
+ImportResult import_hugging_face(const std::filesystem::path& source, const std::filesystem::path& directory,
+                                 core::Progress& progress, bool overwrite = false);
 
 // Reads a GGUF file of the Llama family (general.architecture llama: Llama 2 and 3, SmolLM, Mistral; or qwen2) with
 // its byte-level BPE tokenizer and writes a model directory (model/model_directory.h): model.pt with float32

@@ -42,6 +42,9 @@ class MappedFile {
 
   const std::uint8_t* data() const { return data_; }
   std::uint64_t size() const { return size_; }
+  // Gives the whole pages within these bytes back to the system; they return from the file when they are
+  // read again. REQUIRES: offset + bytes ≤ size()
+  void release(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
   const std::uint8_t* data_ = nullptr;

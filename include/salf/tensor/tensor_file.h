@@ -5,8 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,5 +32,37 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
 
 // Tensors in the header's order, on the CPU. Throws Error(kIo) when unreadable, Error(kBadInput) naming the file and the place when malformed.
 TensorFile read_tensor_file(const std::filesystem::path& path);
+
+// One tensor of a file that has not been read yet.
+struct TensorEntry {
+  std::string name;
+  c10::ScalarType type = c10::kFloat;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0;  // in bytes, within the file's data
+  std::uint64_t end = 0;
+
+  std::uint64_t bytes() const { return end - begin; }
+};
+
+// A mapped file whose header has been checked: for files too large to be read at once.
+class MappedTensorFile {
+ public:
+  // Throws as read_tensor_file does.
+  explicit MappedTensorFile(const std::filesystem::path& path);
+  ~MappedTensorFile();
+  MappedTensorFile(MappedTensorFile&&) noexcept;
+
+  const std::filesystem::path& path() const;
+  const std::vector<TensorEntry>& entries() const;  // in the header's order
+  const std::map<std::string, std::string>& metadata() const;
+  // entry.bytes() bytes at any alignment. REQUIRES: the entry is this file's
+  const std::uint8_t* data(const TensorEntry& entry) const;
+  // Gives the pages of the tensor back to the system; they return from the file when they are read again.
+  void release(const TensorEntry& entry) const;
+
+ private:
+  struct Contents;
+  std::unique_ptr<const Contents> contents_;
+};
 
 }  // namespace salf::tensor

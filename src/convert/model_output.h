@@ -1,0 +1,42 @@
+// How does a decoder that was found become a model directory, or nothing at all?
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "decoder.h"
+#include "module_builder.h"
+#include "salf/convert/import.h"
+#include "salf/core/progress.h"
+
+namespace salf::convert {
+
+struct TextFile {
+  std::string name;
+  std::string bytes;
+};
+
+// Everything that will be written but the weights, made and checked.
+struct PreparedImport {
+  Decoder decoder;
+  std::vector<TextFile> files;  // config.json and what there is of a tokenizer
+  std::string source;           // its file name
+  std::function<std::string()> source_hash;
+  // Sizes of the model, tokens, source_bytes and warnings are set.
+  ImportResult result;
+};
+
+// Sizes of the result that the configuration tells.
+void describe(const DecoderConfig& config, ImportResult& result);
+
+// Builds the program from the weights and writes the directory, salf.json last; files of an earlier
+// import that this one does not have are removed. Logs the warnings. What was written into a new
+// folder is removed on failure. Throws Error(kUsage) when the directory holds something else, or a
+// model and `overwrite` is false; Error(kIo).
+ImportResult write_model(const PreparedImport& import, const WeightSource& weights,
+                         const std::filesystem::path& directory, core::Progress& progress,
+                         bool overwrite);
+
+}  // namespace salf::convert
