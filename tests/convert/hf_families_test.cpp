@@ -143,7 +143,7 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
   const data::Dataset dataset = random_documents();
   core::Progress progress;
   const auto profile =
-      calibration::calibrate(cut, dataset, {8, 1.0}, {64, 0, kVocabulary, 1, 20}, progress);
+      calibration::calibrate(cut, dataset, {8, 1.0}, {64, 0, kVocabulary, 1, 20, std::nullopt}, progress);
   ASSERT_TRUE(profile.has_value());
 
   std::map<std::string, at::Tensor> before;
