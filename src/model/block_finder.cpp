@@ -119,7 +119,7 @@ std::vector<c10::IValue> evaluate(const GraphPointer& graph, const std::vector<j
                                   const jit::Module& module, const std::vector<c10::IValue>& arguments,
                                   c10::Device device) {
   const at::NoGradGuard no_grad;
-  return Program(slice(graph, {}, values), module, device, "find_blocks").run(arguments);
+  return Program(slice(graph, {}, values), module, device, "find_blocks", Operators::kOriginal).run(arguments);
 }
 
 // Tensors that may be the hidden state after the last block: its output, or members of it.

@@ -84,7 +84,7 @@ struct GraphCut::Parts {
   mutable std::map<std::int64_t, Program> prefixes, suffixes;
 
   Program program(const GraphPointer& graph, const std::string& name) const {
-    return Program(graph, model->module(), model->device(), name);
+    return Program(graph, model->module(), model->device(), name, Operators::kOwn);
   }
   std::vector<c10::IValue> arguments(const tensor::Batch& batch) const {
     return forward_arguments(signature, batch, model->device());

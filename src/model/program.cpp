@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "rewrites.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/tensor/device.h"
@@ -258,7 +259,7 @@ struct Program::Parts {
 };
 
 Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Device device,
-                 const std::string& name) {
+                 const std::string& name, Operators operators) {
   GraphPointer whole = graph->copy();
   inline_calls(*whole, [](const jit::Node&) { return true; });
   jit::RemoveTensorMutation(whole);
@@ -267,6 +268,7 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     move_constants(whole->block(), device);
     jit::EliminateDeadCode(whole);
   }
+  if (operators == Operators::kOwn) use_own_operators(*whole);
   parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name)});
 }
 

@@ -60,11 +60,14 @@ std::vector<torch::jit::Node*> needed_nodes(const GraphPointer& source,
 GraphPointer slice(const GraphPointer& source, const std::vector<torch::jit::Value*>& inputs,
                    const std::vector<torch::jit::Value*>& outputs);
 
+// As the model's author wrote it, or with salf's operators (rewrites.h).
+enum class Operators { kOriginal, kOwn };
+
 // A graph, fully inlined, with the module's live parameters. Runs under the caller's autograd mode.
 class Program {
  public:
   Program(const GraphPointer& graph, const torch::jit::Module& module, c10::Device device,
-          const std::string& name);
+          const std::string& name, Operators operators);
   ~Program();
   Program(Program&&) noexcept;
 

@@ -58,7 +58,7 @@ struct ScriptModel::State {
         device(on),
         signature(forward_signature(loaded)),
         parameters(unique_parameters(loaded)),
-        whole(copy_forward(loaded), loaded, on, "forward") {
+        whole(copy_forward(loaded), loaded, on, "forward", Operators::kOriginal) {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       loaded_requires_grad.push_back(parameters[i].tensor.requires_grad());
       by_name[parameters[i].name] = i;

@@ -2,13 +2,10 @@
 
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_log_softmax.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -19,6 +16,7 @@
 #include <vector>
 
 #include "salf/core/error.h"
+#include "salf/ops/operators.h"
 #include "salf/tensor/shapes.h"
 
 namespace salf::train {
@@ -27,8 +25,20 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+constexpr std::int64_t kTrainedHeadChunks = 4;
+
 std::int64_t chunk_rows(std::int64_t vocabulary, std::int64_t chunk_elements) {
   return std::max<std::int64_t>(1, chunk_elements / std::max<std::int64_t>(1, vocabulary));
+}
+
+// The gradient of the weight [V, D] is read and written once a chunk: larger chunks pay there.
+std::int64_t chunk_rows(const at::Tensor& weight, std::int64_t chunk_elements) {
+  return chunk_rows(weight.size(0), weight.requires_grad() ? kTrainedHeadChunks * chunk_elements : chunk_elements);
+}
+
+// An autograd function takes no undefined tensor, but it takes none at all.
+std::optional<at::Tensor> present(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
 }
 
 // The type in which autocast would multiply, or the weight's own.
@@ -53,7 +63,7 @@ struct Head {
   }
   // [N, D] → [N, V]
   at::Tensor logits(const at::Tensor& state) const {
-    return bias.defined() ? at::addmm(bias, state, weight.t()) : at::mm(state, weight.t());
+    return ops::linear(state, weight, present(bias));
   }
 };
 
@@ -78,21 +88,20 @@ Pass run_pass(const at::Tensor& state, const at::Tensor& labels, const Head& hea
   for (std::int64_t first = 0; first < state.size(0); first += rows) {
     const std::int64_t count = std::min(rows, state.size(0) - first);
     const at::Tensor chunk = state.narrow(0, first, count).to(head.weight.scalar_type());
-    const at::Tensor target = labels.narrow(0, first, count).unsqueeze(1);
-    at::Tensor scores = at::_log_softmax(head.logits(chunk).to(sums), 1, false);
-    pass.loss -= scores.gather(1, target).sum(at::kDouble);
-    // d loss / d logits = softmax − onehot
-    scores.exp_().scatter_add_(1, target, at::zeros_like(target, gradient).sub_(1.0));
+    at::Tensor scores = head.logits(chunk).to(sums);
+    pass.loss += ops::cross_entropy_(scores, labels.narrow(0, first, count), scale);
     const at::Tensor slope = scores.to(head.weight.scalar_type());
-    pass.state.narrow(0, first, count).copy_(at::mm(slope, head.weight).mul_(scale));
-    if (wanted.weight) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums), 1, scale);
-    if (wanted.bias) pass.bias.add_(scores.sum(0), scale);
+    pass.state.narrow(0, first, count).copy_(ops::linear(slope, head.weight.t(), std::nullopt));
+    if (wanted.weight) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums));
+    if (wanted.bias) pass.bias.add_(scores.sum(0));
   }
   return pass;
 }
 
-at::Tensor times(const at::Tensor& gradient, const at::Tensor& factor) {
-  return gradient.defined() ? gradient.mul(factor.to(gradient.scalar_type())) : gradient;
+// In place: each gradient is handed back once.
+at::Tensor times(at::Tensor gradient, const at::Tensor& factor) {
+  const bool one = factor.device().is_cpu() && factor.item<double>() == 1.0;
+  return one ? gradient : gradient.mul_(factor.to(gradient.scalar_type()));
 }
 
 // Gradients were made in forward; backward only multiplies them by what comes from above.
@@ -115,11 +124,6 @@ struct MadeGradients {
   }
 };
 
-// An autograd function takes no undefined tensor, but it takes none at all.
-std::optional<at::Tensor> present(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
-}
-
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
                             const at::Tensor& weight, const std::optional<at::Tensor>& bias_or_none,
@@ -130,7 +134,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
     const Wanted wanted{weight.requires_grad(), bias.defined() && bias.requires_grad()};
     const Pass pass = run_pass(state, labels, head, sum_type(weight), wanted, scale,
-                               chunk_rows(weight.size(0), chunk_elements));
+                               chunk_rows(weight, chunk_elements));
     MadeGradients::keep(context, pass);
     return pass.loss * scale;
   }
@@ -184,7 +188,7 @@ struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
                             const at::Tensor& labels, const model::GraphCut* cut, double scale,
                             std::int64_t chunk_elements) {
     const Pass pass =
-        general_pass(*cut, state, labels, scale, chunk_rows(weight.size(0), chunk_elements));
+        general_pass(*cut, state, labels, scale, chunk_rows(weight, chunk_elements));
     MadeGradients::keep(context, pass);
     return pass.loss * scale;
   }

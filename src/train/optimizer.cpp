@@ -1,7 +1,6 @@
 #include "salf/train/optimizer.h"
 
 #include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -22,7 +21,7 @@ AdamW::AdamW(std::vector<model::Parameter> parameters, AdamWOptions options) : o
   for (auto& parameter : parameters) slots_.push_back(Slot{std::move(parameter), {}, {}, {}});
 }
 
-void AdamW::step(double learning_rate) {
+void AdamW::step(double learning_rate, const at::Tensor& divisor) {
   std::vector<Slot*> decayed;
   std::vector<Slot*> plain;
   for (Slot& slot : slots_) {
@@ -35,12 +34,13 @@ void AdamW::step(double learning_rate) {
     }
     (tensor.dim() >= 2 ? decayed : plain).push_back(&slot);
   }
-  update(decayed, learning_rate, options_.weight_decay);
-  update(plain, learning_rate, 0.0);
+  update(decayed, learning_rate, options_.weight_decay, divisor);
+  update(plain, learning_rate, 0.0, divisor);
   ++steps_;
 }
 
-void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay) {
+void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
+                   const at::Tensor& divisor) {
   if (slots.empty()) return;
   std::vector<at::Tensor> weights, gradients, first, second, steps;
   for (const Slot* slot : slots) {
@@ -53,7 +53,8 @@ void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double
   at::_foreach_add_(steps, 1);
   at::_fused_adamw_(weights, gradients, first, second, /*max_exp_avg_sqs=*/{}, steps, learning_rate,
                     options_.beta1, options_.beta2, weight_decay, options_.epsilon,
-                    /*amsgrad=*/false, /*maximize=*/false);
+                    /*amsgrad=*/false, /*maximize=*/false,
+                    divisor.defined() ? std::optional<at::Tensor>(divisor) : std::nullopt);
 }
 
 void AdamW::clear_gradients() {
@@ -97,16 +98,15 @@ void AdamW::load_state(const std::vector<tensor::NamedTensor>& tensors, const st
   steps_ = steps;
 }
 
-at::Tensor clip_gradients(const std::vector<model::Parameter>& parameters, double limit) {
+GradientNorm gradient_norm(const std::vector<model::Parameter>& parameters, double limit) {
   std::vector<at::Tensor> gradients;
   for (const auto& parameter : parameters) {
     if (parameter.tensor.grad().defined()) gradients.push_back(parameter.tensor.grad());
   }
-  if (gradients.empty()) return at::zeros({});
+  if (gradients.empty()) return {at::zeros({}), at::Tensor()};
   const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2);
-  if (limit > 0.0)
-    at::_foreach_mul_(gradients, norm.add(1e-6).reciprocal().mul(limit).clamp_max(1.0));
-  return norm;
+  if (limit <= 0.0) return {norm, at::Tensor()};
+  return {norm, norm.add(1e-6).div(limit).clamp_min(1.0)};
 }
 
 }  // namespace salf::train

@@ -68,10 +68,11 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
   freeze_.check();
   const at::NoGradGuard quiet;
   PhaseClock clock(cut_.head_weight().device());
-  result.gradient_norm = clip_gradients(freeze_.trained(), setup_.clip).item<double>();
+  const GradientNorm gradient = gradient_norm(freeze_.trained(), setup_.clip);
+  result.gradient_norm = gradient.norm.item<double>();
   result.loss = loss.item<double>();
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
-  if (result.finite) optimizer_.step(learning_rate);
+  if (result.finite) optimizer_.step(learning_rate, gradient.divisor);
   optimizer_.clear_gradients();
   clock.lap(seconds.optimizer);
   return result;

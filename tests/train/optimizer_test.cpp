@@ -91,11 +91,15 @@ TEST(AdamW, RefusesStateOfAnotherShape) {
                Error);  // no second moment
 }
 
-TEST(Clipping, ScalesToTheLimitAndReturnsTheNormBefore) {
+TEST(Clipping, DividesToTheLimitAndTellsTheNormBefore) {
   const model::Parameter a = parameter("a", {0.0, 0.0}, true), b = parameter("b", {0.0}, false);
   set_gradient(a, {3.0, 0.0});
   set_gradient(b, {4.0});
-  EXPECT_FLOAT_EQ(clip_gradients({a, b}, 1.0).item<float>(), 5.0F);
+  const GradientNorm gradient = gradient_norm({a, b}, 1.0);
+  EXPECT_FLOAT_EQ(gradient.norm.item<float>(), 5.0F);
+  EXPECT_NEAR(gradient.divisor.item<double>(), 5.0, 1e-5);
+  AdamW adamw({a, b}, {});
+  adamw.step(0.0, gradient.divisor);
   EXPECT_NEAR(a.tensor.grad()[0][0].item<double>(), 0.6, 1e-6);
   EXPECT_NEAR(b.tensor.grad()[0].item<double>(), 0.8, 1e-6);
 }
@@ -103,11 +107,8 @@ TEST(Clipping, ScalesToTheLimitAndReturnsTheNormBefore) {
 TEST(Clipping, LeavesSmallGradientsAndNoLimitAlone) {
   const model::Parameter a = parameter("a", {0.0}, true);
   set_gradient(a, {0.25});
-  clip_gradients({a}, 1.0);
-  EXPECT_EQ(a.tensor.grad().item<double>(), 0.25);
-  set_gradient(a, {25.0});
-  clip_gradients({a}, 0.0);
-  EXPECT_EQ(a.tensor.grad().item<double>(), 25.0);
+  EXPECT_EQ(gradient_norm({a}, 1.0).divisor.item<double>(), 1.0);
+  EXPECT_FALSE(gradient_norm({a}, 0.0).divisor.defined());
 }
 
 }  // namespace

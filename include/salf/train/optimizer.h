@@ -26,9 +26,9 @@ class AdamW {
   // step, like the parameters in type and place.
   AdamW(std::vector<model::Parameter> parameters, AdamWOptions options);
 
-  // One update from the parameters' gradients; a parameter without a gradient is left alone. Writes
-  // the parameters. Autograd must not be recording.
-  void step(double learning_rate);
+  // One update from the parameters' gradients, divided by `divisor` ([] f32, undefined for 1) where they lie; a
+  // parameter without a gradient is left alone. Writes the parameters. Autograd must not be recording.
+  void step(double learning_rate, const at::Tensor& divisor = {});
   // Forgets the gradients.
   void clear_gradients();
 
@@ -47,15 +47,20 @@ class AdamW {
     model::Parameter parameter;
     at::Tensor first, second, step;  // undefined before the first update; step: [] f32
   };
-  void update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay);
+  void update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
+              const at::Tensor& divisor);
 
   AdamWOptions options_;
   std::vector<Slot> slots_;
   std::int64_t steps_ = 0;
 };
 
-// Scales all gradients by min(1, limit / norm), norm over all of them together; limit 0 leaves
-// them. Returns the norm before, [] f32 on the parameters' device, without waiting for the device.
-at::Tensor clip_gradients(const std::vector<model::Parameter>& parameters, double limit);
+// How long is the whole gradient, and by what must it be divided to be no longer than `limit`? Found without waiting
+// for the device; the optimizer divides where it reads the gradients anyway.
+struct GradientNorm {
+  at::Tensor norm;     // [] f32, over all parameters together
+  at::Tensor divisor;  // [] f32, max(1, (norm + 1e-6) / limit); undefined without gradients or with limit 0
+};
+GradientNorm gradient_norm(const std::vector<model::Parameter>& parameters, double limit);
 
 }  // namespace salf::train
