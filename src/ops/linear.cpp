@@ -1,6 +1,5 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <string_view>
@@ -46,7 +45,7 @@ struct Linear : torch::autograd::Function<Linear> {
     const at::Tensor dy = as_rows(outer[0]);
     variable_list gradients(3);
     if (context->needs_input_grad(0)) gradients[0] = product(dy, saved[1].t(), std::nullopt).view(saved[0].sizes());
-    if (context->needs_input_grad(1)) gradients[1] = at::mm(dy.t(), as_rows(saved[0]));
+    if (context->needs_input_grad(1)) gradients[1] = product(dy.t(), as_rows(saved[0]).t(), std::nullopt);
     const bool with_bias = context->saved_data["bias"].toBool();  // without one there is no third edge to ask for
     if (with_bias && context->needs_input_grad(2)) gradients[2] = dy.sum(0);
     return gradients;
@@ -56,9 +55,9 @@ struct Linear : torch::autograd::Function<Linear> {
 }  // namespace
 
 // Note [Matrix products]
-// For float32, ATen multiplies by MKL. On an AMD processor with AVX-512, oneDNN was 5 to 15 % faster for a
-// layer's products and 30 to 45 % for the head's, and MKL at least as fast for the gradient of a weight
-// (bench/gemm shows both on any machine).
+// For float32, ATen multiplies by MKL. On an AMD processor with AVX-512, oneDNN was 5 to 15 % faster for a layer's
+// products and 30 to 45 % for the head's; weights that are packed beforehand brought 2 % more for twice their memory
+// (`bench/operators --benchmark_filter=product` shows it on any machine).
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
   const bool served = is_plain(x) && is_plain(weight) && weight.dim() == 2 && x.numel() > 0 && one_dnn().has_value();
   return served ? Linear::apply(x, weight, bias) : at::linear(x, weight, bias);

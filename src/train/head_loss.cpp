@@ -31,11 +31,6 @@ std::int64_t chunk_rows(std::int64_t vocabulary, std::int64_t chunk_elements) {
   return std::max<std::int64_t>(1, chunk_elements / std::max<std::int64_t>(1, vocabulary));
 }
 
-// The gradient of the weight [V, D] is read and written once a chunk: larger chunks pay there.
-std::int64_t chunk_rows(const at::Tensor& weight, std::int64_t chunk_elements) {
-  return chunk_rows(weight.size(0), weight.requires_grad() ? kTrainedHeadChunks * chunk_elements : chunk_elements);
-}
-
 // An autograd function takes no undefined tensor, but it takes none at all.
 std::optional<at::Tensor> present(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
@@ -134,7 +129,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
     const Wanted wanted{weight.requires_grad(), bias.defined() && bias.requires_grad()};
     const Pass pass = run_pass(state, labels, head, sum_type(weight), wanted, scale,
-                               chunk_rows(weight, chunk_elements));
+                               head_chunk_rows(weight, chunk_elements));
     MadeGradients::keep(context, pass);
     return pass.loss * scale;
   }
@@ -188,7 +183,7 @@ struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
                             const at::Tensor& labels, const model::GraphCut* cut, double scale,
                             std::int64_t chunk_elements) {
     const Pass pass =
-        general_pass(*cut, state, labels, scale, chunk_rows(weight, chunk_elements));
+        general_pass(*cut, state, labels, scale, head_chunk_rows(weight, chunk_elements));
     MadeGradients::keep(context, pass);
     return pass.loss * scale;
   }
@@ -200,6 +195,11 @@ struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
 };
 
 }  // namespace
+
+// The gradient of the weight [V, D] is read and written once a chunk: larger chunks pay there.
+std::int64_t head_chunk_rows(const at::Tensor& weight, std::int64_t chunk_elements) {
+  return chunk_rows(weight.size(0), weight.requires_grad() ? kTrainedHeadChunks * chunk_elements : chunk_elements);
+}
 
 Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
   tensor::check_shape(state, {batch.rows(), batch.length(), tensor::kAny}, "state before the head");

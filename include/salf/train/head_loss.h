@@ -15,6 +15,9 @@ namespace salf::train {
 // four times as many where the head's weight is trained; always at least one position.
 inline constexpr std::int64_t kChunkElements = std::int64_t{1} << 23;
 
+// Positions of one chunk for a head [V, D] whose weight is trained or frozen.
+std::int64_t head_chunk_rows(const at::Tensor& weight, std::int64_t chunk_elements = kChunkElements);
+
 // A batch's supervised positions.
 struct Supervised {
   at::Tensor state;      // [N, D], rows of the state before the head; carries autograd
