@@ -7,7 +7,8 @@
 namespace salf::train {
 
 bool keeps_prefix(const TrainInputs& inputs) {
-  return !inputs.options.no_cache && inputs.plan.eof > 0 && inputs.plan.epochs > 1.0;
+  const bool used_again = inputs.plan.epochs > 1.0 || inputs.options.keep_cache;
+  return !inputs.options.no_cache && inputs.plan.eof > 0 && used_again;
 }
 
 std::int64_t affordable_steps(const TrainInputs& inputs) {
@@ -84,6 +85,16 @@ types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdo
   total.optimizer = a.optimizer + b.optimizer;
   total.evaluation = a.evaluation + b.evaluation;
   total.fixed = a.fixed + b.fixed;
+  return total;
+}
+
+types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b) {
+  types::CacheUse total = a;
+  total.bytes += b.bytes;
+  total.rows += b.rows;
+  total.complete = a.complete && b.complete;
+  total.rows_computed += b.rows_computed;
+  total.rows_read += b.rows_read;
   return total;
 }
 

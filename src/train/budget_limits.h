@@ -10,11 +10,11 @@
 
 namespace salf::train {
 
-// Steps that a budget in tokens, FLOPs or a share pays for: the batches are known beforehand, so
-// the end is known before the first step. plan.steps at most, and that for every other budget.
 // Whether training rows are used again, so that their prefix is worth keeping.
 bool keeps_prefix(const TrainInputs& inputs);
 
+// Steps that a budget in tokens, FLOPs or a share pays for: the batches are known beforehand, so
+// the end is known before the first step. plan.steps at most, and that for every other budget.
 std::int64_t affordable_steps(const TrainInputs& inputs);
 
 // The caller's identity, the plan's numbers and the options that change what is computed.
@@ -25,6 +25,8 @@ double budget_share(const TrainInputs& inputs, const Progression& state, double 
 
 // Phase by phase.
 types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b);
+// Of two splits with the same dtype.
+types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b);
 
 // Budget and predictions of the plan.
 PacerOptions pacer_options(const TrainInputs& inputs);

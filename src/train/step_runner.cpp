@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "salf/core/error.h"
 #include "salf/tensor/device.h"
 #include "salf/train/head_loss.h"
 
@@ -36,6 +37,9 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
       // At eof 0 the embedding is trained, so it is recorded as well.
       const at::AutoGradMode record(setup_.eof == 0);
       hidden = setup_.cache != nullptr ? setup_.cache->hidden(batch) : cut_.prefix(batch, setup_.eof);
+    }
+    if (setup_.eof > 0 && hidden.requires_grad()) {
+      throw Error(ErrorKind::kInternal, "the state at the cut has a history: the frozen part was recorded; please report this model");
     }
     clock.lap(seconds.prefix);
     const at::Tensor state = cut_.suffix(hidden, batch, setup_.eof);

@@ -19,6 +19,7 @@
 #include "salf/train/checkpoint.h"
 #include "salf/train/evaluate.h"
 #include "salf/train/freeze.h"
+#include "salf/train/frozen_weights.h"
 #include "salf/train/optimizer.h"
 #include "salf/train/pacer.h"
 #include "salf/train/prefix_cache.h"
@@ -36,8 +37,6 @@ using types::RunStatus;
 constexpr std::int64_t kOpen = std::int64_t{1} << 60;
 // What a disk surely writes a second; only used before the first checkpoint was timed.
 constexpr double kSlowDiskBytes = 1e8;
-// Of the disk's free space that the activation cache may take.
-constexpr double kCacheShare = 0.5;
 const char* const kGoingBack = "stopped, going back to the best weights";
 
 AdamWOptions adamw_options(const TrainOptions& options) {
@@ -46,20 +45,32 @@ AdamWOptions adamw_options(const TrainOptions& options) {
 
 // Nothing where the disk has no room: the run is slower then, not impossible.
 std::unique_ptr<PrefixCache> make_cache(const TrainInputs& inputs, const data::Batcher& batcher,
-                                        const std::vector<data::BatchPlan>& first) {
-  const std::uint64_t bytes = PrefixCache::bytes(batcher, inputs.cut.map().hidden);
-  std::error_code unknown;
-  const std::uint64_t free = std::filesystem::space(inputs.folder, unknown).available;
-  if (unknown || static_cast<double>(bytes) > kCacheShare * static_cast<double>(free)) {
-    core::log_warning("the frozen part is run in every epoch: keeping its output takes " + core::format_bytes(bytes) +
-                      ", the disk has " + core::format_bytes(free) + " left");
+                                        const std::vector<data::BatchPlan>& first, const char* split) {
+  CacheSetup setup{inputs.plan.eof, inputs.options.cache_dtype, inputs.folder, "", inputs.cache_key};
+  if (inputs.options.keep_cache) setup.name = std::string(split) + ".prefix-cache";
+  setup.key["autocast"] = c10::toString(inputs.autocast);
+  try {
+    return std::make_unique<PrefixCache>(inputs.cut, batcher, first, setup);
+  } catch (const Error& error) {
+    core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
     return nullptr;
   }
-  return std::make_unique<PrefixCache>(inputs.cut, inputs.plan.eof, batcher, first, inputs.folder);
+}
+
+// Nothing where no cache takes their place, or the disk has no room.
+std::optional<MappedWeights> map_frozen(const TrainInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
+  if (cache == nullptr) return std::nullopt;
+  try {
+    return MappedWeights(weights_below(freeze, inputs.cut, inputs.plan.eof), inputs.folder);
+  } catch (const Error& error) {
+    core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
+    return std::nullopt;
+  }
 }
 
 bool keeps_dev_prefix(const TrainInputs& inputs) {
-  return !inputs.options.no_cache && inputs.plan.eof > 0 && inputs.plan.evaluations > 1 && inputs.dev.rows() > 0;
+  const bool used_again = inputs.plan.evaluations > 1 || inputs.options.keep_cache;
+  return !inputs.options.no_cache && inputs.plan.eof > 0 && used_again && inputs.dev.rows() > 0;
 }
 
 class Run {
@@ -70,11 +81,13 @@ class Run {
         clock_(inputs.clock ? inputs.clock : core::process_seconds),
         freeze_(inputs.model, inputs.cut, inputs.plan.eof),
         optimizer_(freeze_.trained(), adamw_options(inputs.options)),
-        cache_(keeps_prefix(inputs) ? make_cache(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0)) : nullptr),
-        dev_cache_(keeps_dev_prefix(inputs) ? make_cache(inputs, inputs.dev, inputs.dev.in_order()) : nullptr),
+        cache_(keeps_prefix(inputs) ? make_cache(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0), "train")
+                                    : nullptr),
+        dev_cache_(keeps_dev_prefix(inputs) ? make_cache(inputs, inputs.dev, inputs.dev.in_order(), "dev") : nullptr),
+        frozen_(map_frozen(inputs, freeze_, cache_.get())),
         runner_(inputs.cut, freeze_, optimizer_,
                 {inputs.plan.eof, inputs.options.clip, inputs.autocast, cache_.get()}),
-        best_(freeze_.trained()) {
+        best_(freeze_.trained(), inputs.folder) {
     if (!inputs.plan.budget.deterministic() && !inputs.replay)
       pacer_.emplace(pacer_options(inputs));
     settle_schedule();
@@ -95,6 +108,7 @@ class Run {
  private:
   // One turn of the loop: evaluate, save, stop or step. kRunning: go on.
   RunStatus advance() {
+    release_frozen();
     if (evaluation_due()) {
       if (!evaluate_dev()) return RunStatus::kDiverged;
       if (patience_is_out()) return RunStatus::kStoppedEarly;
@@ -108,6 +122,14 @@ class Run {
       return state_.step >= inputs_.plan.steps ? RunStatus::kFinished : RunStatus::kBudgetReached;
     }
     return train_step() ? RunStatus::kRunning : RunStatus::kDiverged;
+  }
+
+  // Once: nothing but saving reads the weights below the cut from then on.
+  void release_frozen() {
+    const auto complete = [](const std::unique_ptr<PrefixCache>& cache) { return !cache || cache->complete(); };
+    if (!frozen_ || frozen_released_ || !complete(cache_) || !complete(dev_cache_)) return;
+    frozen_->release();
+    frozen_released_ = true;
   }
 
   void settle_schedule() {
@@ -254,10 +276,15 @@ class Run {
     line.learning_rate = inputs_.plan.learning_rate * rate_factor(schedule_, state_.step);
     std::vector<tensor::Batch> batches;
     double flops = 0.0;
+    double avoided = 0.0;
     for (std::int64_t i = 0; i < inputs_.plan.accumulate; ++i) {
       const bool again = stream_->epoch() > 0 && cache_ != nullptr;
       batches.push_back(stream_->next());
-      if (inputs_.batch_flops) flops += inputs_.batch_flops(batches.back(), again);
+      if (!inputs_.batch_flops) continue;
+      flops += inputs_.batch_flops(batches.back(), again);
+      if (cache_ && cache_->holds(batches.back())) {
+        avoided += inputs_.batch_flops(batches.back(), false) - inputs_.batch_flops(batches.back(), true);
+      }
     }
     const StepResult result = runner_.run(batches, line.learning_rate, seconds_);
     if (!result.finite) {
@@ -268,6 +295,7 @@ class Run {
     }
     count(result);
     state_.flops += flops;
+    state_.flops_avoided += avoided;
     line.seconds = watch.seconds();
     line.loss = result.loss;
     write_line(line);
@@ -383,7 +411,17 @@ class Run {
     record.flops = state_.flops;
     record.peak_resident_bytes = memory_use().peak_resident;
     record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
+    fill_frozen_part(record);
     return record;
+  }
+
+  void fill_frozen_part(types::RunRecord& record) const {
+    if (inputs_.plan.eof > 0) record.activation_bytes_below_cut = 0;
+    if (frozen_) record.frozen_bytes_mapped = frozen_->bytes();
+    for (const PrefixCache* cache : {cache_.get(), dev_cache_.get()}) {
+      if (cache != nullptr) record.cache = record.cache ? sum(*record.cache, cache->use()) : cache->use();
+    }
+    if (record.cache) record.cache->flops_avoided = state_.flops_avoided;
   }
 
   void fill_evaluations(types::RunRecord& record) const {
@@ -401,6 +439,8 @@ class Run {
   Freeze freeze_;
   AdamW optimizer_;
   std::unique_ptr<PrefixCache> cache_, dev_cache_;  // nullptr: the prefix runs each time
+  std::optional<MappedWeights> frozen_;             // those below the cut
+  bool frozen_released_ = false;
   StepRunner runner_;
   Snapshot best_;
   std::optional<Pacer> pacer_;

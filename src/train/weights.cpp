@@ -4,22 +4,37 @@
 
 #include <map>
 
+#include "mapped_space.h"
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 
 namespace salf::train {
 
 void Snapshot::take() {
   const at::NoGradGuard quiet;
-  copies_.resize(parameters_.size());
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const at::Tensor live = parameters_[i].tensor.detach();
-    // The memory of the copy before is used again.
-    if (copies_[i].defined()) {
-      copies_[i].copy_(live);
-    } else {
-      copies_[i] = live.clone();
-    }
+  if (copies_.empty()) {
+    copies_ = first_copies();
+    return;
   }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    copies_[i].copy_(parameters_[i].tensor.detach());
+  }
+}
+
+std::vector<at::Tensor> Snapshot::first_copies() const {
+  std::vector<at::Tensor> live, copies;
+  bool on_cpu = true;
+  for (const auto& parameter : parameters_) {
+    live.push_back(parameter.tensor.detach());
+    on_cpu = on_cpu && parameter.tensor.device().is_cpu();
+  }
+  try {
+    if (on_cpu) return mapped_copy(live, folder_).tensors;
+  } catch (const Error& error) {
+    core::log_info(std::string("the best weights are kept in memory: ") + error.what());
+  }
+  for (const at::Tensor& tensor : live) copies.push_back(tensor.clone());
+  return copies;
 }
 
 void Snapshot::restore() const {

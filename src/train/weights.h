@@ -4,7 +4,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "salf/model/script_model.h"
@@ -12,10 +14,13 @@
 
 namespace salf::train {
 
+// Of parameters on the CPU in a nameless file, so that it does not count as anonymous memory; in
+// memory where the disk has no room.
 class Snapshot {
  public:
-  // `parameters` must outlive this.
-  explicit Snapshot(const std::vector<model::Parameter>& parameters) : parameters_(parameters) {}
+  // `parameters` must outlive this. The file is made in `folder` by the first take().
+  Snapshot(const std::vector<model::Parameter>& parameters, std::filesystem::path folder)
+      : parameters_(parameters), folder_(std::move(folder)) {}
 
   void take();
   // Writes the parameters. REQUIRES: take() was called
@@ -24,7 +29,10 @@ class Snapshot {
   std::vector<tensor::NamedTensor> tensors(const std::string& prefix) const;
 
  private:
+  std::vector<at::Tensor> first_copies() const;
+
   const std::vector<model::Parameter>& parameters_;
+  std::filesystem::path folder_;
   std::vector<at::Tensor> copies_;
 };
 

@@ -166,11 +166,15 @@ class TrainRun {
 
   types::RunRecord opening_record(const types::FreezePlan& plan) const {
     types::RunRecord record;
-    record.provenance = provenance(session_, &dataset_, options_.data.data, options_.model.model);
+    record.provenance = record_provenance();
     record.options = recorded_options();
     record.seed = seed();
     record.plan = plan;
     return record;
+  }
+
+  types::Provenance record_provenance() const {
+    return provenance(session_, &dataset_, options_.data.data, options_.model.model);
   }
 
   // What a resumed run must find unchanged, and a replay repeats.
@@ -196,6 +200,11 @@ class TrainRun {
                        {"data", dataset_.hash},
                        {"tokenizer", session_.tokenizer->hash()},
                        {"options", recorded_options()}};
+    const types::Provenance made_by = record_provenance();
+    inputs.cache_key = {{"model", made_by.model_hash},
+                        {"tokenizer", made_by.tokenizer_hash},
+                        {"salf", made_by.salf_version},
+                        {"torch", made_by.torch_version}};
     inputs.resume = !options_.resume.empty();
     if (!options_.replay.empty()) inputs.replay = train::replay_of(origin_->record);
     inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
@@ -279,6 +288,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
     return problems;
   }
   problems = planning.problems();
+  if (train.keep_cache && train.no_cache) problems.emplace_back("--keep-cache and --no-cache exclude each other");
   if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
   if (output.empty()) problems.emplace_back("--output needs a folder");

@@ -24,6 +24,7 @@ struct Progression {
   std::int64_t tokens = 0;  // real tokens trained on
   std::int64_t supervised_tokens = 0;
   double flops = 0.0;                          // of the training batches
+  double flops_avoided = 0.0;                  // of the frozen part, which came from a cache
   double spent_seconds = 0.0;                  // of the budget, all processes of this run together
   std::optional<std::int64_t> cooldown_start;  // set once it is settled
   std::vector<types::DevEvaluation> evaluations;
@@ -41,6 +42,7 @@ struct Progression {
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"supervised_tokens"}.range(0, 1e15), self.supervised_tokens);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
+    visit(Field{"flops_avoided"}.range(0, 1e40), self.flops_avoided);
     visit(Field{"spent_seconds"}.range(0, 1e12), self.spent_seconds);
     visit(Field{"cooldown_start"}.range(0, 1e12), self.cooldown_start);
     visit(Field{"evaluations"}, self.evaluations);

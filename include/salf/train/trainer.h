@@ -36,6 +36,8 @@ struct TrainOptions {
   double checkpoint_seconds = 600.0;  // between checkpoints; 0: only when interrupted
   std::int64_t checkpoint_steps = 0;  // also every so many steps; 0: by seconds alone
   bool no_cache = false;              // run the frozen part in every epoch
+  bool keep_cache = false;            // leave the frozen part's output behind, for later runs
+  types::CacheType cache_dtype = types::CacheType::kFloat32;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -60,6 +62,11 @@ struct TrainOptions {
           self.checkpoint_steps);
     visit(Field{"no_cache", "run the frozen part in every epoch instead of keeping its output on disk"},
           self.no_cache);
+    visit(Field{"keep_cache", "leave the frozen part's output in the run directory, where a later run of the same model, "
+                              "rows, cut, batches and seed uses it"},
+          self.keep_cache);
+    visit(Field{"cache_dtype", "how the frozen part's output is kept: f32, or bf16 for half the disk space"},
+          self.cache_dtype);
   }
 };
 
@@ -89,6 +96,9 @@ struct TrainInputs {
   // What may not change when the run is resumed (hashes of model and data, options of the caller);
   // the plan and the trainer's own options are added here.
   core::Json identity = core::Json::object();
+  // What the frozen part's output depends on besides rows and cut (hashes of model and tokenizer, versions); needed for
+  // options.keep_cache.
+  core::Json cache_key = core::Json::object();
   bool resume = false;  // go on from the folder's latest checkpoint
   std::optional<Replay> replay{};
   // Seconds of the budget that this process has spent so far, analysis and loading included;
@@ -119,8 +129,10 @@ struct TrainInputs {
 // next step's batches would exceed the amount; seconds end by the clock (pacer.h), whatever
 // plan.steps says, which then only spaces the evaluations and the warm-up.
 //
-// Where a row is used more than once (further epochs, further evaluations), the frozen part's output is kept in a
-// PrefixCache in the folder, if its disk has the room.
+// Where a row is used more than once (further epochs, further evaluations, later runs by options.keep_cache), the
+// frozen part's output is kept in a PrefixCache in the folder, if its disk has the room; by keep_cache as
+// train.prefix-cache and dev.prefix-cache. The weights below the cut then lie in a nameless file there, also after this
+// returns, and leave memory once the cache holds every row.
 //
 // Throws Error(kUsage) for a resume that does not fit, Error(kIo), Error(kInternal).
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress);

@@ -60,6 +60,36 @@ struct DevEvaluation {
   }
 };
 
+// How a state at the cut is kept.
+enum class CacheType { kFloat32, kBFloat16 };
+inline std::vector<core::EnumName<CacheType>> enum_names(CacheType) {
+  return {{CacheType::kFloat32, "f32"}, {CacheType::kBFloat16, "bf16"}};
+}
+
+// What keeping the frozen part's output did, training and dev rows together. A run that was resumed
+// tells of its last process, but for flops_avoided.
+struct CacheUse {
+  CacheType dtype = CacheType::kFloat32;
+  std::int64_t bytes = 0;          // of all rows' states, on disk
+  std::int64_t rows = 0;           // documents or packed blocks
+  bool complete = false;           // whether the states of all rows were there in the end
+  std::int64_t rows_computed = 0;  // states that the frozen part was run for
+  std::int64_t rows_read = 0;      // states that came from the file instead
+  double flops_avoided = 0.0;      // of training steps: forward passes of the frozen part not run
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"dtype"}, self.dtype);
+    visit(Field{"bytes"}.range(0, 1e18), self.bytes);
+    visit(Field{"rows"}.range(0, 1e15), self.rows);
+    visit(Field{"complete"}, self.complete);
+    visit(Field{"rows_computed"}.range(0, 1e15), self.rows_computed);
+    visit(Field{"rows_read"}.range(0, 1e15), self.rows_read);
+    visit(Field{"flops_avoided"}.range(0, 1e40), self.flops_avoided);
+  }
+};
+
 struct RunRecord {
   static constexpr const char* kSchema = "salf.run/1";
 
@@ -87,9 +117,16 @@ struct RunRecord {
   CostBreakdown predicted_seconds;
   CostBreakdown measured_seconds;
   double predicted_flops = 0.0;
-  double flops = 0.0;                     // counted by the same formulas, for the steps done
+  // Counted by the same formulas for the steps done, with the frozen part run once per row.
+  double flops = 0.0;
   std::int64_t peak_resident_bytes = 0;   // ru_maxrss: libraries and mapped files included
   std::int64_t peak_anonymous_bytes = 0;  // the largest RssAnon that was seen
+  std::optional<CacheUse> cache;          // nothing where the frozen part ran each time
+  // Frozen weights that lay in a mapped file instead of anonymous memory.
+  std::int64_t frozen_bytes_mapped = 0;
+  // Kept for the backward pass by the frozen part; nothing where nothing is frozen. Each step
+  // checks that the state at the cut has no history.
+  std::optional<std::int64_t> activation_bytes_below_cut;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -116,6 +153,9 @@ struct RunRecord {
     visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"peak_resident_bytes"}.range(0, 1e18), self.peak_resident_bytes);
     visit(Field{"peak_anonymous_bytes"}.range(0, 1e18), self.peak_anonymous_bytes);
+    visit(Field{"cache"}, self.cache);
+    visit(Field{"frozen_bytes_mapped"}.range(0, 1e18), self.frozen_bytes_mapped);
+    visit(Field{"activation_bytes_below_cut"}.range(0, 1e18), self.activation_bytes_below_cut);
   }
 };
 

@@ -1,0 +1,51 @@
+#include "salf/train/frozen_weights.h"
+
+#include <malloc.h>
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "mapped_space.h"
+
+namespace salf::train {
+namespace {
+
+bool is_movable(const at::Tensor& tensor) {
+  return tensor.device().is_cpu() && tensor.is_contiguous() && tensor.storage_offset() == 0 &&
+         tensor.storage().nbytes() == tensor.nbytes() && tensor.storage().use_count() == 1;
+}
+
+}  // namespace
+
+std::vector<model::Parameter> weights_below(const Freeze& freeze, const model::GraphCut& cut, std::int64_t eof) {
+  std::set<std::string> names;
+  for (std::int64_t block = 0; block < eof; ++block) {
+    for (auto& name : cut.block_parameters(block)) names.insert(std::move(name));
+  }
+  if (!cut.map().tied) names.insert(cut.map().embedding_parameter);
+  std::vector<model::Parameter> below;
+  for (const auto& parameter : freeze.frozen()) {
+    if (names.count(parameter.name) > 0) below.push_back(parameter);
+  }
+  return below;
+}
+
+MappedWeights::MappedWeights(const std::vector<model::Parameter>& parameters, const std::filesystem::path& folder) {
+  std::vector<at::Tensor> moved;
+  for (const auto& parameter : parameters) {
+    if (is_movable(parameter.tensor)) moved.push_back(parameter.tensor);
+  }
+  MappedTensors copy = mapped_copy(moved, folder);
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    moved[i].set_data(copy.tensors[i]);
+    bytes_ += static_cast<std::int64_t>(moved[i].nbytes());
+  }
+  space_ = std::move(copy.space);
+  // What the heap still holds of the tensors' old memory goes back to the system.
+  ::malloc_trim(0);
+}
+
+void MappedWeights::release() const { space_->release(); }
+
+}  // namespace salf::train

@@ -1,0 +1,118 @@
+#include "mapped_space.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+
+namespace salf::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The model, the checkpoints and other programs want to be written too.
+constexpr double kShareOfDisk = 0.5;
+constexpr std::uint64_t kAlignment = 64;  // of a tensor, as LibTorch's own
+
+[[noreturn]] void fail(const fs::path& path, std::uint64_t bytes, int reason) {
+  throw Error(ErrorKind::kIo, core::printable(path.string(), 4096) + ": no room for " + core::format_bytes(bytes) +
+                                  ": " + std::generic_category().message(reason));
+}
+
+void check_room(const fs::path& folder, std::uint64_t bytes) {
+  const std::uint64_t free = core::free_disk_bytes(folder);
+  if (static_cast<double>(bytes) <= kShareOfDisk * static_cast<double>(free)) return;
+  throw Error(ErrorKind::kIo, core::printable(folder.string(), 4096) + ": no room for " + core::format_bytes(bytes) +
+                                  ": the disk has " + core::format_bytes(free) + " left, of which half may be taken");
+}
+
+std::uint64_t aligned(std::uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+// Null, with errno, when it cannot be mapped; closes the file.
+std::unique_ptr<MappedSpace> MappedSpace::map(int file, std::uint64_t bytes) {
+  void* const start = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  const int reason = errno;
+  ::close(file);
+  errno = reason;
+  if (start == MAP_FAILED) return nullptr;
+  return std::unique_ptr<MappedSpace>(new MappedSpace(static_cast<std::uint8_t*>(start), bytes));
+}
+
+std::unique_ptr<MappedSpace> MappedSpace::nameless(const fs::path& folder, std::uint64_t bytes) {
+  const std::uint64_t size = std::max<std::uint64_t>(bytes, 1);
+  check_room(folder, size);
+  std::string name = (folder / ".salf-XXXXXX").string();
+  const int file = ::mkostemp(name.data(), O_CLOEXEC);
+  if (file < 0) fail(folder, size, errno);
+  ::unlink(name.c_str());
+  if (const int full = ::posix_fallocate(file, 0, static_cast<off_t>(size)); full != 0) {
+    ::close(file);
+    fail(folder, size, full);
+  }
+  std::unique_ptr<MappedSpace> space = map(file, size);
+  if (!space) fail(folder, size, errno);
+  return space;
+}
+
+std::unique_ptr<MappedSpace> MappedSpace::created(const fs::path& path, std::uint64_t bytes) {
+  std::error_code none_there;
+  fs::remove(path, none_there);
+  check_room(path.parent_path(), bytes);
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) fail(path, bytes, errno);
+  int reason = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  if (reason == 0) {
+    if (auto space = map(file, bytes)) return space;
+    reason = errno;
+  } else {
+    ::close(file);
+  }
+  ::unlink(path.c_str());
+  fail(path, bytes, reason);
+}
+
+std::unique_ptr<MappedSpace> MappedSpace::opened(const fs::path& path, std::uint64_t bytes) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file < 0) return nullptr;
+  struct stat status {};
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == bytes) {
+    return map(file, bytes);
+  }
+  ::close(file);
+  return nullptr;
+}
+
+MappedSpace::~MappedSpace() { ::munmap(data_, size_); }
+
+void MappedSpace::release() const { ::madvise(data_, size_, MADV_DONTNEED); }
+
+MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path& folder) {
+  const at::NoGradGuard quiet;
+  std::uint64_t bytes = 0;
+  for (const at::Tensor& tensor : tensors) bytes += aligned(tensor.nbytes());
+  MappedTensors copy{MappedSpace::nameless(folder, bytes), {}};
+  std::uint8_t* place = copy.space->data();
+  for (const at::Tensor& tensor : tensors) {
+    const auto keep = [space = copy.space](void*) {};
+    copy.tensors.push_back(at::from_blob(place, tensor.sizes(), keep, at::TensorOptions(tensor.scalar_type())));
+    copy.tensors.back().copy_(tensor.detach());
+    place += aligned(tensor.nbytes());
+  }
+  return copy;
+}
+
+}  // namespace salf::train
