@@ -146,6 +146,7 @@ TEST(ChatTemplate, LossIsOnTheAnswersAndTheTokensThatEndThem) {
   EXPECT_EQ(loss_of("llama3"), "two three<|eot_id|>//five<|eot_id|>");
   EXPECT_EQ(loss_of("mistral-v0.1"), "two three</s>//five</s>//");
   EXPECT_EQ(loss_of("gemma"), "two three<end_of_turn>//five<end_of_turn>//");
+  EXPECT_EQ(loss_of("qwen3"), "two three<|im_end|>//<think>\n\n</think>\n\nfive<|im_end|>//");
   EXPECT_EQ(loss_of("phi3"), "two three<|end|>//five<|end|>//");
   EXPECT_EQ(loss_of("vicuna"), " two three</s>// five</s>");
 }
