@@ -13,6 +13,12 @@ ChatFormat chatml(std::optional<std::string> default_system) {
   return format;
 }
 
+ChatFormat qwen3() {
+  ChatFormat format = chatml(std::nullopt);
+  format.thinking = true;
+  return format;
+}
+
 ChatFormat llama2() {
   ChatFormat format;
   format.system = SystemPlace::kFirstUser;
@@ -38,7 +44,8 @@ ChatFormat llama3() {
   return format;
 }
 
-// The date is the template's own default.
+// The date is the one that the template names itself: with today's (Llama 3.2 takes it where the
+// program has a clock) the same rows would be other tokens tomorrow.
 ChatFormat llama31() {
   ChatFormat format = llama3();
   format.system = SystemPlace::kFirstTurn;
@@ -142,6 +149,7 @@ const std::vector<NamedFormat>& built_in_chat_formats() {
       {"smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face")},
       {"qwen2", chatml("You are a helpful assistant.")},
       {"qwen2.5", chatml("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.")},
+      {"qwen3", qwen3()},
       {"llama2", llama2()},
       {"llama3", llama3()},
       {"llama3.1", llama31()},
@@ -165,9 +173,17 @@ const std::vector<KnownTemplate>& known_templates() {
       {"cd4839ed5e698ebb47546d9cbb0f070f9c04fd57f962e0baa474f1cea8f2d5bd", "qwen2.5"},
       // As Qwen2.5-Instruct has it, with the part about tools.
       {"485b967c12aa015ec3684ddb7cc440b962dbb57f511c5273f3e241e9097a3f69", "qwen2.5"},
+      {"547a5f367c000dd6df248b5f133352672d54648748c3d6c3d6e5a0ec41ee2821", "qwen3"},
+      // As Qwen3 has it since its release, and since contents may be null.
+      {"32c1405bf7a97008bc62067723911771ff2c6d5c96053eafeda4b5b66837fe59", "qwen3"},
+      {"a67563a6f9e1e6938d3ca6835a26f5c942936f1259100fad4a059a63650bbc6c", "qwen3"},
       {"1725e1b4f09a1aacc6777f763333a63063c6d2d286e6dfc46327e5dd1fa99fbb", "llama2"},
       {"82108752134cc7221e38e94a94c9227ea331f5f5d121fc1766c2987aaa037615", "llama3"},
       {"bee34dde166927c31251b0c2ecf6571b791f3e34eb2f7e0f5d11cc780b79f5fb", "llama3.1"},
+      // As Llama 3.1-Instruct and 3.3-Instruct have it, and Llama 3.2-Instruct, with the part about
+      // tools.
+      {"033849d99e94b87edbafbfc68131bf432c840438b66ffb077455fa1766950450", "llama3.1"},
+      {"f4cc4e903e786bd8519a6e06ba7cb8ac623945d0a6255ffb51dd1ff0913886e8", "llama3.1"},
       {"daf3ba9af62c2a2854c188be0a933e9e404222712ceec5936369e492f21322de", "mistral-v0.1"},
       {"153dbe1a771da7474ccba7287bb8d2f5f47cd1eea0cc96b05dfc948ba823d98e", "mistral-v0.2"},
       {"9a55782d1778ff1a393c80a3011bf73c11857e4c56fbf3273efffb36546b85b6", "mistral-v0.3"},

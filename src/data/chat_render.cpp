@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -38,6 +39,43 @@ std::string_view stripped(std::string_view text) {
   return text;
 }
 
+std::string_view without_newlines(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
+  return text.substr(0, text.find_last_not_of('\n') + 1);
+}
+
+struct Answer {
+  std::string thoughts;
+  std::string text;
+};
+
+// "<think>…</think>…" taken apart as Qwen3's template does; without "</think>" all of it is text.
+Answer split_thoughts(const std::string& content) {
+  static constexpr std::string_view kBegin = "<think>", kEnd = "</think>";
+  const std::size_t end = content.find(kEnd);
+  if (end == std::string::npos) return {"", content};
+  std::string_view thoughts = std::string_view(content).substr(0, end);
+  const std::size_t begin = thoughts.rfind(kBegin);
+  if (begin != std::string_view::npos) thoughts.remove_prefix(begin + kBegin.size());
+  std::string_view text = std::string_view(content).substr(content.rfind(kEnd) + kEnd.size());
+  text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
+  return {std::string(without_newlines(thoughts)), std::string(text)};
+}
+
+bool is_tool_response(const std::string& content) {
+  static constexpr std::string_view kBegin = "<tool_response>", kEnd = "</tool_response>";
+  return content.size() >= kEnd.size() && content.compare(0, kBegin.size(), kBegin) == 0 &&
+         content.compare(content.size() - kEnd.size(), kEnd.size(), kEnd) == 0;
+}
+
+// The last message that asks something; the last of all if there is none.
+std::size_t last_question(const std::vector<ChatMessage>& messages) {
+  for (std::size_t i = messages.size(); i-- > 0;) {
+    if (messages[i].role == ChatRole::kUser && !is_tool_response(messages[i].content)) return i;
+  }
+  return messages.size() - 1;
+}
+
 const char* role_name(ChatRole role) {
   if (role == ChatRole::kSystem) return "system";
   return role == ChatRole::kUser ? "user" : "assistant";
@@ -58,8 +96,10 @@ class ChatWriter {
     } else if (format_.default_system) {
       begin_with_system(*format_.default_system);
     }
+    const std::size_t question = last_question(messages);
     for (std::size_t i = first; i < messages.size(); ++i) {
       last_ = i + 1 == messages.size();
+      answers_last_question_ = i > question;
       check_order(messages[i], i, (i - first) % 2 == 0);
       write_turn(messages[i]);
     }
@@ -115,11 +155,18 @@ class ChatWriter {
     add(format_.assistant_before);
     const std::size_t begin = result_.text.size();
     add(format_.answer_lead);
-    result_.text += format_.trim_answer ? stripped(content) : std::string_view(content);
+    const std::string text = format_.thinking ? with_thoughts(split_thoughts(content)) : content;
+    result_.text += format_.trim_answer ? stripped(text) : std::string_view(text);
     const std::string after = with_tokens(format_.assistant_after);
     const std::size_t kept = after.find_last_not_of(" \t\r\n") + 1;
     result_.answers.push_back({begin, result_.text.size() + (kept > 0 ? kept : after.size())});
     result_.text += after;
+  }
+
+  std::string with_thoughts(const Answer& answer) const {
+    if (!answers_last_question_ || (!last_ && answer.thoughts.empty())) return answer.text;
+    const std::size_t begin = std::min(answer.text.find_first_not_of('\n'), answer.text.size());
+    return "<think>\n" + answer.thoughts + "\n</think>\n\n" + answer.text.substr(begin);
   }
 
   void add(const std::string& text) { result_.text += with_tokens(text); }
@@ -149,6 +196,7 @@ class ChatWriter {
   ChatText result_;
   std::string system_;  // waits for its user turn
   bool last_ = false;
+  bool answers_last_question_ = false;
 };
 
 }  // namespace

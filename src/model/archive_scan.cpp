@@ -17,6 +17,7 @@
 #include "salf/core/text.h"
 #include "salf/model/pickle_scan.h"
 #include "salf/tensor/device.h"
+#include "source_scan.h"
 
 namespace salf::model {
 
@@ -45,7 +46,8 @@ class ArchiveScan {
       : name_(core::printable(archive.string())),
         trusted_(trusted),
         file_bytes_(std::filesystem::file_size(archive)),
-        reader_(archive.string()) {}
+        reader_(archive.string()),
+        sources_(name_) {}
 
   void run() {
     for (const std::string& record : reader_.getAllRecords()) {
@@ -56,6 +58,7 @@ class ArchiveScan {
       // Records are found whatever their case, so they are judged that way.
       scan(record, lower(record));
     }
+    sources_.check_definitions();
     if (has_code_) return;
     fail("holds no TorchScript code; a state_dict or a pickled model does not work, save the model with "
          "torch.jit.trace(…).save(…)");
@@ -78,6 +81,7 @@ class ArchiveScan {
     if (source.find("torch.classes") != std::string::npos) {
       fail("not loaded: its code uses classes of native code (torch.classes)" + std::string(kTrust));
     }
+    sources_.add(record, source);
   }
 
   void scan_objects(const std::string& record, const std::string& kind) {
@@ -100,6 +104,7 @@ class ArchiveScan {
   bool trusted_;
   std::uint64_t file_bytes_;
   caffe2::serialize::PyTorchStreamReader reader_;
+  SourceScan sources_;
   bool has_code_ = false;
 };
 

@@ -16,6 +16,7 @@ constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 constexpr const char* kChatTemplate = "chat_template.jinja";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kCard = "salf.json";
+constexpr std::int64_t kLongestContext = 1'000'000'000;
 
 fs::path if_exists(const fs::path& path) { return fs::is_regular_file(path) ? path : fs::path(); }
 
@@ -36,13 +37,23 @@ std::int64_t context_of_config(const fs::path& config) {
   for (const char* key : {"max_position_embeddings", "n_positions"}) {
     const auto found = json.find(key);
     if (found == json.end()) continue;
-    if (!found->is_number_integer() || found->get<std::int64_t>() < 1) {
-      throw Error(ErrorKind::kBadModel, config.string() + ": " + key + ": expected a whole number above 0, got " +
-                                            found->dump());
+    const auto context = found->is_number_integer() ? found->get<std::int64_t>() : 0;
+    if (context < 1 || context > kLongestContext) {
+      throw Error(ErrorKind::kBadModel, config.string() + ": " + key + ": expected a whole number from 1 to " +
+                                            std::to_string(kLongestContext) + ", got " + found->dump());
     }
-    return found->get<std::int64_t>();
+    return context;
   }
   return 0;
+}
+
+ModelCard read_card(const fs::path& path) {
+  auto card = core::read_document<ModelCard>(path);
+  if (card.context < 0 || card.context > kLongestContext) {
+    throw Error(ErrorKind::kBadInput, path.string() + ": context: expected a whole number from 0 to " +
+                                          std::to_string(kLongestContext) + ", got " + std::to_string(card.context));
+  }
+  return card;
 }
 
 void copy_if_there(const fs::path& from, const fs::path& to) {
@@ -69,7 +80,7 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
   }
   files.config = if_exists(folder / kConfig);
   if (const fs::path card = if_exists(folder / kCard); !card.empty()) {
-    files.card = core::read_document<ModelCard>(card);
+    files.card = read_card(card);
   }
   if (files.card.context == 0 && !files.config.empty()) files.card.context = context_of_config(files.config);
   return files;

@@ -262,6 +262,33 @@ TEST(HfImport, CopiesTheTokenizerAndChecksItsSize) {
   EXPECT_FALSE(std::filesystem::exists(source.output() / "chat_template.jinja"));
 }
 
+TEST(HfImport, TakesASentencePieceModel) {
+  HfDirectory source("mistral");
+  const std::filesystem::path golden = std::filesystem::path(SALF_TEST_DATA) / "tokenizer/characters/unigram/tokenizer.model";
+  std::filesystem::copy(golden, source.path() / "tokenizer.model");
+  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.model: expected at most the 32 ids of the model's vocabulary, got "));
+  source.config([](Json& json) { json["vocab_size"] = 200; });
+  source.tensors([](Tensors& tensors) {
+    for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) named(tensors, name) = at::rand({200, named(tensors, name).size(1)});
+  });
+  const ImportResult result = import_directory_quietly(source.path(), source.output());
+  EXPECT_GT(result.tokens, 32);
+  EXPECT_EQ(core::read_file(source.output() / "tokenizer.model"), core::read_file(golden));
+  EXPECT_EQ(model::find_model(source.output(), "").tokenizer, source.output() / "tokenizer.model");
+}
+
+TEST(HfImport, RefusesJsonThatIsTruncatedAtAnyByte) {
+  for (const char* const name : {"config.json", "model.safetensors.index.json"}) {
+    const HfDirectory source("llama");
+    const std::string whole = core::read_file(source.path() / name);
+    const std::size_t end = whole.rfind('}');
+    for (std::size_t size = 0; size <= end; ++size) {
+      support::write_bytes(source.path() / name, whole.substr(0, size));
+      ASSERT_THAT(refusal(source), AllOf(HasSubstr(name), HasSubstr("not valid JSON"))) << size;
+    }
+  }
+}
+
 TEST(HfImport, RecordsWhereTheModelCameFrom) {
   const HfDirectory source("llama");
   core::Progress progress;

@@ -146,6 +146,7 @@ TEST(ChatTemplate, LossIsOnTheAnswersAndTheTokensThatEndThem) {
   EXPECT_EQ(loss_of("llama3"), "two three<|eot_id|>//five<|eot_id|>");
   EXPECT_EQ(loss_of("mistral-v0.1"), "two three</s>//five</s>//");
   EXPECT_EQ(loss_of("gemma"), "two three<end_of_turn>//five<end_of_turn>//");
+  EXPECT_EQ(loss_of("qwen3"), "two three<|im_end|>//<think>\n\n</think>\n\nfive<|im_end|>//");
   EXPECT_EQ(loss_of("phi3"), "two three<|end|>//five<|end|>//");
   EXPECT_EQ(loss_of("vicuna"), " two three</s>// five</s>");
 }
@@ -232,6 +233,28 @@ TEST_F(ModelTemplateTest, AFormatMayComeFromAFile) {
   EXPECT_THROW(choose_chat_format((folder_ / "bad.json").string(), {}), Error);
   write("endless.json", R"({"user_before": "U: "})");
   EXPECT_THROW(choose_chat_format((folder_ / "endless.json").string(), {}), Error);
+}
+
+TEST_F(ModelTemplateTest, TruncatedJsonIsRefusedAtEveryByte) {
+  const std::string config = R"({"bos_token": "<s>", "chat_template": "{{ messages }}"})";
+  const std::string format = R"({"user_before": "U: ", "assistant_after": "{eos}", "system": "turn"})";
+  const auto refused = [&](const auto& action, const std::string& name, std::size_t size) {
+    try {
+      action();
+      ADD_FAILURE() << name << " was read with " << size << " bytes";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kBadInput);
+      EXPECT_THAT(error.what(), HasSubstr(name)) << size;
+    }
+  };
+  for (std::size_t size = 0; size < config.size(); ++size) {
+    write("tokenizer_config.json", config.substr(0, size));
+    refused([&] { read(); }, "tokenizer_config.json", size);
+  }
+  for (std::size_t size = 0; size < format.size(); ++size) {
+    write("mine.json", format.substr(0, size));
+    refused([&] { choose_chat_format((folder_ / "mine.json").string(), {}); }, "mine.json", size);
+  }
 }
 
 }  // namespace

@@ -46,6 +46,15 @@ TEST_F(BadInput, MissingFiles) {
   expect_refused(salf({"eval", "model", "--data", "rows.jsonl"}), kBadModel, "--tokenizer");
 }
 
+TEST_F(BadInput, AGroupOfCommandsIsExplained) {
+  for (const Words& words : {Words{"data"}, Words{"data", "--help"}}) {
+    const ProgramResult result = salf(words);
+    EXPECT_EQ(result.code, words.size() == 1 ? kUsage : 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("data preview"));
+  }
+  expect_refused(salf({"data", "review"}), kUsage, "unknown command 'data review' (salf data --help lists them)");
+}
+
 TEST_F(BadInput, RowsThatCannotBeRead) {
   expect_refused(train_on(""), kBadInput, "data.jsonl");
   expect_refused(train_on(kGood + R"({"prompt": "a", "comple)"), kBadInput, "data.jsonl:2");

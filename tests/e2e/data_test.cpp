@@ -82,6 +82,20 @@ TEST_F(DataFiles, ConversationsTakeTheModelsTemplate) {
   succeeds({"train", "model", "--data", "chats.jsonl", "--chat-template", "chatml", "--budget", "2steps", "-o", "run"});
 }
 
+TEST_F(DataFiles, ASentencePieceModelGoesWithTheRun) {
+  std::filesystem::remove(folder_ / "model" / "tokenizer.json");
+  std::filesystem::copy_file(std::string(SALF_TEST_DATA) + "/tokenizer/characters/bpe/tokenizer.model",
+                             folder_ / "model" / "tokenizer.model");
+  succeeds({"train", "model", "--data", "rows.jsonl", "--eof", "2", "--budget", "4steps", "-o", "run"});
+  EXPECT_EQ(text("run/tokenizer.model"), text("model/tokenizer.model"));
+  EXPECT_FALSE(exists("run/tokenizer.json"));
+  const std::string expected = losses(salf({"eval", "run", "--data", "rows.jsonl", "--json"}));
+  // The same file under another name.
+  std::filesystem::rename(folder_ / "run" / "tokenizer.model", folder_ / "pieces.bin");
+  EXPECT_THAT(salf({"eval", "run", "--data", "rows.jsonl"}).err, HasSubstr("--tokenizer"));
+  EXPECT_EQ(losses(salf({"eval", "run", "--data", "rows.jsonl", "--tokenizer", "pieces.bin", "--json"})), expected);
+}
+
 TEST_F(DataFiles, PreviewMarksWhatCarriesLoss) {
   write_chats();
   const ProgramResult shown =

@@ -2,5 +2,6 @@
 #include "salf/tensor/tensor_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return salf::testing::fuzz(data, size, [](const std::filesystem::path& path) { salf::tensor::read_tensor_file(path); });
+  return salf::testing::fuzz(
+      data, size, [](const std::filesystem::path& path) { salf::tensor::read_tensor_file(path); });
 }

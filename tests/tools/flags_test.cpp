@@ -179,5 +179,15 @@ TEST(Flags, HelpShowsDefaultsRangesAndChoices) {
   EXPECT_THAT(help, HasSubstr("salf do m"));
 }
 
+TEST(Flags, ATruncatedConfigIsRefusedAtEveryByte) {
+  const testing::TemporaryFolder folder;
+  const std::string whole = R"({"batch_tokens": 7, "mode": "slow", "layers": [1, 2], "limit": null})";
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::string path = config(folder, whole.substr(0, size));
+    Options options;
+    expect_error(ErrorKind::kBadInput, "config.json: not valid JSON", [&] { load_options(kText, {"m", "--config", path}, options); });
+  }
+}
+
 }  // namespace
 }  // namespace salf::tools

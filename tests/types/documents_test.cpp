@@ -1,5 +1,6 @@
 // Every document comes back from its file as it was written, and surprises in a file are refused.
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "salf/core/files.h"
@@ -140,6 +141,42 @@ TEST_F(Documents, RefusesWrongTypesByPath) {
   write_changed(plan(), [](core::Json& json) { json["steps"] = 1.5; });
   support::expect_error(ErrorKind::kBadInput, {"document.json: steps", "whole number"},
                         [&] { read_plan(file()); });
+}
+
+// Every prefix of the file is refused by its name; only the newline at the end may be missing.
+template <class T, class Read>
+void expect_truncation_is_refused(const std::filesystem::path& path, const T& value, const Read& read) {
+  core::write_document(path, value);
+  const std::string whole = core::read_file(path);
+  ASSERT_GT(whole.size(), 100U);
+  for (std::size_t size = 0; size + 1 < whole.size(); ++size) {
+    std::ofstream(path, std::ios::binary) << whole.substr(0, size);
+    support::expect_error(ErrorKind::kBadInput, {path.string() + ": not valid JSON"}, [&] { read(path); });
+  }
+  std::ofstream(path, std::ios::binary) << whole;
+  EXPECT_NO_THROW(read(path));
+}
+
+TEST_F(Documents, RefusesATruncatedFileAtEveryByte) {
+  LayerProfile small = profile();
+  small.deviations[0].replicates.resize(2);
+  expect_truncation_is_refused(file(), small, read_profile);
+  expect_truncation_is_refused(file(), plan(), read_plan);
+  expect_truncation_is_refused(file(), record(), read_run);
+}
+
+TEST_F(Documents, RefusesNumbersOutOfRangeByPath) {
+  const auto expect_refused = [&](const char* pointer, const core::Json& number, const std::string& place) {
+    write_changed(plan(), [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = number; });
+    support::expect_error(ErrorKind::kBadInput, {file().string() + ": " + place, "expected"}, [&] { read_plan(file()); });
+  };
+  expect_refused("/eof", -1, "eof");
+  expect_refused("/eof", std::uint64_t{1} << 63, "eof");
+  expect_refused("/shape/blocks", 0, "shape.blocks");
+  expect_refused("/shape/hidden", std::int64_t{1} << 62, "shape.hidden");
+  expect_refused("/shape/parameters", 1e300, "shape.parameters");
+  expect_refused("/shape/block_parameters/0", std::int64_t{1} << 62, "shape.block_parameters");
+  expect_refused("/data/real_tokens", -5, "data.real_tokens");
 }
 
 }  // namespace

@@ -74,10 +74,14 @@ std::vector<Command> commands() {
   };
 }
 
+void print_commands(const std::vector<Command>& some) {
+  for (const auto& command : some) std::printf("  %-14s%s\n", command.text.name, command.text.summary);
+}
+
 void print_help(const std::vector<Command>& all) {
   std::printf("salf %s: fine-tune the layers that need it, within a budget\n\nUsage: salf COMMAND [OPTIONS]\n\nCommands:\n",
               kVersion);
-  for (const auto& command : all) std::printf("  %-14s%s\n", command.text.name, command.text.summary);
+  print_commands(all);
   std::printf("\nsalf COMMAND --help explains each. Exit codes: 0 done, 2 usage, 3 bad input, 4 bad model,\n"
               "5 file or disk, 6 budget too small, 70 internal, 128+n stopped by signal n.\n");
 }
@@ -89,9 +93,23 @@ std::size_t words_of(const std::string& name, const Arguments& arguments) {
   return arguments.size() > 1 && arguments[0] + " " + arguments[1] == name ? 2 : 0;
 }
 
+bool asks_for_help(const std::string& argument) { return argument == "--help" || argument == "-h" || argument == "help"; }
+
+// "data" is the first word of some commands and no command: those are `group`.
+int run_group(const std::string& word, const std::vector<Command>& group, const Arguments& arguments) {
+  if (!arguments.empty() && !asks_for_help(arguments[0])) {
+    throw Error(ErrorKind::kUsage, "unknown command '" + word + " " + core::printable(arguments[0]) + "' (salf " + word +
+                                       " --help lists them)");
+  }
+  std::printf("Usage: salf %s COMMAND [OPTIONS]\n\nCommands:\n", word.c_str());
+  print_commands(group);
+  std::printf("\nsalf %s --help explains it.\n", group[0].text.name);
+  return arguments.empty() ? static_cast<int>(ErrorKind::kUsage) : 0;
+}
+
 int run(const Arguments& arguments) {
   const auto all = commands();
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+  if (arguments.empty() || asks_for_help(arguments[0])) {
     print_help(all);
     return arguments.empty() ? static_cast<int>(ErrorKind::kUsage) : 0;
   }
@@ -100,11 +118,14 @@ int run(const Arguments& arguments) {
     return 0;
   }
   std::vector<std::string> names;
+  std::vector<Command> group;
   for (const auto& command : all) {
     const std::size_t words = words_of(command.text.name, arguments);
     if (words > 0) return command.run(command.text, {arguments.begin() + static_cast<std::ptrdiff_t>(words), arguments.end()});
     names.emplace_back(command.text.name);
+    if (names.back().compare(0, arguments[0].size() + 1, arguments[0] + " ") == 0) group.push_back(command);
   }
+  if (!group.empty()) return run_group(arguments[0], group, {arguments.begin() + 1, arguments.end()});
   const std::string close = core::closest(arguments[0], names);
   throw Error(ErrorKind::kUsage, "unknown command '" + core::printable(arguments[0]) + "'" +
                                      (close.empty() ? "" : "; did you mean " + close + "?") + " (salf --help lists them)");

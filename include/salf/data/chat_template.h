@@ -47,6 +47,9 @@ struct ChatFormat {
   // White space around contents is dropped, as Python's str.strip() does.
   bool trim_system = false, trim_user = false, trim_answer = false;
   bool alternate = false;  // user and assistant take turns, the user first, or it is an error
+  // Qwen3's reasoning: an answer may begin with "<think>…</think>". Answers before the last
+  // question lose that, and the message that ends the conversation always has it, empty if need be.
+  bool thinking = false;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -66,6 +69,7 @@ struct ChatFormat {
     visit(Field{"trim_user"}, self.trim_user);
     visit(Field{"trim_answer"}, self.trim_answer);
     visit(Field{"alternate"}, self.alternate);
+    visit(Field{"thinking"}, self.thinking);
   }
 };
 

@@ -43,13 +43,15 @@ struct DataOptions {
         Field{"data",
               "JSONL, JSON or plain text file with the documents, also gzip; - is standard input"},
         self.data);
-    visit(Field{"chat_template",
-                "format of conversations (rows with messages): chatml, smollm, qwen2, qwen2.5, "
-                "llama2, llama3, "
-                "llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, zephyr, vicuna, "
-                "alpaca, or a JSON file; "
-                "nothing: the model's"},
-          self.chat_template);
+    visit(
+        Field{
+            "chat_template",
+            "format of conversations (rows with messages): chatml, smollm, qwen2, qwen2.5, qwen3, "
+            "llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, "
+            "zephyr, vicuna, "
+            "alpaca, or a JSON file; "
+            "nothing: the model's"},
+        self.chat_template);
     visit(Field{"skip_bad", "count bad rows instead of stopping at the first"}, self.skip_bad);
     visit(Field{"train_on_prompt", "prompts carry loss too, and in conversations every turn"},
           self.train_on_prompt);

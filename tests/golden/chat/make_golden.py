@@ -57,6 +57,23 @@ TEMPLATES = {
     "qwen2": [chatml("You are a helpful assistant.")],
     # The text of the model's template about tools is left out: what a conversation without tools gives is the same.
     "qwen2.5": [chatml("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.")],
+    "qwen3": ["{%- if messages[0].role == 'system' %}\n"
+        "    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}\n{%- endif %}\n"
+        "{%- set last = namespace(question=none) %}\n{%- for message in messages %}\n"
+        "    {%- if message.role == 'user' and not (message.content.startswith('<tool_response>')"
+        " and message.content.endswith('</tool_response>')) %}\n"
+        "        {%- set last.question = loop.index0 %}\n    {%- endif %}\n{%- endfor %}\n"
+        "{%- for message in messages %}\n"
+        "    {%- set content = message.content %}\n    {%- set thoughts = '' %}\n"
+        "    {%- if message.role == 'assistant' and '</think>' in content %}\n"
+        "        {%- set thoughts = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].strip('\\n') %}\n"
+        "        {%- set content = content.split('</think>')[-1].lstrip('\\n') %}\n    {%- endif %}\n"
+        "    {%- if message.role == 'assistant' and last.question is not none and loop.index0 > last.question"
+        " and (loop.last or thoughts) %}\n"
+        "        {%- set content = '<think>\\n' + thoughts + '\\n</think>\\n\\n' + content.lstrip('\\n') %}\n    {%- endif %}\n"
+        "    {%- if not (message.role == 'system' and loop.first) %}\n"
+        "        {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>\\n' }}\n    {%- endif %}\n{%- endfor %}\n"
+        "{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n"],
     "llama2": [with_system("false", "{% for message in loop_messages %}" + ALTERNATE +
         "{% if loop.index0 == 0 and system_message != false %}"
         "{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}"
@@ -123,7 +140,7 @@ def turns(*contents, system=None):
     return made
 
 
-CONVERSATIONS = [
+TALKS = [
     turns("What is a kluge?", "A clumsy solution that works."),
     turns("Hi", "Hello!", "And then?", "Then we talk.\nFor long.", system="Answer like a pirate."),
     turns("  leading and trailing \n", "\n\n  spaces\u00a0\u3000\t ", "\u2003x\u2003", " y ", system="  be brief\n"),
@@ -142,13 +159,25 @@ CONVERSATIONS = [
 ]
 
 
+# Answers that begin with reasoning. The tokenizer is not trained on these.
+THOUGHTS = [
+    turns("one", "<think>\nHm.\n</think>\n\ntwo", "three", "<think>\n\nHm\n\nagain.\n\n</think>\n\n\nfour"),
+    turns("one", "\n\ntwo", "three", "\n\nfour", system="Think."),
+    turns("a", "<think>b</think>c</think>\nd", "e", "f <think>\n</think> g"),
+    [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "assistant", "content": "<think>c</think>d"},
+     {"role": "user", "content": "<tool_response>e</tool_response>"}, {"role": "assistant", "content": "f"}],
+    [{"role": "assistant", "content": "<think>\na\n</think>\n\nb"}],
+]
+CONVERSATIONS = TALKS + THOUGHTS
+
+
 def train_tokenizer():
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=SPECIAL,
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    texts = [message["content"] for conversation in CONVERSATIONS for message in conversation]
+    texts = [message["content"] for conversation in TALKS for message in conversation]
     tokenizer.train_from_iterator(texts + [VICUNA, ALPACA, "### Instruction:\n\n### Response:\n", "USER: ASSISTANT: [INST] [/INST]"] * 2,
                                   trainer)
     tokenizer.save("tokenizer.json", pretty=False)
