@@ -79,6 +79,7 @@ double budget_share(const TrainInputs& inputs, const Progression& state, double 
 types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b) {
   types::CostBreakdown total;
   total.prefix = a.prefix + b.prefix;
+  total.cache = a.cache + b.cache;
   total.suffix_forward = a.suffix_forward + b.suffix_forward;
   total.head = a.head + b.head;
   total.backward = a.backward + b.backward;

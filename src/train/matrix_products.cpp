@@ -56,7 +56,7 @@ double linear_flops(const Shape& shape, std::int64_t rows, bool trained) {
 
 }  // namespace
 
-MatrixProducts time_matrix_products(const model::GraphCut& cut, const Freeze& freeze, std::int64_t tokens,
+types::MatrixProducts time_matrix_products(const model::GraphCut& cut, const Freeze& freeze, std::int64_t tokens,
                                     std::int64_t supervised) {
   const at::NoGradGuard quiet;
   const at::Tensor head = cut.head_weight();
@@ -69,7 +69,7 @@ MatrixProducts time_matrix_products(const model::GraphCut& cut, const Freeze& fr
     if (is_head || parameter.tensor.dim() != 2 || parameter.name == cut.map().embedding_parameter) continue;
     ++blocks[{parameter.tensor.size(0), parameter.tensor.size(1)}];
   }
-  MatrixProducts products;
+  types::MatrixProducts products;
   for (const auto& [shape, count] : blocks) {
     products.seconds += count * linear_seconds(shape, tokens, true, options);
     products.flops += count * linear_flops(shape, tokens, true);

@@ -5,19 +5,15 @@
 
 #include "salf/model/graph_cut.h"
 #include "salf/train/freeze.h"
+#include "salf/types/run_record.h"
 
 namespace salf::train {
 
-struct MatrixProducts {
-  double seconds = 0.0;  // of all products of one step
-  double flops = 0.0;    // 2 per multiply-add
-};
-
-// Times, on random data and in the dtype of the weights, the products of one step with `tokens` positions in the
+// share_of_step is the caller's. Times, on random data and in the dtype of the weights, the products of one step with `tokens` positions in the
 // blocks and `supervised` in the head: forward, gradient to the input and gradient to the weight for each trained
 // matrix of the blocks, forward and gradient to the state for the head (and to its weight where it is trained).
 // Products between activations (attention) are left out. Takes about as long as three steps.
-MatrixProducts time_matrix_products(const model::GraphCut& cut, const Freeze& freeze, std::int64_t tokens,
+types::MatrixProducts time_matrix_products(const model::GraphCut& cut, const Freeze& freeze, std::int64_t tokens,
                                     std::int64_t supervised);
 
 }  // namespace salf::train

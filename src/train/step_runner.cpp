@@ -3,9 +3,11 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "resources.h"
 #include "salf/core/error.h"
 #include "salf/tensor/device.h"
 #include "salf/train/head_loss.h"
@@ -26,13 +28,14 @@ StepRunner::StepRunner(const model::GraphCut& cut, const Freeze& freeze, AdamW& 
     : cut_(cut), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
 
 at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double scale,
-                                          types::CostBreakdown& seconds) {
+                                          types::CostBreakdown& seconds, std::int64_t& anonymous_bytes) {
   const c10::Device device = cut_.head_weight().device();
   PhaseClock clock(device);
   at::Tensor loss;
   {
     const tensor::AutocastGuard guard(device, setup_.autocast);
     at::Tensor hidden;
+    const bool cached = setup_.cache != nullptr && setup_.cache->holds(batch);
     {
       // At eof 0 the embedding is trained, so it is recorded as well.
       const at::AutoGradMode record(setup_.eof == 0);
@@ -41,12 +44,13 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     if (setup_.eof > 0 && hidden.requires_grad()) {
       throw Error(ErrorKind::kInternal, "the state at the cut has a history: the frozen part was recorded; please report this model");
     }
-    clock.lap(seconds.prefix);
+    clock.lap(cached ? seconds.cache : seconds.prefix);
     const at::Tensor state = cut_.suffix(hidden, batch, setup_.eof);
     clock.lap(seconds.suffix_forward);
     loss = head_loss(cut_, supervised(state, batch), scale);
     clock.lap(seconds.head);
   }
+  anonymous_bytes = std::max(anonymous_bytes, memory_use().anonymous);
   loss.backward();
   clock.lap(seconds.backward);
   return loss.detach();
@@ -67,7 +71,7 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
   const double scale = 1.0 / static_cast<double>(result.supervised_tokens);
   at::Tensor loss = at::zeros({}, at::kDouble);
   for (const auto& batch : batches) {
-    if (batch.supervised_tokens > 0) loss += loss_and_gradients(batch, scale, seconds).cpu();
+    if (batch.supervised_tokens > 0) loss += loss_and_gradients(batch, scale, seconds, result.anonymous_bytes).cpu();
   }
   freeze_.check();
   const at::NoGradGuard quiet;

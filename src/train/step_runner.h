@@ -33,6 +33,7 @@ struct StepResult {
   double loss =
       0.0;  // nats per supervised token of the step's batches, before the update; NaN without any
   double gradient_norm = 0.0;
+  std::int64_t anonymous_bytes = 0;  // of the process before the backward pass, when it holds most
   std::int64_t tokens = 0;
   std::int64_t supervised_tokens = 0;
   bool finite = true;  // false: loss or gradient is not finite, and no update was made
@@ -56,7 +57,7 @@ class StepRunner {
 
  private:
   at::Tensor loss_and_gradients(const tensor::Batch& batch, double scale,
-                                types::CostBreakdown& seconds);
+                                types::CostBreakdown& seconds, std::int64_t& anonymous_bytes);
 
   const model::GraphCut& cut_;
   const Freeze& freeze_;

@@ -9,12 +9,14 @@
 
 #include "batch_stream.h"
 #include "budget_limits.h"
+#include "matrix_products.h"
 #include "metrics.h"
 #include "resources.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
+#include "salf/core/statistics.h"
 #include "salf/core/text.h"
 #include "salf/train/checkpoint.h"
 #include "salf/train/evaluate.h"
@@ -72,6 +74,20 @@ bool keeps_dev_prefix(const TrainInputs& inputs) {
   const bool used_again = inputs.plan.evaluations > 1 || inputs.options.keep_cache;
   return !inputs.options.no_cache && inputs.plan.eof > 0 && used_again && inputs.dev.rows() > 0;
 }
+
+// The steps with the most tokens: those that can be compared with one another.
+struct FullestSteps {
+  std::int64_t tokens = 0, supervised_tokens = 0;
+  std::vector<double> seconds;
+
+  void add(const StepResult& result, double took) {
+    if (result.tokens < tokens) return;
+    if (result.tokens > tokens) seconds.clear();
+    tokens = result.tokens;
+    supervised_tokens = result.supervised_tokens;
+    seconds.push_back(took);
+  }
+};
 
 class Run {
  public:
@@ -223,7 +239,7 @@ class Run {
     const std::optional<Evaluation> result = evaluate(inputs_.cut, inputs_.dev, options, progress_);
     const double took = spent() - before;
     if (pacer_) pacer_->evaluation_took(took);
-    watch_memory();
+    watch_memory(memory_use().anonymous);
     begin_progress();
     if (!result) return true;  // interrupted, or out of time: no result, and the loop sees why
     seconds_.evaluation += result->seconds;
@@ -299,7 +315,9 @@ class Run {
     line.seconds = watch.seconds();
     line.loss = result.loss;
     write_line(line);
-    watch_memory();
+    watch_memory(result.anonymous_bytes);
+    // Later epochs show what a step costs once the frozen part is paid for.
+    if (!cache_ || line.epoch > 0) fullest_.add(result, line.seconds);
     report(result);
     if (pacer_) pacer_->step_took(spent() - before);
     return true;
@@ -364,8 +382,8 @@ class Run {
     return sum(carried_.measured_seconds, here);
   }
 
-  void watch_memory() {
-    state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, memory_use().anonymous);
+  void watch_memory(std::int64_t anonymous) {
+    state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, anonymous);
   }
 
   // Time budgets show the time, the others their steps.
@@ -412,6 +430,7 @@ class Run {
     record.peak_resident_bytes = memory_use().peak_resident;
     record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
     fill_frozen_part(record);
+    fill_speed(record);
     return record;
   }
 
@@ -422,6 +441,17 @@ class Run {
       if (cache != nullptr) record.cache = record.cache ? sum(*record.cache, cache->use()) : cache->use();
     }
     if (record.cache) record.cache->flops_avoided = state_.flops_avoided;
+  }
+
+  void fill_speed(types::RunRecord& record) const {
+    const types::CostBreakdown& spent = record.measured_seconds;
+    const double steps = spent.total() - spent.evaluation - spent.fixed;
+    if (steps <= 0.0) return;
+    record.tokens_per_second = static_cast<double>(record.tokens) / steps;
+    record.flops_per_second = record.flops / steps;
+    if (!inputs_.options.measure_products || fullest_.seconds.empty()) return;
+    record.matrix_products = time_matrix_products(inputs_.cut, freeze_, fullest_.tokens, fullest_.supervised_tokens);
+    record.matrix_products->share_of_step = record.matrix_products->seconds / core::median(fullest_.seconds);
   }
 
   void fill_evaluations(types::RunRecord& record) const {
@@ -452,6 +482,7 @@ class Run {
   Progression state_;
   Progression carried_;           // what an earlier process had spent
   types::CostBreakdown seconds_;  // of this process
+  FullestSteps fullest_;
   double last_checkpoint_ = 0.0;
   double checkpoint_took_ = 0.0;
   std::int64_t saved_step_ = -1;

@@ -70,6 +70,7 @@ struct RuleChoice {
 // Seconds (or FLOPs) of a run by what they are spent on.
 struct CostBreakdown {
   double prefix = 0.0;
+  double cache = 0.0;  // reading what was kept of the prefix instead
   double suffix_forward = 0.0;
   double head = 0.0;
   double backward = 0.0;
@@ -78,13 +79,14 @@ struct CostBreakdown {
   double fixed =
       0.0;  // analysis, timing, loading, saving; what each step costs besides these parts
   double total() const {
-    return prefix + suffix_forward + head + backward + optimizer + evaluation + fixed;
+    return prefix + cache + suffix_forward + head + backward + optimizer + evaluation + fixed;
   }
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     visit(Field{"prefix"}.range(0, 1e40), self.prefix);
+    visit(Field{"cache"}.range(0, 1e40), self.cache);
     visit(Field{"suffix_forward"}.range(0, 1e40), self.suffix_forward);
     visit(Field{"head"}.range(0, 1e40), self.head);
     visit(Field{"backward"}.range(0, 1e40), self.backward);

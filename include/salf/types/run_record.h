@@ -90,6 +90,22 @@ struct CacheUse {
   }
 };
 
+// A step's products with weight matrices, timed alone in the same process: what bounds a step on that
+// machine.
+struct MatrixProducts {
+  double seconds = 0.0;        // of one step's products
+  double flops = 0.0;          // 2 per multiply-add
+  double share_of_step = 0.0;  // seconds / those of the median step with as many tokens
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"seconds"}.range(0, 1e12), self.seconds);
+    visit(Field{"flops"}.range(0, 1e40), self.flops);
+    visit(Field{"share_of_step"}.range(0, 1e6), self.share_of_step);
+  }
+};
+
 struct RunRecord {
   static constexpr const char* kSchema = "salf.run/1";
 
@@ -119,6 +135,9 @@ struct RunRecord {
   double predicted_flops = 0.0;
   // Counted by the same formulas for the steps done, with the frozen part run once per row.
   double flops = 0.0;
+  double tokens_per_second = 0.0;  // of the training steps alone
+  double flops_per_second = 0.0;
+  std::optional<MatrixProducts> matrix_products;  // by --measure-products
   std::int64_t peak_resident_bytes = 0;   // ru_maxrss: libraries and mapped files included
   std::int64_t peak_anonymous_bytes = 0;  // the largest RssAnon that was seen
   std::optional<CacheUse> cache;          // nothing where the frozen part ran each time
@@ -151,6 +170,9 @@ struct RunRecord {
     visit(Field{"measured_seconds"}, self.measured_seconds);
     visit(Field{"predicted_flops"}.range(0, 1e40), self.predicted_flops);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
+    visit(Field{"tokens_per_second"}.range(0, 1e15), self.tokens_per_second);
+    visit(Field{"flops_per_second"}.range(0, 1e30), self.flops_per_second);
+    visit(Field{"matrix_products"}, self.matrix_products);
     visit(Field{"peak_resident_bytes"}.range(0, 1e18), self.peak_resident_bytes);
     visit(Field{"peak_anonymous_bytes"}.range(0, 1e18), self.peak_anonymous_bytes);
     visit(Field{"cache"}, self.cache);
