@@ -15,17 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSchema = "salf.prefix-cache/1";
-constexpr std::uint64_t kAlignment = 64;
+constexpr const char* kCacheSchema = "salf.prefix-cache/1";
 // What stands for a row that has not been written.
 constexpr std::uint64_t kAbsent = 0;
 
-std::size_t place(std::int64_t value) { return static_cast<std::size_t>(value); }
-
-std::uint64_t aligned(std::uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 std::string header_text(const CachedRows& rows, const core::Json& key) {
-  core::Json header = {{"schema", kSchema},
+  core::Json header = {{"schema", kCacheSchema},
                        {"rows", rows.lengths.size()},
                        {"hidden", rows.width},
                        {"dtype", c10::toString(rows.type)},
@@ -39,7 +34,7 @@ std::string header_text(const CachedRows& rows, const core::Json& key) {
 }  // namespace
 
 std::uint64_t CachedRows::row_bytes(std::int64_t row) const {
-  return static_cast<std::uint64_t>(lengths[place(row)] * width) * c10::elementSize(type);
+  return static_cast<std::uint64_t>(lengths[index_of(row)] * width) * c10::elementSize(type);
 }
 
 std::uint64_t CachedRows::bytes() const {
@@ -100,7 +95,7 @@ void CacheFile::take_valid_rows(const fs::path& path) {
 }
 
 at::Tensor CacheFile::state(std::int64_t row) const {
-  return at::from_blob(space_->data() + begin_[place(row)], {rows_.lengths[place(row)], rows_.width},
+  return at::from_blob(space_->data() + begin_[index_of(row)], {rows_.lengths[index_of(row)], rows_.width},
                        at::TensorOptions(rows_.type));
 }
 
@@ -112,11 +107,11 @@ void CacheFile::store(std::int64_t row, const at::Tensor& state) {
 
 void CacheFile::mark(std::int64_t row) {
   if (!holds(row)) ++present_rows_;
-  present_[place(row)] = true;
+  present_[index_of(row)] = true;
 }
 
 std::uint64_t CacheFile::checksum(std::int64_t row) const {
-  const auto* bytes = reinterpret_cast<const char*>(space_->data() + begin_[place(row)]);
+  const auto* bytes = reinterpret_cast<const char*>(space_->data() + begin_[index_of(row)]);
   return core::stable_hash(std::string_view(bytes, rows_.row_bytes(row)));
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/ScalarType.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -14,6 +15,8 @@
 #include "salf/core/json.h"
 
 namespace salf::train {
+
+inline std::size_t index_of(std::int64_t row) { return static_cast<std::size_t>(row); }
 
 struct CachedRows {
   std::vector<std::int64_t> lengths;  // T of each row
@@ -32,7 +35,7 @@ class CacheFile {
   // checksum is wrong; any other file is replaced. The log tells. Throws as MappedSpace::created does.
   CacheFile(CachedRows rows, const std::filesystem::path& path, const core::Json& key);
 
-  bool holds(std::int64_t row) const { return present_[static_cast<std::size_t>(row)]; }
+  bool holds(std::int64_t row) const { return present_[index_of(row)]; }
   bool complete() const { return present_rows_ == rows_.lengths.size(); }
   // [T_row, D] of the file's type, in the file: what is read is only meant where the row is held.
   at::Tensor state(std::int64_t row) const;

@@ -24,9 +24,8 @@ namespace fs = std::filesystem;
 
 // The model, the checkpoints and other programs want to be written too.
 constexpr double kShareOfDisk = 0.5;
-constexpr std::uint64_t kAlignment = 64;  // of a tensor, as LibTorch's own
 
-[[noreturn]] void fail(const fs::path& path, std::uint64_t bytes, int reason) {
+[[noreturn]] void throw_no_room(const fs::path& path, std::uint64_t bytes, int reason) {
   throw Error(ErrorKind::kIo, core::printable(path.string(), 4096) + ": no room for " + core::format_bytes(bytes) +
                                   ": " + std::generic_category().message(reason));
 }
@@ -37,8 +36,6 @@ void check_room(const fs::path& folder, std::uint64_t bytes) {
   throw Error(ErrorKind::kIo, core::printable(folder.string(), 4096) + ": no room for " + core::format_bytes(bytes) +
                                   ": the disk has " + core::format_bytes(free) + " left, of which half may be taken");
 }
-
-std::uint64_t aligned(std::uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
 
@@ -57,14 +54,14 @@ std::unique_ptr<MappedSpace> MappedSpace::nameless(const fs::path& folder, std::
   check_room(folder, size);
   std::string name = (folder / ".salf-XXXXXX").string();
   const int file = ::mkostemp(name.data(), O_CLOEXEC);
-  if (file < 0) fail(folder, size, errno);
+  if (file < 0) throw_no_room(folder, size, errno);
   ::unlink(name.c_str());
   if (const int full = ::posix_fallocate(file, 0, static_cast<off_t>(size)); full != 0) {
     ::close(file);
-    fail(folder, size, full);
+    throw_no_room(folder, size, full);
   }
   std::unique_ptr<MappedSpace> space = map(file, size);
-  if (!space) fail(folder, size, errno);
+  if (!space) throw_no_room(folder, size, errno);
   return space;
 }
 
@@ -73,7 +70,7 @@ std::unique_ptr<MappedSpace> MappedSpace::created(const fs::path& path, std::uin
   fs::remove(path, none_there);
   check_room(path.parent_path(), bytes);
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) fail(path, bytes, errno);
+  if (file < 0) throw_no_room(path, bytes, errno);
   int reason = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
   if (reason == 0) {
     if (auto space = map(file, bytes)) return space;
@@ -82,7 +79,7 @@ std::unique_ptr<MappedSpace> MappedSpace::created(const fs::path& path, std::uin
     ::close(file);
   }
   ::unlink(path.c_str());
-  fail(path, bytes, reason);
+  throw_no_room(path, bytes, reason);
 }
 
 std::unique_ptr<MappedSpace> MappedSpace::opened(const fs::path& path, std::uint64_t bytes) {

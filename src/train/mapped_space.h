@@ -12,6 +12,9 @@
 
 namespace salf::train {
 
+// Rounded up to what LibTorch aligns its own tensors to.
+constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 // Bytes of a file, readable and writable, all of their disk space reserved: a full disk shows when this is made, not
 // as a signal in the middle of a run.
 class MappedSpace {

@@ -12,8 +12,6 @@
 namespace salf::train {
 namespace {
 
-std::size_t place(std::int64_t value) { return static_cast<std::size_t>(value); }
-
 c10::ScalarType scalar_type(types::CacheType type) {
   return type == types::CacheType::kBFloat16 ? c10::kBFloat16 : c10::kFloat;
 }
@@ -28,7 +26,7 @@ std::string row_hash(const data::Batcher& batcher) {
   core::Sha256 hash;
   for (std::int64_t row = 0; row < batcher.rows(); ++row) {
     const at::Tensor ids = batcher.make({{row}, batcher.row_length(row)}).ids;
-    hash_numbers(hash, ids.const_data_ptr<std::int64_t>(), place(ids.numel()));
+    hash_numbers(hash, ids.const_data_ptr<std::int64_t>(), index_of(ids.numel()));
   }
   return hash.hex();
 }
@@ -61,10 +59,10 @@ struct PrefixCache::Parts {
         eof(setup.eof),
         width(cut_in.map().hidden),
         first(first_in),
-        first_batch(place(batcher_in.rows()), 0),
+        first_batch(index_of(batcher_in.rows()), 0),
         file(open_file(batcher_in, cut_in.map().hidden, first_in, setup)) {
     for (std::size_t plan = 0; plan < first.size(); ++plan) {
-      for (const std::int64_t row : first[plan].rows) first_batch[place(row)] = plan;
+      for (const std::int64_t row : first[plan].rows) first_batch[index_of(row)] = plan;
     }
     use.dtype = setup.type;
     use.rows = batcher.rows();
@@ -118,7 +116,7 @@ at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
   const at::NoGradGuard quiet;
   for (const std::int64_t row : batch.source_rows) {
     if (parts_->file->holds(row)) continue;
-    const data::BatchPlan& plan = parts_->first[parts_->first_batch[place(row)]];
+    const data::BatchPlan& plan = parts_->first[parts_->first_batch[index_of(row)]];
     const bool this_one = plan.rows == batch.source_rows;
     const at::Tensor computed = parts_->cut.prefix(this_one ? batch : parts_->batcher.make(plan), parts_->eof);
     const at::Tensor stored = parts_->store(plan.rows, computed);

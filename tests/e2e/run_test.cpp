@@ -147,6 +147,34 @@ TEST_F(RunTest, AnInterruptedRunGoesOnToTheSameBytes) {
   EXPECT_EQ(salf({"train", "--resume", "run"}).code, 2);  // it has ended
 }
 
+TEST_F(RunTest, AKeptCacheIsUsedByAResumedRunAndByTheNext) {
+  const Words more{"--eof", "2", "--keep-cache"};
+  ASSERT_EQ(salf(train("400steps", "run", more), stop_after_steps("run", SIGINT)).code, 128 + SIGINT);
+  const ProgramResult resumed = salf({"train", "--resume", "run"});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("rows is used again"));
+  succeeds(train("400steps", "straight", {"--eof", "2"}));
+  EXPECT_FALSE(exists("straight/train.prefix-cache"));
+  EXPECT_EQ(losses("run"), losses("straight"));
+  EXPECT_TRUE(text("run/model.pt") == text("straight/model.pt"));
+
+  Words again = train("400steps", "run", more);
+  again.emplace_back("--force");
+  succeeds(again);
+  const core::Json cache = json("run/run.json")["cache"];
+  EXPECT_EQ(cache["rows_computed"], 0);
+  EXPECT_GT(cache["flops_avoided"].get<double>(), json("straight/run.json")["cache"]["flops_avoided"].get<double>());
+  EXPECT_TRUE(text("run/model.pt") == text("straight/model.pt"));
+  again.insert(again.end(), {"--seed", "2"});
+  EXPECT_THAT(salf(again).err, HasSubstr("train.prefix-cache: not used"));
+}
+
+TEST_F(RunTest, KeepingTheCacheAndHavingNoneAreRefusedTogether) {
+  const ProgramResult result = salf(train("5steps", "run", {"--keep-cache", "--no-cache"}));
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("exclude each other"));
+}
+
 TEST_F(RunTest, ResumeRefusesChangedDataAndModel) {
   ASSERT_EQ(salf(train("400steps", "run"), stop_after_steps("run", SIGTERM)).code, 128 + SIGTERM);
   const std::string rows = text("rows.jsonl");

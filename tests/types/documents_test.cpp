@@ -108,6 +108,18 @@ TEST_F(Documents, RunComesBackWithItsOptions) {
   EXPECT_FALSE(again.after.has_value());
 }
 
+TEST_F(Documents, RunTellsOfItsCacheAndOlderRunsHaveNone) {
+  RunRecord one = record();
+  one.cache = CacheUse{CacheType::kBFloat16, 4096, 8, true, 8, 16, 1e12};
+  one.activation_bytes_below_cut = 0;
+  core::write_document(file(), one);
+  EXPECT_EQ(core::to_json(read_run(file())), core::to_json(one));
+  write_changed(one, [](core::Json& json) {
+    for (const char* key : {"cache", "frozen_bytes_mapped", "activation_bytes_below_cut"}) json.erase(key);
+  });
+  EXPECT_FALSE(read_run(file()).cache.has_value());
+}
+
 TEST_F(Documents, AnErrorThatIsNotKnownIsNull) {
   RunRecord one = record();
   one.evaluations.back().standard_error = std::nan("");
