@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -13,10 +14,12 @@
 #include <set>
 
 #include "block_finder.h"
+#include "causal_attention.h"
 #include "head_finder.h"
 #include "probe_batch.h"
 #include "program.h"
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 #include "salf/core/text.h"
 #include "salf/tensor/shapes.h"
 
@@ -26,6 +29,7 @@ namespace jit = torch::jit;
 
 namespace {
 
+constexpr std::int64_t kShortProbe = 7;
 constexpr double kTolerance = 1e-4;  // of the largest logit: other orders of summation, nothing else
 
 bool belongs_to(const Parameter& parameter, const std::string& prefix) {
@@ -79,12 +83,20 @@ struct GraphCut::Parts {
   HeadGraph head;
   BlockMap map;
   std::optional<Program> tap;
+  std::int64_t causal_length = 0;  // tokens up to which masks are looked at; 0: they stay
+  std::int64_t causal_taps = 0;
   std::optional<Program> norm;
   std::optional<Program> head_program;  // only where the head is not plain
   mutable std::map<std::int64_t, Program> prefixes, suffixes;
 
   Program program(const GraphPointer& graph, const std::string& name) const {
     return Program(graph, model->module(), model->device(), name, Operators::kOwn);
+  }
+  // A part with attention in it: `from_state` if it takes the state at a cut.
+  Program attention_program(const GraphPointer& graph, const std::string& name, bool from_state) const {
+    Program part = program(graph, name);
+    if (causal_length > 0) part.use_causal_attention(signature.mask, mask_probes(from_state));
+    return part;
   }
   std::vector<c10::IValue> arguments(const tensor::Batch& batch) const {
     return forward_arguments(signature, batch, model->device());
@@ -99,6 +111,13 @@ struct GraphCut::Parts {
     return part.run(std::move(values)).at(0).toTensor().squeeze(1);
   }
 
+  std::vector<MaskProbe> mask_probes(bool from_state) const;
+  void set_causal_length(std::int64_t length);
+  // Before a batch of this length is run.
+  void cover(std::int64_t length) {
+    if (causal_length > 0 && length > causal_length) set_causal_length(length);
+  }
+
   void check_depth(std::int64_t eof) const {
     if (eof < 0 || eof >= map.blocks) {
       throw Error(ErrorKind::kUsage, "the eof-layer should be 0 … " + std::to_string(map.blocks - 1) + ", got " +
@@ -110,7 +129,7 @@ struct GraphCut::Parts {
     const auto found = prefixes.find(eof);
     if (found != prefixes.end()) return found->second;
     const GraphPointer graph = slice(blocks.graph, {}, {blocks.hidden[static_cast<std::size_t>(eof)]});
-    return prefixes.emplace(eof, program(graph, "prefix")).first->second;
+    return prefixes.emplace(eof, attention_program(graph, "prefix", false)).first->second;
   }
 
   const Program& suffix(std::int64_t eof) const {
@@ -125,10 +144,12 @@ struct GraphCut::Parts {
                                             " blocks: more than the hidden state of block " + std::to_string(i) +
                                             " is used above the cut");
     }
-    return suffixes.emplace(eof, program(slice(blocks.graph, {input}, {head.state}), "suffix")).first->second;
+    const GraphPointer graph = slice(blocks.graph, {input}, {head.state});
+    return suffixes.emplace(eof, attention_program(graph, "suffix", true)).first->second;
   }
 
   void build();
+  void build_tap();
   void describe(const tensor::Batch& probe);
   void check_blocks_are_separate() const;
   void prove_norm(const tensor::Batch& probe) const;
@@ -136,9 +157,7 @@ struct GraphCut::Parts {
 
 void GraphCut::Parts::build() {
   head = find_head(blocks, *model);
-  std::vector<jit::Value*> spaces = blocks.hidden;
-  spaces.push_back(head.state);
-  tap.emplace(program(slice(blocks.graph, {}, spaces), "tap"));
+  build_tap();
   if (const std::string written = written_in_place(tap->graph()); !written.empty()) {
     throw Error(ErrorKind::kBadModel, "a block changes its input in place (" + written +
                                           "), so the state at a cut would not stay what it was");
@@ -147,6 +166,39 @@ void GraphCut::Parts::build() {
   if (!head.plain) {
     head_program.emplace(program(slice_above_blocks(blocks, head.state, blocks.logits, "the head"), "head"));
   }
+}
+
+void GraphCut::Parts::build_tap() {
+  std::vector<jit::Value*> spaces = blocks.hidden;
+  spaces.push_back(head.state);
+  tap.emplace(program(slice(blocks.graph, {}, spaces), "tap"));
+  causal_taps = 0;
+  if (causal_length > 0) {
+    causal_taps = static_cast<std::int64_t>(tap->use_causal_attention(signature.mask, mask_probes(false)));
+  }
+}
+
+// Two rows each, one of them padded: a short batch and one of the whole length.
+std::vector<MaskProbe> GraphCut::Parts::mask_probes(bool from_state) const {
+  std::vector<MaskProbe> probes;
+  for (const std::int64_t length : {std::min(causal_length, kShortProbe), causal_length}) {
+    const std::int64_t padded = (length + 1) / 2;
+    tensor::Batch batch;
+    batch.ids = at::zeros({2, length}, at::kLong);
+    batch.mask = at::ones({2, length}, at::kLong);
+    batch.mask[1].narrow(0, padded, length - padded).zero_();
+    probes.push_back({arguments(batch), length, {length, padded}});
+    if (!from_state) continue;
+    probes.back().arguments.emplace_back(at::zeros({2, length, map.hidden}, at::TensorOptions(model->device())));
+  }
+  return probes;
+}
+
+void GraphCut::Parts::set_causal_length(std::int64_t length) {
+  causal_length = length;
+  prefixes.clear();
+  suffixes.clear();
+  build_tap();
 }
 
 void GraphCut::Parts::describe(const tensor::Batch& probe) {
@@ -211,7 +263,20 @@ GraphCut::GraphCut(GraphCut&&) noexcept = default;
 
 const BlockMap& GraphCut::map() const { return parts_->map; }
 
+std::int64_t GraphCut::use_causal_attention(std::int64_t longest) {
+  parts_->set_causal_length(std::max(longest, probe_batch().length()));
+  if (parts_->causal_taps == 0) return 0;
+  try {
+    prove(parts_->map.blocks / 2);
+  } catch (const Error& error) {
+    core::log_warning(std::string("attention keeps its masks: as causal attention, ") + error.what());
+    parts_->set_causal_length(0);
+  }
+  return parts_->causal_taps;
+}
+
 Spaces GraphCut::tap(const tensor::Batch& batch) const {
+  parts_->cover(batch.length());
   auto values = parts_->tap->run(parts_->arguments(batch));
   Spaces spaces;
   spaces.final_state = values.back().toTensor();
@@ -223,12 +288,14 @@ Spaces GraphCut::tap(const tensor::Batch& batch) const {
 
 at::Tensor GraphCut::prefix(const tensor::Batch& batch, std::int64_t eof) const {
   parts_->check_depth(eof);
+  parts_->cover(batch.length());
   return parts_->prefix(eof).run(parts_->arguments(batch)).at(0).toTensor();
 }
 
 at::Tensor GraphCut::suffix(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t eof) const {
   parts_->check_depth(eof);
   tensor::check_shape(hidden, {batch.rows(), batch.length(), parts_->map.hidden}, "hidden state at the cut");
+  parts_->cover(batch.length());
   auto arguments = parts_->arguments(batch);
   arguments.emplace_back(hidden);
   return parts_->suffix(eof).run(std::move(arguments)).at(0).toTensor();

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "causal_attention.h"
 #include "rewrites.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
@@ -268,7 +269,7 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     move_constants(whole->block(), device);
     jit::EliminateDeadCode(whole);
   }
-  if (operators == Operators::kOwn) use_own_operators(*whole);
+  if (operators == Operators::kOwn) use_own_operators(whole, module);
   parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name)});
 }
 
@@ -293,6 +294,13 @@ std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const 
                 "the model failed while running: " + core::printable(reason.substr(last == std::string::npos ? 0 : last + 1)));
   }
   return stack;
+}
+
+std::size_t Program::use_causal_attention(std::optional<std::size_t> mask_argument,
+                                          const std::vector<MaskProbe>& probes) {
+  const std::size_t dropped = drop_causal_masks(parts_->graph, parts_->module, mask_argument, probes);
+  if (dropped > 0) parts_->code = jit::Code(parts_->graph, "causal");
+  return dropped;
 }
 
 const GraphPointer& Program::graph() const { return parts_->graph; }

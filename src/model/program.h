@@ -60,6 +60,8 @@ std::vector<torch::jit::Node*> needed_nodes(const GraphPointer& source,
 GraphPointer slice(const GraphPointer& source, const std::vector<torch::jit::Value*>& inputs,
                    const std::vector<torch::jit::Value*>& outputs);
 
+struct MaskProbe;
+
 // As the model's author wrote it, or with salf's operators (rewrites.h).
 enum class Operators { kOriginal, kOwn };
 
@@ -73,6 +75,9 @@ class Program {
 
   // arguments: forward's, then the slice's inputs. Throws Error(kBadModel) with the operator's message.
   std::vector<c10::IValue> run(std::vector<c10::IValue> arguments) const;
+
+  // See causal_attention.h: `mask_argument` is forward's. Returns the number of attentions that became causal.
+  std::size_t use_causal_attention(std::optional<std::size_t> mask_argument, const std::vector<MaskProbe>& probes);
 
   const GraphPointer& graph() const;
 

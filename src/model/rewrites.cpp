@@ -2,12 +2,16 @@
 
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/common_subexpression_elimination.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/lower_tuples.h>
 
 #include <array>
+#include <cmath>
 #include <optional>
 #include <vector>
 
+#include "rewrite_rules.h"
 #include "salf/ops/operators.h"
 
 namespace salf::model {
@@ -16,101 +20,185 @@ namespace jit = torch::jit;
 
 namespace {
 
-// The operator that a node is to become, and what it is given.
-struct Replacement {
-  const char* name = nullptr;
-  std::vector<jit::Value*> inputs;
+// x, and the ε under its root, of x / √(mean(x²) + ε).
+struct Normalised {
+  jit::Value* x = nullptr;
+  jit::Value* epsilon = nullptr;
 };
 
-bool is(const jit::Value* value, const char* kind) { return value->node()->kind() == c10::Symbol::fromQualString(kind); }
-
-bool is_none(const jit::Value* value) { return value->mustBeNone(); }
-
-// The one element of a list that is made where it is used.
-jit::Value* only_element(const jit::Value* list) {
-  const jit::Node* node = list->node();
-  const bool single = node->kind() == c10::prim::ListConstruct && node->inputs().size() == 1;
-  return single ? const_cast<jit::Value*>(node->input(0)) : nullptr;
+// The value without its casts, where nothing else uses what lies between.
+jit::Value* bare(jit::Value* value, const KnownValues& known) {
+  while (has_one_use(value) && known.without_casts(value) != value) value = value->node()->input(0);
+  return value;
 }
 
-bool is_integer(const jit::Value* value, std::int64_t expected) {
-  const auto constant = jit::toIValue(value);
-  return constant && constant->isInt() && constant->toInt() == expected;
+bool is_square_of(const jit::Value* square, const jit::Value* x) {
+  const jit::Node& node = *square->node();
+  if (is_kind(&node, "aten::pow")) return node.input(0) == x && is_number(node.input(1), 2.0);
+  if (is_kind(&node, "aten::mul")) return node.input(0) == x && node.input(1) == x;
+  return is_kind(&node, "aten::square") && node.input(0) == x;
 }
 
-// A list of one known integer, as a constant or made where it is used.
-bool is_list_of(const jit::Value* list, std::int64_t expected) {
-  const auto constant = jit::toIValue(list);
-  if (constant && constant->isIntList()) return constant->toIntVector() == std::vector<std::int64_t>{expected};
-  const jit::Value* element = only_element(list);
-  return element != nullptr && is_integer(element, expected);
+bool is_mean_square_of(const jit::Value* mean, const jit::Value* x) {
+  const jit::Node& node = *mean->node();
+  if (!is_kind(&node, "aten::mean") || node.inputs().size() != 4) return false;
+  const bool rows = is_list_of(node.input(1), -1) && is_bool(node.input(2), true);
+  const bool plain = node.input(3)->mustBeNone() || is_integer(node.input(3), static_cast<std::int64_t>(c10::kFloat));
+  return rows && plain && has_one_use(node.input(0)) && is_square_of(node.input(0), x);
 }
 
-std::optional<Replacement> own_linear(jit::Node* node) {
-  if (node->kind() != c10::aten::linear) return std::nullopt;
-  return Replacement{"salf::linear", node->inputs().vec()};
-}
-
-std::optional<Replacement> own_rms_norm(jit::Node* node) {
-  if (node->kind() != c10::Symbol::fromQualString("aten::rms_norm")) return std::nullopt;
-  const auto shape = jit::toIValue(node->input(1));
-  const bool one_dimension =
-      only_element(node->input(1)) != nullptr || (shape && shape->isIntList() && shape->toIntVector().size() == 1);
-  if (!one_dimension || is_none(node->input(2)) || is_none(node->input(3))) return std::nullopt;
-  return Replacement{"salf::rms_norm", {node->input(0), node->input(2), node->input(3)}};
-}
-
-std::optional<Replacement> own_swiglu(jit::Node* node) {
-  if (node->kind() != c10::aten::mul || node->inputs().size() != 2) return std::nullopt;
+std::optional<Normalised> normalised(jit::Value* value) {
+  jit::Node* product = value->node();
+  if (!is_kind(product, "aten::mul")) return std::nullopt;
   for (const std::size_t side : {0U, 1U}) {
-    jit::Value* gate = node->input(side);
-    jit::Value* up = node->input(1 - side);
-    if (is(gate, "aten::silu") && up->type()->isSubtypeOf(*c10::TensorType::get())) {
-      return Replacement{"salf::swiglu", {gate->node()->input(0), up}};
-    }
+    jit::Value* x = product->input(side);
+    const jit::Value* root = product->input(1 - side);
+    if (!is_kind(root, "aten::rsqrt") || !has_one_use(root)) continue;
+    jit::Node* sum = root->node()->input(0)->node();
+    if (!is_kind(sum, "aten::add") || sum->inputs().size() != 3 || !is_integer(sum->input(2), 1)) continue;
+    const bool once = has_one_use(sum->output()) && has_one_use(sum->input(0));
+    if (once && is_mean_square_of(sum->input(0), x)) return Normalised{x, sum->input(1)};
   }
   return std::nullopt;
 }
 
-std::optional<Replacement> own_rotary(jit::Node* node) {
-  if (node->kind() != c10::aten::addcmul || !is_integer(node->input(3), 1)) return std::nullopt;
-  jit::Value* product = node->input(0);
-  jit::Value* rolled = node->input(1);
-  if (!is(product, "aten::mul") || !is(rolled, "aten::roll")) return std::nullopt;
-  jit::Value* x = product->node()->input(0);
-  const jit::Node* roll = rolled->node();
-  jit::Value* shift = only_element(roll->input(1));
-  if (roll->input(0) != x || shift == nullptr || !is_list_of(roll->input(2), -1)) return std::nullopt;
-  return Replacement{"salf::rotary", {x, product->node()->input(1), node->input(2), shift}};
+// Llama's own code casts back by type_as(x).
+jit::Value* without_type_as(jit::Value* value, const KnownValues& known) {
+  if (!is_kind(value, "aten::type_as") || !has_one_use(value)) return value;
+  const auto inner = normalised(value->node()->input(0));
+  const bool own = inner && known.without_casts(inner->x) == known.without_casts(value->node()->input(1));
+  return own ? value->node()->input(0) : value;
 }
 
-void replace(jit::Node* node, const Replacement& by) {
-  jit::WithInsertPoint here(node);
-  jit::Graph* graph = node->owningGraph();
-  jit::Node* made = graph->insertNode(graph->create(c10::Symbol::fromQualString(by.name), by.inputs));
-  made->output()->setType(node->output()->type());
-  node->output()->replaceAllUsesWith(made->output());
+// x and the factor of factor · x.
+struct Scaled {
+  jit::Value* x = nullptr;
+  double factor = 0;
+};
+
+std::optional<Scaled> scaled(jit::Value* value) {
+  const jit::Node* node = value->node();
+  if (!is_kind(node, "aten::mul") || !has_one_use(value)) return std::nullopt;
+  for (const std::size_t side : {0U, 1U}) {
+    const auto factor = known_number(node->input(side));
+    if (factor) return Scaled{const_cast<jit::Value*>(node->input(1 - side)), *factor};
+  }
+  return std::nullopt;
 }
 
-void rewrite(jit::Block* block) {
-  constexpr std::array kRules = {own_linear, own_rms_norm, own_swiglu, own_rotary};
+bool is_near(double value, double expected) { return std::abs(value - expected) <= 1e-6 * std::abs(expected); }
+
+// Whether a value is a + b, and which is the other one of `a`; nullptr if it is not.
+jit::Value* other_summand(const jit::Value* sum, const jit::Value* one) {
+  const jit::Node* node = sum->node();
+  if (!is_kind(node, "aten::add") || node->inputs().size() != 3 || !is_integer(node->input(2), 1)) return nullptr;
+  for (const std::size_t side : {0U, 1U}) {
+    if (node->input(side) == one) return const_cast<jit::Value*>(node->input(1 - side));
+  }
+  return nullptr;
+}
+
+// 1 + tanh(√(2/π) (x + 0.044715 x³))
+bool is_gelu_gate(const jit::Value* gate, const jit::Value* x) {
+  const jit::Node* sum = gate->node();
+  if (!is_kind(sum, "aten::add") || sum->inputs().size() != 3 || !is_integer(sum->input(2), 1)) return false;
+  const std::size_t side = is_kind(sum->input(0), "aten::tanh") ? 0 : 1;
+  const jit::Value* tanh = sum->input(side);
+  if (!is_kind(tanh, "aten::tanh") || !is_number(sum->input(1 - side), 1.0) || !has_one_use(tanh)) return false;
+  const auto inner = scaled(const_cast<jit::Value*>(tanh->node()->input(0)));
+  if (!inner || !is_near(inner->factor, std::sqrt(2.0 / std::acos(-1.0))) || !has_one_use(inner->x)) return false;
+  jit::Value* cubic = other_summand(inner->x, x);
+  const auto cube = cubic != nullptr ? scaled(cubic) : std::nullopt;
+  if (!cube || !is_near(cube->factor, 0.044715) || !has_one_use(cube->x)) return false;
+  const jit::Node* power = cube->x->node();
+  return is_kind(power, "aten::pow") && power->input(0) == x && is_number(power->input(1), 3.0);
+}
+
+void rewrite(jit::Block* block, KnownValues& known) {
+  constexpr std::array kRules = {own_linear,   own_rms_norm,   own_swiglu,       own_rotary,
+                                 spelled_gelu, spelled_rotary, spelled_rms_norm, spelled_attention};
   for (jit::Node* node : block->nodes()) {
-    for (jit::Block* inner : node->blocks()) rewrite(inner);
+    for (jit::Block* inner : node->blocks()) rewrite(inner, known);
     for (const auto rule : kRules) {
-      if (const auto found = rule(node)) {
-        replace(node, *found);
-        break;
-      }
+      const jit::WithInsertPoint here(node);
+      jit::Value* made = rule(node, known);
+      if (made == nullptr) continue;
+      made->setType(node->output()->type());
+      node->output()->replaceAllUsesWith(made);
+      break;
     }
   }
 }
 
 }  // namespace
 
-void use_own_operators(jit::Graph& graph) {
+jit::Value* call(jit::Node* before, const char* name, const std::vector<jit::Value*>& inputs) {
+  const std::vector<jit::NamedValue> arguments(inputs.begin(), inputs.end());
+  return before->owningGraph()->insert(c10::Symbol::fromQualString(name), arguments);
+}
+
+jit::Value* own_linear(jit::Node* node, KnownValues& /*known*/) {
+  if (node->kind() != c10::aten::linear) return nullptr;
+  return call(node, "salf::linear", node->inputs().vec());
+}
+
+jit::Value* own_rms_norm(jit::Node* node, KnownValues& /*known*/) {
+  if (!is_kind(node, "aten::rms_norm")) return nullptr;
+  const auto shape = jit::toIValue(node->input(1));
+  const bool one_dimension =
+      only_element(node->input(1)) != nullptr || (shape && shape->isIntList() && shape->toIntVector().size() == 1);
+  if (!one_dimension || node->input(2)->mustBeNone() || node->input(3)->mustBeNone()) return nullptr;
+  return call(node, "salf::rms_norm", {node->input(0), node->input(2), node->input(3)});
+}
+
+jit::Value* spelled_rms_norm(jit::Node* node, KnownValues& known) {
+  if (!is_kind(node, "aten::mul") || !known.only_float32()) return nullptr;
+  for (const std::size_t side : {0U, 1U}) {
+    jit::Value* inner = without_type_as(bare(node->input(1 - side), known), known);
+    const auto norm = has_one_use(inner) ? normalised(inner) : std::nullopt;
+    if (!norm) continue;
+    // A weight of one element would be broadcast.
+    const auto weight = known.shape(node->input(side));
+    if (!weight || weight->rank != 1 || !weight->last || *weight->last < 2) continue;
+    const auto epsilon = known_number(norm->epsilon);
+    if (!epsilon && norm->epsilon->type()->kind() != c10::TypeKind::FloatType) continue;
+    jit::Value* given = epsilon ? node->owningGraph()->insertConstant(*epsilon) : norm->epsilon;
+    return call(node, "salf::rms_norm", {norm->x, node->input(side), given});
+  }
+  return nullptr;
+}
+
+jit::Value* own_swiglu(jit::Node* node, KnownValues& known) {
+  if (!is_kind(node, "aten::mul") || node->inputs().size() != 2) return nullptr;
+  for (const std::size_t side : {0U, 1U}) {
+    const jit::Value* gate = bare(node->input(side), known);
+    jit::Value* up = node->input(1 - side);
+    if (!is_kind(gate, "aten::silu") || !has_one_use(gate) || !is_tensor_value(up)) continue;
+    return call(node, "salf::swiglu", {const_cast<jit::Value*>(gate->node()->input(0)), up});
+  }
+  return nullptr;
+}
+
+// ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))), as GPT-2 has it.
+jit::Value* spelled_gelu(jit::Node* node, KnownValues& /*known*/) {
+  if (!is_kind(node, "aten::mul")) return nullptr;
+  for (const std::size_t side : {0U, 1U}) {
+    const auto half = scaled(node->input(side));
+    const jit::Value* gate = node->input(1 - side);
+    if (!half || !is_near(half->factor, 0.5) || !has_one_use(gate) || !is_gelu_gate(gate, half->x)) continue;
+    return node->owningGraph()->insert(c10::aten::gelu, {half->x}, {jit::NamedValue("approximate", "tanh")});
+  }
+  return nullptr;
+}
+
+void use_own_operators(const GraphPointer& graph, const jit::Module& module) {
   ops::register_operators();
-  rewrite(graph.block());
-  jit::EliminateDeadCode(graph.block());
+  jit::LowerSimpleTuples(graph);
+  KnownValues known(*graph, module);
+  rewrite(graph->block(), known);
+  jit::EliminateDeadCode(graph->block());
+  jit::EliminateCommonSubexpression(graph);  // tables that all blocks share are made once
+  jit::EliminateDeadCode(graph->block());
 }
 
 }  // namespace salf::model

@@ -48,6 +48,13 @@ class GraphCut {
 
   const BlockMap& map() const;
 
+  // From now on, attention masks that are causal on right-padded batches of up to `longest` tokens (and on short ones)
+  // are not computed: causal attention takes their place. Read off the masks themselves, so that a sliding window
+  // narrower than `longest` keeps its mask; proved on a batch, and taken back with a warning where the parts differ from
+  // the whole model. A longer batch, when one comes, is looked at again. Returns how many blocks' attentions of the taps
+  // became causal. REQUIRES: longest ≥ 1; batches are padded on the right only.
+  std::int64_t use_causal_attention(std::int64_t longest);
+
   // h_0 … h_L and the state before the head.
   Spaces tap(const tensor::Batch& batch) const;
   // h_eof: the embedding and blocks 0 … eof-1 (0-based). [B, T, D]
