@@ -119,7 +119,7 @@ at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
     const data::BatchPlan& plan = parts_->first[parts_->first_batch[index_of(row)]];
     const bool this_one = plan.rows == batch.source_rows;
     const at::Tensor computed = parts_->cut.prefix(this_one ? batch : parts_->batcher.make(plan), parts_->eof);
-    const at::Tensor stored = parts_->store(plan.rows, computed);
+    at::Tensor stored = parts_->store(plan.rows, computed);
     if (this_one) return stored;
   }
   parts_->use.rows_read += batch.rows();
