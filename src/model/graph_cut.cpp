@@ -95,8 +95,18 @@ struct GraphCut::Parts {
   // A part with attention in it: `from_state` if it takes the state at a cut.
   Program attention_program(const GraphPointer& graph, const std::string& name, bool from_state) const {
     Program part = program(graph, name);
-    if (causal_length > 0) part.use_causal_attention(signature.mask, mask_probes(from_state));
+    drop_masks(part, from_state);
     return part;
+  }
+  // Masks that cannot be looked at stay: the table of positions may be too short for the probe, say.
+  std::size_t drop_masks(Program& part, bool from_state) const {
+    if (causal_length == 0) return 0;
+    try {
+      return part.use_causal_attention(signature.mask, mask_probes(from_state));
+    } catch (const Error& error) {
+      core::log_debug(std::string("attention keeps its masks: ") + error.what());
+      return 0;
+    }
   }
   std::vector<c10::IValue> arguments(const tensor::Batch& batch) const {
     return forward_arguments(signature, batch, model->device());
@@ -172,10 +182,7 @@ void GraphCut::Parts::build_tap() {
   std::vector<jit::Value*> spaces = blocks.hidden;
   spaces.push_back(head.state);
   tap.emplace(program(slice(blocks.graph, {}, spaces), "tap"));
-  causal_taps = 0;
-  if (causal_length > 0) {
-    causal_taps = static_cast<std::int64_t>(tap->use_causal_attention(signature.mask, mask_probes(false)));
-  }
+  causal_taps = static_cast<std::int64_t>(drop_masks(*tap, false));
 }
 
 // Two rows each, one of them padded: a short batch and one of the whole length.

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "../../src/model/block_finder.h"
+#include "../../src/model/causal_attention.h"
 #include "../../src/model/head_finder.h"
 #include "../../src/model/probe_batch.h"
 #include "../../src/model/program.h"
@@ -54,6 +55,7 @@ Counts made_operators(const jit::Graph& graph) {
 struct Family {
   std::string archive;
   Counts expected;
+  std::int64_t causal = 3;  // attentions that need no mask, of three
 };
 
 void PrintTo(const Family& family, std::ostream* out) { *out << family.archive; }
@@ -65,8 +67,8 @@ std::vector<Family> families() {
           {"mistral-sdpa-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
           {"qwen2-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
           {"qwen3-sdpa-mask", {{"attention", 3}, {"rms_norm", 13}, {"rotary", 6}, {"swiglu", 3}}},
-          {"gemma2-sdpa", {{"attention", 3}, {"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}},
-          {"gemma2-eager-mask", {{"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}},
+          {"gemma2-sdpa", {{"attention", 3}, {"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}, 1},
+          {"gemma2-eager-mask", {{"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}, 0},
           {"phi3-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
           {"olmo2-sdpa-mask", {{"attention", 3}, {"rms_norm", 13}, {"rotary", 6}, {"swiglu", 3}}},
           {"gpt2-sdpa", {{"attention", 3}, {"gelu", 3}}},
@@ -125,6 +127,16 @@ double relative_difference(const at::Tensor& value, const at::Tensor& expected) 
   return (value - expected).abs().max().item<double>() / size;
 }
 
+void expect_equal(const Results& results, const Results& expected, const at::Tensor& real) {
+  EXPECT_LE(relative_difference(results.state * real, expected.state * real), 1e-5);
+  ASSERT_EQ(results.gradients.size(), expected.gradients.size());
+  for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+    ASSERT_EQ(results.gradients[i].defined(), expected.gradients[i].defined()) << i;
+    if (!expected.gradients[i].defined()) continue;
+    EXPECT_LE(relative_difference(results.gradients[i], expected.gradients[i]), 1e-5) << i;
+  }
+}
+
 TEST_P(RewrittenTrace, GivesTheSameValuesAndGradients) {
   const HeadGraph head = find_head(blocks_, model_);
   jit::Value* cut = blocks_.hidden[1];
@@ -132,26 +144,204 @@ TEST_P(RewrittenTrace, GivesTheSameValuesAndGradients) {
   const GraphPointer above = slice(blocks_.graph, {cut}, {head.state});
   const Program written = program(above, Operators::kOriginal);
   const Program rewritten = program(above, Operators::kOwn);
-  const tensor::Batch padded = probe_batch();
-  for (const tensor::Batch& batch : {padded, first_row(padded)}) {
+  Program causal = program(above, Operators::kOwn);
+  for (const tensor::Batch& batch : {probe_, first_row(probe_)}) {
     const auto arguments = forward_arguments(signature_, batch, model_.device());
     const at::Tensor hidden = prefix.run(arguments).at(0).toTensor().detach();
-    at::Tensor weights = torch::sin(torch::arange(hidden.numel()).reshape(hidden.sizes()).to(torch::kFloat));
-    if (batch.mask.defined()) weights = weights * batch.mask.unsqueeze(-1);
+    const at::Tensor real = (batch.mask.defined() ? batch.mask : torch::ones_like(batch.ids)).unsqueeze(-1);
+    const at::Tensor weights = torch::sin(torch::arange(hidden.numel()).reshape(hidden.sizes()).to(torch::kFloat)) * real;
     const Results expected = run_suffix(written, arguments, hidden, weights, model_.parameters());
-    const Results results = run_suffix(rewritten, arguments, hidden, weights, model_.parameters());
-    const at::Tensor real = batch.mask.defined() ? batch.mask.unsqueeze(-1) : torch::ones_like(batch.ids).unsqueeze(-1);
-    EXPECT_LE(relative_difference(results.state * real, expected.state * real), 1e-5);
-    ASSERT_EQ(results.gradients.size(), expected.gradients.size());
-    for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
-      ASSERT_EQ(results.gradients[i].defined(), expected.gradients[i].defined()) << i;
-      if (!expected.gradients[i].defined()) continue;
-      EXPECT_LE(relative_difference(results.gradients[i], expected.gradients[i]), 1e-5) << i;
-    }
+    expect_equal(run_suffix(rewritten, arguments, hidden, weights, model_.parameters()), expected, real);
+
+    MaskProbe probe{arguments, batch.length(), {9}};
+    if (batch.rows() == 2) probe.rows.push_back(batch.length());
+    probe.arguments.emplace_back(hidden);
+    causal.use_causal_attention(signature_.mask, {probe});
+    expect_equal(run_suffix(causal, arguments, hidden, weights, model_.parameters()), expected, real);
   }
 }
 
+TEST_P(RewrittenTrace, LosesMasksThatAreCausal) {
+  GraphCut cut(model_, "");
+  EXPECT_EQ(cut.use_causal_attention(20), GetParam().causal);
+  for (std::int64_t eof = 0; eof < 3; ++eof) EXPECT_LE(cut.prove(eof), 1e-5) << eof;
+}
+
+TEST_P(RewrittenTrace, CoversBatchesLongerThanAnnounced) {
+  const torch::NoGradGuard no_grad;
+  GraphCut cut(model_, "");
+  cut.use_causal_attention(1);
+  tensor::Batch batch;
+  batch.ids = torch::arange(2 * 30).reshape({2, 30}).remainder(60);
+  const at::Tensor state = cut.suffix(cut.prefix(batch, 1), batch, 1);
+  const at::Tensor logits = cut.head(state.reshape({60, cut.map().hidden})).reshape({2, 30, -1});
+  EXPECT_LE(relative_difference(logits, model_.forward(batch)), 1e-5);
+}
+
+TEST_P(RewrittenTrace, IsSavedAsItWas) {
+  const fs::path folder = fs::path(::testing::TempDir()) / ("rewritten-" + GetParam().archive);
+  fs::create_directories(folder);
+  model_.save(folder / "before.pt");
+  GraphCut cut(model_, "");
+  cut.use_causal_attention(20);
+  cut.prove(1);
+  model_.save(folder / "after.pt");
+  EXPECT_EQ(core::read_file(folder / "before.pt"), core::read_file(folder / "after.pt"));
+  fs::remove_all(folder);
+}
+
 INSTANTIATE_TEST_SUITE_P(Archives, RewrittenTrace, ::testing::ValuesIn(families()), family_name);
+
+// --- what looks like a pattern --------------------------------------------------------------------------------------
+
+constexpr const char* kConstants = R"(
+  %none : NoneType = prim::Constant()
+  %true : bool = prim::Constant[value=1]()
+  %false : bool = prim::Constant[value=0]()
+  %last : int = prim::Constant[value=-1]()
+  %c0 : int = prim::Constant[value=0]()
+  %c1 : int = prim::Constant[value=1]()
+  %c2 : int = prim::Constant[value=2]()
+  %c3 : int = prim::Constant[value=3]()
+  %c4 : int = prim::Constant[value=4]()
+  %c8 : int = prim::Constant[value=8]()
+  %end : int = prim::Constant[value=9223372036854775807]()
+  %third : float = prim::Constant[value=0.3]()
+  %four : int[] = prim::ListConstruct(%c1, %c2, %last, %c8)
+  %of_last : int[] = prim::ListConstruct(%last))";
+
+constexpr const char* kAttention = R"(
+  %q : Tensor = aten::view(%a, %four)
+  %k : Tensor = aten::view(%b, %four)
+  %v : Tensor = aten::view(%c, %four)
+  %mask : Tensor = aten::view(%d, %four)
+  %turned : Tensor = aten::transpose(%k, %c2, %c3)
+  %product : Tensor = aten::matmul(%q, %turned)
+  %scores : Tensor = aten::mul(%product, %third)
+  %masked : Tensor = aten::add(%scores, %mask, %c1)
+  %weights : Tensor = aten::softmax(%masked, %last, %none)
+  %result : Tensor = aten::matmul(%weights, %v))";
+
+constexpr const char* kRotary = R"(
+  %x : Tensor = aten::view(%a, %four)
+  %straight : Tensor = aten::mul(%x, %b)
+  %first : Tensor = aten::slice(%x, %last, %c0, %c4, %c1)
+  %second : Tensor = aten::slice(%x, %last, %c4, %end, %c1)
+  %minus : Tensor = aten::neg(%second)
+  %halves : Tensor[] = prim::ListConstruct(%minus, %first)
+  %swapped : Tensor = aten::cat(%halves, %last)
+  %crossed : Tensor = aten::mul(%swapped, %c)
+  %result : Tensor = aten::add(%straight, %crossed, %c1))";
+
+constexpr const char* kRolled = R"(
+  %by : int[] = prim::ListConstruct(%c4)
+  %straight : Tensor = aten::mul(%a, %b)
+  %rolled : Tensor = aten::roll(%a, %by, %of_last)
+  %result : Tensor = aten::addcmul(%straight, %rolled, %c, %c1))";
+
+constexpr const char* kNorm = R"(
+  %width : int[] = prim::ListConstruct(%c8)
+  %w : Tensor = aten::view(%b, %width)
+  %square : Tensor = aten::pow(%a, %c2)
+  %mean : Tensor = aten::mean(%square, %of_last, %true, %none)
+  %sum : Tensor = aten::add(%mean, %third, %c1)
+  %root : Tensor = aten::rsqrt(%sum)
+  %normed : Tensor = aten::mul(%a, %root)
+  %result : Tensor = aten::mul(%w, %normed))";
+
+constexpr const char* kSwiglu = R"(
+  %gate : Tensor = aten::silu(%a)
+  %result : Tensor = aten::mul(%gate, %b))";
+
+constexpr const char* kGelu = R"(
+  %h : float = prim::Constant[value=0.5]()
+  %s : float = prim::Constant[value=0.79788456080286541]()
+  %t : float = prim::Constant[value=0.044715]()
+  %half : Tensor = aten::mul(%a, %h)
+  %cube : Tensor = aten::pow(%a, %c3)
+  %bend : Tensor = aten::mul(%cube, %t)
+  %bent : Tensor = aten::add(%a, %bend, %c1)
+  %inner : Tensor = aten::mul(%bent, %s)
+  %tanh : Tensor = aten::tanh(%inner)
+  %gated : Tensor = aten::add(%tanh, %c1, %c1)
+  %result : Tensor = aten::mul(%half, %gated))";
+
+// The operators made of a graph's body; `also` is returned beside its result.
+Counts made_of(const std::string& body, const std::string& also = "") {
+  const std::string result = also.empty() ? "%result" : "%result, " + also;
+  const std::string text = "graph(%self : Tensor, %a : Tensor, %b : Tensor, %c : Tensor, %d : Tensor):" +
+                           std::string(kConstants) + body + "\n  return (" + result + ")\n";
+  auto graph = std::make_shared<jit::Graph>();
+  jit::parseIR(text, graph.get());
+  use_own_operators(graph, jit::Module("Empty"));
+  graph->lint();
+  return made_operators(*graph);
+}
+
+std::string changed(std::string body, const std::string& from, const std::string& to) {
+  const std::size_t place = body.find(from);
+  EXPECT_NE(place, std::string::npos) << from;
+  return body.replace(place, from.size(), to);
+}
+
+TEST(Rewrites, FindEachPattern) {
+  EXPECT_EQ(made_of(kAttention), (Counts{{"attention", 1}}));
+  EXPECT_EQ(made_of(kRotary), (Counts{{"rotary", 1}}));
+  EXPECT_EQ(made_of(kRolled), (Counts{{"rotary", 1}}));
+  EXPECT_EQ(made_of(kNorm), (Counts{{"rms_norm", 1}}));
+  EXPECT_EQ(made_of(kSwiglu), (Counts{{"swiglu", 1}}));
+  EXPECT_EQ(made_of(kGelu), (Counts{{"gelu", 1}}));
+}
+
+TEST(Rewrites, LeaveStepsThatSomethingElseUses) {
+  for (const char* step : {"%turned", "%product", "%scores", "%masked", "%weights"}) {
+    EXPECT_EQ(made_of(kAttention, step), Counts{}) << step;
+  }
+  for (const char* step : {"%straight", "%first", "%second", "%minus", "%swapped", "%crossed"}) {
+    EXPECT_EQ(made_of(kRotary, step), Counts{}) << step;
+  }
+  for (const char* step : {"%square", "%mean", "%sum", "%root", "%normed"}) EXPECT_EQ(made_of(kNorm, step), Counts{}) << step;
+  for (const char* step : {"%half", "%cube", "%bend", "%bent", "%inner", "%tanh", "%gated"}) {
+    EXPECT_EQ(made_of(kGelu, step), Counts{}) << step;
+  }
+  EXPECT_EQ(made_of(kSwiglu, "%gate"), Counts{});
+  EXPECT_EQ(made_of(kAttention, "%mask"), (Counts{{"attention", 1}}));  // an input of the pattern, no step
+}
+
+TEST(Rewrites, LeaveAttentionOfAnotherKind) {
+  EXPECT_EQ(made_of(changed(kAttention, "softmax(%masked, %last", "softmax(%masked, %c2")), Counts{});
+  EXPECT_EQ(made_of(changed(kAttention, "transpose(%k, %c2, %c3)", "transpose(%k, %c1, %c3)")), Counts{});
+  EXPECT_EQ(made_of(changed(kAttention, "add(%scores, %mask, %c1)", "add(%scores, %mask, %c2)")), Counts{});
+  EXPECT_EQ(made_of(changed(kAttention, "view(%b, %four)", "relu(%b)")), Counts{});  // of unknown rank
+  const std::string capped = changed(kAttention, "add(%scores,", "tanh(%scores)\n  %sum : Tensor = aten::add(%masked,");
+  EXPECT_EQ(made_of(changed(capped, "softmax(%masked", "softmax(%sum")), Counts{});
+  const std::string late = changed(kAttention, "mul(%product, %third)", "add(%product, %mask, %c1)");
+  EXPECT_EQ(made_of(changed(late, "add(%scores, %mask, %c1)", "mul(%scores, %third)")), Counts{});  // scales the mask
+}
+
+TEST(Rewrites, LeaveRotaryOfAnotherKind) {
+  EXPECT_EQ(made_of(changed(kRotary, "%c0, %c4", "%c0, %c3")), Counts{});
+  EXPECT_EQ(made_of(changed(kRotary, "%c0, %c4", "%c1, %c4")), Counts{});
+  EXPECT_EQ(made_of(changed(kRotary, "%c4, %end, %c1", "%c4, %end, %c2")), Counts{});
+  EXPECT_EQ(made_of(changed(kRotary, "cat(%halves, %last)", "cat(%halves, %c2)")), Counts{});
+  EXPECT_EQ(made_of(changed(kRotary, "slice(%x, %last, %c0", "slice(%a, %last, %c0")), Counts{});
+  EXPECT_EQ(made_of(changed(kRotary, "mul(%x, %b)", "mul(%a, %b)")), Counts{});
+  EXPECT_EQ(made_of(changed(kRotary, "view(%a, %four)", "relu(%a)")), Counts{});  // where x ends is not known
+  EXPECT_EQ(made_of(changed(kRolled, "roll(%a, %by, %of_last)", "roll(%a, %by, %by)")), Counts{});
+  EXPECT_EQ(made_of(changed(kRolled, "roll(%a", "roll(%b")), Counts{});
+}
+
+TEST(Rewrites, LeaveNormsAndActivationsOfAnotherKind) {
+  EXPECT_EQ(made_of(changed(kNorm, "pow(%a, %c2)", "pow(%a, %c3)")), Counts{});
+  EXPECT_EQ(made_of(changed(kNorm, "%of_last, %true", "%of_last, %false")), Counts{});
+  EXPECT_EQ(made_of(changed(kNorm, "mean(%square, %of_last", "mean(%square, %width")), Counts{});
+  EXPECT_EQ(made_of(changed(kNorm, "mul(%a, %root)", "mul(%c, %root)")), Counts{});
+  EXPECT_EQ(made_of(changed(kNorm, "ListConstruct(%c8)", "ListConstruct(%c1)")), Counts{});  // one weight for all
+  EXPECT_EQ(made_of(changed(kNorm, "view(%b, %width)", "relu(%b)")), Counts{});
+  EXPECT_EQ(made_of(changed(kGelu, "0.044715", "0.05")), Counts{});
+  EXPECT_EQ(made_of(changed(kGelu, "pow(%a, %c3)", "pow(%b, %c3)")), Counts{});
+  EXPECT_EQ(made_of(changed(kGelu, "value=0.5", "value=0.25")), Counts{});
+}
 
 }  // namespace
 }  // namespace salf::model
