@@ -157,6 +157,22 @@ TEST_F(ArchiveScan, AnArchiveCutOrChangedAnywhereDoesNotCrash) {
   }
 }
 
+TEST_F(ArchiveScan, ASmallArchiveIsRefusedAtEveryTruncation) {
+  const auto path = archive("def forward(self, ids: Tensor) -> Tensor:\n  return torch.matmul(ids, self.weight)\n");
+  const std::string whole = core::read_file(path);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    std::ofstream(path, std::ios::binary) << whole.substr(0, size);
+    ASSERT_THAT(refusal(path), HasSubstr("model.pt")) << size;
+  }
+}
+
+TEST_F(ArchiveScan, CodeThatIsNestedTooDeeply) {
+  const auto nest = [](const std::string& text) {
+    return text + "\ndef deep(x: Tensor) -> Tensor:\n  return " + std::string(100'000, '(') + "x" + std::string(100'000, ')') + "\n";
+  };
+  EXPECT_THAT(refusal(changed("code/__torch__/tiny.py", nest)), HasSubstr("more than 500 tokens"));
+}
+
 std::string pickle_error(const std::string& instructions) {
   try {
     scan_pickle("x", "\x80\x02" + instructions, [](const std::string&) { return std::uint64_t{64}; });
