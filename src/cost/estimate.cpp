@@ -42,6 +42,7 @@ double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& sh
 types::CostBreakdown scaled(const types::CostBreakdown& one, double count) {
   types::CostBreakdown many;
   many.prefix = one.prefix * count;
+  many.cache = one.cache * count;
   many.suffix_forward = one.suffix_forward * count;
   many.head = one.head * count;
   many.backward = one.backward * count;

@@ -57,10 +57,10 @@ TEST(Estimate, ADeeperCutNeverCostsMore) {
 }
 
 TEST(Estimate, ScalesEveryPart) {
-  const types::CostBreakdown one{1, 2, 3, 4, 5, 6, 7};
+  const types::CostBreakdown one{1, 2, 3, 4, 5, 6, 7, 8};
   const types::CostBreakdown many = scaled(one, 3.0);
   EXPECT_DOUBLE_EQ(many.prefix, 3.0);
-  EXPECT_DOUBLE_EQ(many.fixed, 21.0);
+  EXPECT_DOUBLE_EQ(many.fixed, 24.0);
   EXPECT_DOUBLE_EQ(many.total(), 3.0 * one.total());
 }
 
