@@ -125,7 +125,7 @@ def main():
     parser.add_argument("--data", help="JSONL rows with prompt and completion; for model: the GGUF file")
     parser.add_argument("--arm", default="full")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--blocks", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--save", help="where epochs saves the tuned model")

@@ -87,7 +87,7 @@ struct GraphCut::Parts {
   std::int64_t causal_taps = 0;
   std::optional<Program> norm;
   std::optional<Program> head_program;  // only where the head is not plain
-  mutable std::map<std::int64_t, Program> prefixes, suffixes;
+  mutable std::map<std::int64_t, Program> prefixes, suffixes, single_blocks;
 
   Program program(const GraphPointer& graph, const std::string& name) const {
     return Program(graph, model->module(), model->device(), name, Operators::kOwn);
@@ -145,8 +145,20 @@ struct GraphCut::Parts {
   const Program& suffix(std::int64_t eof) const {
     const auto found = suffixes.find(eof);
     if (found != suffixes.end()) return found->second;
+    return suffixes.emplace(eof, attention_program(above(eof, head.state), "suffix", true)).first->second;
+  }
+
+  const Program& single_block(std::int64_t index) const {
+    const auto found = single_blocks.find(index);
+    if (found != single_blocks.end()) return found->second;
+    const GraphPointer graph = above(index, blocks.hidden[static_cast<std::size_t>(index) + 1]);
+    return single_blocks.emplace(index, attention_program(graph, "block", true)).first->second;
+  }
+
+  // h_eof → `output`. Throws Error(kBadModel) if that needs a block below the cut.
+  GraphPointer above(std::int64_t eof, jit::Value* output) const {
     jit::Value* input = blocks.hidden[static_cast<std::size_t>(eof)];
-    const auto nodes = needed_nodes(blocks.graph, {input}, {head.state});
+    const auto nodes = needed_nodes(blocks.graph, {input}, {output});
     for (std::int64_t i = 0; i < eof; ++i) {
       const jit::Node* call = blocks.calls[static_cast<std::size_t>(i)];
       if (std::find(nodes.begin(), nodes.end(), call) == nodes.end()) continue;
@@ -154,8 +166,7 @@ struct GraphCut::Parts {
                                             " blocks: more than the hidden state of block " + std::to_string(i) +
                                             " is used above the cut");
     }
-    const GraphPointer graph = slice(blocks.graph, {input}, {head.state});
-    return suffixes.emplace(eof, attention_program(graph, "suffix", true)).first->second;
+    return slice(blocks.graph, {input}, {output});
   }
 
   void build();
@@ -205,6 +216,7 @@ void GraphCut::Parts::set_causal_length(std::int64_t length) {
   causal_length = length;
   prefixes.clear();
   suffixes.clear();
+  single_blocks.clear();
   build_tap();
 }
 
@@ -306,6 +318,14 @@ at::Tensor GraphCut::suffix(const at::Tensor& hidden, const tensor::Batch& batch
   auto arguments = parts_->arguments(batch);
   arguments.emplace_back(hidden);
   return parts_->suffix(eof).run(std::move(arguments)).at(0).toTensor();
+}
+
+at::Tensor GraphCut::block(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t index) const {
+  parts_->check_depth(index);
+  parts_->cover(batch.length());
+  auto arguments = parts_->arguments(batch);
+  arguments.emplace_back(hidden);
+  return parts_->single_block(index).run(std::move(arguments)).at(0).toTensor();
 }
 
 at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {

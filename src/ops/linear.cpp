@@ -57,7 +57,7 @@ struct Linear : torch::autograd::Function<Linear> {
 // Note [Matrix products]
 // For float32, ATen multiplies by MKL. On an AMD processor with AVX-512, oneDNN was 5 to 15 % faster for a layer's
 // products and 30 to 45 % for the head's; weights that are packed beforehand brought 2 % more for twice their memory
-// (`bench/operators --benchmark_filter=product` shows it on any machine).
+// (salf_bench_operators shows it on any machine).
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
   const bool served = is_plain(x) && is_plain(weight) && weight.dim() == 2 && x.numel() > 0 && one_dnn().has_value();
   return served ? Linear::apply(x, weight, bias) : at::linear(x, weight, bias);

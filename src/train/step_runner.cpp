@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "recompute.h"
 #include "resources.h"
 #include "salf/core/error.h"
 #include "salf/tensor/device.h"
@@ -31,6 +32,7 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
                                           types::CostBreakdown& seconds, std::int64_t& anonymous_bytes) {
   const c10::Device device = cut_.head_weight().device();
   PhaseClock clock(device);
+  RecomputedSuffix recomputed(cut_, batch, setup_.eof, setup_.autocast);
   at::Tensor loss;
   {
     const tensor::AutocastGuard guard(device, setup_.autocast);
@@ -45,13 +47,14 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
       throw Error(ErrorKind::kInternal, "the state at the cut has a history: the frozen part was recorded; please report this model");
     }
     clock.lap(cached ? seconds.cache : seconds.prefix);
-    const at::Tensor state = cut_.suffix(hidden, batch, setup_.eof);
+    const at::Tensor state = setup_.recompute ? recomputed.forward(hidden) : cut_.suffix(hidden, batch, setup_.eof);
     clock.lap(seconds.suffix_forward);
     loss = head_loss(cut_, supervised(state, batch), scale);
     clock.lap(seconds.head);
   }
   anonymous_bytes = std::max(anonymous_bytes, memory_use().anonymous);
   loss.backward();
+  if (setup_.recompute) recomputed.backward();
   clock.lap(seconds.backward);
   return loss.detach();
 }

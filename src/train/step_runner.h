@@ -43,6 +43,7 @@ struct StepSetup {
   std::int64_t eof = 0;
   double clip = 1.0;
   c10::ScalarType autocast = c10::ScalarType::Float;
+  bool recompute = false;  // keep no activations within blocks (recompute.h)
   PrefixCache* cache = nullptr;  // of the rows that the batches come from; nullptr: the prefix runs each time
 };
 

@@ -102,7 +102,7 @@ class Run {
         dev_cache_(keeps_dev_prefix(inputs) ? make_cache(inputs, inputs.dev, inputs.dev.in_order(), "dev") : nullptr),
         frozen_(map_frozen(inputs, freeze_, cache_.get())),
         runner_(inputs.cut, freeze_, optimizer_,
-                {inputs.plan.eof, inputs.options.clip, inputs.autocast, cache_.get()}),
+                {inputs.plan.eof, inputs.options.clip, inputs.autocast, inputs.options.recompute, cache_.get()}),
         best_(freeze_.trained(), inputs.folder) {
     if (!inputs.plan.budget.deterministic() && !inputs.replay)
       pacer_.emplace(pacer_options(inputs));

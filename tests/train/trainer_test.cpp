@@ -243,6 +243,41 @@ TEST(Trainer, DeterministicBudgetGivesTheSameBytesTwice) {
   EXPECT_EQ(uninterrupted(TinyRun()).model, uninterrupted(TinyRun()).model);
 }
 
+// Each block is the same program on the same input, so its gradients have the same bits.
+TEST(Trainer, RecomputationGivesTheSameWeights) {
+  for (const std::int64_t eof : {0, 1}) {
+    std::string models[2];
+    for (const bool recompute : {false, true}) {
+      TinyRun setup;
+      setup.plan.eof = eof;
+      const TemporaryFolder folder;
+      core::Progress progress;
+      TrainInputs inputs = setup.inputs(folder.path());
+      inputs.options.recompute = recompute;
+      EXPECT_EQ(train(inputs, progress).steps, 12);
+      models[recompute ? 1 : 0] = setup.saved_bytes();
+    }
+    EXPECT_EQ(models[0], models[1]) << "eof " << eof;
+  }
+}
+
+TEST(Trainer, MatrixProductsOfAStepAreTimed) {
+  const TinyRun setup;
+  const TemporaryFolder folder;
+  core::Progress progress;
+  TrainInputs inputs = setup.inputs(folder.path());
+  EXPECT_FALSE(train(inputs, progress).matrix_products.has_value());
+  inputs.options.measure_products = true;
+  const TemporaryFolder other;
+  inputs.folder = other.path();
+  const types::RunRecord record = train(inputs, progress);
+  ASSERT_TRUE(record.matrix_products.has_value());
+  EXPECT_GT(record.matrix_products->seconds, 0.0);
+  EXPECT_GT(record.matrix_products->flops, 0.0);
+  EXPECT_GT(record.matrix_products->share_of_step, 0.0);
+  EXPECT_GT(record.tokens_per_second, 0.0);
+}
+
 TEST(Trainer, InterruptedAndResumedIsAsIfNothingHadHappened) {
   const Finished whole = uninterrupted(TinyRun(true, 2));
   for (const std::int64_t when : {1, 6, 7, 11}) {

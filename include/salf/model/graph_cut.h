@@ -62,6 +62,8 @@ class GraphCut {
   // Blocks eof … L-1 and the final norm on h_eof. What else the blocks need (masks, rotary tables) is
   // recomputed from the batch. [B, T, D] → [B, T, D]
   at::Tensor suffix(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t eof) const;
+  // Block `index` alone: h_index → h_index+1. Programs of blocks are made when they are first asked for. [B, T, D] → [B, T, D]
+  at::Tensor block(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t index) const;
   // The final norm alone on any space's states: [N, D] → [N, D].
   at::Tensor final_norm(const at::Tensor& hidden) const;
   // Logits of any states before the head: [N, D] → [N, V].

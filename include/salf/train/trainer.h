@@ -38,6 +38,7 @@ struct TrainOptions {
   bool no_cache = false;              // run the frozen part in every epoch
   bool keep_cache = false;            // leave the frozen part's output behind, for later runs
   types::CacheType cache_dtype = types::CacheType::kFloat32;
+  bool recompute = false;  // run each trained block again in the backward pass instead of keeping its activations
   bool measure_products = false;
 
   template <class Self, class Visitor>
@@ -68,6 +69,9 @@ struct TrainOptions {
           self.keep_cache);
     visit(Field{"cache_dtype", "how the frozen part's output is kept: f32, or bf16 for half the disk space"},
           self.cache_dtype);
+    visit(Field{"recompute", "run each trained block again in the backward pass instead of keeping what is within it: "
+                             "less memory, slower steps"},
+          self.recompute);
     visit(Field{"measure_products", "in the end, time a step's matrix products alone, for their share of the step"},
           self.measure_products);
   }
