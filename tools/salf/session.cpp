@@ -35,6 +35,14 @@ void check_vocabulary(const ModelSession& session) {
                                         std::to_string(rows));
 }
 
+// Of a row of the data. Packed rows (no limit for the documents they hold) show how long they are when they come.
+std::int64_t longest_row(const data::Dataset& dataset, std::int64_t row_limit) {
+  std::size_t longest = 1;
+  if (row_limit == 0) return 1;
+  for (const data::Document& document : dataset.documents) longest = std::max(longest, document.ids.size());
+  return static_cast<std::int64_t>(longest);
+}
+
 }  // namespace
 
 types::ModelShape ModelSession::shape() const {
@@ -90,6 +98,7 @@ data::Dataset open_data(const data::DataOptions& options, const ModelSession& se
   data::Dataset dataset = data::load_dataset(options, *session.tokenizer, limit, progress,
                                              data::read_model_template(session.files.tokenizer));
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
+  session.cut->use_causal_attention(longest_row(dataset, row_limit));
   return dataset;
 }
 

@@ -33,7 +33,8 @@ struct ModelSession {
 ModelSession open_model(const ModelOptions& options, bool needs_tokenizer);
 
 // Reads the data with the session's tokenizer, logs what was left out. Documents are no longer than the model's context
-// and than `row_limit` tokens (0: no such limit), what one batch can hold.
+// and than `row_limit` tokens (0: no such limit), what one batch can hold. Attention masks that are causal at the length of
+// these rows are no longer computed (GraphCut::use_causal_attention).
 data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,
                         core::Progress& progress);
 
