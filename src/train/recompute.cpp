@@ -27,7 +27,7 @@ at::Tensor RecomputedSuffix::forward(const at::Tensor& hidden) {
 void RecomputedSuffix::backward() {
   const at::AutoGradMode record(true);
   at::Tensor gradient = last_.grad();
-  last_ = {};
+  last_ = at::Tensor();
   for (std::int64_t block = cut_.map().blocks - 1; block >= eof_; --block) {
     const at::Tensor input = inputs_.back();
     inputs_.pop_back();
