@@ -80,9 +80,10 @@ int take_lock(const std::filesystem::path& folder) {
 OutputFolder::OutputFolder(std::filesystem::path path, const std::string& marker, bool overwrite)
     : path_(std::move(path)) {
   make_folder(path_);
-  // Looked at before locking, so that a stranger's folder gets no lock file, and after, since another run
-  // may have ended in between.
-  check_contents(path_, marker, overwrite);
+  // Looked at before locking, so that a stranger's folder gets no lock file, and after, since another run may have ended
+  // in between. A folder with a lock file is a run's: whether that one goes on matters before what it has written so far.
+  std::error_code ignored;
+  if (!std::filesystem::exists(path_ / kLockName, ignored)) check_contents(path_, marker, overwrite);
   lock_ = take_lock(path_);
   try {
     check_contents(path_, marker, overwrite);
