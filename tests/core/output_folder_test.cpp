@@ -47,6 +47,9 @@ TEST(OutputFolder, IsLockedWithinOneProcessToo) {
   const TemporaryFolder parent;
   const OutputFolder folder(parent / "run", "run.json", false);
   expect_error(ErrorKind::kIo, "another run", [&] { OutputFolder second(parent / "run", "run.json", true); });
+  // What the run has written so far does not hide that it goes on.
+  std::ofstream(parent / "run" / "plan.json") << "{}";
+  expect_error(ErrorKind::kIo, "another run", [&] { OutputFolder second(parent / "run", "run.json", true); });
   EXPECT_TRUE(std::filesystem::exists(parent / "run/.salf.lock"));
 }
 
