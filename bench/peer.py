@@ -9,6 +9,7 @@ ARM: full, freeze:N (blocks 1 to N and the embedding frozen), lora (rank 16 on a
 Float32, fused AdamW, sdpa attention. The result is one line of JSON.
 """
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -82,12 +83,13 @@ def epochs(args):
     model, trained = load(args.model, args.arm, args.compile)
     optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
     evaluate(model, held_out)
+    rows = itertools.cycle(blocks)
     for epoch in range(args.epochs):
-        for ids in blocks:
+        for ids in itertools.islice(rows, args.steps // args.epochs):
             train_step(model, optimizer, ids)
         evaluate(model, held_out)
     model.save_pretrained(args.save)
-    report(seconds=time.perf_counter() - start, steps=args.epochs * len(blocks))
+    report(seconds=time.perf_counter() - start)
 
 
 def evaluate(model, blocks):
@@ -125,7 +127,7 @@ def main():
     parser.add_argument("--data", help="JSONL rows with prompt and completion; for model: the GGUF file")
     parser.add_argument("--arm", default="full")
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5, help="timed ones; for epochs: of all of them together")
     parser.add_argument("--blocks", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--save", help="where epochs saves the tuned model")

@@ -2,15 +2,16 @@
 
 namespace salf::cost {
 
-types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, std::int64_t blocks,
+types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
                                    std::int64_t eof, const BatchShape& batch) {
   const double frozen = static_cast<double>(eof) * batch.padded_tokens;
-  const double trained = static_cast<double>(blocks - eof) * batch.padded_tokens;
+  const double trained = static_cast<double>(shape.blocks - eof) * batch.padded_tokens;
+  const bool all = shape.trains_embedding(eof);
   types::CostBreakdown seconds;
   seconds.prefix = frozen * cost.block_forward;
   seconds.suffix_forward = trained * cost.block_forward_trained;
-  seconds.backward = trained * cost.block_backward + (eof == 0 ? cost.embedding_backward : 0.0);
-  seconds.head = batch.supervised_tokens * (eof == 0 ? cost.head_trained : cost.head);
+  seconds.backward = trained * cost.block_backward + (all ? cost.embedding_backward : 0.0);
+  seconds.head = batch.supervised_tokens * (all ? cost.head_trained : cost.head);
   seconds.fixed = cost.step_fixed;
   return seconds;
 }
@@ -24,7 +25,7 @@ double evaluation_seconds(const types::MeasuredCost& cost, std::int64_t blocks,
 types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
                                   const types::DataShape& data, std::int64_t eof,
                                   std::int64_t accumulate) {
-  types::CostBreakdown seconds = scaled(batch_seconds(cost, shape.blocks, eof, mean_batch(data)),
+  types::CostBreakdown seconds = scaled(batch_seconds(cost, shape, eof, mean_batch(data)),
                                         static_cast<double>(accumulate));
   seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(eof));
   return seconds;

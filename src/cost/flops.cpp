@@ -10,6 +10,17 @@ double head_product(const types::ModelShape& shape, const BatchShape& batch) {
          batch.supervised_tokens;
 }
 
+double weights_product(const types::ModelShape& shape, std::int64_t index, const BatchShape& batch) {
+  return 2.0 * static_cast<double>(shape.block_matrix_parameters.at(static_cast<std::size_t>(index))) *
+         batch.padded_tokens;
+}
+
+// Of the branches of low rank beside a block's weights.
+double branch_parameters(const types::ModelShape& shape, std::int64_t index) {
+  if (shape.is_tuned_whole(index)) return 0.0;
+  return static_cast<double>(shape.block_trained_parameters[static_cast<std::size_t>(index)]);
+}
+
 }  // namespace
 
 BatchShape mean_batch(const types::DataShape& data) {
@@ -25,10 +36,8 @@ BatchShape dev_batch(const types::DataShape& data) {
 
 double block_forward_flops(const types::ModelShape& shape, std::int64_t index,
                            const BatchShape& batch) {
-  const auto weights =
-      static_cast<double>(shape.block_matrix_parameters.at(static_cast<std::size_t>(index)));
   const double attention = 2.0 * static_cast<double>(shape.hidden) * (batch.row_length + 1.0);
-  return (2.0 * weights + attention) * batch.padded_tokens;
+  return weights_product(shape, index, batch) + attention * batch.padded_tokens;
 }
 
 types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof,
@@ -39,11 +48,12 @@ types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eo
     if (i < eof) {
       flops.prefix += forward;
     } else {
-      flops.suffix_forward += forward;
-      flops.backward += 2.0 * forward;
+      const double branches = 2.0 * branch_parameters(shape, i) * batch.padded_tokens;
+      flops.suffix_forward += forward + branches;
+      flops.backward += shape.is_tuned_whole(i) ? 2.0 * forward : 2.0 * forward - weights_product(shape, i, batch) + 2.0 * branches;
     }
   }
-  flops.head = (eof == 0 ? 3.0 : 2.0) * head_product(shape, batch);
+  flops.head = (shape.trains_embedding(eof) ? 3.0 : 2.0) * head_product(shape, batch);
   return flops;
 }
 

@@ -16,6 +16,7 @@
 #include "block_finder.h"
 #include "causal_attention.h"
 #include "head_finder.h"
+#include "lora_branches.h"
 #include "probe_batch.h"
 #include "program.h"
 #include "salf/core/error.h"
@@ -88,6 +89,8 @@ struct GraphCut::Parts {
   std::optional<Program> norm;
   std::optional<Program> head_program;  // only where the head is not plain
   mutable std::map<std::int64_t, Program> prefixes, suffixes, single_blocks;
+  std::vector<LinearLayer> linear_layers;
+  std::vector<LoraLayer> lora;
 
   Program program(const GraphPointer& graph, const std::string& name) const {
     return Program(graph, model->module(), model->device(), name, Operators::kOwn);
@@ -96,6 +99,7 @@ struct GraphCut::Parts {
   Program attention_program(const GraphPointer& graph, const std::string& name, bool from_state) const {
     Program part = program(graph, name);
     drop_masks(part, from_state);
+    part.add_lora(lora);
     return part;
   }
   // Masks that cannot be looked at stay: the table of positions may be too short for the probe, say.
@@ -123,6 +127,7 @@ struct GraphCut::Parts {
 
   std::vector<MaskProbe> mask_probes(bool from_state) const;
   void set_causal_length(std::int64_t length);
+  void rebuild();
   // Before a batch of this length is run.
   void cover(std::int64_t length) {
     if (causal_length > 0 && length > causal_length) set_causal_length(length);
@@ -194,6 +199,8 @@ void GraphCut::Parts::build_tap() {
   spaces.push_back(head.state);
   tap.emplace(program(slice(blocks.graph, {}, spaces), "tap"));
   causal_taps = static_cast<std::int64_t>(drop_masks(*tap, false));
+  linear_layers = find_linear_layers(*tap->graph(), *model, blocks.container);
+  tap->add_lora(lora);
 }
 
 // Two rows each, one of them padded: a short batch and one of the whole length.
@@ -214,6 +221,10 @@ std::vector<MaskProbe> GraphCut::Parts::mask_probes(bool from_state) const {
 
 void GraphCut::Parts::set_causal_length(std::int64_t length) {
   causal_length = length;
+  rebuild();
+}
+
+void GraphCut::Parts::rebuild() {
   prefixes.clear();
   suffixes.clear();
   single_blocks.clear();
@@ -360,6 +371,15 @@ double GraphCut::prove(std::int64_t eof) const {
   }
   return difference;
 }
+
+std::vector<LinearLayer> GraphCut::linear_layers() const { return parts_->linear_layers; }
+
+void GraphCut::use_lora(std::vector<LoraLayer> layers) {
+  parts_->lora = std::move(layers);
+  parts_->rebuild();
+}
+
+const std::vector<LoraLayer>& GraphCut::lora() const { return parts_->lora; }
 
 std::vector<std::string> GraphCut::block_parameters(std::int64_t index) const {
   std::vector<std::string> names;

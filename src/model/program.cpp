@@ -14,6 +14,7 @@
 #include <unordered_set>
 
 #include "causal_attention.h"
+#include "lora_branches.h"
 #include "rewrites.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
@@ -257,6 +258,7 @@ struct Program::Parts {
   GraphPointer graph;
   jit::Module module;
   jit::Code code;
+  std::vector<at::Tensor> branches;  // further inputs of the graph
 };
 
 Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Device device,
@@ -270,7 +272,7 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     jit::EliminateDeadCode(whole);
   }
   if (operators == Operators::kOwn) use_own_operators(whole, module);
-  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name)});
+  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), {}});
 }
 
 Program::~Program() = default;
@@ -278,9 +280,10 @@ Program::Program(Program&&) noexcept = default;
 
 std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const {
   jit::Stack stack;
-  stack.reserve(arguments.size() + 1);
+  stack.reserve(arguments.size() + 1 + parts_->branches.size());
   stack.emplace_back(parts_->module._ivalue());
   for (auto& argument : arguments) stack.push_back(std::move(argument));
+  for (const at::Tensor& branch : parts_->branches) stack.emplace_back(branch);
   try {
     jit::InterpreterState(parts_->code).run(stack);
   } catch (const Error&) {
@@ -301,6 +304,11 @@ std::size_t Program::use_causal_attention(std::optional<std::size_t> mask_argume
   const std::size_t dropped = drop_causal_masks(parts_->graph, parts_->module, mask_argument, probes);
   if (dropped > 0) parts_->code = jit::Code(parts_->graph, "causal");
   return dropped;
+}
+
+void Program::add_lora(const std::vector<LoraLayer>& layers) {
+  parts_->branches = insert_branches(parts_->graph, layers);
+  if (!parts_->branches.empty()) parts_->code = jit::Code(parts_->graph, "lora");
 }
 
 const GraphPointer& Program::graph() const { return parts_->graph; }

@@ -60,6 +60,7 @@ std::vector<torch::jit::Node*> needed_nodes(const GraphPointer& source,
 GraphPointer slice(const GraphPointer& source, const std::vector<torch::jit::Value*>& inputs,
                    const std::vector<torch::jit::Value*>& outputs);
 
+struct LoraLayer;
 struct MaskProbe;
 
 // As the model's author wrote it, or with salf's operators (rewrites.h).
@@ -78,6 +79,10 @@ class Program {
 
   // See causal_attention.h: `mask_argument` is forward's. Returns the number of attentions that became causal.
   std::size_t use_causal_attention(std::optional<std::size_t> mask_argument, const std::vector<MaskProbe>& probes);
+
+  // Gives the layers with these weights their branches (lora_branches.h). To be called last: what is sliced off the graph
+  // afterwards would lack them.
+  void add_lora(const std::vector<LoraLayer>& layers);
 
   const GraphPointer& graph() const;
 

@@ -137,9 +137,28 @@ jit::Value* call(jit::Node* before, const char* name, const std::vector<jit::Val
   return before->owningGraph()->insert(c10::Symbol::fromQualString(name), arguments);
 }
 
-jit::Value* own_linear(jit::Node* node, KnownValues& /*known*/) {
-  if (node->kind() != c10::aten::linear) return nullptr;
-  return call(node, "salf::linear", node->inputs().vec());
+// x · wᵀ, with w as it is or its transpose undone.
+jit::Value* linear_of(jit::Node* node, jit::Value* x, jit::Value* factor, jit::Value* bias, KnownValues& known) {
+  const auto shape = known.shape(factor);
+  if (!shape || shape->rank != 2) return nullptr;
+  const bool turned = is_kind(factor, "aten::t") || is_kind(factor, "aten::numpy_T");
+  jit::Value* weight = turned ? factor->node()->input(0) : call(node, "aten::t", {factor});
+  return call(node, "salf::linear", {x, weight, bias});
+}
+
+jit::Value* own_linear(jit::Node* node, KnownValues& known) {
+  jit::Graph& graph = *node->owningGraph();
+  if (node->kind() == c10::aten::linear) return call(node, "salf::linear", node->inputs().vec());
+  if (node->kind() == c10::aten::addmm) {
+    const auto bias = known.shape(node->input(0));
+    const bool plain = is_number(node->input(3), 1.0) && is_number(node->input(4), 1.0);
+    if (!bias || bias->rank != 1 || !plain) return nullptr;
+    return linear_of(node, node->input(1), node->input(2), node->input(0), known);
+  }
+  if (node->kind() == c10::aten::matmul) {
+    return linear_of(node, node->input(0), node->input(1), graph.insertConstant(c10::IValue()), known);
+  }
+  return nullptr;
 }
 
 jit::Value* own_rms_norm(jit::Node* node, KnownValues& /*known*/) {

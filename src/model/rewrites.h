@@ -7,7 +7,7 @@
 namespace salf::model {
 
 // Replaces, in `graph` (fully inlined, its first input is `module`) and its inner blocks:
-//   aten::linear                                             → salf::linear
+//   aten::linear, bias + x w, x wᵀ (w a matrix)              → salf::linear
 //   aten::rms_norm with a weight                             → salf::rms_norm
 //   w * (x * rsqrt(mean(x², -1) + ε))                        → salf::rms_norm
 //   silu(gate) * up                                          → salf::swiglu

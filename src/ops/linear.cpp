@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "products.h"
 #include "rows.h"
 #include "salf/ops/operators.h"
 
@@ -23,13 +24,6 @@ const std::optional<c10::OperatorHandle>& one_dnn() {
   return found;
 }
 
-// x [N, I] · weight [O, I]ᵀ + bias, without autograd.
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
-  return one_dnn()->typed<OneDnnLinear>().call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
-}
-
-at::Tensor as_rows(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
-
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias) {
@@ -44,8 +38,8 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto saved = context->get_saved_variables();
     const at::Tensor dy = as_rows(outer[0]);
     variable_list gradients(3);
-    if (context->needs_input_grad(0)) gradients[0] = product(dy, saved[1].t(), std::nullopt).view(saved[0].sizes());
-    if (context->needs_input_grad(1)) gradients[1] = product(dy.t(), as_rows(saved[0]).t(), std::nullopt);
+    if (context->needs_input_grad(0)) gradients[0] = product(dy, saved[1].t()).view(saved[0].sizes());
+    if (context->needs_input_grad(1)) gradients[1] = product(dy.t(), as_rows(saved[0]).t());
     const bool with_bias = context->saved_data["bias"].toBool();  // without one there is no third edge to ask for
     if (with_bias && context->needs_input_grad(2)) gradients[2] = dy.sum(0);
     return gradients;
@@ -58,9 +52,16 @@ struct Linear : torch::autograd::Function<Linear> {
 // For float32, ATen multiplies by MKL. On an AMD processor with AVX-512, oneDNN was 5 to 15 % faster for a layer's
 // products and 30 to 45 % for the head's; weights that are packed beforehand brought 2 % more for twice their memory
 // (salf_bench_operators shows it on any machine).
+bool has_product(const at::Tensor& x, const at::Tensor& weight) {
+  return is_plain(x) && is_plain(weight) && weight.dim() == 2 && x.numel() > 0 && one_dnn().has_value();
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+  return one_dnn()->typed<OneDnnLinear>().call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
-  const bool served = is_plain(x) && is_plain(weight) && weight.dim() == 2 && x.numel() > 0 && one_dnn().has_value();
-  return served ? Linear::apply(x, weight, bias) : at::linear(x, weight, bias);
+  return has_product(x, weight) ? Linear::apply(x, weight, bias) : at::linear(x, weight, bias);
 }
 
 }  // namespace salf::ops

@@ -10,6 +10,8 @@ void register_operators() {
     torch::Library made(torch::Library::DEF, "salf", std::nullopt, __FILE__, __LINE__);
     const auto differentiable = c10::DispatchKey::CompositeImplicitAutograd;
     made.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor", torch::dispatch(differentiable, TORCH_FN(linear)));
+    made.def("lora_linear(Tensor x, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale) -> Tensor",
+             torch::dispatch(differentiable, TORCH_FN(lora_linear)));
     made.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor",
              torch::dispatch(differentiable, TORCH_FN(rms_norm)));
     made.def("swiglu(Tensor gate, Tensor up) -> Tensor", torch::dispatch(differentiable, TORCH_FN(swiglu)));

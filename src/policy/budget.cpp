@@ -354,8 +354,10 @@ class Planner {
 
 double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs) {
   if (inputs.budget.unit == BudgetUnit::kFlops) return inputs.budget.amount;
+  types::ModelShape whole = shape;
+  whole.block_trained_parameters.clear();
   const double full = static_cast<double>(most_steps(inputs)) *
-                          cost::step_flops(shape, inputs.data, 0, inputs.accumulate).total() +
+                          cost::step_flops(whole, inputs.data, 0, inputs.accumulate).total() +
                       static_cast<double>(kFewestEvaluations) *
                           cost::evaluation_flops(shape, cost::dev_batch(inputs.data));
   return inputs.budget.amount * full;

@@ -4,37 +4,53 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 #include "salf/core/error.h"
+#include "salf/model/lora.h"
 
 namespace salf::train {
 namespace {
 
-std::set<std::string> names_above(const model::GraphCut& cut, std::int64_t eof) {
+// Of blocks `range` and, if the last block is among them, of the final norm.
+std::set<std::string> names_of(const model::GraphCut& cut, const types::BlockRange& range) {
   std::set<std::string> names;
-  for (std::int64_t block = eof; block < cut.map().blocks; ++block) {
+  for (std::int64_t block = range.first; block <= range.last; ++block) {
     for (auto& name : cut.block_parameters(block)) names.insert(std::move(name));
   }
+  if (!range.holds(cut.map().blocks - 1)) return names;
   for (auto& name : cut.final_parameters()) names.insert(std::move(name));
   return names;
 }
 
+std::set<std::string> trained_names(const model::GraphCut& cut, std::int64_t eof,
+                                    const std::optional<types::BlockRange>& whole) {
+  if (cut.lora().empty()) return names_of(cut, {eof, cut.map().blocks - 1});
+  return whole ? names_of(cut, *whole) : std::set<std::string>{};
+}
+
 }  // namespace
 
-Freeze::Freeze(const model::ScriptModel& model, const model::GraphCut& cut, std::int64_t eof) {
-  const std::set<std::string> above = names_above(cut, eof);
+Freeze::Freeze(const model::ScriptModel& model, const model::GraphCut& cut, std::int64_t eof,
+               const std::optional<types::BlockRange>& whole) {
+  const bool everything = eof == 0 && cut.lora().empty();
+  const std::set<std::string> names = trained_names(cut, eof, whole);
   for (const auto& parameter : model.parameters()) {
-    const at::Tensor& tensor = parameter.tensor;
     // A final norm that is tied to the head, say, is frozen with it.
     const bool head = parameter.name == cut.map().head_parameter ||
                       parameter.name == cut.map().embedding_parameter;
-    const bool wanted = eof == 0 || (above.count(parameter.name) > 0 && !head);
-    const bool train = wanted && at::isFloatingType(tensor.scalar_type());
-    (train ? trained_ : frozen_).push_back(parameter);
-    (train ? trained_before_ : frozen_before_).push_back(tensor.requires_grad());
-    tensor.mutable_grad() = at::Tensor();
-    tensor.requires_grad_(train);
+    const bool wanted = everything || (names.count(parameter.name) > 0 && !head);
+    add(parameter, wanted && at::isFloatingType(parameter.tensor.scalar_type()));
   }
+  for (const auto& parameter : model::lora_parameters(cut.lora())) add(parameter, true);
+}
+
+void Freeze::add(const model::Parameter& parameter, bool train) {
+  at::Tensor tensor = parameter.tensor;
+  (train ? trained_ : frozen_).push_back(parameter);
+  (train ? trained_before_ : frozen_before_).push_back(tensor.requires_grad());
+  tensor.mutable_grad() = at::Tensor();
+  tensor.requires_grad_(train);
 }
 
 Freeze::~Freeze() {

@@ -74,6 +74,12 @@ types::MatrixProducts time_matrix_products(const model::GraphCut& cut, const Fre
     products.seconds += count * linear_seconds(shape, tokens, true, options);
     products.flops += count * linear_flops(shape, tokens, true);
   }
+  std::map<Shape, int> beside_branches;
+  for (const auto& branch : cut.lora()) ++beside_branches[{branch.layer.out, branch.layer.in}];
+  for (const auto& [shape, count] : beside_branches) {
+    products.seconds += count * linear_seconds(shape, tokens, false, options);
+    products.flops += count * linear_flops(shape, tokens, false);
+  }
   // In the chunks in which the loss multiplies.
   const Shape head_shape{head.size(0), head.size(1)};
   const std::int64_t rows = std::min(supervised, head_chunk_rows(head));

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "salf/core/error.h"
+#include "salf/model/lora.h"
 #include "salf/tensor/shapes.h"
 
 namespace salf::train {
@@ -22,11 +23,17 @@ AdamW::AdamW(std::vector<model::Parameter> parameters, AdamWOptions options) : o
 }
 
 void AdamW::step(double learning_rate, const at::Tensor& divisor) {
+  update_all(learning_rate, divisor, false);
+  update_all(learning_rate * options_.rate_ratio, divisor, true);
+  ++steps_;
+}
+
+void AdamW::update_all(double learning_rate, const at::Tensor& divisor, bool lora_b) {
   std::vector<Slot*> decayed;
   std::vector<Slot*> plain;
   for (Slot& slot : slots_) {
     const at::Tensor& tensor = slot.parameter.tensor;
-    if (!tensor.grad().defined()) continue;
+    if (!tensor.grad().defined() || model::is_lora_b(slot.parameter.name) != lora_b) continue;
     if (!slot.first.defined()) {
       slot.first = at::zeros_like(tensor.detach());
       slot.second = at::zeros_like(tensor.detach());
@@ -36,7 +43,6 @@ void AdamW::step(double learning_rate, const at::Tensor& divisor) {
   }
   update(decayed, learning_rate, options_.weight_decay, divisor);
   update(plain, learning_rate, 0.0, divisor);
-  ++steps_;
 }
 
 void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,

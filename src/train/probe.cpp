@@ -90,7 +90,8 @@ class Probe {
       }
     }
     rates(samples, cost);
-    time_full_training(plans[1], cost);
+    // With LoRA neither embedding nor head is ever trained.
+    if (cut_.lora().empty()) time_full_training(plans[1], cost);
     cost.optimizer = optimizer_rate();
     cost.save = save_rate();
     progress.end();
@@ -150,6 +151,7 @@ class Probe {
                   static_cast<double>(eof_)
             : cost.block_forward_trained;
     cost.head = median_rate(samples, [](const Sample& s) { return s.head / s.supervised; });
+    cost.head_trained = cost.head;
     cost.head_forward =
         median_rate(samples, [](const Sample& s) { return s.head_forward / s.supervised; });
     cost.step_fixed = median_rate(samples, [](const Sample& s) { return s.make + s.embedding; });

@@ -41,8 +41,14 @@ constexpr std::int64_t kOpen = std::int64_t{1} << 60;
 constexpr double kSlowDiskBytes = 1e8;
 const char* const kGoingBack = "stopped, going back to the best weights";
 
-AdamWOptions adamw_options(const TrainOptions& options) {
-  return {options.weight_decay, options.beta1, options.beta2, options.epsilon};
+AdamWOptions adamw_options(const TrainInputs& inputs) {
+  const TrainOptions& options = inputs.options;
+  const double ratio = inputs.plan.lora ? inputs.plan.lora->rate_ratio : 1.0;
+  return {options.weight_decay, options.beta1, options.beta2, options.epsilon, ratio};
+}
+
+std::optional<types::BlockRange> whole_blocks(const types::FreezePlan& plan) {
+  return plan.lora ? plan.lora->whole : std::nullopt;
 }
 
 // Nothing where the disk has no room: the run is slower then, not impossible.
@@ -95,8 +101,8 @@ class Run {
       : inputs_(inputs),
         progress_(progress),
         clock_(inputs.clock ? inputs.clock : core::process_seconds),
-        freeze_(inputs.model, inputs.cut, inputs.plan.eof),
-        optimizer_(freeze_.trained(), adamw_options(inputs.options)),
+        freeze_(inputs.model, inputs.cut, inputs.plan.eof, whole_blocks(inputs.plan)),
+        optimizer_(freeze_.trained(), adamw_options(inputs)),
         cache_(keeps_prefix(inputs) ? make_cache(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0), "train")
                                     : nullptr),
         dev_cache_(keeps_dev_prefix(inputs) ? make_cache(inputs, inputs.dev, inputs.dev.in_order(), "dev") : nullptr),

@@ -4,10 +4,18 @@
 
 namespace salf::types {
 
+bool ModelShape::is_tuned_whole(std::int64_t index) const {
+  const auto i = static_cast<std::size_t>(index);
+  return block_trained_parameters.empty() || block_trained_parameters[i] == block_parameters[i];
+}
+
+bool ModelShape::trains_embedding(std::int64_t eof) const { return eof == 0 && block_trained_parameters.empty(); }
+
 std::int64_t ModelShape::trained_parameters(std::int64_t eof) const {
-  if (eof == 0) return parameters;
-  return std::accumulate(block_parameters.begin() + static_cast<std::ptrdiff_t>(eof),
-                         block_parameters.end(), final_parameters);
+  if (trains_embedding(eof)) return parameters;
+  const auto& trained = block_trained_parameters.empty() ? block_parameters : block_trained_parameters;
+  return std::accumulate(trained.begin() + static_cast<std::ptrdiff_t>(eof), trained.end(),
+                         is_tuned_whole(blocks - 1) ? final_parameters : 0);
 }
 
 }  // namespace salf::types

@@ -77,6 +77,9 @@ void check(const ModelShape& shape, const std::string& where) {
   check_ranges(shape, where);
   check_length(shape.block_parameters, shape.blocks, at(where, "block_parameters"));
   check_length(shape.block_matrix_parameters, shape.blocks, at(where, "block_matrix_parameters"));
+  if (!shape.block_trained_parameters.empty()) {
+    check_length(shape.block_trained_parameters, shape.blocks, at(where, "block_trained_parameters"));
+  }
   for (std::size_t i = 0; i < shape.block_parameters.size(); ++i) {
     if (shape.block_matrix_parameters[i] <= shape.block_parameters[i]) continue;
     refuse_document(at(where, "block_matrix_parameters") + "[" + std::to_string(i) + "]",

@@ -11,6 +11,8 @@ namespace salf::tools {
 
 std::vector<std::string> PlanOptions::problems() const {
   std::vector<std::string> problems = planning.problems();
+  for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
+  if (!lora.lora.empty() && !model.adapter.empty()) problems.push_back(kLoraAndAdapter);
   if (profile.empty()) problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
   if (output.empty()) problems.emplace_back("--output needs a file name");
   return problems;
@@ -25,7 +27,7 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
     throw Error(ErrorKind::kUsage, "--data FILE is needed: the profile's rows came from standard input, which cannot be read again");
   }
   if (options.data.data.empty()) options.data.data = profile.provenance.data;
-  const ModelSession session = open_model(options.model, true);
+  const ModelSession session = open_model(options.model, true, AdapterUse::kKeep);
   const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);
   check_made_for(profile.provenance, session, dataset, options.profile);
   PlanRequest request;
@@ -34,6 +36,8 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.seed = static_cast<std::uint64_t>(options.model.seed);
   request.dtype = options.model.dtype;
   request.spent_seconds = profile.seconds;
+  request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
+  if (request.lora) session.cut->use_lora(request.lora->branches);
   const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, progress);
   core::write_document(options.output, plan);
   if (options.common.json) {

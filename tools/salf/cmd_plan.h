@@ -18,6 +18,7 @@ struct PlanOptions {
   data::DataOptions data;
   data::BatchOptions batch;
   PlanningOptions planning;
+  LoraOptions lora;
   std::string profile;
   std::string output = "plan.json";
 
@@ -29,6 +30,7 @@ struct PlanOptions {
     data::DataOptions::fields(self.data, visit);
     data::BatchOptions::fields(self.batch, visit);
     PlanningOptions::fields(self.planning, visit);
+    LoraOptions::fields(self.lora, visit);
     visit(Field{"profile", "profile.json of salf analyze; \"\": the model and data that it names are used"}, self.profile);
     visit(Field{"output", "file to write the plan to"}, self.output);
   }

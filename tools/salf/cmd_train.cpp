@@ -15,6 +15,7 @@
 #include "salf/core/signals.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
+#include "salf/model/lora.h"
 #include "salf/train/checkpoint.h"
 #include "salf/types/validate.h"
 
@@ -94,7 +95,7 @@ class TrainRun {
         progress_(progress),
         // A resumed run's folder is its own; a fresh one may only replace another with --force.
         folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
-        session_(open_model(options.model, true)),
+        session_(open_model(options.model, true, AdapterUse::kKeep)),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
   }
@@ -103,6 +104,7 @@ class TrainRun {
     if (options_.resume.empty()) train::remove_checkpoints(folder_.path());
     const std::optional<types::FreezePlan> plan = find_plan();
     if (!plan) return 128 + core::stop_signal();
+    if (lora_) session_.cut->use_lora(branches_above(lora_->branches, plan->eof));
     core::write_document(file("plan.json"), *plan);
     core::log_info(plan->reason);
     types::RunRecord record = opening_record(*plan);
@@ -123,13 +125,22 @@ class TrainRun {
   std::uint64_t seed() const { return static_cast<std::uint64_t>(options_.model.seed); }
 
   std::optional<types::FreezePlan> find_plan() {
+    std::optional<types::FreezePlan> plan = given_plan();
+    lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
+    if (lora_) session_.cut->use_lora(lora_->branches);
+    return plan ? plan : make_plan();
+  }
+
+  std::optional<types::FreezePlan> given_plan() {
     if (origin_) return origin_->record.plan;
-    if (!options_.plan.empty()) {
-      types::FreezePlan plan = types::read_plan(options_.plan);
-      check_made_for(plan.provenance, session_, dataset_, options_.plan);
-      check_affordable(plan);
-      return plan;
-    }
+    if (options_.plan.empty()) return std::nullopt;
+    types::FreezePlan plan = types::read_plan(options_.plan);
+    check_made_for(plan.provenance, session_, dataset_, options_.plan);
+    check_affordable(plan);
+    return plan;
+  }
+
+  std::optional<types::FreezePlan> make_plan() {
     const std::optional<types::LayerProfile> profile = find_profile();
     if (!profile) return std::nullopt;
     PlanRequest request;
@@ -139,6 +150,7 @@ class TrainRun {
     request.dtype = options_.model.dtype;
     request.cache = !options_.train.no_cache;
     request.spent_seconds = core::process_seconds();
+    request.lora = lora_;
     types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, progress_);
     check_affordable(plan);
     // Not before: a run that was refused leaves nothing behind.
@@ -230,6 +242,7 @@ class TrainRun {
 
   void save(types::RunRecord& record) {
     if (record.status != types::RunStatus::kInterrupted) {
+      if (lora_) save_adapter();
       session_.model->save(file("model.pt"));
       model::ModelCard card = session_.files.card;
       card.blocks = session_.cut->map().container;
@@ -242,6 +255,21 @@ class TrainRun {
     record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
     core::write_document(file("run.json"), record);
     if (record.status != types::RunStatus::kInterrupted) train::remove_checkpoints(folder_.path());
+  }
+
+  // The branches by themselves, as PEFT has them, and then as part of the weights. Where whole blocks were tuned too, the
+  // branches alone would be no model.
+  void save_adapter() {
+    const std::vector<model::LoraLayer> branches = session_.cut->lora();
+    if (lora_->settings.whole) {
+      core::log_info("no adapter is written, since whole blocks were tuned as well: model.pt has everything");
+    } else {
+      fs::create_directories(file("adapter"));
+      convert::write_peft_adapter(file("adapter"), *session_.model, *session_.cut, branches, lora_->settings,
+                                  {options_.model.model, session_.archive_hash});
+    }
+    session_.cut->use_lora({});
+    model::merge_lora(*session_.model, branches);
   }
 
   void print(const types::RunRecord& record) const {
@@ -271,6 +299,7 @@ class TrainRun {
   core::OutputFolder folder_;
   ModelSession session_;
   data::Dataset dataset_;
+  std::optional<LoraStart> lora_;  // nothing where whole blocks are tuned
 };
 
 }  // namespace
@@ -288,6 +317,11 @@ std::vector<std::string> TrainCommandOptions::problems() const {
     return problems;
   }
   problems = planning.problems();
+  for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
+  if (!lora.lora.empty() && !model.adapter.empty()) problems.emplace_back(kLoraAndAdapter);
+  if (!plan.empty() && !lora.lora.empty()) {
+    problems.emplace_back("--plan says what is tuned: leave out --lora, or give it to salf plan");
+  }
   if (train.keep_cache && train.no_cache) problems.emplace_back("--keep-cache and --no-cache exclude each other");
   if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");

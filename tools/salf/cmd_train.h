@@ -21,6 +21,7 @@ struct TrainCommandOptions {
   data::BatchOptions batch;
   calibration::CalibrationOptions calibration;
   PlanningOptions planning;
+  LoraOptions lora;
   train::TrainOptions train;
   std::string profile;  // instead of analyzing
   std::string plan;     // instead of analyzing and planning
@@ -37,12 +38,13 @@ struct TrainCommandOptions {
     data::BatchOptions::fields(self.batch, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
     PlanningOptions::fields(self.planning, visit);
+    LoraOptions::fields(self.lora, visit);
     train::TrainOptions::fields(self.train, visit);
     visit(Field{"profile", "profile.json to use instead of analyzing"}, self.profile);
     visit(Field{"plan", "plan.json to follow instead of analyzing and planning"}, self.plan);
     visit(Field{"resume", "run directory to go on with; all options come from it"}, self.resume);
     visit(Field{"replay", "run.json to repeat byte for byte; all options but --output come from it"}, self.replay);
-    visit(Field{"output", "run directory: the tuned model, run.json, metrics.jsonl, profile.json, plan.json"}, self.output);
+    visit(Field{"output", "run directory: the tuned model, with LoRA also adapter/, run.json, metrics.jsonl, profile.json, plan.json"}, self.output);
   }
 
   std::vector<std::string> problems() const;

@@ -31,6 +31,7 @@ struct CommonOptions {
 struct ModelOptions {
   std::string model;      // model directory, run directory or archive
   std::string tokenizer;  // "": the one beside the model
+  std::string adapter;    // PEFT adapter directory; "": none
   std::string blocks;     // attribute path of the blocks; "": found
   bool trust_model = false;
   std::string device = "cpu";
@@ -43,6 +44,8 @@ struct ModelOptions {
     using core::Field;
     visit(Field{"model", "model directory, run directory or TorchScript archive"}, self.model);
     visit(Field{"tokenizer", "tokenizer.json or SentencePiece model to use instead of the model's own"}, self.tokenizer);
+    visit(Field{"adapter", "LoRA adapter (a directory of PEFT's or of a run) to use with the model; train and plan go on from it"},
+          self.adapter);
     visit(Field{"blocks", "attribute path of the blocks (model.layers) where they are not found by themselves"},
           self.blocks);
     visit(Field{"trust_model", "run an archive whose program could do more than compute: read or write files, print"},

@@ -64,6 +64,18 @@ std::string wrapped(const char* name, const std::string& value) {
   return text + line(text.empty() ? name : "", rest);
 }
 
+// --eof, or what follows from the blocks that get LoRA.
+std::optional<std::int64_t> wanted_cut(const PlanRequest& request) {
+  const auto& asked = request.planning.eof;
+  if (!request.lora || !request.lora->eof) return asked;
+  const std::int64_t first = *request.lora->eof;
+  if (asked && *asked != first) {
+    throw Error(ErrorKind::kUsage, "--eof " + std::to_string(*asked) + ": the first block that has LoRA or is tuned as a whole is " +
+                                       std::to_string(first) + ", and that is where the cut has to be; leave out --eof");
+  }
+  return first;
+}
+
 }  // namespace
 
 std::vector<std::string> PlanningOptions::problems() const {
@@ -90,9 +102,12 @@ std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64
 }
 
 types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset,
-                                const types::LayerProfile& profile, const PlanRequest& request,
+                                const types::LayerProfile& given, const PlanRequest& request,
                                 core::Progress& progress) {
   const core::Stopwatch watch;
+  types::LayerProfile profile = given;
+  if (request.lora) profile.shape.block_trained_parameters = trained_of_blocks(profile.shape, *request.lora);
+  const std::optional<std::int64_t> eof = wanted_cut(request);
   const std::int64_t padding = session.tokenizer->padding_id().value_or(0);
   const auto train_rows = dataset.indices(data::Split::kTrain);
   const data::Batcher batcher(dataset, train_rows, request.batch, padding);
@@ -117,10 +132,10 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
       add_dev_shape(data::Batcher(dataset, dev, request.batch, padding), static_cast<std::int64_t>(dev.size()), inputs.data);
     }
   }
-  inputs.rule = request.planning.eof ? types::Rule::kFixed : request.planning.rule;
+  inputs.rule = eof ? types::Rule::kFixed : request.planning.rule;
   inputs.measure = request.planning.measure;
   inputs.parameters.tau = request.planning.tau;
-  inputs.parameters.fixed = request.planning.eof.value_or(0);
+  inputs.parameters.fixed = eof.value_or(0);
   inputs.parameters.fraction = request.planning.fraction;
   inputs.min_steps = request.planning.min_steps;
   inputs.max_epochs = request.planning.max_epochs;
@@ -133,6 +148,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.spent_flops = analysis_flops(profile, inputs.data.mean_length);
   types::FreezePlan plan = policy::make_plan(profile, inputs);
   plan.provenance.created = core::utc_now();
+  if (request.lora) plan.lora = request.lora->settings;
   return plan;
 }
 
@@ -156,6 +172,7 @@ void check_made_for(const types::Provenance& made, const ModelSession& session, 
 std::string describe_plan(const types::FreezePlan& plan) {
   const double seconds = plan.predicted_seconds.total();
   std::string text = wrapped("cut", plan.reason);
+  if (plan.lora) text += wrapped("method", types::describe_lora(*plan.lora));
   text += line("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
                               core::format_count(plan.shape.parameters) + " parameters");
   text += line("budget", types::format_budget(plan.budget));
@@ -166,7 +183,7 @@ std::string describe_plan(const types::FreezePlan& plan) {
                                 core::format_flops(plan.predicted_flops.total()));
   const double step = plan.candidates[static_cast<std::size_t>(plan.eof)].step_seconds;
   if (step > 0.0) {
-    text += line("a step", core::format_number(step, 3) + " s, full fine-tuning " +
+    text += line("a step", core::format_number(step, 3) + " s, " + (plan.lora ? "LoRA on all blocks " : "full fine-tuning ") +
                                core::format_number(plan.full_step_seconds, 3) + " s (" +
                                core::format_number(plan.full_step_seconds / step, 3) + " times)");
   }

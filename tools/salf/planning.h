@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lora_options.h"
 #include "salf/core/fields.h"
 #include "salf/core/progress.h"
 #include "salf/data/batching.h"
@@ -58,6 +59,7 @@ struct PlanRequest {
   DataType dtype = DataType::kFloat32;
   bool cache = true;           // policy::PlanInputs::cache
   double spent_seconds = 0.0;  // of a time budget when planning begins
+  std::optional<LoraStart> lora{};  // the session's cut has its branches
 };
 
 // Times a few batches and plans. The budget may turn out too small: the plan then has smallest_budget.

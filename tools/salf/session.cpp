@@ -10,6 +10,7 @@
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
 #include "salf/core/log.h"
+#include "salf/model/lora.h"
 #include "salf/tensor/device.h"
 #include "version.h"
 
@@ -72,9 +73,16 @@ types::ModelShape ModelSession::shape() const {
   return shape;
 }
 
-ModelSession open_model(const ModelOptions& options, bool needs_tokenizer) {
+convert::Adapter open_adapter(const std::string& path, const ModelSession& session) {
+  convert::Adapter adapter = convert::read_peft_adapter(path, *session.model, *session.cut);
+  if (adapter.base_hash.empty() || adapter.base_hash == session.archive_hash) return adapter;
+  throw Error(ErrorKind::kBadInput, core::printable(path) + ": this adapter was trained on other weights than those in " +
+                                        core::printable(session.files.archive.string()) + " (their SHA-256 differ)");
+}
+
+ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse use) {
   tensor::set_threads(options.threads);
-  ModelSession session{model::find_model(options.model, options.tokenizer), "", tensor::open_device(options.device),
+  ModelSession session{model::find_model(options.model, options.tokenizer), "", "", tensor::open_device(options.device),
                        nullptr, nullptr, nullptr};
   if (!session.files.tokenizer.empty()) {
     session.tokenizer = data::load_tokenizer(session.files.tokenizer);
@@ -82,12 +90,16 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer) {
     throw Error(ErrorKind::kBadModel, options.model + ": there is no tokenizer.json or tokenizer.model beside the model; "
                                                       "--tokenizer FILE names one");
   }
-  session.weights_hash = core::sha256_file(session.files.archive);
+  session.archive_hash = session.weights_hash = core::sha256_file(session.files.archive);
   session.model = std::make_unique<model::ScriptModel>(
       model::ScriptModel::load(session.files.archive, session.device, options.trust_model));
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
   session.cut = std::make_unique<model::GraphCut>(*session.model, pattern);
   check_vocabulary(session);
+  if (!options.adapter.empty()) {
+    if (use == AdapterUse::kMerge) model::merge_lora(*session.model, open_adapter(options.adapter, session).branches);
+    session.weights_hash = core::sha256(session.archive_hash + convert::peft_adapter_hash(options.adapter));
+  }
   return session;
 }
 

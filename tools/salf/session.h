@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common_options.h"
+#include "salf/convert/peft_adapter.h"
 #include "salf/core/progress.h"
 #include "salf/data/dataset.h"
 #include "salf/data/tokenizer.h"
@@ -20,7 +21,8 @@ namespace salf::tools {
 // An open model and what belongs to it. Opening proves the taps (GraphCut).
 struct ModelSession {
   model::ModelFiles files;
-  std::string weights_hash;  // SHA-256 of the archive
+  std::string archive_hash;  // SHA-256 of the archive
+  std::string weights_hash;  // the same without an adapter; with one, of both
   c10::Device device;
   std::unique_ptr<data::Tokenizer> tokenizer;  // null if the model has none and the command needs none
   std::unique_ptr<model::ScriptModel> model;
@@ -29,8 +31,14 @@ struct ModelSession {
   types::ModelShape shape() const;
 };
 
+// An adapter becomes part of the weights, or stays beside them, for those who train it.
+enum class AdapterUse { kMerge, kKeep };
+
 // Throws as its parts do; Error(kBadModel) when the tokenizer has ids beyond the model's vocabulary.
-ModelSession open_model(const ModelOptions& options, bool needs_tokenizer);
+ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse adapter = AdapterUse::kMerge);
+
+// Throws as convert::read_peft_adapter does, and Error(kBadInput) if salf trained it on other weights.
+convert::Adapter open_adapter(const std::string& path, const ModelSession& session);
 
 // Reads the data with the session's tokenizer, logs what was left out. Documents are no longer than the model's context
 // and than `row_limit` tokens (0: no such limit), what one batch can hold. Attention masks that are causal at the length of

@@ -9,7 +9,7 @@
 namespace salf::cost {
 
 // Seconds of one forward-backward pass without the optimizer's share.
-types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, std::int64_t blocks,
+types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
                                    std::int64_t eof, const BatchShape& batch);
 
 double evaluation_seconds(const types::MeasuredCost& cost, std::int64_t blocks,

@@ -30,7 +30,7 @@ double block_forward_flops(const types::ModelShape& shape, std::int64_t index,
 // One forward-backward pass at this eof-layer. Backward is twice the forward: the gradient to the
 // input and that to the weight (2 each per weight and token). The head costs 2·D·V forward and
 // 2·D·V for the gradient to the state per supervised token, and 2·D·V more where its weight is
-// trained (eof 0).
+// trained (eof 0). A block with LoRA has no gradient to its weights, and its branches besides.
 types::CostBreakdown batch_flops(const types::ModelShape& shape, std::int64_t eof,
                                  const BatchShape& batch);
 

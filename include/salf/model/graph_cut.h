@@ -29,6 +29,23 @@ struct BlockMap {
   bool plain_head = false;           // logits are the head's product as it is (no soft cap or scale after it)
 };
 
+// A layer of a block that multiplies by one weight matrix.
+struct LinearLayer {
+  std::string module;     // attribute path: "model.layers.3.self_attn.q_proj"
+  std::string weight;     // parameter name
+  std::int64_t block = 0;
+  std::int64_t in = 0, out = 0;
+  bool transposed = false;  // the weight is [in, out] instead of [out, in], as GPT-2 has it
+};
+
+// A branch of low rank beside such a layer (lora.h).
+struct LoraLayer {
+  LinearLayer layer;
+  at::Tensor a;        // [R, in] f32
+  at::Tensor b;        // [out, R] f32
+  double scale = 1.0;  // s
+};
+
 // Every space of one batch.
 struct Spaces {
   std::vector<at::Tensor> hidden;  // L+1 tensors [B, T, D]: h_0 … h_L
@@ -74,6 +91,12 @@ class GraphCut {
   // Compares suffix(prefix) and head at this cut with the whole model on a seeded batch; the largest absolute
   // difference of the logits. Throws Error(kBadModel) above the tolerance.
   double prove(std::int64_t eof) const;
+
+  // The blocks' layers that can have a branch of low rank, in the order in which the blocks use them.
+  std::vector<LinearLayer> linear_layers() const;
+  // From now on all parts compute with these branches; none for an empty list. The model itself is not changed.
+  void use_lora(std::vector<LoraLayer> layers);
+  const std::vector<LoraLayer>& lora() const;
 
   // Names (ScriptModel::parameters) of the parameters of block `index`, and of those of the
   // final norm.

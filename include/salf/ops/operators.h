@@ -14,6 +14,12 @@ namespace salf::ops {
 // x Wᵀ + b. `x` [..., I], `weight` [O, I], `bias` [O] → [..., O]
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias);
 
+// x Wᵀ + bias + scale · (x Aᵀ) Bᵀ: a frozen layer with a branch of low rank beside it (LoRA; Hu et al. 2021,
+// arXiv 2106.09685). `x` [..., I], `weight` [O, I], `bias` [O], `a` [R, I], `b` [O, R] → [..., O]. Where `weight` and
+// `bias` ask for no gradient, which is what it is for, nothing but x and x Aᵀ is kept for the backward pass.
+at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                       const at::Tensor& a, const at::Tensor& b, double scale);
+
 // x / √(mean(x²) + ε) ⊙ w over the last dimension (Zhang, Sennrich 2019, arXiv 1910.07467). `x` [..., D], `weight` [D]
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon);
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "salf/model/graph_cut.h"
 #include "salf/model/script_model.h"
+#include "salf/types/lora_settings.h"
 
 namespace salf::train {
 
@@ -14,10 +16,13 @@ namespace salf::train {
 //   eof 0: every floating-point parameter is trained, embedding and head included.
 //   eof ≥ 1: blocks eof … L-1 and the final norm are trained; embedding, blocks 0 … eof-1, the head
 //   and whatever belongs to none of these (position embeddings) are frozen.
+// Where the cut has branches (GraphCut::use_lora), they are trained, and besides only the blocks `whole`, with the final
+// norm if the last block is among them.
 class Freeze {
  public:
   // REQUIRES: 0 ≤ eof < L; model outlives this.
-  Freeze(const model::ScriptModel& model, const model::GraphCut& cut, std::int64_t eof);
+  Freeze(const model::ScriptModel& model, const model::GraphCut& cut, std::int64_t eof,
+         const std::optional<types::BlockRange>& whole = {});
   ~Freeze();
   Freeze(const Freeze&) = delete;
   Freeze& operator=(const Freeze&) = delete;
@@ -30,6 +35,8 @@ class Freeze {
   void check() const;
 
  private:
+  void add(const model::Parameter& parameter, bool train);
+
   std::vector<model::Parameter> trained_, frozen_;
   std::vector<bool> trained_before_, frozen_before_;  // requires_grad as loaded
 };

@@ -18,6 +18,7 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  double rate_ratio = 1.0;  // learning rate of LoRA's B over that of everything else (LoRA+)
 };
 
 class AdamW {
@@ -47,6 +48,7 @@ class AdamW {
     model::Parameter parameter;
     at::Tensor first, second, step;  // undefined before the first update; step: [] f32
   };
+  void update_all(double learning_rate, const at::Tensor& divisor, bool lora_b);
   void update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
               const at::Tensor& divisor);
 

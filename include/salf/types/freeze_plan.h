@@ -9,6 +9,7 @@
 
 #include "salf/core/fields.h"
 #include "salf/types/layer_profile.h"
+#include "salf/types/lora_settings.h"
 #include "salf/types/measured_cost.h"
 
 namespace salf::types {
@@ -131,6 +132,7 @@ struct FreezePlan {
 
   Rule rule = Rule::kBudget;
   std::int64_t eof = 0;             // the cut: blocks 0 … eof-1 and the embedding are frozen
+  std::optional<LoraSettings> lora;  // what is trained above the cut, if not whole blocks
   std::string reason;               // one sentence
   std::vector<RuleChoice> choices;  // every rule's
 
@@ -164,6 +166,7 @@ struct FreezePlan {
     visit(Field{"cost"}, self.cost);
     visit(Field{"rule"}, self.rule);
     visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"lora"}, self.lora);
     visit(Field{"reason"}, self.reason);
     visit(Field{"choices"}, self.choices);
     visit(Field{"budget"}, self.budget);

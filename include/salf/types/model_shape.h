@@ -21,9 +21,17 @@ struct ModelShape {
   std::vector<std::int64_t> block_parameters;  // elements of each block
   std::vector<std::int64_t>
       block_matrix_parameters;  // of these in weight matrices (≥ 2 dimensions)
+  // With LoRA: elements that are trained in each block if it lies above the cut; branches alone, or the
+  // whole block. Empty without LoRA: whole blocks.
+  std::vector<std::int64_t> block_trained_parameters;
 
+  // Whether block `index` is tuned as a whole when it lies above the cut.
+  bool is_tuned_whole(std::int64_t index) const;
+  // Whether embedding and head are trained at this eof-layer: in full fine-tuning alone.
+  bool trains_embedding(std::int64_t eof) const;
   // Elements trained at this eof-layer. eof = 0: all of them. eof ≥ 1: blocks eof … L-1 and the
-  // final norm. REQUIRES: 0 ≤ eof < blocks
+  // final norm. With LoRA: what is trained of blocks eof … L-1, and the final norm if the last block is tuned whole.
+  // REQUIRES: 0 ≤ eof < blocks
   std::int64_t trained_parameters(std::int64_t eof) const;
 
   template <class Self, class Visitor>
@@ -39,6 +47,7 @@ struct ModelShape {
     visit(Field{"final_parameters"}.range(0, 1e13), self.final_parameters);
     visit(Field{"block_parameters"}.range(0, 1e13), self.block_parameters);
     visit(Field{"block_matrix_parameters"}.range(0, 1e13), self.block_matrix_parameters);
+    visit(Field{"block_trained_parameters"}.range(0, 1e13), self.block_trained_parameters);
   }
 };
 

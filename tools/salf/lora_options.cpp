@@ -1,0 +1,95 @@
+#include "lora_options.h"
+
+#include <algorithm>
+
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/model/lora.h"
+
+namespace salf::tools {
+namespace {
+
+void check_range(const std::optional<types::BlockRange>& range, std::int64_t blocks, const char* flag) {
+  if (!range || range->last < blocks) return;
+  throw Error(ErrorKind::kUsage, std::string(flag) + " " + std::to_string(range->first) + "-" + std::to_string(range->last) +
+                                     ": the model has blocks 0 to " + std::to_string(blocks - 1));
+}
+
+LoraStart fresh(const types::LoraSettings& settings, const ModelSession& session, std::uint64_t seed) {
+  const std::int64_t blocks = session.cut->map().blocks;
+  check_range(settings.blocks, blocks, "--lora-blocks");
+  check_range(settings.whole, blocks, "--full-blocks");
+  std::vector<model::LinearLayer> layers = session.cut->linear_layers();
+  const auto left_out = [&](const model::LinearLayer& layer) { return !settings.adapts(layer.block); };
+  layers.erase(std::remove_if(layers.begin(), layers.end(), left_out), layers.end());
+  layers = model::choose_layers(layers, settings.targets);
+  const model::LoraScale scale{settings.rank, settings.alpha, settings.rank_stabilized};
+  LoraStart start{settings, model::make_lora(*session.model, layers, scale, seed), std::nullopt};
+  if (settings.blocks) start.eof = settings.whole ? std::min(settings.blocks->first, settings.whole->first) : settings.blocks->first;
+  return start;
+}
+
+LoraStart from_adapter(const std::string& path, const ModelSession& session) {
+  convert::Adapter adapter = open_adapter(path, session);
+  if (adapter.dropout > 0.0) {
+    core::log_warning(core::printable(path) + ": was trained with dropout, which salf does not have: it is trained on without");
+  }
+  const std::int64_t first = adapter.settings.blocks->first;
+  return {std::move(adapter.settings), std::move(adapter.branches), first};
+}
+
+}  // namespace
+
+std::vector<std::string> LoraOptions::problems() const {
+  std::vector<std::string> problems;
+  if (lora.empty() && !lora_blocks.empty()) problems.emplace_back("--lora-blocks needs --lora");
+  if (!full_blocks.empty() && lora_blocks.empty()) {
+    problems.emplace_back("--full-blocks needs --lora-blocks beside it; without LoRA, --eof says which blocks are tuned");
+  }
+  try {
+    const auto asked = settings();
+    if (asked && asked->blocks && asked->whole && asked->blocks->first <= asked->whole->last &&
+        asked->whole->first <= asked->blocks->last) {
+      problems.push_back("--lora-blocks " + lora_blocks + " and --full-blocks " + full_blocks + " overlap");
+    }
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+  return problems;
+}
+
+std::optional<types::LoraSettings> LoraOptions::settings() const {
+  if (lora.empty()) return std::nullopt;
+  types::LoraSettings settings = types::parse_lora(lora);
+  if (!lora_blocks.empty()) settings.blocks = types::parse_blocks(lora_blocks, "--lora-blocks");
+  if (!full_blocks.empty()) settings.whole = types::parse_blocks(full_blocks, "--full-blocks");
+  return settings;
+}
+
+std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& settings, const std::string& adapter,
+                                    const ModelSession& session, std::uint64_t seed) {
+  if (!adapter.empty()) return from_adapter(adapter, session);
+  if (!settings) return std::nullopt;
+  return fresh(*settings, session, seed);
+}
+
+std::vector<model::LoraLayer> branches_above(const std::vector<model::LoraLayer>& branches, std::int64_t eof) {
+  std::vector<model::LoraLayer> above;
+  for (const auto& branch : branches) {
+    if (branch.layer.block >= eof) above.push_back(branch);
+  }
+  return above;
+}
+
+std::vector<std::int64_t> trained_of_blocks(const types::ModelShape& shape, const LoraStart& lora) {
+  std::vector<std::int64_t> trained(static_cast<std::size_t>(shape.blocks), 0);
+  for (const auto& branch : lora.branches) {
+    trained[static_cast<std::size_t>(branch.layer.block)] += branch.a.numel() + branch.b.numel();
+  }
+  for (std::size_t i = 0; i < trained.size(); ++i) {
+    if (lora.settings.tunes_whole(static_cast<std::int64_t>(i))) trained[i] = shape.block_parameters[i];
+  }
+  return trained;
+}
+
+}  // namespace salf::tools

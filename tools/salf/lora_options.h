@@ -1,0 +1,56 @@
+// LoRA on the command line: what is asked for, and the branches that it gives.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salf/convert/peft_adapter.h"
+#include "salf/core/fields.h"
+#include "salf/types/lora_settings.h"
+#include "session.h"
+
+namespace salf::tools {
+
+struct LoraOptions {
+  std::string lora;         // "": none
+  std::string lora_blocks;  // "": all above the cut
+  std::string full_blocks;  // "": none
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"lora", "LoRA instead of whole blocks: r=16,alpha=32,targets=all-linear; or targets=q_proj,v_proj; rslora, "
+                        "ratio=16 (LoRA+)"},
+          self.lora);
+    visit(Field{"lora_blocks", "blocks that get LoRA, as in 15-23; without it all above the cut"}, self.lora_blocks);
+    visit(Field{"full_blocks", "blocks that are tuned as wholes beside them, as in 24-29"}, self.full_blocks);
+  }
+
+  std::vector<std::string> problems() const;
+  // Throws Error(kUsage) as the parts of the text do.
+  std::optional<types::LoraSettings> settings() const;
+};
+
+inline const char* const kLoraAndAdapter = "--adapter goes on from an adapter, which says its rank and its layers: leave out --lora";
+
+// What is to be tuned besides, or instead of, whole blocks: by the options, or going on from an adapter.
+struct LoraStart {
+  types::LoraSettings settings;
+  std::vector<model::LoraLayer> branches;  // for every block that may have some
+  std::optional<std::int64_t> eof;         // the cut that follows from it, if any
+};
+
+// Nothing without settings and adapter. Goes on from the adapter if it is not "". Throws Error(kUsage) for blocks that the
+// model does not have, targets that match nothing and ranks that are too large, and as open_adapter does.
+std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& settings, const std::string& adapter,
+                                    const ModelSession& session, std::uint64_t seed);
+
+// The branches above a cut.
+std::vector<model::LoraLayer> branches_above(const std::vector<model::LoraLayer>& branches, std::int64_t eof);
+
+// Elements that are trained in each block (ModelShape::block_trained_parameters).
+std::vector<std::int64_t> trained_of_blocks(const types::ModelShape& shape, const LoraStart& lora);
+
+}  // namespace salf::tools
