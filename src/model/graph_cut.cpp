@@ -91,6 +91,7 @@ struct GraphCut::Parts {
   mutable std::map<std::int64_t, Program> prefixes, suffixes, single_blocks;
   std::vector<LinearLayer> linear_layers;
   std::vector<LoraLayer> lora;
+  std::function<void(std::int64_t)> before_block;  // empty: parts run as wholes
 
   Program program(const GraphPointer& graph, const std::string& name) const {
     return Program(graph, model->module(), model->device(), name, Operators::kOwn);
@@ -307,6 +308,7 @@ std::int64_t GraphCut::use_causal_attention(std::int64_t longest) {
 
 Spaces GraphCut::tap(const tensor::Batch& batch) const {
   parts_->cover(batch.length());
+  if (parts_->before_block) return tap_by_block(batch);
   auto values = parts_->tap->run(parts_->arguments(batch));
   Spaces spaces;
   spaces.final_state = values.back().toTensor();
@@ -316,9 +318,29 @@ Spaces GraphCut::tap(const tensor::Batch& batch) const {
   return spaces;
 }
 
+Spaces GraphCut::tap_by_block(const tensor::Batch& batch) const {
+  Spaces spaces;
+  spaces.hidden.push_back(prefix(batch, 0));
+  for (std::int64_t index = 0; index < map().blocks; ++index) {
+    parts_->before_block(index);
+    spaces.hidden.push_back(block(spaces.hidden.back(), batch, index));
+  }
+  const at::Tensor& last = spaces.hidden.back();
+  spaces.final_state = final_norm(last.reshape({-1, map().hidden})).reshape(last.sizes());
+  return spaces;
+}
+
 at::Tensor GraphCut::prefix(const tensor::Batch& batch, std::int64_t eof) const {
   parts_->check_depth(eof);
   parts_->cover(batch.length());
+  if (parts_->before_block && eof > 0) {
+    at::Tensor hidden = prefix(batch, 0);
+    for (std::int64_t index = 0; index < eof; ++index) {
+      parts_->before_block(index);
+      hidden = block(hidden, batch, index);
+    }
+    return hidden;
+  }
   return parts_->prefix(eof).run(parts_->arguments(batch)).at(0).toTensor();
 }
 
@@ -378,6 +400,8 @@ void GraphCut::use_lora(std::vector<LoraLayer> layers) {
   parts_->lora = std::move(layers);
   parts_->rebuild();
 }
+
+void GraphCut::run_by_block(std::function<void(std::int64_t)> before) { parts_->before_block = std::move(before); }
 
 const std::vector<LoraLayer>& GraphCut::lora() const { return parts_->lora; }
 

@@ -17,6 +17,7 @@
 #include "salf/core/files.h"
 #include "salf/core/log.h"
 #include "salf/tensor/device.h"
+#include "salf/tensor/mapped_space.h"
 
 namespace torch::jit {
 TORCH_API void setGraphExecutorOptimize(bool optimize);
@@ -75,11 +76,15 @@ struct ScriptModel::State {
   Program whole;
 };
 
-ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device, bool trusted) {
+ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device, bool trusted,
+                              const std::filesystem::path& scratch) {
   turn_off_graph_optimizer();
   scan_archive(archive, trusted);
   try {
+    std::optional<tensor::MappedAllocations> mapped;
+    if (!scratch.empty()) mapped.emplace(scratch);
     jit::Module module = jit::load(archive.string(), device);
+    mapped.reset();
     if (!trusted) scan_program(archive, module);
     module.eval();
     ScriptModel model(module);

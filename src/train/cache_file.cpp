@@ -27,7 +27,7 @@ std::string header_text(const CachedRows& rows, const core::Json& key) {
                        {"bytes", rows.bytes()},
                        {"key", key}};
   std::string text = header.dump() + "\n";
-  text.resize(aligned(text.size()), ' ');
+  text.resize(tensor::aligned(text.size()), ' ');
   return text;
 }
 
@@ -44,7 +44,7 @@ std::uint64_t CachedRows::bytes() const {
 }
 
 CacheFile::CacheFile(CachedRows rows, const fs::path& folder)
-    : rows_(std::move(rows)), space_(MappedSpace::nameless(folder, rows_.bytes())), named_(false) {
+    : rows_(std::move(rows)), space_(tensor::MappedSpace::nameless(folder, rows_.bytes())), named_(false) {
   lay_out(0);
 }
 
@@ -52,9 +52,9 @@ CacheFile::CacheFile(CachedRows rows, const fs::path& path, const core::Json& ke
     : rows_(std::move(rows)), named_(true) {
   const std::string header = header_text(rows_, key);
   table_ = header.size();
-  const std::uint64_t data = aligned(table_ + sizeof(std::uint64_t) * rows_.lengths.size());
+  const std::uint64_t data = tensor::aligned(table_ + sizeof(std::uint64_t) * rows_.lengths.size());
   const std::uint64_t size = data + rows_.bytes();
-  space_ = MappedSpace::opened(path, size);
+  space_ = tensor::MappedSpace::opened(path, size);
   // Nothing in the file is believed: it is used where each byte of its header is what would be written here.
   const bool fits = space_ != nullptr && std::memcmp(space_->data(), header.data(), header.size()) == 0;
   if (!fits) {
@@ -63,7 +63,7 @@ CacheFile::CacheFile(CachedRows rows, const fs::path& path, const core::Json& ke
                      ": not used: it is of another model, other rows, another cut or other batches, or is damaged");
     }
     space_.reset();
-    space_ = MappedSpace::created(path, size);
+    space_ = tensor::MappedSpace::created(path, size);
     std::memcpy(space_->data(), header.data(), header.size());
   }
   lay_out(data);

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "mapped_space.h"
+#include "salf/tensor/mapped_space.h"
 #include "salf/core/json.h"
 
 namespace salf::train {
@@ -29,10 +29,10 @@ struct CachedRows {
 
 class CacheFile {
  public:
-  // Without a name, in `folder`. Throws as MappedSpace::nameless does.
+  // Without a name, in `folder`. Throws as tensor::MappedSpace::nameless does.
   CacheFile(CachedRows rows, const std::filesystem::path& folder);
   // At `path`, and kept. What is there is used if its header is that of `rows` and `key`, but for the rows whose
-  // checksum is wrong; any other file is replaced. The log tells. Throws as MappedSpace::created does.
+  // checksum is wrong; any other file is replaced. The log tells. Throws as tensor::MappedSpace::created does.
   CacheFile(CachedRows rows, const std::filesystem::path& path, const core::Json& key);
 
   bool holds(std::int64_t row) const { return present_[index_of(row)]; }
@@ -50,7 +50,7 @@ class CacheFile {
   std::uint64_t* stored_checksum(std::int64_t row) const;
 
   CachedRows rows_;
-  std::unique_ptr<MappedSpace> space_;
+  std::unique_ptr<tensor::MappedSpace> space_;
   bool named_;
   std::uint64_t table_ = 0;           // of the checksums, in bytes from the file's begin; only where named
   std::vector<std::uint64_t> begin_;  // of each row, in bytes from the file's begin

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "mapped_space.h"
+#include "salf/tensor/mapped_space.h"
 
 namespace salf::train {
 namespace {
@@ -36,7 +36,7 @@ MappedWeights::MappedWeights(const std::vector<model::Parameter>& parameters, co
   for (const auto& parameter : parameters) {
     if (is_movable(parameter.tensor)) moved.push_back(parameter.tensor);
   }
-  MappedTensors copy = mapped_copy(moved, folder);
+  tensor::MappedTensors copy = tensor::mapped_copy(moved, folder);
   for (std::size_t i = 0; i < moved.size(); ++i) {
     moved[i].set_data(copy.tensors[i]);
     bytes_ += static_cast<std::int64_t>(moved[i].nbytes());

@@ -88,11 +88,11 @@ class Probe {
         samples.push_back(time_batch(plans[i], freeze));
         progress.update(static_cast<std::int64_t>(i), "");
       }
+      cost.optimizer = optimizer_rate(freeze.trained());
     }
     rates(samples, cost);
     // With LoRA neither embedding nor head is ever trained.
     if (cut_.lora().empty()) time_full_training(plans[1], cost);
-    cost.optimizer = optimizer_rate();
     cost.save = save_rate();
     progress.end();
     return cost;
@@ -184,19 +184,17 @@ class Probe {
     }
   }
 
-  // Seconds per element of a clipped update, on copies of as many blocks' parameters as are enough.
-  double optimizer_rate() const {
+  // Seconds per element of a clipped update, on copies of as many trained parameters as are enough.
+  double optimizer_rate(const std::vector<model::Parameter>& trained) const {
     const at::NoGradGuard quiet;
     std::vector<model::Parameter> copies;
     std::int64_t elements = 0;
-    for (std::int64_t block = 0; block < blocks_ && elements < kOptimizerElements; ++block) {
-      for (const auto& name : cut_.block_parameters(block)) {
-        model::Parameter copy{name, {}, model_.parameter(name).tensor.detach().clone()};
-        if (!at::isFloatingType(copy.tensor.scalar_type())) continue;
-        elements += copy.tensor.numel();
-        copy.tensor.mutable_grad() = at::randn_like(copy.tensor);
-        copies.push_back(std::move(copy));
-      }
+    for (const auto& parameter : trained) {
+      if (elements >= kOptimizerElements) break;
+      model::Parameter copy{parameter.name, {}, parameter.tensor.detach().clone()};
+      elements += copy.tensor.numel();
+      copy.tensor.mutable_grad() = at::randn_like(copy.tensor);
+      copies.push_back(std::move(copy));
     }
     if (elements == 0) return 0.0;
     AdamW adamw(copies, {});

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "mapped_space.h"
+#include "salf/tensor/mapped_space.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 
@@ -29,7 +29,7 @@ std::vector<at::Tensor> Snapshot::first_copies() const {
     on_cpu = on_cpu && parameter.tensor.device().is_cpu();
   }
   try {
-    if (on_cpu) return mapped_copy(live, folder_).tensors;
+    if (on_cpu) return tensor::mapped_copy(live, folder_).tensors;
   } catch (const Error& error) {
     core::log_info(std::string("the best weights are kept in memory: ") + error.what());
   }

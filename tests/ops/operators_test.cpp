@@ -32,7 +32,7 @@ void compare(const Operator& ours, const Operator& reference, const Inputs& inpu
   Inputs narrow;
   Inputs wide;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    // as_strided copies keep the layout that the test wants.
+    // Neither detach() nor to() changes the strides that a test asks for.
     narrow.push_back(inputs[i].detach().requires_grad_(i < differentiable));
     wide.push_back(inputs[i].detach().to(at::kDouble).requires_grad_(i < differentiable));
   }
@@ -61,6 +61,9 @@ at::Tensor plain_rotary(const Inputs& x) { return x[0] * x[1] + x[0].roll({x[0].
 at::Tensor own_rotary(const Inputs& x) { return rotary(x[0], x[1], x[2], x[0].size(-1) / 2); }
 
 at::Tensor plain_linear(const Inputs& x) { return at::linear(x[0], x[1], x[2]); }
+at::Tensor plain_lora(const Inputs& x) { return at::linear(x[0], x[3], x[4]) + 1.5 * at::linear(at::linear(x[0], x[1]), x[2]); }
+at::Tensor own_lora(const Inputs& x) { return lora_linear(x[0], x[3], x[4], x[1], x[2], 1.5); }
+
 at::Tensor own_linear(const Inputs& x) { return ops::linear(x[0], x[1], x[2]); }
 
 class Operators : public ::testing::Test {
@@ -126,6 +129,16 @@ TEST_F(Operators, LinearEqualsAten) {
   const auto plain = [](const Inputs& x) { return at::linear(x[0], x[1]); };
   compare(without_bias, plain, {values({6, 5, 24}).transpose(0, 1), values({7, 24})}, 2);
   compare(without_bias, plain, {values({9, 24}), values({24, 7}).t()}, 2);
+}
+
+TEST(LoraLinear, EqualsTheSumOfBothProducts) {
+  compare(own_lora, plain_lora, {values({2, 33, 24}), values({4, 24}), values({40, 4}), values({40, 24}), values({40})}, 3);
+  // A weight that lies transposed, as GPT-2 has it.
+  compare(own_lora, plain_lora, {values({7, 24}), values({1, 24}), values({40, 1}), values({24, 40}).t(), values({40})}, 3);
+}
+
+TEST(LoraLinear, TrainsTheWeightTooWhereThatIsAskedFor) {
+  compare(own_lora, plain_lora, {values({3, 24}), values({4, 24}), values({40, 4}), values({40, 24}), values({40})}, 5);
 }
 
 TEST_F(Operators, LinearOfNothingIsNothing) {

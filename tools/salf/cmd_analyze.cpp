@@ -63,7 +63,9 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
-  const ModelSession session = open_model(options.model, true);
+  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
+  const ModelSession session =
+      open_model(options.model, true, AdapterUse::kMerge, scratch_for(options.frozen.frozen_dtype, folder));
   const data::Dataset dataset = open_data(options.data, session, options.batch_tokens, progress);
   const AnalyzeRequest request{options.calibration,
                                options.batch_tokens,
@@ -72,6 +74,7 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
                                options.model.model,
                                options.data.data,
                                std::nullopt};
+  const auto quantized = quantize_blocks(options.frozen.frozen_dtype, session, session.cut->map().blocks);
   const auto profile = analyze(session, dataset, request, progress);
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);

@@ -18,6 +18,7 @@ namespace salf::tools {
 struct AnalyzeOptions {
   CommonOptions common;
   ModelOptions model;
+  FrozenOptions frozen;
   data::DataOptions data;
   calibration::CalibrationOptions calibration;
   std::int64_t batch_tokens = 1024;
@@ -28,6 +29,7 @@ struct AnalyzeOptions {
     using core::Field;
     CommonOptions::fields(self.common, visit);
     ModelOptions::fields(self.model, visit);
+    FrozenOptions::fields(self.frozen, visit);
     data::DataOptions::fields(self.data, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
     visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9), self.batch_tokens);

@@ -95,7 +95,8 @@ class TrainRun {
         progress_(progress),
         // A resumed run's folder is its own; a fresh one may only replace another with --force.
         folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
-        session_(open_model(options.model, true, AdapterUse::kKeep)),
+        session_(open_model(options.model, true, AdapterUse::kKeep,
+                            scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
   }
@@ -109,7 +110,10 @@ class TrainRun {
     core::log_info(plan->reason);
     types::RunRecord record = opening_record(*plan);
     core::write_document(file("run.json"), record);
-    record = tune(*plan);
+    {
+      const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, plan->eof);
+      record = tune(*plan);
+    }
     save(record);
     print(record);
     if (record.status == types::RunStatus::kDiverged) {
@@ -173,6 +177,7 @@ class TrainRun {
     request.data_path = options_.data.data;
     const types::Budget budget = options_.planning.parsed_budget();
     if (budget.unit == types::BudgetUnit::kSeconds) request.seconds = kAnalysisShare * budget.amount;
+    const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, session_.cut->map().blocks);
     return analyze(session_, dataset_, request, progress_);
   }
 
@@ -215,6 +220,7 @@ class TrainRun {
     const types::Provenance made_by = record_provenance();
     inputs.cache_key = {{"model", made_by.model_hash},
                         {"tokenizer", made_by.tokenizer_hash},
+                        {"frozen_dtype", core::enum_to_string(options_.frozen.frozen_dtype)},
                         {"salf", made_by.salf_version},
                         {"torch", made_by.torch_version}};
     inputs.resume = !options_.resume.empty();

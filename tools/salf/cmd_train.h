@@ -17,6 +17,7 @@ namespace salf::tools {
 struct TrainCommandOptions {
   CommonOptions common;
   ModelOptions model;
+  FrozenOptions frozen;
   data::DataOptions data;
   data::BatchOptions batch;
   calibration::CalibrationOptions calibration;
@@ -34,6 +35,7 @@ struct TrainCommandOptions {
     using core::Field;
     CommonOptions::fields(self.common, visit);
     ModelOptions::fields(self.model, visit);
+    FrozenOptions::fields(self.frozen, visit);
     data::DataOptions::fields(self.data, visit);
     data::BatchOptions::fields(self.batch, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);

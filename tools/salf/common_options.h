@@ -28,6 +28,24 @@ struct CommonOptions {
   }
 };
 
+// How the frozen part's weights are kept while they are used.
+enum class FrozenType { kFloat32, kBFloat16, kInt8, kInt4 };
+inline std::vector<core::EnumName<FrozenType>> enum_names(FrozenType) {
+  return {{FrozenType::kFloat32, "f32"}, {FrozenType::kBFloat16, "bf16"}, {FrozenType::kInt8, "int8"}, {FrozenType::kInt4, "int4"}};
+}
+
+struct FrozenOptions {
+  FrozenType frozen_dtype = FrozenType::kFloat32;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"frozen_dtype", "weights of frozen blocks while they run: f32, bf16, int8 (per row) or int4 (groups of 64); the saved "
+                                "model keeps its own"},
+          self.frozen_dtype);
+  }
+};
+
 struct ModelOptions {
   std::string model;      // model directory, run directory or archive
   std::string tokenizer;  // "": the one beside the model

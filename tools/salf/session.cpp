@@ -10,6 +10,7 @@
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
 #include "salf/core/log.h"
+#include "salf/core/text.h"
 #include "salf/model/lora.h"
 #include "salf/tensor/device.h"
 #include "version.h"
@@ -80,7 +81,8 @@ convert::Adapter open_adapter(const std::string& path, const ModelSession& sessi
                                         core::printable(session.files.archive.string()) + " (their SHA-256 differ)");
 }
 
-ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse use) {
+ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse use,
+                        const std::filesystem::path& scratch) {
   tensor::set_threads(options.threads);
   ModelSession session{model::find_model(options.model, options.tokenizer), "", "", tensor::open_device(options.device),
                        nullptr, nullptr, nullptr};
@@ -92,7 +94,7 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, Adapt
   }
   session.archive_hash = session.weights_hash = core::sha256_file(session.files.archive);
   session.model = std::make_unique<model::ScriptModel>(
-      model::ScriptModel::load(session.files.archive, session.device, options.trust_model));
+      model::ScriptModel::load(session.files.archive, session.device, options.trust_model, scratch));
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
   session.cut = std::make_unique<model::GraphCut>(*session.model, pattern);
   check_vocabulary(session);
@@ -101,6 +103,22 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, Adapt
     session.weights_hash = core::sha256(session.archive_hash + convert::peft_adapter_hash(options.adapter));
   }
   return session;
+}
+
+std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder) {
+  if (type == FrozenType::kFloat32) return {};
+  return folder.empty() ? std::filesystem::path(".") : folder;
+}
+
+std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, std::int64_t count) {
+  if (type == FrozenType::kFloat32 || count == 0) return nullptr;
+  const ops::WeightFormat format = type == FrozenType::kBFloat16 ? ops::WeightFormat::kBFloat16
+                                   : type == FrozenType::kInt8   ? ops::WeightFormat::kInt8
+                                                                 : ops::WeightFormat::kInt4;
+  auto blocks = std::make_unique<model::QuantizedBlocks>(*session.model, *session.cut, format, count);
+  core::log_info(std::to_string(count) + " blocks in " + core::enum_to_string(type) + ": " +
+                 core::format_bytes(static_cast<std::uint64_t>(blocks->bytes())));
+  return blocks;
 }
 
 data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,

@@ -3,6 +3,7 @@
 
 #include <c10/core/Device.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "common_options.h"
@@ -12,6 +13,7 @@
 #include "salf/data/tokenizer.h"
 #include "salf/model/graph_cut.h"
 #include "salf/model/model_directory.h"
+#include "salf/model/quantized_blocks.h"
 #include "salf/model/script_model.h"
 #include "salf/types/layer_profile.h"
 #include "salf/types/model_shape.h"
@@ -35,7 +37,15 @@ struct ModelSession {
 enum class AdapterUse { kMerge, kKeep };
 
 // Throws as its parts do; Error(kBadModel) when the tokenizer has ids beyond the model's vocabulary.
-ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse adapter = AdapterUse::kMerge);
+// With a `scratch` folder the weights lie in nameless files there (ScriptModel::load).
+ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse adapter = AdapterUse::kMerge,
+                        const std::filesystem::path& scratch = {});
+
+// Where weights should lie: in `folder` if frozen blocks are quantised to save memory, else on the heap ("").
+std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder);
+
+// The first `count` blocks in few bits for as long as it lives; nothing for f32.
+std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, std::int64_t count);
 
 // Throws as convert::read_peft_adapter does, and Error(kBadInput) if salf trained it on other weights.
 convert::Adapter open_adapter(const std::string& path, const ModelSession& session);

@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -98,12 +99,18 @@ class GraphCut {
   void use_lora(std::vector<LoraLayer> layers);
   const std::vector<LoraLayer>& lora() const;
 
+  // From now on, prefixes and taps run block after block, and `before` is called before each (quantized_blocks.h);
+  // an empty function: as wholes again.
+  void run_by_block(std::function<void(std::int64_t)> before);
+
   // Names (ScriptModel::parameters) of the parameters of block `index`, and of those of the
   // final norm.
   std::vector<std::string> block_parameters(std::int64_t index) const;
   std::vector<std::string> final_parameters() const;
 
  private:
+  Spaces tap_by_block(const tensor::Batch& batch) const;
+
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };

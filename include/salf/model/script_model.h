@@ -30,7 +30,10 @@ class ScriptModel {
   // Loads an archive onto `device`. An archive is a program: unless it is `trusted`, one whose code could do more
   // than compute is refused before any of it runs. Throws Error(kIo) when missing, Error(kBadModel) when it is no
   // TorchScript archive, is refused, or its forward does not take ids.
-  static ScriptModel load(const std::filesystem::path& archive, c10::Device device, bool trusted = false);
+  // With a `scratch` folder, weights on the CPU lie in nameless files there instead of anonymous memory (Error(kIo)
+  // where its disk has no room).
+  static ScriptModel load(const std::filesystem::path& archive, c10::Device device, bool trusted = false,
+                          const std::filesystem::path& scratch = {});
   // Takes a module made in this process (import, tests).
   explicit ScriptModel(const torch::jit::Module& module);
   ~ScriptModel();

@@ -10,9 +10,13 @@
 #include "salf/model/script_model.h"
 #include "salf/train/freeze.h"
 
+namespace salf::tensor {
+class MappedSpace;
+}
+
 namespace salf::train {
 
-class MappedSpace;
+
 
 // The frozen parameters that only the prefix at `eof` needs: those of blocks 0 … eof-1, and the embedding where it is
 // not the head.
@@ -32,7 +36,7 @@ class MappedWeights {
 
  private:
   std::int64_t bytes_ = 0;
-  std::shared_ptr<MappedSpace> space_;  // the parameters' storages hold it too
+  std::shared_ptr<tensor::MappedSpace> space_;  // the parameters' storages hold it too
 };
 
 }  // namespace salf::train

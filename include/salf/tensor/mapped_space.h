@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace salf::train {
+namespace salf::tensor {
 
 // Rounded up to what LibTorch aligns its own tensors to.
 constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -52,4 +52,22 @@ struct MappedTensors {
 // A copy of CPU tensors in a nameless file. Throws as MappedSpace::nameless does.
 MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const std::filesystem::path& folder);
 
-}  // namespace salf::train
+// While one lives, large tensors that LibTorch makes on the CPU lie in nameless files of a folder: so a model can be
+// loaded that memory could not hold. Not for several threads at once.
+class MappedAllocations {
+ public:
+  explicit MappedAllocations(const std::filesystem::path& folder);
+  ~MappedAllocations();
+  MappedAllocations(const MappedAllocations&) = delete;
+  MappedAllocations& operator=(const MappedAllocations&) = delete;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+// The pages of a contiguous tensor that lies in a mapped file leave memory until they are touched. A tensor of the heap
+// is left as it is.
+void release_pages(const at::Tensor& tensor);
+
+}  // namespace salf::tensor

@@ -1,4 +1,4 @@
-#include "mapped_space.h"
+#include "salf/tensor/mapped_space.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
@@ -17,7 +17,7 @@
 #include "salf/core/log.h"
 #include "salf/core/text.h"
 
-namespace salf::train {
+namespace salf::tensor {
 namespace {
 
 namespace fs = std::filesystem;
@@ -112,4 +112,4 @@ MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path
   return copy;
 }
 
-}  // namespace salf::train
+}  // namespace salf::tensor
