@@ -139,11 +139,11 @@ jit::Value* call(jit::Node* before, const char* name, const std::vector<jit::Val
 
 // x · wᵀ, with w as it is or its transpose undone.
 jit::Value* linear_of(jit::Node* node, jit::Value* x, jit::Value* factor, jit::Value* bias, KnownValues& known) {
-  const auto shape = known.shape(factor);
-  if (!shape || shape->rank != 2) return nullptr;
   const bool turned = is_kind(factor, "aten::t") || is_kind(factor, "aten::numpy_T");
-  jit::Value* weight = turned ? factor->node()->input(0) : call(node, "aten::t", {factor});
-  return call(node, "salf::linear", {x, weight, bias});
+  jit::Value* matrix = turned ? factor->node()->input(0) : factor;
+  const auto shape = known.shape(matrix);
+  if (!shape || shape->rank != 2) return nullptr;
+  return call(node, "salf::linear", {x, turned ? matrix : call(node, "aten::t", {matrix}), bias});
 }
 
 jit::Value* own_linear(jit::Node* node, KnownValues& known) {
