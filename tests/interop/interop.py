@@ -112,6 +112,8 @@ def make_model(name, settings, tokenizer, dtype, seed, path):
 
 
 def load(path, **more):
+    # The plain attention: Gemma 2's soft caps are left out by the others.
+    more.setdefault("attn_implementation", "eager")
     return transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, **more).eval()
 
 
