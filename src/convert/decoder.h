@@ -14,6 +14,9 @@ inline constexpr std::int64_t kMostBlocks = 10000;
 
 // Rotary positions: pair i of a head turns by frequencies[i] radians per token.
 struct RotaryConfig {
+  std::string type = "default";  // transformers' rope_type; of a file of its own: what was read
+  double theta = 0.0;            // 0: not known
+  double factor = 1.0;           // of linear scaling
   std::vector<double> frequencies;
   // LongRoPE: inputs of more than short_context tokens turn by these instead; empty: one set for
   // all.

@@ -1,5 +1,8 @@
 #include "families.h"
 
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+
 namespace salf::convert {
 
 const std::vector<Family>& families() {
@@ -15,6 +18,17 @@ const std::vector<Family>& families() {
       {"olmo2", "Olmo2ForCausalLM", kModel, kEmbedding, &read_olmo2},
       {"gpt2", "GPT2LMHeadModel", "transformer.", "transformer.wte.weight", &read_gpt2}};
   return kFamilies;
+}
+
+const Family& find_family(const HfConfig& config) {
+  const std::string type = config.text("model_type", "");
+  std::vector<std::string> known;
+  for (const Family& family : families()) {
+    known.emplace_back(family.model_type);
+    if (type == family.model_type) return family;
+  }
+  config.refuse("model_type", "expected one of " + core::join(known, ", ") + ", got " +
+                                  (type.empty() ? "nothing" : "'" + core::printable(type) + "'"));
 }
 
 }  // namespace salf::convert

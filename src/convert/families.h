@@ -21,6 +21,9 @@ struct Family {
 
 const std::vector<Family>& families();
 
+// The one that config.json names. Throws Error(kBadModel) that lists those that are known.
+const Family& find_family(const HfConfig& config);
+
 // llama_family.cpp: Llama 2 and 3, SmolLM2; Mistral (windows); Qwen2 (biases).
 Decoder read_llama(const HfConfig& config);
 Decoder read_mistral(const HfConfig& config);

@@ -213,6 +213,10 @@ void HfWeights::check(const std::vector<ExpectedTensor>& expected) const {
   throw_problems(directory_, problems);
 }
 
+std::string HfWeights::dtype(const std::string& name) const {
+  return tensor_type_name(static_cast<std::uint32_t>(*encoding(find(name)->entry->type)));
+}
+
 at::Tensor HfWeights::read(const std::string& name) const {
   const Place& place = *find(name);
   at::Tensor weight = at::empty(place.entry->shape, at::TensorOptions().dtype(at::kFloat));

@@ -34,6 +34,8 @@ class HfWeights final : public WeightSource {
   // Error(kBadModel). REQUIRES: use_names_of
   void check(const std::vector<ExpectedTensor>& expected) const;
 
+  // "F32", "F16" or "BF16". REQUIRES: the name has passed check
+  std::string dtype(const std::string& name) const;
   // REQUIRES: the name has passed check
   at::Tensor read(const std::string& name) const override;
 

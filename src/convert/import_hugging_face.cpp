@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "families.h"
 #include "hf_weights.h"
@@ -11,6 +10,7 @@
 #include "salf/core/log.h"
 #include "salf/core/text.h"
 #include "salf/data/tokenizer.h"
+#include "salf/model/model_directory.h"
 
 namespace salf::convert {
 namespace {
@@ -18,11 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kConfig = "config.json";
-// Copied as they are where they are there.
-constexpr std::array<const char*, 8> kCopied = {"tokenizer.json",        "tokenizer.model",
-                                                "tokenizer_config.json", "special_tokens_map.json",
-                                                "added_tokens.json",     "generation_config.json",
-                                                "chat_template.jinja",   "chat_template.json"};
 constexpr std::uint64_t kLargestText = 1ULL << 28U;
 
 std::string path_text(const fs::path& path) { return core::printable(path.string(), 4096); }
@@ -42,17 +37,6 @@ HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
     if (error.kind() != ErrorKind::kBadInput) throw;
     throw Error(ErrorKind::kBadModel, error.what());
   }
-}
-
-const Family& find_family(const HfConfig& config) {
-  const std::string type = config.text("model_type", "");
-  std::vector<std::string> known;
-  for (const Family& family : families()) {
-    known.emplace_back(family.model_type);
-    if (type == family.model_type) return family;
-  }
-  config.refuse("model_type", "expected one of " + core::join(known, ", ") + ", got " +
-                                  (type.empty() ? "nothing" : "'" + core::printable(type) + "'"));
 }
 
 // Settings that no family supports, and those that only a program beside the files could explain.
@@ -129,7 +113,9 @@ ImportResult import_directory(const fs::path& source, const fs::path& directory,
   PreparedImport import;
   import.decoder = family.read(config);
   import.result.warnings = config.warnings();
-  weights.check(planned_tensors(import.decoder.program));
+  const std::vector<ExpectedTensor> tensors = planned_tensors(import.decoder.program);
+  weights.check(tensors);
+  for (const ExpectedTensor& tensor : tensors) import.dtypes.emplace(tensor.name, weights.dtype(tensor.name));
   if (weights.has_separate_head() && config.flag("tie_word_embeddings", false)) {
     import.result.warnings.emplace_back(
         "tie_word_embeddings is true, but lm_head.weight differs from the embedding: the head "
@@ -137,18 +123,18 @@ ImportResult import_directory(const fs::path& source, const fs::path& directory,
   }
   check_tokenizer(source, import);
   describe(import.decoder.config, import.result);
-  import.files.push_back({kConfig, core::read_file(source / kConfig, kLargestText)});
-  for (const char* name : kCopied) {
+  for (const std::string& name : model::side_files()) {
     if (fs::exists(source / name))
       import.files.push_back({name, core::read_file(source / name, kLargestText)});
   }
   import.source = directory_name(source);
-  import.source_hash = [&source, &weights ] { std::vector<fs::path> files = weights.files();
-  files.insert(files.begin(), source / kConfig);
-  return hash_of(files);
-};
-import.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
-return write_model(import, weights, directory, progress, overwrite);
-}  // namespace salf::convert
+  import.source_hash = [&source, &weights] {
+    std::vector<fs::path> files = weights.files();
+    files.insert(files.begin(), source / kConfig);
+    return hash_of(files);
+  };
+  import.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
+  return write_model(import, weights, directory, progress, overwrite);
+}
 
 }  // namespace salf::convert

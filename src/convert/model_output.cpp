@@ -3,8 +3,8 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
-#include <array>
 
+#include "new_files.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -20,54 +20,25 @@ namespace {
 
 constexpr const char* kCard = "salf.json";
 constexpr const char* kArchive = "model.pt";
-// What an import may write beside model.pt.
-constexpr std::array<const char*, 9> kTextFiles = {
-    "added_tokens.json",      "chat_template.jinja", "chat_template.json",      "config.json",
-    "generation_config.json", "tokenizer.json",      "special_tokens_map.json", "tokenizer.model",
-    "tokenizer_config.json"};
-
-// The files of the result, removed again unless all were written; those that were there before
-// stay.
-class NewFiles {
- public:
-  explicit NewFiles(const std::filesystem::path& directory) : directory_(directory) {}
-  ~NewFiles() {
-    if (finished_) return;
-    std::error_code ignored;
-    for (const std::string& name : written_) std::filesystem::remove(directory_ / name, ignored);
-  }
-  NewFiles(const NewFiles&) = delete;
-  NewFiles& operator=(const NewFiles&) = delete;
-
-  std::filesystem::path add(const std::string& name) {
-    std::filesystem::path path = directory_ / name;
-    if (!std::filesystem::exists(path)) written_.push_back(name);
-    return path;
-  }
-  void finish() { finished_ = true; }
-
- private:
-  std::filesystem::path directory_;
-  std::vector<std::string> written_;
-  bool finished_ = false;
-};
-
-void check_disk(const std::filesystem::path& directory, std::int64_t parameters) {
-  constexpr std::uint64_t kOtherFiles = 32ULL << 20U;  // tokenizer, code and headers of the archive
-  const std::uint64_t needed = static_cast<std::uint64_t>(parameters) * sizeof(float) + kOtherFiles;
-  const std::uint64_t free = core::free_disk_bytes(directory);
-  if (free >= needed) return;
-  throw Error(ErrorKind::kIo, directory.string() + ": not enough disk space: needed " +
-                                  core::format_bytes(needed) + ", free " +
-                                  core::format_bytes(free));
-}
 
 void remove_stale_files(const PreparedImport& import, const std::filesystem::path& directory) {
-  for (const char* const name : kTextFiles) {
+  for (const std::string& name : model::side_files()) {
     const bool written = std::any_of(import.files.begin(), import.files.end(),
-                                     [name](const TextFile& file) { return file.name == name; });
+                                     [&name](const TextFile& file) { return file.name == name; });
     std::error_code ignored;  // what cannot be removed was not there, or is seen when it is read
     if (!written) std::filesystem::remove(directory / name, ignored);
+  }
+}
+
+// The most frequent one, and the tensors that have another.
+void note_dtypes(const std::map<std::string, std::string>& dtypes, model::ModelCard& card) {
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [tensor, dtype] : dtypes) ++counts[dtype];
+  const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == counts.end()) return;
+  card.dtype = most->first;
+  for (const auto& [tensor, dtype] : dtypes) {
+    if (dtype != card.dtype) card.other_dtypes.push_back({tensor, dtype});
   }
 }
 
@@ -85,6 +56,7 @@ void write_files(const PreparedImport& import, const std::filesystem::path& dire
   card.source = import.source;
   card.source_hash = import.source_hash();
   card.weights_hash = core::sha256_file(archive);
+  note_dtypes(import.dtypes, card);
   remove_stale_files(import, directory);
   core::write_document(files.add(kCard), card);
   files.finish();
@@ -112,7 +84,8 @@ ImportResult write_model(const PreparedImport& import, const WeightSource& weigh
       build_module(import.decoder.program, import.decoder.config.architecture, weights, progress));
   ImportResult result = import.result;
   result.parameters = program.parameter_count();
-  check_disk(folder.path(), result.parameters);
+  constexpr std::uint64_t kOtherFiles = 32ULL << 20U;  // tokenizer, code and headers of the archive
+  check_disk(folder.path(), static_cast<std::uint64_t>(result.parameters) * sizeof(float) + kOtherFiles);
   write_files(import, folder.path(), program);
   result.directory = directory.string();
   result.archive_bytes =

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct PreparedImport {
   std::vector<TextFile> files;  // config.json and what there is of a tokenizer
   std::string source;           // its file name
   std::function<std::string()> source_hash;
+  std::map<std::string, std::string> dtypes;  // of the source's safetensors, by tensor: "BF16"
   // Sizes of the model, tokens, source_bytes and warnings are set.
   ImportResult result;
 };

@@ -31,10 +31,12 @@ class RotaryReader {
     const std::string type = read_type(support);
     const std::int64_t turned = read_turned(support);
     RotaryConfig rotary;
-    rotary.frequencies = rotary_frequencies(theta(), turned);
+    rotary.type = type;
+    rotary.theta = theta();
+    rotary.frequencies = rotary_frequencies(rotary.theta, turned);
     if (type == "linear") {
-      const double factor = settings_->positive("factor");
-      for (double& frequency : rotary.frequencies) frequency /= factor;
+      rotary.factor = settings_->positive("factor");
+      for (double& frequency : rotary.frequencies) frequency /= rotary.factor;
     } else if (type == "llama3") {
       const Llama3Scaling scaling = read_llama3();
       for (double& frequency : rotary.frequencies) frequency /= scaling.divisor(frequency);

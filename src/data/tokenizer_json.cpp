@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "checked_json.h"
+#include "gguf_rules.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/core/text.h"
@@ -13,51 +14,17 @@
 namespace salf::data {
 namespace {
 
-enum TokenType : std::int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kByte = 6 };
-
-// What stands behind a name in tokenizer.ggml.pre.
-struct NamedRule {
-  const char* name;
-  const char* normalizer;     // JSON
-  const char* pre_tokenizer;  // JSON
-  bool ignore_merges;
-};
-
 constexpr const char* kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
 constexpr const char* kPlain =
     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
-constexpr const char* kDigitsThenPlain =
-    R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)"
-    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})";
-constexpr const char* kLlama3 =
-    R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)"
-    R"j("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},)j"
-    R"("behavior":"Isolated","invert":false},)"
-    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})";
-constexpr const char* kQwen2 =
-    R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)"
-    R"j("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},)j"
-    R"("behavior":"Isolated","invert":false},)"
-    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":false,"use_regex":false}]})";
-
-// llama.cpp's names, and what the models that have them use in their own tokenizer.json.
-constexpr NamedRule kRules[] = {
-    {"gpt-2", "null", kPlain, false},
-    {"smollm", "null", kDigitsThenPlain, false},
-    {"starcoder", "null", kDigitsThenPlain, false},
-    {"llama-bpe", "null", kLlama3, true},
-    {"llama3", "null", kLlama3, true},
-    {"llama-v3", "null", kLlama3, true},
-    {"qwen2", R"({"type":"NFC"})", kQwen2, false},
-};
 
 [[noreturn]] void refuse(const std::string& where, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, "tokenizer.ggml." + where + ": " + problem);
 }
 
 const NamedRule& rule_named(const std::string& name) {
-  for (const NamedRule& rule : kRules) {
+  for (const NamedRule& rule : named_rules()) {
     if (name == rule.name) return rule;
   }
   refuse("pre", "the split rule \"" + core::printable(name, 60) +
@@ -252,7 +219,7 @@ TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf) {
 
 std::vector<std::string> known_split_rules() {
   std::vector<std::string> names;
-  for (const NamedRule& rule : kRules) names.emplace_back(rule.name);
+  for (const NamedRule& rule : named_rules()) names.emplace_back(rule.name);
   return names;
 }
 

@@ -12,8 +12,7 @@ namespace fs = std::filesystem;
 constexpr const char* kArchive = "model.pt";
 constexpr const char* kTokenizer = "tokenizer.json";
 constexpr const char* kSentencePiece = "tokenizer.model";
-constexpr const char* kTokenizerConfig = "tokenizer_config.json";
-constexpr const char* kChatTemplate = "chat_template.jinja";
+constexpr const char* kGeneration = "generation_config.json";
 constexpr const char* kConfig = "config.json";
 constexpr const char* kCard = "salf.json";
 constexpr std::int64_t kLongestContext = 1'000'000'000;
@@ -86,13 +85,25 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
   return files;
 }
 
+const std::vector<std::string>& side_files() {
+  static const std::vector<std::string> kNames = {
+      kConfig,          kGeneration,   kTokenizer,
+      kSentencePiece,   "tokenizer_config.json", "special_tokens_map.json",
+      "added_tokens.json", "chat_template.jinja", "chat_template.json"};
+  return kNames;
+}
+
 void write_model_files(const fs::path& directory, const ModelFiles& from, const ModelCard& card) {
   if (!from.tokenizer.empty()) {
+    for (const std::string& name : side_files()) {
+      const bool tokenizer = name == kTokenizer || name == kSentencePiece;
+      if (!tokenizer && name != kConfig && name != kGeneration)
+        copy_if_there(from.tokenizer.parent_path() / name, directory / name);
+    }
     copy_if_there(from.tokenizer, directory / tokenizer_name(core::read_file(from.tokenizer)));
-    copy_if_there(from.tokenizer.parent_path() / kTokenizerConfig, directory / kTokenizerConfig);
-    copy_if_there(from.tokenizer.parent_path() / kChatTemplate, directory / kChatTemplate);
   }
   copy_if_there(from.config, directory / kConfig);
+  if (!from.config.empty()) copy_if_there(from.config.parent_path() / kGeneration, directory / kGeneration);
   core::write_document(directory / kCard, card);
 }
 

@@ -55,12 +55,12 @@ std::string place_of(const std::filesystem::path& path) { return core::printable
 
 // ---- Writing
 
-const char* type_name(const NamedTensor& named) {
+const char* type_name(const TensorPlan& plan) {
   for (const TypeName& entry : kTypes) {
-    if (entry.type == named.tensor.scalar_type()) return entry.name;
+    if (entry.type == plan.type) return entry.name;
   }
-  throw Error(ErrorKind::kInternal, "tensor file: " + named.name + " has a type that cannot be written: " +
-                                        shape_text(named.tensor));
+  throw Error(ErrorKind::kInternal, "tensor file: " + plan.name + " has a type that cannot be written: " +
+                                        c10::toString(plan.type));
 }
 
 void check_text(const std::string& text, const char* what) {
@@ -69,49 +69,52 @@ void check_text(const std::string& text, const char* what) {
               std::string("tensor file: a ") + what + " is not UTF-8: " + core::printable(text));
 }
 
-void check_writable(const TensorFile& file) {
+void check_writable(const std::vector<TensorPlan>& plans, const std::map<std::string, std::string>& metadata) {
   std::set<std::string> names = {kMetadataKey};
-  for (const NamedTensor& named : file.tensors) {
-    check_text(named.name, "tensor's name");
-    if (!named.tensor.defined()) {
-      throw Error(ErrorKind::kInternal, "tensor file: " + named.name + " is undefined");
-    }
-    if (!names.insert(named.name).second) {
-      throw Error(ErrorKind::kInternal, "tensor file: the name " + named.name + " occurs twice");
+  for (const TensorPlan& plan : plans) {
+    check_text(plan.name, "tensor's name");
+    if (!names.insert(plan.name).second) {
+      throw Error(ErrorKind::kInternal, "tensor file: the name " + plan.name + " occurs twice");
     }
   }
-  for (const auto& [key, value] : file.metadata) {
+  for (const auto& [key, value] : metadata) {
     check_text(key, "metadata key");
     check_text(value, "metadata value");
   }
 }
 
+std::uint64_t planned_bytes(const TensorPlan& plan) {
+  std::uint64_t bytes = c10::elementSize(plan.type);
+  for (const std::int64_t size : plan.shape) bytes *= static_cast<std::uint64_t>(size);
+  return bytes;
+}
+
 // Larger elements first: whatever the shapes, each tensor then begins at a multiple of its element's size.
-std::vector<std::size_t> order_of_bytes(const TensorFile& file) {
-  std::vector<std::size_t> order(file.tensors.size());
+std::vector<std::size_t> order_of_bytes(const std::vector<TensorPlan>& plans) {
+  std::vector<std::size_t> order(plans.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&file](std::size_t a, std::size_t b) {
-    return file.tensors[a].tensor.element_size() > file.tensors[b].tensor.element_size();
+  std::stable_sort(order.begin(), order.end(), [&plans](std::size_t a, std::size_t b) {
+    return c10::elementSize(plans[a].type) > c10::elementSize(plans[b].type);
   });
   return order;
 }
 
-std::string make_header(const TensorFile& file, const std::vector<std::size_t>& order) {
-  std::vector<std::uint64_t> begins(file.tensors.size());
+std::string make_header(const std::vector<TensorPlan>& plans, const std::map<std::string, std::string>& metadata,
+                        const std::vector<std::size_t>& order) {
+  std::vector<std::uint64_t> begins(plans.size());
   std::uint64_t place = 0;
   for (const std::size_t index : order) {
     begins[index] = place;
-    place += file.tensors[index].tensor.nbytes();
+    place += planned_bytes(plans[index]);
   }
   Json header = Json::object();
-  if (!file.metadata.empty()) header[kMetadataKey] = file.metadata;
-  for (std::size_t i = 0; i < file.tensors.size(); ++i) {
-    const NamedTensor& named = file.tensors[i];
+  if (!metadata.empty()) header[kMetadataKey] = metadata;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
     Json entry = Json::object();
-    entry["dtype"] = type_name(named);
-    entry["shape"] = named.tensor.sizes().vec();
-    entry["data_offsets"] = {begins[i], begins[i] + named.tensor.nbytes()};
-    header[named.name] = std::move(entry);
+    entry["dtype"] = type_name(plans[i]);
+    entry["shape"] = plans[i].shape;
+    entry["data_offsets"] = {begins[i], begins[i] + planned_bytes(plans[i])};
+    header[plans[i].name] = std::move(entry);
   }
   std::string text = header.dump();
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
@@ -257,10 +260,12 @@ at::Tensor copy_tensor(const MappedTensorFile& file, const TensorEntry& entry) {
 
 }  // namespace
 
-void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {
-  check_writable(file);
-  const std::vector<std::size_t> order = order_of_bytes(file);
-  const std::string header = make_header(file, order);
+void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
+                       const std::map<std::string, std::string>& metadata,
+                       const std::function<at::Tensor(const TensorPlan&)>& make) {
+  check_writable(plans, metadata);
+  const std::vector<std::size_t> order = order_of_bytes(plans);
+  const std::string header = make_header(plans, metadata, order);
   if (header.size() > kLargestHeader) {
     throw Error(ErrorKind::kInternal, "tensor file: the names need a header of more than 100 MB");
   }
@@ -274,11 +279,27 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
     write_bytes(out, length.data(), length.size(), path);
     write_bytes(out, header.data(), header.size(), path);
     for (const std::size_t index : order) {
-      const at::Tensor tensor = file.tensors[index].tensor.detach().to(c10::kCPU).contiguous();
+      const at::Tensor tensor = make(plans[index]).detach().to(c10::kCPU).contiguous();
+      if (tensor.scalar_type() != plans[index].type || tensor.sizes() != plans[index].shape) {
+        throw Error(ErrorKind::kInternal, "tensor file: " + plans[index].name + " was planned otherwise: " + shape_text(tensor));
+      }
       if (tensor.nbytes() > 0) write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
     }
   }
   atomic.commit();
+}
+
+void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {
+  std::vector<TensorPlan> plans;
+  std::map<std::string, const at::Tensor*> tensors;
+  for (const NamedTensor& named : file.tensors) {
+    if (!named.tensor.defined()) {
+      throw Error(ErrorKind::kInternal, "tensor file: " + named.name + " is undefined");
+    }
+    plans.push_back({named.name, named.tensor.scalar_type(), named.tensor.sizes().vec()});
+    tensors.emplace(named.name, &named.tensor);
+  }
+  write_tensor_file(path, plans, file.metadata, [&tensors](const TensorPlan& plan) { return *tensors.at(plan.name); });
 }
 
 struct MappedTensorFile::Contents {

@@ -262,5 +262,26 @@ TEST_F(TensorFileTest, MissingFilesAreIoErrors) {
   expect_error(ErrorKind::kIo, "cannot write", [&] { write_tensor_file(folder_ / "no/such", one_of_each_type()); });
 }
 
+TEST_F(TensorFileTest, AsksForOneTensorAfterTheOther) {
+  const TensorFile expected{{{"small", at::ones({3}, c10::kHalf)}, {"wide", at::arange(4, c10::kDouble)}}, {{"format", "pt"}}};
+  const std::vector<TensorPlan> plans = {{"small", c10::kHalf, {3}}, {"wide", c10::kDouble, {4}}};
+  std::vector<std::string> asked;
+  write_tensor_file(path_, plans, expected.metadata, [&](const TensorPlan& plan) {
+    asked.push_back(plan.name);
+    return plan.name == "wide" ? expected.tensors[1].tensor : expected.tensors[0].tensor;
+  });
+  EXPECT_EQ(asked, (std::vector<std::string>{"wide", "small"}));
+  const std::string bytes = core::read_file(path_);
+  EXPECT_EQ(bytes, written(expected));
+}
+
+TEST_F(TensorFileTest, RefusesTensorsThatWerePlannedOtherwise) {
+  for (const TensorPlan& plan : {TensorPlan{"a", c10::kFloat, {3}}, TensorPlan{"a", c10::kDouble, {2}}}) {
+    expect_error(ErrorKind::kInternal, "planned otherwise",
+                 [&] { write_tensor_file(path_, {plan}, {}, [](const TensorPlan&) { return at::ones({2}, c10::kFloat); }); });
+    EXPECT_FALSE(std::filesystem::exists(path_));
+  }
+}
+
 }  // namespace
 }  // namespace salf::tensor

@@ -8,6 +8,7 @@
 
 #include "cmd_analyze.h"
 #include "cmd_eval.h"
+#include "cmd_export.h"
 #include "cmd_import.h"
 #include "cmd_inspect.h"
 #include "cmd_plan.h"
@@ -67,6 +68,11 @@ std::vector<Command> commands() {
                     "  salf train --resume run"}, &train_command),
       make_command({"eval", "Measure loss, perplexity and accuracy", {"model"},
                     "Example:\n  salf eval run --data rows.jsonl --split test"}, &eval_command),
+      make_command({"export", "Write a model or a run for transformers, llama.cpp or TorchScript", {"model"},
+                    "hf and gguf need a model that salf import made, or a run of one; torchscript takes any.\n"
+                    "Examples:\n  salf export run --to hf -o tuned\n"
+                    "  salf export run --to gguf --type q8_0 -o tuned.gguf\n"
+                    "  salf export run --to torchscript -o tuned.pt"}, &export_command),
       make_command({"data preview", "Show rows as tokens, with what carries loss", {"model"},
                     "Examples:\n  salf data preview smollm2 --data chats.jsonl --rows 3\n"
                     "  zcat rows.jsonl.gz | salf data preview tokenizer.json --data - --chat-template chatml"},

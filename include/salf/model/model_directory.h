@@ -5,10 +5,23 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "salf/core/fields.h"
 
 namespace salf::model {
+
+struct TensorDtype {
+  std::string tensor;
+  std::string dtype;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"tensor"}, self.tensor);
+    visit(Field{"dtype"}, self.dtype);
+  }
+};
 
 // salf.json
 struct ModelCard {
@@ -20,6 +33,8 @@ struct ModelCard {
   std::string source;             // what it was imported or tuned from (a file name)
   std::string source_hash;        // SHA-256 of that source
   std::string weights_hash;       // SHA-256 of model.pt
+  std::string dtype;              // "F32", "F16" or "BF16": of most tensors in the source of safetensors; "": unknown
+  std::vector<TensorDtype> other_dtypes;  // of those that differ
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -30,6 +45,8 @@ struct ModelCard {
     visit(Field{"source"}, self.source);
     visit(Field{"source_hash"}, self.source_hash);
     visit(Field{"weights_hash"}, self.weights_hash);
+    visit(Field{"dtype"}, self.dtype);
+    visit(Field{"other_dtypes"}, self.other_dtypes);
   }
 };
 
@@ -46,7 +63,12 @@ struct ModelFiles {
 // Throws Error(kIo) or Error(kBadModel) that says which file is missing and how to get it.
 ModelFiles find_model(const std::filesystem::path& path, const std::string& tokenizer);
 
-// Copies tokenizer and config of `from` into `directory` (not the archive) and writes salf.json.
+// What a Hugging Face directory may hold beside its weights, by name: config.json, generation_config.json and the
+// tokenizer's files. They go with a model wherever it goes.
+const std::vector<std::string>& side_files();
+
+// Copies the side files of `from` into `directory` (not the archive; of a tokenizer that was named beside the model only the
+// tokenizer's) and writes salf.json.
 void write_model_files(const std::filesystem::path& directory, const ModelFiles& from, const ModelCard& card);
 
 }  // namespace salf::model

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,19 @@ struct TensorFile {
 // Throws Error(kIo), and Error(kInternal) for an undefined tensor, another type, and names that occur twice,
 // are no UTF-8 or are "__metadata__".
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
+
+// A tensor that will be written.
+struct TensorPlan {
+  std::string name;
+  c10::ScalarType type = c10::kFloat;
+  std::vector<std::int64_t> shape;
+};
+
+// The same for tensors that need not be in memory together: `make` is asked for each plan's tensor once, and what it gives
+// is let go before the next one. Throws also Error(kInternal) for a tensor of another type or shape than planned.
+void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
+                       const std::map<std::string, std::string>& metadata,
+                       const std::function<at::Tensor(const TensorPlan&)>& make);
 
 // Tensors in the header's order, on the CPU. Throws Error(kIo) when unreadable, Error(kBadInput) naming the file and the place when malformed.
 TensorFile read_tensor_file(const std::filesystem::path& path);
