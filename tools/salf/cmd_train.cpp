@@ -131,6 +131,7 @@ class TrainRun {
   std::optional<types::FreezePlan> find_plan() {
     std::optional<types::FreezePlan> plan = given_plan();
     lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
+    wanted_cut(lora_, options_.planning.eof);  // before anything long starts
     if (lora_) session_.cut->use_lora(lora_->branches);
     return plan ? plan : make_plan();
   }

@@ -73,6 +73,16 @@ std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& se
   return fresh(*settings, session, seed);
 }
 
+std::optional<std::int64_t> wanted_cut(const std::optional<LoraStart>& lora, const std::optional<std::int64_t>& asked) {
+  if (!lora || !lora->eof) return asked;
+  const std::int64_t first = *lora->eof;
+  if (asked && *asked != first) {
+    throw Error(ErrorKind::kUsage, "--eof " + std::to_string(*asked) + ": the first block that has LoRA or is tuned as a whole is " +
+                                       std::to_string(first) + ", and that is where the cut has to be; leave out --eof");
+  }
+  return first;
+}
+
 std::vector<model::LoraLayer> branches_above(const std::vector<model::LoraLayer>& branches, std::int64_t eof) {
   std::vector<model::LoraLayer> above;
   for (const auto& branch : branches) {

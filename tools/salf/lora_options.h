@@ -47,6 +47,9 @@ struct LoraStart {
 std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& settings, const std::string& adapter,
                                     const ModelSession& session, std::uint64_t seed);
 
+// --eof, or the cut that follows from the blocks that get LoRA. Throws Error(kUsage) if they contradict each other.
+std::optional<std::int64_t> wanted_cut(const std::optional<LoraStart>& lora, const std::optional<std::int64_t>& asked);
+
 // The branches above a cut.
 std::vector<model::LoraLayer> branches_above(const std::vector<model::LoraLayer>& branches, std::int64_t eof);
 

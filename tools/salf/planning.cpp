@@ -64,18 +64,6 @@ std::string wrapped(const char* name, const std::string& value) {
   return text + line(text.empty() ? name : "", rest);
 }
 
-// --eof, or what follows from the blocks that get LoRA.
-std::optional<std::int64_t> wanted_cut(const PlanRequest& request) {
-  const auto& asked = request.planning.eof;
-  if (!request.lora || !request.lora->eof) return asked;
-  const std::int64_t first = *request.lora->eof;
-  if (asked && *asked != first) {
-    throw Error(ErrorKind::kUsage, "--eof " + std::to_string(*asked) + ": the first block that has LoRA or is tuned as a whole is " +
-                                       std::to_string(first) + ", and that is where the cut has to be; leave out --eof");
-  }
-  return first;
-}
-
 }  // namespace
 
 std::vector<std::string> PlanningOptions::problems() const {
@@ -107,7 +95,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   const core::Stopwatch watch;
   types::LayerProfile profile = given;
   if (request.lora) profile.shape.block_trained_parameters = trained_of_blocks(profile.shape, *request.lora);
-  const std::optional<std::int64_t> eof = wanted_cut(request);
+  const std::optional<std::int64_t> eof = wanted_cut(request.lora, request.planning.eof);
   const std::int64_t padding = session.tokenizer->padding_id().value_or(0);
   const auto train_rows = dataset.indices(data::Split::kTrain);
   const data::Batcher batcher(dataset, train_rows, request.batch, padding);
