@@ -50,8 +50,8 @@ StatedWatts stated_watts(const HardwareTable& table, const MachineFacts& machine
   if (machine.gpu.empty()) return stated;
   const Device* const gpu = find(table, "gpu", machine.gpu);
   if (gpu == nullptr) {
-    throw Error(ErrorKind::kUsage, "the hardware table does not know \"" + core::printable(machine.gpu) +
-                                       "\"; say with --watts what the machine draws, or add it to a --hardware-table");
+    return {0.0, "not known: the hardware table has no \"" + core::printable(machine.gpu) +
+                     "\"; --watts says what the machine draws"};
   }
   return {gpu->watts + stated.watts, "the whole GPU " + gpu->match + ", " + watts_text(gpu->watts) + " (" + gpu->source +
                                          "), and " + stated.basis};

@@ -38,6 +38,9 @@ double budget_seconds(const types::Budget& budget, const types::Rates& rates) {
     throw Error(ErrorKind::kUsage, text + ": " + known + "; give --price-per-hour or --price-per-kwh with --currency " +
                                        core::printable(currency) + ", --rented NAME, or --country CODE with a price in the table");
   }
+  if (rates.price_per_kwh && !(rates.watts > 0.0)) {
+    throw Error(ErrorKind::kUsage, text + ": the machine's watts are not known; say --watts");
+  }
   const double each = price_of_a_second(rates);
   if (!(each > 0.0)) throw Error(ErrorKind::kUsage, text + ": at a price of 0 it never ends; give a budget in time");
   return budget.amount / each;

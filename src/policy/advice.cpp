@@ -51,7 +51,7 @@ void note_rules(const types::FreezePlan& plan, std::vector<std::string>& notes) 
     if (high == nullptr || choice.eof > high->eof) high = &choice;
   }
   if (low == nullptr || static_cast<double>(high->eof - low->eof) <= apart_from(plan)) return;
-  notes.push_back("the rules disagree: " + name_of(*low) + " would freeze " + std::to_string(low->eof) + " blocks, " +
+  notes.push_back("the rules disagree: " + name_of(*low) + " would freeze " + std::to_string(low->eof) + " of the blocks, " +
                   name_of(*high) + " " + std::to_string(high->eof));
 }
 

@@ -26,7 +26,7 @@ types::Rates rates(double watts, std::optional<double> per_hour, std::optional<d
 
 TEST(Footprint, FollowsFromWattsFactorAndPrices) {
   const types::Footprint taken = footprint(rates(100.0, 2.0, 0.5), 7200.0);
-  EXPECT_DOUBLE_EQ(taken.energy_joules, 720000.0);  // 0.2 kWh
+  EXPECT_DOUBLE_EQ(taken.energy_joules.value(), 720000.0);  // 0.2 kWh
   EXPECT_EQ(taken.source, types::FigureSource::kEstimated);
   EXPECT_DOUBLE_EQ(taken.gco2.value(), 80.0);
   EXPECT_DOUBLE_EQ(taken.money.value(), 4.0 + 0.1);
@@ -38,12 +38,20 @@ TEST(Footprint, IsMeasuredOnlyWhereTheMeterSawAllOfIt) {
   const types::Rates hundred = rates(100.0, {}, {});
   const types::Footprint all = footprint(hundred, 100.0, MeasuredEnergy{5000.0, 99.5, "a meter"});
   EXPECT_EQ(all.source, types::FigureSource::kMeasured);
-  EXPECT_DOUBLE_EQ(all.energy_joules, 5000.0);
+  EXPECT_DOUBLE_EQ(all.energy_joules.value(), 5000.0);
   EXPECT_EQ(all.energy_basis, "a meter");
   const types::Footprint half = footprint(hundred, 100.0, MeasuredEnergy{5000.0, 50.0, "a meter"});
   EXPECT_EQ(half.source, types::FigureSource::kEstimated);
-  EXPECT_DOUBLE_EQ(half.energy_joules, 5000.0 + 50.0 * 100.0);
+  EXPECT_DOUBLE_EQ(half.energy_joules.value(), 5000.0 + 50.0 * 100.0);
   EXPECT_THAT(half.energy_basis, testing::AllOf(testing::HasSubstr("50 s of"), testing::HasSubstr("100 W")));
+}
+
+TEST(Footprint, SaysNothingOfWhatIsNotKnown) {
+  const types::Footprint taken = footprint(rates(0.0, 2.0, {}), 3600.0);
+  EXPECT_FALSE(taken.energy_joules || taken.gco2);
+  EXPECT_DOUBLE_EQ(taken.money.value(), 2.0);
+  EXPECT_FALSE(footprint(rates(0.0, 2.0, 0.1), 3600.0).money.has_value());
+  EXPECT_DOUBLE_EQ(footprint(rates(0.0, {}, {}), 10.0, MeasuredEnergy{70.0, 10.0, "NVML"}).energy_joules.value(), 70.0);
 }
 
 TEST(BudgetSeconds, OfEnergyAndMoney) {
@@ -133,7 +141,9 @@ TEST(StatedWatts, AreSharedOverTheProcessorsThreads) {
   EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC", 2, ""}).watts, 2.0 * table.watts_per_thread);
   EXPECT_GT(stated_watts(table, {"AMD EPYC", 2, "NVIDIA H100 80GB HBM3"}).watts, 700.0);
   EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC", 1, "NVIDIA H100 PCIe"}).watts, 350.0 + table.watts_per_thread);
-  expect_error(ErrorKind::kUsage, {"NVIDIA Old", "--watts"}, [&] { stated_watts(table, {"AMD EPYC", 2, "NVIDIA Old"}); });
+  const StatedWatts unknown = stated_watts(table, {"AMD EPYC", 2, "NVIDIA Old"});
+  EXPECT_DOUBLE_EQ(unknown.watts, 0.0);
+  EXPECT_THAT(unknown.basis, testing::AllOf(testing::HasSubstr("NVIDIA Old"), testing::HasSubstr("--watts")));
 }
 
 TEST(MeasuredWatts, ReplaceTheStatedOnes) {

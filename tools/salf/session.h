@@ -4,6 +4,7 @@
 #include <c10/core/Device.h>
 
 #include <memory>
+#include <string>
 
 #include "common_options.h"
 #include "salf/core/progress.h"
@@ -37,6 +38,9 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer);
 // these rows are no longer computed (GraphCut::use_causal_attention).
 data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,
                         core::Progress& progress);
+
+// As in /proc/cpuinfo.
+std::string processor_name();
 
 types::Provenance provenance(const ModelSession& session, const data::Dataset* dataset,
                              const std::string& data_path, const std::string& model_path);

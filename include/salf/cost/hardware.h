@@ -62,8 +62,8 @@ struct StatedWatts {
 };
 
 // A processor's watts are shared out over its hardware threads: a run of 2 of 128 gets 2/128 of them. A GPU counts as a
-// whole, with the processor's threads that feed it. Nothing is known of a GPU that is not listed: Error(kUsage), which
-// asks for --watts.
+// whole, with the processor's threads that feed it. Of a GPU that is not listed nothing is known: 0 W, and a basis that asks
+// for --watts.
 StatedWatts stated_watts(const HardwareTable& table, const MachineFacts& machine);
 
 }  // namespace salf::cost

@@ -17,7 +17,7 @@ inline std::vector<core::EnumName<FigureSource>> enum_names(FigureSource) {
 
 // What one second of work on this machine takes. A basis is half a sentence that says where a number comes from.
 struct Rates {
-  double watts = 0.0;
+  double watts = 0.0;  // 0: not known
   FigureSource watts_source = FigureSource::kEstimated;
   std::string watts_basis;
   std::optional<double> gco2_per_kwh;
@@ -45,9 +45,10 @@ struct Rates {
   }
 };
 
-// Of a whole run. `source` is that of the energy; CO2 is it times a factor of the grid, money the prices' sum.
+// Of a whole run. `source` is that of the energy; CO2 is it times a factor of the grid, money the prices' sum. What is not
+// known is not there.
 struct Footprint {
-  double energy_joules = 0.0;
+  std::optional<double> energy_joules;
   FigureSource source = FigureSource::kEstimated;
   std::string energy_basis;
   std::optional<double> gco2;
