@@ -53,7 +53,7 @@ struct CalibrationSetting {
   std::optional<double> seconds;
   // How far the choice has settled, 0 … 1 (policy::RuleChoice::stability; calibration does not know the rules). Not set:
   // options.documents are measured and no more.
-  std::function<double(const types::LayerProfile&)> stability;
+  std::function<double(const types::LayerProfile&)> stability{};
 };
 
 // The profile without provenance and shape (the caller knows them). Documents are drawn by
