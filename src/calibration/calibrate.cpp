@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,9 +82,14 @@ class DeviationSums {
   core::PoissonBootstrap bootstrap_;
 };
 
+bool may_draw_more(const CalibrationOptions& options, const CalibrationSetting& setting) {
+  return setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
+}
+
 std::vector<std::int64_t> draw_documents(const data::Dataset& dataset, const CalibrationOptions& options,
-                                         std::uint64_t seed) {
-  std::vector<std::int64_t> drawn = data::sample_documents(dataset, data::Split::kTrain, options.documents, seed);
+                                         const CalibrationSetting& setting) {
+  const std::int64_t count = may_draw_more(options, setting) ? options.max_documents : options.documents;
+  std::vector<std::int64_t> drawn = data::sample_documents(dataset, data::Split::kTrain, count, setting.seed);
   if (drawn.size() < 2) {
     throw Error(ErrorKind::kBadInput,
                 "the train split has " + std::to_string(drawn.size()) +
@@ -156,15 +162,31 @@ class Calibration {
 // What is measured between two looks at the clock.
 constexpr std::size_t kChunk = 8;
 
-// The sample in chunks: one, or where the clock may end the pass, several in random order, so that any number of them
-// is a fair sample too.
-std::vector<std::vector<std::int64_t>> chunks(const std::vector<std::int64_t>& drawn, const CalibrationSetting& setting) {
-  if (!setting.seconds) return {drawn};
-  core::Random random(setting.seed, "calibration-order");
+// The sample in an order of which each beginning is spread evenly over the lengths, whole or not: the multiples of the
+// golden ratio, from a random start, are spread evenly over [0, 1).
+std::vector<std::int64_t> spread(const data::Dataset& dataset, std::vector<std::int64_t> drawn, std::uint64_t seed) {
+  const auto length = [&dataset](std::int64_t place) { return dataset.documents[static_cast<std::size_t>(place)].ids.size(); };
+  std::stable_sort(drawn.begin(), drawn.end(), [&](std::int64_t a, std::int64_t b) { return length(a) < length(b); });
+  constexpr double kGolden = 0.6180339887498949;
+  core::Random random(seed, "calibration-order");
+  const double start = random.uniform();
+  std::vector<std::pair<double, std::int64_t>> keyed;
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const double turn = start + kGolden * static_cast<double>(i);
+    keyed.emplace_back(turn - std::floor(turn), drawn[i]);
+  }
+  std::sort(keyed.begin(), keyed.end());
+  for (std::size_t i = 0; i < drawn.size(); ++i) drawn[i] = keyed[i].second;
+  return drawn;
+}
+
+// What is measured in one go: all, or where the clock may end the pass, a few at a time.
+std::vector<std::vector<std::int64_t>> chunks(const std::vector<std::int64_t>& stage, const CalibrationSetting& setting) {
+  if (!setting.seconds) return {stage};
   std::vector<std::vector<std::int64_t>> chunks;
-  for (const std::int64_t place : core::permutation(static_cast<std::int64_t>(drawn.size()), random)) {
+  for (const std::int64_t document : stage) {
     if (chunks.empty() || chunks.back().size() == kChunk) chunks.emplace_back();
-    chunks.back().push_back(drawn[static_cast<std::size_t>(place)]);
+    chunks.back().push_back(document);
   }
   return chunks;
 }
@@ -196,22 +218,37 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
                                              const CalibrationSetting& setting, core::Progress& progress) {
   const c10::NoGradGuard no_grad;
   const core::Stopwatch watch;
-  const std::vector<std::int64_t> drawn = draw_documents(dataset, options, setting.seed);
-  const ProgressLine line(progress, static_cast<std::int64_t>(drawn.size()));
+  const std::vector<std::int64_t> drawn = spread(dataset, draw_documents(dataset, options, setting), setting.seed);
   Calibration calibration(cut, options, setting);
+  double stability = 0.0;
   std::int64_t done = 0;
-  for (const auto& chunk : chunks(drawn, setting)) {
-    if (out_of_time(setting, watch.seconds(), done)) break;
-    const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
-    for (const data::BatchPlan& plan : batcher.in_order()) {
-      if (core::stop_signal() != 0) return std::nullopt;
-      calibration.measure(batcher.make(plan));
-      done += static_cast<std::int64_t>(plan.rows.size());
-      progress.update(done, calibration.note());
+  bool in_time = true;
+  for (std::size_t begin = 0; begin < drawn.size() && in_time;) {
+    const std::size_t end = std::min(drawn.size(), std::max(2 * begin, static_cast<std::size_t>(options.documents)));
+    const ProgressLine line(progress, static_cast<std::int64_t>(end));
+    const std::vector<std::int64_t> stage(drawn.begin() + static_cast<std::ptrdiff_t>(begin),
+                                          drawn.begin() + static_cast<std::ptrdiff_t>(end));
+    for (const auto& chunk : chunks(stage, setting)) {
+      in_time = in_time && !out_of_time(setting, watch.seconds(), done);
+      if (!in_time) break;
+      const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
+      for (const data::BatchPlan& plan : batcher.in_order()) {
+        if (core::stop_signal() != 0) return std::nullopt;
+        calibration.measure(batcher.make(plan));
+        done += static_cast<std::int64_t>(plan.rows.size());
+        progress.update(done, calibration.note());
+      }
     }
+    begin = end;
+    if (setting.stability) stability = setting.stability(calibration.profile());
+    if (stability >= options.stability) break;
   }
   types::LayerProfile profile = calibration.profile();
   profile.seconds = watch.seconds();
+  if (setting.stability) {
+    profile.stability = stability;
+    profile.stability_goal = options.stability;
+  }
   return profile;
 }
 

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "salf/core/error.h"
+#include "advice.h"
 #include "salf/core/text.h"
+#include "salf/cost/energy.h"
 #include "salf/cost/estimate.h"
+#include "salf/cost/memory.h"
 #include "salf/policy/learning_rate.h"
 #include "salf/types/budget.h"
 
@@ -23,6 +27,9 @@ constexpr std::int64_t kFewestDevDocuments = 16;
 // Analysis and timing take a little longer at the next try; the smallest budget must pay for them
 // then too.
 constexpr double kHeadroom = 1.05;
+// Predicted losses this close (as a share of the loss before) count as the same.
+constexpr double kSameLoss = 0.001;
+constexpr double kFactors[] = {0.25, 0.5, 1.0, 2.0, 4.0};  // budgets of the trade-off curve
 
 // Whole steps in a quotient that rounding may have left just below a whole number.
 std::int64_t whole_steps(double steps) {
@@ -43,8 +50,18 @@ void check_inputs(const PlanInputs& inputs) {
   if (inputs.min_steps < 1) problems.emplace_back("--min-steps must be at least 1");
   if (!(inputs.max_epochs > 0.0)) problems.emplace_back("--max-epochs must be above 0");
   if (inputs.accumulate < 1) problems.emplace_back("--accumulate must be at least 1");
-  if (inputs.budget.unit == BudgetUnit::kSeconds && inputs.cost.timed_batches < 1) {
-    problems.emplace_back("a budget in time needs measured costs, and none were measured");
+  if (!inputs.budget.deterministic() && inputs.cost.timed_batches < 1) {
+    problems.emplace_back("a budget in time, energy or money needs measured costs, and none were measured");
+  }
+  if (!inputs.budget.deterministic() && inputs.budget.unit != BudgetUnit::kSeconds && !(inputs.budget_seconds > 0.0)) {
+    problems.emplace_back("a budget in energy or money needs watts or a price");
+  }
+  if (inputs.rule == types::Rule::kPredicted && !inputs.prior) problems.emplace_back("the rule predicted needs a prior");
+  if (inputs.max_loss_increase && inputs.rule != types::Rule::kPredicted) {
+    problems.emplace_back("--max-loss-increase needs the rule predicted");
+  }
+  if (inputs.max_memory_bytes && !(inputs.cost.base_bytes > 0.0)) {
+    problems.emplace_back("--max-memory: memory was not measured (on a GPU it cannot be predicted yet)");
   }
   if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "; "));
   if (inputs.data.batches < 1) throw Error(ErrorKind::kBadInput, "the training split has no batch");
@@ -70,12 +87,15 @@ class Planner {
     check_inputs(inputs);
     counts_ = inputs.budget.unit == BudgetUnit::kTokens ||
               inputs.budget.unit == BudgetUnit::kSteps || inputs.budget.unit == BudgetUnit::kEpochs;
-    in_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds;
+    in_seconds_ = !inputs.budget.deterministic();
+    clock_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds ? inputs.budget.amount : inputs.budget_seconds;
+    if (inputs.prior) predictor_.emplace(*inputs.prior, shape_);
+    before_ = known_loss_before(profile);
     steps_per_epoch_ =
         static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate);
     most_steps_ = most_steps(inputs);
     required_ = std::min(inputs.min_steps, most_steps_);
-    capacity_ = in_seconds_ ? inputs.budget.amount * (1.0 - kTimeMargin)
+    capacity_ = in_seconds_ ? clock_seconds_ * (1.0 - kTimeMargin)
                 : counts_   ? 0.0
                             : budget_flops(shape_, inputs);
   }
@@ -91,20 +111,156 @@ class Planner {
     plan.batch_tokens = inputs_.batch_tokens;
     plan.pack = inputs_.pack;
     plan.accumulate = inputs_.accumulate;
-    for (std::int64_t eof = 0; eof < shape_.blocks; ++eof)
-      plan.candidates.push_back(candidate(eof));
+    plan.budget_seconds = inputs_.budget.unit == BudgetUnit::kSeconds ? 0.0 : inputs_.budget_seconds;
+    plan.rates = inputs_.rates;
+    plan.max_memory_bytes = inputs_.max_memory_bytes;
+    plan.max_loss_increase = inputs_.max_loss_increase;
+    plan.candidates = candidates();
     const std::int64_t start = choose_eof(inputs_.rule, inputs_.parameters, deviation_);
-    plan.eof =
-        counts_ || inputs_.rule != types::Rule::kBudget ? start : shallowest_that_fits(plan, start);
+    plan.eof = choose(plan.candidates, start);
     plan.choices = choices(profile, plan);
-    if (!plan.candidates[index(plan.eof)].fits) plan.smallest_budget = smallest(plan.eof);
+    if (!affordable(plan.candidates[index(plan.eof)])) plan.smallest_budget = smallest(plan.eof);
     settle(plan);
+    price_plan(plan);
     plan.reason = reason(plan, start);
+    if (predictor_) {
+      plan.prediction_basis = predictor_->basis();
+      if (before_) plan.loss_before = before_->loss;
+      plan.knee = knee_of(plan.candidates);
+      for (const double factor : kFactors) plan.alternatives.push_back(alternative(profile, factor));
+    }
+    plan.notes = notes_on(profile, plan);
     return plan;
   }
 
  private:
   static std::size_t index(std::int64_t eof) { return static_cast<std::size_t>(eof); }
+
+  // The last space's loss is the model's own where the final norm was applied and every token was measured.
+  std::optional<LossBefore> known_loss_before(const types::LayerProfile& profile) const {
+    if (!predictor_ || profile.norm != "final" || profile.positions != "supervised") return std::nullopt;
+    return loss_before(profile);
+  }
+
+  std::vector<types::Candidate> candidates() const {
+    std::vector<types::Candidate> all;
+    for (std::int64_t eof = 0; eof < shape_.blocks; ++eof) all.push_back(candidate(eof));
+    if (predictor_) predict(all);
+    for (types::Candidate& candidate : all) candidate.fits = candidate.fits && !too_large(candidate);
+    mark_pareto(all);
+    return all;
+  }
+
+  bool too_large(const types::Candidate& candidate) const {
+    return inputs_.max_memory_bytes && candidate.memory_bytes && *candidate.memory_bytes > *inputs_.max_memory_bytes;
+  }
+  bool affordable(const types::Candidate& candidate) const { return enough(affordable_steps(candidate.eof, kFewestEvaluations)); }
+
+  types::Arm arm(std::int64_t eof) const {
+    if (!shape_.block_trained_parameters.empty()) return types::Arm::kLora;
+    return eof == 0 ? types::Arm::kFull : types::Arm::kFreeze;
+  }
+
+  ArmPoint point(std::int64_t eof, std::int64_t steps) const {
+    const auto supervised = static_cast<double>(inputs_.data.supervised_tokens);
+    return {arm(eof), eof, supervised * static_cast<double>(steps) / steps_per_epoch_,
+            supervised};
+  }
+
+  // Nats where the loss before is known, else shares of it.
+  types::Range loss_range(const ArmPoint& at) const {
+    const types::Range ratio = predictor_->ratio_range(at);
+    if (!before_) return ratio;
+    const double error = std::isfinite(before_->standard_error) ? before_->standard_error : 0.0;
+    const double half = std::hypot(before_->loss * (ratio.high - ratio.value), kNormal90 * ratio.value * error);
+    const double value = before_->loss * ratio.value;
+    return {value, value - half, value + half};
+  }
+
+  void predict(std::vector<types::Candidate>& all) const {
+    const double scale = before_ ? before_->loss : 1.0;
+    const ArmPoint full = point(0, affordable_steps(0, kFewestEvaluations));
+    for (types::Candidate& candidate : all) {
+      if (inputs_.max_loss_increase) shorten(candidate, full);
+      const ArmPoint at = point(candidate.eof, candidate.steps);
+      candidate.loss = loss_range(at);
+      const types::Range delta = predictor_->delta_range(at, full);
+      candidate.delta = types::Range{scale * delta.value, scale * delta.low, scale * delta.high};
+    }
+  }
+
+  // As few steps as bring it within max_loss_increase of full fine-tuning; it does not fit where none do.
+  void shorten(types::Candidate& candidate, const ArmPoint& full) const {
+    const double limit = predictor_->ratio(full) + *inputs_.max_loss_increase / (before_ ? before_->loss : 1.0);
+    const auto close = [&](std::int64_t steps) { return predictor_->ratio(point(candidate.eof, steps)) <= limit; };
+    if (!close(candidate.steps)) {
+      candidate.fits = false;
+      return;
+    }
+    std::int64_t low = std::min(candidate.steps, counts_ ? 1 : required_) - 1;
+    std::int64_t high = candidate.steps;
+    while (low + 1 < high) {
+      const std::int64_t middle = low + (high - low) / 2;
+      (close(middle) ? high : low) = middle;
+    }
+    fill(candidate, high);
+  }
+
+  // The rule's choice among these. Where nothing fits, that whose smallest budget is told.
+  std::int64_t choose(const std::vector<types::Candidate>& all, std::int64_t start) const {
+    if (inputs_.rule == types::Rule::kPredicted) {
+      const std::optional<std::int64_t> best = best_predicted(all, losses(all));
+      return best ? *best : cheapest_to_start(all);
+    }
+    return counts_ || inputs_.rule != types::Rule::kBudget ? start : shallowest_that_fits(all, start);
+  }
+
+  std::vector<double> losses(const std::vector<types::Candidate>& all) const {
+    std::vector<double> ratios;
+    for (const auto& candidate : all) ratios.push_back(predictor_->ratio(point(candidate.eof, candidate.steps)));
+    return ratios;
+  }
+
+  // `ratios`: predicted loss as a share of that before, one a candidate.
+  std::optional<std::int64_t> best_predicted(const std::vector<types::Candidate>& all, const std::vector<double>& ratios) const {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (!all[i].fits) continue;
+      const bool better = !best || (inputs_.max_loss_increase ? all[i].seconds < all[*best].seconds : ratios[i] < ratios[*best]);
+      if (better) best = i;
+    }
+    if (!best) return std::nullopt;
+    if (inputs_.max_loss_increase) return all[*best].eof;
+    for (std::size_t i = all.size(); i-- > 0;) {
+      if (all[i].fits && ratios[i] <= ratios[*best] + kSameLoss) return all[i].eof;
+    }
+    return all[*best].eof;
+  }
+
+  // Refuses where a limit other than the budget is in the way.
+  std::int64_t cheapest_to_start(const std::vector<types::Candidate>& all) const {
+    for (const auto& candidate : all) {
+      if (affordable(candidate)) refuse_limits(all);
+    }
+    return shape_.blocks - 1;
+  }
+
+  [[noreturn]] void refuse_limits(const std::vector<types::Candidate>& all) const {
+    double memory = std::numeric_limits<double>::infinity();
+    for (const auto& candidate : all) {
+      if (affordable(candidate)) memory = std::min(memory, candidate.memory_bytes.value_or(memory));
+    }
+    std::string text = "no plan is within all limits";
+    if (inputs_.max_memory_bytes) {
+      text += "; of the cuts that the budget pays for the smallest needs " + core::format_bytes(static_cast<std::uint64_t>(memory)) +
+              " of memory, --max-memory is " + core::format_bytes(static_cast<std::uint64_t>(*inputs_.max_memory_bytes)) +
+              " (a smaller --batch-tokens needs less)";
+    }
+    if (inputs_.max_loss_increase) {
+      text += "; --max-loss-increase " + core::format_number(*inputs_.max_loss_increase) + " of full fine-tuning with this budget";
+    }
+    throw Error(ErrorKind::kBudget, text);
+  }
 
   Price price(std::int64_t eof) const {
     Price price;
@@ -166,17 +322,38 @@ class Planner {
 
   types::Candidate candidate(std::int64_t eof) const {
     types::Candidate candidate;
+    candidate.arm = arm(eof);
     candidate.eof = eof;
     candidate.trained_parameters = shape_.trained_parameters(eof);
-    candidate.steps = affordable_steps(eof, kFewestEvaluations);
-    candidate.fits = enough(candidate.steps);
+    candidate.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : learning_rate(shape_, *candidate.arm, eof);
+    const std::int64_t steps = affordable_steps(eof, kFewestEvaluations);
+    candidate.fits = enough(steps);
+    fill(candidate, steps);
+    return candidate;
+  }
+
+  // What so many steps of it take.
+  void fill(types::Candidate& candidate, std::int64_t steps) const {
+    const std::int64_t eof = candidate.eof;
+    candidate.steps = steps;
+    candidate.tokens = static_cast<double>(steps) * tokens_per_step();
     const types::CostBreakdown seconds = run_seconds(eof, candidate.steps, kFewestEvaluations);
     const types::CostBreakdown flops = run_flops(eof, candidate.steps, kFewestEvaluations);
     candidate.step_seconds = step_seconds(eof).total();
     candidate.step_flops = step_flops(eof).total();
     candidate.seconds = seconds.total();
     candidate.flops = flops.total();
-    return candidate;
+    const double bytes = cost::peak_bytes(inputs_.cost, shape_, eof, memory_options(candidate.steps));
+    if (bytes > 0.0) candidate.memory_bytes = bytes;
+    if (!inputs_.rates) return;
+    const types::Footprint taken = cost::footprint(*inputs_.rates, candidate.seconds);
+    candidate.energy_joules = taken.energy_joules;
+    candidate.gco2 = taken.gco2;
+    candidate.money = taken.money;
+  }
+
+  cost::MemoryOptions memory_options(std::int64_t steps) const {
+    return {inputs_.batch_tokens, inputs_.cache && static_cast<double>(steps) > steps_per_epoch_, inputs_.recompute};
   }
 
   types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps,
@@ -201,11 +378,36 @@ class Planner {
     return flops;
   }
 
-  static std::int64_t shallowest_that_fits(const types::FreezePlan& plan, std::int64_t start) {
+  static std::int64_t shallowest_that_fits(const std::vector<types::Candidate>& all, std::int64_t start) {
     std::int64_t eof = start;
-    while (eof > 0 && plan.candidates[index(eof)].fits && plan.candidates[index(eof - 1)].fits)
-      --eof;
+    while (eof > 0 && all[index(eof)].fits && all[index(eof - 1)].fits) --eof;
     return eof;
+  }
+
+  // The same rule with `factor` times the budget.
+  types::Alternative alternative(const types::LayerProfile& profile, double factor) const {
+    PlanInputs other = inputs_;
+    other.budget.amount *= factor;
+    other.budget_seconds *= factor;
+    if (other.budget.unit == BudgetUnit::kSteps || other.budget.unit == BudgetUnit::kTokens) {
+      other.budget.amount = std::max(1.0, std::floor(other.budget.amount));
+    }
+    types::Alternative result;
+    result.factor = factor;
+    result.budget = other.budget;
+    other.max_loss_increase.reset();
+    const Planner planner(profile, other);
+    const std::vector<types::Candidate> all = planner.candidates();
+    if (std::none_of(all.begin(), all.end(), [](const auto& candidate) { return candidate.fits; })) return result;
+    const std::int64_t start = choose_eof(inputs_.rule, inputs_.parameters, deviation_);
+    const types::Candidate& chosen = all[index(planner.choose(all, start))];
+    result.fits = chosen.fits;
+    if (!chosen.fits) return result;
+    result.eof = chosen.eof;
+    result.steps = chosen.steps;
+    result.seconds = chosen.seconds;
+    result.loss = chosen.loss;
+    return result;
   }
 
   // More evaluations than the two, where they are cheap and the steps stay enough.
@@ -228,10 +430,14 @@ class Planner {
     plan.evaluations = evaluations(plan.eof);
     plan.steps = affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
     plan.most_steps = most_steps_;
+    if (inputs_.max_loss_increase) {
+      plan.steps = std::min(plan.steps, plan.candidates[index(plan.eof)].steps);
+      plan.most_steps = std::max<std::int64_t>(1, plan.steps);
+    }
     plan.epochs = static_cast<double>(plan.steps) / steps_per_epoch_;
     plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
     plan.learning_rate =
-        inputs_.learning_rate ? *inputs_.learning_rate : learning_rate(shape_, plan.eof);
+        plan.candidates[index(plan.eof)].learning_rate;
     plan.predicted_seconds = run_seconds(plan.eof, plan.steps, plan.evaluations);
     plan.predicted_flops = run_flops(plan.eof, plan.steps, plan.evaluations);
     plan.full_step_seconds = plan.candidates.front().step_seconds;
@@ -240,6 +446,14 @@ class Planner {
       plan.budget_flops =
           std::max(0.0, capacity_ - plan.predicted_flops.fixed - plan.predicted_flops.evaluation);
     }
+  }
+
+  void price_plan(types::FreezePlan& plan) const {
+    const double bytes = cost::peak_bytes(inputs_.cost, shape_, plan.eof, memory_options(plan.steps));
+    if (bytes > 0.0) plan.memory_bytes = bytes;
+    if (!inputs_.rates) return;
+    plan.footprint = cost::footprint(*inputs_.rates, plan.predicted_seconds.total());
+    plan.full_footprint = cost::footprint(*inputs_.rates, run_seconds(0, plan.steps, plan.evaluations).total());
   }
 
   // Rounded up so that the text of the amount, which is what a person types, still works.
@@ -260,14 +474,20 @@ class Planner {
     if (in_seconds_) {
       const double seconds = kHeadroom * needed / (1.0 - kTimeMargin);
       budget.amount = seconds > 600.0 ? 60.0 * std::ceil(seconds / 60.0) : std::ceil(seconds);
+      if (inputs_.budget.unit != BudgetUnit::kSeconds) budget.amount = rounded_up(seconds * inputs_.budget.amount / clock_seconds_);
     } else if (budget.unit == BudgetUnit::kShare) {
       const double full = budget_flops(shape_, inputs_) / inputs_.budget.amount;
       budget.amount = std::ceil(1000.0 * needed / full) / 1000.0;
     } else {
-      const double digit = std::pow(10.0, std::floor(std::log10(needed)) - 2.0);
-      budget.amount = std::ceil(needed / digit) * digit;
+      budget.amount = rounded_up(needed);
     }
     return budget;
+  }
+
+  // To three digits.
+  static double rounded_up(double amount) {
+    const double digit = std::pow(10.0, std::floor(std::log10(amount)) - 2.0);
+    return std::ceil(amount / digit) * digit;
   }
 
   // Every rule's choice, and of the rule in use what it would be in each replicate.
@@ -280,22 +500,44 @@ class Planner {
       std::vector<std::int64_t> eofs =
           replicate_choices(types::Rule::kMaxGain, inputs_.parameters, deviation_);
       if (!counts_) {
-        for (std::int64_t& eof : eofs) eof = shallowest_that_fits(plan, eof);
+        for (std::int64_t& eof : eofs) eof = shallowest_that_fits(plan.candidates, eof);
       }
-      types::RuleChoice choice;
-      choice.rule = types::Rule::kBudget;
-      choice.measure = deviation_.measure;
-      choice.eof = plan.eof;
-      choices.push_back(with_stability(choice, eofs, shape_.blocks));
+      choices.push_back(of_plan(plan, eofs));
+    } else if (inputs_.rule == types::Rule::kPredicted) {
+      choices.push_back(of_plan(plan, prior_choices(plan)));
     }
     return choices;
   }
 
+  types::RuleChoice of_plan(const types::FreezePlan& plan, const std::vector<std::int64_t>& replicates) const {
+    types::RuleChoice choice;
+    choice.rule = plan.rule;
+    choice.measure = deviation_.measure;
+    choice.eof = plan.eof;
+    return with_stability(choice, replicates, shape_.blocks);
+  }
+
+  // What each resampled fit of the prior would choose.
+  std::vector<std::int64_t> prior_choices(const types::FreezePlan& plan) const {
+    std::vector<std::vector<double>> ratios;  // [candidate][replicate]
+    for (const auto& candidate : plan.candidates) {
+      ratios.push_back(predictor_->replicate_ratios(point(candidate.eof, candidate.steps)));
+    }
+    std::vector<std::int64_t> eofs;
+    for (std::size_t r = 0; r < ratios.front().size(); ++r) {
+      std::vector<double> one;
+      for (const auto& all : ratios) one.push_back(all[r]);
+      if (const auto best = best_predicted(plan.candidates, one)) eofs.push_back(*best);
+    }
+    return eofs;
+  }
+
   std::string reason(const types::FreezePlan& plan, std::int64_t start) const {
     const std::string frozen = plan.eof == 0
-                                   ? "everything is trained"
+                                   ? (arm(0) == types::Arm::kLora ? "no block is frozen" : "everything is trained")
                                    : "the embedding and blocks 0-" + std::to_string(plan.eof - 1) +
                                          " of " + std::to_string(shape_.blocks) + " are frozen";
+    if (inputs_.rule == types::Rule::kPredicted) return frozen + ": " + predicted_reason(plan);
     if (inputs_.rule != types::Rule::kBudget) {
       return frozen + ": rule " + core::enum_to_string(inputs_.rule) + why(inputs_.rule) +
              (plan.smallest_budget ? ", but the budget does not pay for " +
@@ -320,6 +562,30 @@ class Planner {
            after_cap(plan);
   }
 
+  std::string predicted_reason(const types::FreezePlan& plan) const {
+    if (plan.smallest_budget) {
+      return "the budget does not pay for " + std::to_string(counts_ ? 1 : required_) + " steps at any cut";
+    }
+    const types::Range loss = plan.candidates[index(plan.eof)].loss.value_or(types::Range{});
+    const auto number = [this](double value) {
+      return before_ ? core::format_number(value, 3) : core::format_number(100.0 * value, 3) + " %";
+    };
+    std::string text = inputs_.max_loss_increase
+                           ? "the least time that is predicted to end within " + core::format_number(*inputs_.max_loss_increase) +
+                                 " of full fine-tuning"
+                           : "of what the budget pays for, the lowest predicted loss or as good as that";
+    text += ", " + number(loss.value) + " (" + number(loss.low) + " to " + number(loss.high) + ")" +
+            (before_ ? ", from " + number(before_->loss) + " before" : " of the loss before");
+    if (plan.eof > 0) text += ", full fine-tuning " + number(full_loss());
+    return text + after_cap(plan);
+  }
+
+  // With the same budget.
+  double full_loss() const {
+    const double ratio = predictor_->ratio(point(0, affordable_steps(0, kFewestEvaluations)));
+    return before_ ? before_->loss * ratio : ratio;
+  }
+
   static std::string why(types::Rule rule) {
     switch (rule) {
       case types::Rule::kMaxGain:
@@ -334,7 +600,7 @@ class Planner {
   }
 
   std::string after_cap(const types::FreezePlan& plan) const {
-    if (counts_ || plan.steps < most_steps_) return "";
+    if (counts_ || inputs_.max_loss_increase || plan.steps < most_steps_) return "";
     return "; " + core::format_number(inputs_.max_epochs) +
            " epochs are the most that are planned, so some of the budget stays unused";
   }
@@ -344,6 +610,9 @@ class Planner {
   const types::Deviation& deviation_;
   bool counts_ = false;
   bool in_seconds_ = false;
+  double clock_seconds_ = 0.0;  // of a budget by the clock
+  std::optional<Predictor> predictor_;
+  std::optional<LossBefore> before_;
   double steps_per_epoch_ = 1.0;
   std::int64_t most_steps_ = 1;
   std::int64_t required_ = 1;

@@ -101,6 +101,7 @@ std::int64_t choose_eof(Rule rule, const RuleParameters& parameters,
                           "--fraction");
     case Rule::kMaxGain:
     case Rule::kBudget:
+    case Rule::kPredicted:
       return max_gain(deviation);
   }
   throw Error(ErrorKind::kInternal, "unknown rule");

@@ -36,6 +36,7 @@ core::Json full_identity(const TrainInputs& inputs) {
   const types::FreezePlan& plan = inputs.plan;
   identity["eof"] = plan.eof;
   identity["budget"] = core::to_json(plan.budget);
+  if (plan.budget_seconds > 0.0) identity["budget_seconds"] = plan.budget_seconds;
   identity["steps"] = plan.steps;
   identity["most_steps"] = plan.most_steps;
   identity["learning_rate"] = plan.learning_rate;
@@ -59,7 +60,7 @@ PacerOptions pacer_options(const TrainInputs& inputs) {
     return seconds / static_cast<double>(std::max<std::int64_t>(1, count));
   };
   PacerOptions options;
-  options.budget_seconds = inputs.plan.budget.amount;
+  options.budget_seconds = inputs.plan.clock_seconds();
   options.closing_seconds = inputs.closing_seconds;
   options.step_seconds =
       each(predicted.total() - predicted.evaluation - predicted.fixed, inputs.plan.steps);
@@ -69,7 +70,7 @@ PacerOptions pacer_options(const TrainInputs& inputs) {
 
 double budget_share(const TrainInputs& inputs, const Progression& state, double spent_seconds, std::int64_t total) {
   const types::Budget& budget = inputs.plan.budget;
-  if (budget.unit == types::BudgetUnit::kSeconds) return spent_seconds / budget.amount;
+  if (!budget.deterministic()) return spent_seconds / inputs.plan.clock_seconds();
   if (budget.unit == types::BudgetUnit::kTokens) return static_cast<double>(state.tokens) / budget.amount;
   const bool counts_flops = budget.unit == types::BudgetUnit::kFlops || budget.unit == types::BudgetUnit::kShare;
   if (counts_flops && inputs.budget_flops > 0.0) return state.flops / inputs.budget_flops;

@@ -17,6 +17,7 @@
 #include "salf/train/freeze.h"
 #include "salf/train/head_loss.h"
 #include "salf/train/optimizer.h"
+#include "resources.h"
 #include "step_runner.h"
 
 namespace salf::train {
@@ -31,6 +32,7 @@ struct Sample {
   double make = 0.0, embedding = 0.0, prefix = 0.0, suffix = 0.0, head = 0.0, backward = 0.0;
   double head_forward = 0.0;
   double tokens = 0.0, supervised = 0.0;
+  double anonymous_before = 0.0, anonymous_suffix = 0.0, anonymous_head = 0.0;  // bytes: before, after the suffix, the head
 };
 
 double median_rate(const std::vector<Sample>& samples, double (*rate)(const Sample&)) {
@@ -82,7 +84,7 @@ class Probe {
     std::vector<Sample> samples;
     {
       const Freeze freeze(model_, cut_, eof_);
-      time_batch(plans.front(), freeze);
+      memory_rates(time_batch(plans.front(), freeze), cost);
       for (std::size_t i = 1; i < plans.size(); ++i) {
         if (!samples.empty() && watch.seconds() > options_.seconds) break;
         samples.push_back(time_batch(plans[i], freeze));
@@ -111,11 +113,14 @@ class Probe {
       const tensor::AutocastGuard guard(device_, options_.autocast);
       const at::Tensor hidden = frozen_part(batch, clock, sample);
       const at::AutoGradMode record(true);
+      sample.anonymous_before = anonymous();
       const at::Tensor state = cut_.suffix(hidden, batch, eof_);
       clock.lap(sample.suffix);
+      sample.anonymous_suffix = anonymous();
       const Supervised picked = supervised(state, batch);
       loss = head_loss(cut_, picked, 1.0 / sample.supervised);
       clock.lap(sample.head);
+      sample.anonymous_head = anonymous();
       score_positions(cut_, picked);
       clock.lap(sample.head_forward);
     }
@@ -123,6 +128,17 @@ class Probe {
     clock.lap(sample.backward);
     drop_gradients(freeze);
     return sample;
+  }
+
+  double anonymous() const { return device_.is_cpu() ? static_cast<double>(memory_use().anonymous) : 0.0; }
+
+  // From the first batch, which allocates afresh what later ones find ready. Nothing on a GPU.
+  void memory_rates(const Sample& first, types::MeasuredCost& cost) const {
+    if (!(first.anonymous_head > 0.0) || !(first.tokens > 0.0)) return;
+    const double kept = std::max(0.0, first.anonymous_suffix - first.anonymous_before);
+    cost.activation_bytes = kept / (first.tokens * static_cast<double>(blocks_ - eof_));
+    const double weights = sizeof(float) * static_cast<double>(model_.parameter_count());
+    cost.base_bytes = std::max(1.0, first.anonymous_head - kept - weights);
   }
 
   at::Tensor frozen_part(const tensor::Batch& batch, PhaseClock& clock, Sample& sample) const {

@@ -395,7 +395,7 @@ class Run {
   // Time budgets show the time, the others their steps.
   void begin_progress() {
     if (pacer_) {
-      progress_.begin("training", static_cast<std::int64_t>(inputs_.plan.budget.amount), "seconds");
+      progress_.begin("training", static_cast<std::int64_t>(inputs_.plan.clock_seconds()), "seconds");
     } else {
       progress_.begin("training", limit_, "steps");
     }

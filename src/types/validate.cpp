@@ -5,7 +5,7 @@
 #include <numeric>
 #include <set>
 
-#include "range_check.h"
+#include "salf/types/range_check.h"
 
 namespace salf::types {
 namespace {
@@ -62,12 +62,20 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
 
 void check_candidates(const FreezePlan& plan, const std::string& where) {
   if (plan.candidates.empty()) return;
-  check_length(plan.candidates, plan.shape.blocks, where);
+  const auto blocks = static_cast<std::size_t>(plan.shape.blocks);
+  if (plan.candidates.size() < blocks) check_length(plan.candidates, plan.shape.blocks, where);
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
-    if (plan.candidates[i].eof == static_cast<std::int64_t>(i)) continue;
-    refuse_document(where + "[" + std::to_string(i) + "].eof", "expected " + std::to_string(i) +
-                                                          " (candidates stand in order), got " +
-                                                          std::to_string(plan.candidates[i].eof));
+    const Candidate& candidate = plan.candidates[i];
+    const std::string path = where + "[" + std::to_string(i) + "]";
+    const bool lora = candidate.arm == Arm::kLora;
+    if (lora != (i >= blocks)) {
+      refuse_document(at(path, "arm"), "expected full and freeze for the first " + std::to_string(blocks) +
+                                           " candidates, lora behind them");
+    }
+    check_eof(candidate.eof, plan.shape.blocks, at(path, "eof"));
+    if (lora || candidate.eof == static_cast<std::int64_t>(i)) continue;
+    refuse_document(at(path, "eof"), "expected " + std::to_string(i) + " (candidates stand in order), got " +
+                                         std::to_string(candidate.eof));
   }
 }
 
@@ -148,6 +156,11 @@ void check(const FreezePlan& plan, const std::string& where) {
       refuse_document(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
   }
   check_candidates(plan, at(where, "candidates"));
+  if (plan.knee) check_eof(*plan.knee, plan.shape.blocks, at(where, "knee"));
+  for (std::size_t i = 0; i < plan.alternatives.size(); ++i) {
+    check_eof(plan.alternatives[i].eof, plan.shape.blocks,
+              at(where, "alternatives") + "[" + std::to_string(i) + "].eof");
+  }
 }
 
 void check(const RunRecord& record, const std::string& where) {

@@ -245,6 +245,52 @@ TEST_F(Calibrate, WithTimeEnoughTheOrderOfDocumentsDoesNotMatter) {
   EXPECT_THAT(timed.deviations[0].standard_error, Pointwise(DoubleNear(1e-6), all.deviations[0].standard_error));
 }
 
+TEST_F(Calibrate, DrawsAsManyAgainUntilTheChoiceHasSettled) {
+  CalibrationOptions options;
+  options.documents = 4;
+  options.max_documents = 16;
+  options.stability = 0.9;
+  std::vector<std::int64_t> asked;
+  double settled = 0.0;
+  setting_.stability = [&](const types::LayerProfile& profile) {
+    asked.push_back(profile.deviations[0].documents);
+    return asked.size() == 2 ? settled : 0.3;
+  };
+  settled = 0.95;
+  const types::LayerProfile early = run(options);
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{4, 8}));
+  EXPECT_EQ(early.deviations[0].documents, 8);
+  EXPECT_DOUBLE_EQ(early.stability, 0.95);
+  EXPECT_DOUBLE_EQ(early.stability_goal, 0.9);
+  asked.clear();
+  settled = 0.5;
+  const types::LayerProfile capped = run(options);
+  EXPECT_EQ(asked, (std::vector<std::int64_t>{4, 8, 16}));
+  EXPECT_DOUBLE_EQ(capped.stability, 0.3);
+  options.stability = 0.0;
+  EXPECT_EQ(run(options).deviations[0].documents, 4);
+}
+
+// What is measured first holds short, middle and long documents alike.
+TEST_F(Calibrate, EveryBeginningOfTheSampleIsSpreadOverTheLengths) {
+  dataset_ = random_documents(400);
+  CalibrationOptions options;
+  options.documents = 20;
+  options.max_documents = 400;
+  double first_tokens = 0.0;
+  setting_.stability = [&](const types::LayerProfile& profile) {
+    if (first_tokens == 0.0) first_tokens = static_cast<double>(profile.tokens) / 20.0;
+    return 0.0;
+  };
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    setting_.seed = seed;
+    first_tokens = 0.0;
+    const double all = static_cast<double>(run(options).tokens) / 400.0;
+    // Twenty drawn without strata would have a mean with a standard error of 0.77 tokens.
+    EXPECT_NEAR(first_tokens, all, 0.6) << seed;
+  }
+}
+
 TEST_F(Calibrate, RefusesTooFewDocuments) {
   dataset_.splits.assign(dataset_.splits.size(), data::Split::kDev);
   try {

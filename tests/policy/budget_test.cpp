@@ -23,6 +23,7 @@ PlanInputs inputs(const std::string& budget) {
   inputs.data = support::sample_data();
   inputs.cost = support::sample_cost();
   inputs.spent_seconds = 20.0;
+  inputs.rule = Rule::kBudget;
   return inputs;
 }
 

@@ -15,6 +15,14 @@ TEST(LearningRate, IsCloseToWhatWasMeasured) {
   EXPECT_LT(learning_rate(shape, 23), 8e-4);
 }
 
+TEST(LearningRate, AdaptersHaveARateOfTheirOwn) {
+  const types::ModelShape shape = support::sample_shape();
+  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kLora, 0), 1e-3);
+  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kLora, 20), 1e-3);
+  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kFull, 0), learning_rate(shape, 0));
+  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kFreeze, 15), learning_rate(shape, 15));
+}
+
 TEST(LearningRate, RisesWithTheCutUpToItsCeiling) {
   const types::ModelShape shape = support::sample_shape(100);
   for (std::int64_t eof = 1; eof < 100; ++eof) {

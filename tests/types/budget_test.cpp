@@ -23,7 +23,10 @@ TEST(ParseBudget, ReadsEveryForm) {
       {"3 EFLOPs", BudgetUnit::kFlops, 3e18},     {"50000tokens", BudgetUnit::kTokens, 50000},
       {"5e4Tokens", BudgetUnit::kTokens, 50000},  {"200steps", BudgetUnit::kSteps, 200},
       {"1step", BudgetUnit::kSteps, 1},           {"3epochs", BudgetUnit::kEpochs, 3},
-      {"0.5epoch", BudgetUnit::kEpochs, 0.5},
+      {"0.5epoch", BudgetUnit::kEpochs, 0.5},     {"0.3kWh", BudgetUnit::kJoules, 1.08e6},
+      {"200 Wh", BudgetUnit::kJoules, 7.2e5},     {"200J", BudgetUnit::kJoules, 200},
+      {"1MJ", BudgetUnit::kJoules, 1e6},          {"5kJ", BudgetUnit::kJoules, 5000},
+      {"3joules", BudgetUnit::kJoules, 3},
   };
   for (const Form& form : forms) {
     SCOPED_TRACE(form.text);
@@ -44,13 +47,43 @@ TEST(ParseBudget, RefusesWhatIsNoBudgetAndListsTheForms) {
   }
 }
 
-TEST(ParseBudget, SaysWhatEnergyMoneyAndRatesAre) {
-  for (const char* text : {"5USD", "0.3kWh", "5$", "200J", "3 euros"}) {
+TEST(ParseBudget, ReadsMoneyByCodeSignAndWord) {
+  const std::vector<std::pair<const char*, Budget>> forms = {
+      {"5USD", {5.0, BudgetUnit::kMoney, "USD"}},     {"3.50 EUR", {3.5, BudgetUnit::kMoney, "EUR"}},
+      {"600JPY", {600.0, BudgetUnit::kMoney, "JPY"}}, {"$5", {5.0, BudgetUnit::kMoney, "USD"}},
+      {" € 0.5", {0.5, BudgetUnit::kMoney, "EUR"}},   {"3 euros", {3.0, BudgetUnit::kMoney, "EUR"}},
+      {"600円", {600.0, BudgetUnit::kMoney, "JPY"}},  {"7 CZK", {7.0, BudgetUnit::kMoney, "CZK"}},
+      {"5usd", {5.0, BudgetUnit::kMoney, "USD"}},
+  };
+  for (const auto& [text, expected] : forms) {
     SCOPED_TRACE(text);
-    support::expect_error(ErrorKind::kUsage, {"not supported yet", "40%"},
-                          [&] { parse_budget(text); });
+    const Budget budget = parse_budget(text);
+    EXPECT_EQ(budget.unit, BudgetUnit::kMoney);
+    EXPECT_DOUBLE_EQ(budget.amount, expected.amount);
+    EXPECT_EQ(budget.currency, expected.currency);
+    EXPECT_FALSE(budget.deterministic());
+  }
+}
+
+TEST(ParseBudget, RefusesOddMoneyAndRates) {
+  // A word in small letters is no currency that nobody knows.
+  for (const char* text : {"5czk", "5cents", "0USD", "-1USD", "1USD1USD", "USD", "$", "5KRONA", "1h5USD"}) {
+    SCOPED_TRACE(text);
+    support::expect_error(ErrorKind::kUsage, {"600JPY"}, [&] { parse_budget(text); });
   }
   support::expect_error(ErrorKind::kUsage, {"rate"}, [] { parse_budget("1TFLOP/s"); });
+}
+
+TEST(ParseBytes, ReadsPowersOfTenAndTwo) {
+  EXPECT_DOUBLE_EQ(parse_bytes("4GiB"), 4294967296.0);
+  EXPECT_DOUBLE_EQ(parse_bytes("500 MB"), 5e8);
+  EXPECT_DOUBLE_EQ(parse_bytes("1.5g"), 1.5e9);
+  EXPECT_DOUBLE_EQ(parse_bytes("2000000000"), 2e9);
+  EXPECT_DOUBLE_EQ(parse_bytes("7b"), 7.0);
+  for (const char* text : {"", "GB", "-1GB", "0", "4Gib/s", "4PiB", "nan", "inf", "1e300TB", "4GG"}) {
+    SCOPED_TRACE(text);
+    support::expect_error(ErrorKind::kUsage, {"4GiB"}, [&] { parse_bytes(text); });
+  }
 }
 
 TEST(FormatBudget, WritesWhatParseReads) {
@@ -68,6 +101,7 @@ TEST(FormatBudget, WritesWhatParseReads) {
       if (unit.value == BudgetUnit::kTokens || unit.value == BudgetUnit::kSteps) {
         budget.amount = std::ceil(budget.amount);
       }
+      if (unit.value == BudgetUnit::kMoney) budget.currency = "USD";
       const std::string text = format_budget(budget);
       SCOPED_TRACE(text);
       const Budget again = parse_budget(text);

@@ -120,6 +120,69 @@ TEST_F(Documents, RunTellsOfItsCacheAndOlderRunsHaveNone) {
   EXPECT_FALSE(read_run(file()).cache.has_value());
 }
 
+FreezePlan predicted_plan() {
+  FreezePlan one = plan();
+  one.rule = Rule::kPredicted;
+  one.budget = {5.0, BudgetUnit::kMoney, "EUR"};
+  one.budget_seconds = 600.0;
+  Rates rates;
+  rates.watts = 80.0;
+  rates.price_per_hour = 30.0;
+  rates.currency = "EUR";
+  one.rates = rates;
+  Footprint footprint;
+  footprint.energy_joules = 48000.0;
+  footprint.money = 5.0;
+  one.footprint = footprint;
+  for (auto& candidate : one.candidates) {
+    candidate.arm = candidate.eof == 0 ? Arm::kFull : Arm::kFreeze;
+    candidate.loss = Range{1.5, 1.4, 1.6};
+    candidate.delta = Range{0.0, -0.1, 0.1};
+  }
+  Candidate adapters = one.candidates[2];
+  adapters.arm = Arm::kLora;
+  one.candidates.push_back(adapters);
+  one.knee = 3;
+  one.alternatives = {{0.5, {2.5, BudgetUnit::kMoney, "EUR"}, true, 4, 60, 300.0, Range{1.6, 1.5, 1.7}}};
+  one.notes = {"the rules disagree"};
+  return one;
+}
+
+TEST_F(Documents, APlanWithPredictionsComesBackAndOlderOnesHaveNone) {
+  core::write_document(file(), predicted_plan());
+  EXPECT_EQ(core::to_json(read_plan(file())), core::to_json(predicted_plan()));
+  write_changed(plan(), [](core::Json& json) {
+    for (const char* key : {"budget_seconds", "prediction_basis", "alternatives", "notes"}) json.erase(key);
+    for (auto& candidate : json["candidates"]) {
+      for (const char* key : {"learning_rate", "tokens", "pareto"}) candidate.erase(key);
+    }
+  });
+  const FreezePlan older = read_plan(file());
+  EXPECT_FALSE(older.rates || older.footprint || older.knee || older.candidates[0].loss || older.candidates[0].arm);
+  EXPECT_DOUBLE_EQ(older.clock_seconds(), 180.0);
+}
+
+TEST_F(Documents, RefusesCandidatesOfAnotherArmInTheirPlace) {
+  const auto refused = [&](const char* pointer, const core::Json& value, const char* place) {
+    write_changed(predicted_plan(), [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = value; });
+    support::expect_error(ErrorKind::kBadInput, {place}, [&] { read_plan(file()); });
+  };
+  refused("/candidates/2/arm", "lora", "candidates[2].arm");
+  refused("/candidates/6/arm", "freeze", "candidates[6].arm");
+  refused("/candidates/6/eof", 6, "candidates[6].eof");
+  refused("/candidates/2/loss/low", 1e300, "candidates[2].loss.low");
+  refused("/knee", 6, "knee");
+  refused("/alternatives/0/eof", 6, "alternatives[0].eof");
+}
+
+TEST_F(Documents, RunTellsOfItsFootprint) {
+  RunRecord one = record();
+  one.predicted_footprint = predicted_plan().footprint;
+  one.measured_footprint = Footprint{50000.0, FigureSource::kMeasured, "RAPL", 6.0, "world", std::nullopt, "", ""};
+  core::write_document(file(), one);
+  EXPECT_EQ(core::to_json(read_run(file())), core::to_json(one));
+}
+
 TEST_F(Documents, AnErrorThatIsNotKnownIsNull) {
   RunRecord one = record();
   one.evaluations.back().standard_error = std::nan("");
@@ -173,8 +236,12 @@ TEST_F(Documents, RefusesATruncatedFileAtEveryByte) {
   LayerProfile small = profile();
   small.deviations[0].replicates.resize(2);
   expect_truncation_is_refused(file(), small, read_profile);
-  expect_truncation_is_refused(file(), plan(), read_plan);
-  expect_truncation_is_refused(file(), record(), read_run);
+  FreezePlan few = plan();  // a file's length counts twice here
+  few.candidates.clear();
+  expect_truncation_is_refused(file(), few, read_plan);
+  RunRecord one = record();
+  one.plan = few;
+  expect_truncation_is_refused(file(), one, read_run);
 }
 
 TEST_F(Documents, RefusesNumbersOutOfRangeByPath) {

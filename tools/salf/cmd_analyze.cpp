@@ -27,6 +27,9 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   setting.vocabulary_limit = tokenizer.vocabulary_size();
   setting.seed = request.seed;
   setting.seconds = request.seconds;
+  setting.stability = [](const types::LayerProfile& profile) {
+    return policy::choose_with_stability(types::Rule::kMaxGain, {}, profile.deviations.front()).stability;
+  };
   return setting;
 }
 

@@ -5,6 +5,7 @@
 #include "salf/core/error.h"
 #include "salf/core/json.h"
 #include "output_file.h"
+#include "plan_text.h"
 #include "salf/types/validate.h"
 
 namespace salf::tools {
@@ -21,6 +22,7 @@ std::vector<std::string> PlanOptions::problems() const {
 int plan_command(const PlanOptions& given, core::Progress& progress) {
   PlanOptions options = given;
   check_output_file(options.output, types::FreezePlan::kSchema, options.common.force);
+  const EnergyWatch energy(options.planning.rates, options.model, options.planning.parsed_budget());
   const types::LayerProfile profile = types::read_profile(options.profile);
   if (options.model.model.empty()) options.model.model = profile.provenance.model;
   if (options.data.data.empty() && profile.provenance.data == "-") {
@@ -38,12 +40,12 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.spent_seconds = profile.seconds;
   request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
   if (request.lora) session.cut->use_lora(request.lora->branches);
-  const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, progress);
+  const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, energy, progress);
   core::write_document(options.output, plan);
   if (options.common.json) {
     std::fputs(core::format_json(core::to_json(plan)).c_str(), stdout);
   } else {
-    std::fputs(describe_plan(plan).c_str(), stdout);
+    std::fputs((plan_summary(plan) + "\n" + plan_table(plan)).c_str(), stdout);
   }
   check_affordable(plan);
   return 0;

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "cmd_analyze.h"
+#include "energy_watch.h"
+#include "plan_text.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -14,7 +16,9 @@
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
 #include "salf/core/text.h"
+#include "salf/cost/energy.h"
 #include "salf/cost/estimate.h"
+#include "salf/cost/money.h"
 #include "salf/model/lora.h"
 #include "salf/train/checkpoint.h"
 #include "salf/types/validate.h"
@@ -93,6 +97,8 @@ class TrainRun {
       : options_(options),
         origin_(std::move(origin)),
         progress_(progress),
+        energy_(options.planning.rates, options.model,
+                origin_ || !options.plan.empty() ? types::Budget{} : options.planning.parsed_budget()),
         // A resumed run's folder is its own; a fresh one may only replace another with --force.
         folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
         session_(open_model(options.model, true, AdapterUse::kKeep,
@@ -154,9 +160,10 @@ class TrainRun {
     request.seed = seed();
     request.dtype = options_.model.dtype;
     request.cache = !options_.train.no_cache;
+    request.recompute = options_.train.recompute;
     request.spent_seconds = core::process_seconds();
     request.lora = lora_;
-    types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, progress_);
+    types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
     check_affordable(plan);
     // Not before: a run that was refused leaves nothing behind.
     core::write_document(file("profile.json"), *profile);
@@ -177,7 +184,9 @@ class TrainRun {
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
     const types::Budget budget = options_.planning.parsed_budget();
-    if (budget.unit == types::BudgetUnit::kSeconds) request.seconds = kAnalysisShare * budget.amount;
+    const double seconds = cost::budget_seconds(budget, energy_.rates());
+    check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
+    if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
     const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, session_.cut->map().blocks);
     return analyze(session_, dataset_, request, progress_);
   }
@@ -236,6 +245,7 @@ class TrainRun {
       return flops.total() - (cached ? flops.prefix : 0.0);
     };
     inputs.budget_flops = plan.budget_flops;
+    inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
     types::RunRecord record = train::train(inputs, progress_);
     const types::RunRecord opening = opening_record(plan);
     record.provenance = opening.provenance;
@@ -244,6 +254,7 @@ class TrainRun {
     record.plan = plan;
     record.predicted_seconds = plan.predicted_seconds;
     record.predicted_flops = plan.predicted_flops.total();
+    record.predicted_footprint = plan.footprint;
     return record;
   }
 
@@ -260,6 +271,8 @@ class TrainRun {
     }
     const double measured = record.measured_seconds.total();
     record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
+    const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();
+    record.measured_footprint = cost::footprint(rates, record.measured_seconds.total(), energy_.measured());
     core::write_document(file("run.json"), record);
     if (record.status != types::RunStatus::kInterrupted) train::remove_checkpoints(folder_.path());
   }
@@ -287,7 +300,7 @@ class TrainRun {
     const auto loss = [](const types::DevEvaluation& evaluation) {
       return core::format_number(evaluation.loss) + " ± " + core::format_number(evaluation.standard_error, 2);
     };
-    std::fputs(describe_plan(record.plan).c_str(), stdout);
+    std::fputs(plan_summary(record.plan).c_str(), stdout);
     std::printf("%-16s%s after %s steps\n", "status", core::enum_to_string(record.status).c_str(),
                 core::format_count(record.steps).c_str());
     if (record.before) std::printf("%-16s%s nats per token\n", "dev loss before", loss(*record.before).c_str());
@@ -297,12 +310,16 @@ class TrainRun {
     }
     std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
                 core::format_seconds(record.measured_seconds.total()).c_str());
+    if (record.measured_footprint) {
+      std::printf("%-16s%s\n", "taken", footprint_text(*record.measured_footprint).c_str());
+    }
     std::printf("%-16s%s\n", "run", core::printable(folder_.path().string()).c_str());
   }
 
   const TrainCommandOptions& options_;
   std::optional<Origin> origin_;
   core::Progress& progress_;
+  EnergyWatch energy_;
   core::OutputFolder folder_;
   ModelSession session_;
   data::Dataset dataset_;

@@ -7,6 +7,7 @@
 #include "salf/core/error.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
+#include "salf/cost/money.h"
 #include "salf/train/probe.h"
 #include "salf/types/budget.h"
 
@@ -45,38 +46,27 @@ double analysis_flops(const types::LayerProfile& profile, double row_length) {
   return cost::evaluation_flops(profile.shape, {static_cast<double>(profile.tokens), positions * spaces, row_length});
 }
 
-std::string line(const char* name, const std::string& value) {
-  std::string text = name;
-  text.resize(16, ' ');
-  return text + value + "\n";
-}
-
-std::string wrapped(const char* name, const std::string& value) {
-  constexpr std::size_t kWidth = 62;
-  std::string text;
-  std::string rest = value;
-  while (rest.size() > kWidth) {
-    const std::size_t space = rest.rfind(' ', kWidth);
-    const std::size_t cut = space == std::string::npos ? kWidth : space;
-    text += line(text.empty() ? name : "", rest.substr(0, cut));
-    rest = rest.substr(std::min(rest.size(), cut + 1));
-  }
-  return text + line(text.empty() ? name : "", rest);
-}
-
 }  // namespace
 
 std::vector<std::string> PlanningOptions::problems() const {
   std::vector<std::string> problems;
-  if (eof && rule != types::Rule::kBudget && rule != types::Rule::kFixed) {
+  if (eof && rule != PlanningOptions{}.rule && rule != types::Rule::kFixed) {
     problems.push_back("--eof " + std::to_string(*eof) + " contradicts --rule " + core::enum_to_string(rule));
   }
   if (!eof && rule == types::Rule::kFixed) problems.emplace_back("--rule fixed needs --eof N");
-  try {
-    parsed_budget();
-  } catch (const Error& error) {
-    problems.emplace_back(error.what());
+  const auto attempt = [&problems](const auto& parse) {
+    try {
+      parse();
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
+    }
+  };
+  attempt([this] { parsed_budget(); });
+  if (!max_memory.empty()) attempt([this] { types::parse_bytes(max_memory); });
+  if (max_loss_increase && (eof || rule != types::Rule::kPredicted)) {
+    problems.emplace_back("--max-loss-increase chooses the cut itself: leave out --eof and --rule");
   }
+  for (auto& problem : rates.problems()) problems.push_back(std::move(problem));
   return problems;
 }
 
@@ -91,11 +81,13 @@ std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64
 
 types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset,
                                 const types::LayerProfile& given, const PlanRequest& request,
-                                core::Progress& progress) {
+                                const EnergyWatch& energy, core::Progress& progress) {
   const core::Stopwatch watch;
   types::LayerProfile profile = given;
   if (request.lora) profile.shape.block_trained_parameters = trained_of_blocks(profile.shape, *request.lora);
   const std::optional<std::int64_t> eof = wanted_cut(request.lora, request.planning.eof);
+  const types::Rates rates = energy.rates();
+  const double clock_seconds = cost::budget_seconds(request.planning.parsed_budget(), rates);
   const std::int64_t padding = session.tokenizer->padding_id().value_or(0);
   const auto train_rows = dataset.indices(data::Split::kTrain);
   const data::Batcher batcher(dataset, train_rows, request.batch, padding);
@@ -104,7 +96,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   train::ProbeOptions probe;
   probe.seed = request.seed;
   probe.autocast = autocast_type(request.dtype, session.device);
-  if (!inputs.budget.deterministic()) probe.seconds = std::min(probe.seconds, 0.03 * inputs.budget.amount);
+  if (!inputs.budget.deterministic()) probe.seconds = std::min(probe.seconds, 0.03 * clock_seconds);
   const train::ProbeResult timed = train::measure_cost(*session.model, *session.cut, batcher, probe, progress);
   inputs.cost = timed.cost;
   inputs.data.documents = static_cast<std::int64_t>(train_rows.size());
@@ -115,7 +107,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
     if (!inputs.budget.deterministic()) {
       const double seconds = cost::evaluation_seconds(inputs.cost, profile.shape.blocks, cost::dev_batch(inputs.data));
       const std::int64_t affordable = policy::affordable_dev_documents(
-          inputs.data.dev_documents, seconds / static_cast<double>(inputs.data.dev_documents), inputs.budget.amount);
+          inputs.data.dev_documents, seconds / static_cast<double>(inputs.data.dev_documents), clock_seconds);
       dev = dev_documents(dataset, affordable, request.seed);
       add_dev_shape(data::Batcher(dataset, dev, request.batch, padding), static_cast<std::int64_t>(dev.size()), inputs.data);
     }
@@ -132,12 +124,40 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.accumulate = request.planning.accumulate;
   inputs.cache = request.cache;
   inputs.learning_rate = request.planning.learning_rate;
+  inputs.rates = rates;
+  if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = clock_seconds;
+  inputs.prior = policy::read_prior(request.planning.prior);
+  inputs.recompute = request.recompute;
+  if (!request.planning.max_memory.empty()) inputs.max_memory_bytes = types::parse_bytes(request.planning.max_memory);
+  inputs.max_loss_increase = request.planning.max_loss_increase;
   inputs.spent_seconds = request.spent_seconds + watch.seconds();
   inputs.spent_flops = analysis_flops(profile, inputs.data.mean_length);
   types::FreezePlan plan = policy::make_plan(profile, inputs);
   plan.provenance.created = core::utc_now();
   if (request.lora) plan.lora = request.lora->settings;
   return plan;
+}
+
+void check_room_for_analysis(const ModelSession& session, const data::Dataset& dataset, const types::Budget& budget,
+                             double budget_seconds, double spent_seconds, std::int64_t documents) {
+  if (!budget.deterministic() && spent_seconds >= (1.0 - policy::kTimeMargin) * budget_seconds) {
+    throw Error(ErrorKind::kBudget, "the budget of " + types::format_budget(budget) + " was over before anything was measured: " +
+                                        core::format_seconds(spent_seconds) + " went by while model and data were read");
+  }
+  if (budget.unit != types::BudgetUnit::kFlops) return;
+  double tokens = 0.0, squares = 0.0;
+  for (const std::int64_t place : dataset.indices(data::Split::kTrain)) {
+    const auto length = static_cast<double>(dataset.documents[static_cast<std::size_t>(place)].ids.size());
+    tokens += length;
+    squares += length * length;
+  }
+  const double all = static_cast<double>(std::max<std::size_t>(1, dataset.indices(data::Split::kTrain).size()));
+  const double drawn = tokens * std::min(1.0, static_cast<double>(documents) / all);
+  const double needed = cost::evaluation_flops(session.shape(), {drawn, 0.0, tokens > 0.0 ? squares / tokens : 0.0});
+  if (needed < budget.amount) return;
+  throw Error(ErrorKind::kBudget, "the budget of " + types::format_budget(budget) + " would be over with the analysis: measuring " +
+                                      core::format_count(documents) + " documents takes about " + core::format_flops(needed) +
+                                      "; a smaller --documents takes less");
 }
 
 void check_affordable(const types::FreezePlan& plan) {
@@ -155,27 +175,6 @@ void check_made_for(const types::Provenance& made, const ModelSession& session, 
   if (made.model_hash != session.weights_hash) differs("model");
   if (made.data_hash != dataset.hash) differs("data file");
   if (made.tokenizer_hash != session.tokenizer->hash()) differs("tokenizer");
-}
-
-std::string describe_plan(const types::FreezePlan& plan) {
-  const double seconds = plan.predicted_seconds.total();
-  std::string text = wrapped("cut", plan.reason);
-  if (plan.lora) text += wrapped("method", types::describe_lora(*plan.lora));
-  text += line("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
-                              core::format_count(plan.shape.parameters) + " parameters");
-  text += line("budget", types::format_budget(plan.budget));
-  text += line("steps", core::format_count(plan.steps) + " (" + core::format_number(plan.epochs, 3) + " epochs, " +
-                            core::format_count(plan.tokens) + " tokens), learning rate " +
-                            core::format_number(plan.learning_rate, 3));
-  text += line("predicted", core::format_seconds(seconds) + ", " +
-                                core::format_flops(plan.predicted_flops.total()));
-  const double step = plan.candidates[static_cast<std::size_t>(plan.eof)].step_seconds;
-  if (step > 0.0) {
-    text += line("a step", core::format_number(step, 3) + " s, " + (plan.lora ? "LoRA on all blocks " : "full fine-tuning ") +
-                               core::format_number(plan.full_step_seconds, 3) + " s (" +
-                               core::format_number(plan.full_step_seconds / step, 3) + " times)");
-  }
-  return text;
 }
 
 c10::ScalarType autocast_type(DataType dtype, c10::Device device) {

@@ -10,6 +10,8 @@
 #include "lora_options.h"
 #include "salf/core/fields.h"
 #include "salf/core/progress.h"
+#include "energy_watch.h"
+#include "salf/cost/rates.h"
 #include "salf/data/batching.h"
 #include "salf/policy/budget.h"
 #include "salf/types/freeze_plan.h"
@@ -19,7 +21,7 @@ namespace salf::tools {
 
 struct PlanningOptions {
   std::string budget;  // "": 3 epochs
-  types::Rule rule = types::Rule::kBudget;
+  types::Rule rule = types::Rule::kPredicted;
   types::Measure measure = types::Measure::kCosine;
   std::optional<std::int64_t> eof;  // the same as --rule fixed with this number
   double tau = policy::RuleParameters{}.tau;
@@ -28,13 +30,18 @@ struct PlanningOptions {
   double max_epochs = policy::PlanInputs{}.max_epochs;
   std::int64_t accumulate = 1;
   std::optional<double> learning_rate;
+  std::string max_memory;  // "": no limit
+  std::optional<double> max_loss_increase;
+  std::string prior;  // "": the built-in one
+  cost::RateOptions rates;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"budget", "3m, 2h, 40%, 1e15FLOP, 50000tokens, 200steps or 3epochs; without one: --max-epochs epochs"},
+    visit(Field{"budget", "3m, 2h, 40%, 1e15FLOP, 0.3kWh, 5USD, 50000tokens, 200steps or 3epochs; without one: --max-epochs epochs"},
           self.budget);
-    visit(Field{"rule", "how the cut is chosen: max-gain, min-deviation, threshold, fixed, fraction or budget"}, self.rule);
+    visit(Field{"rule", "how the cut is chosen: predicted (the lowest predicted loss), budget (from max-gain's layer as far as the "
+                     "budget pays), or a rule that looks at the profile alone"}, self.rule);
     visit(Field{"measure", "the deviation that rules look at: cosine or loss"}, self.measure);
     visit(Field{"eof", "freeze this many blocks (0: full fine-tuning)"}.range(0, 1e5), self.eof);
     visit(Field{"tau", "threshold rule: the share of the reduction left to the trained part"}.range(0, 1), self.tau);
@@ -43,6 +50,11 @@ struct PlanningOptions {
     visit(Field{"max_epochs", "epochs that are planned at most"}.range(0.01, 1e6), self.max_epochs);
     visit(Field{"accumulate", "batches of one optimizer step"}.range(1, 1e6), self.accumulate);
     visit(Field{"learning_rate", "instead of the rule in the trained share"}.range(1e-9, 1), self.learning_rate);
+    visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"}, self.max_memory);
+    visit(Field{"max_loss_increase", "the least time that is predicted to end within so many nats of full fine-tuning"}.range(0, 100),
+          self.max_loss_increase);
+    visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"}, self.prior);
+    cost::RateOptions::fields(self.rates, visit);
   }
 
   std::vector<std::string> problems() const;
@@ -58,6 +70,7 @@ struct PlanRequest {
   std::uint64_t seed = 1;
   DataType dtype = DataType::kFloat32;
   bool cache = true;           // policy::PlanInputs::cache
+  bool recompute = false;      // policy::PlanInputs::recompute
   double spent_seconds = 0.0;  // of a time budget when planning begins
   std::optional<LoraStart> lora{};  // the session's cut has its branches
 };
@@ -65,7 +78,12 @@ struct PlanRequest {
 // Times a few batches and plans. The budget may turn out too small: the plan then has smallest_budget.
 types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset,
                                 const types::LayerProfile& profile, const PlanRequest& request,
-                                core::Progress& progress);
+                                const EnergyWatch& energy, core::Progress& progress);
+
+// What measuring `documents` of the train split takes of the budget, before it is done: Error(kBudget) where that or what has
+// been spent already leaves nothing for training.
+void check_room_for_analysis(const ModelSession& session, const data::Dataset& dataset, const types::Budget& budget,
+                             double budget_seconds, double spent_seconds, std::int64_t documents);
 
 // Throws Error(kBudget) with the smallest budget that works, if the plan has one.
 void check_affordable(const types::FreezePlan& plan);
@@ -73,9 +91,6 @@ void check_affordable(const types::FreezePlan& plan);
 // Throws Error(kUsage) unless a profile or plan was made for this model and these data.
 void check_made_for(const types::Provenance& made, const ModelSession& session, const data::Dataset& dataset,
                     const std::string& file);
-
-// The plan as a person reads it, within 80 columns.
-std::string describe_plan(const types::FreezePlan& plan);
 
 c10::ScalarType autocast_type(DataType dtype, c10::Device device);
 

@@ -18,15 +18,6 @@
 namespace salf::tools {
 namespace {
 
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    const auto colon = line.find(": ");
-    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown processor";
-}
-
 void check_vocabulary(const ModelSession& session) {
   if (!session.tokenizer) return;
   const std::int64_t ids = session.tokenizer->vocabulary_size();
@@ -130,6 +121,15 @@ data::Dataset open_data(const data::DataOptions& options, const ModelSession& se
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
   session.cut->use_causal_attention(longest_row(dataset, row_limit));
   return dataset;
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const auto colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
 }
 
 types::Provenance provenance(const ModelSession& session, const data::Dataset* dataset, const std::string& data_path,

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "common_options.h"
 #include "salf/convert/peft_adapter.h"
@@ -55,6 +56,9 @@ convert::Adapter open_adapter(const std::string& path, const ModelSession& sessi
 // these rows are no longer computed (GraphCut::use_causal_attention).
 data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,
                         core::Progress& progress);
+
+// As in /proc/cpuinfo.
+std::string processor_name();
 
 types::Provenance provenance(const ModelSession& session, const data::Dataset* dataset,
                              const std::string& data_path, const std::string& model_path);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "salf/calibration/deviation.h"
@@ -16,6 +17,8 @@ namespace salf::calibration {
 
 struct CalibrationOptions {
   std::int64_t documents = 64;
+  std::int64_t max_documents = 256;
+  double stability = 0.9;
   double loss_positions = 0.04;  // share of the supervised positions; 0: no loss deviation
   Positions positions = Positions::kSupervised;
   Norm norm = Norm::kFinal;
@@ -23,8 +26,12 @@ struct CalibrationOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"documents", "documents of the train split that are drawn to measure the layers"}.range(2, 1e9),
+    visit(Field{"documents", "documents of the train split that are drawn first to measure the layers"}.range(2, 1e9),
           self.documents);
+    visit(Field{"max_documents", "while the choice has not settled as many again are drawn, up to this many"}.range(2, 1e9),
+          self.max_documents);
+    visit(Field{"stability", "settled: this share of resamples makes the same choice (max-gain); 0: no more are drawn"}.range(0, 1),
+          self.stability);
     visit(Field{"loss_positions", "share of the positions at which the loss deviation is taken too; 0: none"}
               .range(0, 1),
           self.loss_positions);
@@ -44,10 +51,16 @@ struct CalibrationSetting {
   // Seconds after which no further documents are begun (eight are always measured): a random part of the sample
   // then stands for it. Not set: all of them.
   std::optional<double> seconds;
+  // How far the choice has settled, 0 … 1 (policy::RuleChoice::stability; calibration does not know the rules). Not set:
+  // options.documents are measured and no more.
+  std::function<double(const types::LayerProfile&)> stability{};
 };
 
 // The profile without provenance and shape (the caller knows them). Documents are drawn by
-// data::sample_documents from the train split; memory does not depend on how many there are. The loss deviation is
+// data::sample_documents from the train split, seeded and stratified by length, and so is what is measured of them when the
+// choice settles or time runs out before all are: they come in an order of which every beginning is spread evenly over the
+// lengths. After options.documents of them, and each time as many again, setting.stability is asked, until it gives
+// options.stability or options.max_documents are measured. Memory does not depend on how many there are. The loss deviation is
 // left out when no position was drawn for it. Runs without autograd. Nothing is returned if core::stop_signal()
 // became set. Throws Error(kBadInput) when the train split is empty, Error(kBadModel) when a state is not finite.
 std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,

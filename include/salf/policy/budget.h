@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "salf/policy/eof.h"
+#include "salf/policy/prediction.h"
 #include "salf/types/freeze_plan.h"
 #include "salf/types/layer_profile.h"
 #include "salf/types/measured_cost.h"
@@ -27,6 +28,12 @@ struct PlanInputs {
   double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
   double spent_flops = 0.0;
   std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
+  std::optional<types::Rates> rates;    // what a second takes; needed for budgets in energy and money
+  double budget_seconds = 0.0;          // how long such a budget lasts (cost/money.h)
+  std::optional<Prior> prior;           // for predicted losses; needed for Rule::kPredicted
+  bool recompute = false;               // cost::MemoryOptions::recompute
+  std::optional<double> max_memory_bytes;
+  std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget
 };
 
 // Share of a time budget that is left unused, so that a machine that slows down a little does not
@@ -45,11 +52,18 @@ inline constexpr double kTimeMargin = 0.04;
 // nor max_epochs applies, and the start is the choice. choices ends with that of the rule in use,
 // where it is not one of the three of all_choices.
 //
+// Rule::kPredicted takes, of all candidates that fit (the budget pays for min_steps, and the memory is within
+// max_memory_bytes), the lowest predicted loss; of those within a thousandth of the loss before from it, the deepest, which
+// is the cheapest a step and in memory. With max_loss_increase, each candidate gets only the steps it needs to come that
+// close to what full fine-tuning reaches with this budget, and the one with the least seconds is taken.
+// choices then holds the choice's stability over the prior's resampled fits.
+//
 // When not even the start (or the depth of another rule) fits, smallest_budget is set: the smallest
 // in the same unit that works for it, rounded up (a time 5 % more, since analysis takes a little
 // longer at another try), and the plan's steps are what the budget does pay for.
-// Throws Error(kUsage) for inputs out of range, all of them at once, and for rules that do not fit
-// the model; Error(kBadInput) when there is no training batch.
+// Throws Error(kUsage) for inputs out of range or contradictory, all of them at once, and for rules that do not fit
+// the model; Error(kBadInput) when there is no training batch; Error(kBudget) where max_memory_bytes or max_loss_increase
+// leaves no candidate that the budget alone would allow, with the least that would.
 types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs);
 
 // FLOPs that a budget in FLOPs or a share stands for: the share is of a whole run of full

@@ -108,8 +108,8 @@ struct TrainInputs {
   core::Json cache_key = core::Json::object();
   bool resume = false;  // go on from the folder's latest checkpoint
   std::optional<Replay> replay{};
-  // Seconds of the budget that this process has spent so far, analysis and loading included;
-  // empty: core::process_seconds. A resumed run adds what the checkpoint had spent.
+  // Seconds of the budget that this process has spent so far, analysis and loading included (of one in energy or money,
+  // what a meter has shown, as seconds: cost::spent_seconds); empty: core::process_seconds. A resumed run adds what the checkpoint had spent.
   std::function<double()> clock{};
   double closing_seconds =
       0.0;  // what the caller still has to do inside the budget: saving the model
@@ -133,7 +133,7 @@ struct TrainInputs {
 // (steps done before it).
 //
 // Budgets: steps and epochs end with plan.steps; tokens, FLOPs and shares end earlier where the
-// next step's batches would exceed the amount; seconds end by the clock (pacer.h), whatever
+// next step's batches would exceed the amount; seconds, energy and money end by the clock (pacer.h), whatever
 // plan.steps says, which then only spaces the evaluations and the warm-up.
 //
 // Where a row is used more than once (further epochs, further evaluations, later runs by options.keep_cache), the

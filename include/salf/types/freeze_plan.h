@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "salf/core/fields.h"
+#include "salf/types/footprint.h"
 #include "salf/types/layer_profile.h"
 #include "salf/types/lora_settings.h"
 #include "salf/types/measured_cost.h"
@@ -15,18 +16,27 @@
 namespace salf::types {
 
 // How the eof-layer is chosen (design: "rules").
-enum class Rule { kMaxGain, kMinDeviation, kThreshold, kFixed, kFraction, kBudget };
+enum class Rule { kMaxGain, kMinDeviation, kThreshold, kFixed, kFraction, kBudget, kPredicted };
 inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
   return {{Rule::kMaxGain, "max-gain"},    {Rule::kMinDeviation, "min-deviation"},
           {Rule::kThreshold, "threshold"}, {Rule::kFixed, "fixed"},
-          {Rule::kFraction, "fraction"},   {Rule::kBudget, "budget"}};
+          {Rule::kFraction, "fraction"},   {Rule::kBudget, "budget"},
+          {Rule::kPredicted, "predicted"}};
 }
 
-enum class BudgetUnit { kSeconds, kShare, kFlops, kTokens, kSteps, kEpochs };
+// What is done to the blocks above the cut: full (eof 0: everything is trained), freeze (they are trained, what is below
+// is not), lora (adapters above the cut).
+enum class Arm { kFull, kFreeze, kLora };
+inline std::vector<core::EnumName<Arm>> enum_names(Arm) {
+  return {{Arm::kFull, "full"}, {Arm::kFreeze, "freeze"}, {Arm::kLora, "lora"}};
+}
+
+enum class BudgetUnit { kSeconds, kShare, kFlops, kTokens, kSteps, kEpochs, kJoules, kMoney };
 inline std::vector<core::EnumName<BudgetUnit>> enum_names(BudgetUnit) {
   return {{BudgetUnit::kSeconds, "seconds"}, {BudgetUnit::kShare, "share"},
           {BudgetUnit::kFlops, "flops"},     {BudgetUnit::kTokens, "tokens"},
-          {BudgetUnit::kSteps, "steps"},     {BudgetUnit::kEpochs, "epochs"}};
+          {BudgetUnit::kSteps, "steps"},     {BudgetUnit::kEpochs, "epochs"},
+          {BudgetUnit::kJoules, "joules"},   {BudgetUnit::kMoney, "money"}};
 }
 
 // share: of the FLOPs of full fine-tuning for the plan's largest number of epochs, its evaluations
@@ -34,15 +44,19 @@ inline std::vector<core::EnumName<BudgetUnit>> enum_names(BudgetUnit) {
 struct Budget {
   double amount = 0.0;
   BudgetUnit unit = BudgetUnit::kSeconds;
+  std::optional<std::string> currency{};  // of money: ISO 4217
 
-  // Only the clock is not deterministic.
-  bool deterministic() const { return unit != BudgetUnit::kSeconds; }
+  // Budgets in time, energy and money end by the clock (or a meter); the others are deterministic.
+  bool deterministic() const {
+    return unit != BudgetUnit::kSeconds && unit != BudgetUnit::kJoules && unit != BudgetUnit::kMoney;
+  }
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     visit(Field{"amount"}.positive(), self.amount);
     visit(Field{"unit"}, self.unit);
+    visit(Field{"currency"}, self.currency);
   }
 };
 
@@ -97,8 +111,23 @@ struct CostBreakdown {
   }
 };
 
-// One depth that the planner looked at.
+// A prediction and what holds it with 90 %.
+struct Range {
+  double value = 0.0;
+  double low = 0.0, high = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"value"}.range(-1e6, 1e6), self.value);
+    visit(Field{"low"}.range(-1e6, 1e6), self.low);
+    visit(Field{"high"}.range(-1e6, 1e6), self.high);
+  }
+};
+
+// One way to spend the budget that the planner looked at. Files from before `arm` was there name none.
 struct Candidate {
+  std::optional<Arm> arm;
   std::int64_t eof = 0;
   std::int64_t trained_parameters = 0;
   std::int64_t steps = 0;  // optimizer steps that the budget pays for
@@ -106,11 +135,20 @@ struct Candidate {
   double step_flops = 0.0;
   double seconds = 0.0;  // of the whole run with these steps
   double flops = 0.0;
-  bool fits = false;  // at least min_steps
+  bool fits = false;  // at least min_steps, and no more memory than allowed
+  double learning_rate = 0.0;
+  double tokens = 0.0;  // real tokens of these steps
+  std::optional<double> memory_bytes;  // anonymous memory at its height
+  std::optional<double> energy_joules, gco2, money;
+  // Loss in nats a token after these steps; of a plan whose loss_before is not known, as a share of it.
+  std::optional<Range> loss;
+  std::optional<Range> delta;  // that loss less full fine-tuning's with the same budget
+  bool pareto = false;         // no other candidate that fits is both cheaper (seconds) and better (loss)
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    visit(Field{"arm"}, self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.eof);
     visit(Field{"trained_parameters"}.range(0, 1e13), self.trained_parameters);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
@@ -119,6 +157,38 @@ struct Candidate {
     visit(Field{"seconds"}.range(0, 1e40), self.seconds);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"fits"}, self.fits);
+    visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
+    visit(Field{"tokens"}.range(0, 1e18), self.tokens);
+    visit(Field{"memory_bytes"}.range(0, 1e18), self.memory_bytes);
+    visit(Field{"energy_joules"}.range(0, 1e18), self.energy_joules);
+    visit(Field{"gco2"}.range(0, 1e18), self.gco2);
+    visit(Field{"money"}.range(0, 1e18), self.money);
+    visit(Field{"loss"}, self.loss);
+    visit(Field{"delta"}, self.delta);
+    visit(Field{"pareto"}, self.pareto);
+  }
+};
+
+// What another budget would buy: the choice by predicted loss there.
+struct Alternative {
+  double factor = 1.0;  // times this plan's budget
+  Budget budget;
+  bool fits = false;    // false: nothing fits, and the rest is not set
+  std::int64_t eof = 0;
+  std::int64_t steps = 0;
+  double seconds = 0.0;
+  std::optional<Range> loss;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"factor"}.positive(), self.factor);
+    visit(Field{"budget"}, self.budget);
+    visit(Field{"fits"}, self.fits);
+    visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"steps"}.range(0, 1e15), self.steps);
+    visit(Field{"seconds"}.range(0, 1e40), self.seconds);
+    visit(Field{"loss"}, self.loss);
   }
 };
 
@@ -155,7 +225,24 @@ struct FreezePlan {
   // taken off; 0 for others.
   double budget_flops = 0.0;
   std::optional<Budget> smallest_budget;  // set when no candidate fits
-  std::vector<Candidate> candidates;      // eof 0 … L-1
+  std::vector<Candidate> candidates;      // full and freeze: eof 0 … L-1; then those of other arms
+
+  // Of these the fields are new: older files lack them.
+  double budget_seconds = 0.0;       // how long a budget in energy or money lasts; 0 of others
+  std::optional<Rates> rates;        // what a second takes
+  std::optional<Footprint> footprint;       // predicted
+  std::optional<Footprint> full_footprint;  // of full fine-tuning for as many tokens
+  std::optional<double> memory_bytes;       // predicted, of the chosen candidate
+  std::optional<double> max_memory_bytes;   // the limits that were asked for
+  std::optional<double> max_loss_increase;
+  std::optional<double> loss_before;  // dev loss of the untouched model as the profile estimates it, nats a token
+  std::string prediction_basis;       // what the predicted losses rest on, one sentence; "": there are none
+  std::optional<std::int64_t> knee;   // eof of the candidate where the Pareto curve bends most
+  std::vector<Alternative> alternatives;  // what other budgets buy, this one among them (factor 1)
+  std::vector<std::string> notes;         // what else a reader has to know: where measures or rules disagree
+
+  // Seconds that the clock (or a meter's joules, as seconds) may run; 0 of a deterministic budget.
+  double clock_seconds() const { return budget.unit == BudgetUnit::kSeconds ? budget.amount : budget_seconds; }
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -186,6 +273,18 @@ struct FreezePlan {
     visit(Field{"budget_flops"}.range(0, 1e40), self.budget_flops);
     visit(Field{"smallest_budget"}, self.smallest_budget);
     visit(Field{"candidates"}, self.candidates);
+    visit(Field{"budget_seconds"}.range(0, 1e15), self.budget_seconds);
+    visit(Field{"rates"}, self.rates);
+    visit(Field{"footprint"}, self.footprint);
+    visit(Field{"full_footprint"}, self.full_footprint);
+    visit(Field{"memory_bytes"}.range(0, 1e18), self.memory_bytes);
+    visit(Field{"max_memory_bytes"}.range(0, 1e18), self.max_memory_bytes);
+    visit(Field{"max_loss_increase"}.range(0, 1e6), self.max_loss_increase);
+    visit(Field{"loss_before"}.range(0, 1e6), self.loss_before);
+    visit(Field{"prediction_basis"}, self.prediction_basis);
+    visit(Field{"knee"}.range(0, 1e5), self.knee);
+    visit(Field{"alternatives"}, self.alternatives);
+    visit(Field{"notes"}, self.notes);
   }
 };
 

@@ -109,6 +109,10 @@ struct LayerProfile {
   double seconds = 0.0;                  // of the calibration pass, loading not counted
   double forward_seconds = 0.0;          // of it, the model's own forward pass
   std::uint64_t seed = 0;
+  // How far the max-gain choice by the first measure had settled when no more documents were drawn (RuleChoice::stability),
+  // and what was asked for; both 0 in older profiles.
+  double stability = 0.0;
+  double stability_goal = 0.0;
   std::vector<Deviation> deviations;     // cosine first
   std::vector<ScalingLaw> scaling_laws;  // one a measure
 
@@ -124,6 +128,8 @@ struct LayerProfile {
     visit(Field{"seconds"}.range(0, 1e300), self.seconds);
     visit(Field{"forward_seconds"}.range(0, 1e300), self.forward_seconds);
     visit(Field{"seed"}, self.seed);
+    visit(Field{"stability"}.range(0, 1), self.stability);
+    visit(Field{"stability_goal"}.range(0, 1), self.stability_goal);
     visit(Field{"deviations"}, self.deviations);
     visit(Field{"scaling_laws"}, self.scaling_laws);
   }

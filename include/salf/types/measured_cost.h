@@ -22,6 +22,10 @@ struct MeasuredCost {
   double step_fixed = 0.0;    // s per step
   double save = 0.0;          // s per model parameter: writing the tuned model once
   std::int64_t timed_batches = 0;
+  // Memory on a CPU, 0 where it was not measured: what a trained block keeps for the backward pass, bytes per padded token;
+  // and the anonymous bytes of the process besides weights, gradients, moments and those.
+  double activation_bytes = 0.0;
+  double base_bytes = 0.0;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -37,6 +41,8 @@ struct MeasuredCost {
     visit(Field{"step_fixed"}.range(0, 1e9), self.step_fixed);
     visit(Field{"save"}.range(0, 1e9), self.save);
     visit(Field{"timed_batches"}.range(0, 1e9), self.timed_batches);
+    visit(Field{"activation_bytes"}.range(0, 1e12), self.activation_bytes);
+    visit(Field{"base_bytes"}.range(0, 1e15), self.base_bytes);
   }
 };
 

@@ -132,6 +132,9 @@ struct RunRecord {
 
   CostBreakdown predicted_seconds;
   CostBreakdown measured_seconds;
+  // Energy, CO2 and money, before and after; older records have none.
+  std::optional<Footprint> predicted_footprint;
+  std::optional<Footprint> measured_footprint;
   double predicted_flops = 0.0;
   // Counted by the same formulas for the steps done, with the frozen part run once per row.
   double flops = 0.0;
@@ -168,6 +171,8 @@ struct RunRecord {
     visit(Field{"best"}, self.best);
     visit(Field{"predicted_seconds"}, self.predicted_seconds);
     visit(Field{"measured_seconds"}, self.measured_seconds);
+    visit(Field{"predicted_footprint"}, self.predicted_footprint);
+    visit(Field{"measured_footprint"}, self.measured_footprint);
     visit(Field{"predicted_flops"}.range(0, 1e40), self.predicted_flops);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"tokens_per_second"}.range(0, 1e15), self.tokens_per_second);

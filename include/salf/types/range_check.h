@@ -56,6 +56,8 @@ struct RangeCheck {
   }
 };
 
+// Throws Error(kBadInput) at the first number that is not, with its JSON path below `where`. Standard errors alone may be
+// NaN.
 template <class T>
 void check_ranges(const T& value, const std::string& where) {
   RangeCheck check{where};

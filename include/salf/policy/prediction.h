@@ -1,0 +1,123 @@
+// Which loss will a cut reach? From a law that was fitted to measured runs (tools/fit-prior), and what the profile says of
+// the loss before.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salf/core/fields.h"
+#include "salf/types/freeze_plan.h"
+#include "salf/types/layer_profile.h"
+#include "salf/types/model_shape.h"
+
+namespace salf::policy {
+
+// 1 − L/L0 = R·φ(t)·(1 − D·x^p − A·[lora]), φ(t) = t / (t + t0), t = U·(1 + r·(1 − exp(−(k−1)/r))): U unique supervised
+// tokens, k epochs, x the depth of the cut (eof / L) or the untrained share of the parameters. Repeated data is worth less
+// (Muennighoff et al. 2023, arXiv 2305.16264).
+struct Law {
+  double reduction = 0.0;      // R: what endless full tuning takes off the loss, as a share
+  double half_tokens = 1.0;    // t0: tokens to half of that
+  double depth_penalty = 0.0;  // D
+  double depth_power = 1.0;    // p
+  double lora_penalty = 0.0;   // A
+  double repeat = 1.0;         // r
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"reduction"}.range(0, 1.5), self.reduction);
+    visit(Field{"half_tokens"}.range(1, 1e12), self.half_tokens);
+    visit(Field{"depth_penalty"}.range(0, 1), self.depth_penalty);
+    visit(Field{"depth_power"}.range(0.1, 20), self.depth_power);
+    visit(Field{"lora_penalty"}.range(-1, 1), self.lora_penalty);
+    visit(Field{"repeat"}.range(0.01, 100), self.repeat);
+  }
+};
+
+// Standard errors on each side of an interval that holds 90 %.
+inline constexpr double kNormal90 = 1.645;
+
+// What x is.
+enum class Covariate { kDepth, kShare };
+inline std::vector<core::EnumName<Covariate>> enum_names(Covariate) {
+  return {{Covariate::kDepth, "depth"}, {Covariate::kShare, "share"}};
+}
+
+// configs/prior.json. Errors are shares of the loss before.
+struct Prior {
+  static constexpr const char* kSchema = "salf.prior/1";
+  std::vector<std::string> tables;     // that it was fitted to
+  std::vector<std::string> data_sets;
+  std::int64_t runs = 0;
+  Covariate covariate = Covariate::kDepth;
+  Law law;
+  std::vector<Law> replicates;    // fits to resampled arms
+  double reduction_spread = 0.0;  // standard deviation of R between data sets, over its mean
+  double residual = 0.0;          // of one run
+  double arm_error = 0.0;         // of arms that the fit had not seen
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"tables"}, self.tables);
+    visit(Field{"data_sets"}, self.data_sets);
+    visit(Field{"runs"}.range(0, 1e9), self.runs);
+    visit(Field{"covariate"}, self.covariate);
+    visit(Field{"law"}, self.law);
+    visit(Field{"replicates"}, self.replicates);
+    visit(Field{"reduction_spread"}.range(0, 10), self.reduction_spread);
+    visit(Field{"residual"}.range(0, 1), self.residual);
+    visit(Field{"arm_error"}.range(0, 1), self.arm_error);
+  }
+};
+
+// The prior in `path`, or "": the one that the program was built with. Throws Error(kIo), Error(kBadInput).
+Prior read_prior(const std::string& path);
+
+double effective_tokens(double tokens, double unique_tokens, double repeat);
+
+// A run to predict: what it trains, and on how many supervised tokens.
+struct ArmPoint {
+  types::Arm arm = types::Arm::kFull;
+  std::int64_t eof = 0;
+  double tokens = 0.0;
+  double unique_tokens = 0.0;
+};
+
+// Predicts for one model. Losses are shares of the loss before (1: nothing was gained).
+class Predictor {
+ public:
+  Predictor(Prior prior, const types::ModelShape& shape);
+
+  double ratio(const ArmPoint& point) const;
+  // 90 %: what the fit leaves open (its replicates, arms that it had not seen, one run's scatter), and how far R differs
+  // between data sets.
+  types::Range ratio_range(const ArmPoint& point) const;
+  // ratio(point) − ratio(full): most of the doubt about R is the same on both sides. 0 for full itself.
+  types::Range delta_range(const ArmPoint& point, const ArmPoint& full) const;
+  // By each replicate of the fit.
+  std::vector<double> replicate_ratios(const ArmPoint& point) const;
+
+  // One sentence: what the predictions rest on.
+  std::string basis() const;
+
+ private:
+  double gain(const Law& law, const ArmPoint& point) const;
+  double covariate(std::int64_t eof) const;
+
+  Prior prior_;
+  types::ModelShape shape_;
+};
+
+// The loss of the untouched model as the profile's last space has it (loss deviation of h_L), with its standard error (NaN:
+// unknown); nothing where the profile measured no loss.
+struct LossBefore {
+  double loss = 0.0;
+  double standard_error = 0.0;
+};
+std::optional<LossBefore> loss_before(const types::LayerProfile& profile);
+
+}  // namespace salf::policy

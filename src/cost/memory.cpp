@@ -1,0 +1,35 @@
+#include "salf/cost/memory.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace salf::cost {
+namespace {
+
+constexpr double kBytes = 4.0;                  // of a float32
+constexpr double kPerTrainedParameter = 3.0;    // gradient and two moments
+
+}  // namespace
+
+double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shape, std::int64_t eof,
+                  const MemoryOptions& options) {
+  if (!(cost.base_bytes > 0.0)) return 0.0;
+  const auto parameters = static_cast<double>(shape.parameters);
+  const auto trained = static_cast<double>(shape.trained_parameters(eof));
+  const auto head = static_cast<double>(shape.hidden) * static_cast<double>(shape.vocabulary);
+  const bool in_file = options.frozen_in_file && eof > 0;
+  const auto above = static_cast<double>(std::accumulate(shape.block_parameters.begin() + static_cast<std::ptrdiff_t>(eof),
+                                                         shape.block_parameters.end(), shape.final_parameters));
+  // Branches of LoRA stand beside the weights.
+  const double branches = shape.block_trained_parameters.empty() ? 0.0 : trained;
+  const double weights = branches + (in_file ? std::min(parameters, above + head) : parameters);
+  const auto tokens = static_cast<double>(options.batch_tokens);
+  const auto blocks = static_cast<double>(shape.blocks - eof);
+  const double block = cost.activation_bytes * tokens;
+  const double kept = tokens * static_cast<double>(shape.hidden) * kBytes;
+  const double activations = options.recompute ? block + blocks * kept : blocks * block;
+  const double training = kBytes * (weights + kPerTrainedParameter * trained) + activations + cost.base_bytes;
+  return std::max(training, kBytes * parameters + cost.base_bytes);
+}
+
+}  // namespace salf::cost

@@ -1,0 +1,133 @@
+// NVIDIA's management library: declared here as far as it is used, so that nothing is needed to build.
+#include <dlfcn.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "salf/cost/meter.h"
+
+namespace salf::cost {
+namespace {
+
+using Handle = void*;          // nvmlDevice_t
+constexpr int kSuccess = 0;    // NVML_SUCCESS
+constexpr unsigned kNameSize = 96;
+
+class Library {
+ public:
+  explicit Library(const std::string& name) : library_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+    if (library_ == nullptr) return;
+    load("nvmlInit_v2", init_);
+    load("nvmlShutdown", shutdown_);
+    load("nvmlDeviceGetHandleByIndex_v2", by_index_);
+    load("nvmlDeviceGetHandleByUUID", by_uuid_);
+    load("nvmlDeviceGetTotalEnergyConsumption", energy_);
+    load("nvmlDeviceGetName", name_);
+    ready_ = init_ != nullptr && by_index_ != nullptr && init_() == kSuccess;
+  }
+  ~Library() {
+    if (ready_ && shutdown_ != nullptr) shutdown_();
+    if (library_ != nullptr) ::dlclose(library_);
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  Handle device(const std::string& visible) const {
+    Handle handle = nullptr;
+    if (!ready_) return nullptr;
+    char* end = nullptr;
+    const unsigned long index = std::strtoul(visible.c_str(), &end, 10);
+    const bool number = !visible.empty() && *end == '\0';
+    if (number) return by_index_(static_cast<unsigned>(index), &handle) == kSuccess ? handle : nullptr;
+    return by_uuid_ != nullptr && by_uuid_(visible.c_str(), &handle) == kSuccess ? handle : nullptr;
+  }
+
+  std::optional<double> joules(Handle device) const {
+    unsigned long long millijoules = 0;
+    if (energy_ == nullptr || energy_(device, &millijoules) != kSuccess) return std::nullopt;
+    return 1e-3 * static_cast<double>(millijoules);
+  }
+
+  std::string name(Handle device) const {
+    std::array<char, kNameSize> text{};
+    if (name_ == nullptr || name_(device, text.data(), kNameSize - 1) != kSuccess) return "";
+    return text.data();
+  }
+
+ private:
+  template <class Function>
+  void load(const char* symbol, Function& function) {
+    function = reinterpret_cast<Function>(::dlsym(library_, symbol));
+  }
+
+  void* library_;
+  bool ready_ = false;
+  int (*init_)() = nullptr;
+  int (*shutdown_)() = nullptr;
+  int (*by_index_)(unsigned, Handle*) = nullptr;
+  int (*by_uuid_)(const char*, Handle*) = nullptr;
+  int (*energy_)(Handle, unsigned long long*) = nullptr;
+  int (*name_)(Handle, char*, unsigned) = nullptr;
+};
+
+// CUDA's device number as NVML knows it: the entry of CUDA_VISIBLE_DEVICES, a number or a UUID.
+std::string visible_device(std::int64_t device) {
+  const char* const list = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (list == nullptr) return std::to_string(device);
+  std::vector<std::string> entries(1);
+  for (const char* at = list; *at != '\0'; ++at) {
+    if (*at == ',') {
+      entries.emplace_back();
+    } else if (*at != ' ') {
+      entries.back() += *at;
+    }
+  }
+  const auto index = static_cast<std::size_t>(device);
+  return index < entries.size() ? entries[index] : "";
+}
+
+class NvmlMeter : public EnergyMeter {
+ public:
+  NvmlMeter(std::unique_ptr<Library> library, Handle device, double first)
+      : library_(std::move(library)), device_(device), first_(first), last_(first) {}
+
+  double joules() override {
+    const std::optional<double> now = library_->joules(device_);
+    // The counter counts from the driver's start; a driver that was loaded again is another counter.
+    if (!now || *now < last_) {
+      intact_ = false;
+    } else if (intact_) {
+      last_ = *now;
+    }
+    return last_ - first_;
+  }
+  std::string basis() const override { return "the whole GPU (NVML), whoever else uses it"; }
+  bool intact() const override { return intact_; }
+
+ private:
+  std::unique_ptr<Library> library_;
+  Handle device_;
+  double first_, last_;
+  bool intact_ = true;
+};
+
+}  // namespace
+
+std::unique_ptr<EnergyMeter> open_nvml(std::int64_t device, const std::string& library) {
+  auto loaded = std::make_unique<Library>(library);
+  Handle const handle = loaded->device(visible_device(device));
+  if (handle == nullptr) return nullptr;
+  const std::optional<double> now = loaded->joules(handle);
+  if (!now) return nullptr;
+  return std::make_unique<NvmlMeter>(std::move(loaded), handle, *now);
+}
+
+std::string gpu_name(std::int64_t device, const std::string& library) {
+  const Library loaded(library);
+  Handle const handle = loaded.device(visible_device(device));
+  return handle == nullptr ? "" : loaded.name(handle);
+}
+
+}  // namespace salf::cost

@@ -1,0 +1,31 @@
+// Reading one of the tables: from a file that the user names, or from the program itself.
+#pragma once
+
+#include <string>
+
+#include "salf/core/error.h"
+#include "salf/core/fields.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+#include "salf/types/range_check.h"
+
+namespace salf::cost {
+
+extern const char* const kHardwareText;
+extern const char* const kPricesText;
+extern const char* const kGridText;
+
+template <class Table>
+Table read_table(const std::string& path, const char* built_in, const char* name) {
+  const std::string where = path.empty() ? std::string(name) : core::printable(path);
+  core::Json json = path.empty() ? core::parse_json(built_in, where) : core::read_json_file(path);
+  core::check_schema(json, Table::kSchema, where);
+  json.erase("schema");
+  Table table;
+  core::from_json(json, where, table);
+  types::check_ranges(table, where);
+  return table;
+}
+
+}  // namespace salf::cost

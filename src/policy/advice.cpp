@@ -1,0 +1,136 @@
+#include "advice.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "salf/core/text.h"
+
+namespace salf::policy {
+namespace {
+
+using types::Candidate;
+using types::Rule;
+using types::RuleChoice;
+
+// Layers apart, as a share of the model, from which on choices are said to disagree.
+constexpr double kDisagreement = 0.1;
+constexpr double kSettled = 0.5;  // stability below which a choice is said to be open
+
+bool counts(const Candidate& candidate) { return candidate.fits && candidate.loss.has_value(); }
+
+bool beats(const Candidate& a, const Candidate& b) {
+  return a.seconds <= b.seconds && a.loss->value <= b.loss->value &&
+         (a.seconds < b.seconds || a.loss->value < b.loss->value);
+}
+
+bool from_profile(const RuleChoice& choice) {
+  return choice.rule == Rule::kMaxGain || choice.rule == Rule::kMinDeviation || choice.rule == Rule::kThreshold;
+}
+
+std::string name_of(const RuleChoice& choice) {
+  return core::enum_to_string(choice.rule) + " by " + core::enum_to_string(choice.measure);
+}
+
+const RuleChoice* find(const types::FreezePlan& plan, Rule rule, types::Measure measure) {
+  for (const RuleChoice& choice : plan.choices) {
+    if (choice.rule == rule && choice.measure == measure) return &choice;
+  }
+  return nullptr;
+}
+
+double apart_from(const types::FreezePlan& plan) {
+  return std::max(1.0, kDisagreement * static_cast<double>(plan.shape.blocks));
+}
+
+void note_rules(const types::FreezePlan& plan, std::vector<std::string>& notes) {
+  const RuleChoice* low = nullptr;
+  const RuleChoice* high = nullptr;
+  for (const RuleChoice& choice : plan.choices) {
+    if (!from_profile(choice)) continue;
+    if (low == nullptr || choice.eof < low->eof) low = &choice;
+    if (high == nullptr || choice.eof > high->eof) high = &choice;
+  }
+  if (low == nullptr || static_cast<double>(high->eof - low->eof) <= apart_from(plan)) return;
+  notes.push_back("the rules disagree: " + name_of(*low) + " would freeze " + std::to_string(low->eof) + " of the blocks, " +
+                  name_of(*high) + " " + std::to_string(high->eof));
+}
+
+void note_measures(const types::FreezePlan& plan, std::vector<std::string>& notes) {
+  const RuleChoice* const cosine = find(plan, Rule::kMaxGain, types::Measure::kCosine);
+  const RuleChoice* const loss = find(plan, Rule::kMaxGain, types::Measure::kLoss);
+  if (cosine == nullptr || loss == nullptr) return;
+  if (std::fabs(static_cast<double>(cosine->eof - loss->eof)) <= apart_from(plan)) return;
+  notes.push_back("the measures disagree: the largest gain lies in block " + std::to_string(cosine->eof - 1) +
+                  " by cosine, in block " + std::to_string(loss->eof - 1) + " by loss");
+}
+
+void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& notes) {
+  const RuleChoice* const rule = find(plan, Rule::kMaxGain, types::Measure::kCosine);
+  const auto at = [&plan](std::int64_t eof) -> const Candidate& { return plan.candidates[static_cast<std::size_t>(eof)]; };
+  if (rule != nullptr && plan.rule == Rule::kPredicted && at(rule->eof).loss && at(plan.eof).loss &&
+      static_cast<double>(std::llabs(rule->eof - plan.eof)) > apart_from(plan)) {
+    const double more = at(rule->eof).loss->value - at(plan.eof).loss->value;
+    notes.push_back("max-gain, the paper's rule, would freeze " + std::to_string(rule->eof) + " blocks; its predicted loss is " +
+                    core::format_number(std::fabs(more), 2) + (more >= 0.0 ? " higher" : " lower"));
+  }
+  const auto& delta = at(plan.eof).delta;
+  if (plan.eof > 0 && delta && delta->low < 0.0 && delta->high > 0.0) {
+    notes.emplace_back("whether this cut or full fine-tuning ends lower is within the prediction's error");
+  }
+}
+
+void note_stability(const types::LayerProfile& profile, const types::FreezePlan& plan, std::vector<std::string>& notes) {
+  if (profile.stability_goal > 0.0 && profile.stability < profile.stability_goal) {
+    notes.push_back("the profile's choice had not settled when it ran out of documents: the same in " +
+                    core::format_number(100.0 * profile.stability, 2) + " % of resamples, " +
+                    core::format_number(100.0 * profile.stability_goal, 2) + " % were asked for (--max-documents)");
+  }
+  if (plan.choices.empty()) return;
+  const RuleChoice& used = plan.choices.back();
+  if (used.rule != plan.rule || used.eof != plan.eof || used.stability >= kSettled || used.low == used.high) return;
+  notes.push_back("the choice is open: " + std::string(plan.rule == Rule::kPredicted ? "resampled priors" : "resampled documents") +
+                  " choose " + std::to_string(used.low) + " to " + std::to_string(used.high) + " frozen blocks");
+}
+
+}  // namespace
+
+void mark_pareto(std::vector<Candidate>& candidates) {
+  for (Candidate& candidate : candidates) {
+    candidate.pareto = counts(candidate) && std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& other) {
+                         return counts(other) && beats(other, candidate);
+                       });
+  }
+}
+
+std::optional<std::int64_t> knee_of(const std::vector<Candidate>& candidates) {
+  std::vector<const Candidate*> curve;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.pareto) curve.push_back(&candidate);
+  }
+  if (curve.size() < 3) return std::nullopt;
+  std::sort(curve.begin(), curve.end(), [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
+  const double width = curve.back()->seconds - curve.front()->seconds;
+  const double height = curve.front()->loss->value - curve.back()->loss->value;
+  if (!(width > 0.0) || !(height > 0.0)) return std::nullopt;
+  const Candidate* knee = nullptr;
+  double farthest = 0.0;
+  for (const Candidate* candidate : curve) {
+    const double right = (candidate->seconds - curve.front()->seconds) / width;
+    const double down = (curve.front()->loss->value - candidate->loss->value) / height;
+    if (down - right <= farthest) continue;
+    farthest = down - right;
+    knee = candidate;
+  }
+  return knee == nullptr ? std::nullopt : std::optional<std::int64_t>(knee->eof);
+}
+
+std::vector<std::string> notes_on(const types::LayerProfile& profile, const types::FreezePlan& plan) {
+  std::vector<std::string> notes;
+  note_rules(plan, notes);
+  note_measures(plan, notes);
+  note_prediction(plan, notes);
+  note_stability(profile, plan, notes);
+  return notes;
+}
+
+}  // namespace salf::policy

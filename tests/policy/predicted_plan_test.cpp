@@ -1,0 +1,211 @@
+// The planner's choice by predicted loss, and the limits beside the budget.
+#include "salf/cost/money.h"
+#include "salf/policy/budget.h"
+#include "salf/core/text.h"
+#include "salf/types/budget.h"
+#include "salf/types/validate.h"
+#include "support/sample_documents.h"
+
+namespace salf::policy {
+namespace {
+
+using support::expect_error;
+using types::Rule;
+
+types::LayerProfile profile_with_loss() {
+  types::LayerProfile profile = support::sample_profile(support::curve_with_drop(30, 20));
+  std::vector<double> loss;
+  for (int l = 0; l <= 30; ++l) loss.push_back(12.0 - l * 0.3);
+  loss.back() = 2.0;
+  profile.deviations.push_back(support::sample_deviation(loss, 0.05));
+  profile.deviations.back().measure = types::Measure::kLoss;
+  return profile;
+}
+
+PlanInputs predicted(const std::string& budget) {
+  PlanInputs inputs;
+  inputs.budget = types::parse_budget(budget);
+  inputs.data = support::sample_data();
+  inputs.cost = support::sample_cost();
+  inputs.cost.activation_bytes = 13e3;
+  inputs.cost.base_bytes = 5e8;
+  inputs.spent_seconds = 20.0;
+  inputs.rule = Rule::kPredicted;
+  inputs.prior = read_prior("");
+  types::Rates rates;
+  rates.watts = 100.0;
+  rates.gco2_per_kwh = 400.0;
+  rates.price_per_hour = 3.6;
+  rates.currency = "USD";
+  inputs.rates = rates;
+  if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
+  return inputs;
+}
+
+types::FreezePlan plan_for(const std::string& budget) { return make_plan(profile_with_loss(), predicted(budget)); }
+const types::Candidate& at(const types::FreezePlan& plan, std::int64_t eof) { return plan.candidates[static_cast<std::size_t>(eof)]; }
+
+TEST(PredictedPlan, HasTheLowestPredictedLossOfWhatFits) {
+  for (const char* budget : {"4m", "8m", "15m", "1h", "60%", "2PFLOP", "200steps", "30Wh", "1USD"}) {
+    SCOPED_TRACE(budget);
+    const auto plan = plan_for(budget);
+    types::check(plan, "plan");
+    if (plan.smallest_budget) continue;
+    for (const auto& candidate : plan.candidates) {
+      ASSERT_TRUE(candidate.loss && candidate.delta);
+      EXPECT_LE(candidate.loss->low, candidate.loss->value);
+      // A thousandth of the loss before counts as the same.
+      if (candidate.fits) {
+        EXPECT_GE(candidate.loss->value, at(plan, plan.eof).loss->value - 0.0021);
+      }
+    }
+    EXPECT_TRUE(at(plan, plan.eof).fits);
+    EXPECT_NE(plan.prediction_basis, "");
+    EXPECT_DOUBLE_EQ(plan.loss_before.value(), 2.0);
+    EXPECT_EQ(plan.choices.back().rule, Rule::kPredicted);
+    EXPECT_EQ(plan.choices.back().eof, plan.eof);
+  }
+}
+
+TEST(PredictedPlan, SmallBudgetsGoDeepAndLargeOnesShallow) {
+  EXPECT_GT(plan_for("5m").eof, plan_for("1h").eof);
+  EXPECT_LE(plan_for("10h").eof, 8);
+}
+
+TEST(PredictedPlan, WithoutALossOfTheModelLossesAreShares) {
+  auto asked = predicted("15m");
+  const auto plan = make_plan(support::sample_profile(support::curve_with_drop(30, 20)), asked);
+  EXPECT_FALSE(plan.loss_before.has_value());
+  EXPECT_GT(at(plan, plan.eof).loss->value, 0.4);
+  EXPECT_LT(at(plan, plan.eof).loss->value, 1.0);
+  EXPECT_EQ(plan.eof, plan_for("15m").eof);
+  EXPECT_THAT(plan.reason, testing::HasSubstr("of the loss before"));
+}
+
+TEST(PredictedPlan, EnergyAndMoneyAreTimeAtTheRates) {
+  const auto time = plan_for("15m");
+  const auto energy = plan_for("25Wh");  // 100 W
+  const auto money = plan_for("0.9USD");  // 3.6 USD an hour
+  EXPECT_DOUBLE_EQ(energy.budget_seconds, 900.0);
+  EXPECT_DOUBLE_EQ(money.budget_seconds, 900.0);
+  EXPECT_DOUBLE_EQ(time.budget_seconds, 0.0);
+  for (const auto* plan : {&energy, &money}) {
+    EXPECT_EQ(plan->eof, time.eof);
+    EXPECT_EQ(plan->steps, time.steps);
+    EXPECT_DOUBLE_EQ(plan->clock_seconds(), 900.0);
+  }
+  const double seconds = time.predicted_seconds.total();
+  EXPECT_DOUBLE_EQ(time.footprint->energy_joules.value(), 100.0 * seconds);
+  EXPECT_DOUBLE_EQ(time.footprint->money.value(), seconds * 0.001);
+  EXPECT_GT(time.full_footprint->money.value(), time.footprint->money.value());
+  EXPECT_DOUBLE_EQ(at(time, 3).gco2.value(), at(time, 3).seconds * 100.0 * 400.0 / 3.6e6);
+}
+
+TEST(PredictedPlan, TheSmallestBudgetInEnergyOrMoneyWorksAsText) {
+  for (const char* budget : {"1J", "0.001USD", "1s"}) {
+    SCOPED_TRACE(budget);
+    const auto plan = plan_for(budget);
+    ASSERT_TRUE(plan.smallest_budget.has_value());
+    const std::string text = types::format_budget(*plan.smallest_budget);
+    EXPECT_FALSE(plan_for(text).smallest_budget.has_value()) << text;
+    auto less = predicted(text);
+    less.budget.amount *= 0.8;
+    less.budget_seconds *= 0.8;
+    EXPECT_TRUE(make_plan(profile_with_loss(), less).smallest_budget.has_value());
+  }
+}
+
+TEST(PredictedPlan, MemoryLeavesOutShallowCuts) {
+  auto asked = predicted("1h");
+  asked.max_memory_bytes = 1.7e9;
+  const auto plan = make_plan(profile_with_loss(), asked);
+  EXPECT_GT(plan.eof, make_plan(profile_with_loss(), predicted("1h")).eof);
+  EXPECT_LE(plan.memory_bytes.value(), 1.7e9);
+  EXPECT_FALSE(at(plan, 0).fits);
+  asked.max_memory_bytes = 1e8;
+  expect_error(ErrorKind::kBudget, {"--max-memory", "100.0 MB", "smallest"}, [&] { make_plan(profile_with_loss(), asked); });
+}
+
+TEST(PredictedPlan, ALossIncreaseBuysTime) {
+  auto asked = predicted("2h");
+  const auto all = make_plan(profile_with_loss(), asked);
+  double last = 1e9;
+  for (const double increase : {0.0, 0.02, 0.05, 0.2}) {
+    SCOPED_TRACE(increase);
+    asked.max_loss_increase = increase;
+    const auto plan = make_plan(profile_with_loss(), asked);
+    EXPECT_LE(at(plan, plan.eof).loss->value, at(all, 0).loss->value + increase + 1e-9);
+    EXPECT_LE(at(plan, plan.eof).seconds, last);
+    EXPECT_LE(plan.steps, at(plan, plan.eof).steps);
+    EXPECT_EQ(plan.most_steps, plan.steps);  // by the clock too it ends there
+    last = at(plan, plan.eof).seconds;
+  }
+  EXPECT_LT(last, 0.7 * all.predicted_seconds.total());
+}
+
+TEST(PredictedPlan, RefusesContradictions) {
+  auto asked = predicted("1h");
+  asked.rule = Rule::kMaxGain;
+  asked.max_loss_increase = 0.1;
+  asked.max_memory_bytes = 1e9;
+  asked.cost.base_bytes = 0.0;
+  expect_error(ErrorKind::kUsage, {"--max-loss-increase", "--max-memory"}, [&] { make_plan(profile_with_loss(), asked); });
+  asked = predicted("1Wh");
+  asked.budget_seconds = 0.0;
+  asked.prior.reset();
+  expect_error(ErrorKind::kUsage, {"watts or a price", "prior"}, [&] { make_plan(profile_with_loss(), asked); });
+}
+
+TEST(PredictedPlan, TheParetoCurveHoldsWhatNothingBeats) {
+  const auto plan = plan_for("100steps");
+  std::int64_t on = 0;
+  for (const auto& one : plan.candidates) {
+    bool beaten = false;
+    for (const auto& other : plan.candidates) {
+      beaten = beaten || (other.fits && other.seconds <= one.seconds && other.loss->value <= one.loss->value &&
+                          (other.seconds < one.seconds || other.loss->value < one.loss->value));
+    }
+    EXPECT_EQ(one.pareto, one.fits && !beaten) << one.eof;
+    on += one.pareto ? 1 : 0;
+  }
+  EXPECT_GT(on, 3);
+  ASSERT_TRUE(plan.knee.has_value());
+  EXPECT_TRUE(at(plan, *plan.knee).pareto);
+  EXPECT_GT(*plan.knee, 0);
+  EXPECT_LT(*plan.knee, 29);
+}
+
+TEST(PredictedPlan, TellsWhatOtherBudgetsBuy) {
+  const auto plan = plan_for("10m");
+  ASSERT_EQ(plan.alternatives.size(), 5U);
+  double last = 1e9;
+  for (const auto& other : plan.alternatives) {
+    SCOPED_TRACE(other.factor);
+    EXPECT_NEAR(other.budget.amount, 600.0 * other.factor, 1e-9);
+    if (!other.fits) continue;
+    EXPECT_LE(other.loss->value, last + 0.0021);
+    EXPECT_LE(other.seconds, 600.0 * other.factor);
+    last = other.loss->value;
+    if (other.factor == 1.0) {
+      EXPECT_EQ(other.eof, plan.eof);
+      EXPECT_EQ(other.steps, at(plan, plan.eof).steps);
+    } else {
+      const auto planned = plan_for(types::format_budget(other.budget));
+      EXPECT_EQ(other.eof, planned.eof);
+    }
+  }
+}
+
+TEST(PredictedPlan, SaysWhereRulesAndMeasuresDisagree) {
+  const auto plan = plan_for("1h");
+  const std::string notes = core::join(plan.notes, "\n");
+  EXPECT_THAT(notes, testing::HasSubstr("measures disagree"));
+  EXPECT_THAT(notes, testing::HasSubstr("max-gain, the paper's rule"));
+  auto unsettled = profile_with_loss();
+  unsettled.stability = 0.4;
+  unsettled.stability_goal = 0.9;
+  EXPECT_THAT(core::join(make_plan(unsettled, predicted("1h")).notes, "\n"), testing::HasSubstr("not settled"));
+}
+
+}  // namespace
+}  // namespace salf::policy

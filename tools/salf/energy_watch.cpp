@@ -1,0 +1,87 @@
+#include "energy_watch.h"
+
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+#include "salf/cost/money.h"
+#include "session.h"
+
+namespace salf::tools {
+namespace {
+
+// Watts of less time than this are no mean.
+constexpr double kLeastSeconds = 5.0;
+
+// The number of "cuda:1"; nothing for a processor.
+std::optional<std::int64_t> gpu_of(const std::string& device) {
+  if (device.rfind("cuda", 0) != 0) return std::nullopt;
+  const auto colon = device.find(':');
+  return colon == std::string::npos ? 0 : std::strtoll(device.c_str() + colon + 1, nullptr, 10);
+}
+
+cost::MachineFacts facts_of(const ModelOptions& model) {
+  cost::MachineFacts facts;
+  facts.processor = processor_name();
+  facts.threads = model.threads > 0 ? model.threads : static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  if (const auto gpu = gpu_of(model.device)) {
+    facts.gpu = cost::gpu_name(*gpu);
+    if (facts.gpu.empty()) facts.gpu = "unknown GPU";
+  }
+  return facts;
+}
+
+}  // namespace
+
+EnergyWatch::EnergyWatch(const cost::RateOptions& rates, const ModelOptions& model, const types::Budget& budget)
+    : watts_given_(rates.watts.has_value()), meter_(cost::open_meter(gpu_of(model.device))) {
+  stated_ = cost::make_rates(rates, facts_of(model), budget);
+  // A meter may say the watts later; without one they are needed now.
+  if (meter_ == nullptr || budget.unit == types::BudgetUnit::kMoney) cost::budget_seconds(budget, stated_);
+}
+
+types::Rates EnergyWatch::rates() const {
+  const auto so_far = measured();
+  if (watts_given_ || !so_far || so_far->seconds < kLeastSeconds) return stated_;
+  return cost::with_measured_watts(stated_, so_far->joules, so_far->seconds, so_far->basis);
+}
+
+std::optional<cost::MeasuredEnergy> EnergyWatch::measured() const {
+  if (!meter_) return std::nullopt;
+  const double joules = meter_->joules();
+  if (!meter_->intact()) return std::nullopt;
+  return cost::MeasuredEnergy{joules, core::process_seconds(), meter_->basis()};
+}
+
+double EnergyWatch::spent_seconds(const types::FreezePlan& plan) const {
+  const double seconds = core::process_seconds();
+  if (plan.budget.unit == types::BudgetUnit::kSeconds || plan.budget.deterministic() || !plan.rates) return seconds;
+  const auto so_far = measured();
+  return cost::spent_seconds(plan.budget, *plan.rates, seconds,
+                             so_far ? std::optional<double>(so_far->joules) : std::nullopt);
+}
+
+std::string energy_text(double joules) {
+  if (joules >= 3.6e6) return core::format_number(joules / 3.6e6, 3) + " kWh";
+  if (joules >= 3.6e3) return core::format_number(joules / 3.6e3, 3) + " Wh";
+  return core::format_number(joules, 3) + " J";
+}
+
+std::string money_text(double amount, const std::string& currency) {
+  return core::format_number(amount, 3) + " " + core::printable(currency, 8);
+}
+
+std::string footprint_text(const types::Footprint& footprint) {
+  std::string text = footprint.energy_joules
+                         ? energy_text(*footprint.energy_joules) + " " + core::enum_to_string(footprint.source)
+                         : std::string("energy not known");
+  if (footprint.gco2) text += ", " + core::format_number(*footprint.gco2, 3) + " g CO2";
+  if (footprint.money) text += ", " + money_text(*footprint.money, footprint.currency);
+  return text;
+}
+
+}  // namespace salf::tools
