@@ -5,6 +5,7 @@
 
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
 #include "salf/train/probe.h"
@@ -51,13 +52,14 @@ std::string line(const char* name, const std::string& value) {
   return text + value + "\n";
 }
 
-std::string wrapped(const char* name, const std::string& value) {
-  constexpr std::size_t kWidth = 62;
+std::string wrapped(const char* name, const std::string& value, std::size_t width) {
+  constexpr std::size_t kNameWidth = 16;
+  const std::size_t room = std::max<std::size_t>(width, 40) - kNameWidth - 2;
   std::string text;
   std::string rest = value;
-  while (rest.size() > kWidth) {
-    const std::size_t space = rest.rfind(' ', kWidth);
-    const std::size_t cut = space == std::string::npos ? kWidth : space;
+  while (rest.size() > room) {
+    const std::size_t space = rest.rfind(' ', room);
+    const std::size_t cut = space == std::string::npos ? room : space;
     text += line(text.empty() ? name : "", rest.substr(0, cut));
     rest = rest.substr(std::min(rest.size(), cut + 1));
   }
@@ -153,20 +155,21 @@ void check_made_for(const types::Provenance& made, const ModelSession& session, 
   if (made.tokenizer_hash != session.tokenizer->hash()) differs("tokenizer");
 }
 
-std::string describe_plan(const types::FreezePlan& plan) {
+std::string describe_plan(const types::FreezePlan& plan, std::size_t width) {
   const double seconds = plan.predicted_seconds.total();
-  std::string text = wrapped("cut", plan.reason);
-  text += line("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
+  std::string text = wrapped("cut", core::printable(plan.reason, 2000), width);
+  const auto add = [&](const char* name, const std::string& value) { text += wrapped(name, value, width); };
+  add("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
                               core::format_count(plan.shape.parameters) + " parameters");
   text += line("budget", types::format_budget(plan.budget));
-  text += line("steps", core::format_count(plan.steps) + " (" + core::format_number(plan.epochs, 3) + " epochs, " +
+  add("steps", core::format_count(plan.steps) + " (" + core::format_number(plan.epochs, 3) + " epochs, " +
                             core::format_count(plan.tokens) + " tokens), learning rate " +
                             core::format_number(plan.learning_rate, 3));
-  text += line("predicted", core::format_seconds(seconds) + ", " +
+  add("predicted", core::format_seconds(seconds) + ", " +
                                 core::format_flops(plan.predicted_flops.total()));
   const double step = plan.candidates[static_cast<std::size_t>(plan.eof)].step_seconds;
   if (step > 0.0) {
-    text += line("a step", core::format_number(step, 3) + " s, full fine-tuning " +
+    add("a step", core::format_number(step, 3) + " s, full fine-tuning " +
                                core::format_number(plan.full_step_seconds, 3) + " s (" +
                                core::format_number(plan.full_step_seconds / step, 3) + " times)");
   }

@@ -72,8 +72,8 @@ void check_affordable(const types::FreezePlan& plan);
 void check_made_for(const types::Provenance& made, const ModelSession& session, const data::Dataset& dataset,
                     const std::string& file);
 
-// The plan as a person reads it, within 80 columns.
-std::string describe_plan(const types::FreezePlan& plan);
+// The plan as a person reads it, its sentences within `width` columns.
+std::string describe_plan(const types::FreezePlan& plan, std::size_t width = 80);
 
 c10::ScalarType autocast_type(DataType dtype, c10::Device device);
 
