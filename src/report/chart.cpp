@@ -104,6 +104,7 @@ std::string axes(const Chart& chart, const Axis& x, const Axis& y) {
     out += label(x.from - 6, place + 4, "tick end", core::format_number(value, 4));
   }
   for (const double value : ticks(x.low, x.high, 7)) {
+    if (std::floor(value) != value) continue;  // blocks, steps, runs
     const double place = x.place(value);
     out += line(place, y.from, place, y.from + 4, "axis");
     out += label(place, y.from + 18, "tick middle", core::format_number(value, chart.x_digits));
@@ -120,17 +121,16 @@ std::string spans_and_marks(const Chart& chart, const Axis& x, const Axis& y) {
     const double to = std::clamp(x.place(span.to), x.from, x.to);
     out += "<rect class=\"frozen\" x=\"" + coordinate(from) + "\" y=\"" + coordinate(y.to) + "\" width=\"" +
            coordinate(std::max(0.0, to - from)) + "\" height=\"" + coordinate(y.from - y.to) + "\"/>";
-    out += label(from + 5, y.to + 13, "note", svg_words(span.label));
+    out += label(from + 5, y.from - 7, "note", svg_words(span.label));
   }
-  std::vector<double> taken;
+  // A line of its own for each label: they may be long, and their marks close together.
+  double row = y.to + 12;
   for (const Mark& mark : chart.marks) {
     const double place = x.place(mark.x);
     out += line(place, y.from, place, y.to, mark.chosen ? "mark chosen" : "mark");
-    const auto near = std::count_if(taken.begin(), taken.end(), [&](double other) { return std::fabs(other - place) < 90; });
-    taken.push_back(place);
-    const bool at_right = place > (x.from + x.to) / 2;
-    out += label(place + (at_right ? -5 : 5), y.to + 28 + 14 * static_cast<double>(near), at_right ? "note end" : "note",
-                 svg_words(mark.label));
+    const bool at_right = place > (x.from + x.to) / 2 + 30;
+    out += label(place + (at_right ? -5 : 5), row, at_right ? "note end" : "note", svg_words(mark.label));
+    row += 15;
   }
   return out;
 }
@@ -282,7 +282,7 @@ std::string figure(const Chart& chart) {
   }
   std::string out = "<figure><figcaption>" + words(chart.title) + "</figcaption>";
   out += "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 280\" aria-label=\"" + escape(chart.title.en) + "\">";
-  out += spans_and_marks(chart, x, y) + axes(chart, x, y) + drawn + "</svg>";
+  out += axes(chart, x, y) + drawn + spans_and_marks(chart, x, y) + "</svg>";
   return out + legend(names, colours) + folded(text(Word::kTable), chart_table(chart)) + "</figure>\n";
 }
 
@@ -313,18 +313,19 @@ std::string bar_figure(const Text& title, const std::vector<Text>& names, const 
 
 std::string block_strip(std::int64_t eof, std::int64_t blocks) {
   const double width = 480.0 / static_cast<double>(blocks);
-  const double cut = width * static_cast<double>(eof);
-  std::string out = "<figure class=\"strip\"><svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 44\" aria-label=\"blocks\">";
+  std::string out = "<figure class=\"strip\"><svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 24\" aria-label=\"blocks\">";
   for (std::int64_t i = 0; i < blocks && blocks <= 400; ++i) {
     out += std::string("<rect class=\"") + (i < eof ? "cell cold" : "cell warm") + "\" x=\"" +
            coordinate(width * static_cast<double>(i)) + "\" y=\"0\" width=\"" + coordinate(std::max(0.5, width - 1)) +
            "\" height=\"24\"/>";
   }
-  if (eof > 0) out += label(2, 39, "note", svg_words({"frozen 0–" + std::to_string(eof - 1), "凍結 0〜" + std::to_string(eof - 1)}));
-  const std::string range = std::to_string(eof) + "–" + std::to_string(blocks - 1);
-  out += label(cut > 300 ? 478 : cut + 2, 39, cut > 300 ? "note end" : "note",
-               svg_words({"trained " + range, "学習 " + std::to_string(eof) + "〜" + std::to_string(blocks - 1)}));
-  return out + "</svg></figure>\n";
+  const auto key = [](const char* colour, const char* en, const char* ja, std::int64_t from, std::int64_t to) {
+    const std::string first = std::to_string(from), last = std::to_string(to);
+    return std::string("<li><i class=\"key ") + colour + "\"></i>" + words({en + (" " + first) + "–" + last, ja + (" " + first) + "〜" + last}) + "</li>";
+  };
+  out += "</svg><ul class=\"legend\">";
+  if (eof > 0) out += key("kcold", "frozen", "凍結", 0, eof - 1);
+  return out + key("kwarm", "trained", "学習", eof, blocks - 1) + "</ul></figure>\n";
 }
 
 }  // namespace salf::report

@@ -94,8 +94,8 @@ Noise noise_of(const Held& base, const Held& other, bool loss, double apart, dou
 
 void judge(Check& check) {
   if (!check.limit) return;
-  const double least = check.at_least.value_or(check.worse_by);
-  check.verdict = least > *check.limit ? Verdict::kRegression : Verdict::kPass;
+  const bool noise = check.at_least && !(*check.at_least > 0.0);
+  check.verdict = check.worse_by > *check.limit && !noise ? Verdict::kRegression : Verdict::kPass;
 }
 
 Check noisy_check(const char* name, const char* unit, double base, double other, const Noise& noise, const std::optional<Limit>& limit) {

@@ -27,7 +27,7 @@ bool is_direction(const std::string& text, std::size_t place) {
 }
 
 std::string hexadecimal(unsigned char byte) {
-  constexpr const char* kDigits = "0123456789abcdef";
+  constexpr const char* kDigits = "0123456789ABCDEF";
   return std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
 }
 

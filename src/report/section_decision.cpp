@@ -14,6 +14,9 @@ using types::FreezePlan;
 using types::Rule;
 using types::RuleChoice;
 
+// Between sentences; Japanese has none.
+const char* const kGap = "<span lang=\"en\"> </span>";
+
 std::string headline(const RunData& run, const FreezePlan& plan) {
   if (plan.eof == 0) {
     return words(text(Word::kHeadFull), {integer(plan.shape.blocks, plan_path(run, "shape.blocks"))});
@@ -124,7 +127,7 @@ std::string decision(const RunData& run, const Context& /*context*/) {
     out += paragraph(words(text(Word::kTooSmall), {escape(types::format_budget(*plan.smallest_budget))}), "bad");
   }
   out += block_strip(plan.eof, plan.shape.blocks);
-  out += paragraph(why(run, plan) + " " + tuned(run, plan) + " " + how_sure(run, plan));
+  out += paragraph(why(run, plan) + kGap + tuned(run, plan) + kGap + how_sure(run, plan));
   out += paragraph(rests_on(run, plan), "why") + status_line(run);
   out += choices_table(run, plan);
   if (!plan.reason.empty()) out += paragraph(words(text(Word::kRecordedReason), {"<q>" + escape(plan.reason) + "</q>"}), "why");

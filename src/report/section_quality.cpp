@@ -41,7 +41,7 @@ std::string difference(const RunData& run) {
   if (run.dev_losses && run.dev_losses->before && run.dev_losses->best) {
     const PairedDifference paired = paired_loss(*run.dev_losses->before, *run.dev_losses->best);
     if (paired.documents > 1) {
-      out += with_error(paired.difference, paired.standard_error, "", 3) + " " +
+      out += with_error(paired.difference, paired.standard_error, "", 3) + "&ensp;" +
              words(text(Word::kPaired), {core::format_count(paired.documents)});
       return paragraph(out);
     }

@@ -20,7 +20,7 @@ header{padding-top:22px;display:flex;flex-wrap:wrap;gap:8px 20px;align-items:bas
 h1{font-size:1.55rem;margin:0;flex:1 1 auto}
 h2{font-size:1.25rem;margin:0 0 .6rem;padding-top:1.6rem;border-top:1px solid var(--rule)}
 h3{font-size:1.02rem;margin:0 0 .5rem}
-section{margin-top:1.6rem}
+section{margin-top:1.6rem}section:first-of-type{margin-top:.4rem}section:first-of-type h2{border-top:0;padding-top:.8rem}
 nav{position:sticky;top:0;background:var(--paper);border-bottom:1px solid var(--rule);z-index:2}
 nav div{max-width:1360px;margin:0 auto;padding:6px 20px;display:flex;gap:2px 14px;flex-wrap:wrap;font-size:.9rem}
 a{color:var(--c0);text-decoration:none}a:hover{text-decoration:underline}
@@ -39,12 +39,13 @@ figure{margin:.4rem 0 .8rem;min-width:0}
 figcaption{font-size:.9rem;margin-bottom:4px}
 svg.chart{width:100%;max-width:640px;height:auto;display:block}
 .strip svg.chart{max-width:900px}
+svg .note{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 svg text{font:13px system-ui,"Noto Sans","Noto Sans CJK JP",sans-serif;fill:var(--ink)}
 svg .tick,svg .name,svg .note{fill:var(--soft)}
 svg .tick{font-size:12px}svg .note{font-size:11.5px}
 svg .end{text-anchor:end}svg .middle{text-anchor:middle}
 svg .grid{stroke:var(--rule);stroke-width:.8}svg .axis{stroke:var(--soft);stroke-width:1}
-svg .frozen{fill:var(--frozen)}
+svg .frozen{fill:var(--c0);opacity:.13}
 svg .mark{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:3 3}svg .mark.chosen{stroke:var(--ink);stroke-width:1.6;stroke-dasharray:none}
 svg .curve{fill:none;stroke-width:2;stroke-linejoin:round}svg .band{opacity:.22;stroke:none}
 svg .whisker{stroke:var(--ink);stroke-width:1.2}
@@ -55,7 +56,8 @@ svg .whisker{stroke:var(--ink);stroke-width:1.2}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;padding:0;margin:4px 0;font-size:.85rem}
 .key{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:6px;vertical-align:-1px;
 -webkit-print-color-adjust:exact;print-color-adjust:exact}
-.k0{background:var(--c0)}.k1{background:var(--c1)}.k2{background:var(--c2)}.k3{background:var(--c3)}
+.kcold{background:var(--cold)}.kwarm{background:var(--warm)}.k0{background:var(--c0)}.k1{background:var(--c1)}.k2{background:var(--c2)}.k3{background:var(--c3)}
+.bars{max-width:860px}
 .bars .row{display:grid;grid-template-columns:minmax(90px,150px) 1fr;gap:10px;padding:3px 0;border-bottom:1px solid var(--rule);font-size:.88rem}
 .bars .line{display:grid;grid-template-columns:1fr 92px;gap:8px;align-items:center}
 .bars .line span{font-variant-numeric:tabular-nums;white-space:nowrap}
@@ -66,7 +68,7 @@ th,td{padding:4px 12px 4px 0;text-align:left;vertical-align:top;border-bottom:1p
 overflow-wrap:normal}
 thead th{color:var(--soft);font-size:.84rem;white-space:normal}
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
-tbody th{max-width:26em}
+tbody th{max-width:26em;min-width:6.5em}.heat tbody th{min-width:0}
 td.wide{overflow-wrap:anywhere;min-width:14em}
 details{margin:.3rem 0}summary{cursor:pointer;color:var(--soft);font-size:.88rem}
 .tag{display:inline-block;font-size:.72rem;color:var(--soft);border:1px solid var(--rule);border-radius:4px;padding:0 5px;margin-left:4px;white-space:nowrap}

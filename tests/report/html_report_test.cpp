@@ -69,13 +69,13 @@ TEST(HtmlReport, EscapesWhateverStrangersWrote) {
   const std::string page = html_report({run, run}, {});
   EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
   EXPECT_THAT(page, Not(HasSubstr("<img")));
-  EXPECT_THAT(page, HasSubstr("&lt;img src=x onerror=alert(1)&gt;\\x01\\x1b[31m\\xff"));
+  EXPECT_THAT(page, HasSubstr("&lt;img src=x onerror=alert(1)&gt;\\x01\\x1B[31m\\xFF"));
   EXPECT_EQ(page.find('\x01'), std::string::npos);
   EXPECT_EQ(page.find('\x1b'), std::string::npos);
 }
 
 TEST(HtmlReport, EscapesTurnsOfDirection) {
-  EXPECT_EQ(escape("a\xE2\x80\xAE" "b\xE2\x81\xA6"), "a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6");
+  EXPECT_EQ(escape("a\xE2\x80\xAE" "b\xE2\x81\xA6"), "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6");
   EXPECT_EQ(escape("微調整 –"), "微調整 –");
 }
 

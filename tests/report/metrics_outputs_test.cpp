@@ -49,7 +49,7 @@ TEST(EventFile, IsRecordsWithChecksums) {
 TEST(Prometheus, NamesTypesAndValues) {
   LiveMetrics metrics;
   metrics.run = "a \"run\"\\\n";
-  EXPECT_THAT(prometheus_text(metrics), HasSubstr("salf_steps_total{run=\"a \\\"run\\\"\\\\\\\\x0a\"} 0.0\n"));
+  EXPECT_THAT(prometheus_text(metrics), HasSubstr("salf_steps_total{run=\"a \\\"run\\\"\\\\\\\\x0A\"} 0.0\n"));
   metrics.step = 12;
   metrics.loss = 2.5;
   metrics.dev_loss = std::nan("");

@@ -53,11 +53,11 @@ def evaluation(step, loss):
 
 def losses(mean, seed):
     source = random.Random(seed)
-    tokens = [float(source.randint(20, 90)) for _ in range(43)]
     difficulty = random.Random(7)
+    tokens = [float(difficulty.randint(20, 90)) for _ in range(43)]
     levels = [difficulty.uniform(-0.4, 0.4) for _ in tokens]
     return {"documents": ["%016x" % i for i in range(43)], "tokens": tokens,
-            "loss": [count * (mean + level) for count, level in zip(tokens, levels)], "correct": [math.floor(0.6 * count) for count in tokens]}
+            "loss": [count * (mean + level + source.gauss(0, 0.05)) for count, level in zip(tokens, levels)], "correct": [math.floor(0.6 * count) for count in tokens]}
 
 
 def run_record(eof, steps, text, best):
@@ -97,7 +97,7 @@ def write(folder, steps=10000, eof=15, text="model", best=1.6782255854051162, se
                           "scaling_laws": [{"measure": "cosine", "found": True, "a": 0.61, "b": 0.42, "c": 0.33, "b_low": 0.4,
                                             "b_high": 0.45, "r_squared": 0.97, "share": [0.1] * (BLOCKS + 1)}],
                           "token_maps": [token_map(text)]})
-    save("dev_losses.json", {"schema": "salf.dev-losses/1", "before_step": 0, "best_step": steps, "before": losses(2.07, 3), "best": losses(best, 3)})
+    save("dev_losses.json", {"schema": "salf.dev-losses/1", "before_step": 0, "best_step": steps, "before": losses(2.07, 3), "best": losses(best, 4)})
     source = random.Random(seed)
     with open(os.path.join(folder, "metrics.jsonl"), "w", encoding="utf-8") as file:
         for step in range(1, steps + 1):

@@ -27,6 +27,7 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   setting.vocabulary_limit = tokenizer.vocabulary_size();
   setting.seed = request.seed;
   setting.seconds = request.seconds;
+  setting.token_text = [&tokenizer](std::int64_t id) { return tokenizer.decode({id}); };
   return setting;
 }
 

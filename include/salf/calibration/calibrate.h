@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "salf/calibration/deviation.h"
 #include "salf/core/fields.h"
@@ -19,6 +21,7 @@ struct CalibrationOptions {
   double loss_positions = 0.04;  // share of the supervised positions; 0: no loss deviation
   Positions positions = Positions::kSupervised;
   Norm norm = Norm::kFinal;
+  std::int64_t token_maps = 2;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -30,6 +33,9 @@ struct CalibrationOptions {
           self.loss_positions);
     visit(Field{"positions", "measure at every supervised token or at each prompt's last: supervised or last"},
           self.positions);
+    visit(Field{"token_maps", "documents whose tokens are kept with each space's deviation and nearest word, for the report; "
+                              "0: none of the data's text is kept"}.range(0, 20),
+          self.token_maps);
     visit(Field{"norm", "apply the final norm to each space before it is measured: final or none"}, self.norm);
   }
 };
@@ -44,6 +50,8 @@ struct CalibrationSetting {
   // Seconds after which no further documents are begun (eight are always measured): a random part of the sample
   // then stands for it. Not set: all of them.
   std::optional<double> seconds;
+  // Text of one token, for the token maps; not set: none are made.
+  std::function<std::string(std::int64_t)> token_text{};
 };
 
 // The profile without provenance and shape (the caller knows them). Documents are drawn by

@@ -2,10 +2,10 @@
 // of the held-out documents in mind.
 //
 // Rule. Let d be how much worse NEW is (loss: new − base; accuracy: base − new), with standard error s.
-// It is a regression if d − t·s > limit, t the one-sided 95 % quantile of Student's distribution with
-// n − 1 degrees of freedom (n documents): what is called a regression exceeds the limit in all of the
-// one-sided 95 % interval of d. With limit 0, runs without a difference are called one in at most 5 % of
-// cases, runs that differ by 3·s in more than 90 %.
+// It is a regression if d > limit and d − t·s > 0, t the one-sided 95 % quantile of Student's distribution
+// with n − 1 degrees of freedom (n documents): d is beyond what was allowed, and its one-sided 95 % interval
+// leaves out that nothing got worse. Whatever the limit, runs without a difference are called a regression in
+// at most 5 % of cases; with limits that are small beside s, runs that differ by 3·s in 90 % or more.
 // Paired where both kept their documents' losses (the same documents, as DocumentLosses names them): s is
 // the error of the ratio estimator of the differences (core/statistics.h). Otherwise s² = s_base² + s_new².
 // Time, memory and the cut have no known noise: d > limit is a regression.
@@ -79,7 +79,7 @@ struct Check {
   double base = 0.0, new_value = 0.0;
   double worse_by = 0.0;
   std::optional<double> standard_error;
-  std::optional<double> at_least;  // lower end of the one-sided 95 % interval of worse_by
+  std::optional<double> at_least;  // lower end of worse_by's one-sided 95 % interval: above 0, it is no noise
   std::optional<double> limit;     // none: shown for information only
   Verdict verdict = Verdict::kInformation;
   std::string note;  // "paired over 43 documents"

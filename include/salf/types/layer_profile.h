@@ -75,7 +75,7 @@ struct TokenMap {
   std::vector<std::string> tokens;                // text of the token read at each position
   std::vector<std::string> labels;                // text of the word to predict; "" without loss
   std::vector<std::vector<double>> deviation;     // cosine; -1 where the position has no label
-  std::vector<std::vector<std::string>> nearest;  // of the labels that occurred, the nearest
+  std::vector<std::vector<std::string>> nearest;  // the nearest word (calibration/deviation.h)
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
