@@ -3,6 +3,7 @@
 
 usage: page_test.py SALF [--screenshots FOLDER]      exit code 77: skipped, Chromium is missing
 """
+import fcntl
 import html.parser
 import json
 import os
@@ -10,6 +11,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import chromium
@@ -154,6 +157,48 @@ def check_views(browser, url, name, screenshots):
     browser.call("Emulation.setEmulatedMedia", media="")
 
 
+def check_follow(browser, salf):
+    """A run that goes on: the page follows what is written, asks nobody but its own server, and ends with the run."""
+    sample_run.write("going", steps=100)
+    path = os.path.join("going", "run.json")
+    with open(path, encoding="utf-8") as file:
+        record = json.load(file)
+
+    def set_status(status):
+        record["status"] = status
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(record, file)
+        os.replace(path + ".new", path)
+
+    set_status("running")
+    with open(os.path.join("going", ".salf.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = subprocess.Popen([salf, "report", "--follow", "going", "--quiet"], stdout=subprocess.PIPE, text=True)
+        address = server.stdout.readline().strip()
+        check(address.startswith("http://127.0.0.1:"), f"--follow printed {address!r}")
+        refused = urllib.request.Request(address, headers={"Host": "evil.example"})
+        try:
+            urllib.request.urlopen(refused, timeout=10)
+            check(False, "a request under another name was answered")
+        except urllib.error.HTTPError as error:
+            check(error.code == 403, f"a request under another name got {error.code}")
+        browser.open(address)
+        check(browser.run("document.body.innerText.includes('still running')"), "the followed page does not say that the run goes on")
+        browser.run("document.querySelector('details').open = true")
+        set_status("finished")
+        script = ("new Promise(done => { const end = Date.now() + 9000; const look = () => document.body.innerText.includes('finished: all')"
+                  " ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 100); look(); })")
+        check(browser.run(script), "the followed page did not change with the run")
+        check(browser.run("document.querySelector('details').open"), "what was unfolded is folded again")
+        for complaint in browser.complaints():
+            check(complaint.startswith("request: " + address), f"follow: {complaint}")
+        try:
+            check(server.wait(timeout=30) == 0, f"--follow ended with {server.returncode}")
+        except subprocess.TimeoutExpired:
+            server.kill()
+            check(False, "--follow did not end with the run")
+
+
 def main():
     salf = os.path.abspath(sys.argv[1])
     screenshots = sys.argv[3] if len(sys.argv) > 3 and sys.argv[2] == "--screenshots" else None
@@ -177,6 +222,7 @@ def main():
         try:
             for name, page in pages.items():
                 check_views(browser, "file://" + os.path.abspath(page), name, screenshots)
+            check_follow(browser, salf)
         finally:
             browser.close()
     for problem in problems:
