@@ -1,10 +1,11 @@
 # The modules and who may include whom: written here once; tests/layers checks every #include against it.
 # A module that may not include tensor sees no torch.
-set(SALF_MODULES core types cost policy tensor ops data model calibration convert train)
+set(SALF_MODULES core types cost policy report tensor ops data model calibration convert train)
 set(SALF_EDGES_core)
 set(SALF_EDGES_types core)
 set(SALF_EDGES_cost core types)
 set(SALF_EDGES_policy core types cost)
+set(SALF_EDGES_report core types)
 set(SALF_EDGES_tensor core)
 set(SALF_EDGES_ops core tensor)
 set(SALF_EDGES_data core tensor)

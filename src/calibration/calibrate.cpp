@@ -17,6 +17,7 @@
 #include "salf/core/text.h"
 #include "salf/data/batching.h"
 #include "salf/tensor/device.h"
+#include "token_map.h"
 
 namespace salf::calibration {
 namespace {
@@ -99,6 +100,9 @@ std::vector<std::int64_t> draw_documents(const data::Dataset& dataset, const Cal
   return drawn;
 }
 
+// Of a token map: as many as a reader looks at.
+constexpr std::int64_t kMapPositions = 32;
+
 // The pass itself: what has been measured so far.
 class Calibration {
  public:
@@ -127,6 +131,12 @@ class Calibration {
     loss_.add(meter_.loss(spaces, positions), rows);
   }
 
+  // A document's map, if it has a supervised position.
+  void add_map(const data::Dataset& dataset, std::int64_t document) {
+    types::TokenMap map = token_map(cut_, meter_, dataset, document, setting_.padding_id, kMapPositions, setting_.token_text);
+    if (!map.deviation.empty()) maps_.push_back(std::move(map));
+  }
+
   // How far the last space is by now, for the progress line.
   std::string note() const {
     const auto last = static_cast<std::size_t>(cut_.map().blocks);
@@ -144,6 +154,7 @@ class Calibration {
     profile.seed = setting_.seed;
     profile.deviations.push_back(cosine_.result());
     if (loss_.documents() > 0) profile.deviations.push_back(loss_.result());
+    profile.token_maps = maps_;
     return profile;
   }
 
@@ -155,6 +166,7 @@ class Calibration {
   DeviationMeter meter_;
   DeviationSums cosine_;
   DeviationSums loss_;
+  std::vector<types::TokenMap> maps_;
   double forward_seconds_ = 0.0;
   std::int64_t tokens_ = 0;
 };
@@ -242,6 +254,11 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
     begin = end;
     if (setting.stability) stability = setting.stability(calibration.profile());
     if (stability >= options.stability) break;
+  }
+  for (std::size_t i = 0; setting.token_text && i < drawn.size() && i < static_cast<std::size_t>(options.token_maps); ++i) {
+    if (out_of_time(setting, watch.seconds(), done)) break;
+    if (core::stop_signal() != 0) return std::nullopt;
+    calibration.add_map(dataset, drawn[i]);
   }
   types::LayerProfile profile = calibration.profile();
   profile.seconds = watch.seconds();

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/_unique.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -175,6 +176,24 @@ at::Tensor DeviationMeter::loss(const model::Spaces& spaces, const BatchPosition
   at::Tensor result = losses.reshape({number_of_spaces, count}).to(at::kCPU).to(at::kDouble);
   check_finite(result, "the loss");
   return result;
+}
+
+at::Tensor DeviationMeter::nearest(const model::Spaces& spaces, const BatchPositions& positions) const {
+  constexpr std::int64_t kLikeliest = 16;
+  const c10::Device device = spaces.hidden.front().device();
+  const at::Tensor index = positions.index.to(device);
+  std::vector<at::Tensor> ids;
+  for (const at::Tensor& hidden : spaces.hidden) {
+    const at::Tensor logits = cut_.head(for_head(gather_states(hidden, index)));
+    const std::int64_t words = std::min(basis_.words(), logits.size(1));
+    const at::Tensor real = logits.slice(1, 0, words);  // padded rows are no words
+    const at::Tensor likeliest = std::get<1>(real.topk(std::min(kLikeliest, words), 1)).to(at::kCPU);
+    const at::Tensor candidates = std::get<0>(at::_unique(at::cat({likeliest.flatten(), positions.labels})));
+    const at::Tensor unit = basis_.unit_rows(candidates, inverse_scale_).to(device);
+    const at::Tensor cosines = normed(gather_states(hidden, index)).to(at::kFloat).matmul(unit.t());  // lengths do not rank
+    ids.push_back(candidates.index_select(0, cosines.argmax(1).to(at::kCPU)));
+  }
+  return at::stack(ids);
 }
 
 }  // namespace salf::calibration

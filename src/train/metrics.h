@@ -5,20 +5,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "salf/train/run_observer.h"
 #include "salf/types/run_record.h"
 
 namespace salf::train {
-
-struct StepMetrics {
-  std::int64_t step = 0;               // from 1
-  std::int64_t epoch = 0;              // from 0
-  std::int64_t tokens = 0;             // cumulative
-  std::int64_t supervised_tokens = 0;  // cumulative
-  double seconds = 0.0;
-  double loss = 0.0;
-  double learning_rate = 0.0;
-  double budget_spent = 0.0;  // share 0 … 1
-};
 
 class MetricsFile {
  public:

@@ -239,6 +239,8 @@ class Run {
     options.autocast = inputs_.autocast;
     options.cache = dev_cache_.get();
     options.eof = inputs_.plan.eof;
+    std::vector<DocumentLoss> documents;
+    options.documents = &documents;
     options.keep_going = [this] {
       return core::stop_signal() == 0 && (!pacer_ || spent() < pacer_->deadline());
     };
@@ -252,6 +254,7 @@ class Run {
     const types::DevEvaluation evaluation{state_.step, result->loss.value, result->standard_error,
                                           result->seconds};
     metrics_->write(evaluation);
+    for (RunObserver* observer : inputs_.observers) observer->evaluation(evaluation, documents);
     if (!std::isfinite(evaluation.loss)) {
       core::log_error("the dev loss after step " + std::to_string(state_.step) +
                       " is not finite: " + kGoingBack);
@@ -343,6 +346,7 @@ class Run {
     line.supervised_tokens = state_.supervised_tokens;
     line.budget_spent = budget_share(inputs_, state_, spent(), schedule_.total());
     metrics_->write(line);
+    for (RunObserver* observer : inputs_.observers) observer->step(line);
   }
 
   bool checkpoint_due() const {

@@ -60,6 +60,18 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
   }
 }
 
+void check_token_map(const TokenMap& map, std::int64_t blocks, const std::string& where) {
+  const auto positions = static_cast<std::int64_t>(map.tokens.size());
+  check_length(map.labels, positions, at(where, "labels"));
+  check_length(map.deviation, blocks + 1, at(where, "deviation"));
+  check_length(map.nearest, blocks + 1, at(where, "nearest"));
+  for (std::size_t space = 0; space < map.deviation.size(); ++space) {
+    const std::string index = "[" + std::to_string(space) + "]";
+    check_length(map.deviation[space], positions, at(where, "deviation") + index);
+    check_length(map.nearest[space], positions, at(where, "nearest") + index);
+  }
+}
+
 void check_candidates(const FreezePlan& plan, const std::string& where) {
   if (plan.candidates.empty()) return;
   const auto blocks = static_cast<std::size_t>(plan.shape.blocks);
@@ -128,6 +140,10 @@ void check(const LayerProfile& profile, const std::string& where) {
   for (std::size_t i = 0; i < profile.scaling_laws.size(); ++i) {
     check_length(profile.scaling_laws[i].share, profile.shape.blocks + 1,
                  at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
+  }
+  for (std::size_t i = 0; i < profile.token_maps.size(); ++i) {
+    check_token_map(profile.token_maps[i], profile.shape.blocks,
+                    at(where, "token_maps") + "[" + std::to_string(i) + "]");
   }
 }
 

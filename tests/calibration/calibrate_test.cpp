@@ -301,5 +301,42 @@ TEST_F(Calibrate, RefusesTooFewDocuments) {
   }
 }
 
+TEST_F(Calibrate, TokenMapsShowTheirDocumentsAlone) {
+  CalibrationOptions options;
+  options.documents = 4;
+  EXPECT_TRUE(run(options).token_maps.empty());  // nobody said what tokens are called
+  setting_.token_text = [](std::int64_t id) { return "<" + std::to_string(id) + ">"; };
+  const auto drawn = data::sample_documents(dataset_, data::Split::kTrain, 4, setting_.seed);
+  const types::LayerProfile profile = run(options);
+  ASSERT_EQ(profile.token_maps.size(), 2U);
+  const data::Document& document = dataset_.documents[static_cast<std::size_t>(drawn[0])];
+  const types::TokenMap& map = profile.token_maps[0];
+  ASSERT_EQ(map.tokens.size(), document.ids.size());
+  ASSERT_EQ(map.deviation.size(), static_cast<std::size_t>(kBlocks + 1));
+  const at::Tensor states = hidden_states(document);
+  const SemanticBasis basis(cut_.head_weight(), kVocabulary);
+  const at::Tensor every_word = basis.unit_rows(torch::arange(kVocabulary));
+  const torch::NoGradGuard no_grad;
+  for (std::size_t t = 0; t < document.ids.size(); ++t) {
+    const std::int64_t label = document.labels[t];
+    EXPECT_EQ(map.tokens[t], setting_.token_text(document.ids[t]));
+    EXPECT_EQ(map.labels[t], label == tensor::kNoLabel ? "" : setting_.token_text(label));
+    for (std::int64_t space = 0; space <= kBlocks; ++space) {
+      const double shown = map.deviation[static_cast<std::size_t>(space)][t];
+      if (label == tensor::kNoLabel) {
+        EXPECT_EQ(shown, -1.0);
+        continue;
+      }
+      const at::Tensor state = cut_.final_norm(states[space][static_cast<std::int64_t>(t)].unsqueeze(0));
+      const at::Tensor cosines = every_word.matmul(state.t()).squeeze(1) / state.norm();
+      EXPECT_NEAR(shown, 1.0 - cosines[label].item<double>(), 1e-5);
+      // Of all words, but for those that the head finds hardly likely.
+      EXPECT_EQ(map.nearest[static_cast<std::size_t>(space)][t], setting_.token_text(cosines.argmax().item<std::int64_t>()));
+    }
+  }
+  options.token_maps = 0;
+  EXPECT_TRUE(run(options).token_maps.empty());
+}
+
 }  // namespace
 }  // namespace salf::calibration

@@ -30,6 +30,7 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   setting.stability = [](const types::LayerProfile& profile) {
     return policy::choose_with_stability(types::Rule::kMaxGain, {}, profile.deviations.front()).stability;
   };
+  setting.token_text = [&tokenizer](std::int64_t id) { return tokenizer.decode({id}); };
   return setting;
 }
 

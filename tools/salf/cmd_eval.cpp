@@ -3,34 +3,20 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "document_losses.h"
+#include "output_file.h"
 #include "planning.h"
 #include "salf/core/error.h"
 #include "salf/core/json.h"
 #include "salf/core/signals.h"
 #include "salf/core/text.h"
+#include "salf/train/evaluate.h"
+#include "salf/types/evaluation.h"
 #include "session.h"
+#include "show_run.h"
 
 namespace salf::tools {
 namespace {
-
-std::string with_interval(const train::Figure& figure) {
-  return core::format_number(figure.value) + "  (" + core::format_number(figure.low) + " … " +
-         core::format_number(figure.high) + ")";
-}
-
-void print(const EvalResult& result) {
-  const auto row = [](const char* name, const std::string& value) { std::printf("%-22s%s\n", name, value.c_str()); };
-  row("documents", core::format_count(result.tokens.documents) + " (" + result.split + "), " +
-                       core::format_count(result.tokens.supervised_tokens) + " supervised tokens");
-  row("loss (nats per token)", with_interval(result.tokens.loss));
-  row("perplexity", with_interval(result.tokens.perplexity));
-  row("next-token accuracy", with_interval(result.tokens.accuracy));
-  if (result.choices) {
-    row("choice accuracy", with_interval(result.choices->accuracy) + ", " + core::format_count(result.choices->correct) +
-                               " of " + core::format_count(result.choices->rows));
-  }
-  std::printf("Intervals hold 95 %%, over documents.\n");
-}
 
 // Questions belong to the split of their document (the same line of the file).
 std::vector<data::ChoiceRow> choices_of(const data::Dataset& dataset, const std::vector<std::int64_t>& documents) {
@@ -54,6 +40,7 @@ std::vector<std::string> EvalOptions::problems() const {
 }
 
 int eval_command(const EvalOptions& options, core::Progress& progress) {
+  if (!options.output.empty()) check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
   const ModelSession session = open_model(options.model, true);
   const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);
   std::vector<std::int64_t> documents = dataset.indices(options.split);
@@ -68,10 +55,12 @@ int eval_command(const EvalOptions& options, core::Progress& progress) {
   train::EvaluateOptions how;
   how.autocast = autocast_type(options.model.dtype, session.device);
   how.keep_going = [] { return core::stop_signal() == 0; };
+  std::vector<train::DocumentLoss> losses;
+  how.documents = &losses;
   const data::Batcher batcher(dataset, documents, options.batch, session.tokenizer->padding_id().value_or(0));
   const auto evaluation = train::evaluate(*session.cut, batcher, how, progress);
   if (!evaluation) return 128 + core::stop_signal();
-  EvalResult result;
+  types::EvaluationRecord result;
   result.provenance = provenance(session, &dataset, options.data.data, options.model.model);
   result.split = core::enum_to_string(options.split);
   result.tokens = *evaluation;
@@ -82,12 +71,15 @@ int eval_command(const EvalOptions& options, core::Progress& progress) {
   }
   if (options.common.json) {
     core::Json json = core::Json::object();
-    json["schema"] = EvalResult::kSchema;
+    json["schema"] = types::EvaluationRecord::kSchema;
     json.update(core::to_json(result));
     std::fputs(core::format_json(json).c_str(), stdout);
   } else {
-    print(result);
+    std::fputs(evaluation_text(result).c_str(), stdout);
   }
+  if (options.output.empty()) return 0;
+  result.losses = named_losses(dataset, losses);
+  core::write_document(options.output, result);
   return 0;
 }
 

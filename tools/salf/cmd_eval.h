@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,8 +9,6 @@
 #include "salf/core/progress.h"
 #include "salf/data/batching.h"
 #include "salf/data/dataset.h"
-#include "salf/train/evaluate.h"
-#include "salf/types/layer_profile.h"
 
 namespace salf::tools {
 
@@ -22,6 +19,7 @@ struct EvalOptions {
   data::BatchOptions batch;
   data::Split split = data::Split::kAll;
   std::int64_t documents = 0;
+  std::string output;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -32,31 +30,13 @@ struct EvalOptions {
     data::BatchOptions::fields(self.batch, visit);
     visit(Field{"split", "documents to score: all, train, dev or test"}, self.split);
     visit(Field{"documents", "score a seeded sample of so many; 0: all"}.range(0, 1e12), self.documents);
+    visit(Field{"output", "file to write the result to, each document's loss included, for salf compare"}, self.output);
   }
 
   std::vector<std::string> problems() const;
 };
 
-// What --json prints.
-struct EvalResult {
-  static constexpr const char* kSchema = "salf.eval/1";
-
-  types::Provenance provenance;
-  std::string split;
-  train::Evaluation tokens;
-  std::optional<train::ChoiceEvaluation> choices;  // where rows have options and an answer
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"provenance"}, self.provenance);
-    visit(Field{"split"}, self.split);
-    visit(Field{"tokens"}, self.tokens);
-    visit(Field{"choices"}, self.choices);
-  }
-};
-
-// Returns 0, or 128 + n after signal n (nothing is printed then). Throws Error.
+// Writes the result to --output where one is given. Returns 0, or 128 + n after signal n (nothing is printed then). Throws Error.
 int eval_command(const EvalOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

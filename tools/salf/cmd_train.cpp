@@ -9,6 +9,8 @@
 #include "cmd_analyze.h"
 #include "energy_watch.h"
 #include "plan_text.h"
+#include "document_losses.h"
+#include "run_observers.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -47,7 +49,7 @@ std::string run_file(const std::string& folder) { return (fs::path(folder) / "ru
 std::vector<std::string> extra_options(const TrainCommandOptions& options) {
   core::Json given = core::to_json(options);
   const core::Json defaults = core::to_json(TrainCommandOptions{});
-  for (const char* allowed : {"json", "force", "quiet", "resume", "replay", "output"}) given.erase(allowed);
+  for (const char* allowed : {"json", "force", "quiet", "resume", "replay", "output", "tensorboard", "metrics_port"}) given.erase(allowed);
   std::vector<std::string> extra;
   for (const auto& [key, value] : given.items()) {
     if (!defaults.contains(key) || defaults[key] != value) extra.push_back(key);
@@ -87,6 +89,8 @@ TrainCommandOptions options_of(const Origin& origin, const TrainCommandOptions& 
   options.output = given.resume.empty() ? given.output : given.resume;
   options.resume = given.resume;
   options.replay = given.replay;
+  options.tensorboard = given.tensorboard;
+  options.metrics_port = given.metrics_port;
   return options;
 }
 
@@ -105,6 +109,9 @@ class TrainRun {
                             scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
+    observers_.push_back(std::make_unique<DevLossKeeper>(dataset_, file("dev_losses.json"), !options.resume.empty()));
+    if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
+    if (options.metrics_port) observers_.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));
   }
 
   int execute() {
@@ -210,6 +217,8 @@ class TrainRun {
     options.common = CommonOptions{};
     options.resume.clear();
     options.replay.clear();
+    options.tensorboard.clear();
+    options.metrics_port.reset();
     options.output = TrainCommandOptions{}.output;
     return core::to_json(options);
   }
@@ -246,6 +255,7 @@ class TrainRun {
     };
     inputs.budget_flops = plan.budget_flops;
     inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
+    for (const auto& observer : observers_) inputs.observers.push_back(observer.get());
     types::RunRecord record = train::train(inputs, progress_);
     const types::RunRecord opening = opening_record(plan);
     record.provenance = opening.provenance;
@@ -324,6 +334,7 @@ class TrainRun {
   ModelSession session_;
   data::Dataset dataset_;
   std::optional<LoraStart> lora_;  // nothing where whole blocks are tuned
+  std::vector<std::unique_ptr<train::RunObserver>> observers_;
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 // salf train: analyze, plan and fine-tune within a budget; resume and replay runs.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,8 @@ struct TrainCommandOptions {
   std::string plan;     // instead of analyzing and planning
   std::string resume;   // a run directory; everything else comes from its run.json
   std::string replay;   // a run.json; everything but --output comes from it
+  std::string tensorboard;                   // folder of event files
+  std::optional<std::int64_t> metrics_port;  // of Prometheus' text on 127.0.0.1
   std::string output = "run";
 
   template <class Self, class Visitor>
@@ -46,6 +50,9 @@ struct TrainCommandOptions {
     visit(Field{"plan", "plan.json to follow instead of analyzing and planning"}, self.plan);
     visit(Field{"resume", "run directory to go on with; all options come from it"}, self.resume);
     visit(Field{"replay", "run.json to repeat byte for byte; all options but --output come from it"}, self.replay);
+    visit(Field{"tensorboard", "folder to write TensorBoard's event files to"}, self.tensorboard);
+    visit(Field{"metrics_port", "serve Prometheus' text on http://127.0.0.1:N/metrics while it runs; 0: a free port"}.range(0, 65535),
+          self.metrics_port);
     visit(Field{"output", "run directory: the tuned model, with LoRA also adapter/, run.json, metrics.jsonl, profile.json, plan.json"}, self.output);
   }
 

@@ -40,11 +40,14 @@ std::string parse_value(const std::string& text, std::string& value) {
   return "";
 }
 
+bool FlagBinder::stands_alone(const core::Field& field) const {
+  return std::find(positional_.begin(), positional_.end(), field.name) != positional_.end();
+}
+
 std::string FlagBinder::names(const core::Field& field) const {
   const std::string flag = core::flag_name(field.name);
   std::string names = field.name == std::string("output") ? "-o," + flag : flag;
-  const bool stands_alone = std::find(positional_.begin(), positional_.end(), field.name) != positional_.end();
-  return stands_alone ? names + "," + field.name : names;
+  return stands_alone(field) ? names + "," + field.name : names;
 }
 
 std::string FlagBinder::help_text(const core::Field& field) {

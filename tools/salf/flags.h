@@ -105,11 +105,16 @@ class FlagBinder {
     CLI::Option* const option =
         app_.add_option_function<std::vector<std::string>>(names(field), assign, help_text(field))->allow_extra_args(false);
     if (!core::IsVector<T>::value) option->expected(1)->take_last();
+    // Words without a flag may be many.
+    if (core::IsVector<T>::value && stands_alone(field)) option->expected(0, kMostWords)->allow_extra_args(true);
     const std::string shown = default_text(value);
     if (!shown.empty()) option->default_str(shown);
     option->type_name(type_text<T>());
   }
 
+  static constexpr int kMostWords = 10000;
+
+  bool stands_alone(const core::Field& field) const;
   // "-o,--output", "--model,model"
   std::string names(const core::Field& field) const;
   static std::string help_text(const core::Field& field);

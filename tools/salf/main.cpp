@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "cmd_analyze.h"
+#include "cmd_compare.h"
 #include "cmd_eval.h"
 #include "cmd_export.h"
 #include "cmd_import.h"
 #include "cmd_inspect.h"
 #include "cmd_plan.h"
 #include "cmd_preview.h"
+#include "cmd_report.h"
+#include "cmd_show.h"
 #include "cmd_train.h"
 #include "flags.h"
 #include "salf/core/error.h"
@@ -67,12 +70,22 @@ std::vector<Command> commands() {
                     "  salf train smollm2 --data rows.jsonl --eof 20 --budget 200steps -o run\n"
                     "  salf train --resume run"}, &train_command),
       make_command({"eval", "Measure loss, perplexity and accuracy", {"model"},
-                    "Example:\n  salf eval run --data rows.jsonl --split test"}, &eval_command),
+                    "Examples:\n  salf eval run --data rows.jsonl --split test\n"
+                    "  salf eval run --data rows.jsonl --split test -o eval.json    (for salf compare)"}, &eval_command),
       make_command({"export", "Write a model or a run for transformers, llama.cpp or TorchScript", {"model"},
                     "hf and gguf need a model that salf import made, or a run of one; torchscript takes any.\n"
                     "Examples:\n  salf export run --to hf -o tuned\n"
                     "  salf export run --to gguf --type q8_0 -o tuned.gguf\n"
                     "  salf export run --to torchscript -o tuned.pt"}, &export_command),
+      make_command({"show", "Show a run, profile, plan or evaluation in the terminal", {"file"},
+                    "Examples:\n  salf show run\n  salf show profile.json"}, &show_command),
+      make_command({"report", "Write a page that explains one or more runs", {"runs"},
+                    "Examples:\n  salf report run -o report.html\n  salf report run-full run-cut -o report.html --lang ja\n"
+                    "  salf report --follow run"}, &report_command),
+      make_command({"compare", "Check that a run or evaluation is not worse than another", {"base", "new"},
+                    "Exit code 1 is a regression. Without a limit the loss may not increase beyond its noise.\n"
+                    "Examples:\n  salf compare run-main run-branch --max-loss-increase 0.01 --max-time-increase 10%\n"
+                    "  salf compare base.json new.json --limits limits.json --junit compare.xml"}, &compare_command),
       make_command({"data preview", "Show rows as tokens, with what carries loss", {"model"},
                     "Examples:\n  salf data preview smollm2 --data chats.jsonl --rows 3\n"
                     "  zcat rows.jsonl.gz | salf data preview tokenizer.json --data - --chat-template chatml"},
@@ -88,7 +101,7 @@ void print_help(const std::vector<Command>& all) {
   std::printf("salf %s: fine-tune the layers that need it, within a budget\n\nUsage: salf COMMAND [OPTIONS]\n\nCommands:\n",
               kVersion);
   print_commands(all);
-  std::printf("\nsalf COMMAND --help explains each. Exit codes: 0 done, 2 usage, 3 bad input, 4 bad model,\n"
+  std::printf("\nsalf COMMAND --help explains each. Exit codes: 0 done, 1 regression, 2 usage, 3 bad input, 4 bad model,\n"
               "5 file or disk, 6 budget too small, 70 internal, 128+n stopped by signal n.\n");
 }
 

@@ -10,4 +10,7 @@ namespace salf::tools {
 // only if it is a document of this schema. Throws Error(kUsage), or Error(kIo) where nothing can be written.
 void check_output_file(const std::filesystem::path& path, const std::string& schema, bool force);
 
+// The same for a text that begins with `beginning`; `what` names it ("page").
+void check_output_text(const std::filesystem::path& path, const std::string& beginning, const char* what, bool force);
+
 }  // namespace salf::tools

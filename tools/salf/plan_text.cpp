@@ -17,7 +17,7 @@ namespace {
 using types::Candidate;
 
 constexpr std::size_t kNameWidth = 16;
-constexpr std::size_t kTextWidth = 62;
+constexpr std::size_t kNarrowest = 40;
 constexpr std::size_t kLossBarWidth = 14;
 constexpr std::size_t kMostRows = 14;
 
@@ -27,12 +27,13 @@ std::string line(const char* name, const std::string& value) {
   return text + value + "\n";
 }
 
-std::string wrapped(const char* name, const std::string& value) {
+std::string wrapped(const char* name, const std::string& value, std::size_t width) {
+  const std::size_t room = std::max(kNarrowest, width) - kNameWidth - 2;
   std::string text;
   std::string rest = value;
-  while (rest.size() > kTextWidth) {
-    const std::size_t space = rest.rfind(' ', kTextWidth);
-    const std::size_t cut = space == std::string::npos ? kTextWidth : space;
+  while (rest.size() > room) {
+    const std::size_t space = rest.rfind(' ', room);
+    const std::size_t cut = space == std::string::npos ? room : space;
     text += line(text.empty() ? name : "", rest.substr(0, cut));
     rest = rest.substr(std::min(rest.size(), cut + 1));
   }
@@ -140,26 +141,26 @@ std::string taken(const types::FreezePlan& plan) {
 
 }  // namespace
 
-std::string plan_summary(const types::FreezePlan& plan) {
-  std::string text = wrapped("cut", core::printable(plan.reason, 2000));
-  if (plan.lora) text += wrapped("method", core::printable(types::describe_lora(*plan.lora), 500));
-  text += line("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
-                              core::format_count(plan.shape.parameters) + " parameters");
-  text += wrapped("budget", limits(plan));
-  text += line("steps", core::format_count(plan.steps) + " (" + core::format_number(plan.epochs, 3) + " epochs, " +
-                            core::format_count(plan.tokens) + " tokens), learning rate " + core::format_number(plan.learning_rate, 3));
-  text += wrapped("predicted", taken(plan));
-  if (plan.footprint) text += wrapped("takes", footprint_text(*plan.footprint));
+std::string plan_summary(const types::FreezePlan& plan, std::size_t width) {
+  std::string text = wrapped("cut", core::printable(plan.reason, 2000), width);
+  if (plan.lora) text += wrapped("method", core::printable(types::describe_lora(*plan.lora), 500), width);
+  text += wrapped("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
+                              core::format_count(plan.shape.parameters) + " parameters", width);
+  text += wrapped("budget", limits(plan), width);
+  text += wrapped("steps", core::format_count(plan.steps) + " (" + core::format_number(plan.epochs, 3) + " epochs, " +
+                            core::format_count(plan.tokens) + " tokens), learning rate " + core::format_number(plan.learning_rate, 3), width);
+  text += wrapped("predicted", taken(plan), width);
+  if (plan.footprint) text += wrapped("takes", footprint_text(*plan.footprint), width);
   const Candidate* const candidate = chosen(plan);
   if (candidate != nullptr && candidate->step_seconds > 0.0) {
-    text += line("a step", core::format_number(candidate->step_seconds, 3) + " s, " + (plan.lora ? "LoRA on all blocks " : "full fine-tuning ") +
+    text += wrapped("a step", core::format_number(candidate->step_seconds, 3) + " s, " + (plan.lora ? "LoRA on all blocks " : "full fine-tuning ") +
                                core::format_number(plan.full_step_seconds, 3) + " s (" +
-                               core::format_number(plan.full_step_seconds / candidate->step_seconds, 3) + " times)");
+                               core::format_number(plan.full_step_seconds / candidate->step_seconds, 3) + " times)", width);
   }
-  if (candidate != nullptr && candidate->loss) text += line("predicted loss", range_text(plan, *candidate->loss));
-  if (!plan.prediction_basis.empty()) text += wrapped("it rests on", core::printable(plan.prediction_basis, 2000));
-  if (plan.rates && plan.footprint) text += wrapped("watts", core::printable(plan.footprint->energy_basis, 2000));
-  for (const auto& note : plan.notes) text += wrapped("note", core::printable(note, 2000));
+  if (candidate != nullptr && candidate->loss) text += wrapped("predicted loss", range_text(plan, *candidate->loss), width);
+  if (!plan.prediction_basis.empty()) text += wrapped("it rests on", core::printable(plan.prediction_basis, 2000), width);
+  if (plan.rates && plan.footprint) text += wrapped("watts", core::printable(plan.footprint->energy_basis, 2000), width);
+  for (const auto& note : plan.notes) text += wrapped("note", core::printable(note, 2000), width);
   return text;
 }
 

@@ -5,6 +5,7 @@
 
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
 #include "salf/cost/money.h"

@@ -11,6 +11,8 @@ namespace salf::tools {
 namespace {
 
 constexpr std::size_t kBarWidth = 12;
+// Columns without the loss, and without the gain too.
+constexpr std::size_t kWithLoss = 80, kWithGain = 60;
 
 // `value` with so many decimals that `width` columns hold it.
 std::string cell(double value, int width) {
@@ -65,15 +67,15 @@ std::string marks(const std::vector<types::RuleChoice>& choices, std::int64_t sp
   return letters;
 }
 
-std::string header(const types::Deviation* loss) {
-  return std::string("space  cosine deviation    gain of block") + (loss != nullptr ? "        loss\n" : "\n");
+std::string header(const types::Deviation* loss, bool gain) {
+  return std::string("space  cosine deviation") + (gain ? "    gain of block" : "") + (loss != nullptr ? "        loss\n" : "\n");
 }
 
-std::string row(const types::Deviation& first, const types::Deviation* loss, std::size_t space,
+std::string row(const types::Deviation& first, const types::Deviation* loss, bool gain, std::size_t space,
                 const std::string& letters) {
   std::string line = right(std::to_string(space), 5) + "  " +
                      with_error(first.deviation[space], first.standard_error[space], 6) + "  ";
-  line += space == 0 ? std::string(16, ' ') : with_error(first.gain[space - 1], first.gain_error[space - 1], 7);
+  if (gain) line += space == 0 ? std::string(16, ' ') : with_error(first.gain[space - 1], first.gain_error[space - 1], 7);
   if (loss != nullptr) line += "  " + with_error(loss->deviation[space], loss->standard_error[space], 6);
   line += "  " + left(bar(first.deviation, space), kBarWidth) + (letters.empty() ? "" : " " + letters);
   line.erase(line.find_last_not_of(' ') + 1);
@@ -87,8 +89,19 @@ std::string summary(const types::LayerProfile& profile, const types::Deviation& 
          " of it the forward pass\n";
 }
 
-std::string rule_lines(const std::vector<types::RuleChoice>& choices) {
+// "max-gain G  cosine: 21 blocks, 74 %, 21-24", one a line.
+std::string short_rule_lines(const std::vector<types::RuleChoice>& choices) {
+  std::string text = "\nrule, by: frozen blocks, same choice in\n";
+  for (const auto& choice : choices) {
+    text += core::enum_to_string(choice.rule) + ", " + core::enum_to_string(choice.measure) + ": " + std::to_string(choice.eof) + ", " +
+            std::to_string(std::lround(100.0 * choice.stability)) + " %\n";
+  }
+  return text;
+}
+
+std::string rule_lines(const std::vector<types::RuleChoice>& choices, std::size_t width) {
   if (choices.empty()) return "";
+  if (width < kWithLoss) return short_rule_lines(choices);
   std::string text = "\nrule            by       frozen blocks  same choice in  90 % between\n";
   for (const auto& choice : choices) {
     const std::string letter = is_shown(choice) ? " " + marks({choice}, choice.eof) : "";
@@ -102,16 +115,18 @@ std::string rule_lines(const std::vector<types::RuleChoice>& choices) {
 
 }  // namespace
 
-std::string profile_text(const types::LayerProfile& profile, const std::vector<types::RuleChoice>& choices) {
+std::string profile_text(const types::LayerProfile& profile, const std::vector<types::RuleChoice>& choices,
+                         std::size_t width) {
   const types::Deviation* loss = find(profile, types::Measure::kLoss);
   const types::Deviation* cosine = find(profile, types::Measure::kCosine);
   const types::Deviation& first = cosine != nullptr ? *cosine : profile.deviations.front();
-  if (cosine == nullptr) loss = nullptr;
-  std::string text = summary(profile, first) + "\n" + header(loss);
+  if (cosine == nullptr || width < kWithLoss) loss = nullptr;
+  const bool gain = width >= kWithGain;
+  std::string text = (width < kWithLoss ? "" : summary(profile, first) + "\n") + header(loss, gain);
   for (std::size_t space = 0; space < first.deviation.size(); ++space) {
-    text += row(first, loss, space, marks(choices, static_cast<std::int64_t>(space)));
+    text += row(first, loss, gain, space, marks(choices, static_cast<std::int64_t>(space)));
   }
-  return text + rule_lines(choices);
+  return text + rule_lines(choices, width);
 }
 
 }  // namespace salf::tools

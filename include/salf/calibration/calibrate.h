@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "salf/calibration/deviation.h"
 #include "salf/core/fields.h"
@@ -22,6 +23,7 @@ struct CalibrationOptions {
   double loss_positions = 0.04;  // share of the supervised positions; 0: no loss deviation
   Positions positions = Positions::kSupervised;
   Norm norm = Norm::kFinal;
+  std::int64_t token_maps = 2;
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -37,6 +39,9 @@ struct CalibrationOptions {
           self.loss_positions);
     visit(Field{"positions", "measure at every supervised token or at each prompt's last: supervised or last"},
           self.positions);
+    visit(Field{"token_maps", "documents whose tokens are kept with each space's deviation and nearest word, for the report; "
+                              "0: none of the data's text is kept"}.range(0, 20),
+          self.token_maps);
     visit(Field{"norm", "apply the final norm to each space before it is measured: final or none"}, self.norm);
   }
 };
@@ -54,6 +59,8 @@ struct CalibrationSetting {
   // How far the choice has settled, 0 … 1 (policy::RuleChoice::stability; calibration does not know the rules). Not set:
   // options.documents are measured and no more.
   std::function<double(const types::LayerProfile&)> stability{};
+  // Text of one token, for the token maps; not set: none are made.
+  std::function<std::string(std::int64_t)> token_text{};
 };
 
 // The profile without provenance and shape (the caller knows them). Documents are drawn by

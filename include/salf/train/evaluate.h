@@ -9,77 +9,24 @@
 #include <optional>
 #include <vector>
 
-#include "salf/core/fields.h"
 #include "salf/core/progress.h"
 #include "salf/data/batching.h"
 #include "salf/data/dataset.h"
 #include "salf/model/graph_cut.h"
 #include "salf/train/prefix_cache.h"
+#include "salf/types/evaluation.h"
 
 namespace salf::train {
 
-// A figure with its 95 % interval; low and high are NaN (null) where it cannot be told.
-struct Figure {
-  double value = 0.0;
-  double low = 0.0;
-  double high = 0.0;
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"value"}, self.value);
-    visit(Field{"low"}, self.low);
-    visit(Field{"high"}, self.high);
-  }
-};
+using types::ChoiceEvaluation;
+using types::Evaluation;
+using types::Figure;
 
 struct DocumentLoss {
   std::int64_t document = 0;  // index in the dataset
   double loss = 0.0;          // summed over its supervised tokens, nats
   double correct = 0.0;       // supervised tokens with the right guess
   double tokens = 0.0;        // supervised tokens
-};
-
-// Intervals are mean ± 1.96 standard errors, clustered by document; perplexity's are those of the
-// loss, exponentiated.
-struct Evaluation {
-  std::int64_t documents = 0;
-  std::int64_t tokens = 0;  // real tokens read
-  std::int64_t supervised_tokens = 0;
-  Figure loss;                  // nats per supervised token
-  double standard_error = 0.0;  // of the loss; NaN with fewer than two documents
-  Figure perplexity;
-  Figure accuracy;  // share of supervised tokens that were the model's first guess
-  double seconds = 0.0;
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"documents"}, self.documents);
-    visit(Field{"tokens"}, self.tokens);
-    visit(Field{"supervised_tokens"}, self.supervised_tokens);
-    visit(Field{"loss"}, self.loss);
-    visit(Field{"standard_error"}, self.standard_error);
-    visit(Field{"perplexity"}, self.perplexity);
-    visit(Field{"accuracy"}, self.accuracy);
-    visit(Field{"seconds"}, self.seconds);
-  }
-};
-
-struct ChoiceEvaluation {
-  std::int64_t rows = 0;
-  std::int64_t correct = 0;
-  Figure accuracy;  // Wilson's interval (Wilson 1927) over rows
-  double seconds = 0.0;
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"rows"}, self.rows);
-    visit(Field{"correct"}, self.correct);
-    visit(Field{"accuracy"}, self.accuracy);
-    visit(Field{"seconds"}, self.seconds);
-  }
 };
 
 struct EvaluateOptions {

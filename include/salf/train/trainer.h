@@ -18,6 +18,7 @@
 #include "salf/data/batching.h"
 #include "salf/model/graph_cut.h"
 #include "salf/model/script_model.h"
+#include "salf/train/run_observer.h"
 #include "salf/types/freeze_plan.h"
 #include "salf/types/run_record.h"
 
@@ -117,6 +118,7 @@ struct TrainInputs {
   // shares, and for the record.
   std::function<double(const tensor::Batch&, bool cached)> batch_flops{};
   double budget_flops = 0.0;  // a share or FLOP budget, resolved, less what was spent before
+  std::vector<RunObserver*> observers{};  // must outlive train()
 };
 
 // Runs the plan and returns the record (provenance, predictions and the whole budget's other parts

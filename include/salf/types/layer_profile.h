@@ -68,6 +68,26 @@ struct ScalingLaw {
   }
 };
 
+// One document as the model saw it, for people to look at: how far each space is from the label of each
+// position, and which word's basis is nearest there. Arrays [space][position], space 0 … L.
+struct TokenMap {
+  std::int64_t line = 0;                          // of the data file, 1-based
+  std::vector<std::string> tokens;                // text of the token read at each position
+  std::vector<std::string> labels;                // text of the word to predict; "" without loss
+  std::vector<std::vector<double>> deviation;     // cosine; -1 where the position has no label
+  std::vector<std::vector<std::string>> nearest;  // the nearest word (calibration/deviation.h)
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"line"}.range(0, 1e15), self.line);
+    visit(Field{"tokens"}, self.tokens);
+    visit(Field{"labels"}, self.labels);
+    visit(Field{"deviation"}, self.deviation);
+    visit(Field{"nearest"}, self.nearest);
+  }
+};
+
 // What was read, so that a later step can tell whether it is the same.
 struct Provenance {
   std::string model;       // path as given
@@ -115,6 +135,7 @@ struct LayerProfile {
   double stability_goal = 0.0;
   std::vector<Deviation> deviations;     // cosine first
   std::vector<ScalingLaw> scaling_laws;  // one a measure
+  std::vector<TokenMap> token_maps;      // of a few documents, with their text
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -132,6 +153,7 @@ struct LayerProfile {
     visit(Field{"stability_goal"}.range(0, 1), self.stability_goal);
     visit(Field{"deviations"}, self.deviations);
     visit(Field{"scaling_laws"}, self.scaling_laws);
+    visit(Field{"token_maps"}, self.token_maps);
   }
 };
 

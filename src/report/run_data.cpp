@@ -1,0 +1,143 @@
+#include "salf/report/run_data.h"
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/types/validate.h"
+
+namespace salf::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string shown(const fs::path& path) { return core::printable(path.string(), 4096); }
+
+std::string name_of(const fs::path& path) {
+  const fs::path clean = path.lexically_normal();
+  const fs::path last = clean.has_filename() ? clean.filename() : clean.parent_path().filename();
+  return last.empty() || last == "." || last == ".." ? path.string() : last.string();
+}
+
+// "salf.run" of "salf.run/1"; "" where there is none.
+std::string schema_name(const core::Json& json) {
+  const core::Json* const schema = core::find_member(json, "schema");
+  if (schema == nullptr || !schema->is_string()) return "";
+  const std::string text = schema->get<std::string>();
+  return text.substr(0, text.rfind('/'));
+}
+
+double number(const core::Json& json, const char* key, const std::string& where) {
+  const core::Json* const found = core::find_member(json, key);
+  if (found == nullptr) throw Error(ErrorKind::kBadInput, where + ": expected a \"" + key + "\"");
+  if (found->is_null()) return std::numeric_limits<double>::quiet_NaN();
+  if (!found->is_number()) {
+    core::throw_json_type(core::detail::member_path(where, key), "a number", *found);
+  }
+  return found->get<double>();
+}
+
+std::int64_t count(const core::Json& json, const char* key, const std::string& where) {
+  const double value = number(json, key, where);
+  if (value >= 0.0 && value <= 9e15 && std::floor(value) == value) {
+    return static_cast<std::int64_t>(value);
+  }
+  throw Error(ErrorKind::kBadInput, core::detail::member_path(where, key) +
+                                        ": expected a whole number of at least 0");
+}
+
+void add_line(const core::Json& json, const std::string& where, Metrics& metrics) {
+  if (!json.is_object()) core::throw_json_type(where, "an object", json);
+  if (core::find_member(json, "dev_loss") != nullptr) {
+    metrics.evaluations.push_back({count(json, "step", where), number(json, "dev_loss", where)});
+    return;
+  }
+  metrics.steps.push_back({count(json, "step", where), count(json, "tokens", where),
+                           number(json, "seconds", where), number(json, "loss", where),
+                           number(json, "lr", where), number(json, "budget_spent", where)});
+}
+
+void refuse_running(const RunData& data, const fs::path& file) {
+  if (data.run->status != types::RunStatus::kRunning) return;
+  throw Error(ErrorKind::kBadInput,
+              shown(file) + ": this run is still being written (or was killed). Wait until it ends, "
+                            "watch it with salf report --follow " +
+                  core::printable(data.path) + ", or go on with it by salf train --resume");
+}
+
+// Documents beside run.json, as far as they are there.
+void add_companions(const fs::path& folder, RunData& data) {
+  if (fs::exists(folder / "profile.json")) data.profile = types::read_profile(folder / "profile.json");
+  if (fs::exists(folder / "metrics.jsonl")) data.metrics = read_metrics(folder / "metrics.jsonl");
+  if (fs::exists(folder / "dev_losses.json")) {
+    data.dev_losses = types::read_dev_losses(folder / "dev_losses.json");
+  }
+}
+
+void read_run_file(const fs::path& file, Running running, RunData& data) {
+  data.run = types::read_run(file);
+  if (running == Running::kRefuse) refuse_running(data, file);
+  data.plan = data.run->plan;
+  add_companions(file.parent_path(), data);
+  const bool made_here =
+      data.profile && data.profile->shape.blocks == data.plan->shape.blocks;
+  if (data.profile && !made_here) {
+    throw Error(ErrorKind::kBadInput, shown(file.parent_path() / "profile.json") +
+                                          ": is of another model than run.json: " +
+                                          std::to_string(data.profile->shape.blocks) + " blocks, not " +
+                                          std::to_string(data.plan->shape.blocks));
+  }
+}
+
+}  // namespace
+
+Metrics read_metrics(const fs::path& path) {
+  Metrics metrics;
+  std::istringstream lines(core::read_file(path));
+  std::int64_t place = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++place;
+    if (lines.eof()) break;  // no newline yet: half-written
+    if (line.empty()) continue;
+    const std::string where = shown(path) + ":" + std::to_string(place);
+    add_line(core::parse_json(line, where), where, metrics);
+  }
+  return metrics;
+}
+
+RunData load_run(const fs::path& path, Running running) {
+  RunData data;
+  data.path = path.string();
+  if (!fs::exists(path)) {
+    throw Error(ErrorKind::kIo, shown(path) + ": there is no such file or folder; expected a run directory, or its "
+                                              "run.json, profile.json or plan.json");
+  }
+  fs::path file = path;
+  if (fs::is_directory(path)) {
+    file = path / "run.json";
+    if (!fs::exists(file)) {
+      throw Error(ErrorKind::kBadInput, shown(path) + ": is no run directory: there is no run.json in it");
+    }
+  }
+  data.name = name_of(file.filename() == "run.json" && file.has_parent_path() ? file.parent_path() : file);
+  const core::Json json = core::read_json_file(file);
+  const std::string schema = schema_name(json);
+  if (schema == "salf.run") {
+    read_run_file(file, running, data);
+  } else if (schema == "salf.profile") {
+    data.profile = types::read_profile(file);
+  } else if (schema == "salf.plan") {
+    data.plan = types::read_plan(file);
+  } else {
+    throw Error(ErrorKind::kBadInput, shown(file) + ": expected a document of salf (schema salf.run, salf.profile or "
+                                                    "salf.plan), got " +
+                                          (schema.empty() ? "one without a schema" : "\"" + core::printable(schema, 80) + "\""));
+  }
+  return data;
+}
+
+}  // namespace salf::report

@@ -1,0 +1,125 @@
+// Layers: how far each space is from the right word, what each block brings, and where the cut lies.
+#include <algorithm>
+#include <cmath>
+
+#include "chart.h"
+#include "html.h"
+#include "salf/core/text.h"
+#include "sections.h"
+
+namespace salf::report {
+namespace {
+
+constexpr double kNormal95 = 1.959963984540054;
+constexpr std::size_t kMostPositions = 64;
+constexpr std::size_t kMostSpaces = 128;
+
+std::vector<double> counted(std::size_t count) {
+  std::vector<double> values(count);
+  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<double>(i);
+  return values;
+}
+
+void add_errors(const std::vector<double>& errors, Series& series) {
+  if (std::none_of(errors.begin(), errors.end(), [](double error) { return std::isfinite(error); })) return;
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    series.low.push_back(series.y[i] - kNormal95 * errors[i]);
+    series.high.push_back(series.y[i] + kNormal95 * errors[i]);
+  }
+}
+
+// The cut and what the other rules would have chosen by this measure. A block's axis is half a place further left.
+void add_cuts(const RunData& run, types::Measure measure, double shift, Chart& chart) {
+  if (!run.plan) return;
+  const auto eof = static_cast<double>(run.plan->eof);
+  if (run.plan->eof > 0) chart.spans.push_back({-1.0, eof + shift, text(Word::kFrozenSpan)});
+  chart.marks.push_back({eof + shift, {text(Word::kCut).en + " " + std::to_string(run.plan->eof), text(Word::kCut).ja + " " + std::to_string(run.plan->eof)}, true});
+  for (const types::RuleChoice& choice : run.plan->choices) {
+    if (choice.measure != measure || choice.eof == run.plan->eof) continue;
+    const std::string name = core::enum_to_string(choice.rule) + " " + std::to_string(choice.eof);
+    const double place = static_cast<double>(choice.eof) + shift;
+    const auto same_place = std::find_if(chart.marks.begin(), chart.marks.end(), [place](const Mark& mark) { return mark.x == place; });
+    if (same_place == chart.marks.end()) {
+      chart.marks.push_back({place, same(name)});
+    } else {
+      same_place->label = {same_place->label.en + ", " + name, same_place->label.ja + ", " + name};
+    }
+  }
+}
+
+std::string deviation_figure(const RunData& run, const types::Deviation& measured, const std::string& path) {
+  const bool cosine = measured.measure == types::Measure::kCosine;
+  Chart chart{text(cosine ? Word::kDeviationCosine : Word::kDeviationLoss), text(Word::kSpaceAxis), text(Word::kDeviationAxis), {}, {}, {}};
+  Series series{text(Word::kDeviationAxis), counted(measured.deviation.size()), measured.deviation, {}, {}, Shape::kLine, cosine ? 0 : 1, path + ".deviation"};
+  add_errors(measured.standard_error, series);
+  chart.series.push_back(std::move(series));
+  add_cuts(run, measured.measure, 0.0, chart);
+  return figure(chart);
+}
+
+std::string gain_figure(const RunData& run, const types::Deviation& measured, const std::string& path) {
+  Chart chart{text(Word::kGainChart), text(Word::kBlockAxis), text(Word::kGainAxis), {}, {}, {}};
+  Series series{text(Word::kGainAxis), counted(measured.gain.size()), measured.gain, {}, {}, Shape::kBars, 2, path + ".gain"};
+  add_errors(measured.gain_error, series);
+  chart.series.push_back(std::move(series));
+  add_cuts(run, measured.measure, -0.5, chart);
+  return figure(chart);
+}
+
+// Deviation 0 (right) … 1 and beyond (far) as a mix of two colours of the style.
+std::string heat_cell(double deviation, const std::string& nearest, bool label, bool show) {
+  if (deviation < 0.0 || !label) return "<td></td>";
+  const double share = std::clamp(deviation, 0.0, 1.0);
+  return "<td style=\"background:color-mix(in srgb,var(--warm) " + std::to_string(std::lround(100.0 * (1.0 - share))) +
+         "%,var(--cold))\" title=\"" + core::format_number(deviation, 3) + "\">" +
+         (show ? escape(nearest, 40) : core::format_number(deviation, 2)) + "</td>";
+}
+
+std::string heat_row(const std::string& name, const std::vector<std::string>& cells, std::size_t count, bool show) {
+  std::string out = "<tr><th scope=\"row\">" + name + "</th>";
+  for (std::size_t i = 0; i < count; ++i) out += "<th scope=\"col\">" + (show ? escape(cells[i], 40) : std::to_string(i)) + "</th>";
+  return out + "</tr>";
+}
+
+// As a table: it can be read aloud, printed and copied; deepest space first.
+std::string heat_map(const types::TokenMap& map, bool show) {
+  const std::size_t positions = std::min(map.tokens.size(), kMostPositions);
+  const std::size_t spaces = std::min(map.deviation.size(), kMostSpaces);
+  std::string out = "<figure><figcaption>" + words(text(show ? Word::kHeatTitle : Word::kHeatNoText), {core::format_count(map.line)}) +
+                    "</figcaption><div class=\"heat\"><table><thead>";
+  out += heat_row(words(text(Word::kToken)), map.tokens, positions, show);
+  if (show) out += heat_row(words(text(Word::kToPredict)), map.labels, positions, true);
+  out += "</thead><tbody>";
+  for (std::size_t down = spaces; down-- > 0;) {
+    out += "<tr><th scope=\"row\">" + words(text(Word::kSpaceShort)) + " " + std::to_string(down) + "</th>";
+    for (std::size_t i = 0; i < positions; ++i) {
+      out += heat_cell(map.deviation[down][i], map.nearest[down][i], map.deviation[down][i] >= 0.0, show);
+    }
+    out += "</tr>\n";
+  }
+  return out + "</tbody></table></div></figure>\n";
+}
+
+}  // namespace
+
+const types::Deviation* find_deviation(const types::LayerProfile& profile, types::Measure measure) {
+  for (const auto& deviation : profile.deviations) {
+    if (deviation.measure == measure) return &deviation;
+  }
+  return nullptr;
+}
+
+std::string layers(const RunData& run, const Context& context) {
+  if (!run.profile) return paragraph(words(text(Word::kNoProfile)));
+  std::string charts;
+  for (std::size_t i = 0; i < run.profile->deviations.size(); ++i) {
+    charts += deviation_figure(run, run.profile->deviations[i], "profile.deviations[" + std::to_string(i) + "]");
+  }
+  charts += gain_figure(run, run.profile->deviations.front(), "profile.deviations[0]");
+  std::string maps;
+  for (const types::TokenMap& map : run.profile->token_maps) maps += heat_map(map, context.options.text);
+  if (maps.empty()) maps = paragraph(words(text(Word::kNoMaps)), "why");
+  return "<div class=\"figures\">" + charts + "</div>" + maps;
+}
+
+}  // namespace salf::report

@@ -1,0 +1,102 @@
+// Quality: loss and accuracy before and after, with intervals, and the runs beside one another.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "chart.h"
+#include "html.h"
+#include "salf/core/text.h"
+#include "salf/report/compare.h"
+#include "sections.h"
+
+namespace salf::report {
+namespace {
+
+constexpr double kNormal95 = 1.959963984540054;
+
+std::string step_words(Word word, std::int64_t step) { return words(text(word), {core::format_count(step)}); }
+
+std::vector<Cell> loss_row(const std::string& name, const types::DevEvaluation& evaluation, const std::string& path,
+                           const std::optional<types::LossSummary>& summary) {
+  std::string accuracy = "–";
+  if (summary) {
+    accuracy = percent(summary->accuracy.value, "", 3);
+    if (std::isfinite(summary->accuracy_error)) accuracy += " ± " + core::format_number(100.0 * kNormal95 * summary->accuracy_error, 2);
+  }
+  return {word_cell(name),
+          {with_error(evaluation.loss, evaluation.standard_error, path + ".loss")},
+          {number(std::exp(evaluation.loss), "", 4)},
+          {accuracy}};
+}
+
+std::optional<types::LossSummary> summary_of(const std::optional<types::DocumentLosses>& losses) {
+  if (!losses) return std::nullopt;
+  return types::summarize(*losses);
+}
+
+// What tuning changed, paired over the dev split's documents.
+std::string difference(const RunData& run) {
+  if (!run.run->before || !run.run->best) return "";
+  std::string out = "<b>" + words(text(Word::kDifference)) + "</b>: ";
+  if (run.dev_losses && run.dev_losses->before && run.dev_losses->best) {
+    const PairedDifference paired = paired_loss(*run.dev_losses->before, *run.dev_losses->best);
+    if (paired.documents > 1) {
+      out += with_error(paired.difference, paired.standard_error, "", 3) + "&ensp;" +
+             words(text(Word::kPaired), {core::format_count(paired.documents)});
+      return paragraph(out);
+    }
+  }
+  return paragraph(out + number(run.run->best->loss - run.run->before->loss, "", 3));
+}
+
+std::string table_of(const RunData& run) {
+  const types::RunRecord& record = *run.run;
+  const auto before = run.dev_losses ? summary_of(run.dev_losses->before) : std::nullopt;
+  const auto best = run.dev_losses ? summary_of(run.dev_losses->best) : std::nullopt;
+  std::vector<std::vector<Cell>> rows;
+  if (record.before) rows.push_back(loss_row(words(text(Word::kBefore)), *record.before, "run.before", before));
+  if (record.best) rows.push_back(loss_row(step_words(Word::kAfter, record.best->step), *record.best, "run.best", best));
+  if (record.after && (!record.best || record.after->step != record.best->step)) {
+    rows.push_back(loss_row(step_words(Word::kLast, record.after->step), *record.after, "run.after", std::nullopt));
+  }
+  return table({"", words(text(Word::kDevLoss)), words(text(Word::kPerplexity)), words(text(Word::kAccuracy))}, rows);
+}
+
+}  // namespace
+
+std::string quality(const RunData& run, const Context& /*context*/) {
+  if (!run.run || run.run->evaluations.empty()) {
+    return paragraph(words(text(run.run ? Word::kNotEvaluated : Word::kNotRecorded)));
+  }
+  std::string out = table_of(run) + difference(run);
+  const auto& evaluation = run.run->evaluations.back();
+  if (!std::isfinite(evaluation.standard_error)) out += paragraph(words(text(Word::kNoInterval)), "why");
+  return out + paragraph("<b>" + words(text(Word::kGates)) + "</b>: " + words(text(Word::kNoGates)), "why");
+}
+
+std::string loss_comparison(const std::vector<RunData>& runs) {
+  Chart chart{text(Word::kArms), text(Word::kRun), text(Word::kDevLoss), {}, {}, {}};
+  Series before{text(Word::kBefore), {}, {}, {}, {}, Shape::kPoints, 1, ""};
+  Series best{text(Word::kDevSeries), {}, {}, {}, {}, Shape::kPoints, 0, ""};
+  double place = 1.0;
+  const auto add = [](Series& series, double x, const types::DevEvaluation& evaluation) {
+    const double reach = kNormal95 * evaluation.standard_error;
+    series.x.push_back(x);
+    series.y.push_back(evaluation.loss);
+    series.low.push_back(evaluation.loss - reach);
+    series.high.push_back(evaluation.loss + reach);
+  };
+  for (const RunData& run : runs) {
+    if (run.run && run.run->before) add(before, place - 0.06, *run.run->before);
+    if (run.run && run.run->best) {
+      add(best, place + 0.06, *run.run->best);
+      chart.marks.push_back({place, {std::to_string(static_cast<int>(place)) + " " + run.name, std::to_string(static_cast<int>(place)) + " " + run.name}});
+    }
+    place += 1.0;
+  }
+  if (best.x.empty()) return "";
+  chart.series = {before, best};
+  return figure(chart);
+}
+
+}  // namespace salf::report

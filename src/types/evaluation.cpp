@@ -1,0 +1,106 @@
+#include "salf/types/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include "salf/types/range_check.h"
+#include "salf/core/log.h"
+#include "salf/core/statistics.h"
+
+namespace salf::types {
+namespace {
+
+constexpr double kNormal95 = 1.959963984540054;
+
+std::string path_of(const std::string& where, const char* key) {
+  return core::detail::member_path(where, key);
+}
+
+[[noreturn]] void refuse_losses(const std::string& path, const std::string& problem) {
+  throw Error(ErrorKind::kBadInput, path + ": " + problem);
+}
+
+Figure figure(const core::Estimate& estimate) {
+  const double reach = kNormal95 * estimate.standard_error;
+  return {estimate.mean, estimate.mean - reach, estimate.mean + reach};
+}
+
+void check_at_least_zero(double value, const std::string& path) {
+  if (std::isfinite(value) && value >= 0.0) return;
+  refuse_losses(path, "expected a finite number of at least 0, got " + core::format_number(value));
+}
+
+}  // namespace
+
+void check(const DocumentLosses& losses, const std::string& where) {
+  check_ranges(losses, where);
+  const std::size_t count = losses.documents.size();
+  if (losses.loss.size() != count || losses.correct.size() != count ||
+      losses.tokens.size() != count) {
+    refuse_losses(where, "expected documents, loss, correct and tokens of one length, got " +
+                      std::to_string(count) + ", " + std::to_string(losses.loss.size()) + ", " +
+                      std::to_string(losses.correct.size()) + " and " +
+                      std::to_string(losses.tokens.size()));
+  }
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!seen.insert(losses.documents[i]).second) {
+      refuse_losses(core::detail::item_path(path_of(where, "documents"), i),
+             "\"" + core::printable(losses.documents[i], 40) + "\" stands there twice");
+    }
+    if (losses.correct[i] > losses.tokens[i]) {
+      refuse_losses(core::detail::item_path(path_of(where, "correct"), i), "more than the document's tokens");
+    }
+  }
+}
+
+void check(const EvaluationRecord& record, const std::string& where) {
+  const std::string tokens = path_of(where, "tokens");
+  if (record.tokens.documents < 0) refuse_losses(path_of(tokens, "documents"), "expected at least 0");
+  check_at_least_zero(record.tokens.loss.value, path_of(tokens, "loss") + ".value");
+  check_at_least_zero(record.tokens.accuracy.value, path_of(tokens, "accuracy") + ".value");
+  check_at_least_zero(record.tokens.seconds, path_of(tokens, "seconds"));
+  if (record.choices) {
+    const std::string choices = path_of(where, "choices");
+    check_at_least_zero(record.choices->accuracy.value, path_of(choices, "accuracy") + ".value");
+    if (record.choices->rows < record.choices->correct || record.choices->correct < 0) {
+      refuse_losses(path_of(choices, "correct"), "expected 0 to rows");
+    }
+  }
+  if (record.losses) check(*record.losses, path_of(where, "losses"));
+}
+
+void check(const DevLosses& losses, const std::string& where) {
+  check_ranges(losses, where);
+  if (losses.before) check(*losses.before, path_of(where, "before"));
+  if (losses.best) check(*losses.best, path_of(where, "best"));
+}
+
+EvaluationRecord read_evaluation(const std::filesystem::path& path) {
+  auto record = core::read_document<EvaluationRecord>(path);
+  check(record, path.string());
+  return record;
+}
+
+DevLosses read_dev_losses(const std::filesystem::path& path) {
+  auto losses = core::read_document<DevLosses>(path);
+  check(losses, path.string());
+  return losses;
+}
+
+LossSummary summarize(const DocumentLosses& losses) {
+  core::ClusteredMean loss, accuracy;
+  for (std::size_t i = 0; i < losses.documents.size(); ++i) {
+    loss.add(losses.loss[i], losses.tokens[i]);
+    accuracy.add(losses.correct[i], losses.tokens[i]);
+  }
+  LossSummary summary;
+  summary.loss = figure(loss.estimate());
+  summary.loss_error = loss.estimate().standard_error;
+  summary.accuracy = figure(accuracy.estimate());
+  summary.accuracy_error = accuracy.estimate().standard_error;
+  return summary;
+}
+
+}  // namespace salf::types

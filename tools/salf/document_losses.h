@@ -1,0 +1,31 @@
+// Each document's loss under a name that other runs know it by: what salf compare pairs.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "salf/data/dataset.h"
+#include "salf/train/run_observer.h"
+#include "salf/types/evaluation.h"
+
+namespace salf::tools {
+
+// Nothing for more than types::DocumentLosses::kMost documents.
+std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset, const std::vector<train::DocumentLoss>& losses);
+
+// Keeps dev_losses.json beside run.json: written at the first evaluation and at each that is the best so far.
+class DevLossKeeper : public train::RunObserver {
+ public:
+  // resumed: what an earlier process wrote is gone on with. The references must outlive this.
+  DevLossKeeper(const data::Dataset& dataset, std::filesystem::path file, bool resumed);
+  void evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) override;
+
+ private:
+  const data::Dataset& dataset_;
+  std::filesystem::path file_;
+  types::DevLosses kept_;
+  std::optional<double> best_loss_;
+};
+
+}  // namespace salf::tools

@@ -1,0 +1,26 @@
+// How do runs, plans and evaluations look in a terminal?
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "salf/report/run_data.h"
+#include "salf/types/evaluation.h"
+#include "salf/types/freeze_plan.h"
+
+namespace salf::tools {
+
+// How wide lines may be, and whether headings are bold and bars coloured.
+struct TextStyle {
+  std::size_t width = 80;
+  bool colour = false;
+};
+
+// Losses before and after, predicted beside measured by what time was spent on, the loss curve.
+// REQUIRES: run.run is there
+std::string run_text(const report::RunData& run, const TextStyle& style);
+// The plan as plan_summary has it, the rules' choices, and the price of each depth.
+std::string plan_text(const types::FreezePlan& plan, const TextStyle& style);
+std::string evaluation_text(const types::EvaluationRecord& record);
+
+}  // namespace salf::tools
