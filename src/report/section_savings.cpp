@@ -11,6 +11,8 @@
 namespace salf::report {
 namespace {
 
+constexpr double kJoulesPerWattHour = 3600.0;
+
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 const char* const kDash = "–";
 
@@ -142,13 +144,52 @@ std::string phases(const RunData& run, const types::FreezePlan& plan) {
   return bar_figure(text(Word::kWhereTime), legend, rows);
 }
 
+// One figure of a footprint; a dash where it is not known.
+using FootprintFigure = std::string (*)(const types::Footprint&);
+
+std::string energy_text(const types::Footprint& use) {
+  return use.energy_joules ? number(*use.energy_joules / kJoulesPerWattHour, "", 3) + " Wh" : std::string(kDash);
+}
+
+std::string carbon_text(const types::Footprint& use) { return use.gco2 ? number(*use.gco2, "", 3) + " g" : std::string(kDash); }
+
+std::string money_text(const types::Footprint& use) {
+  return use.money ? number(*use.money, "", 3) + " " + escape(use.currency) : std::string(kDash);
+}
+
+std::string figure(const std::optional<types::Footprint>& use, FootprintFigure text) {
+  if (!use) return kDash;
+  return marked(text(*use), use->source == types::FigureSource::kMeasured ? Word::kMeasured : Word::kEstimated);
+}
+
+// What the figures rest on, one sentence each.
+std::string bases(const types::Footprint& use) {
+  std::string out;
+  for (const std::string* basis : {&use.energy_basis, &use.gco2_basis, &use.money_basis}) {
+    if (!basis->empty()) out += (out.empty() ? "" : "; ") + escape(*basis);
+  }
+  return out;
+}
+
 }  // namespace
 
-// The one place to fill in where a run records them: each figure with its tag, measured or estimated.
-std::vector<CostRow> external_costs(const RunData& /*run*/) {
+std::vector<CostRow> external_costs(const RunData& run) {
+  const std::optional<types::Footprint> none;
+  const auto& predicted = run.run ? run.run->predicted_footprint : run.plan ? run.plan->footprint : none;
+  const auto& measured = run.run ? run.run->measured_footprint : none;
+  const auto& full = run.plan && run.plan->eof > 0 ? run.plan->full_footprint : none;
+  const std::string missing = "<span class=\"soft\">" + words(text(Word::kNotRecorded)) + "</span>";
   std::vector<CostRow> rows;
-  const std::string none = "<span class=\"soft\">" + words(text(Word::kNotRecorded)) + "</span>";
-  for (const Word name : {Word::kEnergy, Word::kCarbon, Word::kMoney}) rows.push_back({name, kDash, none, kDash, kDash});
+  const auto add = [&](Word name, FootprintFigure shown, auto amount) {
+    CostRow row{name, figure(predicted, shown), figure(measured, shown), figure(full, shown), kDash};
+    if (row.measured == kDash && run.run) row.measured = missing;
+    const auto& spent = measured ? measured : predicted;
+    if (spent && full && amount(*spent) && amount(*full)) row.saved = saved(*amount(*spent), *amount(*full));
+    rows.push_back(row);
+  };
+  add(Word::kEnergy, energy_text, [](const types::Footprint& use) { return use.energy_joules; });
+  add(Word::kCarbon, carbon_text, [](const types::Footprint& use) { return use.gco2; });
+  add(Word::kMoney, money_text, [](const types::Footprint& use) { return use.money; });
   return rows;
 }
 
@@ -164,6 +205,8 @@ std::string savings(const RunData& run, const Context& context) {
   if (full != nullptr) out += beside_full(run, *full);
   const std::string analysis = run.profile ? seconds(run.profile->seconds, "profile.seconds") : std::string(kDash);
   out += paragraph(words(text(Word::kSavingsNote), {analysis, analysis}), "why");
+  const auto& use = run.run && run.run->measured_footprint ? run.run->measured_footprint : run.plan->footprint;
+  if (use) out += paragraph(words(text(Word::kFootprintRestsOn), {bases(*use)}), "why");
   return out + phases(run, *run.plan);
 }
 

@@ -142,8 +142,11 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
   const model::GraphCut cut(model_, "");
   const data::Dataset dataset = random_documents();
   core::Progress progress;
+  calibration::CalibrationOptions options;
+  options.documents = 8;
+  options.loss_positions = 1.0;
   const auto profile =
-      calibration::calibrate(cut, dataset, {8, 1.0}, {64, 0, kVocabulary, 1, 20, std::nullopt}, progress);
+      calibration::calibrate(cut, dataset, options, {64, 0, kVocabulary, 1, 20, std::nullopt}, progress);
   ASSERT_TRUE(profile.has_value());
 
   std::map<std::string, at::Tensor> before;

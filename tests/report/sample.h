@@ -64,7 +64,16 @@ inline types::FreezePlan sample_plan() {
   plan.full_step_flops = 2e8;
   for (std::int64_t eof = 0; eof < kBlocks; ++eof) {
     const auto depth = static_cast<double>(eof);
-    plan.candidates.push_back({eof, plan.shape.trained_parameters(eof), 30 + 10 * eof, 1.5 - 0.2 * depth, 2e8 - 2e7 * depth, 60.0, 8e9, true});
+    types::Candidate candidate;
+    candidate.eof = eof;
+    candidate.trained_parameters = plan.shape.trained_parameters(eof);
+    candidate.steps = 30 + 10 * eof;
+    candidate.step_seconds = 1.5 - 0.2 * depth;
+    candidate.step_flops = 2e8 - 2e7 * depth;
+    candidate.seconds = 60.0;
+    candidate.flops = 8e9;
+    candidate.fits = true;
+    plan.candidates.push_back(candidate);
   }
   return plan;
 }

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 constexpr int kVocabulary = 264;  // the byte tokenizer's 259 ids and a little padding
 
 ModelSession tiny_session() {
-  ModelSession session{model::ModelFiles{}, "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, nullptr};
+  ModelSession session{model::ModelFiles{}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, nullptr};
   session.tokenizer = std::make_unique<salf::testing::ByteTokenizer>();
   session.model = std::make_unique<model::ScriptModel>(support::make_tiny_decoder(4, 16, kVocabulary, 1));
   session.cut = std::make_unique<model::GraphCut>(*session.model, "");
