@@ -40,18 +40,22 @@ const std::vector<Layout>& layouts() {
   constexpr GgufChange kPlus = GgufChange::kPlusOne;
   constexpr GgufChange kTurned = GgufChange::kTransposed;
   const Names plain = llama_names(GgufChange::kNone);
+  const Names query_norms = {{"self_attn.q_norm", part("attn_q_norm")}, {"self_attn.k_norm", part("attn_k_norm")}};
   const Names rotated = llama_names(GgufChange::kRotaryRows);
   static const std::vector<Layout> kLayouts = {
       {"llama", "llama", rotated},
       {"mistral", "llama", rotated},
       {"qwen2", "qwen2", plain},
-      {"qwen3", "qwen3", with(plain, {{"self_attn.q_norm", part("attn_q_norm")}, {"self_attn.k_norm", part("attn_k_norm")}})},
+      {"qwen3", "qwen3", with(plain, query_norms)},
       {"gemma2", "gemma2",
        with(plain, {{"input_layernorm", part("attn_norm", kPlus)},
                     {"post_attention_layernorm", part("post_attention_norm", kPlus)},
                     {"pre_feedforward_layernorm", part("ffn_norm", kPlus)},
                     {"post_feedforward_layernorm", part("post_ffw_norm", kPlus)}})},
       {"phi3", "phi3", with(plain, {{"self_attn.qkv_proj", part("attn_qkv")}, {"mlp.gate_up_proj", part("ffn_up")}})},
+      {"olmo2", "olmo2",
+       with(with(plain, query_norms), {{"post_attention_layernorm", part("post_attention_norm")},
+                                       {"post_feedforward_layernorm", part("post_ffw_norm")}})},
       {"gpt2", "gpt2",
        {{"ln_1", part("attn_norm")},
         {"ln_2", part("ffn_norm")},

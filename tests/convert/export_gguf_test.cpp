@@ -250,6 +250,16 @@ TEST_F(GgufFamilies, StorePhi3sFusedMatrices) {
   EXPECT_EQ(values_of(file, "blk.0.ffn_up.weight"), values_of(tensors.at("model.layers.0.mlp.gate_up_proj.weight")));
 }
 
+TEST_F(GgufFamilies, StoreOlmo2sNormsBehindItsParts) {
+  to_gguf(imported("olmo2"), folder_ / "out.gguf");
+  const GgufFile file(folder_ / "out.gguf");
+  const auto tensors = tensors_of("olmo2");
+  EXPECT_EQ(values_of(file, "blk.1.post_attention_norm.weight"), values_of(tensors.at("model.layers.1.post_attention_layernorm.weight")));
+  EXPECT_EQ(values_of(file, "blk.1.post_ffw_norm.weight"), values_of(tensors.at("model.layers.1.post_feedforward_layernorm.weight")));
+  EXPECT_EQ(values_of(file, "blk.1.attn_q.weight"), values_of(tensors.at("model.layers.1.self_attn.q_proj.weight")));
+  EXPECT_EQ(file.find("blk.1.attn_norm.weight"), nullptr);
+}
+
 TEST_F(GgufFamilies, StoreGpt2sMatricesTransposed) {
   to_gguf(imported("gpt2"), folder_ / "out.gguf", GgufType::kF16);
   const GgufFile file(folder_ / "out.gguf");
@@ -269,7 +279,6 @@ TEST_F(GgufFamilies, FallBackToF16WhereRowsAreNoWholeBlocks) {
 }
 
 TEST_F(GgufFamilies, RefuseWhatGgufCannotExpress) {
-  expect_refused(imported("olmo2"), ErrorKind::kBadModel, "model_type: the GGUF export knows llama, mistral, qwen2");
   expect_refused(imported("llama_biased"), ErrorKind::kBadModel, "attention_bias");
   expect_refused(imported("phi3_longrope"), ErrorKind::kBadModel, "rope_scaling");
   expect_refused(imported("gemma2"), ErrorKind::kBadModel, "query_pre_attn_scalar");

@@ -83,7 +83,7 @@ ExportResult export_hugging_face(const std::filesystem::path& source, const std:
 
 // Writes a GGUF file, version 3, with the metadata, tensor names and row orders of llama.cpp's converter, the tokenizer and
 // the chat template. Matrices whose rows are no whole number of Q8_0's blocks become F16. Families: llama and mistral (as
-// llama), qwen2, qwen3, gemma2, phi3, gpt2. Throws also Error(kBadModel) for another family and for settings that GGUF or
+// llama), qwen2, qwen3, gemma2, phi3, olmo2, gpt2. Throws also Error(kBadModel) for another family and for settings that GGUF or
 // llama.cpp cannot express, by their key; Error(kBadInput) for such a tokenizer (data/tokenizer_json.h).
 ExportResult export_gguf(const std::filesystem::path& source, const std::filesystem::path& file, GgufType type,
                          core::Progress& progress, bool overwrite = false);
