@@ -120,8 +120,7 @@ class Comparison {
       return add("tensor '" + name + "': expected floating-point numbers, got " +
                  c10::toString(type));
     // Strides of 0 could make a tensor of any size out of one number.
-    if (static_cast<std::size_t>(tensor.numel()) * tensor.element_size() >
-        tensor.storage().nbytes())
+    if (tensor.nbytes() > tensor.storage().nbytes())
       return add("tensor '" + name + "' is larger than what is stored of it");
     if (parameter.tied_to.empty()) return;
     const auto other = archive_.tensors().find(parameter.tied_to);
