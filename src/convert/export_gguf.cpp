@@ -111,7 +111,7 @@ std::optional<std::int64_t> config_id(const ExportSource& source, const char* ke
   return id >= 0 && id < vocabulary ? std::optional<std::int64_t>(id) : std::nullopt;
 }
 
-data::GgufTokenizer read_tokenizer(const ExportSource& source) {
+data::ProvedGgufTokenizer read_tokenizer(const ExportSource& source) {
   if (source.files.tokenizer.empty()) {
     throw Error(ErrorKind::kBadModel,
                 core::printable(source.files.archive.parent_path().string(), 4096) +
@@ -119,15 +119,16 @@ data::GgufTokenizer read_tokenizer(const ExportSource& source) {
                     "tokenizer.model there, or export --to hf");
   }
   const std::int64_t vocabulary = source.decoder.config.vocabulary;
-  data::GgufTokenizer tokenizer = data::make_gguf_tokenizer(source.files.tokenizer, vocabulary);
+  data::ProvedGgufTokenizer result = data::make_gguf_tokenizer(source.files.tokenizer, vocabulary);
+  data::GgufTokenizer& tokenizer = result.tokenizer;
   if (!tokenizer.bos) tokenizer.bos = config_id(source, "bos_token_id", vocabulary);
   if (!tokenizer.eos) tokenizer.eos = config_id(source, "eos_token_id", vocabulary);
   if (!tokenizer.padding) tokenizer.padding = config_id(source, "pad_token_id", vocabulary);
-  return tokenizer;
+  return result;
 }
 
 GgufMetadata make_metadata(const ExportSource& source, const std::string& architecture,
-                           std::int64_t file_type_code) {
+                           std::int64_t file_type_code, const data::GgufTokenizer& tokenizer) {
   GgufMetadata metadata;
   metadata.text("general.architecture", architecture);
   metadata.text("general.type", "model");
@@ -135,7 +136,6 @@ GgufMetadata make_metadata(const ExportSource& source, const std::string& archit
   metadata.whole("general.file_type", file_type_code);
   metadata.whole("general.quantization_version", 2);
   add_gguf_sizes(source, metadata);
-  const data::GgufTokenizer tokenizer = read_tokenizer(source);
   std::string chat_template = data::read_model_template(source.files.tokenizer).text;
   if (core::invalid_utf8(chat_template)) chat_template.clear();
   add_tokenizer(tokenizer, chat_template, metadata);
@@ -188,8 +188,12 @@ ExportResult write_gguf_export(const fs::path& path, const fs::path& file, GgufT
   check_export_file(file, "GGUF", source.files.archive, overwrite, "model.gguf");
   const FileType types = file_type(type);
   const std::vector<Item> items = plan_items(source, types.tensor);
-  const GgufMetadata metadata = make_metadata(source, architecture, types.code);
+  const data::ProvedGgufTokenizer tokenizer = read_tokenizer(source);
+  const GgufMetadata metadata =
+      make_metadata(source, architecture, types.code, tokenizer.tokenizer);
   ExportResult result = describe(source, items, type);
+  for (const std::string& difference : tokenizer.differences)
+    warn(result, "readers of the GGUF file may give other ids for " + difference);
   result.architecture = architecture;
   result.output = file.string();
   result.files = {file.filename().string()};

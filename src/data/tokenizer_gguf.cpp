@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "checked_json.h"
@@ -271,47 +272,91 @@ GgufTokenizer read_pieces(const fs::path& file, const std::string& bytes, std::i
   return gguf;
 }
 
-void compare(const fs::path& file, const Tokenizer& original, const Tokenizer& written,
-             const std::string& text) {
-  if (core::invalid_utf8(text) || original.encode(text) == written.encode(text)) return;
-  refuse(file, "it would give other ids for \"" + core::printable(text, 80) + '"');
-}
-
-// Every token's text, some at a time: what the tokens look like that a model knows. The unknown
-// token is none: readers of GGUF differ in whether its name in a text is the token.
-void prove(const fs::path& file, const Tokenizer& original, const GgufTokenizer& gguf) {
-  const TokenizerJson texts = make_tokenizer_json(gguf);
-  const auto written = read_tokenizer({"the GGUF tokenizer", texts.tokenizer},
-                                      NamedText{"the GGUF tokenizer", texts.config});
-  for (const char* const text : kProofTexts) compare(file, original, *written, text);
-  constexpr std::int64_t kTogether = 16;
-  const std::int64_t last = std::min(original.vocabulary_size(), kProvedTokens);
-  for (std::int64_t id = 0; id < last; id += kTogether) {
-    std::vector<std::int64_t> ids;
-    for (std::int64_t next = id; next < std::min(last, id + kTogether); ++next) {
-      if (next != gguf.unknown) ids.push_back(next);
-    }
-    compare(file, original, *written, original.decode(ids));
+// The original beside what others will make of the file.
+class Proof {
+ public:
+  Proof(const fs::path& file, const Tokenizer& original, const GgufTokenizer& gguf)
+      : file_(file), original_(original), gguf_(gguf) {
+    const TokenizerJson texts = make_tokenizer_json(gguf);
+    const std::string name = "the GGUF tokenizer";
+    written_ = read_tokenizer({name, texts.tokenizer}, NamedText{name, texts.config});
   }
-  if (original.add_bos() != written->add_bos())
-    refuse(file, "it would not put the same token in front of a text");
-}
+
+  std::vector<std::string> differences() const {
+    if (original_.add_bos() != written_->add_bos())
+      refuse(file_, "it would not put the same token in front of a text");
+    for (const char* const text : kProofTexts) expect_same(text);
+    expect_same_tokens();
+    std::vector<std::string> found;
+    if (!same(" a text")) found.emplace_back("texts that begin with a space");
+    if (!same_around_control_tokens()) found.emplace_back("texts with control tokens in them");
+    return found;
+  }
+
+ private:
+  bool same(const std::string& text) const {
+    return core::invalid_utf8(text) || original_.encode(text) == written_->encode(text);
+  }
+
+  void expect_same(const std::string& text) const {
+    const std::size_t begin = text.find_first_not_of(' ');
+    if (begin == std::string::npos || same(text.substr(begin))) return;
+    refuse(file_, "it would give other ids for \"" + core::printable(text, 80) + '"');
+  }
+
+  TokenType type_of_id(std::int64_t id) const {
+    return static_cast<TokenType>(gguf_.token_types[static_cast<std::size_t>(id)]);
+  }
+
+  // Some tokens at a time: what the texts look like that a model knows.
+  void expect_same_tokens() const {
+    constexpr std::size_t kTogether = 16;
+    const std::int64_t last = std::min(original_.vocabulary_size(), kProvedTokens);
+    std::vector<std::int64_t> ids;
+    for (std::int64_t id = 0; id < last; ++id) {
+      const TokenType type = type_of_id(id);
+      if (type != kControl && type != kUnknown && type != kUnused) ids.push_back(id);
+      if (ids.size() < kTogether && id + 1 < last) continue;
+      expect_same(original_.decode(ids));
+      ids.clear();
+    }
+  }
+
+  bool same_around_control_tokens() const {
+    constexpr std::size_t kSome = 100;
+    std::size_t tried = 0;
+    for (std::size_t id = 0; id < gguf_.tokens.size() && tried < kSome; ++id) {
+      if (gguf_.token_types[id] != kControl) continue;
+      ++tried;
+      const std::string& token = gguf_.tokens[id];
+      if (!same("a" + token + "b " + token + " c\n" + token + "\nd")) return false;
+    }
+    return true;
+  }
+
+  const fs::path& file_;
+  const Tokenizer& original_;
+  const GgufTokenizer& gguf_;
+  std::unique_ptr<Tokenizer> written_;
+};
 
 }  // namespace
 
-GgufTokenizer make_gguf_tokenizer(const fs::path& tokenizer, std::int64_t vocabulary) {
+ProvedGgufTokenizer make_gguf_tokenizer(const fs::path& tokenizer, std::int64_t vocabulary) {
   const auto original = load_tokenizer(tokenizer);
   const std::string bytes = core::read_file(tokenizer, kLargestFile);
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   const bool is_json = first != std::string::npos && bytes[first] == '{';
-  GgufTokenizer gguf =
+  ProvedGgufTokenizer result;
+  GgufTokenizer& gguf = result.tokenizer;
+  gguf =
       is_json ? read_json(tokenizer, bytes, vocabulary) : read_pieces(tokenizer, bytes, vocabulary);
   gguf.bos = original->bos_id();
   gguf.eos = original->eos_id();
   gguf.padding = original->padding_id();
   gguf.add_bos = original->add_bos();
-  prove(tokenizer, *original, gguf);
-  return gguf;
+  result.differences = Proof(tokenizer, *original, gguf).differences();
+  return result;
 }
 
 }  // namespace salf::data

@@ -359,42 +359,5 @@ TEST_F(GgufFamilies, ReplaceTheirOwnWorkOnly) {
   expect_error(ErrorKind::kUsage, "model.gguf", [&] { to_gguf(model, folder_.path()); });
 }
 
-// A golden tokenizer; without its added tokens that have flags, unless they are wanted.
-fs::path golden_tokenizer(const testing::TemporaryFolder& folder, const std::string& rule,
-                          bool flags) {
-  core::Json json =
-      core::read_json_file(fs::path(SALF_TEST_DATA) / "tokenizer" / rule / "tokenizer.json");
-  core::Json plain = core::Json::array();
-  for (const core::Json& token : json["added_tokens"]) {
-    if (token["special"] == true) plain.push_back(token);
-  }
-  if (!flags) json["added_tokens"] = plain;
-  core::write_json_file(folder / "tokenizer.json", json);
-  return folder / "tokenizer.json";
-}
-
-TEST(GgufTokenizer, NamesEachSplitRule) {
-  const testing::TemporaryFolder folder;
-  const std::map<std::string, std::string> names = {
-      {"gpt2", "gpt-2"}, {"smollm", "smollm"}, {"llama3", "llama-bpe"}, {"qwen2", "qwen2"}};
-  for (const auto& [rule, name] : names) {
-    const data::GgufTokenizer tokenizer =
-        data::make_gguf_tokenizer(golden_tokenizer(folder, rule, false), 400);
-    EXPECT_EQ(tokenizer.pre, name);
-    EXPECT_FALSE(tokenizer.merges.empty());
-    EXPECT_EQ(tokenizer.tokens.size(), 400U);
-  }
-}
-
-TEST(GgufTokenizer, IsRefusedWhereItsIdsWouldChange) {
-  const testing::TemporaryFolder folder;
-  expect_error(ErrorKind::kBadInput, "it would give other ids for",
-               [&] { data::make_gguf_tokenizer(golden_tokenizer(folder, "gpt2", true), 400); });
-  expect_error(ErrorKind::kBadInput, "none of the split rules that are known",
-               [&] { data::make_gguf_tokenizer(golden_tokenizer(folder, "mixed", true), 400); });
-  expect_error(ErrorKind::kBadInput, "expected ids below the model's vocabulary of 300",
-               [&] { data::make_gguf_tokenizer(golden_tokenizer(folder, "gpt2", false), 300); });
-}
-
 }  // namespace
 }  // namespace salf::convert
