@@ -10,6 +10,7 @@
 #include "salf/core/error.h"
 #include "salf/core/files.h"
 #include "salf/core/log.h"
+#include "salf/core/signals.h"
 
 namespace salf::convert {
 namespace {
@@ -17,17 +18,20 @@ namespace {
 namespace fs = std::filesystem;
 
 template <class Exporter>
-ExportResult translated(const fs::path& source, const Exporter& exporter) {
+std::optional<ExportResult> translated(const fs::path& source, const Exporter& exporter) {
   const core::Stopwatch watch;
   try {
     ExportResult result = exporter();
     result.seconds = watch.seconds();
     return result;
+  } catch (const ExportStopped&) {
+    return std::nullopt;
   } catch (const c10::Error& error) {
-    throw Error(ErrorKind::kInternal,
-                core::printable(source.string(), 4096) + ": the export failed: " + error.what_without_backtrace());
+    throw Error(ErrorKind::kInternal, core::printable(source.string(), 4096) +
+                                          ": the export failed: " + error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorKind::kIo, core::printable(source.string(), 4096) + ": not enough memory for the model's largest tensor");
+    throw Error(ErrorKind::kIo, core::printable(source.string(), 4096) +
+                                    ": not enough memory for the model's largest tensor");
   }
 }
 
@@ -40,25 +44,34 @@ bool begins_with(const fs::path& file, const std::string& magic) {
 
 }  // namespace
 
-void check_export_file(const fs::path& file, const std::string& magic, const fs::path& archive, bool overwrite,
-                       const std::string& example) {
+void check_export_file(const fs::path& file, const std::string& magic, const fs::path& archive,
+                       bool overwrite, const std::string& example) {
   const std::string name = core::printable(file.string(), 4096);
   std::error_code error;
   if (fs::is_directory(file, error))
-    throw Error(ErrorKind::kUsage, name + ": is a folder; --output names the file to write, such as " + name + "/" + example);
+    throw Error(
+        ErrorKind::kUsage,
+        name + ": is a folder; --output names the file to write, such as " + name + "/" + example);
   if (fs::exists(file, error)) {
     if (fs::equivalent(file, archive, error))
       throw Error(ErrorKind::kUsage, name + ": is the model itself; give another --output");
     if (!begins_with(file, magic))
-      throw Error(ErrorKind::kUsage, name + ": holds something else and is not replaced; give another --output");
+      throw Error(ErrorKind::kUsage,
+                  name + ": holds something else and is not replaced; give another --output");
     if (!overwrite)
-      throw Error(ErrorKind::kUsage, name + ": exists already; --force replaces it, --output names another file");
+      throw Error(ErrorKind::kUsage,
+                  name + ": exists already; --force replaces it, --output names another file");
   }
   error.clear();
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), error);
   if (error) throw Error(ErrorKind::kIo, name + ": its folder cannot be made: " + error.message());
   const core::AtomicFile trial(file);  // fails here, not after the work
-  if (!std::ofstream(trial.temporary_path())) throw Error(ErrorKind::kIo, name + ": its folder cannot be written to");
+  if (!std::ofstream(trial.temporary_path()))
+    throw Error(ErrorKind::kIo, name + ": its folder cannot be written to");
+}
+
+void check_stop() {
+  if (core::stop_signal() != 0) throw ExportStopped();
 }
 
 std::string dtype_name(c10::ScalarType type) {
@@ -73,19 +86,24 @@ void warn(ExportResult& result, const std::string& warning) {
   result.warnings.push_back(warning);
 }
 
-ExportResult export_hugging_face(const fs::path& source, const fs::path& directory, const HfExportOptions& options,
-                                 core::Progress& progress, bool overwrite) {
-  return translated(source, [&] { return write_hugging_face(source, directory, options, progress, overwrite); });
+std::optional<ExportResult> export_hugging_face(const fs::path& source, const fs::path& directory,
+                                                const HfExportOptions& options,
+                                                core::Progress& progress, bool overwrite) {
+  return translated(
+      source, [&] { return write_hugging_face(source, directory, options, progress, overwrite); });
 }
 
-ExportResult export_gguf(const fs::path& source, const fs::path& file, GgufType type, core::Progress& progress,
-                         bool overwrite) {
-  return translated(source, [&] { return write_gguf_export(source, file, type, progress, overwrite); });
+std::optional<ExportResult> export_gguf(const fs::path& source, const fs::path& file, GgufType type,
+                                        core::Progress& progress, bool overwrite) {
+  return translated(source,
+                    [&] { return write_gguf_export(source, file, type, progress, overwrite); });
 }
 
-ExportResult export_torchscript(const fs::path& source, const fs::path& file, bool trusted, core::Progress& progress,
-                                bool overwrite) {
-  return translated(source, [&] { return copy_archive(source, file, trusted, progress, overwrite); });
+std::optional<ExportResult> export_torchscript(const fs::path& source, const fs::path& file,
+                                               bool trusted, core::Progress& progress,
+                                               bool overwrite) {
+  return translated(source,
+                    [&] { return copy_archive(source, file, trusted, progress, overwrite); });
 }
 
 }  // namespace salf::convert

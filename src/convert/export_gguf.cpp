@@ -54,26 +54,32 @@ std::vector<Item> plan_items(const ExportSource& source, TensorType wanted) {
   for (const ExpectedTensor& expected : planned_tensors(source.decoder.program)) {
     const GgufPart part = gguf_part(source, expected.name);
     Item item{{part.name, expected.shape, TensorType::kF32, 0}, expected.name, part.change};
-    if (part.change == GgufChange::kTransposed) std::reverse(item.plan.shape.begin(), item.plan.shape.end());
+    if (part.change == GgufChange::kTransposed)
+      std::reverse(item.plan.shape.begin(), item.plan.shape.end());
     item.plan.type = type_for(item.plan.shape, part.keep_float, wanted);
     item.plan.bytes = encoded_bytes(item.plan.type, elements_of(item.plan.shape));
     items.push_back(std::move(item));
   }
   const auto divisors = static_cast<std::int64_t>(gguf_rope_divisors(source).size());
   if (divisors > 0) {
-    items.push_back({{kRopeDivisors, {divisors}, TensorType::kF32, encoded_bytes(TensorType::kF32, divisors)}, "", GgufChange::kNone});
+    items.push_back(
+        {{kRopeDivisors, {divisors}, TensorType::kF32, encoded_bytes(TensorType::kF32, divisors)},
+         "",
+         GgufChange::kNone});
   }
   return items;
 }
 
 std::string model_name(const ExportSource& source) {
   const std::string from = fs::path(source.files.card.source).filename().string();
-  const std::string folder = fs::weakly_canonical(source.files.archive).parent_path().filename().string();
+  const std::string folder =
+      fs::weakly_canonical(source.files.archive).parent_path().filename().string();
   const std::string name = from.empty() || from == "model.pt" ? folder : from;
   return core::invalid_utf8(name) ? "model" : name;
 }
 
-void add_tokenizer(const data::GgufTokenizer& tokenizer, const std::string& chat_template, GgufMetadata& metadata) {
+void add_tokenizer(const data::GgufTokenizer& tokenizer, const std::string& chat_template,
+                   GgufMetadata& metadata) {
   const bool pieces = tokenizer.kind == data::GgufTokenizer::Kind::kSentencePiece;
   const std::string prefix = "tokenizer.ggml.";
   metadata.text(prefix + "model", pieces ? "llama" : "gpt2");
@@ -95,29 +101,34 @@ void add_tokenizer(const data::GgufTokenizer& tokenizer, const std::string& chat
 }
 
 // The ids that config.json states, where the tokenizer's own files do not.
-std::optional<std::int64_t> config_id(const ExportSource& source, const char* key, std::int64_t vocabulary) {
+std::optional<std::int64_t> config_id(const ExportSource& source, const char* key,
+                                      std::int64_t vocabulary) {
   const core::Json* found = core::find_member(source.json, key);
   if (found != nullptr && found->is_array() && !found->empty()) found = &found->front();
-  if (found == nullptr || !found->is_number_integer() || !core::detail::fits<std::int64_t>(*found)) return std::nullopt;
+  if (found == nullptr || !found->is_number_integer() || !core::detail::fits<std::int64_t>(*found))
+    return std::nullopt;
   const auto id = found->get<std::int64_t>();
   return id >= 0 && id < vocabulary ? std::optional<std::int64_t>(id) : std::nullopt;
 }
 
-data::GgufTokenizer read_tokenizer(const ExportSource& source) {
+data::ProvedGgufTokenizer read_tokenizer(const ExportSource& source) {
   if (source.files.tokenizer.empty()) {
-    throw Error(ErrorKind::kBadModel, core::printable(source.files.archive.parent_path().string(), 4096) +
-                                          ": holds no tokenizer, and a GGUF file has one; put its tokenizer.json or "
-                                          "tokenizer.model there, or export --to hf");
+    throw Error(ErrorKind::kBadModel,
+                core::printable(source.files.archive.parent_path().string(), 4096) +
+                    ": holds no tokenizer, and a GGUF file has one; put its tokenizer.json or "
+                    "tokenizer.model there, or export --to hf");
   }
   const std::int64_t vocabulary = source.decoder.config.vocabulary;
-  data::GgufTokenizer tokenizer = data::make_gguf_tokenizer(source.files.tokenizer, vocabulary);
+  data::ProvedGgufTokenizer result = data::make_gguf_tokenizer(source.files.tokenizer, vocabulary);
+  data::GgufTokenizer& tokenizer = result.tokenizer;
   if (!tokenizer.bos) tokenizer.bos = config_id(source, "bos_token_id", vocabulary);
   if (!tokenizer.eos) tokenizer.eos = config_id(source, "eos_token_id", vocabulary);
   if (!tokenizer.padding) tokenizer.padding = config_id(source, "pad_token_id", vocabulary);
-  return tokenizer;
+  return result;
 }
 
-GgufMetadata make_metadata(const ExportSource& source, const std::string& architecture, std::int64_t file_type_code) {
+GgufMetadata make_metadata(const ExportSource& source, const std::string& architecture,
+                           std::int64_t file_type_code, const data::GgufTokenizer& tokenizer) {
   GgufMetadata metadata;
   metadata.text("general.architecture", architecture);
   metadata.text("general.type", "model");
@@ -125,7 +136,6 @@ GgufMetadata make_metadata(const ExportSource& source, const std::string& archit
   metadata.whole("general.file_type", file_type_code);
   metadata.whole("general.quantization_version", 2);
   add_gguf_sizes(source, metadata);
-  const data::GgufTokenizer tokenizer = read_tokenizer(source);
   std::string chat_template = data::read_model_template(source.files.tokenizer).text;
   if (core::invalid_utf8(chat_template)) chat_template.clear();
   add_tokenizer(tokenizer, chat_template, metadata);
@@ -158,9 +168,12 @@ ExportResult describe(const ExportSource& source, const std::vector<Item>& items
     fallen_back += type == GgufType::kQ8_0 && item.plan.type == TensorType::kF16 ? 1 : 0;
   }
   result.dtypes.assign(dtypes.begin(), dtypes.end());
-  result.note = "llama.cpp and what is built on it; transformers by from_pretrained(folder, gguf_file=name)";
+  result.note =
+      "llama.cpp and what is built on it; transformers by from_pretrained(folder, gguf_file=name)";
   if (fallen_back > 0) {
-    warn(result, std::to_string(fallen_back) + " matrices have rows that are no whole number of Q8_0's blocks of 32 and became F16");
+    warn(result,
+         std::to_string(fallen_back) +
+             " matrices have rows that are no whole number of Q8_0's blocks of 32 and became F16");
   }
   for (const std::string& warning : gguf_warnings(source)) warn(result, warning);
   return result;
@@ -168,15 +181,19 @@ ExportResult describe(const ExportSource& source, const std::vector<Item>& items
 
 }  // namespace
 
-ExportResult write_gguf_export(const fs::path& path, const fs::path& file, GgufType type, core::Progress& progress,
-                               bool overwrite) {
+ExportResult write_gguf_export(const fs::path& path, const fs::path& file, GgufType type,
+                               core::Progress& progress, bool overwrite) {
   const ExportSource source = open_export_source(path);
   const std::string architecture = gguf_architecture(source);
   check_export_file(file, "GGUF", source.files.archive, overwrite, "model.gguf");
   const FileType types = file_type(type);
   const std::vector<Item> items = plan_items(source, types.tensor);
-  const GgufMetadata metadata = make_metadata(source, architecture, types.code);
+  const data::ProvedGgufTokenizer tokenizer = read_tokenizer(source);
+  const GgufMetadata metadata =
+      make_metadata(source, architecture, types.code, tokenizer.tokenizer);
   ExportResult result = describe(source, items, type);
+  for (const std::string& difference : tokenizer.differences)
+    warn(result, "readers of the GGUF file may give other ids for " + difference);
   result.architecture = architecture;
   result.output = file.string();
   result.files = {file.filename().string()};
@@ -189,6 +206,7 @@ ExportResult write_gguf_export(const fs::path& path, const fs::path& file, GgufT
   std::size_t next = 0;
   progress.begin("writing tensors", result.tensors, "tensors");
   write_gguf_file(file, metadata, plans, [&](const GgufTensorPlan& plan) {
+    check_stop();
     progress.update(static_cast<std::int64_t>(next), plan.name);
     return encode_item(source, items[next++]);
   });

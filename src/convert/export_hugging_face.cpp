@@ -46,7 +46,8 @@ c10::ScalarType source_type(const std::string& name, const fs::path& folder) {
   }
   if (name.empty()) return c10::kFloat;
   throw Error(ErrorKind::kBadModel, core::printable((folder / "salf.json").string(), 4096) +
-                                        ": dtype: expected F32, F16 or BF16, got '" + core::printable(name) + "'");
+                                        ": dtype: expected F32, F16 or BF16, got '" +
+                                        core::printable(name) + "'");
 }
 
 std::vector<tensor::TensorPlan> plan_tensors(const ExportSource& source, HfDtype dtype) {
@@ -119,11 +120,14 @@ core::Json index_of(const std::vector<Shard>& shards, const ExportResult& result
   return index;
 }
 
-// The dtype that most numbers have, and whether the head is the embedding: what a tuned model may differ in.
+// The dtype that most numbers have, and whether the head is the embedding: what a tuned model may
+// differ in.
 core::Json config_of(const ExportSource& source, const std::vector<tensor::TensorPlan>& plans) {
   std::map<c10::ScalarType, std::int64_t> counts;
   for (const tensor::TensorPlan& plan : plans) counts[plan.type] += elements_of(plan);
-  const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
   core::Json json = source.json;
   const bool older = json.contains("torch_dtype");
   if (older) json["torch_dtype"] = stored_type(most->first).config_name;
@@ -136,7 +140,8 @@ core::Json config_of(const ExportSource& source, const std::vector<tensor::Tenso
 
 class HuggingFaceWriter {
  public:
-  HuggingFaceWriter(const ExportSource& source, core::Progress& progress) : source_(source), progress_(progress) {}
+  HuggingFaceWriter(const ExportSource& source, core::Progress& progress)
+      : source_(source), progress_(progress) {}
 
   void write(const fs::path& path, const Shard& shard) {
     tensor::write_tensor_file(path, shard.plans, {{"format", "pt"}},
@@ -147,6 +152,7 @@ class HuggingFaceWriter {
  private:
   at::Tensor make(const tensor::TensorPlan& plan) {
     release();
+    check_stop();
     progress_.update(++done_, plan.name);
     last_ = source_.archive.tensors().at(plan.name);
     const at::Tensor values = source_.tensor(plan.name);
@@ -172,9 +178,11 @@ class HuggingFaceWriter {
 // Files of an export before this one, by their names.
 bool is_of_an_export(const std::string& name) {
   const auto& side = model::side_files();
-  if (std::find(side.begin(), side.end(), name) != side.end() || name == kSingle || name == kIndex) return true;
-  return name.size() == std::string("model-00001-of-00002.safetensors").size() && name.compare(0, 6, "model-") == 0 &&
-         name.compare(11, 4, "-of-") == 0 && name.compare(20, 12, ".safetensors") == 0;
+  if (std::find(side.begin(), side.end(), name) != side.end() || name == kSingle || name == kIndex)
+    return true;
+  return name.size() == std::string("model-00001-of-00002.safetensors").size() &&
+         name.compare(0, 6, "model-") == 0 && name.compare(11, 4, "-of-") == 0 &&
+         name.compare(20, 12, ".safetensors") == 0;
 }
 
 void remove_stale_files(const fs::path& folder, const std::set<std::string>& written) {
@@ -197,16 +205,46 @@ ExportResult describe(const ExportSource& source, const std::vector<tensor::Tens
     dtypes.insert(dtype_name(plan.type));
   }
   result.dtypes.assign(dtypes.begin(), dtypes.end());
-  result.note = std::string("AutoModelForCausalLM.from_pretrained(folder) in transformers makes a ") + source.family->model_class;
+  result.note =
+      std::string("AutoModelForCausalLM.from_pretrained(folder) in transformers makes a ") +
+      source.family->model_class;
   if (source.files.tokenizer.empty())
-    warn(result, "the model has no tokenizer: AutoTokenizer.from_pretrained will not work on the export");
+    warn(result,
+         "the model has no tokenizer: AutoTokenizer.from_pretrained will not work on the export");
   return result;
+}
+
+using Names = std::set<std::string>;
+
+void write_shards(const ExportSource& source, const std::vector<Shard>& shards,
+                  const ExportResult& result, NewFiles& files, Names& written,
+                  core::Progress& progress) {
+  progress.begin("writing tensors", result.tensors, "tensors");
+  HuggingFaceWriter writer(source, progress);
+  for (const Shard& shard : shards) {
+    writer.write(files.add(shard.name), shard);
+    written.insert(shard.name);
+  }
+  progress.end();
+  if (shards.size() == 1) return;
+  core::write_json_file(files.add(kIndex), index_of(shards, result));
+  written.insert(kIndex);
+}
+
+void copy_side_files(const ExportSource& source, NewFiles& files, Names& written) {
+  for (const std::string& name : model::side_files()) {
+    const fs::path from = source.files.archive.parent_path() / name;
+    if (name == kConfig || !fs::is_regular_file(from)) continue;
+    core::write_file_atomically(files.add(name), core::read_file(from));
+    written.insert(name);
+  }
 }
 
 }  // namespace
 
-ExportResult write_hugging_face(const fs::path& path, const fs::path& directory, const HfExportOptions& options,
-                                core::Progress& progress, bool overwrite) {
+ExportResult write_hugging_face(const fs::path& path, const fs::path& directory,
+                                const HfExportOptions& options, core::Progress& progress,
+                                bool overwrite) {
   const core::Stopwatch watch;
   const ExportSource source = open_export_source(path);
   const std::vector<tensor::TensorPlan> plans = plan_tensors(source, options.dtype);
@@ -220,24 +258,9 @@ ExportResult write_hugging_face(const fs::path& path, const fs::path& directory,
   constexpr std::uint64_t kOtherFiles = 32ULL << 20U;
   check_disk(folder.path(), static_cast<std::uint64_t>(result.bytes) + kOtherFiles);
   NewFiles files(folder.path());
-  std::set<std::string> written = {kConfig};
-  progress.begin("writing tensors", result.tensors, "tensors");
-  HuggingFaceWriter writer(source, progress);
-  for (const Shard& shard : shards) {
-    writer.write(files.add(shard.name), shard);
-    written.insert(shard.name);
-  }
-  progress.end();
-  if (shards.size() > 1) {
-    core::write_json_file(files.add(kIndex), index_of(shards, result));
-    written.insert(kIndex);
-  }
-  for (const std::string& name : model::side_files()) {
-    const fs::path from = source.files.archive.parent_path() / name;
-    if (name == kConfig || !fs::is_regular_file(from)) continue;
-    core::write_file_atomically(files.add(name), core::read_file(from));
-    written.insert(name);
-  }
+  Names written = {kConfig};
+  write_shards(source, shards, result, files, written, progress);
+  copy_side_files(source, files, written);
   core::write_json_file(files.add(kConfig), config);
   result.files.assign(written.begin(), written.end());
   remove_stale_files(folder.path(), written);

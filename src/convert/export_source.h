@@ -21,12 +21,13 @@ struct ExportSource {
   Decoder decoder;
   model::MappedArchive archive;
 
-  // By the name of the plan, float32 and contiguous: a view of the mapped archive wherever it lies there so.
+  // By the name of the plan, float32 and contiguous: a view of the mapped archive wherever it lies
+  // there so.
   at::Tensor tensor(const std::string& name) const;
 };
 
-// Throws Error(kIo), and Error(kBadModel) for what was not imported (saying what is possible), and where model.pt and
-// config.json do not fit: tensors, shapes, ties, constants.
+// Throws Error(kIo), and Error(kBadModel) for what was not imported (saying what is possible), and
+// where model.pt and config.json do not fit: tensors, shapes, ties, constants.
 ExportSource open_export_source(const std::filesystem::path& path);
 
 }  // namespace salf::convert

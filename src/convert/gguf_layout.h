@@ -1,5 +1,5 @@
-// How does GGUF name and store each family's model? As llama.cpp's convert_hf_to_gguf.py writes it, with the names of the
-// gguf Python package (gguf/constants.py).
+// How does GGUF name and store each family's model? As llama.cpp's convert_hf_to_gguf.py writes it,
+// with the names of the gguf Python package (gguf/constants.py).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,10 +26,11 @@ struct GgufPart {
   bool keep_float = false;  // F32 whatever the file's type
 };
 
-// The file's architecture: general.architecture. Throws Error(kBadModel) for a family or a setting that GGUF or llama.cpp
-// cannot express, naming the key.
+// The file's architecture: general.architecture. Throws Error(kBadModel) for a family or a setting
+// that GGUF or llama.cpp cannot express, naming the key.
 std::string gguf_architecture(const ExportSource& source);
-// REQUIRES: gguf_architecture has not thrown, and the parameter is of the source's plan. Where its tensor goes.
+// REQUIRES: gguf_architecture has not thrown, and the parameter is of the source's plan. Where its
+// tensor goes.
 GgufPart gguf_part(const ExportSource& source, const std::string& parameter);
 // The tensor's values as the file has them, float32 and contiguous.
 at::Tensor gguf_values(const ExportSource& source, const std::string& parameter, GgufChange change);

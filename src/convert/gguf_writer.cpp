@@ -12,7 +12,14 @@
 namespace salf::convert {
 namespace {
 
-enum ValueType : std::uint32_t { kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8, kArray = 9 };
+enum ValueType : std::uint32_t {
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9
+};
 constexpr std::uint64_t kAlignment = 32;
 constexpr std::uint32_t kVersion = 3;
 
@@ -28,7 +35,9 @@ void put_text(std::string& bytes, const std::string& text) {
   bytes += text;
 }
 
-std::uint64_t padding_after(std::uint64_t size) { return (kAlignment - size % kAlignment) % kAlignment; }
+std::uint64_t padding_after(std::uint64_t size) {
+  return (kAlignment - size % kAlignment) % kAlignment;
+}
 
 std::string make_header(const GgufMetadata& metadata, const std::vector<GgufTensorPlan>& plans) {
   std::string header = "GGUF";
@@ -40,7 +49,8 @@ std::string make_header(const GgufMetadata& metadata, const std::vector<GgufTens
   for (const GgufTensorPlan& plan : plans) {
     put_text(header, plan.name);
     put<std::uint32_t>(header, static_cast<std::uint32_t>(plan.shape.size()));
-    for (auto size = plan.shape.rbegin(); size != plan.shape.rend(); ++size) put<std::uint64_t>(header, static_cast<std::uint64_t>(*size));
+    for (auto size = plan.shape.rbegin(); size != plan.shape.rend(); ++size)
+      put<std::uint64_t>(header, static_cast<std::uint64_t>(*size));
     put<std::uint32_t>(header, static_cast<std::uint32_t>(plan.type));
     put<std::uint64_t>(header, offset);
     offset += plan.bytes + padding_after(plan.bytes);
@@ -49,7 +59,8 @@ std::string make_header(const GgufMetadata& metadata, const std::vector<GgufTens
   return header;
 }
 
-void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size, const std::filesystem::path& path) {
+void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size,
+                 const std::filesystem::path& path) {
   errno = 0;
   out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
   out.flush();
@@ -108,7 +119,8 @@ void GgufMetadata::reals(const std::string& key, const std::vector<double>& valu
   for (const double value : values) put(bytes_, static_cast<float>(value));
 }
 
-void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata, const std::vector<GgufTensorPlan>& plans,
+void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata,
+                     const std::vector<GgufTensorPlan>& plans,
                      const std::function<std::vector<std::uint8_t>(const GgufTensorPlan&)>& make) {
   constexpr char kZeros[kAlignment] = {};
   core::AtomicFile atomic(path);
@@ -119,8 +131,9 @@ void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& meta
     for (const GgufTensorPlan& plan : plans) {
       const std::vector<std::uint8_t> bytes = make(plan);
       if (bytes.size() != plan.bytes) {
-        throw Error(ErrorKind::kInternal, "GGUF: " + plan.name + " was planned with " + std::to_string(plan.bytes) +
-                                              " bytes, got " + std::to_string(bytes.size()));
+        throw Error(ErrorKind::kInternal, "GGUF: " + plan.name + " was planned with " +
+                                              std::to_string(plan.bytes) + " bytes, got " +
+                                              std::to_string(bytes.size()));
       }
       write_bytes(out, bytes.data(), bytes.size(), path);
       write_bytes(out, kZeros, padding_after(bytes.size()), path);

@@ -41,9 +41,11 @@ struct GgufTensorPlan {
   std::uint64_t bytes = 0;
 };
 
-// Writes atomically. `make` is asked for each tensor's encoded bytes once, in order, and what it gives is let go before the
-// next. Throws Error(kIo), and Error(kInternal) where `make` gives other than plan.bytes.
-void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata, const std::vector<GgufTensorPlan>& plans,
+// Writes atomically. `make` is asked for each tensor's encoded bytes once, in order, and what it
+// gives is let go before the next. Throws Error(kIo), and Error(kInternal) where `make` gives other
+// than plan.bytes.
+void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata,
+                     const std::vector<GgufTensorPlan>& plans,
                      const std::function<std::vector<std::uint8_t>(const GgufTensorPlan&)>& make);
 
 }  // namespace salf::convert

@@ -115,7 +115,8 @@ ImportResult import_directory(const fs::path& source, const fs::path& directory,
   import.result.warnings = config.warnings();
   const std::vector<ExpectedTensor> tensors = planned_tensors(import.decoder.program);
   weights.check(tensors);
-  for (const ExpectedTensor& tensor : tensors) import.dtypes.emplace(tensor.name, weights.dtype(tensor.name));
+  for (const ExpectedTensor& tensor : tensors)
+    import.dtypes.emplace(tensor.name, weights.dtype(tensor.name));
   if (weights.has_separate_head() && config.flag("tie_word_embeddings", false)) {
     import.result.warnings.emplace_back(
         "tie_word_embeddings is true, but lm_head.weight differs from the embedding: the head "
@@ -128,13 +129,12 @@ ImportResult import_directory(const fs::path& source, const fs::path& directory,
       import.files.push_back({name, core::read_file(source / name, kLargestText)});
   }
   import.source = directory_name(source);
-  import.source_hash = [&source, &weights] {
-    std::vector<fs::path> files = weights.files();
-    files.insert(files.begin(), source / kConfig);
-    return hash_of(files);
-  };
-  import.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
-  return write_model(import, weights, directory, progress, overwrite);
-}
+  import.source_hash = [&source, &weights ] { std::vector<fs::path> files = weights.files();
+  files.insert(files.begin(), source / kConfig);
+  return hash_of(files);
+};
+import.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
+return write_model(import, weights, directory, progress, overwrite);
+}  // namespace salf::convert
 
 }  // namespace salf::convert

@@ -34,7 +34,9 @@ void remove_stale_files(const PreparedImport& import, const std::filesystem::pat
 void note_dtypes(const std::map<std::string, std::string>& dtypes, model::ModelCard& card) {
   std::map<std::string, std::size_t> counts;
   for (const auto& [tensor, dtype] : dtypes) ++counts[dtype];
-  const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most =
+      std::max_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most == counts.end()) return;
   card.dtype = most->first;
   for (const auto& [tensor, dtype] : dtypes) {
@@ -85,7 +87,8 @@ ImportResult write_model(const PreparedImport& import, const WeightSource& weigh
   ImportResult result = import.result;
   result.parameters = program.parameter_count();
   constexpr std::uint64_t kOtherFiles = 32ULL << 20U;  // tokenizer, code and headers of the archive
-  check_disk(folder.path(), static_cast<std::uint64_t>(result.parameters) * sizeof(float) + kOtherFiles);
+  check_disk(folder.path(),
+             static_cast<std::uint64_t>(result.parameters) * sizeof(float) + kOtherFiles);
   write_files(import, folder.path(), program);
   result.directory = directory.string();
   result.archive_bytes =

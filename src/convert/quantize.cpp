@@ -39,7 +39,8 @@ std::uint32_t half_of(float value) {
     const std::uint32_t payload = magnitude >> 13U & 0x3FFU;
     return sign | kHalfInfinity | (payload != 0 ? payload : 0x200U);
   }
-  // A carry out of the mantissa goes into the exponent, which is right; from 65520 on it makes infinity.
+  // A carry out of the mantissa goes into the exponent, which is right; from 65520 on it makes
+  // infinity.
   constexpr std::uint32_t kSmallestNormal = 0x38800000U;  // 2^-14
   if (magnitude >= kSmallestNormal)
     return sign | std::min(rounded(magnitude - 0x38000000U, 13), kHalfInfinity);
@@ -78,12 +79,14 @@ void encode_q8_0(const float* source, std::uint8_t* block) {
 }  // namespace
 
 bool can_encode(TensorType type) {
-  return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBF16 || type == TensorType::kQ8_0;
+  return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBF16 ||
+         type == TensorType::kQ8_0;
 }
 
 void encode(TensorType type, const float* source, std::int64_t elements, std::uint8_t* target) {
   if (type == TensorType::kF32) {
-    if (elements > 0) std::memcpy(target, source, static_cast<std::size_t>(elements) * sizeof(float));
+    if (elements > 0)
+      std::memcpy(target, source, static_cast<std::size_t>(elements) * sizeof(float));
   } else if (type == TensorType::kQ8_0) {
     const std::int64_t bytes = block_layout(type).bytes;
     for (std::int64_t block = 0; block < elements / kBlock; ++block)

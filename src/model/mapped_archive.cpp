@@ -28,7 +28,8 @@ constexpr std::size_t kAlignment = 8;     // of the widest element
 // Members can be shared, so that few bytes could describe endless paths.
 constexpr std::size_t kMostMembers = 1'000'000;
 
-// The local header of a record of a zip file: its method stands 8 bytes after its beginning. 0: stored as it is.
+// The local header of a record of a zip file: its method stands 8 bytes after its beginning. 0:
+// stored as it is.
 bool is_stored(const core::MappedFile& file, std::uint64_t header) {
   constexpr std::uint64_t kMethod = 8;
   if (header > file.size() || file.size() - header < kMethod + 2) return false;
@@ -36,21 +37,23 @@ bool is_stored(const core::MappedFile& file, std::uint64_t header) {
 }
 
 // A record that lies in the file as it is and well aligned is used in place; others are read.
-c10::Storage storage_of(const core::MappedFile& file, caffe2::serialize::PyTorchStreamReader& reader,
-                        const std::string& record) {
+c10::Storage storage_of(const core::MappedFile& file,
+                        caffe2::serialize::PyTorchStreamReader& reader, const std::string& record) {
   const std::uint64_t bytes = reader.getRecordSize(record);
   const std::uint64_t offset = reader.getRecordOffset(record);
   const bool inside = offset <= file.size() && bytes <= file.size() - offset;
   const std::uint64_t header = reader.getRecordHeaderOffset(record);
   if (inside && offset % kAlignment == 0 && is_stored(file, header)) {
     void* const place = const_cast<std::uint8_t*>(file.data() + offset);
-    return c10::Storage(c10::Storage::use_byte_size_t(), bytes, at::DataPtr(place, c10::kCPU), nullptr, false);
+    return c10::Storage(c10::Storage::use_byte_size_t(), bytes, at::DataPtr(place, c10::kCPU),
+                        nullptr, false);
   }
   auto [copy, size] = reader.getRecord(record);
   return c10::Storage(c10::Storage::use_byte_size_t(), size, std::move(copy), nullptr, false);
 }
 
-// Each object becomes one of a class without methods whose only member is the dictionary that was saved.
+// Each object becomes one of a class without methods whose only member is the dictionary that was
+// saved.
 class ObjectReader {
  public:
   ObjectReader(const core::MappedFile& file, const std::string& path) : reader_(path) {
@@ -70,7 +73,8 @@ class ObjectReader {
       object->setSlot(0, state);
       return object;
     };
-    return jit::readArchiveAndTensors(kObjects, "", std::string(kObjects) + "/", resolve, load, c10::Device(c10::kCPU), reader_,
+    return jit::readArchiveAndTensors(kObjects, "", std::string(kObjects) + "/", resolve, load,
+                                      c10::Device(c10::kCPU), reader_,
                                       jit::Unpickler::defaultTypeParser, storages_);
   }
 
@@ -87,7 +91,8 @@ class ObjectReader {
   caffe2::serialize::PyTorchStreamReader reader_;
   std::shared_ptr<jit::CompilationUnit> unit_ = std::make_shared<jit::CompilationUnit>();
   std::map<std::string, c10::ClassTypePtr> classes_;
-  std::shared_ptr<jit::DeserializationStorageContext> storages_ = std::make_shared<jit::DeserializationStorageContext>();
+  std::shared_ptr<jit::DeserializationStorageContext> storages_ =
+      std::make_shared<jit::DeserializationStorageContext>();
 };
 
 }  // namespace
@@ -103,11 +108,14 @@ struct MappedArchive::Contents {
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {  // c10::Error, and what the type parser throws
-      fail("not a TorchScript archive that can be read: " + core::printable(tensor::error_text(error)));
+      fail("not a TorchScript archive that can be read: " +
+           core::printable(tensor::error_text(error)));
     }
   }
 
-  [[noreturn]] void fail(const std::string& problem) const { throw Error(ErrorKind::kBadModel, path + ": " + problem); }
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw Error(ErrorKind::kBadModel, path + ": " + problem);
+  }
 
   // REQUIRES: the scan has passed, so that objects are not nested deeply.
   void add_members(const at::IValue& object, const std::string& prefix) {
@@ -148,8 +156,12 @@ MappedArchive::~MappedArchive() = default;
 MappedArchive::MappedArchive(MappedArchive&&) noexcept = default;
 
 const std::string& MappedArchive::class_name() const { return contents_->class_name; }
-const std::map<std::string, at::Tensor>& MappedArchive::tensors() const { return contents_->tensors; }
-const std::map<std::string, ArchiveConstant>& MappedArchive::constants() const { return contents_->constants; }
+const std::map<std::string, at::Tensor>& MappedArchive::tensors() const {
+  return contents_->tensors;
+}
+const std::map<std::string, ArchiveConstant>& MappedArchive::constants() const {
+  return contents_->constants;
+}
 
 void MappedArchive::release(const at::Tensor& tensor) const {
   const auto* const begin = static_cast<const std::uint8_t*>(tensor.const_data_ptr());

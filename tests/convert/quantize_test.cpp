@@ -30,10 +30,12 @@ std::uint16_t encoded_bits(TensorType type, float value) {
 TEST(Quantize, GivesEveryHalfFloatItsBitsBack) {
   for (const TensorType type : {TensorType::kF16, TensorType::kBF16}) {
     for (std::uint32_t bits = 0; bits < 65536; ++bits) {
-      const std::uint8_t source[2] = {static_cast<std::uint8_t>(bits & 0xFFU), static_cast<std::uint8_t>(bits >> 8U)};
+      const std::uint8_t source[2] = {static_cast<std::uint8_t>(bits & 0xFFU),
+                                      static_cast<std::uint8_t>(bits >> 8U)};
       float value = 0.0F;
       dequantize(type, source, 1, &value);
-      ASSERT_EQ(encoded_bits(type, value), bits) << tensor_type_name(static_cast<std::uint32_t>(type));
+      ASSERT_EQ(encoded_bits(type, value), bits)
+          << tensor_type_name(static_cast<std::uint32_t>(type));
     }
   }
 }
@@ -49,7 +51,8 @@ TEST(Quantize, RoundsAsLibTorchDoes) {
     ASSERT_EQ(encoded_bits(TensorType::kF16, value), c10::Half(value).x) << value;
     ASSERT_EQ(encoded_bits(TensorType::kBF16, value), c10::BFloat16(value).x) << value;
   }
-  for (const float value : {65519.0F, 65520.0F, 1e38F, 0x1p-25F, 0x1.8p-25F, 0x1p-24F, 0x1.ffcp-15F, 1.0F + 0x1p-11F, 1.0F + 0x3p-11F}) {
+  for (const float value : {65519.0F, 65520.0F, 1e38F, 0x1p-25F, 0x1.8p-25F, 0x1p-24F, 0x1.ffcp-15F,
+                            1.0F + 0x1p-11F, 1.0F + 0x3p-11F}) {
     EXPECT_EQ(encoded_bits(TensorType::kF16, value), c10::Half(value).x) << value;
   }
 }
@@ -85,13 +88,15 @@ TEST(Quantize, Q8ScalesEachBlockByItsLargestMagnitude) {
 TEST(Quantize, Q8IsWithinHalfAStep) {
   core::Random random(4, "blocks");
   std::vector<float> values;
-  for (int i = 0; i < 32 * 500; ++i) values.push_back(static_cast<float>(random.below(2001)) / 1000.0F - 1.0F);
+  for (int i = 0; i < 32 * 500; ++i)
+    values.push_back(static_cast<float>(random.below(2001)) / 1000.0F - 1.0F);
   const auto bytes = encoded(TensorType::kQ8_0, values);
   std::vector<float> back(values.size());
   dequantize(TensorType::kQ8_0, bytes.data(), static_cast<std::int64_t>(back.size()), back.data());
   for (std::size_t block = 0; block < values.size(); block += 32) {
     float largest = 0.0F;
-    for (std::size_t i = block; i < block + 32; ++i) largest = std::max(largest, std::fabs(values[i]));
+    for (std::size_t i = block; i < block + 32; ++i)
+      largest = std::max(largest, std::fabs(values[i]));
     // The scale itself is rounded to 11 bits.
     for (std::size_t i = block; i < block + 32; ++i)
       ASSERT_NEAR(back[i], values[i], largest / 127.0F * 0.5F + largest * 0x1p-11F) << i;

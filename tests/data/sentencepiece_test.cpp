@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "salf/core/files.h"
+#include "salf/data/tokenizer_json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -97,6 +98,26 @@ TEST_F(SentencePieceFiles, BareModelsAreReadAsThePackageDoes) {
   EXPECT_THAT(read()->encode("a<s>a"), ElementsAre(7, 1, 7));  // as transformers, not the package
   EXPECT_EQ(read()->decode({1, 7, 3, 6}), "<s> a ab");
   EXPECT_EQ(decode_without_special(*read(), {1, 7, 3, 6}), "a ab");
+}
+
+TEST_F(SentencePieceFiles, LeaveForGgufWithTheirScores) {
+  trainer_.number(35, 1);  // byte_fallback
+  for (int byte = 0; byte < 256; ++byte) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(byte));
+    pieces_.push_back(piece(name, 0, 6));
+  }
+  write("tokenizer.model", model());
+  const ProvedGgufTokenizer result = make_gguf_tokenizer(folder_ / "tokenizer.model", 300);
+  const GgufTokenizer& gguf = result.tokenizer;
+  EXPECT_EQ(gguf.kind, GgufTokenizer::Kind::kSentencePiece);
+  EXPECT_EQ(gguf.tokens[7], "\xE2\x96\x81" "a");
+  EXPECT_EQ(gguf.scores[7], -2.0);
+  EXPECT_EQ(gguf.token_types[1], 3);
+  EXPECT_EQ(gguf.token_types[9], 6);
+  EXPECT_EQ(gguf.token_types[299], 5);
+  EXPECT_EQ(gguf.unknown, 0);
+  EXPECT_TRUE(gguf.add_space_prefix);
 }
 
 TEST_F(SentencePieceFiles, ClassesDecideWhatIsPutInFront) {

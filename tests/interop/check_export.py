@@ -15,6 +15,11 @@ COMMON = dict(vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_h
 TIED = dict(COMMON, tie_word_embeddings=True)
 
 
+LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=16)
+LINEAR = dict(rope_type="linear", rope_theta=500.0, factor=4.0)
+
+
 def rope(theta):
     return dict(rope_parameters=dict(rope_type="default", rope_theta=theta))
 
@@ -23,7 +28,7 @@ def gpt2(**more):
     return dict(vocab_size=VOCABULARY, n_positions=1024, n_embd=64, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=2, **more)
 
 
-# case: (class, settings, tokenizer, dtype, GGUF's architecture or None, what transformers' GGUF loader cannot say)
+# case: (class, settings, tokenizer, dtype, GGUF's architecture)
 # transformers takes head_dim of qwen3 and gemma2, gemma2's scale and gpt2's positions from its defaults, not from the file.
 FAMILIES = {
     "llama": ("Llama", dict(COMMON, rms_norm_eps=1e-5, **rope(5e5)), "smollm", torch.float32, "llama"),
@@ -34,11 +39,22 @@ FAMILIES = {
     "qwen3": ("Qwen3", dict(COMMON, head_dim=128), "qwen2", torch.float32, "qwen3"),
     "gemma2": ("Gemma2", dict(COMMON, head_dim=256, sliding_window=16), "pieces without space", torch.float32, "gemma2"),
     "phi3": ("Phi3", COMMON, "pieces", torch.float32, "phi3"),
-    "olmo2": ("Olmo2", COMMON, "smollm", torch.float32, None),
+    "olmo2": ("Olmo2", COMMON, "smollm", torch.float32, "olmo2"),
+    "llama3 positions": ("Llama", dict(COMMON, rope_parameters=LLAMA3), "smollm", torch.float32, "llama"),
+    "llama3.1 positions": ("Llama", dict(COMMON, head_dim=32, rope_parameters=dict(
+        LLAMA3, rope_theta=500000.0, original_max_position_embeddings=8192)), "smollm", torch.float32, "llama"),
+    "linear positions": ("Llama", dict(COMMON, rope_parameters=LINEAR), "smollm", torch.float32, "llama"),
+    "gemma2 small heads": ("Gemma2", dict(COMMON, head_dim=32, query_pre_attn_scalar=32, num_hidden_layers=3, sliding_window=16,
+                                          attn_logit_softcapping=2.0, final_logit_softcapping=5.0),
+                           "pieces without space", torch.float32, "gemma2"),
+    "phi3 half turned": ("Phi3", dict(COMMON, rope_parameters=dict(rope_type="default", rope_theta=1e4, partial_rotary_factor=0.5)),
+                         "pieces", torch.float32, "phi3"),
     "gpt2": ("GPT2", gpt2(), "gpt2", torch.float32, "gpt2"),
     "gpt2 untied": ("GPT2", gpt2(tie_word_embeddings=False), "gpt2", torch.float32, "gpt2"),
 }
 IMPORTED_FROM_GGUF = ("llama", "qwen2")
+# What transformers' GGUF loader does not know: an architecture, and keys that it does not read. llama.cpp does.
+NOT_LOADED_FROM_GGUF = ("olmo2", "llama3 positions", "llama3.1 positions", "linear positions", "gemma2 small heads", "phi3 half turned")
 
 
 def make_tokenizer(style):
@@ -65,7 +81,7 @@ def check_hf(case, source, model, out):
     row(f"{case}: hf tokenizer", same, "ids, end and chat template")
 
 
-def check_quantised(case, architecture, model, path):
+def check_quantised(case, model, path):
     """Every tensor of the F16 and Q8_0 files is what the gguf package makes of the F32 file's."""
     exact = gguf.GGUFReader(path)
     for flag, kind in (("f16", gguf.GGMLQuantizationType.F16), ("q8_0", gguf.GGMLQuantizationType.Q8_0)):
@@ -90,13 +106,16 @@ def check_gguf(case, architecture, source, model, out):
                if ".".join(["blk", "{bid}", tensor.name.split(".")[2]] if tensor.name.startswith("blk.") else [tensor.name.split(".")[0]])
                not in known]
     row(f"{case}: gguf names", not unknown, f"{len(reader.tensors)} tensors" if not unknown else f"unknown: {unknown}")
-    check_logits(f"{case}: gguf logits", load(source), load(out, gguf_file="model.gguf"), VOCABULARY)
-    check_quantised(case, architecture, model, path)
+    if case not in NOT_LOADED_FROM_GGUF:
+        check_logits(f"{case}: gguf logits", load(source), load(out, gguf_file="model.gguf"), VOCABULARY)
+    check_quantised(case, model, path)
     if architecture not in IMPORTED_FROM_GGUF:
         return
     salf("import", path, "-o", f"{out}/again")
     same = stored_parameters(f"{out}/again") == stored_parameters(model)
     row(f"{case}: gguf imported again", same, "bit for bit" if same else "tensors differ")
+    if case == "llama3 positions":  # the divisors in a GGUF file do not tell what made them, unless it is Llama 3.1
+        return
     salf("export", f"{out}/again", "--to", "hf", "-o", f"{out}/again-hf")
     check_logits(f"{case}: gguf, imported, hf", load(source), load(f"{out}/again-hf"), VOCABULARY)
     theirs, ours = (transformers.AutoTokenizer.from_pretrained(name) for name in (source, f"{out}/again-hf"))
@@ -114,8 +133,7 @@ def check_family(case, number):
     make_model(name, settings, make_tokenizer(style), dtype, number, source)
     salf("import", source, "-o", f"{out}/model")
     check_hf(case, source, f"{out}/model", f"{out}/hf")
-    if architecture:
-        check_gguf(case, architecture, source, f"{out}/model", out)
+    check_gguf(case, architecture, source, f"{out}/model", out)
 
 
 def check_smollm2():

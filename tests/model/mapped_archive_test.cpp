@@ -32,11 +32,13 @@ void expect_same(const std::filesystem::path& path) {
   EXPECT_GT(parameters, 10U);
   EXPECT_EQ(archive.class_name(), module.type()->name()->qualifiedName());
   for (const auto& [name, tensor] : archive.tensors()) archive.release(tensor);
-  for (const auto& parameter : module.named_parameters()) EXPECT_TRUE(archive.tensors().at(parameter.name).equal(parameter.value));
+  for (const auto& parameter : module.named_parameters())
+    EXPECT_TRUE(archive.tensors().at(parameter.name).equal(parameter.value));
 }
 
 TEST(MappedArchive, HoldsWhatTheLoadedModuleHolds) {
-  for (const char* const name : {"llama-sdpa.pt", "gpt2-dict.pt", "gemma2-sdpa.pt", "nanogpt-script.pt", "sequential-script.pt"})
+  for (const char* const name : {"llama-sdpa.pt", "gpt2-dict.pt", "gemma2-sdpa.pt",
+                                 "nanogpt-script.pt", "sequential-script.pt"})
     expect_same(kTraces / name);
 }
 
@@ -64,14 +66,16 @@ TEST(MappedArchive, ReadsConstants) {
   EXPECT_EQ(archive.class_name(), "__torch__.test.Outer");
   EXPECT_EQ(std::get<std::int64_t>(archive.constants().at("inner.heads")), 4);
   EXPECT_EQ(std::get<double>(archive.constants().at("inner.epsilon")), 0.5);
-  EXPECT_EQ(std::get<std::vector<double>>(archive.constants().at("angles")), (std::vector<double>{1.0, 2.5}));
+  EXPECT_EQ(std::get<std::vector<double>>(archive.constants().at("angles")),
+            (std::vector<double>{1.0, 2.5}));
 }
 
 TEST(MappedArchive, RefusesTruncatedAndForeignFiles) {
   const testing::TemporaryFolder folder;
   const std::string whole = core::read_file(kTraces / "llama-sdpa.pt");
   for (std::size_t part = 0; part < 50; ++part) {
-    std::ofstream(folder / "part.pt", std::ios::binary | std::ios::trunc) << whole.substr(0, whole.size() * part / 50);
+    std::ofstream(folder / "part.pt", std::ios::binary | std::ios::trunc)
+        << whole.substr(0, whole.size() * part / 50);
     expect_error(ErrorKind::kBadModel, "part.pt", [&] { MappedArchive(folder / "part.pt"); });
   }
   expect_error(ErrorKind::kIo, "none.pt", [&] { MappedArchive(folder / "none.pt"); });

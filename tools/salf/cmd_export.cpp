@@ -4,6 +4,7 @@
 
 #include "salf/core/json.h"
 #include "salf/core/log.h"
+#include "salf/core/signals.h"
 #include "salf/core/text.h"
 
 namespace salf::tools {
@@ -14,7 +15,7 @@ using convert::ExportResult;
 
 constexpr convert::GgufType kDefaultType = convert::GgufType::kF16;
 
-ExportResult run(const ExportOptions& options, core::Progress& progress) {
+std::optional<ExportResult> run(const ExportOptions& options, core::Progress& progress) {
   const bool force = options.common.force;
   switch (*options.to) {
     case ExportFormat::kGguf:
@@ -67,11 +68,12 @@ std::vector<std::string> ExportOptions::problems() const {
 
 // Warnings of the export are logged by it.
 int export_command(const ExportOptions& options, core::Progress& progress) {
-  const ExportResult result = run(options, progress);
+  const std::optional<ExportResult> result = run(options, progress);
+  if (!result) return 128 + core::stop_signal();
   if (options.common.json) {
-    std::fputs(core::format_json(core::to_json(result)).c_str(), stdout);
+    std::fputs(core::format_json(core::to_json(*result)).c_str(), stdout);
   } else {
-    print(result);
+    print(*result);
   }
   return 0;
 }

@@ -1,4 +1,5 @@
-// How does a GGUF file's tokenizer become the tokenizer.json that salf and Hugging Face read, and how does it come back?
+// How does a GGUF file's tokenizer become the tokenizer.json that salf and Hugging Face read, and
+// how does it come back?
 #pragma once
 
 #include <cstdint>
@@ -41,12 +42,22 @@ TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf);
 // The values of `pre` that make_tokenizer_json() knows, as llama.cpp writes them.
 std::vector<std::string> known_split_rules();
 
-// What a GGUF file says of this tokenizer.json or SentencePiece model (BPE). Ids from the largest of the tokenizer's to
-// `vocabulary`, and those that it leaves out, become tokens of type 5 (unused) named [PADid]. The result is proved: it is
-// made a tokenizer.json again, and both must give the same ids for texts of many scripts, for numbers, white space and code,
-// and for the texts of the first 50,000 tokens (but the unknown one). SentencePiece's scores, where there are merges only, are minus the rank of
-// the merge that makes the token. Throws Error(kIo); Error(kBadInput) for a tokenizer that GGUF cannot express (the message
-// says what), and for one of more than `vocabulary` ids.
-GgufTokenizer make_gguf_tokenizer(const std::filesystem::path& tokenizer, std::int64_t vocabulary);
+// A GGUF file's tokenizer, and where its ids are known to be others than the original's.
+struct ProvedGgufTokenizer {
+  GgufTokenizer tokenizer;
+  std::vector<std::string> differences;
+};
+
+// What a GGUF file says of this tokenizer.json or SentencePiece model (BPE). Ids that the tokenizer
+// does not have below `vocabulary` become tokens of type 5 (unused) named [PADid]. The result is
+// proved: it is made a tokenizer.json again, and both must give the same ids for texts of many
+// scripts, for numbers, white space and code, and for the texts of the first 50,000 tokens. What may
+// differ, since readers of GGUF have one rule where tokenizers have several, and is then told: texts
+// that begin with a space, and texts with control tokens in them. SentencePiece's scores, where
+// there are merges only, are minus the rank of the merge that makes the token. Throws Error(kIo);
+// Error(kBadInput) for a tokenizer that GGUF cannot express (the message says what), and for one of
+// more than `vocabulary` ids.
+ProvedGgufTokenizer make_gguf_tokenizer(const std::filesystem::path& tokenizer,
+                                        std::int64_t vocabulary);
 
 }  // namespace salf::data

@@ -1,5 +1,6 @@
-// Which tensors and constants does a TorchScript archive hold, without loading it? The tensors are views of the mapped
-// file: whatever the archive's size, only what is looked at takes memory, and none of its program runs.
+// Which tensors and constants does a TorchScript archive hold, without loading it? The tensors are
+// views of the mapped file: whatever the archive's size, only what is looked at takes memory, and
+// none of its program runs.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,19 +20,22 @@ using ArchiveConstant = std::variant<std::int64_t, double, std::vector<double>>;
 
 class MappedArchive {
  public:
-  // Throws Error(kIo) when the file is missing or cannot be read, and Error(kBadModel) when it is no TorchScript archive, is
-  // truncated or damaged, or is one that ScriptModel::load would refuse before it looks at the program.
+  // Throws Error(kIo) when the file is missing or cannot be read, and Error(kBadModel) when it is
+  // no TorchScript archive, is truncated or damaged, or is one that ScriptModel::load would refuse
+  // before it looks at the program.
   explicit MappedArchive(const std::filesystem::path& archive);
   ~MappedArchive();
   MappedArchive(MappedArchive&&) noexcept;
 
   // Of the outermost module: "__torch__.salf.llama.CausalModel".
   const std::string& class_name() const;
-  // By path ("model.layers.0.mlp.up_proj.weight"). A tensor under two paths is listed under both, with one data_ptr().
-  // They are read-only: writing to one would crash the program.
+  // By path ("model.layers.0.mlp.up_proj.weight"). A tensor under two paths is listed under both,
+  // with one data_ptr(). They are read-only: writing to one would crash the program. Their strides
+  // are the file's, and may be 0.
   const std::map<std::string, at::Tensor>& tensors() const;
   const std::map<std::string, ArchiveConstant>& constants() const;
-  // Gives the tensor's pages back to the system; they return from the file when they are read again.
+  // Gives the tensor's pages back to the system; they return from the file when they are read
+  // again.
   void release(const at::Tensor& tensor) const;
 
  private:
