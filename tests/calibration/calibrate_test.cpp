@@ -306,12 +306,17 @@ TEST_F(Calibrate, TokenMapsShowTheirDocumentsAlone) {
   options.documents = 4;
   EXPECT_TRUE(run(options).token_maps.empty());  // nobody said what tokens are called
   setting_.token_text = [](std::int64_t id) { return "<" + std::to_string(id) + ">"; };
-  const auto drawn = data::sample_documents(dataset_, data::Split::kTrain, 4, setting_.seed);
   const types::LayerProfile profile = run(options);
   ASSERT_EQ(profile.token_maps.size(), 2U);
-  const data::Document& document = dataset_.documents[static_cast<std::size_t>(drawn[0])];
   const types::TokenMap& map = profile.token_maps[0];
-  ASSERT_EQ(map.tokens.size(), document.ids.size());
+  const auto is_shown = [&](const data::Document& candidate) {
+    std::vector<std::string> tokens;
+    for (const std::int64_t id : candidate.ids) tokens.push_back(setting_.token_text(id));
+    return tokens == map.tokens;
+  };
+  const auto found = std::find_if(dataset_.documents.begin(), dataset_.documents.end(), is_shown);
+  ASSERT_NE(found, dataset_.documents.end());
+  const data::Document& document = *found;
   ASSERT_EQ(map.deviation.size(), static_cast<std::size_t>(kBlocks + 1));
   const at::Tensor states = hidden_states(document);
   const SemanticBasis basis(cut_.head_weight(), kVocabulary);

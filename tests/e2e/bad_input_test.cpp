@@ -96,9 +96,13 @@ TEST_F(BadInput, ContradictionsAreReportedTogether) {
 }
 
 TEST_F(BadInput, BudgetsThatPayForNothing) {
-  for (const char* budget : {"0.05s", "0.001%", "10FLOP", "1tokens"}) {
-    expect_refused(salf({"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", "run"}), kBudget, "smallest budget");
-  }
+  const auto with_budget = [this](const char* budget) {
+    return salf({"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", "run"});
+  };
+  for (const char* budget : {"0.001%", "1tokens"}) expect_refused(with_budget(budget), kBudget, "smallest budget");
+  // Before anything long starts.
+  expect_refused(with_budget("0.05s"), kBudget, "before anything was measured");
+  expect_refused(with_budget("10FLOP"), kBudget, "would be over with the analysis");
 }
 
 TEST_F(BadInput, OutputFoldersOfOthers) {

@@ -192,7 +192,7 @@ TEST_F(RunTest, ResumeRefusesChangedDataAndModel) {
 }
 
 TEST_F(RunTest, TheSmallestBudgetThatIsNamedWorks) {
-  const ProgramResult refused = salf(train("1kFLOP", "run"));
+  const ProgramResult refused = salf(train("0.001%", "run"));
   EXPECT_EQ(refused.code, 6);
   EXPECT_FALSE(exists("run/run.json"));
   const std::string key = "smallest budget that works is ";
