@@ -1,6 +1,8 @@
 #include "bench_arms.h"
 
+#include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "bench_record.h"
 #include "salf/cost/estimate.h"
@@ -81,6 +83,42 @@ TEST(PairedDifference, IsSurerThanTheLossesAre) {
   EXPECT_LT(difference.standard_error, 1e-9);
   b.document[3] = 7777;
   expect_error(ErrorKind::kBadInput, {"same documents"}, [&] { paired_difference(a, b); });
+}
+
+TEST(BenchTable, HasALineAnArmAndPairsWithFull) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "salf_bench_table";
+  std::filesystem::create_directories(folder);
+  BenchRecord record;
+  const auto add = [&](const char* arm, const char* name, std::int64_t seed, double loss) {
+    BenchRow row;
+    row.arm = arm;
+    row.name = name;
+    row.minutes = 2.0;
+    row.seed = seed;
+    row.test_loss = loss;
+    row.test_se = 0.01;
+    row.steps = 1234;
+    record.rows.push_back(row);
+    DocumentLosses losses;
+    for (std::int64_t i = 0; i < 10; ++i) {
+      losses.document.push_back(i);
+      losses.tokens.push_back(10.0);
+      losses.loss.push_back(10.0 * loss);
+    }
+    core::write_document(folder / (row_key(row) + ".json"), losses);
+  };
+  add("full", "full", 1, 2.0);
+  add("full", "full", 2, 2.1);
+  add("freeze", "cut:8", 1, 1.9);
+  add("freeze", "cut:8", 2, 2.02);
+  const std::string text = bench_table(record, folder);
+  std::filesystem::remove_all(folder);
+  EXPECT_THAT(text, testing::AllOf(testing::HasSubstr("2.0500 +-0.0980"), testing::HasSubstr("-0.0900 +-0.0196"),
+                                   testing::HasSubstr("1,234")));
+  std::istringstream lines(text);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80U) << line;
+  EXPECT_EQ(count, 3);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -108,5 +109,9 @@ struct PairedDifference {
   double standard_error = 0.0;
 };
 PairedDifference paired_difference(const DocumentLosses& a, const DocumentLosses& b);
+
+// A line an arm and budget, within 80 columns: means over the seeds with 95 % intervals, and the paired difference to full
+// with the same budget and seed, from the files in `losses`.
+std::string bench_table(const BenchRecord& record, const std::filesystem::path& losses);
 
 }  // namespace salf::tools

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <map>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -361,30 +361,6 @@ class Bench {
         steps_per_epoch());
   }
 
-  // Rows of one arm and budget, over the seeds.
-  struct Group {
-    std::vector<const BenchRow*> rows;
-  };
-
-  std::string difference_to_full(const Group& group) const {
-    std::vector<double> means, errors;
-    for (const BenchRow* row : group.rows) {
-      BenchRow full = *row;
-      full.arm = full.name = "full";
-      if (row->arm == "full" || !fs::exists(losses_file(full)) || !fs::exists(losses_file(*row))) continue;
-      const PairedDifference difference = paired_difference(core::read_document<DocumentLosses>(losses_file(*row)),
-                                                            core::read_document<DocumentLosses>(losses_file(full)));
-      means.push_back(difference.mean);
-      errors.push_back(difference.standard_error);
-    }
-    if (means.empty()) return "";
-    // Over the seeds where there are several, else over the documents of the one.
-    const double error = means.size() > 1 ? core::standard_deviation(means) / std::sqrt(static_cast<double>(means.size())) : errors.front();
-    char text[64];
-    std::snprintf(text, sizeof text, "%+.4f +-%.4f", core::mean(means), 1.96 * error);
-    return text;
-  }
-
   void print() const {
     if (options_.common.json) {
       core::Json rows = core::Json::array();
@@ -392,21 +368,7 @@ class Bench {
       std::fputs(core::format_json(rows).c_str(), stdout);
       return;
     }
-    std::map<std::pair<double, std::string>, Group> groups;
-    for (const BenchRow& row : record_.rows) groups[{row.minutes, row.name}].rows.push_back(&row);
-    std::printf("%-12s%8s%7s%7s%9s%19s  %s\n", "arm", "minutes", "frozen", "seeds", "steps", "test loss +-95 %", "less full, paired");
-    for (const auto& [key, group] : groups) {
-      std::vector<double> losses, errors;
-      for (const BenchRow* row : group.rows) {
-        losses.push_back(row->test_loss.value_or(std::nan("")));
-        errors.push_back(row->test_se.value_or(std::nan("")));
-      }
-      char loss[64];
-      std::snprintf(loss, sizeof loss, "%.4f +-%.4f", core::mean(losses), 1.96 * core::mean(errors));
-      std::printf("%-12s%8s%7lld%7zu%9s%19s  %s\n", core::printable(key.second, 12).c_str(), core::format_number(key.first).c_str(),
-                  static_cast<long long>(group.rows.front()->eof), group.rows.size(),
-                  core::format_count(group.rows.front()->steps).c_str(), loss, difference_to_full(group).c_str());
-    }
+    std::fputs(bench_table(record_, file("losses")).c_str(), stdout);
     std::printf("%s\n", core::printable(file("bench.json").string()).c_str());
   }
 
