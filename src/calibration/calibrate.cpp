@@ -223,6 +223,25 @@ class ProgressLine {
   core::Progress& progress_;
 };
 
+enum class StageEnd { kMeasured, kOutOfTime, kStopped };
+
+// Some more documents; `done` counts them.
+StageEnd measure_stage(Calibration& calibration, const data::Dataset& dataset, const std::vector<std::int64_t>& stage,
+                       const CalibrationSetting& setting, const core::Stopwatch& watch, std::int64_t& done,
+                       core::Progress& progress) {
+  for (const auto& chunk : chunks(stage, setting)) {
+    if (out_of_time(setting, watch.seconds(), done)) return StageEnd::kOutOfTime;
+    const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
+    for (const data::BatchPlan& plan : batcher.in_order()) {
+      if (core::stop_signal() != 0) return StageEnd::kStopped;
+      calibration.measure(batcher.make(plan));
+      done += static_cast<std::int64_t>(plan.rows.size());
+      progress.update(done, calibration.note());
+    }
+  }
+  return StageEnd::kMeasured;
+}
+
 }  // namespace
 
 std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,
@@ -234,26 +253,16 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
   Calibration calibration(cut, options, setting);
   double stability = 0.0;
   std::int64_t done = 0;
-  bool in_time = true;
-  for (std::size_t begin = 0; begin < drawn.size() && in_time;) {
+  for (std::size_t begin = 0; begin < drawn.size();) {
     const std::size_t end = std::min(drawn.size(), std::max(2 * begin, static_cast<std::size_t>(options.documents)));
     const ProgressLine line(progress, static_cast<std::int64_t>(end));
     const std::vector<std::int64_t> stage(drawn.begin() + static_cast<std::ptrdiff_t>(begin),
                                           drawn.begin() + static_cast<std::ptrdiff_t>(end));
-    for (const auto& chunk : chunks(stage, setting)) {
-      in_time = in_time && !out_of_time(setting, watch.seconds(), done);
-      if (!in_time) break;
-      const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
-      for (const data::BatchPlan& plan : batcher.in_order()) {
-        if (core::stop_signal() != 0) return std::nullopt;
-        calibration.measure(batcher.make(plan));
-        done += static_cast<std::int64_t>(plan.rows.size());
-        progress.update(done, calibration.note());
-      }
-    }
+    const StageEnd how = measure_stage(calibration, dataset, stage, setting, watch, done, progress);
+    if (how == StageEnd::kStopped) return std::nullopt;
     begin = end;
     if (setting.stability) stability = setting.stability(calibration.profile());
-    if (stability >= options.stability) break;
+    if (how == StageEnd::kOutOfTime || stability >= options.stability) break;
   }
   for (std::size_t i = 0; setting.token_text && i < drawn.size() && i < static_cast<std::size_t>(options.token_maps); ++i) {
     if (out_of_time(setting, watch.seconds(), done)) break;

@@ -1,5 +1,8 @@
 #include "salf/cost/estimate.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace salf::cost {
 
 types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
@@ -34,6 +37,32 @@ types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::
 types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
                                 std::int64_t eof, std::int64_t accumulate) {
   return scaled(batch_flops(shape, eof, mean_batch(data)), static_cast<double>(accumulate));
+}
+
+types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
+                                         const types::DataShape& data, const std::vector<std::int64_t>& blocks,
+                                         std::int64_t accumulate) {
+  const std::int64_t lowest = *std::min_element(blocks.begin(), blocks.end());
+  const BatchShape batch = mean_batch(data);
+  types::CostBreakdown seconds = batch_seconds(cost, shape.blocks, std::max<std::int64_t>(1, lowest), batch);
+  if (lowest == 0) {  // batch_seconds counts the embedding and the head as trained at 0, which they are not here
+    seconds.prefix = 0.0;
+    seconds.suffix_forward = static_cast<double>(shape.blocks) * batch.padded_tokens * cost.block_forward_trained;
+  }
+  const double through = static_cast<double>(shape.blocks - lowest) + static_cast<double>(blocks.size());
+  seconds.backward = 0.5 * through * batch.padded_tokens * cost.block_backward;
+  seconds = scaled(seconds, static_cast<double>(accumulate));
+  double parameters = static_cast<double>(shape.final_parameters);
+  for (const std::int64_t block : blocks) parameters += static_cast<double>(shape.block_parameters.at(static_cast<std::size_t>(block)));
+  seconds.optimizer = cost.optimizer * parameters;
+  return seconds;
+}
+
+std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch) {
+  if (!(first > 0.0) || !(later > 0.0) || !(seconds > 0.0)) return 0;
+  double steps = seconds / first;
+  if (steps > steps_per_epoch) steps = steps_per_epoch + (seconds - steps_per_epoch * first) / later;
+  return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
 }
 
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape) {

@@ -65,6 +65,20 @@ Freeze::~Freeze() {
   restore(frozen_, frozen_before_);
 }
 
+void Freeze::train_only(const model::GraphCut& cut, const std::vector<std::int64_t>& blocks) {
+  std::set<std::string> names;
+  for (const std::int64_t block : blocks) {
+    for (auto& name : cut.block_parameters(block)) names.insert(std::move(name));
+  }
+  for (auto& name : cut.final_parameters()) names.insert(std::move(name));
+  names.erase(cut.map().head_parameter);
+  names.erase(cut.map().embedding_parameter);
+  for (const auto& parameter : trained_) {
+    parameter.tensor.mutable_grad() = at::Tensor();
+    parameter.tensor.requires_grad_(names.count(parameter.name) > 0);
+  }
+}
+
 std::int64_t Freeze::trained_count() const {
   std::int64_t count = 0;
   for (const auto& parameter : trained_) count += parameter.tensor.numel();

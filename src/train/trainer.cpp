@@ -311,6 +311,7 @@ class Run {
         avoided += inputs_.batch_flops(batches.back(), false) - inputs_.batch_flops(batches.back(), true);
       }
     }
+    if (inputs_.blocks) freeze_.train_only(inputs_.cut, inputs_.blocks(state_.step));
     const StepResult result = runner_.run(batches, line.learning_rate, seconds_);
     if (!result.finite) {
       core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +

@@ -56,6 +56,29 @@ TEST(Estimate, ADeeperCutNeverCostsMore) {
   }
 }
 
+TEST(Estimate, AnySetOfBlocksCostsItsPathAndItsWeights) {
+  const types::ModelShape shape = support::sample_shape();
+  const types::DataShape data = support::sample_data();
+  const types::MeasuredCost cost = support::sample_cost();
+  std::vector<std::int64_t> last;
+  for (std::int64_t block = 20; block < 30; ++block) last.push_back(block);
+  const types::CostBreakdown cut = step_seconds(cost, shape, data, 20, 2), same = masked_step_seconds(cost, shape, data, last, 2);
+  EXPECT_NEAR(same.total(), cut.total(), 1e-9);  // the blocks above a cut are such a set
+  const types::CostBreakdown first = masked_step_seconds(cost, shape, data, {0, 1, 2}, 1);
+  EXPECT_DOUBLE_EQ(first.prefix, 0.0);
+  EXPECT_DOUBLE_EQ(first.suffix_forward, 30 * 1000.0 * 8e-5);
+  EXPECT_DOUBLE_EQ(first.backward, 0.5 * (30 + 3) * 1000.0 * 1.5e-4);
+  EXPECT_DOUBLE_EQ(first.head, 600.0 * 1.1e-3);
+  EXPECT_DOUBLE_EQ(first.optimizer, 1e-9 * (3 * 3540096.0 + 576));
+}
+
+TEST(Estimate, LaterEpochsAreCheaper) {
+  EXPECT_EQ(steps_within(100.0, 2.0, 1.0, 1000.0), 50);
+  EXPECT_EQ(steps_within(100.0, 2.0, 1.0, 20.0), 80);
+  EXPECT_EQ(steps_within(1.0, 2.0, 1.0, 20.0), 0);
+  EXPECT_EQ(steps_within(100.0, 0.0, 1.0, 20.0), 0);
+}
+
 TEST(Estimate, ScalesEveryPart) {
   const types::CostBreakdown one{1, 2, 3, 4, 5, 6, 7, 8};
   const types::CostBreakdown many = scaled(one, 3.0);

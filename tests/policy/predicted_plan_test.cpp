@@ -126,6 +126,16 @@ TEST(PredictedPlan, MemoryLeavesOutShallowCuts) {
   expect_error(ErrorKind::kBudget, {"--max-memory", "100.0 MB", "smallest"}, [&] { make_plan(profile_with_loss(), asked); });
 }
 
+TEST(PredictedPlan, ACutThatWasAskedForIsHeldToTheMemoryToo) {
+  auto asked = predicted("2h");
+  asked.rule = Rule::kFixed;
+  asked.parameters.fixed = 3;
+  asked.max_memory_bytes = 1.7e9;
+  expect_error(ErrorKind::kBudget, {"3 frozen blocks", "--max-memory"}, [&] { make_plan(profile_with_loss(), asked); });
+  asked.parameters.fixed = 25;
+  EXPECT_EQ(make_plan(profile_with_loss(), asked).eof, 25);
+}
+
 TEST(PredictedPlan, ALossIncreaseBuysTime) {
   auto asked = predicted("2h");
   const auto all = make_plan(profile_with_loss(), asked);

@@ -57,6 +57,32 @@ TEST(Freeze, EndsWithWhatWasLoaded) {
   EXPECT_FALSE(last.grad().defined());
 }
 
+TEST(Freeze, TrainsAnySetOfBlocks) {
+  const TinyRun setup;
+  Freeze freeze(setup.model, setup.cut, 0);
+  const auto trained = [&] {
+    std::set<std::string> names;
+    for (const auto& parameter : freeze.trained()) {
+      if (parameter.tensor.requires_grad()) names.insert(parameter.name);
+    }
+    return names;
+  };
+  const auto expected = [&](const std::vector<std::int64_t>& blocks) {
+    std::set<std::string> names;
+    for (const std::int64_t block : blocks) {
+      for (const auto& name : setup.cut.block_parameters(block)) names.insert(name);
+    }
+    for (const auto& name : setup.cut.final_parameters()) names.insert(name);
+    return names;
+  };
+  freeze.train_only(setup.cut, {0, 2});
+  EXPECT_EQ(trained(), expected({0, 2}));
+  freeze.trained().front().tensor.mutable_grad() = at::ones_like(freeze.trained().front().tensor);
+  freeze.train_only(setup.cut, {1});
+  EXPECT_EQ(trained(), expected({1}));
+  EXPECT_FALSE(freeze.trained().front().tensor.grad().defined());
+}
+
 TEST(Freeze, GradientOfAFrozenParameterIsAnInternalError) {
   const TinyRun setup;
   const Freeze freeze(setup.model, setup.cut, 1);

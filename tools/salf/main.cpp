@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cmd_analyze.h"
+#include "cmd_bench.h"
 #include "cmd_compare.h"
 #include "cmd_eval.h"
 #include "cmd_export.h"
@@ -86,6 +87,10 @@ std::vector<Command> commands() {
                     "Exit code 1 is a regression. Without a limit the loss may not increase beyond its noise.\n"
                     "Examples:\n  salf compare run-main run-branch --max-loss-increase 0.01 --max-time-increase 10%\n"
                     "  salf compare base.json new.json --limits limits.json --junit compare.xml"}, &compare_command),
+      make_command({"bench", "Run the plan and its control arms at equal budget", {"model"},
+                    "Examples:\n  salf bench smollm2 --data rows.jsonl --arms plan --arms full --arms half --minutes 2 -o bench\n"
+                    "  salf bench smollm2 --data rows.jsonl --arms cut:8 --arms lisa:6 --minutes 2 --seeds 3 -o bench"},
+                   &bench_command),
       make_command({"data preview", "Show rows as tokens, with what carries loss", {"model"},
                     "Examples:\n  salf data preview smollm2 --data chats.jsonl --rows 3\n"
                     "  zcat rows.jsonl.gz | salf data preview tokenizer.json --data - --chat-template chatml"},

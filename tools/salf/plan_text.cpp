@@ -18,7 +18,7 @@ using types::Candidate;
 
 constexpr std::size_t kNameWidth = 16;
 constexpr std::size_t kNarrowest = 40;
-constexpr std::size_t kLossBarWidth = 14;
+constexpr std::size_t kLossBar = 14;
 constexpr std::size_t kMostRows = 14;
 
 std::string line(const char* name, const std::string& value) {
@@ -40,7 +40,7 @@ std::string wrapped(const char* name, const std::string& value, std::size_t widt
   return text + line(text.empty() ? name : "", rest);
 }
 
-std::string at_right(const std::string& text, std::size_t width) {
+std::string padded(const std::string& text, std::size_t width) {
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
 
@@ -83,7 +83,7 @@ std::string bar(const std::vector<const Candidate*>& rows, const Candidate& cand
     high = std::max(high, row->loss->value);
   }
   const double share = high > low ? (high - candidate.loss->value) / (high - low) : 1.0;
-  return std::string(static_cast<std::size_t>(1.0 + std::round(share * static_cast<double>(kLossBarWidth - 1))), '#');
+  return std::string(static_cast<std::size_t>(1.0 + std::round(share * static_cast<double>(kLossBar - 1))), '#');
 }
 
 std::string marks(const types::FreezePlan& plan, const Candidate& candidate) {
@@ -97,12 +97,12 @@ std::string marks(const types::FreezePlan& plan, const Candidate& candidate) {
 
 std::string candidate_row(const types::FreezePlan& plan, const std::vector<const Candidate*>& rows, const Candidate& candidate) {
   const std::string arm = candidate.arm ? core::enum_to_string(*candidate.arm) : "";
-  std::string text = at_right(std::to_string(candidate.eof), 6) + " " + arm + std::string(7 - std::min<std::size_t>(6, arm.size()), ' ') +
-                     at_right(core::format_count(candidate.steps), 7) + at_right(core::format_seconds(candidate.seconds), 13);
-  if (candidate.memory_bytes) text += at_right(core::format_bytes(static_cast<std::uint64_t>(*candidate.memory_bytes)), 9);
+  std::string text = padded(std::to_string(candidate.eof), 6) + " " + arm + std::string(7 - std::min<std::size_t>(6, arm.size()), ' ') +
+                     padded(core::format_count(candidate.steps), 7) + padded(core::format_seconds(candidate.seconds), 13);
+  if (candidate.memory_bytes) text += padded(core::format_bytes(static_cast<std::uint64_t>(*candidate.memory_bytes)), 9);
   if (candidate.loss) {
     const double half = candidate.delta ? 0.5 * (candidate.delta->high - candidate.delta->low) : 0.0;
-    text += at_right(loss_text(plan, candidate.loss->value), 8) + " +-" + loss_text(plan, half) + "  " + bar(rows, candidate);
+    text += padded(loss_text(plan, candidate.loss->value), 8) + " +-" + loss_text(plan, half) + "  " + bar(rows, candidate);
   }
   text += marks(plan, candidate);
   return text + "\n";
@@ -119,7 +119,7 @@ std::string other_budgets(const types::FreezePlan& plan) {
       text += "too small\n";
       continue;
     }
-    text += at_right(std::to_string(other.eof), 6) + at_right(core::format_count(other.steps), 8) + "   " +
+    text += padded(std::to_string(other.eof), 6) + padded(core::format_count(other.steps), 8) + "   " +
             (other.loss ? range_text(plan, *other.loss) : "") + (other.factor == 1.0 ? "  <- plan" : "") + "\n";
   }
   return text;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "salf/cost/flops.h"
 #include "salf/types/freeze_plan.h"
@@ -21,6 +22,16 @@ types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::
                                   std::int64_t accumulate);
 types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
                                 std::int64_t eof, std::int64_t accumulate);
+
+// A step that trains any set of blocks (and the final norm) in the whole graph, without keeping anything: what lies below
+// the lowest runs forward; from there on the gradient passes through every block, half of a block's backward pass, and the
+// other half, the gradient of its weights, is paid for those that are trained. REQUIRES: blocks is not empty
+types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
+                                         const types::DataShape& data, const std::vector<std::int64_t>& blocks,
+                                         std::int64_t accumulate);
+
+// Whole steps within `seconds`, of which those of the first epoch take `first` each and later ones `later`.
+std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch);
 
 // Writing the tuned model once.
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);

@@ -27,6 +27,11 @@ class Freeze {
   Freeze(const Freeze&) = delete;
   Freeze& operator=(const Freeze&) = delete;
 
+  // From now on, of what was trained only these blocks and the final norm are: any set, in the whole graph. Gradients are
+  // dropped. What belongs to a block that is not among them keeps its optimizer state and is left alone.
+  // REQUIRES: each is a trained block
+  void train_only(const model::GraphCut& cut, const std::vector<std::int64_t>& blocks);
+
   const std::vector<model::Parameter>& trained() const { return trained_; }
   const std::vector<model::Parameter>& frozen() const { return frozen_; }
   std::int64_t trained_count() const;  // elements

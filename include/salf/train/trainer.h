@@ -119,6 +119,9 @@ struct TrainInputs {
   std::function<double(const tensor::Batch&, bool cached)> batch_flops{};
   double budget_flops = 0.0;  // a share or FLOP budget, resolved, less what was spent before
   std::vector<RunObserver*> observers{};  // must outlive train()
+  // Which blocks are trained in a step (steps done before it), where not all above the cut are: Freeze::train_only. For
+  // control arms; nothing of what is below the lowest is kept. REQUIRES: plan.eof 0
+  std::function<std::vector<std::int64_t>(std::int64_t step)> blocks{};
 };
 
 // Runs the plan and returns the record (provenance, predictions and the whole budget's other parts

@@ -227,7 +227,7 @@ struct FreezePlan {
   std::optional<Budget> smallest_budget;  // set when no candidate fits
   std::vector<Candidate> candidates;      // full and freeze: eof 0 … L-1; then those of other arms
 
-  // Of these the fields are new: older files lack them.
+  // Older files have none of the following.
   double budget_seconds = 0.0;       // how long a budget in energy or money lasts; 0 of others
   std::optional<Rates> rates;        // what a second takes
   std::optional<Footprint> footprint;       // predicted

@@ -1,0 +1,138 @@
+// The planner behind policy/budget.h: prices and steps of each cut (planner_prices.cpp), the choice among them
+// (planner_choice.cpp), and the sentence that says why (planner_text.cpp).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salf/cost/memory.h"
+#include "salf/policy/budget.h"
+#include "salf/policy/prediction.h"
+
+namespace salf::policy {
+
+inline constexpr std::int64_t kFewestEvaluations = 2;  // before the first step and after the last
+
+// Whole steps in a quotient that rounding may have left just below a whole number.
+std::int64_t whole_steps(double steps);
+// Steps of the largest number of epochs that is planned. A step takes `accumulate` batches and goes on into the next epoch.
+std::int64_t most_steps(const PlanInputs& inputs);
+
+// A depth's price in the budget's own unit: seconds or FLOPs.
+struct Price {
+  double fixed = 0.0;
+  double first_evaluation = 0.0;
+  double evaluation = 0.0;  // each further one
+  double step = 0.0;        // of the first epoch
+  double later_step = 0.0;  // of further epochs
+
+  double evaluations(std::int64_t count) const {
+    return count == 0 ? 0.0 : first_evaluation + static_cast<double>(count - 1) * evaluation;
+  }
+};
+
+class Planner {
+ public:
+  Planner(const types::LayerProfile& profile, const PlanInputs& inputs);
+  types::FreezePlan plan(const types::LayerProfile& profile) const;
+
+ private:
+  static std::size_t index(std::int64_t eof) { return static_cast<std::size_t>(eof); }
+
+  // The last space's loss is the model's own where the final norm was applied and every token was measured.
+  std::optional<LossBefore> known_loss_before(const types::LayerProfile& profile) const;
+  std::vector<types::Candidate> candidates() const;
+  bool too_large(const types::Candidate& candidate) const;
+  bool affordable(const types::Candidate& candidate) const;
+  types::Arm arm(std::int64_t eof) const;
+  ArmPoint point(std::int64_t eof, std::int64_t steps) const;
+
+  // Nats where the loss before is known, else shares of it.
+  types::Range loss_range(const ArmPoint& at) const;
+  void predict(std::vector<types::Candidate>& all) const;
+
+  // As few steps as bring it within max_loss_increase of full fine-tuning; it does not fit where none do.
+  void shorten(types::Candidate& candidate, const ArmPoint& full) const;
+
+  // The rule's choice among these. Where nothing fits, that whose smallest budget is told.
+  std::int64_t choose(const std::vector<types::Candidate>& all, std::int64_t start) const;
+  std::vector<double> losses(const std::vector<types::Candidate>& all) const;
+
+  // `ratios`: predicted loss as a share of that before, one a candidate.
+  std::optional<std::int64_t> best_predicted(const std::vector<types::Candidate>& all, const std::vector<double>& ratios) const;
+
+  // Refuses where a limit other than the budget is in the way.
+  std::int64_t cheapest_to_start(const std::vector<types::Candidate>& all) const;
+  [[noreturn]] void refuse_limits(const std::vector<types::Candidate>& all, std::optional<std::int64_t> chosen) const;
+  Price price(std::int64_t eof) const;
+  bool caches(std::int64_t eof) const;
+  types::CostBreakdown step_seconds(std::int64_t eof) const;
+  types::CostBreakdown step_flops(std::int64_t eof) const;
+
+  // One dev evaluation, without the blocks below `from`.
+  double evaluation_seconds(std::int64_t from) const;
+  double evaluation_flops(std::int64_t from) const;
+
+  // `one` for each step; its prefix for the steps of the first epoch only, where its output is kept.
+  types::CostBreakdown over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps) const;
+  std::int64_t counted_steps() const;
+  double tokens_per_step() const;
+  std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const;
+  bool enough(std::int64_t steps) const;
+  types::Candidate candidate(std::int64_t eof) const;
+
+  // What so many steps of it take.
+  void fill(types::Candidate& candidate, std::int64_t steps) const;
+  cost::MemoryOptions memory_options(std::int64_t steps) const;
+  types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps,
+                                   std::int64_t evaluations) const;
+  types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps,
+                                 std::int64_t evaluations) const;
+  static std::int64_t shallowest_that_fits(const std::vector<types::Candidate>& all, std::int64_t start);
+
+  // The same rule with `factor` times the budget.
+  types::Alternative alternative(const types::LayerProfile& profile, double factor) const;
+
+  // More evaluations than the two, where they are cheap and the steps stay enough.
+  std::int64_t evaluations(std::int64_t eof) const;
+  void settle(types::FreezePlan& plan) const;
+  void price_plan(types::FreezePlan& plan) const;
+
+  // Rounded up so that the text of the amount, which is what a person types, still works.
+  types::Budget smallest(std::int64_t eof) const;
+
+  // To three digits.
+  static double rounded_up(double amount);
+
+  // Every rule's choice, and of the rule in use what it would be in each replicate.
+  std::vector<types::RuleChoice> choices(const types::LayerProfile& profile,
+                                         const types::FreezePlan& plan) const;
+  types::RuleChoice of_plan(const types::FreezePlan& plan, const std::vector<std::int64_t>& replicates) const;
+
+  // What each resampled fit of the prior would choose.
+  std::vector<std::int64_t> prior_choices(const types::FreezePlan& plan) const;
+  std::string reason(const types::FreezePlan& plan, std::int64_t start) const;
+  std::string predicted_reason(const types::FreezePlan& plan) const;
+
+  // With the same budget.
+  double full_loss() const;
+  static std::string why(types::Rule rule);
+  std::string after_cap(const types::FreezePlan& plan) const;
+
+  const types::ModelShape& shape_;
+  const PlanInputs& inputs_;
+  const types::Deviation& deviation_;
+  bool counts_ = false;
+  bool in_seconds_ = false;
+  double clock_seconds_ = 0.0;  // of a budget by the clock
+  std::optional<Predictor> predictor_;
+  std::optional<LossBefore> before_;
+  double steps_per_epoch_ = 1.0;
+  std::int64_t most_steps_ = 1;
+  std::int64_t required_ = 1;
+  double capacity_ = 0.0;
+};
+
+}  // namespace salf::policy

@@ -1,0 +1,72 @@
+#include "plan_text.h"
+
+#include <sstream>
+
+#include "salf/cost/money.h"
+#include "salf/policy/budget.h"
+#include "salf/types/budget.h"
+#include "support/sample_documents.h"
+
+namespace salf::tools {
+namespace {
+
+types::FreezePlan plan(const std::string& budget, bool with_loss) {
+  types::LayerProfile profile = support::sample_profile(support::curve_with_drop(30, 20));
+  if (with_loss) {
+    std::vector<double> loss(31, 9.0);
+    loss.back() = 2.0;
+    profile.deviations.push_back(support::sample_deviation(loss, 0.05));
+    profile.deviations.back().measure = types::Measure::kLoss;
+  }
+  policy::PlanInputs inputs;
+  inputs.budget = types::parse_budget(budget);
+  inputs.data = support::sample_data();
+  inputs.cost = support::sample_cost();
+  inputs.cost.activation_bytes = 13e3;
+  inputs.cost.base_bytes = 5e8;
+  inputs.rule = types::Rule::kPredicted;
+  inputs.prior = policy::read_prior("");
+  types::Rates rates;
+  rates.watts = 100.0;
+  rates.watts_basis = "as given";
+  rates.gco2_per_kwh = 400.0;
+  rates.price_per_hour = 3.6;
+  rates.currency = "EUR";
+  inputs.rates = rates;
+  if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
+  return policy::make_plan(profile, inputs);
+}
+
+TEST(PlanText, StaysWithin80Columns) {
+  for (const char* budget : {"4m", "3h", "50%", "20000steps", "3epochs", "0.05kWh", "1.25EUR", "10s"}) {
+    for (const bool with_loss : {false, true}) {
+      const types::FreezePlan one = plan(budget, with_loss);
+      std::istringstream text(plan_summary(one) + plan_table(one));
+      for (std::string line; std::getline(text, line);) EXPECT_LE(line.size(), 80U) << budget << ": " << line;
+    }
+  }
+}
+
+TEST(PlanText, TellsThePlanAndWhatItRestsOn) {
+  const types::FreezePlan one = plan("1.25EUR", true);
+  const std::string summary = plan_summary(one), table = plan_table(one);
+  EXPECT_THAT(summary, testing::AllOf(testing::HasSubstr("1.25EUR, 20 min 50 s at these rates"), testing::HasSubstr("it rests on"),
+                                      testing::HasSubstr("estimated"), testing::HasSubstr(" EUR"), testing::HasSubstr("g CO2")));
+  EXPECT_THAT(table, testing::AllOf(testing::HasSubstr("2.5EUR"), testing::HasSubstr("0.625EUR"), testing::HasSubstr("# P"),
+                                    testing::HasSubstr("<- plan")));
+}
+
+TEST(PlanText, PrintsNoControlCharactersOutOfAFile) {
+  types::FreezePlan one = plan("20m", true);
+  one.reason = "a\x1b[31mred\nreason";
+  one.notes = {"note\x07"};
+  one.prediction_basis = "\x1b]0;title\x07";
+  const std::string text = plan_summary(one) + plan_table(one);
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_EQ(text.find('\x07'), std::string::npos);
+  one.candidates.clear();
+  EXPECT_EQ(plan_table(one), "");
+}
+
+}  // namespace
+}  // namespace salf::tools

@@ -1,0 +1,92 @@
+#include "bench_record.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <utility>
+
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/statistics.h"
+#include "salf/core/text.h"
+
+namespace salf::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using Rows = std::vector<const BenchRow*>;
+
+constexpr double kNormal95 = 1.96;
+
+fs::path losses_file(const fs::path& folder, const BenchRow& row) { return folder / (row_key(row) + ".json"); }
+
+std::string with_error(const char* format, double value, double error) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), format, value, kNormal95 * error);
+  return text.data();
+}
+
+// Over the seeds where there are several, else over the documents of the one.
+double error_of(const std::vector<double>& values, double over_documents) {
+  if (values.size() < 2) return over_documents;
+  return core::standard_deviation(values) / std::sqrt(static_cast<double>(values.size()));
+}
+
+std::string difference_to_full(const Rows& rows, const fs::path& folder) {
+  std::vector<double> means;
+  double over_documents = 0.0;
+  for (const BenchRow* row : rows) {
+    BenchRow full = *row;
+    full.arm = full.name = "full";
+    if (row->arm == "full" || !fs::exists(losses_file(folder, full)) || !fs::exists(losses_file(folder, *row))) continue;
+    const PairedDifference difference = paired_difference(core::read_document<DocumentLosses>(losses_file(folder, *row)),
+                                                          core::read_document<DocumentLosses>(losses_file(folder, full)));
+    means.push_back(difference.mean);
+    over_documents = difference.standard_error;
+  }
+  return means.empty() ? "" : with_error("%+.4f +-%.4f", core::mean(means), error_of(means, over_documents));
+}
+
+std::string table_row(const Rows& rows, const fs::path& folder) {
+  const BenchRow& first = *rows.front();
+  std::vector<double> losses;
+  for (const BenchRow* row : rows) losses.push_back(row->test_loss.value_or(std::nan("")));
+  const std::string loss = with_error("%.4f +-%.4f", core::mean(losses), error_of(losses, first.test_se.value_or(std::nan(""))));
+  std::array<char, 128> text{};
+  std::snprintf(text.data(), text.size(), "%-12s%8s%7s%6zu%8s%19s  ", core::printable(first.name, 12).c_str(),
+                core::format_number(first.minutes).c_str(), std::to_string(first.eof).c_str(), rows.size(),
+                core::format_count(first.steps).c_str(), loss.c_str());
+  return text.data() + difference_to_full(rows, folder) + "\n";
+}
+
+}  // namespace
+
+std::string row_key(const BenchRow& row) {
+  std::string name = row.name;
+  std::replace(name.begin(), name.end(), ':', '-');
+  if (row.arm == "untuned") return name;
+  return name + "_" + core::format_number(row.minutes) + "min_seed" + std::to_string(row.seed);
+}
+
+PairedDifference paired_difference(const DocumentLosses& a, const DocumentLosses& b) {
+  const bool whole = a.loss.size() == a.document.size() && a.tokens.size() == a.document.size() &&
+                     b.loss.size() == b.document.size();
+  if (!whole || a.document != b.document || a.tokens != b.tokens) {
+    throw Error(ErrorKind::kBadInput, "losses to be compared are not of the same documents");
+  }
+  core::ClusteredMean difference;
+  for (std::size_t i = 0; i < a.document.size(); ++i) difference.add(a.loss[i] - b.loss[i], a.tokens[i]);
+  return {difference.estimate().mean, difference.estimate().standard_error};
+}
+
+std::string bench_table(const BenchRecord& record, const std::filesystem::path& losses) {
+  std::map<std::pair<double, std::string>, Rows> groups;
+  for (const BenchRow& row : record.rows) groups[{row.minutes, row.name}].push_back(&row);
+  std::string text = "arm          minutes frozen seeds   steps   test loss +-95 %  less full, paired\n";
+  for (const auto& [key, rows] : groups) text += table_row(rows, losses);
+  return text;
+}
+
+}  // namespace salf::tools
