@@ -44,7 +44,7 @@ types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost, const 
                                          std::int64_t accumulate) {
   const std::int64_t lowest = *std::min_element(blocks.begin(), blocks.end());
   const BatchShape batch = mean_batch(data);
-  types::CostBreakdown seconds = batch_seconds(cost, shape.blocks, std::max<std::int64_t>(1, lowest), batch);
+  types::CostBreakdown seconds = batch_seconds(cost, shape, std::max<std::int64_t>(1, lowest), batch);
   if (lowest == 0) {  // batch_seconds counts the embedding and the head as trained at 0, which they are not here
     seconds.prefix = 0.0;
     seconds.suffix_forward = static_cast<double>(shape.blocks) * batch.padded_tokens * cost.block_forward_trained;

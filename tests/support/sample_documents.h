@@ -109,7 +109,7 @@ void expect_error(ErrorKind kind, const std::vector<std::string>& parts, const A
     action();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), kind) << error.what();
-    for (const std::string& part : parts) EXPECT_THAT(error.what(), testing::HasSubstr(part));
+    for (const std::string& part : parts) EXPECT_THAT(error.what(), ::testing::HasSubstr(part));
     return;
   }
   ADD_FAILURE() << "no error was thrown";

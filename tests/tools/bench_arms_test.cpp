@@ -19,7 +19,7 @@ TEST(BenchArms, ComeBackAsTheyAreWritten) {
   }
   for (const char* text : {"", "cut", "full:3", "cut:0", "cut:-1", "cut:1.5", "cut:8x", "cut:99999999999999999999", "lora", "cut:"}) {
     SCOPED_TRACE(text);
-    expect_error(ErrorKind::kUsage, {"--arms", "cut:N"}, [&] { parse_arm(text); });
+    support::expect_error(ErrorKind::kUsage, {"--arms", "cut:N"}, [&] { parse_arm(text); });
   }
 }
 
@@ -30,8 +30,8 @@ TEST(BenchArms, AreCutsOrSetsOfBlocks) {
   EXPECT_EQ(arm_word(parse_arm("half")), "freeze");
   EXPECT_EQ(arm_blocks(parse_arm("first:3"), 30, 1, 0, 10), (std::vector<std::int64_t>{0, 1, 2}));
   EXPECT_EQ(arm_blocks(parse_arm("middle:4"), 10, 1, 0, 10), (std::vector<std::int64_t>{3, 4, 5, 6}));
-  expect_error(ErrorKind::kUsage, {"cut:30", "30 blocks"}, [] { arm_eof(parse_arm("cut:30"), 30); });
-  expect_error(ErrorKind::kUsage, {"first:31"}, [] { arm_eof(parse_arm("first:31"), 30); });
+  support::expect_error(ErrorKind::kUsage, {"cut:30", "30 blocks"}, [] { arm_eof(parse_arm("cut:30"), 30); });
+  support::expect_error(ErrorKind::kUsage, {"first:31"}, [] { arm_eof(parse_arm("first:31"), 30); });
 }
 
 TEST(BenchArms, RandomBlocksStayAndLisasAreDrawnAgain) {
@@ -82,11 +82,11 @@ TEST(PairedDifference, IsSurerThanTheLossesAre) {
   EXPECT_NEAR(difference.mean, 0.1, 1e-9);
   EXPECT_LT(difference.standard_error, 1e-9);
   b.document[3] = 7777;
-  expect_error(ErrorKind::kBadInput, {"same documents"}, [&] { paired_difference(a, b); });
+  support::expect_error(ErrorKind::kBadInput, {"same documents"}, [&] { paired_difference(a, b); });
 }
 
 TEST(BenchTable, HasALineAnArmAndPairsWithFull) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "salf_bench_table";
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "salf_bench_table";
   std::filesystem::create_directories(folder);
   BenchRecord record;
   const auto add = [&](const char* arm, const char* name, std::int64_t seed, double loss) {
@@ -113,8 +113,8 @@ TEST(BenchTable, HasALineAnArmAndPairsWithFull) {
   add("freeze", "cut:8", 2, 2.02);
   const std::string text = bench_table(record, folder);
   std::filesystem::remove_all(folder);
-  EXPECT_THAT(text, testing::AllOf(testing::HasSubstr("2.0500 +-0.0980"), testing::HasSubstr("-0.0900 +-0.0196"),
-                                   testing::HasSubstr("1,234")));
+  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr("2.0500 +-0.0980"), ::testing::HasSubstr("-0.0900 +-0.0196"),
+                                   ::testing::HasSubstr("1,234")));
   std::istringstream lines(text);
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80U) << line;

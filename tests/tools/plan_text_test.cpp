@@ -50,10 +50,10 @@ TEST(PlanText, StaysWithin80Columns) {
 TEST(PlanText, TellsThePlanAndWhatItRestsOn) {
   const types::FreezePlan one = plan("1.25EUR", true);
   const std::string summary = plan_summary(one), table = plan_table(one);
-  EXPECT_THAT(summary, testing::AllOf(testing::HasSubstr("1.25EUR, 20 min 50 s at these rates"), testing::HasSubstr("it rests on"),
-                                      testing::HasSubstr("estimated"), testing::HasSubstr(" EUR"), testing::HasSubstr("g CO2")));
-  EXPECT_THAT(table, testing::AllOf(testing::HasSubstr("2.5EUR"), testing::HasSubstr("0.625EUR"), testing::HasSubstr("# P"),
-                                    testing::HasSubstr("<- plan")));
+  EXPECT_THAT(summary, ::testing::AllOf(::testing::HasSubstr("1.25EUR, 20 min 50 s at these rates"), ::testing::HasSubstr("it rests on"),
+                                      ::testing::HasSubstr("estimated"), ::testing::HasSubstr(" EUR"), ::testing::HasSubstr("g CO2")));
+  EXPECT_THAT(table, ::testing::AllOf(::testing::HasSubstr("2.5EUR"), ::testing::HasSubstr("0.625EUR"), ::testing::HasSubstr("# P"),
+                                    ::testing::HasSubstr("<- plan")));
 }
 
 TEST(PlanText, PrintsNoControlCharactersOutOfAFile) {
