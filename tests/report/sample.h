@@ -42,7 +42,8 @@ inline types::LayerProfile sample_profile() {
   profile.shape = sample_shape();
   profile.tokens = 4567;
   profile.seconds = 1.25;
-  profile.deviations = {sample_deviation(types::Measure::kCosine), sample_deviation(types::Measure::kLoss)};
+  profile.deviations = {sample_deviation(types::Measure::kCosine),
+                        sample_deviation(types::Measure::kLoss)};
   return profile;
 }
 
@@ -64,7 +65,8 @@ inline types::FreezePlan sample_plan() {
   plan.full_step_flops = 2e8;
   for (std::int64_t eof = 0; eof < kBlocks; ++eof) {
     const auto depth = static_cast<double>(eof);
-    plan.candidates.push_back({eof, plan.shape.trained_parameters(eof), 30 + 10 * eof, 1.5 - 0.2 * depth, 2e8 - 2e7 * depth, 60.0, 8e9, true});
+    plan.candidates.push_back({eof, plan.shape.trained_parameters(eof), 30 + 10 * eof,
+                               1.5 - 0.2 * depth, 2e8 - 2e7 * depth, 60.0, 8e9, true});
   }
   return plan;
 }
@@ -91,7 +93,8 @@ inline report::RunData sample_run() {
   data.plan = run.plan;
   data.profile = sample_profile();
   for (std::int64_t step = 1; step <= 40; ++step) {
-    data.metrics.steps.push_back({step, 256 * step, 0.9, 2.5 - 0.01 * static_cast<double>(step), 1e-4, 0.5});
+    data.metrics.steps.push_back(
+        {step, 256 * step, 0.9, 2.5 - 0.01 * static_cast<double>(step), 1e-4, 0.5});
   }
   return data;
 }

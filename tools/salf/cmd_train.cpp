@@ -101,7 +101,6 @@ class TrainRun {
         session_(open_model(options.model, true)),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
-    observers_.push_back(std::make_unique<DevLossKeeper>(dataset_, file("dev_losses.json"), !options.resume.empty()));
     if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
     if (options.metrics_port) observers_.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));
   }
@@ -226,6 +225,8 @@ class TrainRun {
       return flops.total() - (cached ? flops.prefix : 0.0);
     };
     inputs.budget_flops = plan.budget_flops;
+    DevLossKeeper dev_losses(dataset_, file("dev_losses.json"), !options_.resume.empty());
+    inputs.observers.push_back(&dev_losses);
     for (const auto& observer : observers_) inputs.observers.push_back(observer.get());
     types::RunRecord record = train::train(inputs, progress_);
     const types::RunRecord opening = opening_record(plan);
