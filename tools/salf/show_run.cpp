@@ -63,18 +63,18 @@ std::string phases(const types::RunRecord& run, const TextStyle& style) {
   for (const Phase& phase : kPhases)
     largest = std::max(largest, run.measured_seconds.*phase.seconds);
   std::string text =
-      heading(filled("seconds", 17) + pushed("predicted", 12) + pushed("measured", 12), style);
+      heading(filled("seconds", 16) + pushed("predicted", 12) + pushed("measured", 12), style);
   const std::size_t room = style.width > 60 ? std::min<std::size_t>(style.width - 44, 30) : 0;
   for (const Phase& phase : kPhases) {
     const double measured = run.measured_seconds.*phase.seconds;
-    text += filled(phase.name, 17) +
+    text += filled(phase.name, 16) +
             pushed(core::format_seconds(run.predicted_seconds.*phase.seconds), 12) +
             pushed(core::format_seconds(measured), 12);
     std::string bar = room > 0 && largest > 0.0 ? text_bar(measured / largest, room) : "";
     bar.erase(bar.find_last_not_of(' ') + 1);
     text += (bar.empty() ? "" : "  " + painted(bar, style)) + "\n";
   }
-  return text + filled("together", 17) +
+  return text + filled("together", 16) +
          pushed(core::format_seconds(run.predicted_seconds.total()), 12) +
          pushed(core::format_seconds(run.measured_seconds.total()), 12) + "\n";
 }
@@ -92,10 +92,13 @@ std::string curve(const report::Metrics& metrics, const TextStyle& style) {
 
 std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
   if (plan.choices.empty()) return "";
-  std::string text = heading("rule           by      frozen  same in  90 %", style);
+  const bool wide = style.width >= 50;  // else without the measure
+  std::string text = heading(
+      wide ? "rule           by      frozen  same in  90 %" : "rule          frozen  same in  90 %",
+      style);
   for (const types::RuleChoice& choice : plan.choices) {
-    text += filled(core::enum_to_string(choice.rule), 15) +
-            filled(core::enum_to_string(choice.measure), 8) +
+    text += filled(core::enum_to_string(choice.rule), wide ? 15 : 14) +
+            (wide ? filled(core::enum_to_string(choice.measure), 8) : std::string()) +
             pushed(std::to_string(choice.eof), 6) +
             pushed(std::to_string(std::lround(100.0 * choice.stability)) + " %", 9) + "  " +
             std::to_string(choice.low) + "-" + std::to_string(choice.high) + "\n";
