@@ -9,15 +9,17 @@
 namespace salf::calibration {
 namespace {
 
-constexpr std::int64_t kBefore = 6;  // positions without loss that are shown before the first with it
+constexpr std::int64_t kBefore =
+    6;  // positions without loss that are shown before the first with it
 
 struct Window {
   std::int64_t first = 0, end = 0;
 };
 
 Window window_of(const data::Document& document, std::int64_t most) {
-  const auto supervised = std::find_if(document.labels.begin(), document.labels.end(),
-                                       [](std::int64_t label) { return label != tensor::kNoLabel; });
+  const auto supervised =
+      std::find_if(document.labels.begin(), document.labels.end(),
+                   [](std::int64_t label) { return label != tensor::kNoLabel; });
   const std::int64_t place = supervised - document.labels.begin();
   Window window;
   window.first = std::max<std::int64_t>(0, place - kBefore);
@@ -41,8 +43,9 @@ BatchPositions positions_within(const data::Document& document, const Window& wi
 
 }  // namespace
 
-types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& meter, const data::Dataset& dataset,
-                          std::int64_t document, std::int64_t padding_id, std::int64_t most,
+types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& meter,
+                          const data::Dataset& dataset, std::int64_t document,
+                          std::int64_t padding_id, std::int64_t most,
                           const std::function<std::string(std::int64_t)>& text) {
   const data::Document& row = dataset.documents[static_cast<std::size_t>(document)];
   const Window window = window_of(row, most);
@@ -56,15 +59,17 @@ types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& mete
   }
   const BatchPositions positions = positions_within(row, window);
   if (positions.row.empty()) return map;  // not shown
-  const data::Batcher alone(dataset, {document}, {static_cast<std::int64_t>(row.ids.size()), 0}, padding_id);
+  const data::Batcher alone(dataset, {document}, {static_cast<std::int64_t>(row.ids.size()), 0},
+                            padding_id);
   const model::Spaces spaces = cut.tap(alone.make(alone.in_order().front()));
-  const at::Tensor deviations = meter.cosine(spaces, positions);   // [L+1, N]
-  const at::Tensor nearest = meter.nearest(spaces, positions);     // [L+1, N]
+  const at::Tensor deviations = meter.cosine(spaces, positions);  // [L+1, N]
+  const at::Tensor nearest = meter.nearest(spaces, positions);    // [L+1, N]
   for (std::int64_t space = 0; space < deviations.size(0); ++space) {
     std::vector<double> values(width, -1.0);
     std::vector<std::string> names(width);
     for (std::int64_t i = 0; i < deviations.size(1); ++i) {
-      const auto place = static_cast<std::size_t>(positions.index[i].item<std::int64_t>() - window.first);
+      const auto place =
+          static_cast<std::size_t>(positions.index[i].item<std::int64_t>() - window.first);
       values[place] = deviations[space][i].item<double>();
       names[place] = text(nearest[space][i].item<std::int64_t>());
     }

@@ -12,10 +12,11 @@
 
 namespace salf::calibration {
 
-// The document's first supervised positions and a little of what stands before them, `most` positions at most.
-// text: of one token. The document goes through the model once more, alone.
-types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& meter, const data::Dataset& dataset,
-                          std::int64_t document, std::int64_t padding_id, std::int64_t most,
+// The document's first supervised positions and a little of what stands before them, `most`
+// positions at most. text: of one token. The document goes through the model once more, alone.
+types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& meter,
+                          const data::Dataset& dataset, std::int64_t document,
+                          std::int64_t padding_id, std::int64_t most,
                           const std::function<std::string(std::int64_t)>& text);
 
 }  // namespace salf::calibration

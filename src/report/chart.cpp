@@ -23,7 +23,8 @@ std::string coordinate(double value) {
 
 std::string svg_words(const Text& text) {
   if (text.en == text.ja) return escape(text.en);
-  return "<tspan class=\"en\">" + escape(text.en) + "</tspan><tspan class=\"ja\">" + escape(text.ja) + "</tspan>";
+  return "<tspan class=\"en\">" + escape(text.en) + "</tspan><tspan class=\"ja\">" +
+         escape(text.ja) + "</tspan>";
 }
 
 struct Axis {
@@ -87,13 +88,13 @@ Axis y_axis(const Chart& chart) {
 }
 
 std::string line(double x1, double y1, double x2, double y2, const char* css_class) {
-  return std::string("<line class=\"") + css_class + "\" x1=\"" + coordinate(x1) + "\" y1=\"" + coordinate(y1) +
-         "\" x2=\"" + coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
+  return std::string("<line class=\"") + css_class + "\" x1=\"" + coordinate(x1) + "\" y1=\"" +
+         coordinate(y1) + "\" x2=\"" + coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
 }
 
 std::string label(double x, double y, const char* css_class, const std::string& html) {
-  return std::string("<text class=\"") + css_class + "\" x=\"" + coordinate(x) + "\" y=\"" + coordinate(y) + "\">" +
-         html + "</text>";
+  return std::string("<text class=\"") + css_class + "\" x=\"" + coordinate(x) + "\" y=\"" +
+         coordinate(y) + "\">" + html + "</text>";
 }
 
 std::string axes(const Chart& chart, const Axis& x, const Axis& y) {
@@ -119,8 +120,9 @@ std::string spans_and_marks(const Chart& chart, const Axis& x, const Axis& y) {
   for (const Span& span : chart.spans) {
     const double from = std::clamp(x.place(span.from), x.from, x.to);
     const double to = std::clamp(x.place(span.to), x.from, x.to);
-    out += "<rect class=\"frozen\" x=\"" + coordinate(from) + "\" y=\"" + coordinate(y.to) + "\" width=\"" +
-           coordinate(std::max(0.0, to - from)) + "\" height=\"" + coordinate(y.from - y.to) + "\"/>";
+    out += "<rect class=\"frozen\" x=\"" + coordinate(from) + "\" y=\"" + coordinate(y.to) +
+           "\" width=\"" + coordinate(std::max(0.0, to - from)) + "\" height=\"" +
+           coordinate(y.from - y.to) + "\"/>";
     out += label(from + 5, y.from - 7, "note", svg_words(span.label));
   }
   // A line of its own for each label: they may be long, and their marks close together.
@@ -129,7 +131,8 @@ std::string spans_and_marks(const Chart& chart, const Axis& x, const Axis& y) {
     const double place = x.place(mark.x);
     out += line(place, y.from, place, y.to, mark.chosen ? "mark chosen" : "mark");
     const bool at_right = place > (x.from + x.to) / 2 + 30;
-    out += label(place + (at_right ? -5 : 5), row, at_right ? "note end" : "note", svg_words(mark.label));
+    out += label(place + (at_right ? -5 : 5), row, at_right ? "note end" : "note",
+                 svg_words(mark.label));
     row += 15;
   }
   return out;
@@ -147,7 +150,9 @@ std::string band(const Series& series, const Axis& x, const Axis& y) {
     up += place + coordinate(y.place(series.high[i])) + " ";
     down.insert(0, place + coordinate(y.place(series.low[i])) + " ");
   }
-  return up.empty() ? "" : "<polygon class=\"" + colour(series, "band") + "\" points=\"" + up + down + "\"/>";
+  return up.empty()
+             ? ""
+             : "<polygon class=\"" + colour(series, "band") + "\" points=\"" + up + down + "\"/>";
 }
 
 std::string curve(const Series& series, const Axis& x, const Axis& y) {
@@ -158,14 +163,16 @@ std::string curve(const Series& series, const Axis& x, const Axis& y) {
       drawing = false;
       continue;
     }
-    path += (drawing ? "L" : "M") + coordinate(x.place(series.x[i])) + " " + coordinate(y.place(series.y[i]));
+    path += (drawing ? "L" : "M") + coordinate(x.place(series.x[i])) + " " +
+            coordinate(y.place(series.y[i]));
     drawing = true;
   }
   return "<path class=\"" + colour(series, "curve") + "\" d=\"" + path + "\"/>";
 }
 
 std::string whisker(const Series& series, std::size_t i, const Axis& x, const Axis& y) {
-  if (series.low.empty() || !std::isfinite(series.low[i]) || !std::isfinite(series.high[i])) return "";
+  if (series.low.empty() || !std::isfinite(series.low[i]) || !std::isfinite(series.high[i]))
+    return "";
   const double place = x.place(series.x[i]);
   return line(place, y.place(series.low[i]), place, y.place(series.high[i]), "whisker");
 }
@@ -175,8 +182,9 @@ std::string points(const Series& series, const Axis& x, const Axis& y) {
   for (std::size_t i = 0; i < series.x.size(); ++i) {
     if (!std::isfinite(series.y[i])) continue;
     out += whisker(series, i, x, y);
-    out += "<circle class=\"" + colour(series, "dot") + "\" cx=\"" + coordinate(x.place(series.x[i])) + "\" cy=\"" +
-           coordinate(y.place(series.y[i])) + "\" r=\"4\"/>";
+    out += "<circle class=\"" + colour(series, "dot") + "\" cx=\"" +
+           coordinate(x.place(series.x[i])) + "\" cy=\"" + coordinate(y.place(series.y[i])) +
+           "\" r=\"4\"/>";
   }
   return out;
 }
@@ -188,8 +196,9 @@ std::string bars(const Series& series, const Axis& x, const Axis& y) {
     if (!std::isfinite(series.y[i])) continue;
     const double top = y.place(std::max(0.0, series.y[i]));
     const double bottom = y.place(std::min(0.0, series.y[i]));
-    out += "<rect class=\"" + colour(series, "bar") + "\" x=\"" + coordinate(x.place(series.x[i]) - width / 2) +
-           "\" y=\"" + coordinate(top) + "\" width=\"" + coordinate(width) + "\" height=\"" +
+    out += "<rect class=\"" + colour(series, "bar") + "\" x=\"" +
+           coordinate(x.place(series.x[i]) - width / 2) + "\" y=\"" + coordinate(top) +
+           "\" width=\"" + coordinate(width) + "\" height=\"" +
            coordinate(std::max(0.5, bottom - top)) + "\"/>";
     out += whisker(series, i, x, y);
   }
@@ -198,9 +207,12 @@ std::string bars(const Series& series, const Axis& x, const Axis& y) {
 
 std::string draw(const Series& series, const Axis& x, const Axis& y) {
   switch (series.shape) {
-    case Shape::kPoints: return points(series, x, y);
-    case Shape::kBars: return bars(series, x, y);
-    case Shape::kLine: break;
+    case Shape::kPoints:
+      return points(series, x, y);
+    case Shape::kBars:
+      return bars(series, x, y);
+    case Shape::kLine:
+      break;
   }
   std::string out = series.low.empty() ? "" : band(series, x, y);
   out += curve(series, x, y);
@@ -211,7 +223,8 @@ std::string legend(const std::vector<Text>& names, const std::vector<int>& colou
   if (names.size() < 2) return "";
   std::string out = "<ul class=\"legend\">";
   for (std::size_t i = 0; i < names.size(); ++i) {
-    out += "<li><i class=\"key k" + std::to_string(colours[i]) + "\"></i>" + words(names[i]) + "</li>";
+    out +=
+        "<li><i class=\"key k" + std::to_string(colours[i]) + "\"></i>" + words(names[i]) + "</li>";
   }
   return out + "</ul>";
 }
@@ -219,7 +232,8 @@ std::string legend(const std::vector<Text>& names, const std::vector<int>& colou
 // All x of all series, with the series' values beside one another.
 std::string chart_table(const Chart& chart) {
   std::vector<double> places;
-  for (const Series& series : chart.series) places.insert(places.end(), series.x.begin(), series.x.end());
+  for (const Series& series : chart.series)
+    places.insert(places.end(), series.x.begin(), series.x.end());
   std::sort(places.begin(), places.end());
   places.erase(std::unique(places.begin(), places.end()), places.end());
   if (places.size() > kMostRows) places.resize(kMostRows);
@@ -235,11 +249,14 @@ std::string chart_table(const Chart& chart) {
       const auto found = std::find(series.x.begin(), series.x.end(), place);
       const auto i = static_cast<std::size_t>(found - series.x.begin());
       const bool there = found != series.x.end();
-      const std::string path = series.path.empty() ? "" : series.path + "[" + std::to_string(i) + "]";
+      const std::string path =
+          series.path.empty() ? "" : series.path + "[" + std::to_string(i) + "]";
       row.push_back({there ? number(series.y[i], path, 5) : ""});
       if (series.low.empty()) continue;
       const bool known = there && std::isfinite(series.low[i]) && std::isfinite(series.high[i]);
-      row.push_back({known ? core::format_number(series.low[i], 4) + " … " + core::format_number(series.high[i], 4) : ""});
+      row.push_back({known ? core::format_number(series.low[i], 4) + " … " +
+                                 core::format_number(series.high[i], 4)
+                           : ""});
     }
     rows.push_back(std::move(row));
   }
@@ -281,12 +298,15 @@ std::string figure(const Chart& chart) {
     drawn += draw(series, x, y);
   }
   std::string out = "<figure><figcaption>" + words(chart.title) + "</figcaption>";
-  out += "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 280\" aria-label=\"" + escape(chart.title.en) + "\">";
+  out += "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 280\" aria-label=\"" +
+         escape(chart.title.en) + "\">";
   out += axes(chart, x, y) + drawn + spans_and_marks(chart, x, y) + "</svg>";
-  return out + legend(names, colours) + folded(text(Word::kTable), chart_table(chart)) + "</figure>\n";
+  return out + legend(names, colours) + folded(text(Word::kTable), chart_table(chart)) +
+         "</figure>\n";
 }
 
-std::string bar_figure(const Text& title, const std::vector<Text>& names, const std::vector<BarRow>& rows) {
+std::string bar_figure(const Text& title, const std::vector<Text>& names,
+                       const std::vector<BarRow>& rows) {
   double largest = 0.0;
   for (const BarRow& row : rows) {
     for (const double value : row.values) {
@@ -295,16 +315,20 @@ std::string bar_figure(const Text& title, const std::vector<Text>& names, const 
   }
   std::vector<int> colours;
   for (std::size_t i = 0; i < names.size(); ++i) colours.push_back(static_cast<int>(i));
-  std::string out = "<figure><figcaption>" + words(title) + "</figcaption>" + legend(names, colours);
+  std::string out =
+      "<figure><figcaption>" + words(title) + "</figcaption>" + legend(names, colours);
   out += "<div class=\"bars\">";
   for (const BarRow& row : rows) {
-    out += "<div class=\"row\"><div class=\"what\">" + words(row.name) + "</div><div class=\"lines\">";
+    out +=
+        "<div class=\"row\"><div class=\"what\">" + words(row.name) + "</div><div class=\"lines\">";
     for (std::size_t i = 0; i < row.values.size(); ++i) {
       const bool known = std::isfinite(row.values[i]);
       const double share = known && largest > 0.0 ? 100.0 * row.values[i] / largest : 0.0;
-      out += "<div class=\"line\"><svg class=\"meter\" viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\"><rect class=\"bar c" +
-             std::to_string(i) + "\" x=\"0\" y=\"0\" width=\"" + coordinate(share) + "\" height=\"10\"/></svg><span>" +
-             (known ? row.labels[i] : "–") + "</span></div>";
+      out +=
+          "<div class=\"line\"><svg class=\"meter\" viewBox=\"0 0 100 10\" "
+          "preserveAspectRatio=\"none\"><rect class=\"bar c" +
+          std::to_string(i) + "\" x=\"0\" y=\"0\" width=\"" + coordinate(share) +
+          "\" height=\"10\"/></svg><span>" + (known ? row.labels[i] : "–") + "</span></div>";
     }
     out += "</div></div>";
   }
@@ -313,15 +337,19 @@ std::string bar_figure(const Text& title, const std::vector<Text>& names, const 
 
 std::string block_strip(std::int64_t eof, std::int64_t blocks) {
   const double width = 480.0 / static_cast<double>(blocks);
-  std::string out = "<figure class=\"strip\"><svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 24\" aria-label=\"blocks\">";
+  std::string out =
+      "<figure class=\"strip\"><svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 24\" "
+      "aria-label=\"blocks\">";
   for (std::int64_t i = 0; i < blocks && blocks <= 400; ++i) {
     out += std::string("<rect class=\"") + (i < eof ? "cell cold" : "cell warm") + "\" x=\"" +
-           coordinate(width * static_cast<double>(i)) + "\" y=\"0\" width=\"" + coordinate(std::max(0.5, width - 1)) +
-           "\" height=\"24\"/>";
+           coordinate(width * static_cast<double>(i)) + "\" y=\"0\" width=\"" +
+           coordinate(std::max(0.5, width - 1)) + "\" height=\"24\"/>";
   }
-  const auto key = [](const char* colour, const char* en, const char* ja, std::int64_t from, std::int64_t to) {
+  const auto key = [](const char* colour, const char* en, const char* ja, std::int64_t from,
+                      std::int64_t to) {
     const std::string first = std::to_string(from), last = std::to_string(to);
-    return std::string("<li><i class=\"key ") + colour + "\"></i>" + words({en + (" " + first) + "–" + last, ja + (" " + first) + "〜" + last}) + "</li>";
+    return std::string("<li><i class=\"key ") + colour + "\"></i>" +
+           words({en + (" " + first) + "–" + last, ja + (" " + first) + "〜" + last}) + "</li>";
   };
   out += "</svg><ul class=\"legend\">";
   if (eof > 0) out += key("kcold", "frozen", "凍結", 0, eof - 1);

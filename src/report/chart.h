@@ -50,7 +50,8 @@ struct BarRow {
   std::vector<double> values;       // not finite: none
   std::vector<std::string> labels;  // HTML beside each bar
 };
-std::string bar_figure(const Text& title, const std::vector<Text>& legend, const std::vector<BarRow>& rows);
+std::string bar_figure(const Text& title, const std::vector<Text>& legend,
+                       const std::vector<BarRow>& rows);
 
 // The blocks as a strip: which are frozen. REQUIRES: 0 ≤ eof < blocks
 std::string block_strip(std::int64_t eof, std::int64_t blocks);

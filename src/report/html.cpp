@@ -12,8 +12,8 @@ namespace {
 
 constexpr double kNormal95 = 1.959963984540054;
 
-// U+200E, U+200F, U+202A … U+202E and U+2066 … U+2069 turn the direction of what follows, U+2028 and
-// U+2029 end a line in scripts.
+// U+200E, U+200F, U+202A … U+202E and U+2066 … U+2069 turn the direction of what follows, U+2028
+// and U+2029 end a line in scripts.
 bool is_direction(const std::string& text, std::size_t place) {
   if (text.compare(place, 2, "\xE2\x80") == 0 && place + 2 < text.size()) {
     const auto last = static_cast<unsigned char>(text[place + 2]);
@@ -47,7 +47,8 @@ std::string replaced(std::string text, const std::vector<std::string>& parts) {
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+  for (std::size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size())) {
     text.replace(at, from.size(), to);
   }
 }
@@ -69,17 +70,29 @@ std::string escape(const std::string& text, std::size_t limit) {
   std::string out;
   for (std::size_t i = 0; i < safe.size(); ++i) {
     if (is_direction(safe, i)) {
-      for (std::size_t k = 0; k < 3; ++k) out += hexadecimal(static_cast<unsigned char>(safe[i + k]));
+      for (std::size_t k = 0; k < 3; ++k)
+        out += hexadecimal(static_cast<unsigned char>(safe[i + k]));
       i += 2;
       continue;
     }
     switch (safe[i]) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += safe[i];
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += safe[i];
     }
   }
   return out;
@@ -124,7 +137,8 @@ std::string flops(double value, const std::string& path) {
 
 std::string bytes(std::int64_t value, const std::string& path) {
   if (value < 0) return "–";
-  return datum(static_cast<double>(value), path, core::format_bytes(static_cast<std::uint64_t>(value)));
+  return datum(static_cast<double>(value), path,
+               core::format_bytes(static_cast<std::uint64_t>(value)));
 }
 
 std::string with_error(double value, double standard_error, const std::string& path, int digits) {
@@ -133,7 +147,8 @@ std::string with_error(double value, double standard_error, const std::string& p
   return out + " ± " + number(kNormal95 * standard_error, "", 2);
 }
 
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<Cell>>& rows) {
+std::string table(const std::vector<std::string>& header,
+                  const std::vector<std::vector<Cell>>& rows) {
   std::string out = "<div class=\"scroll\"><table><thead><tr>";
   for (const std::string& cell : header) out += "<th scope=\"col\">" + cell + "</th>";
   out += "</tr></thead><tbody>";
@@ -156,7 +171,8 @@ std::string folded(const Text& summary, const std::string& html) {
 }
 
 std::string paragraph(const std::string& html, const char* css_class) {
-  const std::string attribute = *css_class == '\0' ? "" : std::string(" class=\"") + css_class + "\"";
+  const std::string attribute =
+      *css_class == '\0' ? "" : std::string(" class=\"") + css_class + "\"";
   return "<p" + attribute + ">" + html + "</p>\n";
 }
 

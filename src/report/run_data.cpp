@@ -46,8 +46,8 @@ std::int64_t count(const core::Json& json, const char* key, const std::string& w
   if (value >= 0.0 && value <= 9e15 && std::floor(value) == value) {
     return static_cast<std::int64_t>(value);
   }
-  throw Error(ErrorKind::kBadInput, core::detail::member_path(where, key) +
-                                        ": expected a whole number of at least 0");
+  throw Error(ErrorKind::kBadInput,
+              core::detail::member_path(where, key) + ": expected a whole number of at least 0");
 }
 
 void add_line(const core::Json& json, const std::string& where, Metrics& metrics) {
@@ -64,14 +64,16 @@ void add_line(const core::Json& json, const std::string& where, Metrics& metrics
 void refuse_running(const RunData& data, const fs::path& file) {
   if (data.run->status != types::RunStatus::kRunning) return;
   throw Error(ErrorKind::kBadInput,
-              shown(file) + ": this run is still being written (or was killed). Wait until it ends, "
-                            "watch it with salf report --follow " +
+              shown(file) +
+                  ": this run is still being written (or was killed). Wait until it ends, "
+                  "watch it with salf report --follow " +
                   core::printable(data.path) + ", or go on with it by salf train --resume");
 }
 
 // Documents beside run.json, as far as they are there.
 void add_companions(const fs::path& folder, RunData& data) {
-  if (fs::exists(folder / "profile.json")) data.profile = types::read_profile(folder / "profile.json");
+  if (fs::exists(folder / "profile.json"))
+    data.profile = types::read_profile(folder / "profile.json");
   if (fs::exists(folder / "metrics.jsonl")) data.metrics = read_metrics(folder / "metrics.jsonl");
   if (fs::exists(folder / "dev_losses.json")) {
     data.dev_losses = types::read_dev_losses(folder / "dev_losses.json");
@@ -83,13 +85,13 @@ void read_run_file(const fs::path& file, Running running, RunData& data) {
   if (running == Running::kRefuse) refuse_running(data, file);
   data.plan = data.run->plan;
   add_companions(file.parent_path(), data);
-  const bool made_here =
-      data.profile && data.profile->shape.blocks == data.plan->shape.blocks;
+  const bool made_here = data.profile && data.profile->shape.blocks == data.plan->shape.blocks;
   if (data.profile && !made_here) {
-    throw Error(ErrorKind::kBadInput, shown(file.parent_path() / "profile.json") +
-                                          ": is of another model than run.json: " +
-                                          std::to_string(data.profile->shape.blocks) + " blocks, not " +
-                                          std::to_string(data.plan->shape.blocks));
+    throw Error(
+        ErrorKind::kBadInput,
+        shown(file.parent_path() / "profile.json") +
+            ": is of another model than run.json: " + std::to_string(data.profile->shape.blocks) +
+            " blocks, not " + std::to_string(data.plan->shape.blocks));
   }
 }
 
@@ -113,17 +115,21 @@ RunData load_run(const fs::path& path, Running running) {
   RunData data;
   data.path = path.string();
   if (!fs::exists(path)) {
-    throw Error(ErrorKind::kIo, shown(path) + ": there is no such file or folder; expected a run directory, or its "
-                                              "run.json, profile.json or plan.json");
+    throw Error(ErrorKind::kIo,
+                shown(path) +
+                    ": there is no such file or folder; expected a run directory, or its "
+                    "run.json, profile.json or plan.json");
   }
   fs::path file = path;
   if (fs::is_directory(path)) {
     file = path / "run.json";
     if (!fs::exists(file)) {
-      throw Error(ErrorKind::kBadInput, shown(path) + ": is no run directory: there is no run.json in it");
+      throw Error(ErrorKind::kBadInput,
+                  shown(path) + ": is no run directory: there is no run.json in it");
     }
   }
-  data.name = name_of(file.filename() == "run.json" && file.has_parent_path() ? file.parent_path() : file);
+  data.name =
+      name_of(file.filename() == "run.json" && file.has_parent_path() ? file.parent_path() : file);
   const core::Json json = core::read_json_file(file);
   const std::string schema = schema_name(json);
   if (schema == "salf.run") {
@@ -133,9 +139,12 @@ RunData load_run(const fs::path& path, Running running) {
   } else if (schema == "salf.plan") {
     data.plan = types::read_plan(file);
   } else {
-    throw Error(ErrorKind::kBadInput, shown(file) + ": expected a document of salf (schema salf.run, salf.profile or "
-                                                    "salf.plan), got " +
-                                          (schema.empty() ? "one without a schema" : "\"" + core::printable(schema, 80) + "\""));
+    throw Error(
+        ErrorKind::kBadInput,
+        shown(file) +
+            ": expected a document of salf (schema salf.run, salf.profile or "
+            "salf.plan), got " +
+            (schema.empty() ? "one without a schema" : "\"" + core::printable(schema, 80) + "\""));
   }
   return data;
 }

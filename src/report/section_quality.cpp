@@ -14,14 +14,18 @@ namespace {
 
 constexpr double kNormal95 = 1.959963984540054;
 
-std::string step_words(Word word, std::int64_t step) { return words(text(word), {core::format_count(step)}); }
+std::string step_words(Word word, std::int64_t step) {
+  return words(text(word), {core::format_count(step)});
+}
 
-std::vector<Cell> loss_row(const std::string& name, const types::DevEvaluation& evaluation, const std::string& path,
+std::vector<Cell> loss_row(const std::string& name, const types::DevEvaluation& evaluation,
+                           const std::string& path,
                            const std::optional<types::LossSummary>& summary) {
   std::string accuracy = "–";
   if (summary) {
     accuracy = percent(summary->accuracy.value, "", 3);
-    if (std::isfinite(summary->accuracy_error)) accuracy += " ± " + core::format_number(100.0 * kNormal95 * summary->accuracy_error, 2);
+    if (std::isfinite(summary->accuracy_error))
+      accuracy += " ± " + core::format_number(100.0 * kNormal95 * summary->accuracy_error, 2);
   }
   return {word_cell(name),
           {with_error(evaluation.loss, evaluation.standard_error, path + ".loss")},
@@ -54,12 +58,18 @@ std::string table_of(const RunData& run) {
   const auto before = run.dev_losses ? summary_of(run.dev_losses->before) : std::nullopt;
   const auto best = run.dev_losses ? summary_of(run.dev_losses->best) : std::nullopt;
   std::vector<std::vector<Cell>> rows;
-  if (record.before) rows.push_back(loss_row(words(text(Word::kBefore)), *record.before, "run.before", before));
-  if (record.best) rows.push_back(loss_row(step_words(Word::kAfter, record.best->step), *record.best, "run.best", best));
+  if (record.before)
+    rows.push_back(loss_row(words(text(Word::kBefore)), *record.before, "run.before", before));
+  if (record.best)
+    rows.push_back(
+        loss_row(step_words(Word::kAfter, record.best->step), *record.best, "run.best", best));
   if (record.after && (!record.best || record.after->step != record.best->step)) {
-    rows.push_back(loss_row(step_words(Word::kLast, record.after->step), *record.after, "run.after", std::nullopt));
+    rows.push_back(loss_row(step_words(Word::kLast, record.after->step), *record.after, "run.after",
+                            std::nullopt));
   }
-  return table({"", words(text(Word::kDevLoss)), words(text(Word::kPerplexity)), words(text(Word::kAccuracy))}, rows);
+  return table({"", words(text(Word::kDevLoss)), words(text(Word::kPerplexity)),
+                words(text(Word::kAccuracy))},
+               rows);
 }
 
 }  // namespace
@@ -70,8 +80,10 @@ std::string quality(const RunData& run, const Context& /*context*/) {
   }
   std::string out = table_of(run) + difference(run);
   const auto& evaluation = run.run->evaluations.back();
-  if (!std::isfinite(evaluation.standard_error)) out += paragraph(words(text(Word::kNoInterval)), "why");
-  return out + paragraph("<b>" + words(text(Word::kGates)) + "</b>: " + words(text(Word::kNoGates)), "why");
+  if (!std::isfinite(evaluation.standard_error))
+    out += paragraph(words(text(Word::kNoInterval)), "why");
+  return out + paragraph("<b>" + words(text(Word::kGates)) + "</b>: " + words(text(Word::kNoGates)),
+                         "why");
 }
 
 std::string loss_comparison(const std::vector<RunData>& runs) {
@@ -90,7 +102,9 @@ std::string loss_comparison(const std::vector<RunData>& runs) {
     if (run.run && run.run->before) add(before, place - 0.06, *run.run->before);
     if (run.run && run.run->best) {
       add(best, place + 0.06, *run.run->best);
-      chart.marks.push_back({place, {std::to_string(static_cast<int>(place)) + " " + run.name, std::to_string(static_cast<int>(place)) + " " + run.name}});
+      chart.marks.push_back({place,
+                             {std::to_string(static_cast<int>(place)) + " " + run.name,
+                              std::to_string(static_cast<int>(place)) + " " + run.name}});
     }
     place += 1.0;
   }

@@ -30,14 +30,25 @@ Text filled(Word word, std::size_t number) {
 }
 
 void add_cooldown(const RunData& run, Chart& chart) {
-  if (!run.run || !run.run->cooldown_start_step || *run.run->cooldown_start_step > run.run->steps) return;
-  chart.marks.push_back({static_cast<double>(*run.run->cooldown_start_step), text(Word::kCooldown)});
+  if (!run.run || !run.run->cooldown_start_step || *run.run->cooldown_start_step > run.run->steps)
+    return;
+  chart.marks.push_back(
+      {static_cast<double>(*run.run->cooldown_start_step), text(Word::kCooldown)});
 }
 
 std::string loss_figure(const RunData& run) {
   Chart chart{text(Word::kLossCurve), text(Word::kStepAxis), text(Word::kLossAxis), {}, {}, {}};
-  const Thinned loss = thin(column(run.metrics, step_of), column(run.metrics, [](const StepPoint& point) { return point.loss; }), kMostPoints);
-  Series series{loss.size == 1 ? text(Word::kTrainLoss) : filled(Word::kTrainLossMean, loss.size), loss.x, loss.mean, {}, {}, Shape::kLine, 0, ""};
+  const Thinned loss =
+      thin(column(run.metrics, step_of),
+           column(run.metrics, [](const StepPoint& point) { return point.loss; }), kMostPoints);
+  Series series{loss.size == 1 ? text(Word::kTrainLoss) : filled(Word::kTrainLossMean, loss.size),
+                loss.x,
+                loss.mean,
+                {},
+                {},
+                Shape::kLine,
+                0,
+                ""};
   if (loss.size > 1) {
     series.low = loss.low;
     series.high = loss.high;
@@ -53,7 +64,8 @@ std::string loss_figure(const RunData& run) {
   return figure(chart);
 }
 
-std::string simple_figure(const RunData& run, Word title, Word axis, int colour, const std::vector<double>& values) {
+std::string simple_figure(const RunData& run, Word title, Word axis, int colour,
+                          const std::vector<double>& values) {
   Chart chart{text(title), text(Word::kStepAxis), text(axis), {}, {}, {}};
   chart.from_zero = true;
   const Thinned points = thin(column(run.metrics, step_of), values, kMostPoints);
@@ -65,18 +77,21 @@ std::vector<double> throughput(const Metrics& metrics) {
   std::vector<double> values;
   std::int64_t before = 0;
   for (const StepPoint& point : metrics.steps) {
-    values.push_back(point.seconds > 0.0 ? static_cast<double>(point.tokens - before) / point.seconds : std::nan(""));
+    values.push_back(point.seconds > 0.0
+                         ? static_cast<double>(point.tokens - before) / point.seconds
+                         : std::nan(""));
     before = point.tokens;
   }
   return values;
 }
 
 std::string summary(const types::RunRecord& record) {
-  return paragraph(words(text(Word::kRunLine),
-                         {integer(record.steps, "run.steps"), integer(record.plan.steps, "run.plan.steps"),
-                          number(record.epochs, "run.epochs", 3), integer(record.tokens, "run.tokens"),
-                          integer(record.supervised_tokens, "run.supervised_tokens"),
-                          number(record.tokens_per_second, "run.tokens_per_second", 4)}));
+  return paragraph(
+      words(text(Word::kRunLine),
+            {integer(record.steps, "run.steps"), integer(record.plan.steps, "run.plan.steps"),
+             number(record.epochs, "run.epochs", 3), integer(record.tokens, "run.tokens"),
+             integer(record.supervised_tokens, "run.supervised_tokens"),
+             number(record.tokens_per_second, "run.tokens_per_second", 4)}));
 }
 
 std::string evaluations(const types::RunRecord& record) {
@@ -89,7 +104,10 @@ std::string evaluations(const types::RunRecord& record) {
                     {seconds(evaluation.seconds, path + ".seconds")}});
   }
   if (rows.empty()) return "";
-  return folded(text(Word::kEvaluation), table({words(text(Word::kStepAxis)), words(text(Word::kDevLoss)), words(text(Word::kSecondsAxis))}, rows));
+  return folded(text(Word::kEvaluation),
+                table({words(text(Word::kStepAxis)), words(text(Word::kDevLoss)),
+                       words(text(Word::kSecondsAxis))},
+                      rows));
 }
 
 }  // namespace
@@ -102,9 +120,13 @@ std::string progress(const RunData& run, const Context& /*context*/) {
   if (run.metrics.steps.empty()) {
     out += paragraph(words(text(Word::kNoMetrics)));
   } else {
-    const auto rates = column(run.metrics, [](const StepPoint& point) { return point.learning_rate; });
-    out += "<div class=\"figures\">" + loss_figure(run) + simple_figure(run, Word::kRateCurve, Word::kRateAxis, 2, rates) +
-           simple_figure(run, Word::kThroughput, Word::kTokensPerSecond, 3, throughput(run.metrics)) + "</div>";
+    const auto rates =
+        column(run.metrics, [](const StepPoint& point) { return point.learning_rate; });
+    out +=
+        "<div class=\"figures\">" + loss_figure(run) +
+        simple_figure(run, Word::kRateCurve, Word::kRateAxis, 2, rates) +
+        simple_figure(run, Word::kThroughput, Word::kTokensPerSecond, 3, throughput(run.metrics)) +
+        "</div>";
   }
   return out + evaluations(*run.run);
 }

@@ -29,8 +29,8 @@ std::string repeat(const RunData& run, const Context& context);
 std::string overview(const std::vector<RunData>& runs);
 std::string loss_comparison(const std::vector<RunData>& runs);
 
-// Energy, CO2 and money as rows of the savings' table (see savings.cpp): (name, predicted, measured,
-// full fine-tuning, saved) as HTML.
+// Energy, CO2 and money as rows of the savings' table (see savings.cpp): (name, predicted,
+// measured, full fine-tuning, saved) as HTML.
 struct CostRow {
   Word name;
   std::string predicted, measured, full, saved;

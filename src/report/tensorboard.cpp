@@ -24,7 +24,8 @@ const std::array<std::uint32_t, 256>& crc_table() {
     std::array<std::uint32_t, 256> table{};
     for (std::uint32_t i = 0; i < 256; ++i) {
       std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit) value = (value & 1U) != 0 ? 0x82F63B78U ^ (value >> 1) : value >> 1;
+      for (int bit = 0; bit < 8; ++bit)
+        value = (value & 1U) != 0 ? 0x82F63B78U ^ (value >> 1) : value >> 1;
       table[i] = value;
     }
     return table;
@@ -47,7 +48,9 @@ void append_varint(std::uint64_t value, std::string& out) {
   out += static_cast<char>(value);
 }
 
-void append_key(int field, int type, std::string& out) { append_varint(static_cast<std::uint64_t>(field * 8 + type), out); }
+void append_key(int field, int type, std::string& out) {
+  append_varint(static_cast<std::uint64_t>(field * 8 + type), out);
+}
 
 void append_bytes(int field, const std::string& bytes, std::string& out) {
   append_key(field, kBytes, out);
@@ -79,15 +82,16 @@ std::string file_name() {
   for (char& c : name) {
     if (c == '/') c = '_';
   }
-  return "events.out.tfevents." + std::to_string(static_cast<std::int64_t>(wall_time())) + "." + name + "." +
-         std::to_string(::getpid()) + ".salf";
+  return "events.out.tfevents." + std::to_string(static_cast<std::int64_t>(wall_time())) + "." +
+         name + "." + std::to_string(::getpid()) + ".salf";
 }
 
 }  // namespace
 
 std::uint32_t crc32c(std::string_view bytes) {
   std::uint32_t crc = 0xFFFFFFFFU;
-  for (const char c : bytes) crc = crc_table()[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8);
+  for (const char c : bytes)
+    crc = crc_table()[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8);
   return crc ^ 0xFFFFFFFFU;
 }
 
@@ -96,10 +100,13 @@ std::uint32_t masked_crc32c(std::string_view bytes) {
   return ((crc >> 15) | (crc << 17)) + 0xA282EAD8U;
 }
 
-EventFile::EventFile(const std::filesystem::path& folder, std::int64_t first_step) : path_(folder / file_name()) {
+EventFile::EventFile(const std::filesystem::path& folder, std::int64_t first_step)
+    : path_(folder / file_name()) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) throw Error(ErrorKind::kIo, core::printable(folder.string()) + ": cannot be made: " + error.message());
+  if (error)
+    throw Error(ErrorKind::kIo,
+                core::printable(folder.string()) + ": cannot be made: " + error.message());
   stream_.open(path_, std::ios::binary | std::ios::trunc);
   std::string version = event_at(0);
   append_bytes(kFileVersion, "brain.Event:2", version);
@@ -133,7 +140,9 @@ void EventFile::record(const std::string& event) {
   append_little_endian(masked_crc32c(event), out);
   stream_.write(out.data(), static_cast<std::streamsize>(out.size()));
   stream_.flush();
-  if (!stream_) throw Error(ErrorKind::kIo, core::printable(path_.string()) + ": cannot be written (is the disk full?)");
+  if (!stream_)
+    throw Error(ErrorKind::kIo,
+                core::printable(path_.string()) + ": cannot be written (is the disk full?)");
 }
 
 }  // namespace salf::report

@@ -12,7 +12,8 @@ struct Entry {
 const auto& entries() {
   static const auto kEntries = std::array{
 #define SALF_TEXT(id, en, ja) Entry{{en, ja}, {}},
-#define SALF_TERM(id, en, ja, explained_en, explained_ja) Entry{{en, ja}, {explained_en, explained_ja}},
+#define SALF_TERM(id, en, ja, explained_en, explained_ja) \
+  Entry{{en, ja}, {explained_en, explained_ja}},
 #include "texts.inc"
 #undef SALF_TEXT
 #undef SALF_TERM

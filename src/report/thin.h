@@ -6,8 +6,9 @@
 
 namespace salf::report {
 
-// Each of at most `most` bins of consecutive points: their mean, and their smallest and largest value. x is
-// the bin's last point. `size`: points of a bin (1: nothing was joined). Values that are not finite are left out.
+// Each of at most `most` bins of consecutive points: their mean, and their smallest and largest
+// value. x is the bin's last point. `size`: points of a bin (1: nothing was joined). Values that
+// are not finite are left out.
 struct Thinned {
   std::size_t size = 1;
   std::vector<double> x, mean, low, high;

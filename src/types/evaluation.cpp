@@ -39,25 +39,27 @@ void check(const DocumentLosses& losses, const std::string& where) {
   if (losses.loss.size() != count || losses.correct.size() != count ||
       losses.tokens.size() != count) {
     refuse_losses(where, "expected documents, loss, correct and tokens of one length, got " +
-                      std::to_string(count) + ", " + std::to_string(losses.loss.size()) + ", " +
-                      std::to_string(losses.correct.size()) + " and " +
-                      std::to_string(losses.tokens.size()));
+                             std::to_string(count) + ", " + std::to_string(losses.loss.size()) +
+                             ", " + std::to_string(losses.correct.size()) + " and " +
+                             std::to_string(losses.tokens.size()));
   }
   std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < count; ++i) {
     if (!seen.insert(losses.documents[i]).second) {
       refuse_losses(core::detail::item_path(path_of(where, "documents"), i),
-             "\"" + core::printable(losses.documents[i], 40) + "\" stands there twice");
+                    "\"" + core::printable(losses.documents[i], 40) + "\" stands there twice");
     }
     if (losses.correct[i] > losses.tokens[i]) {
-      refuse_losses(core::detail::item_path(path_of(where, "correct"), i), "more than the document's tokens");
+      refuse_losses(core::detail::item_path(path_of(where, "correct"), i),
+                    "more than the document's tokens");
     }
   }
 }
 
 void check(const EvaluationRecord& record, const std::string& where) {
   const std::string tokens = path_of(where, "tokens");
-  if (record.tokens.documents < 0) refuse_losses(path_of(tokens, "documents"), "expected at least 0");
+  if (record.tokens.documents < 0)
+    refuse_losses(path_of(tokens, "documents"), "expected at least 0");
   check_at_least_zero(record.tokens.loss.value, path_of(tokens, "loss") + ".value");
   check_at_least_zero(record.tokens.accuracy.value, path_of(tokens, "accuracy") + ".value");
   check_at_least_zero(record.tokens.seconds, path_of(tokens, "seconds"));

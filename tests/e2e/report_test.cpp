@@ -1,6 +1,7 @@
 // What is said about runs: report, show, compare, and the metrics of train.
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -18,8 +19,9 @@ using Words = std::vector<std::string>;
 class ReportTest : public SmallWorld {
  protected:
   void train(const std::string& output, const Words& more = {}) const {
-    Words words{"train", "model", "--data", "rows.jsonl", "--budget", "30steps", "-o", output, "--batch-tokens", "256", "--min-steps", "5",
-                "--learning-rate", "3e-3"};
+    Words words{
+        "train", "model",          "--data", "rows.jsonl",  "--budget", "30steps",         "-o",
+        output,  "--batch-tokens", "256",    "--min-steps", "5",        "--learning-rate", "3e-3"};
     words.insert(words.end(), more.begin(), more.end());
     succeeds(words);
   }
@@ -27,7 +29,8 @@ class ReportTest : public SmallWorld {
     return {"eval", model, "--data", "rows.jsonl", "--split", "test", "-o", output};
   }
   bool wait_for(const std::string& file) const {
-    for (int tries = 0; tries < 3000 && !exists(file); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int tries = 0; tries < 3000 && !exists(file); ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return exists(file);
   }
 };
@@ -40,7 +43,8 @@ TEST_F(ReportTest, ExplainsARunOnOnePage) {
   const std::string page = text("report.html");
   EXPECT_THAT(page, HasSubstr("data-lang=\"ja\""));
   const core::Json run = json("run/run.json");
-  EXPECT_THAT(page, HasSubstr("<data value=\"" + run["best"]["loss"].dump() + "\" data-json=\"run.best.loss\">"));
+  EXPECT_THAT(page, HasSubstr("<data value=\"" + run["best"]["loss"].dump() +
+                              "\" data-json=\"run.best.loss\">"));
   EXPECT_THAT(page, HasSubstr(run["provenance"]["data_hash"].get<std::string>()));
 
   EXPECT_EQ(salf({"report", "run", "-o", "report.html"}).code, 2);  // there already
@@ -84,19 +88,23 @@ TEST_F(ReportTest, FollowsARunUntilItEnds) {
     EXPECT_EQ(followed.code, 0) << followed.err;
     EXPECT_THAT(followed.out, HasSubstr("http://127.0.0.1:"));
   };
-  salf({"train", "model", "--data", "rows.jsonl", "--budget", "100000steps", "--max-epochs", "100000", "-o", "run", "--patience", "0"}, setting);
+  salf({"train", "model", "--data", "rows.jsonl", "--budget", "100000steps", "--max-epochs",
+        "100000", "-o", "run", "--patience", "0"},
+       setting);
 }
 
 TEST_F(ReportTest, ShowsEachDocumentWithinEightyColumns) {
   train("run");
   succeeds(evaluate("run", "eval.json"));
-  for (const char* file : {"run", "run/run.json", "run/profile.json", "run/plan.json", "eval.json"}) {
+  for (const char* file :
+       {"run", "run/run.json", "run/profile.json", "run/plan.json", "eval.json"}) {
     const ProgramResult shown = salf({"show", file});
     ASSERT_EQ(shown.code, 0) << file << shown.err;
     EXPECT_FALSE(shown.out.empty());
     EXPECT_THAT(shown.out, Not(HasSubstr("\033"))) << file;
     std::istringstream lines(shown.out);
-    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 82U) << line;  // "…" has three bytes
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(line.size(), 82U) << line;  // "…" has three bytes
   }
   EXPECT_EQ(core::parse_json(salf({"show", "run", "--json"}).out, "show")["status"], "finished");
   EXPECT_EQ(salf({"show", "rows.jsonl"}).code, 3);
@@ -109,14 +117,16 @@ TEST_F(ReportTest, ComparesRunsAndEvaluationsForCi) {
   succeeds(evaluate("run", "after.json"));
   EXPECT_EQ(salf({"compare", "before.json", "after.json"}).code, 0);
   EXPECT_EQ(salf({"compare", "before.json", "before.json"}).code, 0);
-  const ProgramResult worse = salf({"compare", "after.json", "before.json", "--junit", "compare.xml"});
+  const ProgramResult worse =
+      salf({"compare", "after.json", "before.json", "--junit", "compare.xml"});
   EXPECT_EQ(worse.code, 1) << worse.err;
   EXPECT_THAT(worse.out, HasSubstr("REGRESSION"));
   EXPECT_THAT(worse.out, HasSubstr("paired over"));
   EXPECT_THAT(text("compare.xml"), HasSubstr("failures=\"1\""));
   EXPECT_EQ(salf({"compare", "after.json", "before.json", "--max-loss-increase", "100"}).code, 0);
 
-  const ProgramResult same = salf({"compare", "run", "run", "--max-accuracy-decrease", "0.01", "--max-time-increase", "10%", "--json"});
+  const ProgramResult same = salf({"compare", "run", "run", "--max-accuracy-decrease", "0.01",
+                                   "--max-time-increase", "10%", "--json"});
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_EQ(core::parse_json(same.out, "compare")["regression"], false);
   EXPECT_EQ(salf({"compare", "run", "after.json"}).code, 3);
@@ -124,12 +134,30 @@ TEST_F(ReportTest, ComparesRunsAndEvaluationsForCi) {
   EXPECT_EQ(salf({"compare", "run", "run", "--max-time-increase", "-3%"}).code, 2);
 }
 
+TEST_F(ReportTest, TheCiExampleIsAWholeJob) {
+  train("accepted");
+  write("limits.json", "{\"max_loss_increase\": \"1%\"}");
+  const std::string script = std::string(SALF_TEST_DATA) + "/../../tools/ci-example/check-quality";
+  const std::string command = "cd '" + folder_.path().string() +
+                              "' && SALF='" SALF_BINARY
+                              "' SALF_LIMITS=limits.json SALF_BUDGET=3steps '" +
+                              script + "' model rows.jsonl accepted out > log 2>&1";
+  const int status = std::system(command.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1) << text("log");  // 3 steps are worse than 30
+  EXPECT_TRUE(exists("out/report.html"));
+  EXPECT_THAT(text("out/compare.xml"), HasSubstr("<failure"));
+}
+
 TEST_F(ReportTest, TakesLimitsFromAFileAndRefusesContradictions) {
   train("run");
   write("limits.json", "{\"max_loss_increase\": 0.01, \"max_time_increase\": \"10%\"}");
   EXPECT_EQ(salf({"compare", "run", "run", "--limits", "limits.json"}).code, 0);
-  EXPECT_EQ(salf({"compare", "run", "run", "--limits", "limits.json", "--max-loss-increase", "0.01"}).code, 0);
-  const ProgramResult contradiction = salf({"compare", "run", "run", "--limits", "limits.json", "--max-loss-increase", "0.02"});
+  EXPECT_EQ(
+      salf({"compare", "run", "run", "--limits", "limits.json", "--max-loss-increase", "0.01"})
+          .code,
+      0);
+  const ProgramResult contradiction =
+      salf({"compare", "run", "run", "--limits", "limits.json", "--max-loss-increase", "0.02"});
   EXPECT_EQ(contradiction.code, 2);
   EXPECT_THAT(contradiction.err, HasSubstr("contradicts"));
   write("limits.json", "{\"max_los_increase\": 0.01}");
@@ -141,7 +169,9 @@ TEST_F(ReportTest, AResumedRunKeepsItsDevLosses) {
   setting.while_it_runs = [this](pid_t process) {
     if (wait_for("run/dev_losses.json")) ::kill(process, SIGINT);
   };
-  const ProgramResult stopped = salf({"train", "model", "--data", "rows.jsonl", "--budget", "60steps", "-o", "run", "--min-steps", "5"}, setting);
+  const ProgramResult stopped = salf({"train", "model", "--data", "rows.jsonl", "--budget",
+                                      "60steps", "-o", "run", "--min-steps", "5"},
+                                     setting);
   ASSERT_EQ(stopped.code, 128 + SIGINT) << stopped.err;
   succeeds({"train", "--resume", "run", "--tensorboard", "logs", "--metrics-port", "0"});
   const core::Json losses = json("run/dev_losses.json");
@@ -159,9 +189,13 @@ TEST_F(ReportTest, WritesTensorBoardsFiles) {
     ++files;
   }
   EXPECT_EQ(files, 1U);
-  EXPECT_THAT(json("run/run.json")["options"].dump(), Not(HasSubstr("logs")));  // no part of what a run is
+  EXPECT_THAT(json("run/run.json")["options"].dump(),
+              Not(HasSubstr("logs")));  // no part of what a run is
   write("file", "");
-  EXPECT_EQ(salf({"train", "model", "--data", "rows.jsonl", "-o", "other", "--tensorboard", "file/logs"}).code, 5);
+  EXPECT_EQ(
+      salf({"train", "model", "--data", "rows.jsonl", "-o", "other", "--tensorboard", "file/logs"})
+          .code,
+      5);
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ using ::testing::HasSubstr;
 
 constexpr int kDocuments = 60;
 
-// Two evaluations of the same documents: document d has its own difficulty, and each model its own noise.
+// Two evaluations of the same documents: document d has its own difficulty, and each model its own
+// noise.
 struct Pair {
   Comparable base, new_one;
 };
@@ -43,7 +44,8 @@ Pair simulate(core::Random& random, double noise, double shift) {
       side->documents.push_back(std::to_string(document));
       side->tokens.push_back(tokens);
       side->correct.push_back(std::floor(0.5 * tokens));
-      side->loss.push_back(std::max(0.0, tokens * (level + noise * random.normal() + (side == &other ? shift : 0.0))));
+      side->loss.push_back(std::max(
+          0.0, tokens * (level + noise * random.normal() + (side == &other ? shift : 0.0))));
     }
   }
   Pair pair;
@@ -52,19 +54,22 @@ Pair simulate(core::Random& random, double noise, double shift) {
   return pair;
 }
 
-// The error of the difference of two such models: tokens' weights make it a little larger than noise·√(2/n).
+// The error of the difference of two such models: tokens' weights make it a little larger than
+// noise·√(2/n).
 double error_of_difference(double noise) {
   core::Random random(5, "error");
   double sum = 0.0;
   constexpr int kTries = 4000;
   for (int i = 0; i < kTries; ++i) {
     const Pair pair = simulate(random, noise, 0.0);
-    sum += std::pow(paired_loss(*pair.base.evaluation->losses, *pair.new_one.evaluation->losses).difference, 2);
+    sum += std::pow(
+        paired_loss(*pair.base.evaluation->losses, *pair.new_one.evaluation->losses).difference, 2);
   }
   return std::sqrt(sum / kTries);
 }
 
-int regressions(int pairs, double noise, double shift, std::uint64_t seed, const LimitTexts& limits = {}) {
+int regressions(int pairs, double noise, double shift, std::uint64_t seed,
+                const LimitTexts& limits = {}) {
   core::Random random(seed, "pairs");
   int found = 0;
   for (int i = 0; i < pairs; ++i) {
@@ -74,7 +79,8 @@ int regressions(int pairs, double noise, double shift, std::uint64_t seed, const
   return found;
 }
 
-// 5 % and 90 % by construction, so that of 100 pairs chance gives a few more or less: 2,000 show the rates.
+// 5 % and 90 % by construction, so that of 100 pairs chance gives a few more or less: 2,000 show
+// the rates.
 TEST(Compare, CallsFewEqualRunsARegression) {
   EXPECT_LE(regressions(100, 0.1, 0.0, 2), 5);
   const int found = regressions(2000, 0.1, 0.0, 2);
@@ -152,18 +158,22 @@ TEST(Compare, ADivergedRunIsARegression) {
 TEST(Compare, RefusesWhatCannotBeCompared) {
   core::Random random(1, "refused");
   Pair pair = simulate(random, 0.1, 0.0);
-  testing::expect_error(ErrorKind::kBadInput, "two of a kind", [&] { compare(run(), pair.new_one, {}); });
+  testing::expect_error(ErrorKind::kBadInput, "two of a kind",
+                        [&] { compare(run(), pair.new_one, {}); });
   pair.new_one.evaluation->split = "dev";
-  testing::expect_error(ErrorKind::kBadInput, "splits", [&] { compare(pair.base, pair.new_one, {}); });
+  testing::expect_error(ErrorKind::kBadInput, "splits",
+                        [&] { compare(pair.base, pair.new_one, {}); });
   LimitTexts limits;
   limits.max_eof_move = 1;
-  testing::expect_error(ErrorKind::kBadInput, "--max-eof-move", [&] { compare(pair.base, pair.base, limits); });
+  testing::expect_error(ErrorKind::kBadInput, "--max-eof-move",
+                        [&] { compare(pair.base, pair.base, limits); });
   Comparable other = run();
   other.run->provenance.data_hash = "another";
   testing::expect_error(ErrorKind::kBadInput, "different data", [&] { compare(run(), other, {}); });
   LimitTexts accuracy;
   accuracy.max_accuracy_decrease = "1%";
-  testing::expect_error(ErrorKind::kBadInput, "dev_losses.json", [&] { compare(run(), run(), accuracy); });
+  testing::expect_error(ErrorKind::kBadInput, "dev_losses.json",
+                        [&] { compare(run(), run(), accuracy); });
 }
 
 TEST(Limits, AreReadAsPeopleWriteThem) {
@@ -184,10 +194,13 @@ TEST(Student, ComesCloseToItsTable) {
 TEST(JUnit, IsEscaped) {
   Comparison comparison;
   comparison.base = "a<b>&\"\x01";
-  comparison.checks.push_back({"loss", "nats", 2.0, 2.1, 0.1, 0.01, 0.08, 0.05, Verdict::kRegression, "<paired>"});
+  comparison.checks.push_back(
+      {"loss", "nats", 2.0, 2.1, 0.1, 0.01, 0.08, 0.05, Verdict::kRegression, "<paired>"});
   comparison.checks.push_back({"time", "s", 2.0, 2.1, 0.1, {}, {}, {}, Verdict::kInformation, ""});
   const std::string xml = junit_xml(comparison);
-  EXPECT_THAT(xml, HasSubstr("name=\"salf compare a&lt;b&gt;&amp;&quot;\\x01 \" tests=\"1\" failures=\"1\""));
+  EXPECT_THAT(
+      xml,
+      HasSubstr("name=\"salf compare a&lt;b&gt;&amp;&quot;\\x01 \" tests=\"1\" failures=\"1\""));
   EXPECT_THAT(xml, HasSubstr("&lt;paired&gt;</failure>"));
   EXPECT_EQ(xml.find('\x01'), std::string::npos);
 }

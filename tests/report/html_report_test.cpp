@@ -18,14 +18,17 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const char* const kHostile = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\x01\x1b[31m\xff";
+const char* const kHostile =
+    "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\x01\x1b[31m\xff";
 
 // The number at "profile.deviations[0].deviation[3]".
 double at(const core::Json& documents, const std::string& path) {
   const core::Json* place = &documents;
   const std::regex part("([a-z_]+)|\\[([0-9]+)\\]");
-  for (auto word = std::sregex_iterator(path.begin(), path.end(), part); word != std::sregex_iterator(); ++word) {
-    place = (*word)[1].matched ? &place->at((*word)[1].str()) : &place->at(std::stoul((*word)[2].str()));
+  for (auto word = std::sregex_iterator(path.begin(), path.end(), part);
+       word != std::sregex_iterator(); ++word) {
+    place = (*word)[1].matched ? &place->at((*word)[1].str())
+                               : &place->at(std::stoul((*word)[2].str()));
   }
   return place->get<double>();
 }
@@ -38,20 +41,24 @@ TEST(HtmlReport, EveryFigureOfADocumentIsTheDocuments) {
   const std::string page = html_report({run}, {});
   const std::regex figure("<data value=\"([^\"]*)\" data-json=\"([^\"]*)\">");
   std::set<std::string> paths;
-  for (auto match = std::sregex_iterator(page.begin(), page.end(), figure); match != std::sregex_iterator(); ++match) {
+  for (auto match = std::sregex_iterator(page.begin(), page.end(), figure);
+       match != std::sregex_iterator(); ++match) {
     const std::string path = (*match)[2].str();
     paths.insert(path);
     EXPECT_EQ(std::stod((*match)[1].str()), at(documents, path)) << path;
   }
-  for (const char* path : {"run.before.loss", "run.best.loss", "run.plan.eof", "run.measured_seconds.backward", "run.peak_anonymous_bytes",
-                           "profile.deviations[1].deviation[6]", "profile.deviations[0].gain[2]", "run.plan.choices[0].stability"}) {
+  for (const char* path :
+       {"run.before.loss", "run.best.loss", "run.plan.eof", "run.measured_seconds.backward",
+        "run.peak_anonymous_bytes", "profile.deviations[1].deviation[6]",
+        "profile.deviations[0].gain[2]", "run.plan.choices[0].stability"}) {
     EXPECT_EQ(paths.count(path), 1U) << path;
   }
 }
 
 TEST(HtmlReport, ShowsFiguresRoundedToTheirDigits) {
   const std::string page = html_report({testing::sample_run()}, {});
-  EXPECT_THAT(page, HasSubstr("data-json=\"run.before.loss\">2.512</data> ± <data value=\"0.09995"));
+  EXPECT_THAT(page,
+              HasSubstr("data-json=\"run.before.loss\">2.512</data> ± <data value=\"0.09995"));
   EXPECT_THAT(page, HasSubstr("data-json=\"run.peak_anonymous_bytes\">123.5 MB</data>"));
   EXPECT_THAT(page, HasSubstr("data-json=\"run.plan.choices[0].stability\">81&nbsp;%</data>"));
 }
@@ -60,12 +67,17 @@ TEST(HtmlReport, EscapesWhateverStrangersWrote) {
   RunData run = testing::sample_run();
   run.name = run.path = kHostile;
   for (types::Provenance* made : {&run.run->provenance, &run.profile->provenance}) {
-    made->model = made->data = made->machine = made->salf_version = made->created = made->model_hash = kHostile;
+    made->model = made->data = made->machine = made->salf_version = made->created =
+        made->model_hash = kHostile;
   }
   run.plan->reason = run.run->plan.reason = kHostile;
   run.run->options = {{kHostile, kHostile}, {"list", {kHostile}}};
-  run.profile->token_maps.push_back({1, {kHostile}, {kHostile}, std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
-                                     std::vector<std::vector<std::string>>(testing::kBlocks + 1, {kHostile})});
+  run.profile->token_maps.push_back(
+      {1,
+       {kHostile},
+       {kHostile},
+       std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
+       std::vector<std::vector<std::string>>(testing::kBlocks + 1, {kHostile})});
   const std::string page = html_report({run, run}, {});
   EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
   EXPECT_THAT(page, Not(HasSubstr("<img")));
@@ -75,14 +87,20 @@ TEST(HtmlReport, EscapesWhateverStrangersWrote) {
 }
 
 TEST(HtmlReport, EscapesTurnsOfDirection) {
-  EXPECT_EQ(escape("a\xE2\x80\xAE" "b\xE2\x81\xA6"), "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6");
+  EXPECT_EQ(escape("a\xE2\x80\xAE"
+                   "b\xE2\x81\xA6"),
+            "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6");
   EXPECT_EQ(escape("微調整 –"), "微調整 –");
 }
 
 TEST(HtmlReport, LeavesTheDatasTextOutWhereAsked) {
   RunData run = testing::sample_run();
-  run.profile->token_maps.push_back({1, {"secret-token"}, {"secret-label"}, std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
-                                     std::vector<std::vector<std::string>>(testing::kBlocks + 1, {"secret-word"})});
+  run.profile->token_maps.push_back(
+      {1,
+       {"secret-token"},
+       {"secret-label"},
+       std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
+       std::vector<std::vector<std::string>>(testing::kBlocks + 1, {"secret-word"})});
   EXPECT_THAT(html_report({run}, {}), HasSubstr("secret-word"));
   PageOptions silent;
   silent.text = false;
@@ -110,20 +128,22 @@ TEST(HtmlReport, NeedsNeitherRunNorProfile) {
 
 TEST(HtmlReport, EveryWordHasBothLanguages) {
   for (int word = 0; word <= static_cast<int>(Word::kSeedTerm); ++word) {
-    if (static_cast<Word>(word) == Word::kWhat) continue;
     const Text& both = text(static_cast<Word>(word));
     EXPECT_FALSE(both.en.empty() || both.ja.empty()) << word;
     const Text& line = explanation(static_cast<Word>(word));
     EXPECT_EQ(line.en.empty(), line.ja.empty()) << both.en;
     for (const char* place : {"{0}", "{1}", "{2}", "{3}", "{4}", "{5}"}) {
-      EXPECT_EQ(both.en.find(place) == std::string::npos, both.ja.find(place) == std::string::npos) << both.en;
+      EXPECT_EQ(both.en.find(place) == std::string::npos, both.ja.find(place) == std::string::npos)
+          << both.en;
     }
   }
 }
 
 TEST(CommandLine, IsQuotedForAShell) {
-  const core::Json options = {{"model", "it's here"}, {"no_cache", true}, {"keep_cache", false}, {"eof", nullptr}, {"tau", 0.1}, {"blocks", ""}};
-  EXPECT_EQ(command_line(options), "salf train --model 'it'\\''s here' --no-cache --tau 0.1 --output again");
+  const core::Json options = {{"model", "it's here"}, {"no_cache", true}, {"keep_cache", false},
+                              {"eof", nullptr},       {"tau", 0.1},       {"blocks", ""}};
+  EXPECT_EQ(command_line(options),
+            "salf train --model 'it'\\''s here' --no-cache --tau 0.1 --output again");
 }
 
 TEST(Thin, KeepsMeansAndExtremes) {

@@ -42,14 +42,15 @@ TEST(EventFile, IsRecordsWithChecksums) {
   ASSERT_EQ(events.size(), 3U);
   EXPECT_THAT(events[0], HasSubstr("brain.Event:2"));
   EXPECT_THAT(events[2], HasSubstr("train/loss"));
-  EXPECT_THAT(events[2], HasSubstr(std::string("\x10\x03", 2)));                    // step: field 2, varint 3
-  EXPECT_THAT(events[2], HasSubstr(std::string("\x15\x00\x00\x20\x40", 5)));        // simple_value: 2.5
+  EXPECT_THAT(events[2], HasSubstr(std::string("\x10\x03", 2)));  // step: field 2, varint 3
+  EXPECT_THAT(events[2], HasSubstr(std::string("\x15\x00\x00\x20\x40", 5)));  // simple_value: 2.5
 }
 
 TEST(Prometheus, NamesTypesAndValues) {
   LiveMetrics metrics;
   metrics.run = "a \"run\"\\\n";
-  EXPECT_THAT(prometheus_text(metrics), HasSubstr("salf_steps_total{run=\"a \\\"run\\\"\\\\\\\\x0A\"} 0.0\n"));
+  EXPECT_THAT(prometheus_text(metrics),
+              HasSubstr("salf_steps_total{run=\"a \\\"run\\\"\\\\\\\\x0A\"} 0.0\n"));
   metrics.step = 12;
   metrics.loss = 2.5;
   metrics.dev_loss = std::nan("");

@@ -20,10 +20,14 @@ class RunFolder : public ::testing::Test {
     core::write_document(folder_ / "profile.json", testing::sample_profile());
     write("metrics.jsonl", "{\"step\":0,\"dev_loss\":2.5,\"seconds\":1}\n" + step_);
   }
-  void write(const char* name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
+  void write(const char* name, const std::string& text) const {
+    std::ofstream(folder_ / name) << text;
+  }
 
   testing::TemporaryFolder folder_;
-  std::string step_ = "{\"step\":1,\"epoch\":0,\"tokens\":10,\"supervised_tokens\":9,\"seconds\":1.5,\"loss\":2.25,\"lr\":0.001,\"budget_spent\":0.5}\n";
+  std::string step_ =
+      "{\"step\":1,\"epoch\":0,\"tokens\":10,\"supervised_tokens\":9,\"seconds\":1.5,\"loss\":2.25,"
+      "\"lr\":0.001,\"budget_spent\":0.5}\n";
 };
 
 TEST_F(RunFolder, IsReadWithItsCompanions) {
@@ -40,7 +44,8 @@ TEST_F(RunFolder, ARunStillBeingWrittenIsRefusedWithTheWayOut) {
   auto run = *testing::sample_run().run;
   run.status = types::RunStatus::kRunning;
   core::write_document(folder_ / "run.json", run);
-  testing::expect_error(ErrorKind::kBadInput, "salf report --follow", [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "salf report --follow",
+                        [&] { load_run(folder_ / "", Running::kRefuse); });
   EXPECT_TRUE(load_run(folder_ / "", Running::kAccept).run);
 }
 
@@ -51,19 +56,25 @@ TEST_F(RunFolder, AHalfWrittenLastLineIsLeftOut) {
 
 TEST_F(RunFolder, DamageIsNamedByFileAndLine) {
   write("metrics.jsonl", step_ + "{\"step\":-2}\n");
-  testing::expect_error(ErrorKind::kBadInput, "metrics.jsonl:2", [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "metrics.jsonl:2",
+                        [&] { load_run(folder_ / "", Running::kRefuse); });
   write("metrics.jsonl", step_ + "{\"step\":1,\"dev_loss\":\"low\"}\n");
-  testing::expect_error(ErrorKind::kBadInput, "expected a number", [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "expected a number",
+                        [&] { load_run(folder_ / "", Running::kRefuse); });
 }
 
 TEST_F(RunFolder, WhatIsNoRunIsRefused) {
-  testing::expect_error(ErrorKind::kIo, "no such file", [&] { load_run(folder_ / "nothing", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kIo, "no such file",
+                        [&] { load_run(folder_ / "nothing", Running::kRefuse); });
   std::filesystem::create_directory(folder_ / "empty");
-  testing::expect_error(ErrorKind::kBadInput, "no run.json", [&] { load_run(folder_ / "empty", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "no run.json",
+                        [&] { load_run(folder_ / "empty", Running::kRefuse); });
   write("other.json", "{\"schema\":\"salf.other/1\"}");
-  testing::expect_error(ErrorKind::kBadInput, "salf.other", [&] { load_run(folder_ / "other.json", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "salf.other",
+                        [&] { load_run(folder_ / "other.json", Running::kRefuse); });
   write("newer.json", "{\"schema\":\"salf.run/2\"}");
-  testing::expect_error(ErrorKind::kBadInput, "newer salf", [&] { load_run(folder_ / "newer.json", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "newer salf",
+                        [&] { load_run(folder_ / "newer.json", Running::kRefuse); });
 }
 
 TEST_F(RunFolder, AProfileOfAnotherModelIsRefused) {
@@ -76,7 +87,8 @@ TEST_F(RunFolder, AProfileOfAnotherModelIsRefused) {
   profile.deviations[0].standard_error = {0.1, 0.1};
   profile.deviations[0].gain_error = {0.1};
   core::write_document(folder_ / "profile.json", profile);
-  testing::expect_error(ErrorKind::kBadInput, "another model", [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(ErrorKind::kBadInput, "another model",
+                        [&] { load_run(folder_ / "", Running::kRefuse); });
 }
 
 }  // namespace

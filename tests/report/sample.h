@@ -42,7 +42,8 @@ inline types::LayerProfile sample_profile() {
   profile.shape = sample_shape();
   profile.tokens = 4567;
   profile.seconds = 1.25;
-  profile.deviations = {sample_deviation(types::Measure::kCosine), sample_deviation(types::Measure::kLoss)};
+  profile.deviations = {sample_deviation(types::Measure::kCosine),
+                        sample_deviation(types::Measure::kLoss)};
   return profile;
 }
 
@@ -100,7 +101,8 @@ inline report::RunData sample_run() {
   data.plan = run.plan;
   data.profile = sample_profile();
   for (std::int64_t step = 1; step <= 40; ++step) {
-    data.metrics.steps.push_back({step, 256 * step, 0.9, 2.5 - 0.01 * static_cast<double>(step), 1e-4, 0.5});
+    data.metrics.steps.push_back(
+        {step, 256 * step, 0.9, 2.5 - 0.01 * static_cast<double>(step), 1e-4, 0.5});
   }
   return data;
 }

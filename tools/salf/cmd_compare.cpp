@@ -24,7 +24,8 @@ struct LimitMerge {
     if (!given) return;
     const core::Json here = core::to_json(value);
     if (!here.is_null() && here != "" && here != *flag) {
-      problems.push_back(core::flag_name(field.name) + " contradicts the file of --limits: " + flag->dump() + " and " + here.dump());
+      problems.push_back(core::flag_name(field.name) + " contradicts the file of --limits: " +
+                         flag->dump() + " and " + here.dump());
     }
     core::from_json(*flag, field.name, value);
   }
@@ -47,7 +48,8 @@ report::LimitTexts all_limits(const CompareOptions& options) {
   core::from_json(with_texts(json), where, limits);
   std::vector<std::string> problems = report::limit_problems(limits);
   for (const std::string& problem : core::range_problems(limits)) problems.push_back(problem);
-  if (!problems.empty()) throw Error(ErrorKind::kBadInput, where + ": " + core::join(problems, "; "));
+  if (!problems.empty())
+    throw Error(ErrorKind::kBadInput, where + ": " + core::join(problems, "; "));
   LimitMerge merge{core::to_json(options.limits), {}};
   report::LimitTexts::fields(limits, merge);
   if (!merge.problems.empty()) throw Error(ErrorKind::kUsage, core::join(merge.problems, "\n  "));
@@ -56,20 +58,24 @@ report::LimitTexts all_limits(const CompareOptions& options) {
 
 std::string shown(const report::Check& check, double value) {
   if (check.unit == "s") return core::format_seconds(value);
-  if (check.unit == "bytes") return (value < 0 ? "-" : "") + core::format_bytes(static_cast<std::uint64_t>(value < 0 ? -value : value));
+  if (check.unit == "bytes")
+    return (value < 0 ? "-" : "") +
+           core::format_bytes(static_cast<std::uint64_t>(value < 0 ? -value : value));
   return core::format_number(value, 4);
 }
 
 void print(const report::Comparison& comparison) {
-  std::printf("%-16s%10s%10s%11s%11s%10s  %s\n", "", "base", "new", "worse by", "at least", "limit", "");
+  std::printf("%-15s%11s%11s%11s%11s%9s  %s\n", "", "base", "new", "worse by", "at least", "limit",
+              "");
   for (const report::Check& check : comparison.checks) {
     const char* const verdict = check.verdict == report::Verdict::kInformation  ? ""
                                 : check.verdict == report::Verdict::kRegression ? "REGRESSION"
                                                                                 : "ok";
     const std::string least = check.at_least ? shown(check, *check.at_least) : "";
     const std::string limit = check.limit ? shown(check, *check.limit) : "";
-    std::printf("%-16s%10s%10s%11s%11s%10s  %s\n", check.name.c_str(), shown(check, check.base).c_str(),
-                shown(check, check.new_value).c_str(), shown(check, check.worse_by).c_str(), least.c_str(), limit.c_str(), verdict);
+    std::printf("%-15s%11s%11s%11s%11s%9s  %s\n", check.name.c_str(),
+                shown(check, check.base).c_str(), shown(check, check.new_value).c_str(),
+                shown(check, check.worse_by).c_str(), least.c_str(), limit.c_str(), verdict);
   }
   for (const report::Check& check : comparison.checks) {
     if (!check.note.empty()) std::printf("%s: %s\n", check.name.c_str(), check.note.c_str());
@@ -82,7 +88,8 @@ void print(const report::Comparison& comparison) {
 
 std::vector<std::string> CompareOptions::problems() const {
   std::vector<std::string> problems = report::limit_problems(limits);
-  if (base.empty() || new_run.empty()) problems.emplace_back("two are needed: salf compare BASE NEW");
+  if (base.empty() || new_run.empty())
+    problems.emplace_back("two are needed: salf compare BASE NEW");
   return problems;
 }
 
@@ -92,7 +99,8 @@ int compare_command(const CompareOptions& options, core::Progress& /*progress*/)
   const report::Comparable base = report::load_comparable(options.base);
   const report::Comparable new_run = report::load_comparable(options.new_run);
   const report::Comparison comparison = report::compare(base, new_run, limits);
-  if (!options.junit.empty()) core::write_file_atomically(options.junit, report::junit_xml(comparison));
+  if (!options.junit.empty())
+    core::write_file_atomically(options.junit, report::junit_xml(comparison));
   if (options.common.json) {
     core::Json json = core::Json::object();
     json["schema"] = report::Comparison::kSchema;

@@ -25,7 +25,9 @@ struct CompareOptions {
     visit(Field{"base", "run directory, run.json or evaluation to compare with"}, self.base);
     visit(Field{"new", "the one that must not be worse"}, self.new_run);
     report::LimitTexts::fields(self.limits, visit);
-    visit(Field{"limits", "JSON file with limits (max_loss_increase, …); one that is given as a flag too must be the same"},
+    visit(Field{"limits",
+                "JSON file with limits (max_loss_increase, …); one that is given as a flag too "
+                "must be the same"},
           self.limits_file);
     visit(Field{"junit", "file to write the result to as JUnit's XML"}, self.junit);
   }

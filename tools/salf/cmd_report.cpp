@@ -34,9 +34,13 @@ std::vector<report::RunData> load(const ReportOptions& options, report::Running 
   return runs;
 }
 
-report::PageOptions page_options(const ReportOptions& options) { return {options.lang, !options.no_text, options.follow}; }
+report::PageOptions page_options(const ReportOptions& options) {
+  return {options.lang, !options.no_text, options.follow};
+}
 
-fs::path folder_of(const std::string& run) { return fs::is_directory(run) ? fs::path(run) : fs::path(run).parent_path(); }
+fs::path folder_of(const std::string& run) {
+  return fs::is_directory(run) ? fs::path(run) : fs::path(run).parent_path();
+}
 
 // Whether a process holds the run's folder (core::OutputFolder).
 bool is_held(const fs::path& folder) {
@@ -79,12 +83,17 @@ bool goes_on(const ReportOptions& options) {
 int follow(const ReportOptions& options) {
   if (!wait_for_start(options)) return 128 + core::stop_signal();
   if (!goes_on(options)) {
-    throw Error(ErrorKind::kUsage, "--follow: no such run goes on; leave it out to write the page to a file");
+    throw Error(ErrorKind::kUsage,
+                "--follow: no such run goes on; leave it out to write the page to a file");
   }
   LocalServer server;
   const auto page = page_options(options);
-  server.page("/", "text/html; charset=utf-8", [&options, page] { return report::html_report(load(options, report::Running::kAccept), page); });
-  server.page("/body", "text/html; charset=utf-8", [&options, page] { return report::page_body(load(options, report::Running::kAccept), page); });
+  server.page("/", "text/html; charset=utf-8", [&options, page] {
+    return report::html_report(load(options, report::Running::kAccept), page);
+  });
+  server.page("/body", "text/html; charset=utf-8", [&options, page] {
+    return report::page_body(load(options, report::Running::kAccept), page);
+  });
   const int port = server.start(options.port);
   const std::string address = "http://127.0.0.1:" + std::to_string(port) + "/";
   std::printf("%s\n", address.c_str());
@@ -92,7 +101,8 @@ int follow(const ReportOptions& options) {
   core::log_info("the page is at " + address + " until the run ends; Ctrl-C ends it earlier");
   while (sleep_unless_stopped(2.0)) {
     if (goes_on(options)) continue;
-    core::log_info("the run has ended; salf report " + core::printable(options.runs.front()) + " -o report.html writes its page");
+    core::log_info("the run has ended; salf report " + core::printable(options.runs.front()) +
+                   " -o report.html writes its page");
     sleep_unless_stopped(kLastSeconds);
     return core::stop_signal() == 0 ? 0 : 128 + core::stop_signal();
   }
@@ -105,7 +115,8 @@ std::vector<std::string> ReportOptions::problems() const {
   std::vector<std::string> problems;
   if (runs.empty()) problems.emplace_back("a run is needed: one or more run directories");
   if (output.empty() && !follow) problems.emplace_back("--output needs a file name");
-  if (follow && output != ReportOptions{}.output) problems.emplace_back("--follow writes no file: leave out --output");
+  if (follow && output != ReportOptions{}.output)
+    problems.emplace_back("--follow writes no file: leave out --output");
   if (port != 0 && !follow) problems.emplace_back("--port is of --follow");
   return problems;
 }
@@ -123,7 +134,8 @@ int report_command(const ReportOptions& options, core::Progress& /*progress*/) {
     json["runs"] = runs.size();
     std::fputs(core::format_json(json).c_str(), stdout);
   } else {
-    std::printf("written to %s (%s)\n", core::printable(options.output).c_str(), core::format_bytes(page.size()).c_str());
+    std::printf("written to %s (%s)\n", core::printable(options.output).c_str(),
+                core::format_bytes(page.size()).c_str());
   }
   return 0;
 }

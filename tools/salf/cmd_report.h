@@ -24,10 +24,14 @@ struct ReportOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"runs", "run directories (or a run.json, profile.json or plan.json), beside one another"}, self.runs);
+    visit(Field{"runs",
+                "run directories (or a run.json, profile.json or plan.json), beside one another"},
+          self.runs);
     visit(Field{"lang", "language that is shown first; the page has a switch"}, self.lang);
     visit(Field{"no_text", "leave out tokens and words of the data"}, self.no_text);
-    visit(Field{"follow", "serve the page on 127.0.0.1 while a run goes on, until it ends or Ctrl-C"}, self.follow);
+    visit(
+        Field{"follow", "serve the page on 127.0.0.1 while a run goes on, until it ends or Ctrl-C"},
+        self.follow);
     visit(Field{"port", "of --follow; 0: a free one"}.range(0, 65535), self.port);
     visit(Field{"output", "file to write the page to"}, self.output);
   }

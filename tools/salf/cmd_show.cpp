@@ -35,7 +35,8 @@ bool is_evaluation(const fs::path& path) {
   if (!fs::is_regular_file(path)) return false;
   const core::Json json = core::read_json_file(path);
   const core::Json* const schema = core::find_member(json, "schema");
-  return schema != nullptr && schema->is_string() && schema->get<std::string>().rfind("salf.eval/", 0) == 0;
+  return schema != nullptr && schema->is_string() &&
+         schema->get<std::string>().rfind("salf.eval/", 0) == 0;
 }
 
 std::string text_of(const report::RunData& data, const TextStyle& style) {
@@ -61,11 +62,14 @@ std::vector<std::string> ShowOptions::problems() const {
 int show_command(const ShowOptions& options, core::Progress& /*progress*/) {
   if (is_evaluation(options.file)) {
     const types::EvaluationRecord record = types::read_evaluation(options.file);
-    options.common.json ? print(core::to_json(record)) : static_cast<void>(std::fputs(evaluation_text(record).c_str(), stdout));
+    options.common.json ? print(core::to_json(record))
+                        : static_cast<void>(std::fputs(evaluation_text(record).c_str(), stdout));
     return 0;
   }
   const report::RunData data = report::load_run(options.file, report::Running::kAccept);
-  options.common.json ? print(json_of(data)) : static_cast<void>(std::fputs(text_of(data, style_of_stdout()).c_str(), stdout));
+  options.common.json
+      ? print(json_of(data))
+      : static_cast<void>(std::fputs(text_of(data, style_of_stdout()).c_str(), stdout));
   return 0;
 }
 

@@ -23,8 +23,8 @@ struct ShowOptions {
   std::vector<std::string> problems() const;
 };
 
-// Within the terminal's width, 80 columns at most and 40 at least; coloured only on a terminal, and not where NO_COLOR
-// is set. Runs that go on are shown as far as they are. Throws Error.
+// Within the terminal's width, 80 columns at most and 40 at least; coloured only on a terminal, and
+// not where NO_COLOR is set. Runs that go on are shown as far as they are. Throws Error.
 int show_command(const ShowOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

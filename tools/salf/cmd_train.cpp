@@ -109,7 +109,6 @@ class TrainRun {
                             scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
-    observers_.push_back(std::make_unique<DevLossKeeper>(dataset_, file("dev_losses.json"), !options.resume.empty()));
     if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
     if (options.metrics_port) observers_.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));
   }
@@ -255,6 +254,8 @@ class TrainRun {
     };
     inputs.budget_flops = plan.budget_flops;
     inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
+    DevLossKeeper dev_losses(dataset_, file("dev_losses.json"), !options_.resume.empty());
+    inputs.observers.push_back(&dev_losses);
     for (const auto& observer : observers_) inputs.observers.push_back(observer.get());
     types::RunRecord record = train::train(inputs, progress_);
     const types::RunRecord opening = opening_record(plan);

@@ -22,7 +22,8 @@ std::string name_of(const data::Document& document) {
 
 }  // namespace
 
-std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset, const std::vector<train::DocumentLoss>& losses) {
+std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset,
+                                                  const std::vector<train::DocumentLoss>& losses) {
   if (static_cast<std::int64_t>(losses.size()) > types::DocumentLosses::kMost) return std::nullopt;
   types::DocumentLosses named;
   for (const train::DocumentLoss& one : losses) {
@@ -46,9 +47,11 @@ DevLossKeeper::DevLossKeeper(const data::Dataset& dataset, std::filesystem::path
   if (kept_.best) best_loss_ = types::summarize(*kept_.best).loss.value;
 }
 
-void DevLossKeeper::evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) {
+void DevLossKeeper::evaluation(const types::DevEvaluation& evaluation,
+                               const std::vector<train::DocumentLoss>& documents) {
   const bool first = evaluation.step == 0;
-  const bool best = std::isfinite(evaluation.loss) && (!best_loss_ || evaluation.loss < *best_loss_);
+  const bool best =
+      std::isfinite(evaluation.loss) && (!best_loss_ || evaluation.loss < *best_loss_);
   if (!first && !best) return;
   std::optional<types::DocumentLosses> losses = named_losses(dataset_, documents);
   if (first) {

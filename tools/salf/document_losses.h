@@ -12,14 +12,17 @@
 namespace salf::tools {
 
 // Nothing for more than types::DocumentLosses::kMost documents.
-std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset, const std::vector<train::DocumentLoss>& losses);
+std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset,
+                                                  const std::vector<train::DocumentLoss>& losses);
 
-// Keeps dev_losses.json beside run.json: written at the first evaluation and at each that is the best so far.
+// Keeps dev_losses.json beside run.json: written at the first evaluation and at each that is the
+// best so far.
 class DevLossKeeper : public train::RunObserver {
  public:
   // resumed: what an earlier process wrote is gone on with. The references must outlive this.
   DevLossKeeper(const data::Dataset& dataset, std::filesystem::path file, bool resumed);
-  void evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) override;
+  void evaluation(const types::DevEvaluation& evaluation,
+                  const std::vector<train::DocumentLoss>& documents) override;
 
  private:
   const data::Dataset& dataset_;

@@ -30,12 +30,13 @@ struct LocalServer::Server {
 LocalServer::LocalServer() : server_(std::make_unique<Server>()) {
   server_->http.new_task_queue = [] { return new httplib::ThreadPool(2); };
   server_->http.set_keep_alive_timeout(1);
-  server_->http.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
-    if (names_this_machine(request)) return httplib::Server::HandlerResponse::Unhandled;
-    response.status = 403;
-    response.set_content("only requests to 127.0.0.1 are answered\n", "text/plain");
-    return httplib::Server::HandlerResponse::Handled;
-  });
+  server_->http.set_pre_routing_handler(
+      [](const httplib::Request& request, httplib::Response& response) {
+        if (names_this_machine(request)) return httplib::Server::HandlerResponse::Unhandled;
+        response.status = 403;
+        response.set_content("only requests to 127.0.0.1 are answered\n", "text/plain");
+        return httplib::Server::HandlerResponse::Handled;
+      });
 }
 
 LocalServer::~LocalServer() {
@@ -44,7 +45,8 @@ LocalServer::~LocalServer() {
 }
 
 void LocalServer::page(const std::string& path, const std::string& media_type, Content content) {
-  server_->http.Get(path, [media_type, content = std::move(content)](const httplib::Request&, httplib::Response& response) {
+  server_->http.Get(path, [media_type, content = std::move(content)](const httplib::Request&,
+                                                                     httplib::Response& response) {
     response.set_header("Cache-Control", "no-store");
     try {
       response.set_content(content(), media_type);
@@ -57,9 +59,12 @@ void LocalServer::page(const std::string& path, const std::string& media_type, C
 
 int LocalServer::start(std::int64_t port) {
   int bound = static_cast<int>(port);
-  const bool ready = port == 0 ? (bound = server_->http.bind_to_any_port(kHost)) > 0 : server_->http.bind_to_port(kHost, bound);
+  const bool ready = port == 0 ? (bound = server_->http.bind_to_any_port(kHost)) > 0
+                               : server_->http.bind_to_port(kHost, bound);
   if (!ready) {
-    throw Error(ErrorKind::kIo, "port " + std::to_string(port) + " of 127.0.0.1 cannot be opened (is it in use?); give another port, or 0 for a free one");
+    throw Error(ErrorKind::kIo, "port " + std::to_string(port) +
+                                    " of 127.0.0.1 cannot be opened (is it in use?); give another "
+                                    "port, or 0 for a free one");
   }
   server_->thread = std::thread([this] { server_->http.listen_after_bind(); });
   return bound;

@@ -1,4 +1,5 @@
-// A few pages on 127.0.0.1, for one person on this machine: a run's report while it goes on, and its metrics.
+// A few pages on 127.0.0.1, for one person on this machine: a run's report while it goes on, and
+// its metrics.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +9,9 @@
 
 namespace salf::tools {
 
-// Serves until it is destroyed, on threads of its own. Only requests that name this machine (Host 127.0.0.1 or
-// localhost) are answered, so that no web page elsewhere can read along through a name of its own.
+// Serves until it is destroyed, on threads of its own. Only requests that name this machine (Host
+// 127.0.0.1 or localhost) are answered, so that no web page elsewhere can read along through a name
+// of its own.
 class LocalServer {
  public:
   using Content = std::function<std::string()>;  // called for each request, on the server's thread

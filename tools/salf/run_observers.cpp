@@ -20,10 +20,13 @@ std::optional<double> throughput(const train::StepMetrics& metrics, std::int64_t
 
 }  // namespace
 
-TensorBoardObserver::TensorBoardObserver(std::filesystem::path folder) : folder_(std::move(folder)) {
+TensorBoardObserver::TensorBoardObserver(std::filesystem::path folder)
+    : folder_(std::move(folder)) {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
-  if (error) throw Error(ErrorKind::kIo, "--tensorboard " + core::printable(folder_.string()) + ": the folder cannot be made: " + error.message());
+  if (error)
+    throw Error(ErrorKind::kIo, "--tensorboard " + core::printable(folder_.string()) +
+                                    ": the folder cannot be made: " + error.message());
 }
 
 report::EventFile& TensorBoardObserver::file(std::int64_t step) {
@@ -43,7 +46,8 @@ void TensorBoardObserver::step(const train::StepMetrics& metrics) {
   file(metrics.step).write(metrics.step, scalars);
 }
 
-void TensorBoardObserver::evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& /*documents*/) {
+void TensorBoardObserver::evaluation(const types::DevEvaluation& evaluation,
+                                     const std::vector<train::DocumentLoss>& /*documents*/) {
   file(evaluation.step).write(evaluation.step, {{"dev/loss", evaluation.loss}});
 }
 
@@ -68,7 +72,8 @@ void MetricsServer::step(const train::StepMetrics& metrics) {
   metrics_.budget_spent = metrics.budget_spent;
 }
 
-void MetricsServer::evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& /*documents*/) {
+void MetricsServer::evaluation(const types::DevEvaluation& evaluation,
+                               const std::vector<train::DocumentLoss>& /*documents*/) {
   const std::lock_guard<std::mutex> lock(mutex_);
   metrics_.dev_loss = evaluation.loss;
   metrics_.dev_step = evaluation.step;

@@ -19,7 +19,8 @@ class TensorBoardObserver : public train::RunObserver {
   // Makes the folder. Throws Error(kIo).
   explicit TensorBoardObserver(std::filesystem::path folder);
   void step(const train::StepMetrics& metrics) override;
-  void evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) override;
+  void evaluation(const types::DevEvaluation& evaluation,
+                  const std::vector<train::DocumentLoss>& documents) override;
 
  private:
   report::EventFile& file(std::int64_t step);
@@ -29,13 +30,15 @@ class TensorBoardObserver : public train::RunObserver {
   std::int64_t tokens_ = -1;  // before the next step; -1: not known
 };
 
-// Serves http://127.0.0.1:PORT/metrics until it is destroyed. Throws Error(kIo) where the port is taken.
+// Serves http://127.0.0.1:PORT/metrics until it is destroyed. Throws Error(kIo) where the port is
+// taken.
 class MetricsServer : public train::RunObserver {
  public:
   // port 0: a free one, which the log tells.
   MetricsServer(std::int64_t port, const std::string& run);
   void step(const train::StepMetrics& metrics) override;
-  void evaluation(const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) override;
+  void evaluation(const types::DevEvaluation& evaluation,
+                  const std::vector<train::DocumentLoss>& documents) override;
 
  private:
   std::mutex mutex_;

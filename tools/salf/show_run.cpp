@@ -33,11 +33,14 @@ std::string painted(const std::string& bar, const TextStyle& style) {
   return style.colour ? "\033[36m" + bar + "\033[0m" : bar;
 }
 
-std::string named(const char* name, const std::string& value) { return filled(name, 16) + value + "\n"; }
+std::string named(const char* name, const std::string& value) {
+  return filled(name, 16) + value + "\n";
+}
 
 std::string loss_of(const types::DevEvaluation& evaluation) {
   std::string text = core::format_number(evaluation.loss);
-  if (std::isfinite(evaluation.standard_error)) text += " +- " + core::format_number(evaluation.standard_error, 2);
+  if (std::isfinite(evaluation.standard_error))
+    text += " +- " + core::format_number(evaluation.standard_error, 2);
   return text + " (step " + core::format_count(evaluation.step) + ")";
 }
 
@@ -45,29 +48,34 @@ struct Phase {
   const char* name;
   double types::CostBreakdown::*seconds;
 };
-constexpr std::array<Phase, 8> kPhases = {{{"frozen part", &types::CostBreakdown::prefix},
-                                           {"kept states", &types::CostBreakdown::cache},
-                                           {"trained, forward", &types::CostBreakdown::suffix_forward},
-                                           {"head and loss", &types::CostBreakdown::head},
-                                           {"backward", &types::CostBreakdown::backward},
-                                           {"optimizer", &types::CostBreakdown::optimizer},
-                                           {"evaluations", &types::CostBreakdown::evaluation},
-                                           {"everything else", &types::CostBreakdown::fixed}}};
+constexpr std::array<Phase, 8> kPhases = {
+    {{"frozen part", &types::CostBreakdown::prefix},
+     {"kept states", &types::CostBreakdown::cache},
+     {"trained, forward", &types::CostBreakdown::suffix_forward},
+     {"head and loss", &types::CostBreakdown::head},
+     {"backward", &types::CostBreakdown::backward},
+     {"optimizer", &types::CostBreakdown::optimizer},
+     {"evaluations", &types::CostBreakdown::evaluation},
+     {"everything else", &types::CostBreakdown::fixed}}};
 
 std::string phases(const types::RunRecord& run, const TextStyle& style) {
   double largest = 0.0;
-  for (const Phase& phase : kPhases) largest = std::max(largest, run.measured_seconds.*phase.seconds);
-  std::string text = heading(filled("seconds", 17) + pushed("predicted", 12) + pushed("measured", 12), style);
+  for (const Phase& phase : kPhases)
+    largest = std::max(largest, run.measured_seconds.*phase.seconds);
+  std::string text =
+      heading(filled("seconds", 16) + pushed("predicted", 12) + pushed("measured", 12), style);
   const std::size_t room = style.width > 60 ? std::min<std::size_t>(style.width - 44, 30) : 0;
   for (const Phase& phase : kPhases) {
     const double measured = run.measured_seconds.*phase.seconds;
-    text += filled(phase.name, 17) + pushed(core::format_seconds(run.predicted_seconds.*phase.seconds), 12) +
+    text += filled(phase.name, 16) +
+            pushed(core::format_seconds(run.predicted_seconds.*phase.seconds), 12) +
             pushed(core::format_seconds(measured), 12);
     std::string bar = room > 0 && largest > 0.0 ? text_bar(measured / largest, room) : "";
     bar.erase(bar.find_last_not_of(' ') + 1);
     text += (bar.empty() ? "" : "  " + painted(bar, style)) + "\n";
   }
-  return text + filled("together", 17) + pushed(core::format_seconds(run.predicted_seconds.total()), 12) +
+  return text + filled("together", 16) +
+         pushed(core::format_seconds(run.predicted_seconds.total()), 12) +
          pushed(core::format_seconds(run.measured_seconds.total()), 12) + "\n";
 }
 
@@ -78,15 +86,21 @@ std::string curve(const report::Metrics& metrics, const TextStyle& style) {
     steps.push_back(static_cast<double>(point.step));
     losses.push_back(point.loss);
   }
-  return heading("training loss by step", style) + text_curve(steps, losses, style.width, kCurveHeight);
+  return heading("training loss by step", style) +
+         text_curve(steps, losses, style.width, kCurveHeight);
 }
 
 std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
   if (plan.choices.empty()) return "";
-  std::string text = heading("rule           by      frozen  same in  90 %", style);
+  const bool wide = style.width >= 50;  // else without the measure
+  std::string text = heading(
+      wide ? "rule           by      frozen  same in  90 %" : "rule          frozen  same in  90 %",
+      style);
   for (const types::RuleChoice& choice : plan.choices) {
-    text += filled(core::enum_to_string(choice.rule), 15) + filled(core::enum_to_string(choice.measure), 8) +
-            pushed(std::to_string(choice.eof), 6) + pushed(std::to_string(std::lround(100.0 * choice.stability)) + " %", 9) + "  " +
+    text += filled(core::enum_to_string(choice.rule), wide ? 15 : 14) +
+            (wide ? filled(core::enum_to_string(choice.measure), 8) : std::string()) +
+            pushed(std::to_string(choice.eof), 6) +
+            pushed(std::to_string(std::lround(100.0 * choice.stability)) + " %", 9) + "  " +
             std::to_string(choice.low) + "-" + std::to_string(choice.high) + "\n";
   }
   return text;
@@ -96,7 +110,8 @@ std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
 std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
   if (plan.candidates.empty()) return "";
   double most = 0.0;
-  for (const types::Candidate& candidate : plan.candidates) most = std::max(most, candidate.step_seconds);
+  for (const types::Candidate& candidate : plan.candidates)
+    most = std::max(most, candidate.step_seconds);
   const std::size_t stride = (plan.candidates.size() + kMostDepths - 1) / kMostDepths;
   const std::size_t room = style.width > 50 ? std::min<std::size_t>(style.width - 40, 36) : 0;
   std::string text = heading("frozen     steps  a step", style);
@@ -104,7 +119,8 @@ std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
     const types::Candidate& candidate = plan.candidates[i];
     const bool chosen = candidate.eof == plan.eof;
     if (i % stride != 0 && !chosen) continue;
-    std::string line = pushed(std::to_string(candidate.eof), 6) + pushed(core::format_count(candidate.steps), 10) + "  " +
+    std::string line = pushed(std::to_string(candidate.eof), 6) +
+                       pushed(core::format_count(candidate.steps), 10) + "  " +
                        filled(core::format_seconds(candidate.step_seconds), 11);
     std::string bar = room > 0 && most > 0.0 ? text_bar(candidate.step_seconds / most, room) : "";
     bar.erase(bar.find_last_not_of(' ') + 1);
@@ -115,10 +131,13 @@ std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
 }
 
 std::string with_interval(const types::Figure& figure) {
-  return core::format_number(figure.value) + "  (" + core::format_number(figure.low) + " … " + core::format_number(figure.high) + ")";
+  return core::format_number(figure.value) + "  (" + core::format_number(figure.low) + " … " +
+         core::format_number(figure.high) + ")";
 }
 
-std::string row(const char* name, const std::string& value) { return filled(name, kNameWidth) + value + "\n"; }
+std::string row(const char* name, const std::string& value) {
+  return filled(name, kNameWidth) + value + "\n";
+}
 
 }  // namespace
 
@@ -130,24 +149,31 @@ std::string plan_text(const types::FreezePlan& plan, const TextStyle& style) {
 std::string run_text(const report::RunData& run, const TextStyle& style) {
   const types::RunRecord& record = *run.run;
   std::string text = plan_summary(record.plan, style.width);
-  text += named("status", core::enum_to_string(record.status) + " after " + core::format_count(record.steps) + " steps");
+  text += named("status", core::enum_to_string(record.status) + " after " +
+                              core::format_count(record.steps) + " steps");
   if (record.before) text += named("dev loss before", loss_of(*record.before));
   if (record.best) text += named("dev loss kept", loss_of(*record.best));
-  if (record.tokens_per_second > 0.0) text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
+  if (record.tokens_per_second > 0.0)
+    text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
   if (record.peak_anonymous_bytes > 0) {
-    text += named("memory", core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
+    text += named(
+        "memory",
+        core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
   }
   return text + phases(record, style) + curve(run.metrics, style);
 }
 
 std::string evaluation_text(const types::EvaluationRecord& record) {
-  std::string text = row("documents", core::format_count(record.tokens.documents) + " (" + core::printable(record.split, 40) + "), " +
-                                          core::format_count(record.tokens.supervised_tokens) + " supervised tokens");
+  std::string text =
+      row("documents",
+          core::format_count(record.tokens.documents) + " (" + core::printable(record.split, 40) +
+              "), " + core::format_count(record.tokens.supervised_tokens) + " supervised tokens");
   text += row("loss (nats per token)", with_interval(record.tokens.loss));
   text += row("perplexity", with_interval(record.tokens.perplexity));
   text += row("next-token accuracy", with_interval(record.tokens.accuracy));
   if (record.choices) {
-    text += row("choice accuracy", with_interval(record.choices->accuracy) + ", " + core::format_count(record.choices->correct) + " of " +
+    text += row("choice accuracy", with_interval(record.choices->accuracy) + ", " +
+                                       core::format_count(record.choices->correct) + " of " +
                                        core::format_count(record.choices->rows));
   }
   return text + "Intervals hold 95 %, over documents.\n";

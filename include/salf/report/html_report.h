@@ -1,5 +1,5 @@
-// How does a run look to a person? As one self-contained page (HTML with inline style, script and SVG,
-// nothing fetched) in English and Japanese.
+// How does a run look to a person? As one self-contained page (HTML with inline style, script and
+// SVG, nothing fetched) in English and Japanese.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ inline std::vector<core::EnumName<Language>> enum_names(Language) {
 
 struct PageOptions {
   Language language = Language::kEnglish;  // shown first; the page has a switch
-  bool text = true;     // false: tokens and words of the data are left out
+  bool text = true;                        // false: tokens and words of the data are left out
   bool follow = false;  // the page asks where it came from for newer contents (see page_body)
 };
 

@@ -1,5 +1,5 @@
-// What is there to report on? A run directory (or one of its documents) as it lies on disk, read and
-// checked.
+// What is there to report on? A run directory (or one of its documents) as it lies on disk, read
+// and checked.
 #pragma once
 
 #include <cstdint>
@@ -53,8 +53,8 @@ enum class Running { kRefuse, kAccept };
 // damaged, of a newer schema, or a run still being written.
 RunData load_run(const std::filesystem::path& path, Running running);
 
-// metrics.jsonl. A half-written last line is left out. Throws Error(kIo), Error(kBadInput) with file
-// and line.
+// metrics.jsonl. A half-written last line is left out. Throws Error(kIo), Error(kBadInput) with
+// file and line.
 Metrics read_metrics(const std::filesystem::path& path);
 
 }  // namespace salf::report

@@ -1,4 +1,5 @@
-// TensorBoard's event files: TFRecords of Event messages, as tensorboard/compat/proto/event.proto has them.
+// TensorBoard's event files: TFRecords of Event messages, as tensorboard/compat/proto/event.proto
+// has them.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,9 @@ struct Scalar {
   double value = 0.0;
 };
 
-// One file a process, DIR/events.out.tfevents.TIME.HOST.PID.salf; the folder is made. What earlier files of the
-// folder have from `first_step` on is dropped by TensorBoard (a run that was resumed). Throws Error(kIo).
+// One file a process, DIR/events.out.tfevents.TIME.HOST.PID.salf; the folder is made. What earlier
+// files of the folder have from `first_step` on is dropped by TensorBoard (a run that was resumed).
+// Throws Error(kIo).
 class EventFile {
  public:
   EventFile(const std::filesystem::path& folder, std::int64_t first_step);

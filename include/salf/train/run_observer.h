@@ -26,7 +26,8 @@ class RunObserver {
   virtual ~RunObserver() = default;
   virtual void step(const StepMetrics& /*metrics*/) {}
   // documents: each dev document's sums, by index in the dataset.
-  virtual void evaluation(const types::DevEvaluation& /*evaluation*/, const std::vector<DocumentLoss>& /*documents*/) {}
+  virtual void evaluation(const types::DevEvaluation& /*evaluation*/,
+                          const std::vector<DocumentLoss>& /*documents*/) {}
 };
 
 }  // namespace salf::train

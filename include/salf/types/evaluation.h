@@ -132,8 +132,8 @@ struct DevLosses {
   }
 };
 
-// Each throws Error(kBadInput) at the first thing that is wrong, as those in validate.h do: arrays of
-// one length, no document twice, no more correct tokens than tokens.
+// Each throws Error(kBadInput) at the first thing that is wrong, as those in validate.h do: arrays
+// of one length, no document twice, no more correct tokens than tokens.
 void check(const DocumentLosses& losses, const std::string& where);
 void check(const EvaluationRecord& record, const std::string& where);
 void check(const DevLosses& losses, const std::string& where);
