@@ -59,9 +59,17 @@ types::FreezePlan plan() {
       "line of a terminal";
   plan.budget = {600.0, types::BudgetUnit::kSeconds};
   plan.choices = {{types::Rule::kMinDeviation, types::Measure::kCosine, 31, 0.81, 30, 33}};
-  for (std::int64_t eof = 0; eof < 60; ++eof)
-    plan.candidates.push_back(
-        {eof, 0, 1234567, 12.5 - 0.1 * static_cast<double>(eof), 1e9, 600, 1e12, true});
+  for (std::int64_t eof = 0; eof < 60; ++eof) {
+    types::Candidate candidate;
+    candidate.eof = eof;
+    candidate.steps = 1234567;
+    candidate.step_seconds = 12.5 - 0.1 * static_cast<double>(eof);
+    candidate.step_flops = 1e9;
+    candidate.seconds = 600.0;
+    candidate.flops = 1e12;
+    candidate.fits = true;
+    plan.candidates.push_back(candidate);
+  }
   return plan;
 }
 
