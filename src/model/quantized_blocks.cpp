@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <malloc.h>
 
 #include <map>
 #include <string>
@@ -72,6 +73,7 @@ QuantizedBlocks::QuantizedBlocks(const ScriptModel& model, GraphCut& cut, ops::W
     throw Error(ErrorKind::kUsage, "quantised frozen blocks (--frozen-dtype) run on the CPU only; leave out --frozen-dtype or --device");
   }
   parts_ = std::make_unique<Parts>(model, cut, format, count);
+  ::malloc_trim(0);  // what came before may have left free pages on the heap
   cut.run_by_block([this](std::int64_t block) { parts_->prepare(block); });
 }
 
@@ -80,6 +82,8 @@ QuantizedBlocks::~QuantizedBlocks() {
   for (auto& block : parts_->blocks) {
     for (Entry& entry : block) entry.parameter.set_data(entry.original);
   }
+  parts_.reset();
+  ::malloc_trim(0);
 }
 
 std::int64_t QuantizedBlocks::bytes() const {

@@ -77,7 +77,7 @@ TEST(PlanText, FitsTheTerminalsWidth) {
   for (const std::size_t width : {std::size_t{40}, std::size_t{60}, std::size_t{80}}) {
     const std::string text = plan_text(plan(), {width, false});
     EXPECT_LE(widest(text), width) << text;
-    EXPECT_THAT(text, HasSubstr("<- chosen"));
+    EXPECT_THAT(text, HasSubstr(width < 80 ? "<- chosen" : " P\n"));
     EXPECT_THAT(text, Not(HasSubstr("\033")));
   }
   EXPECT_THAT(plan_text(plan(), {80, true}), HasSubstr("\033[1m"));
