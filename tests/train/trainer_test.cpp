@@ -16,6 +16,7 @@
 #include "salf/core/json.h"
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
+#include "salf/model/lora.h"
 #include "salf/train/checkpoint.h"
 #include "salf/train/schedule.h"
 #include "training_setup.h"
@@ -299,6 +300,53 @@ TEST(Trainer, InterruptedAndResumedIsAsIfNothingHadHappened) {
     EXPECT_EQ(record.tokens, whole.record.tokens);
     EXPECT_EQ(setup.saved_bytes(), whole.model) << "stopped after step " << when;
     EXPECT_EQ(timeless(folder.path()), whole.lines) << "stopped after step " << when;
+  }
+}
+
+// LoRA above block 1 of three.
+std::vector<at::Tensor> use_lora(TinyRun& setup) {
+  setup.plan.eof = 1;
+  setup.plan.lora.emplace();
+  std::vector<model::LinearLayer> layers;
+  for (const auto& layer : setup.cut.linear_layers()) {
+    if (layer.block >= 1) layers.push_back(layer);
+  }
+  setup.cut.use_lora(model::make_lora(setup.model, layers, {2, 4.0, false}, 1));
+  std::vector<at::Tensor> branches;
+  for (const auto& parameter : model::lora_parameters(setup.cut.lora())) branches.push_back(parameter.tensor);
+  return branches;
+}
+
+TEST(Trainer, LoraTrainsItsBranchesAlone) {
+  TinyRun setup;
+  const std::string before = setup.saved_bytes();
+  const std::vector<at::Tensor> branches = use_lora(setup);
+  const TemporaryFolder folder;
+  core::Progress progress;
+  const types::RunRecord record = train(setup.inputs(folder.path()), progress);
+  EXPECT_EQ(setup.saved_bytes(), before);
+  for (std::size_t i = 1; i < branches.size(); i += 2) EXPECT_GT(branches[i].abs().max().item<float>(), 0.0F);
+  EXPECT_LT(record.best->loss, record.before->loss);
+}
+
+TEST(Trainer, LoraInterruptedAndResumedIsAsIfNothingHadHappened) {
+  std::vector<at::Tensor> whole;
+  for (const bool stopped : {false, true}) {
+    const TemporaryFolder folder;
+    if (stopped) {
+      TinyRun setup;
+      use_lora(setup);
+      StopAt progress(7);
+      EXPECT_EQ(train(setup.inputs(folder.path()), progress).status, RunStatus::kInterrupted);
+    }
+    TinyRun setup;
+    const std::vector<at::Tensor> branches = use_lora(setup);
+    TrainInputs inputs = setup.inputs(folder.path());
+    inputs.resume = stopped;
+    core::Progress progress;
+    EXPECT_EQ(train(inputs, progress).status, RunStatus::kFinished);
+    if (!stopped) whole = branches;
+    for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_TRUE(at::equal(branches[i], whole[i])) << i;
   }
 }
 
