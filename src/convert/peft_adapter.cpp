@@ -210,8 +210,9 @@ Adapter read_peft_adapter(const fs::path& directory, const model::ScriptModel& m
                                                     : ""));
   }
   Adapter adapter;
-  adapter.settings = read_settings(core::read_json_file(config), config);
-  adapter.dropout = number_of(core::read_json_file(config), "lora_dropout", 0.0, config);
+  const Json said = core::read_json_file(config);
+  adapter.settings = read_settings(said, config);
+  adapter.dropout = number_of(said, "lora_dropout", 0.0, config);
   const tensor::TensorFile file = tensor::read_tensor_file(weights);
   if (const auto hash = file.metadata.find(kHash); hash != file.metadata.end()) adapter.base_hash = hash->second;
   std::map<std::string, Pair> pairs = read_pairs(file, weights);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "salf/cost/money.h"
-#include "table.h"
+#include "salf/cost/table.h"
 
 namespace salf::cost {
 namespace {

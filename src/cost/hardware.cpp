@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "table.h"
+#include "salf/cost/table.h"
 
 namespace salf::cost {
 namespace {

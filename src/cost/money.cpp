@@ -2,7 +2,7 @@
 
 #include "salf/cost/energy.h"
 #include "salf/types/budget.h"
-#include "table.h"
+#include "salf/cost/table.h"
 
 namespace salf::cost {
 namespace {

@@ -6,11 +6,10 @@
 
 #include "embedded.h"
 #include "salf/core/error.h"
-#include "salf/core/json.h"
 #include "salf/core/log.h"
 #include "salf/core/statistics.h"
 #include "salf/core/text.h"
-#include "salf/types/range_check.h"
+#include "salf/cost/table.h"
 
 namespace salf::policy {
 namespace {
@@ -27,16 +26,7 @@ types::Range range_around(double value, double squares) {
 
 }  // namespace
 
-Prior read_prior(const std::string& path) {
-  const std::string where = path.empty() ? "built-in prior" : core::printable(path);
-  core::Json json = path.empty() ? core::parse_json(kPriorText, where) : core::read_json_file(path);
-  core::check_schema(json, Prior::kSchema, where);
-  json.erase("schema");
-  Prior prior;
-  core::from_json(json, where, prior);
-  types::check_ranges(prior, where);
-  return prior;
-}
+Prior read_prior(const std::string& path) { return cost::read_table<Prior>(path, kPriorText, "built-in prior"); }
 
 double effective_tokens(double tokens, double unique_tokens, double repeat) {
   if (!(unique_tokens > 0.0) || tokens <= unique_tokens) return tokens;

@@ -1,4 +1,4 @@
-// Reading one of the tables: from a file that the user names, or from the program itself.
+// How is a small document read that the program brings along: from a file that the user names, or from itself?
 #pragma once
 
 #include <string>
@@ -16,6 +16,8 @@ extern const char* const kHardwareText;
 extern const char* const kPricesText;
 extern const char* const kGridText;
 
+// `path`: "" for `built_in`, which errors call `name`. Throws Error(kIo), and Error(kBadInput) for another schema, unknown keys
+// and numbers out of range.
 template <class Table>
 Table read_table(const std::string& path, const char* built_in, const char* name) {
   const std::string where = path.empty() ? std::string(name) : core::printable(path);
