@@ -140,10 +140,55 @@ class Run {
       save_checkpoint();
       return RunStatus::kInterrupted;
     }
+    if (branch_due()) {
+      branch(inputs_.branches[branches_done_++]);
+      return RunStatus::kRunning;
+    }
     if (at_end()) {
       return state_.step >= inputs_.plan.steps ? RunStatus::kFinished : RunStatus::kBudgetReached;
     }
     return train_step() ? RunStatus::kRunning : RunStatus::kDiverged;
+  }
+
+  bool branch_due() const {
+    if (branches_done_ == inputs_.branches.size()) return false;
+    return state_.step >= schedule_for_steps(inputs_.branches[branches_done_]).cooldown_start;
+  }
+
+  // Cools down from here to `steps`, hands the result over, and goes back.
+  void branch(std::int64_t steps) {
+    const double before = watch_.seconds();
+    const Progression trunk = state_;
+    const Schedule schedule = schedule_;
+    const std::int64_t limit = limit_;
+    const types::CostBreakdown seconds = seconds_;
+    Snapshot weights(freeze_.trained(), inputs_.folder);
+    weights.take();
+    std::vector<tensor::NamedTensor> moments = optimizer_.state("adam/");
+    for (auto& named : moments) named.tensor = named.tensor.clone();
+    branching_ = true;
+    schedule_ = {schedule.warmup_steps, trunk.step, steps - trunk.step};
+    limit_ = steps;
+    const RunStatus status = cool_down();
+    if (status != RunStatus::kInterrupted) inputs_.branched(close(status));
+    branching_ = false;
+    weights.restore();
+    optimizer_.load_state(moments, "adam/", trunk.step);
+    state_ = trunk;
+    schedule_ = schedule;
+    limit_ = limit;
+    seconds_ = seconds;
+    stream_.emplace(inputs_.train, inputs_.seed, state_.epoch, state_.batch);
+    aside_ += watch_.seconds() - before;
+  }
+
+  RunStatus cool_down() {
+    while (state_.step < limit_) {
+      if (core::stop_signal() != 0) return RunStatus::kInterrupted;
+      if (!train_step()) return RunStatus::kDiverged;
+    }
+    if (can_evaluate() && !evaluate_dev()) return RunStatus::kDiverged;
+    return core::stop_signal() != 0 ? RunStatus::kInterrupted : RunStatus::kFinished;
   }
 
   // Once: nothing but saving reads the weights below the cut from then on.
@@ -253,8 +298,10 @@ class Run {
     seconds_.evaluation += result->seconds;
     const types::DevEvaluation evaluation{state_.step, result->loss.value, result->standard_error,
                                           result->seconds};
-    metrics_->write(evaluation);
-    for (RunObserver* observer : inputs_.observers) observer->evaluation(evaluation, documents);
+    if (!branching_) {
+      metrics_->write(evaluation);
+      for (RunObserver* observer : inputs_.observers) observer->evaluation(evaluation, documents);
+    }
     if (!std::isfinite(evaluation.loss)) {
       core::log_error("the dev loss after step " + std::to_string(state_.step) +
                       " is not finite: " + kGoingBack);
@@ -272,7 +319,7 @@ class Run {
     }
     state_.best = evaluation;
     state_.worse_evaluations = 0;
-    best_.take();
+    if (!branching_) best_.take();
   }
 
   bool patience_is_out() const {
@@ -342,6 +389,7 @@ class Run {
   }
 
   void write_line(StepMetrics& line) {
+    if (branching_) return;
     line.step = state_.step;
     line.tokens = state_.tokens;
     line.supervised_tokens = state_.supervised_tokens;
@@ -389,7 +437,7 @@ class Run {
 
   types::CostBreakdown measured() const {
     types::CostBreakdown here = seconds_;
-    here.fixed = std::max(0.0, watch_.seconds() - seconds_.total());
+    here.fixed = std::max(0.0, watch_.seconds() - aside_ - seconds_.total());
     return sum(carried_.measured_seconds, here);
   }
 
@@ -497,6 +545,9 @@ class Run {
   double last_checkpoint_ = 0.0;
   double checkpoint_took_ = 0.0;
   std::int64_t saved_step_ = -1;
+  std::size_t branches_done_ = 0;
+  bool branching_ = false;
+  double aside_ = 0.0;  // seconds in branches
 };
 
 }  // namespace

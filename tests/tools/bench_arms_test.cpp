@@ -14,10 +14,10 @@ namespace {
 using support::expect_error;
 
 TEST(BenchArms, ComeBackAsTheyAreWritten) {
-  for (const char* text : {"plan", "full", "half", "cut:8", "last:6", "first:6", "middle:3", "random:5", "lisa:2"}) {
+  for (const char* text : {"plan", "full", "half", "cut:8", "last:6", "first:6", "middle:3", "random:5", "lisa:2", "lora:0", "lora:12"}) {
     EXPECT_EQ(arm_text(parse_arm(text)), text);
   }
-  for (const char* text : {"", "cut", "full:3", "cut:0", "cut:-1", "cut:1.5", "cut:8x", "cut:99999999999999999999", "lora", "cut:"}) {
+  for (const char* text : {"", "cut", "full:3", "cut:0", "cut:-1", "cut:1.5", "cut:8x", "cut:99999999999999999999", "lora", "lora:-1", "cut:"}) {
     SCOPED_TRACE(text);
     support::expect_error(ErrorKind::kUsage, {"--arms", "cut:N"}, [&] { parse_arm(text); });
   }

@@ -20,7 +20,8 @@ struct ArmName {
 
 constexpr ArmName kArms[] = {{ArmKind::kPlan, "plan", false},    {ArmKind::kFull, "full", false},   {ArmKind::kHalf, "half", false},
                              {ArmKind::kFreeze, "cut", true},    {ArmKind::kLast, "last", true},    {ArmKind::kFirst, "first", true},
-                             {ArmKind::kMiddle, "middle", true}, {ArmKind::kRandom, "random", true}, {ArmKind::kLisa, "lisa", true}};
+                             {ArmKind::kMiddle, "middle", true}, {ArmKind::kRandom, "random", true}, {ArmKind::kLisa, "lisa", true},
+                             {ArmKind::kLora, "lora", true}};
 
 const ArmName& name_of(ArmKind kind) {
   for (const ArmName& arm : kArms) {
@@ -57,10 +58,11 @@ BenchArm parse_arm(const std::string& text) {
     std::int64_t number = 0;
     const char* const end = text.data() + text.size();
     const auto [behind, code] = std::from_chars(text.data() + colon + 1, end, number);
-    if (code == std::errc() && behind == end && number >= 1 && number < 100000) return {known.kind, number};
+    const std::int64_t fewest = known.kind == ArmKind::kLora ? 0 : 1;
+    if (code == std::errc() && behind == end && number >= fewest && number < 100000) return {known.kind, number};
   }
   throw Error(ErrorKind::kUsage, "--arms \"" + core::printable(text) + "\": expected plan, full, half, cut:N, last:N, first:N, middle:N, " +
-                                     "random:N or lisa:N with N blocks from 1 on");
+                                     "random:N or lisa:N with N blocks from 1 on, or lora:N from 0 on");
 }
 
 std::string arm_text(const BenchArm& arm) {
@@ -84,6 +86,8 @@ std::int64_t arm_eof(const BenchArm& arm, std::int64_t blocks) {
       return blocks / 2;
     case ArmKind::kFreeze:
       return check(1, arm.number, blocks - 1);
+    case ArmKind::kLora:
+      return check(0, arm.number, blocks - 1);
     case ArmKind::kLast:
       return blocks - check(1, arm.number, blocks - 1);
     case ArmKind::kPlan:

@@ -17,7 +17,7 @@ namespace salf::tools {
 // One run, scored on the test split; a trial is scored on dev alone and has no test_loss.
 struct BenchRow {
   std::string data;  // name of the data set
-  std::string arm;   // untuned, full, freeze, plan, first, middle, random, lisa
+  std::string arm;   // untuned, full, freeze, plan, first, middle, random, lisa, lora
   std::string name;  // as on the command line ("cut:8"); "untuned"
   std::int64_t eof = 0;
   std::optional<std::string> chose;  // of plan: the arm that it chose
@@ -81,6 +81,7 @@ struct BenchRecord {
   types::Provenance provenance;
   core::Json identity = core::Json::object();  // what may not change between the arms of one bench
   types::MeasuredCost cost;                    // the price list of the virtual clock
+  types::MeasuredCost lora_cost;               // the same with LoRA's branches
   types::DataShape data;
   double analysis_seconds = 0.0;  // the arm plan pays for them
   std::vector<BenchRow> trials;   // of learning rates, scored on dev
@@ -92,6 +93,7 @@ struct BenchRecord {
     visit(Field{"provenance"}, self.provenance);
     visit(Field{"identity"}, self.identity);
     visit(Field{"cost"}, self.cost);
+    visit(Field{"lora_cost"}, self.lora_cost);
     visit(Field{"data"}, self.data);
     visit(Field{"analysis_seconds"}.range(0, 1e12), self.analysis_seconds);
     visit(Field{"trials"}, self.trials);

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include "bench_arms.h"
 #include "bench_record.h"
+#include "bench_runs.h"
 #include "cmd_analyze.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -31,12 +33,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kTimings = 3;            // rounds of timing, whose medians are the prices
-constexpr std::int64_t kEvaluations = 5;
-constexpr double kTrialShare = 0.25;   // of the budget, for a trial of a learning rate
-
-// Thrown where a signal stops the work; what is done is in bench.json.
-struct Stopped {};
+constexpr int kTimings = 3;           // rounds of timing, whose medians are the prices
+constexpr double kTrialShare = 0.25;  // of the longest budget, for a trial of a learning rate
 
 class Bench {
  public:
@@ -45,7 +43,8 @@ class Bench {
         progress_(progress),
         folder_(options.output, "bench.json", true),
         session_(open_model(options.model, true)),
-        dataset_(read_data(session_)) {
+        runs_(options, record_, folder_.path(), progress),
+        dataset_(runs_.read_data(session_)) {
     for (const std::string& arm : options.arms) {
       arms_.push_back(parse_arm(arm));
       arm_eof(arms_.back(), session_.shape().blocks);
@@ -56,12 +55,10 @@ class Bench {
     begin();
     try {
       score_untuned();
-      for (const double minutes : options_.minutes) {
-        for (std::int64_t seed = 0; seed < options_.seeds; ++seed) {
-          for (const BenchArm& arm : arms_) run_arm(arm, minutes, options_.model.seed + seed);
-        }
+      for (std::int64_t seed = 0; seed < options_.seeds; ++seed) {
+        for (const BenchArm& arm : arms_) run_arm(arm, options_.model.seed + seed);
       }
-    } catch (const Stopped&) {
+    } catch (const BenchStopped&) {
       return 128 + core::stop_signal();
     }
     print();
@@ -70,11 +67,6 @@ class Bench {
 
  private:
   fs::path file(const std::string& name) const { return folder_.path() / name; }
-  fs::path losses_file(const BenchRow& row) const { return file("losses") / (row_key(row) + ".json"); }
-
-  data::Dataset read_data(const ModelSession& session) const {
-    return open_data(options_.data, session, options_.batch.pack > 0 ? 0 : options_.batch.batch_tokens, progress_);
-  }
   std::string data_name() const {
     return options_.name.empty() ? fs::path(options_.data.data).stem().string() : options_.name;
   }
@@ -129,20 +121,29 @@ class Bench {
     request.data_path = options_.data.data;
     profile_ = analyze(session_, dataset_, request, progress_);
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
-    const data::Batcher batcher = train_rows(session_, dataset_);
-    std::vector<types::MeasuredCost> rounds;
+    const data::Batcher batcher = runs_.train_rows(session_, dataset_);
+    const LoraStart lora = bench_lora(options_, session_);
+    std::vector<types::MeasuredCost> rounds, lora_rounds;
     double seconds = 0.0;
     for (int round = 0; round < kTimings; ++round) {
-      train::ProbeOptions probe;
-      probe.seed = static_cast<std::uint64_t>(options_.model.seed);
-      probe.autocast = autocast_type(options_.model.dtype, session_.device);
-      const train::ProbeResult timed = train::measure_cost(*session_.model, *session_.cut, batcher, probe, progress_);
+      const train::ProbeResult timed = time_steps(batcher);
       rounds.push_back(timed.cost);
       seconds = timed.seconds;
+      session_.cut->use_lora(lora.branches);
+      lora_rounds.push_back(time_steps(batcher).cost);
+      session_.cut->use_lora({});
     }
     record_.cost = median_cost(rounds);
+    record_.lora_cost = median_cost(lora_rounds);
     record_.data = training_shape(batcher);
     record_.analysis_seconds = profile_->seconds + seconds;
+  }
+
+  train::ProbeResult time_steps(const data::Batcher& batcher) const {
+    train::ProbeOptions probe;
+    probe.seed = static_cast<std::uint64_t>(options_.model.seed);
+    probe.autocast = autocast_type(options_.model.dtype, session_.device);
+    return train::measure_cost(*session_.model, *session_.cut, batcher, probe, progress_);
   }
 
   // Field by field.
@@ -157,10 +158,6 @@ class Bench {
     types::MeasuredCost cost;
     core::from_json(merged, "cost", cost);
     return cost;
-  }
-
-  data::Batcher train_rows(const ModelSession& session, const data::Dataset& dataset) const {
-    return {dataset, dataset.indices(data::Split::kTrain), options_.batch, session.tokenizer->padding_id().value_or(0)};
   }
 
   types::DataShape training_shape(const data::Batcher& batcher) const {
@@ -180,8 +177,6 @@ class Bench {
     return shape;
   }
 
-  double steps_per_epoch() const { return static_cast<double>(record_.data.batches); }
-
   const BenchRow* find(const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const {
     for (const BenchRow& row : rows) {
       if (row_key(row) == row_key(like) && (!by_rate || row.rate_factor == like.rate_factor)) return &row;
@@ -195,37 +190,9 @@ class Bench {
     row.arm = row.name = "untuned";
     row.blocks = session_.shape().blocks;
     if (find(record_.rows, row, false) != nullptr) return;
-    score(session_, dataset_, row);
+    runs_.score(session_, dataset_, row);
     record_.rows.push_back(row);
     save();
-  }
-
-  // Test loss, untimed; writes the documents' losses.
-  void score(const ModelSession& session, const data::Dataset& dataset, BenchRow& row) const {
-    std::vector<std::int64_t> documents = dataset.indices(data::Split::kTest);
-    if (options_.test_documents > 0) {
-      documents = data::sample_documents(dataset, data::Split::kTest, options_.test_documents,
-                                         static_cast<std::uint64_t>(options_.model.seed));
-    }
-    if (documents.empty()) throw Error(ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
-    const data::Batcher batcher(dataset, documents, options_.batch, session.tokenizer->padding_id().value_or(0));
-    std::vector<train::DocumentLoss> sums;
-    train::EvaluateOptions how;
-    how.autocast = autocast_type(options_.model.dtype, session.device);
-    how.keep_going = [] { return core::stop_signal() == 0; };
-    how.documents = &sums;
-    const auto evaluation = train::evaluate(*session.cut, batcher, how, progress_);
-    if (!evaluation) throw Stopped{};
-    row.test_loss = evaluation->loss.value;
-    if (std::isfinite(evaluation->standard_error)) row.test_se = evaluation->standard_error;
-    DocumentLosses losses;
-    for (const auto& sum : sums) {
-      losses.document.push_back(sum.document);
-      losses.loss.push_back(sum.loss);
-      losses.tokens.push_back(sum.tokens);
-    }
-    fs::create_directories(file("losses"));
-    core::write_document(losses_file(row), losses);
   }
 
   // What the arm plan chooses, analysis and timing paid for.
@@ -244,121 +211,68 @@ class Bench {
     return plan.eof;
   }
 
-  void run_arm(const BenchArm& arm, double minutes, std::int64_t seed) {
-    const types::ModelShape shape = session_.shape();
+  BenchRow row_of(const BenchArm& arm, double minutes, std::int64_t seed) const {
     BenchRow row;
     row.data = data_name();
     row.arm = arm_word(arm);
     row.name = arm_text(arm);
     row.minutes = minutes;
     row.seed = seed;
-    row.blocks = shape.blocks;
-    if (find(record_.rows, row, false) != nullptr) return;
-    const bool plan = arm.kind == ArmKind::kPlan;
-    row.eof = plan ? planned_eof(minutes) : arm_eof(arm, shape.blocks);
-    if (plan) row.chose = row.eof == 0 ? "full" : "cut:" + std::to_string(row.eof);
-    const double paid = plan ? record_.analysis_seconds : 0.0;
-    row.rate_factor = best_rate(arm, row, 60.0 * minutes * kTrialShare);
-    core::log_info(row_key(row) + (row.chose ? " (" + *row.chose + ")" : ""));
-    train_and_score(arm, row, 60.0 * minutes - paid, true);
-    record_.rows.push_back(row);
-    save();
+    row.blocks = session_.shape().blocks;
+    return row;
   }
 
-  double best_rate(const BenchArm& arm, const BenchRow& row, double seconds) {
-    if (options_.rates.empty()) return 1.0;
+  // The lengths that are missing, in one trunk for each cut (of the plan there may be several).
+  void run_arm(const BenchArm& arm, std::int64_t seed) {
+    std::map<std::int64_t, std::vector<BenchRuns::Length>> trunks;
+    std::vector<double> ascending = options_.minutes;
+    std::sort(ascending.begin(), ascending.end());
+    for (const double minutes : ascending) {
+      BenchRow row = row_of(arm, minutes, seed);
+      if (find(record_.rows, row, false) != nullptr) continue;
+      const bool plan = arm.kind == ArmKind::kPlan;
+      row.eof = plan ? planned_eof(minutes) : arm_eof(arm, row.blocks);
+      if (plan) row.chose = row.eof == 0 ? "full" : "cut:" + std::to_string(row.eof);
+      trunks[row.eof].push_back({row, 60.0 * minutes - (plan ? record_.analysis_seconds : 0.0)});
+    }
+    for (auto& [eof, lengths] : trunks) {
+      const double factor = best_rate(arm, lengths.back().row);
+      for (auto& length : lengths) length.row.rate_factor = factor;
+      core::log_info(row_key(lengths.back().row) + " (" + std::to_string(eof) + " blocks frozen)");
+      runs_.run(arm, lengths, true, [this](const BenchRow& row) {
+        record_.rows.push_back(row);
+        save();
+      });
+    }
+  }
+
+  // One choice for all lengths and seeds.
+  double best_rate(const BenchArm& arm, const BenchRow& row) {
+    if (options_.rates.empty() || arm.kind == ArmKind::kPlan) return 1.0;
     if (options_.rates.size() == 1) return options_.rates.front();
+    const double longest = *std::max_element(options_.minutes.begin(), options_.minutes.end());
     double best = options_.rates.front(), lowest = std::numeric_limits<double>::infinity();
     for (const double factor : options_.rates) {
-      BenchRow trial = row;
-      trial.seed = options_.model.seed;  // one choice for all seeds
+      BenchRow trial = row_of(arm, longest, options_.model.seed);
+      trial.eof = row.eof;
       trial.rate_factor = factor;
-      const BenchRow* done = find(record_.trials, trial, true);
-      if (done == nullptr) {
-        core::log_info(row_key(row) + ": a trial of " + core::format_number(factor) + " times the rule's rate");
-        train_and_score(arm, trial, seconds, false);
-        record_.trials.push_back(trial);
-        save();
-        done = &record_.trials.back();
-      }
-      if (!done->dev_loss || *done->dev_loss >= lowest) continue;
-      lowest = *done->dev_loss;
+      const BenchRow* const known = find(record_.trials, trial, true);
+      const double loss = (known != nullptr ? known->dev_loss : run_trial(arm, trial)).value_or(lowest);
+      if (loss >= lowest) continue;
+      lowest = loss;
       best = factor;
     }
     return best;
   }
 
-  types::FreezePlan plan_of(const BenchArm& arm, const BenchRow& row, double seconds) const {
-    const types::ModelShape shape = session_.shape();
-    const StepPrice price = step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, record_.cost, shape, record_.data);
-    types::FreezePlan plan;
-    plan.shape = shape;
-    plan.data = record_.data;
-    plan.cost = record_.cost;
-    plan.rule = types::Rule::kFixed;
-    plan.eof = row.eof;
-    plan.batch_tokens = options_.batch.batch_tokens;
-    plan.pack = options_.batch.pack;
-    plan.steps = cost::steps_within(seconds, price.first, price.later, steps_per_epoch());
-    if (plan.steps < 2) {
-      throw Error(ErrorKind::kBudget, row_key(row) + ": " + core::format_seconds(seconds) + " on the virtual clock pay for " +
-                                          std::to_string(plan.steps) + " steps; give more --minutes");
-    }
-    plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
-    plan.epochs = static_cast<double>(plan.steps) / steps_per_epoch();
-    plan.evaluations = options_.dev_documents > 0 ? kEvaluations : 0;
-    const std::int64_t as_cut = arm.masked() ? shape.blocks - arm.number : row.eof;
-    plan.learning_rate = std::min(1.0, row.rate_factor * policy::learning_rate(shape, std::min(as_cut, shape.blocks - 1)));
-    return plan;
-  }
-
-  static double virtual_seconds(std::int64_t steps, const StepPrice& price, double steps_per_epoch) {
-    const double first = std::min(static_cast<double>(steps), steps_per_epoch);
-    return first * price.first + (static_cast<double>(steps) - first) * price.later;
-  }
-
-  // On a model read anew, so that no arm sees another's weights.
-  void train_and_score(const BenchArm& arm, BenchRow& row, double seconds, bool on_test) const {
-    const ModelSession session = open_model(options_.model, true);
-    const data::Dataset dataset = read_data(session);
-    const types::FreezePlan plan = plan_of(arm, row, seconds);
-    const data::Batcher rows = train_rows(session, dataset);
-    const data::Batcher dev(dataset,
-                            options_.dev_documents > 0 ? dev_documents(dataset, options_.dev_documents, static_cast<std::uint64_t>(options_.model.seed))
-                                                       : std::vector<std::int64_t>{},
-                            options_.batch, session.tokenizer->padding_id().value_or(0));
-    train::TrainInputs inputs{*session.model, *session.cut, rows, dev, plan, options_.train};
-    inputs.options.patience = 0;  // equal budgets are spent
-    inputs.options.checkpoint_seconds = 0.0;
-    inputs.seed = static_cast<std::uint64_t>(row.seed);
-    inputs.autocast = autocast_type(options_.model.dtype, session.device);
-    inputs.folder = file("running");
-    fs::create_directories(inputs.folder);
-    if (arm.masked()) {
-      inputs.blocks = [arm, blocks = plan.shape.blocks, seed = inputs.seed, redraw = options_.redraw](std::int64_t step) {
-        return arm_blocks(arm, blocks, seed, step, redraw);
-      };
-    }
-    const types::RunRecord run = train::train(inputs, progress_);
-    std::error_code ignored;
-    fs::remove_all(inputs.folder, ignored);
-    if (run.status == types::RunStatus::kInterrupted) throw Stopped{};
-    fill(row, run, plan, arm);
-    if (run.status == types::RunStatus::kDiverged) core::log_warning(row_key(row) + ": diverged; its best weights are scored");
-    if (on_test) score(session, dataset, row);
-  }
-
-  void fill(BenchRow& row, const types::RunRecord& run, const types::FreezePlan& plan, const BenchArm& arm) const {
-    row.learning_rate = plan.learning_rate;
-    row.steps = run.steps;
-    row.tokens = run.tokens;
-    row.supervised_tokens = run.supervised_tokens;
-    row.unique_tokens = std::min(run.supervised_tokens, plan.data.supervised_tokens);
-    row.seconds = run.measured_seconds.total();
-    if (run.best) row.dev_loss = run.best->loss;
-    row.virtual_seconds = virtual_seconds(
-        run.steps, step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, plan.cost, plan.shape, plan.data),
-        steps_per_epoch());
+  // Its dev loss.
+  std::optional<double> run_trial(const BenchArm& arm, const BenchRow& trial) {
+    core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) + " times the rule's rate");
+    runs_.run(arm, {{trial, 60.0 * trial.minutes * kTrialShare}}, false, [this](const BenchRow& row) {
+      record_.trials.push_back(row);
+      save();
+    });
+    return record_.trials.back().dev_loss;
   }
 
   void print() const {
@@ -376,10 +290,11 @@ class Bench {
   core::Progress& progress_;
   core::OutputFolder folder_;
   ModelSession session_;
+  BenchRecord record_;
+  BenchRuns runs_;
   data::Dataset dataset_;
   std::vector<BenchArm> arms_;
   std::optional<types::LayerProfile> profile_;
-  BenchRecord record_;
 };
 
 }  // namespace
@@ -393,13 +308,15 @@ std::vector<std::string> BenchOptions::problems() const {
   if (arms.empty()) problems.emplace_back("--arms: at least one is needed");
   if (minutes.empty()) problems.emplace_back("--minutes: at least one is needed");
   if (rates.size() > 1 && dev_documents == 0) problems.emplace_back("--rates are compared on dev: --dev-documents must be above 0");
-  for (const std::string& arm : arms) {
+  const auto attempt = [&problems](const auto& parse) {
     try {
-      parse_arm(arm);
+      parse();
     } catch (const Error& error) {
       problems.emplace_back(error.what());
     }
-  }
+  };
+  for (const std::string& arm : arms) attempt([&arm] { parse_arm(arm); });
+  attempt([this] { types::parse_lora(lora); });
   return problems;
 }
 

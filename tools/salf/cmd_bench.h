@@ -26,6 +26,7 @@ struct BenchOptions {
   std::vector<double> minutes{2.0};
   std::int64_t seeds = 1;
   std::vector<double> rates;  // empty: the rule's rate alone
+  std::string lora = "r=16,alpha=32";
   std::int64_t redraw = 10;
   std::int64_t test_documents = 0;
   std::int64_t dev_documents = 64;
@@ -41,12 +42,14 @@ struct BenchOptions {
     data::BatchOptions::fields(self.batch, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
     train::TrainOptions::fields(self.train, visit);
-    visit(Field{"arms", "plan, full, half, cut:N, last:N, first:N, middle:N, random:N or lisa:N; once for each arm"}, self.arms);
-    visit(Field{"minutes", "budget of each arm on the virtual clock; once for each budget"}.range(1e-3, 1e6), self.minutes);
+    visit(Field{"arms", "plan, full, half, cut:N, last:N, first:N, middle:N, random:N, lisa:N or lora:N; once for each arm"}, self.arms);
+    visit(Field{"minutes", "budget of each arm on the virtual clock; once for each: the shorter ones cool down on the way of the longest"}.range(1e-3, 1e6), self.minutes);
     visit(Field{"seeds", "runs of each arm, from --seed on"}.range(1, 1000), self.seeds);
-    visit(Field{"rates", "times the rule's learning rate; with several the best on dev at a quarter of the budget is taken"}
+    visit(Field{"rates", "times the rule's learning rate; with several, each arm takes the best on dev at a quarter of the longest "
+                       "budget (the plan the rule's)"}
               .range(1e-3, 1e3),
           self.rates);
+    visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}, self.lora);
     visit(Field{"redraw", "steps after which lisa draws its blocks again"}.range(1, 1e6), self.redraw);
     visit(Field{"test_documents", "test documents that are scored, drawn by the seed; 0: all"}.range(0, 1e9), self.test_documents);
     visit(Field{"dev_documents", "dev documents of an evaluation during a run"}.range(0, 1e9), self.dev_documents);

@@ -122,6 +122,12 @@ struct TrainInputs {
   // Which blocks are trained in a step (steps done before it), where not all above the cut are: Freeze::train_only. For
   // control arms; nothing of what is below the lowest is kept. REQUIRES: plan.eof 0
   std::function<std::vector<std::int64_t>(std::int64_t step)> blocks{};
+  // Runs of fewer steps on the way, ascending: where the schedule of so many steps would begin its cooldown, the run cools
+  // down from there, calls `branched` with the record of that branch, the model holding its best weights, and goes back to
+  // the weights, moments and batches it left (a warm-up, stable, decay trunk: Hu et al. 2024, arXiv 2404.06395). Nothing of
+  // a branch is in metrics.jsonl. What `branched` throws passes through. REQUIRES: a deterministic budget of more steps
+  std::vector<std::int64_t> branches{};
+  std::function<void(const types::RunRecord&)> branched{};
 };
 
 // Runs the plan and returns the record (provenance, predictions and the whole budget's other parts
