@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kEvaluations = 5;
+constexpr std::int64_t kEvaluations = 3;  // before, in the middle and at the end; of a trial at the end
 
 double virtual_seconds(std::int64_t steps, const StepPrice& price, double steps_per_epoch) {
   const double first = std::min(static_cast<double>(steps), steps_per_epoch);
@@ -61,7 +61,7 @@ types::FreezePlan BenchRuns::plan_of(const BenchArm& arm, const Length& length, 
   }
   plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
   plan.epochs = static_cast<double>(plan.steps) / steps_per_epoch();
-  plan.evaluations = options_.dev_documents > 0 ? kEvaluations : 0;
+  plan.evaluations = 0;
   const std::int64_t as_cut = std::min(arm.masked() ? shape.blocks - arm.number : row.eof, shape.blocks - 1);
   plan.learning_rate =
       std::min(1.0, row.rate_factor * policy::learning_rate(shape, is_lora(arm) ? types::Arm::kLora : types::Arm::kFreeze, as_cut));
@@ -90,7 +90,8 @@ void BenchRuns::run(const BenchArm& arm, std::vector<Length> lengths, bool on_te
     shape.block_trained_parameters = trained_of_blocks(shape, lora);
     session.cut->use_lora(branches_above(lora.branches, lengths.back().row.eof));
   }
-  const types::FreezePlan plan = plan_of(arm, lengths.back(), shape);
+  types::FreezePlan plan = plan_of(arm, lengths.back(), shape);
+  if (options_.dev_documents > 0) plan.evaluations = on_test ? kEvaluations : 1;
   const data::Batcher rows = train_rows(session, dataset);
   std::vector<std::int64_t> held_out;
   if (options_.dev_documents > 0) held_out = dev_documents(dataset, options_.dev_documents, static_cast<std::uint64_t>(options_.model.seed));

@@ -26,6 +26,7 @@
 #include "salf/train/checkpoint.h"
 #include "salf/train/evaluate.h"
 #include "salf/train/probe.h"
+#include "salf/train/sketch.h"
 #include "salf/types/validate.h"
 
 namespace salf::tools {
@@ -137,6 +138,8 @@ class Bench {
     record_.lora_cost = median_cost(lora_rounds);
     record_.data = training_shape(batcher);
     record_.analysis_seconds = profile_->seconds + seconds;
+    record_.sketch = train::gradient_sketch(*session_.model, *session_.cut, batcher, static_cast<std::uint64_t>(options_.model.seed),
+                                            autocast_type(options_.model.dtype, session_.device), progress_);
   }
 
   train::ProbeResult time_steps(const data::Batcher& batcher) const {
