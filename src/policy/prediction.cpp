@@ -26,7 +26,14 @@ types::Range range_around(double value, double squares) {
 
 }  // namespace
 
-Prior read_prior(const std::string& path) { return cost::read_table<Prior>(path, kPriorText, "built-in prior"); }
+Prior read_prior(const std::string& path) {
+  Prior prior = cost::read_table<Prior>(path, kPriorText, "built-in prior");
+  if (prior.fits.empty() || prior.fits.back().covariate == Covariate::kSketch) {
+    throw Error(ErrorKind::kBadInput, core::printable(path) + ": expected a last fit by depth or share, which needs no evidence from the "
+                                                              "data; tools/fit-prior writes one");
+  }
+  return prior;
+}
 
 double effective_tokens(double tokens, double unique_tokens, double repeat) {
   if (!(unique_tokens > 0.0) || tokens <= unique_tokens) return tokens;
@@ -34,11 +41,17 @@ double effective_tokens(double tokens, double unique_tokens, double repeat) {
   return unique_tokens * (1.0 + repeat * (1.0 - std::exp(-again / repeat)));
 }
 
-Predictor::Predictor(Prior prior, const types::ModelShape& shape) : prior_(std::move(prior)), shape_(shape) {}
+Predictor::Predictor(Prior prior, const types::ModelShape& shape, std::optional<types::GradientSketch> sketch)
+    : prior_(std::move(prior)), shape_(shape), sketch_(std::move(sketch)) {
+  const auto usable = [this](const LawFit& fit) { return sketch_ || fit.covariate != Covariate::kSketch; };
+  const auto found = std::find_if(prior_.fits.begin(), prior_.fits.end(), usable);
+  if (found != prior_.fits.end()) fit_ = *found;
+}
 
 double Predictor::covariate(std::int64_t eof) const {
   if (eof == 0) return 0.0;
-  if (prior_.covariate == Covariate::kDepth) {
+  if (fit_.covariate == Covariate::kSketch) return 1.0 - sketch_->share_above(eof);
+  if (fit_.covariate == Covariate::kDepth) {
     return static_cast<double>(eof) / static_cast<double>(std::max<std::int64_t>(1, shape_.blocks));
   }
   return 1.0 - static_cast<double>(shape_.trained_parameters(eof)) /
@@ -52,18 +65,18 @@ double Predictor::gain(const Law& law, const ArmPoint& point) const {
   return std::min(1.0, law.reduction * tokens / (tokens + law.half_tokens) * std::max(0.0, kept));
 }
 
-double Predictor::ratio(const ArmPoint& point) const { return 1.0 - gain(prior_.law, point); }
+double Predictor::ratio(const ArmPoint& point) const { return 1.0 - gain(fit_.law, point); }
 
 std::vector<double> Predictor::replicate_ratios(const ArmPoint& point) const {
   std::vector<double> ratios;
-  for (const Law& law : prior_.replicates) ratios.push_back(1.0 - gain(law, point));
+  for (const Law& law : fit_.replicates) ratios.push_back(1.0 - gain(law, point));
   return ratios;
 }
 
 types::Range Predictor::ratio_range(const ArmPoint& point) const {
-  const double taken = gain(prior_.law, point);
-  const double between = prior_.reduction_spread * taken;
-  const double unseen = point.tokens > 0.0 ? prior_.residual * prior_.residual + prior_.arm_error * prior_.arm_error : 0.0;
+  const double taken = gain(fit_.law, point);
+  const double between = fit_.reduction_spread * taken;
+  const double unseen = point.tokens > 0.0 ? fit_.residual * fit_.residual + fit_.arm_error * fit_.arm_error : 0.0;
   return range_around(1.0 - taken, variance(replicate_ratios(point)) + unseen + between * between);
 }
 
@@ -73,18 +86,19 @@ types::Range Predictor::delta_range(const ArmPoint& point, const ArmPoint& full)
   std::vector<double> differences = replicate_ratios(point);
   const std::vector<double> others = replicate_ratios(full);
   for (std::size_t i = 0; i < differences.size(); ++i) differences[i] -= others[i];
-  const double between = prior_.reduction_spread * difference;
-  return range_around(difference, variance(differences) + 2.0 * prior_.residual * prior_.residual +
-                                      prior_.arm_error * prior_.arm_error + between * between);
+  const double between = fit_.reduction_spread * difference;
+  return range_around(difference, variance(differences) + 2.0 * fit_.residual * fit_.residual +
+                                      fit_.arm_error * fit_.arm_error + between * between);
 }
 
 std::string Predictor::basis() const {
   std::vector<std::string> tables;
   for (const std::string& table : prior_.tables) tables.push_back(core::printable(table));
+  const char* const evidence = fit_.covariate == Covariate::kSketch ? ", a gradient sketch of these data, " : ", ";
   return "a prior fitted to " + std::to_string(prior_.runs) + " measured points of " +
          std::to_string(prior_.data_sets.size()) + (prior_.data_sets.size() == 1 ? " data set (" : " data sets (") +
-         core::join(tables, ", ") + "), no run on these data; arms it had not seen were off by " +
-         core::format_number(100.0 * prior_.arm_error, 2) + " % of the loss before";
+         core::join(tables, ", ") + ")" + evidence + "no run on these data; arms it had not seen were off by " +
+         core::format_number(100.0 * fit_.arm_error, 2) + " % of the loss before";
 }
 
 std::optional<LossBefore> loss_before(const types::LayerProfile& profile) {

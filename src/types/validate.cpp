@@ -145,6 +145,9 @@ void check(const LayerProfile& profile, const std::string& where) {
     check_token_map(profile.token_maps[i], profile.shape.blocks,
                     at(where, "token_maps") + "[" + std::to_string(i) + "]");
   }
+  if (profile.gradient_sketch) {
+    check_length(profile.gradient_sketch->blocks, profile.shape.blocks, at(where, "gradient_sketch.blocks"));
+  }
 }
 
 void check(const MeasuredCost& cost, const std::string& where) { check_ranges(cost, where); }

@@ -15,15 +15,17 @@ Prior prior() {
   prior.tables = {"table.json"};
   prior.data_sets = {"a"};
   prior.runs = 12;
-  prior.law = {0.4, 10000.0, 0.5, 2.0, 0.05, 2.0};
-  prior.residual = 0.004;
-  prior.arm_error = 0.01;
-  prior.reduction_spread = 0.2;
+  LawFit fit;
+  fit.law = {0.4, 10000.0, 0.5, 2.0, 0.05, 2.0};
+  fit.residual = 0.004;
+  fit.arm_error = 0.01;
+  fit.reduction_spread = 0.2;
   for (int i = -2; i <= 2; ++i) {
-    Law law = prior.law;
+    Law law = fit.law;
     law.depth_penalty += 0.05 * i;
-    prior.replicates.push_back(law);
+    fit.replicates.push_back(law);
   }
+  prior.fits.push_back(fit);
   return prior;
 }
 
@@ -76,11 +78,27 @@ TEST(Predictor, IsSurerOfDifferencesThanOfLevels) {
 
 TEST(Predictor, AShareOfParametersCanStandForDepth) {
   Prior by_share = prior();
-  by_share.covariate = Covariate::kShare;
+  by_share.fits[0].covariate = Covariate::kShare;
   const types::ModelShape shape = support::sample_shape();
   const Predictor law(by_share, shape);
   const double untrained = 1.0 - static_cast<double>(shape.trained_parameters(15)) / static_cast<double>(shape.parameters);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 15, 10000.0, 1e5}), 1.0 - 0.2 * (1.0 - 0.5 * untrained * untrained), 1e-12);
+}
+
+TEST(Predictor, TakesASketchWhereThereIsOne) {
+  Prior with_sketch = prior();
+  with_sketch.fits.insert(with_sketch.fits.begin(), with_sketch.fits[0]);
+  with_sketch.fits[0].covariate = Covariate::kSketch;
+  with_sketch.fits[0].law.reduction = 0.2;
+  EXPECT_TRUE(with_sketch.wants_sketch());
+  const types::ModelShape shape = support::sample_shape();
+  const ArmPoint cut{Arm::kFreeze, 15, 10000.0, 1e5};
+  EXPECT_DOUBLE_EQ(Predictor(with_sketch, shape).ratio(cut), predictor().ratio(cut));
+  types::GradientSketch sketch;
+  sketch.blocks.assign(30, 1.0);
+  sketch.embedding = 20.0;  // 15 of 50 lie above block 15
+  EXPECT_NEAR(Predictor(with_sketch, shape, sketch).ratio(cut), 1.0 - 0.1 * (1.0 - 0.5 * 0.7 * 0.7), 1e-12);
+  EXPECT_THAT(Predictor(with_sketch, shape, sketch).basis(), testing::HasSubstr("gradient sketch"));
 }
 
 // The prototype's losses (docs/results/prototype.json), given the loss before: R is the mean over data sets, so levels are
@@ -101,15 +119,15 @@ TEST(BuiltInPrior, KnowsTheDifferencesItWasFittedTo) {
 TEST(BuiltInPrior, SaysWhatItRestsOn) {
   const std::string basis = Predictor(read_prior(""), support::sample_shape()).basis();
   EXPECT_THAT(basis, testing::AllOf(testing::HasSubstr(".json"), testing::HasSubstr("no run on these data")));
-  EXPECT_GE(read_prior("").replicates.size(), 20U);
+  EXPECT_GE(read_prior("").fits.back().replicates.size(), 20U);
 }
 
 TEST(ReadPrior, RefusesAnotherFile) {
   const std::string file = testing::TempDir() + "salf_prior_test.json";
-  std::ofstream(file) << R"({"schema": "salf.prior/1", "law": {"half_tokens": -3}})";
-  support::expect_error(ErrorKind::kBadInput, {file, "law.half_tokens"}, [&] { read_prior(file); });
+  std::ofstream(file) << R"({"schema": "salf.prior/2", "fits": [{"law": {"half_tokens": -3}}]})";
+  support::expect_error(ErrorKind::kBadInput, {file, "fits[0].law.half_tokens"}, [&] { read_prior(file); });
   std::ofstream(file) << R"({"schema": "salf.plan/1"})";
-  support::expect_error(ErrorKind::kBadInput, {file, "salf.prior/1"}, [&] { read_prior(file); });
+  support::expect_error(ErrorKind::kBadInput, {file, "salf.prior/2"}, [&] { read_prior(file); });
   std::remove(file.c_str());
 }
 

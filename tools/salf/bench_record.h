@@ -10,7 +10,6 @@
 #include "salf/core/fields.h"
 #include "salf/core/json.h"
 #include "salf/types/freeze_plan.h"
-#include "salf/types/gradient_sketch.h"
 #include "salf/types/run_record.h"
 
 namespace salf::tools {
@@ -84,7 +83,6 @@ struct BenchRecord {
   types::MeasuredCost cost;                    // the price list of the virtual clock
   types::MeasuredCost lora_cost;               // the same with LoRA's branches
   types::DataShape data;
-  std::optional<types::GradientSketch> sketch;  // evidence for tools/fit-prior
   double analysis_seconds = 0.0;  // the arm plan pays for them
   std::vector<BenchRow> trials;   // of learning rates, scored on dev
   std::vector<BenchRow> rows;
@@ -97,7 +95,6 @@ struct BenchRecord {
     visit(Field{"cost"}, self.cost);
     visit(Field{"lora_cost"}, self.lora_cost);
     visit(Field{"data"}, self.data);
-    visit(Field{"sketch"}, self.sketch);
     visit(Field{"analysis_seconds"}.range(0, 1e12), self.analysis_seconds);
     visit(Field{"trials"}, self.trials);
     visit(Field{"rows"}, self.rows);

@@ -2,8 +2,10 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <algorithm>
 #include <cstdio>
 
+#include "planning.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
 #include "salf/core/json.h"
@@ -11,6 +13,7 @@
 #include "salf/core/signals.h"
 #include "salf/policy/eof.h"
 #include "salf/tensor/device.h"
+#include "salf/train/sketch.h"
 #include "salf/types/validate.h"
 #include "output_file.h"
 #include "show_profile.h"
@@ -34,6 +37,31 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   return setting;
 }
 
+// A backward pass takes twice a forward pass, and the head adds to both.
+constexpr double kPassesOfAStep = 4.0;
+constexpr double kSketchShare = 1.0 / 3.0;  // of the seconds that the analysis has
+
+// On batches as large as the time allows; nothing where it is too short for the longest row.
+std::optional<types::GradientSketch> take_sketch(const ModelSession& session, const data::Dataset& dataset,
+                                                 const types::LayerProfile& profile, const AnalyzeRequest& request,
+                                                 core::Progress& progress) {
+  const std::vector<std::int64_t> documents = dataset.indices(data::Split::kTrain);
+  std::int64_t tokens = request.batch_tokens, longest = 1;
+  for (const std::int64_t place : documents) {
+    longest = std::max(longest, static_cast<std::int64_t>(dataset.documents[static_cast<std::size_t>(place)].ids.size()));
+  }
+  if (request.seconds && profile.forward_seconds > 0.0) {
+    const double per_token = 2.0 * kPassesOfAStep * profile.forward_seconds / static_cast<double>(profile.tokens);
+    tokens = std::min(tokens, static_cast<std::int64_t>(kSketchShare * *request.seconds / per_token));
+  }
+  if (tokens < longest) {
+    core::log_info("no gradient sketch: it would take more than its share of the budget");
+    return std::nullopt;
+  }
+  const data::Batcher batcher(dataset, documents, {tokens, 0}, session.tokenizer->padding_id().value_or(0));
+  return train::gradient_sketch(*session.model, *session.cut, batcher, request.seed, autocast_type(request.dtype, session.device), progress);
+}
+
 }  // namespace
 
 std::vector<std::string> AnalyzeOptions::problems() const {
@@ -50,6 +78,9 @@ std::vector<std::string> AnalyzeOptions::problems() const {
   if (model.dtype != DataType::kFloat32 && model.device == "cpu") {
     problems.emplace_back("--dtype bf16 is a type of autocast on CUDA: leave it out, or give --device cuda");
   }
+  if (sketch && frozen.frozen_dtype != FrozenOptions{}.frozen_dtype) {
+    problems.emplace_back("--sketch needs the gradient of every block, and --frozen-dtype leaves none: one of them");
+  }
   if (output.empty()) problems.emplace_back("--output needs a file name");
   return problems;
 }
@@ -62,6 +93,7 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
   if (!profile) return std::nullopt;
   profile->shape = session.shape();
   profile->provenance = provenance(session, &dataset, request.data_path, request.model_path);
+  if (request.sketch) profile->gradient_sketch = take_sketch(session, dataset, *profile, request, progress);
   return profile;
 }
 
@@ -77,7 +109,8 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
                                options.model.dtype,
                                options.model.model,
                                options.data.data,
-                               std::nullopt};
+                               std::nullopt,
+                               options.sketch};
   const auto quantized = quantize_blocks(options.frozen.frozen_dtype, session, session.cut->map().blocks);
   const auto profile = analyze(session, dataset, request, progress);
   if (!profile) return 128 + core::stop_signal();

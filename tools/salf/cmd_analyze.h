@@ -22,6 +22,7 @@ struct AnalyzeOptions {
   data::DataOptions data;
   calibration::CalibrationOptions calibration;
   std::int64_t batch_tokens = 1024;
+  bool sketch = false;
   std::string output = "profile.json";
 
   template <class Self, class Visitor>
@@ -33,6 +34,8 @@ struct AnalyzeOptions {
     data::DataOptions::fields(self.data, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
     visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9), self.batch_tokens);
+    visit(Field{"sketch", "also take a gradient sketch, two backward passes of the whole model, on which a plan's prediction can rest"},
+          self.sketch);
     visit(Field{"output", "file to write the profile to"}, self.output);
   }
 
@@ -48,6 +51,7 @@ struct AnalyzeRequest {
   DataType dtype = DataType::kFloat32;
   std::string model_path, data_path;  // as given, for the record
   std::optional<double> seconds;      // calibration::CalibrationSetting::seconds
+  bool sketch = false;                // take a gradient sketch as well, with `seconds` within a third of them
 };
 
 // The whole profile (also for train). Nothing if a stop signal came. Throws as calibration::calibrate does.

@@ -13,6 +13,7 @@
 #include "bench_record.h"
 #include "bench_runs.h"
 #include "cmd_analyze.h"
+#include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
 #include "salf/core/json.h"
@@ -26,7 +27,6 @@
 #include "salf/train/checkpoint.h"
 #include "salf/train/evaluate.h"
 #include "salf/train/probe.h"
-#include "salf/train/sketch.h"
 #include "salf/types/validate.h"
 
 namespace salf::tools {
@@ -100,9 +100,11 @@ class Bench {
 
   void check_identity() const {
     const core::Json now = identity();
+    const core::Json defaults = core::to_json(BenchOptions{});
     for (const auto& [key, value] : now.items()) {
       const core::Json* const before = core::find_member(record_.identity, key);
-      if (before != nullptr && *before == value) continue;
+      // An option that came later is what it is by itself.
+      if (before == nullptr ? defaults.contains(key) && defaults[key] == value : *before == value) continue;
       throw Error(ErrorKind::kUsage, core::printable(options_.output) + ": the bench there was begun with another " + key + " (" +
                                          core::printable(before == nullptr ? "none" : before->dump(), 60) + ", now " +
                                          core::printable(value.dump(), 60) + "); --force begins again, --output names another folder");
@@ -120,8 +122,11 @@ class Bench {
     request.dtype = options_.model.dtype;
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
+    request.sketch = true;
+    const core::Stopwatch watch;
     profile_ = analyze(session_, dataset_, request, progress_);
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
+    const double analysis = watch.seconds();
     const data::Batcher batcher = runs_.train_rows(session_, dataset_);
     const LoraStart lora = bench_lora(options_, session_);
     std::vector<types::MeasuredCost> rounds, lora_rounds;
@@ -137,9 +142,7 @@ class Bench {
     record_.cost = median_cost(rounds);
     record_.lora_cost = median_cost(lora_rounds);
     record_.data = training_shape(batcher);
-    record_.analysis_seconds = profile_->seconds + seconds;
-    record_.sketch = train::gradient_sketch(*session_.model, *session_.cut, batcher, static_cast<std::uint64_t>(options_.model.seed),
-                                            autocast_type(options_.model.dtype, session_.device), progress_);
+    record_.analysis_seconds = analysis + seconds;
   }
 
   train::ProbeResult time_steps(const data::Batcher& batcher) const {

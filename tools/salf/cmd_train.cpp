@@ -193,8 +193,18 @@ class TrainRun {
     const double seconds = cost::budget_seconds(budget, energy_.rates());
     check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
     if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
+    request.sketch = wants_sketch();
     const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, session_.cut->map().blocks);
     return analyze(session_, dataset_, request, progress_);
+  }
+
+  // Where the prediction decides. Two gradients of the whole model need more memory than a deep cut does: not where memory
+  // is short.
+  bool wants_sketch() const {
+    const PlanningOptions& planning = options_.planning;
+    const bool decides = planning.rule == types::Rule::kPredicted && !planning.eof && !lora_;
+    const bool has_memory = planning.max_memory.empty() && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
+    return decides && has_memory && policy::read_prior(planning.prior).wants_sketch();
   }
 
   types::RunRecord opening_record(const types::FreezePlan& plan) const {

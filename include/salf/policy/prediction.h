@@ -9,14 +9,15 @@
 
 #include "salf/core/fields.h"
 #include "salf/types/freeze_plan.h"
+#include "salf/types/gradient_sketch.h"
 #include "salf/types/layer_profile.h"
 #include "salf/types/model_shape.h"
 
 namespace salf::policy {
 
 // 1 − L/L0 = R·φ(t)·(1 − D·x^p − A·[lora]), φ(t) = t / (t + t0), t = U·(1 + r·(1 − exp(−(k−1)/r))): U unique supervised
-// tokens, k epochs, x the depth of the cut (eof / L) or the untrained share of the parameters. Repeated data is worth less
-// (Muennighoff et al. 2023, arXiv 2305.16264).
+// tokens, k epochs, x what lies below the cut (Covariate). Repeated data is worth less (Muennighoff et al. 2023, arXiv
+// 2305.16264).
 struct Law {
   double reduction = 0.0;      // R: what endless full tuning takes off the loss, as a share
   double half_tokens = 1.0;    // t0: tokens to half of that
@@ -40,18 +41,15 @@ struct Law {
 // Standard errors on each side of an interval that holds 90 %.
 inline constexpr double kNormal90 = 1.645;
 
-// What x is.
-enum class Covariate { kDepth, kShare };
+// What x is: the depth of the cut (eof / L), the untrained share of the parameters, or what evidence from the data says lies
+// below the cut, of the gradient sketch.
+enum class Covariate { kDepth, kShare, kSketch };
 inline std::vector<core::EnumName<Covariate>> enum_names(Covariate) {
-  return {{Covariate::kDepth, "depth"}, {Covariate::kShare, "share"}};
+  return {{Covariate::kDepth, "depth"}, {Covariate::kShare, "share"}, {Covariate::kSketch, "sketch"}};
 }
 
-// configs/prior.json. Errors are shares of the loss before.
-struct Prior {
-  static constexpr const char* kSchema = "salf.prior/1";
-  std::vector<std::string> tables;     // that it was fitted to
-  std::vector<std::string> data_sets;
-  std::int64_t runs = 0;
+// One law and how well it did. Errors are shares of the loss before.
+struct LawFit {
   Covariate covariate = Covariate::kDepth;
   Law law;
   std::vector<Law> replicates;    // fits to resampled arms
@@ -62,9 +60,6 @@ struct Prior {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"tables"}, self.tables);
-    visit(Field{"data_sets"}, self.data_sets);
-    visit(Field{"runs"}.range(0, 1e9), self.runs);
     visit(Field{"covariate"}, self.covariate);
     visit(Field{"law"}, self.law);
     visit(Field{"replicates"}, self.replicates);
@@ -74,7 +69,29 @@ struct Prior {
   }
 };
 
-// The prior in `path`, or "": the one that the program was built with. Throws Error(kIo), Error(kBadInput).
+// configs/prior.json.
+struct Prior {
+  static constexpr const char* kSchema = "salf.prior/2";
+  std::vector<std::string> tables;  // that it was fitted to
+  std::vector<std::string> data_sets;
+  std::int64_t runs = 0;
+  std::vector<LawFit> fits;  // the best first; the last needs no evidence
+
+  // Whether the best of them asks for a gradient sketch.
+  bool wants_sketch() const { return !fits.empty() && fits.front().covariate == Covariate::kSketch; }
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"tables"}, self.tables);
+    visit(Field{"data_sets"}, self.data_sets);
+    visit(Field{"runs"}.range(0, 1e9), self.runs);
+    visit(Field{"fits"}, self.fits);
+  }
+};
+
+// The prior in `path`, or "": the one that the program was built with. Throws Error(kIo), Error(kBadInput), also for one
+// without a law that does without evidence.
 Prior read_prior(const std::string& path);
 
 double effective_tokens(double tokens, double unique_tokens, double repeat);
@@ -90,7 +107,8 @@ struct ArmPoint {
 // Predicts for one model. Losses are shares of the loss before (1: nothing was gained).
 class Predictor {
  public:
-  Predictor(Prior prior, const types::ModelShape& shape);
+  // By the first law whose evidence is there. REQUIRES: a sketch has the shape's blocks
+  Predictor(Prior prior, const types::ModelShape& shape, std::optional<types::GradientSketch> sketch = {});
 
   double ratio(const ArmPoint& point) const;
   // 90 %: what the fit leaves open (its replicates, arms that it had not seen, one run's scatter), and how far R differs
@@ -109,7 +127,9 @@ class Predictor {
   double covariate(std::int64_t eof) const;
 
   Prior prior_;
+  LawFit fit_;  // that is used
   types::ModelShape shape_;
+  std::optional<types::GradientSketch> sketch_;
 };
 
 // The loss of the untouched model as the profile's last space has it (loss deviation of h_L), with its standard error (NaN:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "salf/core/fields.h"
+#include "salf/types/gradient_sketch.h"
 #include "salf/types/model_shape.h"
 
 namespace salf::types {
@@ -136,6 +137,7 @@ struct LayerProfile {
   std::vector<Deviation> deviations;     // cosine first
   std::vector<ScalingLaw> scaling_laws;  // one a measure
   std::vector<TokenMap> token_maps;      // of a few documents, with their text
+  std::optional<GradientSketch> gradient_sketch;  // where it was asked for
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -154,6 +156,7 @@ struct LayerProfile {
     visit(Field{"deviations"}, self.deviations);
     visit(Field{"scaling_laws"}, self.scaling_laws);
     visit(Field{"token_maps"}, self.token_maps);
+    visit(Field{"gradient_sketch"}, self.gradient_sketch);
   }
 };
 
