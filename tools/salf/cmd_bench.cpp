@@ -9,9 +9,9 @@
 #include <optional>
 #include <utility>
 
+#include "arm_runs.h"
 #include "bench_arms.h"
 #include "bench_record.h"
-#include "bench_runs.h"
 #include "cmd_analyze.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
@@ -35,6 +35,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kTimings = 3;           // rounds of timing, whose medians are the prices
+constexpr std::int64_t kEvaluations = 3;  // of a run on dev: before, in the middle and at the end; of a trial at the end
 constexpr double kTrialShare = 0.25;  // of the longest budget, for a trial of a learning rate
 
 class Bench {
@@ -44,7 +45,7 @@ class Bench {
         progress_(progress),
         folder_(options.output, "bench.json", true),
         session_(open_model(options.model, true)),
-        runs_(options, record_, folder_.path(), progress),
+        runs_({options.model, options.data, options.batch, options.train, options.lora, options.dev_documents, options.redraw, folder_.path()}, progress),
         dataset_(runs_.read_data(session_)) {
     for (const std::string& arm : options.arms) {
       arms_.push_back(parse_arm(arm));
@@ -59,7 +60,7 @@ class Bench {
       for (std::int64_t seed = 0; seed < options_.seeds; ++seed) {
         for (const BenchArm& arm : arms_) run_arm(arm, options_.model.seed + seed);
       }
-    } catch (const BenchStopped&) {
+    } catch (const ArmStopped&) {
       return 128 + core::stop_signal();
     }
     print();
@@ -128,7 +129,7 @@ class Bench {
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
     const double analysis = watch.seconds();
     const data::Batcher batcher = runs_.train_rows(session_, dataset_);
-    const LoraStart lora = bench_lora(options_, session_);
+    const LoraStart lora = arm_lora(options_.lora, session_, runs_.seed());
     std::vector<types::MeasuredCost> rounds, lora_rounds;
     double seconds = 0.0;
     for (int round = 0; round < kTimings; ++round) {
@@ -141,7 +142,7 @@ class Bench {
     }
     record_.cost = median_cost(rounds);
     record_.lora_cost = median_cost(lora_rounds);
-    record_.data = training_shape(batcher);
+    record_.data = training_shape(batcher, static_cast<std::int64_t>(dataset_.indices(data::Split::kTrain).size()), runs_.seed());
     record_.analysis_seconds = analysis + seconds;
   }
 
@@ -166,23 +167,6 @@ class Bench {
     return cost;
   }
 
-  types::DataShape training_shape(const data::Batcher& batcher) const {
-    types::DataShape shape;
-    double weighted = 0.0;
-    for (const auto& batch : batcher.epoch(static_cast<std::uint64_t>(options_.model.seed), 0)) {
-      const std::int64_t padded = static_cast<std::int64_t>(batch.rows.size()) * batch.length;
-      ++shape.batches;
-      shape.padded_tokens += padded;
-      weighted += static_cast<double>(padded) * static_cast<double>(batch.length);
-    }
-    shape.documents = static_cast<std::int64_t>(dataset_.indices(data::Split::kTrain).size());
-    shape.real_tokens = batcher.real_tokens();
-    shape.supervised_tokens = batcher.supervised_tokens();
-    shape.mean_length = shape.padded_tokens > 0 ? weighted / static_cast<double>(shape.padded_tokens) : 0.0;
-    if (shape.batches == 0) throw Error(ErrorKind::kBadInput, options_.data.data + ": the train split has no documents");
-    return shape;
-  }
-
   const BenchRow* find(const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const {
     for (const BenchRow& row : rows) {
       if (row_key(row) == row_key(like) && (!by_rate || row.rate_factor == like.rate_factor)) return &row;
@@ -196,9 +180,37 @@ class Bench {
     row.arm = row.name = "untuned";
     row.blocks = session_.shape().blocks;
     if (find(record_.rows, row, false) != nullptr) return;
-    runs_.score(session_, dataset_, row);
+    score(session_, dataset_, row);
     record_.rows.push_back(row);
     save();
+  }
+
+  // Test loss, untimed; writes the documents' losses.
+  void score(const ModelSession& session, const data::Dataset& dataset, BenchRow& row) const {
+    std::vector<std::int64_t> documents = dataset.indices(data::Split::kTest);
+    if (options_.test_documents > 0) {
+      documents = data::sample_documents(dataset, data::Split::kTest, options_.test_documents,
+                                         static_cast<std::uint64_t>(options_.model.seed));
+    }
+    if (documents.empty()) throw Error(ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
+    const data::Batcher batcher(dataset, documents, options_.batch, session.tokenizer->padding_id().value_or(0));
+    std::vector<train::DocumentLoss> sums;
+    train::EvaluateOptions how;
+    how.autocast = autocast_type(options_.model.dtype, session.device);
+    how.keep_going = [] { return core::stop_signal() == 0; };
+    how.documents = &sums;
+    const auto evaluation = train::evaluate(*session.cut, batcher, how, progress_);
+    if (!evaluation) throw ArmStopped{};
+    row.test_loss = evaluation->loss.value;
+    if (std::isfinite(evaluation->standard_error)) row.test_se = evaluation->standard_error;
+    DocumentLosses losses;
+    for (const auto& sum : sums) {
+      losses.document.push_back(sum.document);
+      losses.loss.push_back(sum.loss);
+      losses.tokens.push_back(sum.tokens);
+    }
+    fs::create_directories(file("losses"));
+    core::write_document(file("losses") / (row_key(row) + ".json"), losses);
   }
 
   // What the arm plan chooses, analysis and timing paid for.
@@ -228,9 +240,15 @@ class Bench {
     return row;
   }
 
+  // One number of steps of an arm.
+  struct Length {
+    BenchRow row;
+    std::int64_t steps = 0;
+  };
+
   // The lengths that are missing, in one trunk for each cut (of the plan there may be several).
   void run_arm(const BenchArm& arm, std::int64_t seed) {
-    std::map<std::int64_t, std::vector<BenchRuns::Length>> trunks;
+    std::map<std::int64_t, std::vector<Length>> trunks;
     std::vector<double> ascending = options_.minutes;
     std::sort(ascending.begin(), ascending.end());
     for (const double minutes : ascending) {
@@ -239,17 +257,65 @@ class Bench {
       const bool plan = arm.kind == ArmKind::kPlan;
       row.eof = plan ? planned_eof(minutes) : arm_eof(arm, row.blocks);
       if (plan) row.chose = row.eof == 0 ? "full" : "cut:" + std::to_string(row.eof);
-      trunks[row.eof].push_back({row, 60.0 * minutes - (plan ? record_.analysis_seconds : 0.0)});
+      const std::int64_t steps = steps_within(arm, row, 60.0 * minutes - (plan ? record_.analysis_seconds : 0.0));
+      trunks[row.eof].push_back({row, steps});
     }
     for (auto& [eof, lengths] : trunks) {
       const double factor = best_rate(arm, lengths.back().row);
       for (auto& length : lengths) length.row.rate_factor = factor;
       core::log_info(row_key(lengths.back().row) + " (" + std::to_string(eof) + " blocks frozen)");
-      runs_.run(arm, lengths, true, [this](const BenchRow& row) {
-        record_.rows.push_back(row);
-        save();
-      });
+      run_trunk(arm, lengths);
     }
+  }
+
+  void run_trunk(const BenchArm& arm, std::vector<Length>& lengths) {
+    ArmRun run = arm_run(arm, lengths.back().row, kEvaluations);
+    for (const Length& length : lengths) run.steps.push_back(length.steps);
+    std::size_t next = 0;
+    runs_.run(run, [&](const types::RunRecord& done, const ModelSession& session, const data::Dataset& dataset) {
+      BenchRow& row = lengths[next++].row;
+      fill(arm, done, row);
+      score(session, dataset, row);
+      record_.rows.push_back(row);
+      save();
+    });
+  }
+
+  ArmRun arm_run(const BenchArm& arm, const BenchRow& row, std::int64_t evaluations) const {
+    return {arm, row.eof, row.seed, row.rate_factor, {}, options_.dev_documents > 0 ? evaluations : 0, {}};
+  }
+
+  StepPrice price(const BenchArm& arm, const BenchRow& row) const {
+    types::ModelShape shape = session_.shape();
+    const bool lora = arm.kind == ArmKind::kLora;
+    if (lora) shape.block_trained_parameters = trained_of_blocks(shape, arm_lora(options_.lora, session_, runs_.seed()));
+    return step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, lora ? record_.lora_cost : record_.cost, shape,
+                      record_.data);
+  }
+
+  double steps_per_epoch() const { return static_cast<double>(record_.data.batches); }
+
+  std::int64_t steps_within(const BenchArm& arm, const BenchRow& row, double seconds) const {
+    const StepPrice step = price(arm, row);
+    const std::int64_t steps = cost::steps_within(seconds, step.first, step.later, steps_per_epoch());
+    if (steps >= 2) return steps;
+    throw Error(ErrorKind::kBudget, row_key(row) + ": " + core::format_seconds(seconds) + " on the virtual clock pay for " +
+                                        std::to_string(steps) + " steps; give more --minutes");
+  }
+
+  void fill(const BenchArm& arm, const types::RunRecord& run, BenchRow& row) const {
+    row.learning_rate = run.learning_rate;
+    row.steps = run.steps;
+    row.tokens = run.tokens;
+    row.supervised_tokens = run.supervised_tokens;
+    row.unique_tokens = std::min(run.supervised_tokens, record_.data.supervised_tokens);
+    row.seconds = run.measured_seconds.total();
+    if (run.best) row.dev_loss = run.best->loss;
+    const StepPrice step = price(arm, row);
+    const auto steps = static_cast<double>(run.steps);
+    const double first = std::min(steps, steps_per_epoch());
+    row.virtual_seconds = first * step.first + (steps - first) * step.later;
+    if (run.status == types::RunStatus::kDiverged) core::log_warning(row_key(row) + ": diverged; its best weights are scored");
   }
 
   // One choice for all lengths and seeds.
@@ -274,7 +340,11 @@ class Bench {
   // Its dev loss.
   std::optional<double> run_trial(const BenchArm& arm, const BenchRow& trial) {
     core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) + " times the rule's rate");
-    runs_.run(arm, {{trial, 60.0 * trial.minutes * kTrialShare}}, false, [this](const BenchRow& row) {
+    ArmRun run = arm_run(arm, trial, 1);
+    run.steps.push_back(steps_within(arm, trial, 60.0 * trial.minutes * kTrialShare));
+    runs_.run(run, [&](const types::RunRecord& done, const ModelSession&, const data::Dataset&) {
+      BenchRow row = trial;
+      fill(arm, done, row);
       record_.trials.push_back(row);
       save();
     });
@@ -297,7 +367,7 @@ class Bench {
   core::OutputFolder folder_;
   ModelSession session_;
   BenchRecord record_;
-  BenchRuns runs_;
+  ArmRuns runs_;
   data::Dataset dataset_;
   std::vector<BenchArm> arms_;
   std::optional<types::LayerProfile> profile_;

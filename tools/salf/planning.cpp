@@ -15,20 +15,6 @@
 namespace salf::tools {
 namespace {
 
-// Rows of a batcher as the cost model sees them.
-void add_training_shape(const data::Batcher& batcher, std::uint64_t seed, types::DataShape& shape) {
-  double weighted = 0.0;
-  for (const auto& batch : batcher.epoch(seed, 0)) {
-    const std::int64_t padded = static_cast<std::int64_t>(batch.rows.size()) * batch.length;
-    ++shape.batches;
-    shape.padded_tokens += padded;
-    weighted += static_cast<double>(padded) * static_cast<double>(batch.length);
-  }
-  shape.real_tokens = batcher.real_tokens();
-  shape.supervised_tokens = batcher.supervised_tokens();
-  shape.mean_length = shape.padded_tokens > 0 ? weighted / static_cast<double>(shape.padded_tokens) : 0.0;
-}
-
 void add_dev_shape(const data::Batcher& batcher, std::int64_t documents, types::DataShape& shape) {
   shape.dev_documents = documents;
   shape.dev_padded_tokens = 0;
@@ -74,6 +60,19 @@ std::vector<std::string> PlanningOptions::problems() const {
 types::Budget PlanningOptions::parsed_budget() const {
   if (budget.empty()) return {max_epochs, types::BudgetUnit::kEpochs};
   return types::parse_budget(budget);
+}
+
+void add_training_shape(const data::Batcher& batcher, std::uint64_t seed, types::DataShape& shape) {
+  double weighted = 0.0;
+  for (const auto& batch : batcher.epoch(seed, 0)) {
+    const std::int64_t padded = static_cast<std::int64_t>(batch.rows.size()) * batch.length;
+    ++shape.batches;
+    shape.padded_tokens += padded;
+    weighted += static_cast<double>(padded) * static_cast<double>(batch.length);
+  }
+  shape.real_tokens = batcher.real_tokens();
+  shape.supervised_tokens = batcher.supervised_tokens();
+  shape.mean_length = shape.padded_tokens > 0 ? weighted / static_cast<double>(shape.padded_tokens) : 0.0;
 }
 
 std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64_t count, std::uint64_t seed) {

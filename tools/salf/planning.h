@@ -61,6 +61,9 @@ struct PlanningOptions {
   types::Budget parsed_budget() const;
 };
 
+// Adds what one epoch of a batcher's rows holds, as the cost model sees it, to `shape`.
+void add_training_shape(const data::Batcher& batcher, std::uint64_t seed, types::DataShape& shape);
+
 // The documents of a dev evaluation that has `count` of them: the same for plan and train.
 std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64_t count, std::uint64_t seed);
 

@@ -1,0 +1,98 @@
+#include "arm_runs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "planning.h"
+#include "salf/core/error.h"
+#include "salf/policy/learning_rate.h"
+
+namespace salf::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape, const data::BatchOptions& batch) {
+  types::FreezePlan plan;
+  plan.shape = shape;
+  plan.rule = types::Rule::kFixed;
+  plan.eof = run.eof;
+  plan.batch_tokens = batch.batch_tokens;
+  plan.pack = batch.pack;
+  plan.steps = run.steps.back();
+  plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
+  plan.evaluations = run.evaluations;
+  const std::int64_t as_cut = std::min(run.arm.masked() ? shape.blocks - run.arm.number : run.eof, shape.blocks - 1);
+  const types::Arm arm = run.arm.kind == ArmKind::kLora ? types::Arm::kLora : types::Arm::kFreeze;
+  plan.learning_rate = std::min(1.0, run.rate_factor * policy::learning_rate(shape, arm, as_cut));
+  return plan;
+}
+
+}  // namespace
+
+LoraStart arm_lora(const std::string& lora, const ModelSession& session, std::uint64_t seed) {
+  return *start_lora(types::parse_lora(lora), "", session, seed);
+}
+
+types::DataShape training_shape(const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed) {
+  types::DataShape shape;
+  add_training_shape(batcher, seed, shape);
+  shape.documents = documents;
+  if (shape.batches == 0) throw Error(ErrorKind::kBadInput, "the train split has no documents");
+  return shape;
+}
+
+data::Dataset ArmRuns::read_data(const ModelSession& session) const {
+  return open_data(setup_.data, session, setup_.batch.pack > 0 ? 0 : setup_.batch.batch_tokens, progress_);
+}
+
+data::Batcher ArmRuns::train_rows(const ModelSession& session, const data::Dataset& dataset) const {
+  return {dataset, dataset.indices(data::Split::kTrain), setup_.batch, session.tokenizer->padding_id().value_or(0)};
+}
+
+data::Batcher ArmRuns::dev_rows(const ModelSession& session, const data::Dataset& dataset) const {
+  std::vector<std::int64_t> held_out;
+  if (setup_.dev_documents > 0) held_out = dev_documents(dataset, setup_.dev_documents, seed());
+  return {dataset, held_out, setup_.batch, session.tokenizer->padding_id().value_or(0)};
+}
+
+void ArmRuns::run(const ArmRun& run, const Done& done) const {
+  const ModelSession session = open_model(setup_.model, true);
+  const data::Dataset dataset = read_data(session);
+  types::ModelShape shape = session.shape();
+  if (run.arm.kind == ArmKind::kLora) {
+    const LoraStart lora = arm_lora(setup_.lora, session, seed());
+    shape.block_trained_parameters = trained_of_blocks(shape, lora);
+    session.cut->use_lora(branches_above(lora.branches, run.eof));
+  }
+  const types::FreezePlan plan = plan_of(run, shape, setup_.batch);
+  const data::Batcher rows = train_rows(session, dataset);
+  const data::Batcher dev = dev_rows(session, dataset);
+  train::TrainInputs inputs{*session.model, *session.cut, rows, dev, plan, setup_.train};
+  inputs.options.patience = 0;  // what is asked for is done
+  inputs.options.checkpoint_seconds = 0.0;
+  inputs.seed = static_cast<std::uint64_t>(run.seed);
+  inputs.autocast = autocast_type(setup_.model.dtype, session.device);
+  inputs.folder = setup_.folder / "running";
+  inputs.observers = run.observers;
+  fs::create_directories(inputs.folder);
+  if (run.arm.masked()) {
+    inputs.blocks = [arm = run.arm, blocks = shape.blocks, seed = inputs.seed, redraw = setup_.redraw](std::int64_t step) {
+      return arm_blocks(arm, blocks, seed, step, redraw);
+    };
+  }
+  std::size_t finished = 0;
+  inputs.branches.assign(run.steps.begin(), run.steps.end() - 1);
+  inputs.branched = [&](const types::RunRecord& record) {
+    ++finished;
+    done(record, session, dataset);
+  };
+  const types::RunRecord record = train::train(inputs, progress_);
+  std::error_code ignored;
+  fs::remove_all(inputs.folder, ignored);
+  if (record.status == types::RunStatus::kInterrupted) throw ArmStopped{};
+  // A trunk that diverged before a branch stands for the branch, too.
+  for (; finished < run.steps.size(); ++finished) done(record, session, dataset);
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,72 @@
+// Runs of control arms: each on a model read anew, so that no arm sees another's weights.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench_arms.h"
+#include "common_options.h"
+#include "lora_options.h"
+#include "salf/core/progress.h"
+#include "salf/data/batching.h"
+#include "salf/data/dataset.h"
+#include "salf/train/trainer.h"
+#include "session.h"
+
+namespace salf::tools {
+
+// Thrown where a signal stops the work.
+struct ArmStopped {};
+
+// What the arms have in common. The references must outlive it.
+struct ArmSetup {
+  const ModelOptions& model;
+  const data::DataOptions& data;
+  const data::BatchOptions& batch;
+  const train::TrainOptions& train;
+  const std::string& lora;         // what the arms lora:N add
+  std::int64_t dev_documents = 0;  // of an evaluation, drawn by the model options' seed
+  std::int64_t redraw = 1;         // steps between lisa's draws
+  std::filesystem::path folder;    // exists; a folder in it is made and removed
+};
+
+struct ArmRun {
+  BenchArm arm;
+  std::int64_t eof = 0;
+  std::int64_t seed = 1;
+  double rate_factor = 1.0;         // times the rule's learning rate
+  std::vector<std::int64_t> steps;  // ascending: the last is the trunk's, the others are branches of it
+  std::int64_t evaluations = 0;     // on dev
+  std::vector<train::RunObserver*> observers;
+};
+
+class ArmRuns {
+ public:
+  ArmRuns(ArmSetup setup, core::Progress& progress) : setup_(std::move(setup)), progress_(progress) {}
+
+  data::Dataset read_data(const ModelSession& session) const;
+  data::Batcher train_rows(const ModelSession& session, const data::Dataset& dataset) const;
+  data::Batcher dev_rows(const ModelSession& session, const data::Dataset& dataset) const;
+
+  // A number of steps that is done, ascending; the session's model has the weights.
+  using Done = std::function<void(const types::RunRecord&, const ModelSession&, const data::Dataset&)>;
+  // Throws ArmStopped.
+  void run(const ArmRun& run, const Done& done) const;
+
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(setup_.model.seed); }
+
+ private:
+  ArmSetup setup_;
+  core::Progress& progress_;
+};
+
+// The branches of all blocks that LoRA's arms may train.
+LoraStart arm_lora(const std::string& lora, const ModelSession& session, std::uint64_t seed);
+
+// What one epoch of the training rows holds. Throws Error(kBadInput) for none.
+types::DataShape training_shape(const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed);
+
+}  // namespace salf::tools
