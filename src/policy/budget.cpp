@@ -61,7 +61,7 @@ Planner::Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
             inputs.budget.unit == BudgetUnit::kSteps || inputs.budget.unit == BudgetUnit::kEpochs;
   in_seconds_ = !inputs.budget.deterministic();
   clock_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds ? inputs.budget.amount : inputs.budget_seconds;
-  if (inputs.prior) predictor_.emplace(*inputs.prior, shape_, profile.gradient_sketch);
+  if (inputs.prior) predictor_.emplace(*inputs.prior, shape_, Evidence{profile.gradient_sketch, inputs.probes});
   before_ = known_loss_before(profile);
   steps_per_epoch_ =
       static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate);

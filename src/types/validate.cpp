@@ -200,6 +200,20 @@ LayerProfile read_profile(const std::filesystem::path& path) {
   return profile;
 }
 
+void check(const ProbeTable& table, const std::string& where) {
+  check_ranges(table, where);
+  check(table.shape, at(where, "shape"));
+  for (std::size_t i = 0; i < table.arms.size(); ++i) {
+    check_eof(table.arms[i].eof, table.shape.blocks, at(where, "arms") + "[" + std::to_string(i) + "].eof");
+  }
+}
+
+ProbeTable read_probes(const std::filesystem::path& path) {
+  auto table = core::read_document<ProbeTable>(path);
+  check(table, path.string());
+  return table;
+}
+
 FreezePlan read_plan(const std::filesystem::path& path) {
   auto plan = core::read_document<FreezePlan>(path);
   check(plan, path.string());

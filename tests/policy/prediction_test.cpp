@@ -97,8 +97,65 @@ TEST(Predictor, TakesASketchWhereThereIsOne) {
   types::GradientSketch sketch;
   sketch.blocks.assign(30, 1.0);
   sketch.embedding = 20.0;  // 15 of 50 lie above block 15
-  EXPECT_NEAR(Predictor(with_sketch, shape, sketch).ratio(cut), 1.0 - 0.1 * (1.0 - 0.5 * 0.7 * 0.7), 1e-12);
-  EXPECT_THAT(Predictor(with_sketch, shape, sketch).basis(), testing::HasSubstr("gradient sketch"));
+  EXPECT_NEAR(Predictor(with_sketch, shape, {sketch, {}}).ratio(cut), 1.0 - 0.1 * (1.0 - 0.5 * 0.7 * 0.7), 1e-12);
+  EXPECT_THAT(Predictor(with_sketch, shape, {sketch, {}}).basis(), testing::HasSubstr("gradient sketch"));
+}
+
+types::ProbeTable probes() {
+  types::ProbeTable table;
+  table.steps = 24;
+  table.supervised_tokens = 10000;
+  table.unique_tokens = 10000;
+  table.loss_before = 2.0;
+  const auto arm = [](Arm kind, std::int64_t eof, double gain) {
+    return types::ProbedArm{"", kind, eof, 1e-4, 2.0 - gain, gain, 0.01, 0.0, 0.002, 1.0};
+  };
+  table.arms = {arm(Arm::kFull, 0, 0.6), arm(Arm::kFreeze, 10, 0.57), arm(Arm::kFreeze, 20, 0.3)};
+  return table;
+}
+
+TEST(ProbedPredictor, SaysWhatTheProbesFound) {
+  const Predictor law(prior(), support::sample_shape(), {{}, probes()});
+  EXPECT_NEAR(law.ratio({Arm::kFull, 0, 10000.0, 10000.0}), 0.7, 1e-12);
+  EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), 1.0 - 0.57 / 2.0, 1e-12);
+  EXPECT_NEAR(law.ratio({Arm::kFreeze, 20, 10000.0, 10000.0}), 1.0 - 0.3 / 2.0, 1e-12);
+  EXPECT_THAT(law.basis(), testing::HasSubstr("probes of 3 arms"));
+  // More tokens gain by the law's φ: twice as many, 2/3 instead of 1/2.
+  EXPECT_NEAR(law.ratio({Arm::kFull, 0, 20000.0, 20000.0}), 1.0 - 0.3 * (2.0 / 3.0) / 0.5, 1e-12);
+}
+
+TEST(ProbedPredictor, IsMonotoneBetweenAndBeyondThem) {
+  const Predictor law(prior(), support::sample_shape(), {{}, probes()});
+  double last = 0.0;
+  for (std::int64_t eof = 0; eof < 30; ++eof) {
+    const double ratio = law.ratio({eof == 0 ? Arm::kFull : Arm::kFreeze, eof, 10000.0, 10000.0});
+    EXPECT_GE(ratio, last) << eof;
+    EXPECT_LE(ratio, 1.0);
+    last = ratio;
+  }
+}
+
+TEST(ProbedPredictor, PoolsArmsThatContradictTheOrder) {
+  types::ProbeTable table = probes();
+  table.arms[1].gain = 0.64;  // above full tuning's
+  const Predictor law(prior(), support::sample_shape(), {{}, table});
+  const double full = law.ratio({Arm::kFull, 0, 10000.0, 10000.0});
+  EXPECT_NEAR(full, 1.0 - 0.62 / 2.0, 1e-9);
+  EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), full, 1e-9);
+}
+
+TEST(ProbedPredictor, IsSurerThanThePriorAndLessSureFarBeyondItsTokens) {
+  const ArmPoint near{Arm::kFreeze, 10, 10000.0, 10000.0}, far{Arm::kFreeze, 10, 1e6, 1e6};
+  const auto width = [](const types::Range& range) { return range.high - range.low; };
+  const Predictor law(prior(), support::sample_shape(), {{}, probes()});
+  EXPECT_LT(width(law.ratio_range(near)), 0.5 * width(predictor().ratio_range(near)));
+  EXPECT_GT(width(law.ratio_range(far)), 2.0 * width(law.ratio_range(near)));
+}
+
+TEST(ProbedPredictor, RefusesProbesThatGainedNothing) {
+  types::ProbeTable table = probes();
+  for (auto& arm : table.arms) arm.gain = -0.1;
+  support::expect_error(ErrorKind::kBadInput, {"--steps"}, [&] { Predictor(prior(), support::sample_shape(), {{}, table}); });
 }
 
 // The prototype's losses (docs/results/prototype.json), given the loss before: R is the mean over data sets, so levels are

@@ -9,6 +9,7 @@
 #include "cmd_analyze.h"
 #include "energy_watch.h"
 #include "plan_text.h"
+#include "probing.h"
 #include "document_losses.h"
 #include "run_observers.h"
 #include "salf/core/clock.h"
@@ -115,7 +116,11 @@ class TrainRun {
 
   int execute() {
     if (options_.resume.empty()) train::remove_checkpoints(folder_.path());
-    const std::optional<types::FreezePlan> plan = find_plan();
+    std::optional<types::FreezePlan> plan;
+    try {
+      plan = find_plan();
+    } catch (const ArmStopped&) {
+    }
     if (!plan) return 128 + core::stop_signal();
     if (lora_) session_.cut->use_lora(branches_above(lora_->branches, plan->eof));
     core::write_document(file("plan.json"), *plan);
@@ -171,9 +176,39 @@ class TrainRun {
     request.lora = lora_;
     types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
     check_affordable(plan);
+    if (std::optional<types::ProbeTable> probes = probe(plan)) {
+      core::write_document(file("probe.json"), *probes);
+      request.probes = std::move(probes);
+      request.spent_seconds = core::process_seconds();
+      plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
+      check_affordable(plan);
+    }
     // Not before: a run that was refused leaves nothing behind.
     core::write_document(file("profile.json"), *profile);
     return plan;
+  }
+
+  // Where the budget can pay for it, and memory is not short: an arm is trained on a model of its own.
+  std::optional<types::ProbeTable> probe(const types::FreezePlan& plan) const {
+    const PlanningOptions& planning = options_.planning;
+    if (!prediction_decides() || planning.no_probes || !planning.probe.empty() || options_.data.data == "-") return std::nullopt;
+    const std::vector<std::string> arms = arms_to_probe(plan);
+    if (arms.empty()) return std::nullopt;
+    types::ProbeTable table;
+    table.steps = kProbeSteps;
+    table.provenance = record_provenance();
+    const ArmSetup setup{options_.model, options_.data, options_.batch, options_.train, options_.lora.lora, plan.data.dev_documents,
+                         1, folder_.path()};
+    try {
+      probe_arms(setup, arms, session_, table, progress_);
+    } catch (const ArmStopped&) {
+      throw;
+    } catch (const Error& error) {
+      core::log_warning(std::string("no probes: ") + error.what());
+      return std::nullopt;
+    }
+    core::log_info(probe_text(table));
+    return table;
   }
 
   std::optional<types::LayerProfile> find_profile() {
@@ -193,18 +228,16 @@ class TrainRun {
     const double seconds = cost::budget_seconds(budget, energy_.rates());
     check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
     if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
-    request.sketch = wants_sketch();
+    request.sketch = prediction_decides() && policy::read_prior(options_.planning.prior).wants_sketch();
     const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, session_.cut->map().blocks);
     return analyze(session_, dataset_, request, progress_);
   }
 
-  // Where the prediction decides. Two gradients of the whole model need more memory than a deep cut does: not where memory
-  // is short.
-  bool wants_sketch() const {
+  // Not where memory is short: evidence for it, gradients of the whole model and runs of arms, needs more than a deep cut.
+  bool prediction_decides() const {
     const PlanningOptions& planning = options_.planning;
     const bool decides = planning.rule == types::Rule::kPredicted && !planning.eof && !lora_;
-    const bool has_memory = planning.max_memory.empty() && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
-    return decides && has_memory && policy::read_prior(planning.prior).wants_sketch();
+    return decides && planning.max_memory.empty() && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
   }
 
   types::RunRecord opening_record(const types::FreezePlan& plan) const {

@@ -15,6 +15,7 @@
 #include "cmd_inspect.h"
 #include "cmd_plan.h"
 #include "cmd_preview.h"
+#include "cmd_probe.h"
 #include "cmd_report.h"
 #include "cmd_show.h"
 #include "cmd_train.h"
@@ -87,6 +88,10 @@ std::vector<Command> commands() {
                     "Exit code 1 is a regression. Without a limit the loss may not increase beyond its noise.\n"
                     "Examples:\n  salf compare run-main run-branch --max-loss-increase 0.01 --max-time-increase 10%\n"
                     "  salf compare base.json new.json --limits limits.json --junit compare.xml"}, &compare_command),
+      make_command({"probe", "Train a few arms for some steps, for predictions that rest on these data", {"model"},
+                    "Examples:\n  salf probe smollm2 --data rows.jsonl -o probe.json\n"
+                    "  salf plan --profile profile.json --probe probe.json --budget 2h"},
+                   &probe_command),
       make_command({"bench", "Run the plan and its control arms at equal budget", {"model"},
                     "Examples:\n  salf bench smollm2 --data rows.jsonl --arms plan --arms full --arms half --minutes 2 -o bench\n"
                     "  salf bench smollm2 --data rows.jsonl --arms cut:8 --arms lisa:6 --minutes 2 --seeds 3 -o bench"},

@@ -11,6 +11,7 @@
 #include "salf/cost/money.h"
 #include "salf/train/probe.h"
 #include "salf/types/budget.h"
+#include "salf/types/validate.h"
 
 namespace salf::tools {
 namespace {
@@ -22,6 +23,13 @@ void add_dev_shape(const data::Batcher& batcher, std::int64_t documents, types::
     shape.dev_padded_tokens += static_cast<std::int64_t>(batch.rows.size()) * batch.length;
   }
   shape.dev_supervised_tokens = batcher.supervised_tokens();
+}
+
+std::optional<types::ProbeTable> given_probes(const std::string& file, const ModelSession& session, const data::Dataset& dataset) {
+  if (file.empty()) return std::nullopt;
+  types::ProbeTable probes = types::read_probes(file);
+  check_made_for(probes.provenance, session, dataset, file);
+  return probes;
 }
 
 double analysis_flops(const types::LayerProfile& profile, double row_length) {
@@ -48,6 +56,9 @@ std::vector<std::string> PlanningOptions::problems() const {
       problems.emplace_back(error.what());
     }
   };
+  if (!probe.empty() && (eof || rule != types::Rule::kPredicted)) {
+    problems.emplace_back("--probe serves the prediction, which does not choose here: leave out --eof and --rule");
+  }
   attempt([this] { parsed_budget(); });
   if (!max_memory.empty()) attempt([this] { types::parse_bytes(max_memory); });
   if (max_loss_increase && (eof || rule != types::Rule::kPredicted)) {
@@ -127,6 +138,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.rates = rates;
   if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = clock_seconds;
   inputs.prior = policy::read_prior(request.planning.prior);
+  inputs.probes = request.probes ? request.probes : given_probes(request.planning.probe, session, dataset);
   inputs.recompute = request.recompute;
   if (!request.planning.max_memory.empty()) inputs.max_memory_bytes = types::parse_bytes(request.planning.max_memory);
   inputs.max_loss_increase = request.planning.max_loss_increase;

@@ -33,6 +33,8 @@ struct PlanningOptions {
   std::string max_memory;  // "": no limit
   std::optional<double> max_loss_increase;
   std::string prior;  // "": the built-in one
+  std::string probe;  // "": none
+  bool no_probes = false;
   cost::RateOptions rates;
 
   template <class Self, class Visitor>
@@ -54,6 +56,8 @@ struct PlanningOptions {
     visit(Field{"max_loss_increase", "the least time that is predicted to end within so many nats of full fine-tuning"}.range(0, 100),
           self.max_loss_increase);
     visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"}, self.prior);
+    visit(Field{"probe", "probe.json of salf probe, for predictions that rest on these data"}, self.probe);
+    visit(Field{"no_probes", "train no arms to compare them first, however large the budget"}, self.no_probes);
     cost::RateOptions::fields(self.rates, visit);
   }
 
@@ -76,6 +80,7 @@ struct PlanRequest {
   bool recompute = false;      // policy::PlanInputs::recompute
   double spent_seconds = 0.0;  // of a time budget when planning begins
   std::optional<LoraStart> lora{};  // the session's cut has its branches
+  std::optional<types::ProbeTable> probes{};  // instead of planning.probe
 };
 
 // Times a few batches and plans. The budget may turn out too small: the plan then has smallest_budget.

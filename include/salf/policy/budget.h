@@ -31,6 +31,7 @@ struct PlanInputs {
   std::optional<types::Rates> rates;    // what a second takes; needed for budgets in energy and money
   double budget_seconds = 0.0;          // how long such a budget lasts (cost/money.h)
   std::optional<Prior> prior;           // for predicted losses; needed for Rule::kPredicted
+  std::optional<types::ProbeTable> probes;  // of this model and these data
   bool recompute = false;               // cost::MemoryOptions::recompute
   std::optional<double> max_memory_bytes;
   std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget

@@ -12,6 +12,7 @@
 #include "salf/types/gradient_sketch.h"
 #include "salf/types/layer_profile.h"
 #include "salf/types/model_shape.h"
+#include "salf/types/probe_table.h"
 
 namespace salf::policy {
 
@@ -104,15 +105,23 @@ struct ArmPoint {
   double unique_tokens = 0.0;
 };
 
+// What is known of the data at hand.
+struct Evidence {
+  std::optional<types::GradientSketch> sketch;
+  std::optional<types::ProbeTable> probes;
+};
+
 // Predicts for one model. Losses are shares of the loss before (1: nothing was gained).
 class Predictor {
  public:
-  // By the first law whose evidence is there. REQUIRES: a sketch has the shape's blocks
-  Predictor(Prior prior, const types::ModelShape& shape, std::optional<types::GradientSketch> sketch = {});
+  // By the first law whose evidence is there, corrected by probes. Throws Error(kBadInput) for probes that lowered no loss.
+  // REQUIRES: the sketch and the probes are of a model of that shape
+  Predictor(Prior prior, const types::ModelShape& shape, Evidence evidence = {});
+  ~Predictor();
 
   double ratio(const ArmPoint& point) const;
   // 90 %: what the fit leaves open (its replicates, arms that it had not seen, one run's scatter), and how far R differs
-  // between data sets.
+  // between data sets; with probes, only as far as the run goes beyond their tokens.
   types::Range ratio_range(const ArmPoint& point) const;
   // ratio(point) − ratio(full): most of the doubt about R is the same on both sides. 0 for full itself.
   types::Range delta_range(const ArmPoint& point, const ArmPoint& full) const;
@@ -123,13 +132,21 @@ class Predictor {
   std::string basis() const;
 
  private:
-  double gain(const Law& law, const ArmPoint& point) const;
+  // One law, or one of its replicates, with the probes' correction.
+  struct Fitted;
+
+  Fitted fitted(const Law& law, std::size_t replicate) const;
+  double gain(const Fitted& fitted, const ArmPoint& point) const;
+  double kept(const Law& law, std::int64_t eof) const;
   double covariate(std::int64_t eof) const;
+  bool probed(const ArmPoint& point) const;
+  double level_doubt(const ArmPoint& point) const;
 
   Prior prior_;
   LawFit fit_;  // that is used
   types::ModelShape shape_;
-  std::optional<types::GradientSketch> sketch_;
+  Evidence evidence_;
+  std::vector<Fitted> fitted_;  // of the law, then of its replicates
 };
 
 // The loss of the untouched model as the profile's last space has it (loss deviation of h_L), with its standard error (NaN:

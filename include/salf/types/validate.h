@@ -8,6 +8,7 @@
 
 #include "salf/types/freeze_plan.h"
 #include "salf/types/layer_profile.h"
+#include "salf/types/probe_table.h"
 #include "salf/types/run_record.h"
 
 namespace salf::types {
@@ -27,10 +28,12 @@ void check(const DataShape& data, const std::string& where);
 // eof ≤ L−1, the candidates are 0 … L-1 in order.
 void check(const FreezePlan& plan, const std::string& where);
 void check(const RunRecord& record, const std::string& where);
+void check(const ProbeTable& table, const std::string& where);
 
 // core::read_document and check. Throw Error(kIo) or Error(kBadInput).
 LayerProfile read_profile(const std::filesystem::path& path);
 FreezePlan read_plan(const std::filesystem::path& path);
+ProbeTable read_probes(const std::filesystem::path& path);
 RunRecord read_run(const std::filesystem::path& path);
 
 }  // namespace salf::types

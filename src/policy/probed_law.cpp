@@ -1,0 +1,73 @@
+#include "probed_law.h"
+
+#include <algorithm>
+
+namespace salf::policy {
+namespace {
+
+struct Point {
+  double by_law = 0.0, value = 0.0, weight = 1.0;
+  std::size_t arms = 1;
+};
+
+std::vector<types::ProbedArm> cuts_of(const types::ProbeTable& table) {
+  std::vector<types::ProbedArm> cuts;
+  std::copy_if(table.arms.begin(), table.arms.end(), std::back_inserter(cuts),
+               [](const types::ProbedArm& arm) { return arm.arm != types::Arm::kLora; });
+  std::sort(cuts.begin(), cuts.end(), [](const auto& a, const auto& b) { return a.eof < b.eof; });
+  return cuts;
+}
+
+// Pool adjacent violators (Ayer et al. 1955) to a non-increasing sequence.
+std::vector<double> monotone(const std::vector<Point>& points) {
+  std::vector<Point> pools;
+  for (const Point& point : points) {
+    pools.push_back(point);
+    while (pools.size() > 1 && pools.back().value > pools[pools.size() - 2].value) {
+      const Point last = pools.back();
+      pools.pop_back();
+      Point& pool = pools.back();
+      pool.value = (pool.value * pool.weight + last.value * last.weight) / (pool.weight + last.weight);
+      pool.weight += last.weight;
+      pool.arms += last.arms;
+    }
+  }
+  std::vector<double> values;
+  for (const Point& pool : pools) values.insert(values.end(), pool.arms, pool.value);
+  return values;
+}
+
+}  // namespace
+
+bool ProbedLaw::usable(const types::ProbeTable& table) {
+  const auto cuts = cuts_of(table);
+  return !cuts.empty() && cuts.front().gain > 0.0;
+}
+
+ProbedLaw::ProbedLaw(const types::ProbeTable& table, const std::function<double(std::int64_t eof)>& kept, core::Random* noise) {
+  const std::vector<types::ProbedArm> cuts = cuts_of(table);
+  const double level_error = noise != nullptr ? cuts.front().gain_error * noise->normal() : 0.0;
+  std::vector<Point> points;
+  for (const types::ProbedArm& cut : cuts) {
+    const double own_error = noise != nullptr ? cut.delta_error * noise->normal() : 0.0;
+    const double gain = std::max(1e-6, (cut.gain + level_error + own_error) / table.loss_before);
+    points.push_back({kept(cut.eof), gain, 1.0 / (1e-12 + cut.delta_error * cut.delta_error)});
+  }
+  const std::vector<double> gains = monotone(points);
+  full_gain_ = gains.front() / std::max(1e-6, points.front().by_law);
+  if (points.front().by_law < 1.0) points_.emplace_back(1.0, 1.0);
+  for (std::size_t i = 0; i < points.size(); ++i) points_.emplace_back(points[i].by_law, gains[i] / full_gain_);
+}
+
+double ProbedLaw::kept(double by_law) const {
+  if (by_law >= points_.front().first) return points_.front().second;
+  for (std::size_t i = 1; i < points_.size(); ++i) {
+    const auto [high, above] = points_[i - 1];
+    const auto [low, below] = points_[i];
+    if (by_law >= low) return high > low ? below + (by_law - low) / (high - low) * (above - below) : below;
+  }
+  const auto [law, value] = points_.back();
+  return law > 0.0 ? value * by_law / law : 0.0;
+}
+
+}  // namespace salf::policy

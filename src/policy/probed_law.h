@@ -1,0 +1,35 @@
+// A law corrected by what probes found on the data themselves.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "salf/core/random.h"
+#include "salf/types/probe_table.h"
+
+namespace salf::policy {
+
+// Which share of full tuning's gain a cut keeps: a monotone, piecewise linear map of the law's own answer through the
+// probed arms (pooled where their order contradicts itself), so that between two arms the law interpolates, and below the
+// last it goes on in proportion. The shallowest probed arm settles the level.
+class ProbedLaw {
+ public:
+  // `kept` of the law for a cut, non-increasing, 1 at 0. `noise`: the gains are drawn from their errors, for resampling.
+  // REQUIRES: usable(table)
+  ProbedLaw(const types::ProbeTable& table, const std::function<double(std::int64_t eof)>& kept, core::Random* noise = nullptr);
+
+  double kept(double by_law) const;
+  // Of full tuning after the probes' steps, as a share of the loss before.
+  double full_gain() const { return full_gain_; }
+
+  // Cuts among the arms, and the shallowest lowered the loss.
+  static bool usable(const types::ProbeTable& table);
+
+ private:
+  std::vector<std::pair<double, double>> points_;  // the law's answer and the corrected one, both descending
+  double full_gain_ = 0.0;
+};
+
+}  // namespace salf::policy

@@ -1,0 +1,63 @@
+#include "cmd_probe.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "output_file.h"
+#include "probing.h"
+#include "salf/core/error.h"
+#include "salf/core/files.h"
+#include "salf/core/json.h"
+#include "salf/core/log.h"
+#include "salf/core/signals.h"
+#include "salf/types/lora_settings.h"
+
+namespace salf::tools {
+
+std::vector<std::string> ProbeOptions::problems() const {
+  std::vector<std::string> problems;
+  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
+  if (data.data == "-") problems.emplace_back("--data -: each arm reads the rows again: they have to be in a file");
+  if (arms.size() < 2) problems.emplace_back("--arms: at least two are needed, to be compared");
+  if (output.empty()) problems.emplace_back("--output needs a file name");
+  const auto attempt = [&problems](const auto& parse) {
+    try {
+      parse();
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
+    }
+  };
+  for (const std::string& arm : arms) attempt([&arm] { parse_arm(arm); });
+  attempt([this] { types::parse_lora(lora); });
+  return problems;
+}
+
+int probe_command(const ProbeOptions& options, core::Progress& progress) {
+  check_output_file(options.output, types::ProbeTable::kSchema, options.common.force);
+  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
+  const ModelSession session = open_model(options.model, true);
+  const ArmSetup setup{options.model, options.data, options.batch, options.train, options.lora, options.dev_documents, 1,
+                       folder.empty() ? std::filesystem::path(".") : folder};
+  types::ProbeTable table;
+  table.steps = options.steps;
+  {
+    const data::Dataset dataset = ArmRuns(setup, progress).read_data(session);
+    table.provenance = provenance(session, &dataset, options.data.data, options.model.model);
+  }
+  try {
+    probe_arms(setup, options.arms, session, table, progress);
+  } catch (const ArmStopped&) {
+    return 128 + core::stop_signal();
+  }
+  core::write_document(options.output, table);
+  if (options.common.json) {
+    std::fputs(core::format_json(core::to_json(table)).c_str(), stdout);
+  } else {
+    std::fputs(probe_text(table).c_str(), stdout);
+    std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
+  }
+  return 0;
+}
+
+}  // namespace salf::tools

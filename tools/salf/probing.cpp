@@ -1,0 +1,165 @@
+#include "probing.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include "planning.h"
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/signals.h"
+#include "salf/core/statistics.h"
+#include "salf/core/text.h"
+#include "salf/cost/estimate.h"
+#include "salf/train/evaluate.h"
+
+namespace salf::tools {
+namespace {
+
+constexpr double kProbeShare = 0.1;      // of a budget, for all probes together
+constexpr double kOpeningSeconds = 3.0;  // reading model and data again for an arm
+
+using Losses = std::vector<train::DocumentLoss>;
+
+// Keeps the documents' losses of the last evaluation.
+class LastLosses : public train::RunObserver {
+ public:
+  void step(const train::StepMetrics& /*metrics*/) override {}
+  void evaluation(const types::DevEvaluation& /*evaluation*/, const Losses& documents) override { losses = documents; }
+
+  Losses losses;
+};
+
+struct Difference {
+  double mean = 0.0, error = 0.0;
+};
+
+// Mean of a − b per token over the same documents.
+Difference paired(const Losses& a, const Losses& b) {
+  core::ClusteredMean difference;
+  for (std::size_t i = 0; i < a.size(); ++i) difference.add(a[i].loss - b[i].loss, a[i].tokens);
+  const double error = difference.estimate().standard_error;
+  return {difference.estimate().mean, std::isfinite(error) ? error : 0.0};
+}
+
+class Prober {
+ public:
+  Prober(const ArmSetup& setup, const ModelSession& session, types::ProbeTable& table, core::Progress& progress)
+      : setup_(setup), runs_(setup, progress), session_(session), table_(table), progress_(progress) {}
+
+  void measure_before() {
+    const data::Dataset dataset = runs_.read_data(session_);
+    const data::Batcher dev = runs_.dev_rows(session_, dataset);
+    if (dev.rows() == 0) throw Error(ErrorKind::kBadInput, setup_.data.data + ": the dev split has no documents to compare arms on");
+    train::EvaluateOptions how;
+    how.autocast = autocast_type(setup_.model.dtype, session_.device);
+    how.keep_going = [] { return core::stop_signal() == 0; };
+    how.documents = &before_;
+    const auto evaluation = train::evaluate(*session_.cut, dev, how, progress_);
+    if (!evaluation) throw ArmStopped{};
+    table_.loss_before = evaluation->loss.value;
+    table_.dev_documents = static_cast<std::int64_t>(before_.size());
+    table_.shape = session_.shape();
+  }
+
+  void run(const std::string& name) {
+    const BenchArm arm = parse_arm(name);
+    LastLosses last;
+    ArmRun run{arm, arm_eof(arm, session_.shape().blocks), setup_.model.seed, 1.0, {table_.steps}, 1, {&last}};
+    core::log_info("probe of " + name);
+    const core::Stopwatch watch;
+    runs_.run(run, [&](const types::RunRecord& record, const ModelSession& session, const data::Dataset& dataset) {
+      if (record.status == types::RunStatus::kDiverged) {
+        throw Error(ErrorKind::kBadModel, "the probe of " + name + " diverged: its loss was not finite after step " +
+                                              std::to_string(record.steps) + "; leave out the arm, or check the data with salf data preview");
+      }
+      table_.supervised_tokens = record.supervised_tokens;
+      table_.unique_tokens = std::min(record.supervised_tokens, runs_.train_rows(session, dataset).supervised_tokens());
+      add(arm, run.eof, record, last.losses);
+    });
+    table_.arms.back().seconds = watch.seconds();
+  }
+
+ private:
+  void add(const BenchArm& arm, std::int64_t eof, const types::RunRecord& record, const Losses& losses) {
+    types::ProbedArm probed;
+    probed.name = arm_text(arm);
+    probed.arm = arm.kind == ArmKind::kLora ? types::Arm::kLora : eof == 0 ? types::Arm::kFull : types::Arm::kFreeze;
+    probed.eof = eof;
+    probed.learning_rate = record.learning_rate;
+    probed.loss = record.best->loss;
+    const Difference gain = paired(before_, losses);
+    probed.gain = gain.mean;
+    probed.gain_error = gain.error;
+    if (first_.empty()) first_ = losses;
+    const Difference delta = paired(losses, first_);
+    probed.delta = delta.mean;
+    probed.delta_error = delta.error;
+    table_.arms.push_back(std::move(probed));
+  }
+
+  const ArmSetup& setup_;
+  ArmRuns runs_;
+  const ModelSession& session_;
+  types::ProbeTable& table_;
+  core::Progress& progress_;
+  Losses before_, first_;  // of the untouched model, and of the first arm
+};
+
+}  // namespace
+
+void probe_arms(const ArmSetup& setup, const std::vector<std::string>& arms, const ModelSession& session, types::ProbeTable& table,
+                core::Progress& progress) {
+  const core::Stopwatch watch;
+  for (const std::string& name : arms) {
+    const BenchArm arm = parse_arm(name);
+    if (arm.masked() || arm.kind == ArmKind::kPlan) {
+      throw Error(ErrorKind::kUsage, "--arms " + name + ": a probe is of a cut or of LoRA: full, half, cut:N, last:N or lora:N");
+    }
+    arm_eof(arm, session.shape().blocks);
+  }
+  Prober prober(setup, session, table, progress);
+  prober.measure_before();
+  for (const std::string& name : arms) prober.run(name);
+  table.seconds = watch.seconds();
+}
+
+std::vector<std::string> arms_to_probe(const types::FreezePlan& plan) {
+  if (plan.budget.deterministic()) return {};
+  const std::int64_t deeper = std::min(plan.shape.blocks - 1, plan.eof + std::max<std::int64_t>(1, plan.shape.blocks / 5));
+  const double evaluation = cost::evaluation_seconds(plan.cost, plan.shape.blocks, cost::dev_batch(plan.data));
+  const auto seconds = [&](const std::vector<std::int64_t>& cuts) {
+    double sum = evaluation;
+    for (const std::int64_t cut : cuts) {
+      sum += kOpeningSeconds + evaluation +
+             static_cast<double>(kProbeSteps) * cost::step_seconds(plan.cost, plan.shape, plan.data, cut, 1).total();
+    }
+    return sum;
+  };
+  std::vector<std::int64_t> cuts{plan.eof, deeper};
+  if (plan.eof > 0) cuts.insert(cuts.begin(), 0);
+  const double share = kProbeShare * plan.clock_seconds();
+  if (seconds(cuts) > share && plan.eof > 0) cuts.erase(cuts.begin());
+  if (plan.eof == deeper || seconds(cuts) > share) return {};
+  std::vector<std::string> names;
+  for (const std::int64_t cut : cuts) names.push_back(cut == 0 ? "full" : "cut:" + std::to_string(cut));
+  return names;
+}
+
+std::string probe_text(const types::ProbeTable& table) {
+  std::string text = "loss before " + core::format_number(table.loss_before) + " on " + core::format_count(table.dev_documents) +
+                     " dev documents; " + core::format_count(table.steps) + " steps an arm\n\n";
+  text += "arm         frozen  learning rate    loss      gain +-se     to the first +-se\n";
+  for (const types::ProbedArm& arm : table.arms) {
+    std::array<char, 128> line{};
+    std::snprintf(line.data(), line.size(), "%-12s%6lld%15.2e%8.4f%9.4f +-%.4f%11.4f +-%.4f\n", core::printable(arm.name, 12).c_str(),
+                  static_cast<long long>(arm.eof), arm.learning_rate, arm.loss, arm.gain, arm.gain_error, arm.delta, arm.delta_error);
+    text += line.data();
+  }
+  return text;
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,28 @@
+// Short runs of arms on the same batches, compared over the same dev documents.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arm_runs.h"
+#include "salf/types/probe_table.h"
+
+namespace salf::tools {
+
+// Runs the arms and adds them to `table`, which has its provenance and steps; differences are to the first. Throws
+// ArmStopped, Error(kUsage) for arms that are no cut and no LoRA, Error(kBadInput) where the dev split has no documents,
+// Error(kBadModel) for an arm that diverges.
+void probe_arms(const ArmSetup& setup, const std::vector<std::string>& arms, const ModelSession& session, types::ProbeTable& table,
+                core::Progress& progress);
+
+// Which arms to probe before this plan is carried out: full tuning, the plan's cut and a deeper one, or the latter two, as
+// far as they are predicted to take at most a tenth of a budget that ends by the clock. Empty: none. REQUIRES: the plan's
+// rule is predicted
+std::vector<std::string> arms_to_probe(const types::FreezePlan& plan);
+// Of each arm that train probes by itself.
+inline constexpr std::int64_t kProbeSteps = 24;
+
+// A table within 80 columns.
+std::string probe_text(const types::ProbeTable& table);
+
+}  // namespace salf::tools
