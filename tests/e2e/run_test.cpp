@@ -38,7 +38,7 @@ class RunTest : public SmallWorld {
   ProgramSetting stop_after_steps(const std::string& run, int signal) const {
     ProgramSetting setting;
     setting.while_it_runs = [this, run, signal](pid_t process) {
-      for (int tries = 0; tries < 3000; ++tries) {
+      for (int tries = 0; tries < 30000; ++tries) {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         if (exists(run + "/metrics.jsonl") && losses(run).size() >= 5) break;
       }
@@ -78,6 +78,24 @@ TEST_F(RunTest, TrainAloneRunsTheWholeChain) {
   }
   // The same again would replace it.
   EXPECT_EQ(salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"}).code, 2);
+}
+
+TEST_F(RunTest, ProbesOfArmsServeThePlan) {
+  std::vector<std::string> words{"probe", "model", "--data", "rows.jsonl", "--steps", "6", "--arms", "full", "--arms", "cut:2"};
+  succeeds(words);
+  const core::Json probes = json("probe.json");
+  ASSERT_EQ(probes["arms"].size(), 2U);
+  EXPECT_GT(probes["arms"][0]["gain"], 0.0);
+  EXPECT_NEAR(probes["arms"][1]["delta"].get<double>(), probes["arms"][1]["loss"].get<double>() - probes["arms"][0]["loss"].get<double>(), 1e-9);
+  succeeds({"analyze", "model", "--data", "rows.jsonl", "--sketch", "-o", "profile.json"});
+  EXPECT_EQ(json("profile.json")["gradient_sketch"]["blocks"].size(), 4U);
+  succeeds({"plan", "--profile", "profile.json", "--probe", "probe.json", "--budget", "60steps", "-o", "plan.json"});
+  EXPECT_THAT(json("plan.json")["prediction_basis"].get<std::string>(), HasSubstr("probes of 2 arms"));
+  words.insert(words.end(), {"--arms", "lisa:2", "-o", "other.json"});
+  EXPECT_THAT(salf(words).err, HasSubstr("a probe is of a cut or of LoRA"));
+  EXPECT_EQ(salf({"probe", "model", "--data", "rows.jsonl", "--arms", "full", "-o", "other.json"}).code, 2);
+  write("rows.jsonl", text("rows.jsonl") + R"({"prompt": "New?", "completion": " Yes."})" + "\n");
+  EXPECT_THAT(salf(train("60steps", "run", {"--probe", "probe.json"})).err, HasSubstr("another data file"));
 }
 
 TEST_F(RunTest, FrozenWeightsKeepTheirBytesAndTheOthersDoNot) {

@@ -1,0 +1,61 @@
+#include "probing.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "salf/cost/estimate.h"
+#include "support/sample_documents.h"
+
+namespace salf::tools {
+namespace {
+
+types::FreezePlan plan_with(double seconds, std::int64_t eof) {
+  types::FreezePlan plan;
+  plan.shape = support::sample_shape();
+  plan.cost = support::sample_cost();
+  plan.data = support::sample_data();
+  plan.rule = types::Rule::kPredicted;
+  plan.eof = eof;
+  plan.budget = {seconds, types::BudgetUnit::kSeconds};
+  return plan;
+}
+
+double seconds_of(const types::FreezePlan& plan, std::int64_t cut) {
+  return static_cast<double>(kProbeSteps) * cost::step_seconds(plan.cost, plan.shape, plan.data, cut, 1).total();
+}
+
+TEST(ArmsToProbe, AreThoseThatATenthOfTheBudgetPaysFor) {
+  const types::FreezePlan plan = plan_with(1.0, 8);
+  const double three = seconds_of(plan, 0) + seconds_of(plan, 8) + seconds_of(plan, 14);
+  EXPECT_EQ(arms_to_probe(plan_with(10.0 * three + 1000.0, 8)), (std::vector<std::string>{"full", "cut:8", "cut:14"}));
+  EXPECT_EQ(arms_to_probe(plan_with(10.0 * (three - 0.2 * seconds_of(plan, 0)), 8)), (std::vector<std::string>{"cut:8", "cut:14"}));
+  EXPECT_TRUE(arms_to_probe(plan_with(5.0 * seconds_of(plan, 8), 8)).empty());
+}
+
+TEST(ArmsToProbe, AreNoneWhereNothingIsToBeCompared) {
+  EXPECT_TRUE(arms_to_probe(plan_with(1e9, 29)).empty());
+  types::FreezePlan counted = plan_with(1.0, 8);
+  counted.budget = {1e6, types::BudgetUnit::kSteps};
+  EXPECT_TRUE(arms_to_probe(counted).empty());
+  EXPECT_EQ(arms_to_probe(plan_with(1e9, 0)), (std::vector<std::string>{"full", "cut:6"}));
+}
+
+TEST(ProbeText, StaysWithinEightyColumns) {
+  types::ProbeTable table;
+  table.steps = 24;
+  table.loss_before = 2.165;
+  table.arms = {{"full", types::Arm::kFull, 0, 1.5e-4, 1.9, 0.265, 0.01, 0.0, 0.0, 50.0},
+                {"cut:8", types::Arm::kFreeze, 8, 2e-4, 1.91, 0.255, 0.01, 0.01, 0.004, 40.0}};
+  const std::string text = probe_text(table);
+  std::size_t longest = 0, length = 0;
+  for (const char c : text) {
+    length = c == '\n' ? 0 : length + 1;
+    longest = std::max(longest, length);
+  }
+  EXPECT_LE(longest, 80U);
+  EXPECT_NE(text.find("cut:8"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace salf::tools
