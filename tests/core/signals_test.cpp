@@ -1,6 +1,8 @@
 #include "salf/core/signals.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -15,13 +17,34 @@ namespace {
 TEST(Signals, TheFirstIsRememberedAndTheSecondEndsTheProcess) {
   EXPECT_EXIT(
       {
-        install_stop_handlers();
-        std::raise(SIGTERM);
+        watch_stop_signals();
+        ::kill(::getpid(), SIGTERM);
+        for (int tries = 0; stop_signal() == 0 && tries < 1000; ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(10));
         if (stop_signal() != SIGTERM) ::_exit(1);
-        std::raise(SIGINT);
+        ::kill(::getpid(), SIGINT);
+        std::this_thread::sleep_for(std::chrono::seconds(10));
         ::_exit(2);
       },
       ::testing::ExitedWithCode(128 + SIGINT), "");
+}
+
+// Note [No signal handlers] in signals.cpp says why.
+TEST(Signals, InterruptNoThreadThatComputes) {
+  const auto interruptible = [](int number) {
+    struct sigaction action {};
+    ::sigaction(number, nullptr, &action);
+    sigset_t blocked;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    return action.sa_handler != SIG_DFL || ::sigismember(&blocked, number) != 1;
+  };
+  EXPECT_EXIT(
+      {
+        watch_stop_signals();
+        bool any = interruptible(SIGINT) || interruptible(SIGTERM);
+        std::thread([&] { any = any || interruptible(SIGINT) || interruptible(SIGTERM); }).join();
+        ::_exit(any ? 1 : 0);
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST(Signals, CanBeSetAndCleared) {

@@ -165,7 +165,7 @@ int run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   try {
-    salf::core::install_stop_handlers();
+    salf::core::watch_stop_signals();
     const int code = salf::tools::run({argv + 1, argv + argc});
     // A full disk behind a redirected result shows only now.
     if (std::fflush(stdout) != 0) throw salf::Error(salf::ErrorKind::kIo, "standard output cannot be written");
