@@ -23,12 +23,17 @@ MetricsFile MetricsFile::resume(const std::filesystem::path& path, std::int64_t 
   std::string kept;
   if (std::filesystem::exists(path)) {
     std::istringstream lines(core::read_file(path));
-    std::int64_t seen = 0;
+    std::int64_t seen = 0, number = 0;
     for (std::string line; std::getline(lines, line) && !lines.eof();) {
-      const core::Json json = core::parse_json(line, path.string());
+      const std::string where = path.string() + ", line " + std::to_string(++number);
+      const core::Json json = core::parse_json(line, where);
+      const core::Json* const at = core::find_member(json, "step");
+      if (at == nullptr || !at->is_number_integer()) {
+        throw Error(ErrorKind::kBadInput, where + ": expected a step's line, with its number as \"step\"; take the line out to resume");
+      }
       const bool evaluation = json.contains("dev_loss");
       const bool keep =
-          evaluation ? seen++ < evaluations : json.value("step", std::int64_t{0}) <= step;
+          evaluation ? seen++ < evaluations : at->get<std::int64_t>() <= step;
       if (keep) kept += line + "\n";
     }
   }

@@ -14,7 +14,7 @@ class MetricsFile {
  public:
   // A new run: an earlier file is replaced.
   // A resumed one: lines of steps beyond `step`, evaluations beyond the first `evaluations`, and a
-  // half-written last line are dropped. Throws Error(kIo).
+  // half-written last line are dropped. Throws Error(kIo), Error(kBadInput) for a line that is not of a run.
   static MetricsFile start(const std::filesystem::path& path);
   static MetricsFile resume(const std::filesystem::path& path, std::int64_t step,
                             std::int64_t evaluations);

@@ -350,6 +350,31 @@ TEST(Trainer, LoraInterruptedAndResumedIsAsIfNothingHadHappened) {
   }
 }
 
+TEST(Trainer, ResumeSaysWhichMetricsLineIsNone) {
+  for (const char* line : {"[1]\n", "{\"step\": \"9\"}\n", "7\n", "{\"step\n"}) {
+    SCOPED_TRACE(line);
+    const TemporaryFolder folder;
+    {
+      const TinyRun setup;
+      StopAt progress(2);
+      train(setup.inputs(folder.path()), progress);
+    }
+    const auto lines = read_lines(folder.path() / "metrics.jsonl").size();
+    std::ofstream(folder.path() / "metrics.jsonl", std::ios::app) << line;
+    const TinyRun setup;
+    core::Progress progress;
+    TrainInputs inputs = setup.inputs(folder.path());
+    inputs.resume = true;
+    try {
+      train(inputs, progress);
+      ADD_FAILURE() << "went on";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kBadInput);
+      EXPECT_NE(std::string(error.what()).find("line " + std::to_string(lines + 1)), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(Trainer, ResumesFromAnEarlierCheckpointAndCutsTheMetrics) {
   const Finished whole = uninterrupted(TinyRun());
   const TemporaryFolder folder;
