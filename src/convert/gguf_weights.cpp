@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <cstring>
 #include <map>
 
 namespace salf::convert {
@@ -72,6 +73,23 @@ at::Tensor GgufWeights::read(const std::string& name) const {
   file_.release(tensor);
   weight.requires_grad_(true);
   return weight;
+}
+
+TensorType GgufWeights::type(const std::string& name) const { return file_.find(gguf_name(name))->type; }
+
+at::Tensor GgufWeights::encoded(const std::string& name) const {
+  const GgufTensor& tensor = *file_.find(gguf_name(name));
+  const std::int64_t rows = tensor.shape.front();
+  const std::int64_t row_bytes = static_cast<std::int64_t>(tensor.bytes) / rows;
+  const bool turned = config_.rotary_rows_interleaved && is_rotated(name);
+  at::Tensor bytes = at::empty({rows, row_bytes}, at::TensorOptions().dtype(at::kByte));
+  auto* const target = bytes.mutable_data_ptr<std::uint8_t>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t place = turned ? rotary_target_row(row, config_.head_dim) : row;
+    std::memcpy(target + place * row_bytes, file_.data(tensor) + row * row_bytes, static_cast<std::size_t>(row_bytes));
+  }
+  file_.release(tensor);
+  return bytes;
 }
 
 }  // namespace salf::convert

@@ -20,6 +20,10 @@ class GgufWeights final : public WeightSource {
   GgufWeights(const GgufFile& file, const LlamaConfig& config) : file_(file), config_(config) {}
   at::Tensor read(const std::string& name) const override;
 
+  TensorType type(const std::string& name) const;
+  // A matrix as the file has it, its rows in the model's order: [rows, bytes of a row] u8.
+  at::Tensor encoded(const std::string& name) const;
+
  private:
   const GgufFile& file_;
   const LlamaConfig& config_;

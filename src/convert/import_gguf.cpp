@@ -9,6 +9,7 @@
 #include "salf/core/json.h"
 #include "salf/core/text.h"
 #include "salf/data/tokenizer_json.h"
+#include "stored_blocks_writer.h"
 
 namespace salf::convert {
 namespace {
@@ -65,7 +66,15 @@ ImportResult import_gguf_file(const std::filesystem::path& source,
   import.source = source.filename().string();
   import.source_hash = [&source] { return core::sha256_file(source); };
   import.result.source_bytes = static_cast<std::int64_t>(std::filesystem::file_size(source));
-  return write_model(import, GgufWeights(file, config), directory, progress, overwrite);
+  const GgufWeights weights(file, config);
+  const StoredBlocksPlan stored = plan_stored_blocks(weights, import.decoder);
+  import.result.stored_bytes = static_cast<std::int64_t>(stored.bytes);
+  if (!stored.tensors.empty()) {
+    import.write_stored = [&](const std::filesystem::path& path, const std::string& archive_hash) {
+      write_stored_blocks(path, stored, weights, archive_hash);
+    };
+  }
+  return write_model(import, weights, directory, progress, overwrite);
 }
 
 }  // namespace salf::convert

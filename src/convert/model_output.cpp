@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "new_files.h"
+#include "salf/convert/stored_blocks.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -28,6 +29,8 @@ void remove_stale_files(const PreparedImport& import, const std::filesystem::pat
     std::error_code ignored;  // what cannot be removed was not there, or is seen when it is read
     if (!written) std::filesystem::remove(directory / name, ignored);
   }
+  std::error_code ignored;
+  if (!import.write_stored) std::filesystem::remove(directory / kStoredBlocks, ignored);
 }
 
 // The most frequent one, and the tensors that have another.
@@ -59,6 +62,7 @@ void write_files(const PreparedImport& import, const std::filesystem::path& dire
   card.source_hash = import.source_hash();
   card.weights_hash = core::sha256_file(archive);
   note_dtypes(import.dtypes, card);
+  if (import.write_stored) import.write_stored(files.add(kStoredBlocks), card.weights_hash);
   remove_stale_files(import, directory);
   core::write_document(files.add(kCard), card);
   files.finish();
@@ -87,8 +91,8 @@ ImportResult write_model(const PreparedImport& import, const WeightSource& weigh
   ImportResult result = import.result;
   result.parameters = program.parameter_count();
   constexpr std::uint64_t kOtherFiles = 32ULL << 20U;  // tokenizer, code and headers of the archive
-  check_disk(folder.path(),
-             static_cast<std::uint64_t>(result.parameters) * sizeof(float) + kOtherFiles);
+  check_disk(folder.path(), static_cast<std::uint64_t>(result.parameters) * sizeof(float) +
+                                static_cast<std::uint64_t>(result.stored_bytes) + kOtherFiles);
   write_files(import, folder.path(), program);
   result.directory = directory.string();
   result.archive_bytes =

@@ -26,6 +26,8 @@ struct PreparedImport {
   std::string source;           // its file name
   std::function<std::string()> source_hash;
   std::map<std::string, std::string> dtypes;  // of the source's safetensors, by tensor: "BF16"
+  // Writes the blocks as the source had them (stored_blocks.h), given model.pt's SHA-256; empty where it has none.
+  std::function<void(const std::filesystem::path& path, const std::string& archive_hash)> write_stored;
   // Sizes of the model, tokens, source_bytes and warnings are set.
   ImportResult result;
 };

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "salf/core/error.h"
@@ -18,7 +19,17 @@ namespace {
 struct Entry {
   at::Tensor parameter;  // live; its memory is the buffer
   at::Tensor original;   // as it was loaded
-  ops::QuantizedMatrix quantized;
+  std::unique_ptr<PackedMatrix> packed;
+};
+
+class RoundedMatrix final : public PackedMatrix {
+ public:
+  explicit RoundedMatrix(ops::QuantizedMatrix matrix) : matrix_(std::move(matrix)) {}
+  void unpack_(at::Tensor& out) const override { ops::dequantize_(matrix_, out); }
+  std::int64_t bytes() const override { return matrix_.bytes(); }
+
+ private:
+  ops::QuantizedMatrix matrix_;
 };
 
 bool is_plain_matrix(const at::Tensor& tensor) {
@@ -27,9 +38,17 @@ bool is_plain_matrix(const at::Tensor& tensor) {
 
 }  // namespace
 
+Packer rounding_to(ops::WeightFormat format) {
+  return [format](const std::string& /*name*/, const at::Tensor& matrix) -> std::unique_ptr<PackedMatrix> {
+    return std::make_unique<RoundedMatrix>(ops::quantize(matrix, format));
+  };
+}
+
 struct QuantizedBlocks::Parts {
-  Parts(const ScriptModel& model, GraphCut& graph_cut, ops::WeightFormat format, std::int64_t count);
-  void add(std::int64_t block, const std::string& name, const at::Tensor& parameter, ops::WeightFormat format);
+  Parts(GraphCut& graph_cut, std::int64_t count) : cut(graph_cut), blocks(static_cast<std::size_t>(count)) {}
+  ~Parts();
+  void pack_all(const ScriptModel& model, const Packer& pack);
+  void add(std::int64_t block, const std::string& name, const at::Tensor& parameter, std::unique_ptr<PackedMatrix> packed);
   void prepare(std::int64_t block) const;
 
   GraphCut& cut;
@@ -37,23 +56,31 @@ struct QuantizedBlocks::Parts {
   std::map<std::string, at::Tensor> buffers;  // by the matrix's name within its block and its shape
 };
 
-QuantizedBlocks::Parts::Parts(const ScriptModel& model, GraphCut& graph_cut, ops::WeightFormat format, std::int64_t count)
-    : cut(graph_cut), blocks(static_cast<std::size_t>(count)) {
-  for (std::int64_t block = 0; block < count; ++block) {
+void QuantizedBlocks::Parts::pack_all(const ScriptModel& model, const Packer& pack) {
+  for (std::int64_t block = 0; block < static_cast<std::int64_t>(blocks.size()); ++block) {
     const std::string prefix = cut.map().container + "." + std::to_string(block) + ".";
     for (const std::string& name : cut.block_parameters(block)) {
       const at::Tensor& parameter = model.parameter(name).tensor;
-      if (is_plain_matrix(parameter)) add(block, name.substr(std::min(name.size(), prefix.size())), parameter, format);
+      if (!is_plain_matrix(parameter)) continue;
+      if (auto packed = pack(name, parameter)) {
+        add(block, name.substr(std::min(name.size(), prefix.size())), parameter, std::move(packed));
+      }
     }
   }
 }
 
+QuantizedBlocks::Parts::~Parts() {
+  for (auto& block : blocks) {
+    for (Entry& entry : block) entry.parameter.set_data(entry.original);
+  }
+}
+
 void QuantizedBlocks::Parts::add(std::int64_t block, const std::string& name, const at::Tensor& parameter,
-                                 ops::WeightFormat format) {
+                                 std::unique_ptr<PackedMatrix> packed) {
   const std::string key = name + " " + std::to_string(parameter.size(0)) + " " + std::to_string(parameter.size(1));
   at::Tensor& buffer = buffers[key];
   if (!buffer.defined()) buffer = at::empty(parameter.sizes(), at::kFloat);
-  Entry entry{parameter, parameter.detach(), ops::quantize(parameter, format)};
+  Entry entry{parameter, parameter.detach(), std::move(packed)};
   entry.parameter.set_data(buffer);
   tensor::release_pages(entry.original);
   blocks[static_cast<std::size_t>(block)].push_back(std::move(entry));
@@ -64,24 +91,22 @@ void QuantizedBlocks::Parts::prepare(std::int64_t block) const {
   const at::NoGradGuard quiet;
   for (const Entry& entry : blocks[static_cast<std::size_t>(block)]) {
     at::Tensor buffer = entry.parameter.detach();
-    ops::dequantize_(entry.quantized, buffer);
+    entry.packed->unpack_(buffer);
   }
 }
 
-QuantizedBlocks::QuantizedBlocks(const ScriptModel& model, GraphCut& cut, ops::WeightFormat format, std::int64_t count) {
+QuantizedBlocks::QuantizedBlocks(const ScriptModel& model, GraphCut& cut, const Packer& pack, std::int64_t count) {
   if (!model.device().is_cpu()) {
     throw Error(ErrorKind::kUsage, "quantised frozen blocks (--frozen-dtype) run on the CPU only; leave out --frozen-dtype or --device");
   }
-  parts_ = std::make_unique<Parts>(model, cut, format, count);
+  parts_ = std::make_unique<Parts>(cut, count);
+  parts_->pack_all(model, pack);
   ::malloc_trim(0);  // what came before may have left free pages on the heap
   cut.run_by_block([this](std::int64_t block) { parts_->prepare(block); });
 }
 
 QuantizedBlocks::~QuantizedBlocks() {
   parts_->cut.run_by_block(nullptr);
-  for (auto& block : parts_->blocks) {
-    for (Entry& entry : block) entry.parameter.set_data(entry.original);
-  }
   parts_.reset();
   ::malloc_trim(0);
 }
@@ -89,7 +114,7 @@ QuantizedBlocks::~QuantizedBlocks() {
 std::int64_t QuantizedBlocks::bytes() const {
   std::int64_t sum = 0;
   for (const auto& block : parts_->blocks) {
-    for (const Entry& entry : block) sum += entry.quantized.bytes();
+    for (const Entry& entry : block) sum += entry.packed->bytes();
   }
   return sum;
 }

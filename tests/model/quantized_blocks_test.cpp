@@ -43,10 +43,10 @@ TEST_P(Quantized, BlocksComputeWithWhatTheirBitsStandFor) {
   const at::Tensor all = expected(batch_, 3);
   const at::Tensor two = expected(batch_, 2);
   {
-    const QuantizedBlocks quantized(model_, cut_, GetParam(), 3);
+    const QuantizedBlocks quantized(model_, cut_, rounding_to(GetParam()), 3);
     EXPECT_TRUE(at::allclose(cut_.tap(batch_).final_state, all, 1e-5, 1e-5));
   }
-  const QuantizedBlocks quantized(model_, cut_, GetParam(), 2);
+  const QuantizedBlocks quantized(model_, cut_, rounding_to(GetParam()), 2);
   EXPECT_TRUE(at::allclose(cut_.suffix(cut_.prefix(batch_, 2), batch_, 2), two, 1e-5, 1e-5));
   EXPECT_GT(quantized.bytes(), 0);
 }
@@ -56,7 +56,7 @@ TEST_P(Quantized, EverythingIsAsItWasAfterwards) {
   for (const auto& parameter : model_.parameters()) before[parameter.name] = parameter.tensor.clone();
   const at::Tensor state = cut_.tap(batch_).final_state;
   {
-    const QuantizedBlocks quantized(model_, cut_, GetParam(), 3);
+    const QuantizedBlocks quantized(model_, cut_, rounding_to(GetParam()), 3);
     cut_.tap(batch_);
   }
   for (const auto& parameter : model_.parameters()) {

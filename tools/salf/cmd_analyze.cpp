@@ -102,6 +102,7 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
   const ModelSession session =
       open_model(options.model, true, AdapterUse::kMerge, scratch_for(options.frozen.frozen_dtype, folder));
+  check_frozen_type(options.frozen.frozen_dtype, session);
   const data::Dataset dataset = open_data(options.data, session, options.batch_tokens, progress);
   const AnalyzeRequest request{options.calibration,
                                options.batch_tokens,

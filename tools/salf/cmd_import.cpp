@@ -30,6 +30,7 @@ void print(const convert::ImportResult& result) {
   row("tokenizer", result.tokens > 0 ? core::format_count(result.tokens) + " tokens" : "none that can be read");
   row("context", core::format_count(result.context) + " tokens");
   row("size", bytes(result.source_bytes) + " became " + bytes(result.archive_bytes) + " of float32");
+  if (result.stored_bytes > 0) row("kept", bytes(result.stored_bytes) + " of blocks as they were, for --frozen-dtype gguf");
   row("time", core::format_seconds(result.seconds));
 }
 

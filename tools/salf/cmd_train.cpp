@@ -109,6 +109,7 @@ class TrainRun {
         session_(open_model(options.model, true, AdapterUse::kKeep,
                             scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
+    check_frozen_type(options.frozen.frozen_dtype, session_);
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
     if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
     if (options.metrics_port) observers_.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));

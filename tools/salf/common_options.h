@@ -29,9 +29,9 @@ struct CommonOptions {
 };
 
 // How the frozen part's weights are kept while they are used.
-enum class FrozenType { kFloat32, kBFloat16, kInt8, kInt4 };
+enum class FrozenType { kFloat32, kBFloat16, kInt8, kInt4, kGguf };
 inline std::vector<core::EnumName<FrozenType>> enum_names(FrozenType) {
-  return {{FrozenType::kFloat32, "f32"}, {FrozenType::kBFloat16, "bf16"}, {FrozenType::kInt8, "int8"}, {FrozenType::kInt4, "int4"}};
+  return {{FrozenType::kFloat32, "f32"}, {FrozenType::kBFloat16, "bf16"}, {FrozenType::kInt8, "int8"}, {FrozenType::kInt4, "int4"}, {FrozenType::kGguf, "gguf"}};
 }
 
 struct FrozenOptions {
@@ -40,8 +40,8 @@ struct FrozenOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"frozen_dtype", "weights of frozen blocks while they run: f32, bf16, int8 (per row) or int4 (groups of 64); the saved "
-                                "model keeps its own"},
+    visit(Field{"frozen_dtype", "weights of frozen blocks while they run: f32, bf16, int8 (per row), int4 (groups of 64), or gguf: the "
+                                "blocks as the GGUF file had them that the model was imported from; the saved model keeps its own"},
           self.frozen_dtype);
   }
 };

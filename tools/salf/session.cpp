@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "salf/convert/stored_blocks.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
@@ -34,6 +35,17 @@ std::int64_t longest_row(const data::Dataset& dataset, std::int64_t row_limit) {
   if (row_limit == 0) return 1;
   for (const data::Document& document : dataset.documents) longest = std::max(longest, document.ids.size());
   return static_cast<std::int64_t>(longest);
+}
+
+convert::StoredBlocks stored_blocks(const ModelSession& session) {
+  return {session.files.archive.parent_path(), session.archive_hash};
+}
+
+model::Packer packer_for(FrozenType type, const ModelSession& session) {
+  if (type == FrozenType::kGguf) return stored_blocks(session).packer();
+  return model::rounding_to(type == FrozenType::kBFloat16 ? ops::WeightFormat::kBFloat16
+                            : type == FrozenType::kInt8   ? ops::WeightFormat::kInt8
+                                                          : ops::WeightFormat::kInt4);
 }
 
 }  // namespace
@@ -101,12 +113,13 @@ std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& 
   return folder.empty() ? std::filesystem::path(".") : folder;
 }
 
+void check_frozen_type(FrozenType type, const ModelSession& session) {
+  if (type == FrozenType::kGguf) stored_blocks(session);
+}
+
 std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, std::int64_t count) {
   if (type == FrozenType::kFloat32 || count == 0) return nullptr;
-  const ops::WeightFormat format = type == FrozenType::kBFloat16 ? ops::WeightFormat::kBFloat16
-                                   : type == FrozenType::kInt8   ? ops::WeightFormat::kInt8
-                                                                 : ops::WeightFormat::kInt4;
-  auto blocks = std::make_unique<model::QuantizedBlocks>(*session.model, *session.cut, format, count);
+  auto blocks = std::make_unique<model::QuantizedBlocks>(*session.model, *session.cut, packer_for(type, session), count);
   core::log_info(std::to_string(count) + " blocks in " + core::enum_to_string(type) + ": " +
                  core::format_bytes(static_cast<std::uint64_t>(blocks->bytes())));
   return blocks;

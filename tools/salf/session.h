@@ -45,7 +45,10 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, Adapt
 // Where weights should lie: in `folder` if frozen blocks are quantised to save memory, else on the heap ("").
 std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder);
 
-// The first `count` blocks in few bits for as long as it lives; nothing for f32.
+// Throws where blocks of this type cannot be had for the model, before anything long starts.
+void check_frozen_type(FrozenType type, const ModelSession& session);
+
+// The first `count` blocks in few bits for as long as it lives; nothing for f32. Throws as QuantizedBlocks and convert::StoredBlocks do.
 std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, std::int64_t count);
 
 // Throws as convert::read_peft_adapter does, and Error(kBadInput) if salf trained it on other weights.

@@ -24,6 +24,7 @@ struct ImportResult {
   std::int64_t tokens = 0;          // of the tokenizer; 0: none that can be read
   std::int64_t source_bytes = 0;
   std::int64_t archive_bytes = 0;   // of model.pt
+  std::int64_t stored_bytes = 0;    // of the blocks' matrices that are kept as the GGUF file had them (stored_blocks.h)
   double seconds = 0.0;
   std::vector<std::string> warnings;  // what was left out, by name
 
@@ -41,6 +42,7 @@ struct ImportResult {
     visit(Field{"tokens"}, self.tokens);
     visit(Field{"source_bytes"}, self.source_bytes);
     visit(Field{"archive_bytes"}, self.archive_bytes);
+    visit(Field{"stored_bytes"}, self.stored_bytes);
     visit(Field{"seconds"}, self.seconds);
     visit(Field{"warnings"}, self.warnings);
   }
@@ -66,7 +68,8 @@ ImportResult import_hugging_face(const std::filesystem::path& source, const std:
 
 // Reads a GGUF file of the Llama family (general.architecture llama: Llama 2 and 3, SmolLM, Mistral; or qwen2) with
 // its byte-level BPE tokenizer and writes a model directory (model/model_directory.h): model.pt with float32
-// weights, config.json, tokenizer.json, tokenizer_config.json, salf.json. One tensor is decoded at a time
+// weights, config.json, tokenizer.json, tokenizer_config.json, salf.json, and what the file has of the blocks' matrices in
+// fewer than 32 bits as it is (stored_blocks.h). One tensor is decoded at a time
 // into its place: peak memory is the result plus the file's mapping. Nothing is written before everything was read and
 // checked; salf.json comes last, and what was written into a new folder is removed on failure.
 // `overwrite`: replace a model directory that is there.
