@@ -10,6 +10,7 @@ namespace salf::tools {
 namespace {
 
 constexpr std::size_t kWide = 70;  // columns for all three rules of a domain
+constexpr std::size_t kWithMeasure = 56;  // for the rules by loss too
 constexpr std::size_t kNameColumns = 22;
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
@@ -87,13 +88,14 @@ std::string vocabulary_line(const types::LayerProfile& profile) {
 
 std::string vocabulary_text(const types::LayerProfile& profile, std::size_t width) {
   const types::DomainVocabulary& vocabulary = *profile.vocabulary;
-  std::string text = "\n" + broken_into_lines(vocabulary_line(profile), width) + "\nrule           by      with it       without it    (90 %)\n";
-  if (width < 56) text = text.substr(0, text.size() - 11) + "\n";
+  const bool wide = width >= kWithMeasure;  // else by cosine alone
+  std::string text = "\n" + broken_into_lines(vocabulary_line(profile), width) + "\n" + in_columns("rule", 15) + (wide ? "by      " : "") +
+                     "with it       without it" + (wide ? "    (90 %)\n" : "\n");
   for (const types::RuleChoice& with : vocabulary.choices_with) {
     const types::RuleChoice* without = find(vocabulary.choices_without, with.rule, with.measure);
-    std::string line = in_columns(core::enum_to_string(with.rule), 15) + in_columns(core::enum_to_string(with.measure), 8) + in_columns(range_of(with), 14) +
-                       (without == nullptr ? "-" : range_of(*without));
-    text += line + "\n";
+    if (!wide && with.measure != types::Measure::kCosine) continue;
+    text += in_columns(core::enum_to_string(with.rule), 15) + (wide ? in_columns(core::enum_to_string(with.measure), 8) : "") +
+            in_columns(range_of(with), 14) + (without == nullptr ? "-" : range_of(*without)) + "\n";
   }
   return text;
 }
