@@ -9,11 +9,12 @@
 #include <utility>
 #include <vector>
 
+#include "deviation_sums.h"
+#include "domain_sums.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/random.h"
 #include "salf/core/signals.h"
-#include "salf/core/statistics.h"
 #include "salf/core/text.h"
 #include "salf/data/batching.h"
 #include "salf/tensor/device.h"
@@ -21,67 +22,6 @@
 
 namespace salf::calibration {
 namespace {
-
-// Collects one measure, document by document.
-class DeviationSums {
- public:
-  DeviationSums(types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting)
-      : measure_(measure),
-        spaces_(static_cast<std::size_t>(blocks + 1)),
-        gains_(static_cast<std::size_t>(blocks)),
-        bootstrap_(setting.bootstrap_replicates, blocks + 1, setting.seed) {}
-
-  // values: [L+1, n] f64; row: the document (0 … rows-1) of each column, ascending.
-  void add(const at::Tensor& values, const std::vector<std::int64_t>& row) {
-    const at::Tensor columns = values.contiguous();
-    const double* data = columns.const_data_ptr<double>();
-    const std::size_t width = row.size();
-    for (std::size_t first = 0; first < width;) {
-      std::size_t end = first;
-      while (end < width && row[end] == row[first]) ++end;
-      std::vector<double> sums(spaces_.size(), 0.0);
-      for (std::size_t space = 0; space < sums.size(); ++space) {
-        for (std::size_t i = first; i < end; ++i) sums[space] += data[space * width + i];
-      }
-      add_document(sums, static_cast<double>(end - first));
-      first = end;
-    }
-  }
-
-  std::int64_t documents() const { return spaces_.front().clusters(); }
-  double deviation(std::size_t space) const { return spaces_[space].estimate().mean; }
-
-  types::Deviation result() const {
-    types::Deviation result;
-    result.measure = measure_;
-    result.documents = documents();
-    result.positions = static_cast<std::int64_t>(spaces_.front().units());
-    for (const auto& space : spaces_) {
-      result.deviation.push_back(space.estimate().mean);
-      result.standard_error.push_back(space.estimate().standard_error);
-    }
-    for (const auto& gain : gains_) {
-      result.gain.push_back(gain.estimate().mean);
-      result.gain_error.push_back(gain.estimate().standard_error);
-    }
-    result.replicates = bootstrap_.means();
-    return result;
-  }
-
- private:
-  void add_document(const std::vector<double>& sums, double count) {
-    for (std::size_t space = 0; space < sums.size(); ++space) spaces_[space].add(sums[space], count);
-    for (std::size_t block = 0; block < gains_.size(); ++block) {
-      gains_[block].add(sums[block] - sums[block + 1], count);
-    }
-    bootstrap_.add(sums, count);
-  }
-
-  types::Measure measure_;
-  std::vector<core::ClusteredMean> spaces_;
-  std::vector<core::ClusteredMean> gains_;
-  core::PoissonBootstrap bootstrap_;
-};
 
 bool may_draw_more(const CalibrationOptions& options, const CalibrationSetting& setting) {
   return setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
@@ -106,14 +46,16 @@ constexpr std::int64_t kMapPositions = 32;
 // The pass itself: what has been measured so far.
 class Calibration {
  public:
-  Calibration(const model::GraphCut& cut, const CalibrationOptions& options, const CalibrationSetting& setting)
+  Calibration(const model::GraphCut& cut, const data::Dataset& dataset, const std::vector<std::int64_t>& drawn,
+              const CalibrationOptions& options, const CalibrationSetting& setting)
       : cut_(cut),
         options_(options),
         setting_(setting),
         basis_(cut.head_weight(), setting.vocabulary_limit),
         meter_(cut, basis_, options.norm),
         cosine_(types::Measure::kCosine, cut.map().blocks, setting),
-        loss_(types::Measure::kLoss, cut.map().blocks, setting) {}
+        loss_(types::Measure::kLoss, cut.map().blocks, setting),
+        parts_(dataset, drawn, cut.map().blocks, options, setting) {}
 
   void measure(const tensor::Batch& batch) {
     const BatchPositions positions =
@@ -124,11 +66,15 @@ class Calibration {
     forward_seconds_ += watch.seconds();
     tokens_ += batch.real_tokens;
     if (positions.row.empty()) return;
-    cosine_.add(meter_.cosine(spaces, positions), positions.row);
+    const at::Tensor cosine = meter_.cosine(spaces, positions);
+    cosine_.add(cosine, positions.row);
+    parts_.add_cosine(cosine, batch, positions);
     if (positions.sampled.empty()) return;
     std::vector<std::int64_t> rows;
     for (const std::int64_t i : positions.sampled) rows.push_back(positions.row[static_cast<std::size_t>(i)]);
-    loss_.add(meter_.loss(spaces, positions), rows);
+    const at::Tensor loss = meter_.loss(spaces, positions);
+    loss_.add(loss, rows);
+    parts_.add_loss(loss, positions, rows);
   }
 
   // A document's map, if it has a supervised position.
@@ -155,8 +101,11 @@ class Calibration {
     profile.deviations.push_back(cosine_.result());
     if (loss_.documents() > 0) profile.deviations.push_back(loss_.result());
     profile.token_maps = maps_;
+    parts_.fill(profile);
     return profile;
   }
+
+  void check_measured() const { parts_.check_measured(); }
 
  private:
   const model::GraphCut& cut_;
@@ -166,6 +115,7 @@ class Calibration {
   DeviationMeter meter_;
   DeviationSums cosine_;
   DeviationSums loss_;
+  DomainSums parts_;
   std::vector<types::TokenMap> maps_;
   double forward_seconds_ = 0.0;
   std::int64_t tokens_ = 0;
@@ -250,7 +200,7 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
   const c10::NoGradGuard no_grad;
   const core::Stopwatch watch;
   const std::vector<std::int64_t> drawn = spread(dataset, draw_documents(dataset, options, setting), setting.seed);
-  Calibration calibration(cut, options, setting);
+  Calibration calibration(cut, dataset, drawn, options, setting);
   double stability = 0.0;
   std::int64_t done = 0;
   for (std::size_t begin = 0; begin < drawn.size();) {
@@ -264,6 +214,7 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
     if (setting.stability) stability = setting.stability(calibration.profile());
     if (how == StageEnd::kOutOfTime || stability >= options.stability) break;
   }
+  calibration.check_measured();
   for (std::size_t i = 0; setting.token_text && i < drawn.size() && i < static_cast<std::size_t>(options.token_maps); ++i) {
     if (out_of_time(setting, watch.seconds(), done)) break;
     if (core::stop_signal() != 0) return std::nullopt;

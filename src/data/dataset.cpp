@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -182,8 +183,18 @@ class Loader {
       data_.chat_template = chat_->name;
     }
     overlap_.add(shared_part(row.text), split);
+    document.domain = domain_index(row.text.domain);
+    data_.report.odd_domains += row.text.odd_domain ? 1 : 0;
     data_.documents.push_back(std::move(document));
     data_.splits.push_back(split);
+  }
+
+  std::int64_t domain_index(const std::string& name) {
+    if (name.empty()) return -1;
+    const auto next = static_cast<std::int64_t>(data_.domains.size());
+    const auto place = domains_.emplace(name, next);
+    if (place.second) data_.domains.push_back(name);
+    return place.first->second;
   }
 
   void add_question(const FileRow& row, const std::vector<std::int64_t>& prompt, Split split) {
@@ -263,6 +274,7 @@ class Loader {
   SpecialTexts special_ = special_texts(tokenizer_);
   OverlapCounter overlap_;
   Dataset data_;
+  std::unordered_map<std::string, std::int64_t> domains_;  // places in data_.domains
   std::unordered_set<std::uint64_t> seen_;  // hashes of the rows' texts
 };
 
@@ -331,6 +343,7 @@ std::vector<std::string> describe(const DataReport& report) {
       "dev documents have a prompt that train has too: what dev says is too good");
   say(report.test_overlap,
       "test documents have a prompt that train or dev has too: what test says is too good");
+  say(report.odd_domains, "rows whose domain is no text: they count as without one");
   say(report.choices, "questions with options");
   say(report.long_choices, "questions left out: an option does not fit within the limit");
   return lines;

@@ -185,10 +185,7 @@ RowText parse_question(const core::Json& row, const std::string& where) {
   return text;
 }
 
-}  // namespace
-
-RowText parse_row(const core::Json& json, const std::string& where) {
-  if (!json.is_object()) core::throw_json_type(where, "an object with the fields of a row", json);
+RowText parse_form(const core::Json& json, const std::string& where) {
   if (auto messages = parse_messages(json, where))
     return {"", "", std::nullopt, std::move(*messages)};
   if (has_value(json, "options") && has_value(json, "answer")) return parse_question(json, where);
@@ -202,6 +199,18 @@ RowText parse_row(const core::Json& json, const std::string& where) {
   }
   if (!has_value(json, "text")) throw_unknown_form(json, where);
   return {"", string_field(json, "text", where), std::nullopt, {}};
+}
+
+}  // namespace
+
+RowText parse_row(const core::Json& json, const std::string& where) {
+  if (!json.is_object()) core::throw_json_type(where, "an object with the fields of a row", json);
+  RowText text = parse_form(json, where);
+  if (!has_value(json, "domain")) return text;
+  const core::Json& domain = json.at("domain");
+  text.odd_domain = !domain.is_string();
+  if (domain.is_string()) text.domain = domain.get<std::string>();
+  return text;
 }
 
 }  // namespace salf::data

@@ -23,6 +23,8 @@ struct RowText {
   std::string completion;
   std::optional<Question> question;
   std::vector<ChatMessage> messages;
+  std::string domain{};          // the field "domain" where it is a string; "": none
+  bool odd_domain = false;       // there is such a field, and it is something else
 };
 
 // `where` starts each message. Throws Error(kBadInput): not an object, no known form (with the

@@ -140,10 +140,19 @@ types::RuleChoice choose_with_stability(Rule rule, const RuleParameters& paramet
   return with_stability(choice, replicate_choices(rule, parameters, deviation), blocks);
 }
 
+const std::vector<types::Deviation>& rule_deviations(const types::LayerProfile& profile) {
+  return profile.vocabulary ? profile.vocabulary->deviations : profile.deviations;
+}
+
 std::vector<types::RuleChoice> all_choices(const types::LayerProfile& profile,
                                            const RuleParameters& parameters) {
+  return all_choices(rule_deviations(profile), parameters);
+}
+
+std::vector<types::RuleChoice> all_choices(const std::vector<types::Deviation>& deviations,
+                                           const RuleParameters& parameters) {
   std::vector<types::RuleChoice> choices;
-  for (const auto& deviation : profile.deviations) {
+  for (const auto& deviation : deviations) {
     for (const Rule rule : {Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold}) {
       choices.push_back(choose_with_stability(rule, parameters, deviation));
     }
@@ -152,7 +161,7 @@ std::vector<types::RuleChoice> all_choices(const types::LayerProfile& profile,
 }
 
 const types::Deviation& deviation_of(const types::LayerProfile& profile, types::Measure measure) {
-  for (const auto& deviation : profile.deviations) {
+  for (const auto& deviation : rule_deviations(profile)) {
     if (deviation.measure == measure) return deviation;
   }
   throw Error(ErrorKind::kUsage, "the profile holds no " + core::enum_to_string(measure) +

@@ -33,7 +33,7 @@ const std::vector<Section>& sections() {
       {"layers", Word::kLayers, &layers, {Word::kSpaceTerm, Word::kDeviationTerm, Word::kGainTerm}},
       {"budget", Word::kBudgetTitle, &budget, {Word::kBudgetTerm}},
       {"run", Word::kRunTitle, &progress, {Word::kStepTerm, Word::kCooldownTerm}},
-      {"basis", Word::kBasisTitle, &basis, {Word::kBasisTerm, Word::kVocabularyTerm}},
+      {"basis", Word::kBasisTitle, &basis, {Word::kBasisTerm, Word::kVocabularyTerm, Word::kDomainTerm}},
       {"repeat", Word::kRepeat, &repeat, {Word::kHashTerm, Word::kSeedTerm}}};
   return kSections;
 }

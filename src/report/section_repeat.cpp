@@ -14,11 +14,6 @@ std::string law_text(const types::ScalingLaw& law, const std::string& path) {
                 number(law.r_squared, path + ".r_squared")});
 }
 
-// Where a domain's vocabulary is recorded, it stands here.
-std::string domain(const types::LayerProfile& /*profile*/) {
-  return paragraph(words(text(Word::kNoDomain)));
-}
-
 std::string text_of(const core::Json& value) {
   return value.is_string() ? value.get<std::string>()
                            : value.dump(-1, ' ', false, core::Json::error_handler_t::replace);
@@ -88,7 +83,7 @@ std::string command_line(const core::Json& options) {
   return line + " --output again";
 }
 
-std::string basis(const RunData& run, const Context& /*context*/) {
+std::string basis(const RunData& run, const Context& context) {
   if (!run.profile) return paragraph(words(text(Word::kNoProfile)));
   const types::LayerProfile& profile = *run.profile;
   const types::Deviation& first = profile.deviations.front();
@@ -115,7 +110,7 @@ std::string basis(const RunData& run, const Context& /*context*/) {
     rows.push_back({word_cell(words(text(Word::kLaw)) + tag(measure)),
                     word_cell(law_text(law, "profile.scaling_laws[" + std::to_string(i) + "]"))});
   }
-  return out + table({"", ""}, rows) + domain(profile);
+  return out + table({"", ""}, rows) + domain(profile, context);
 }
 
 std::string repeat(const RunData& run, const Context& /*context*/) {

@@ -24,6 +24,8 @@ std::string budget(const RunData& run, const Context& context);
 std::string progress(const RunData& run, const Context& context);
 std::string basis(const RunData& run, const Context& context);
 std::string repeat(const RunData& run, const Context& context);
+// The part of `basis` on the domain's vocabulary and the domains.
+std::string domain(const types::LayerProfile& profile, const Context& context);
 
 // For several runs: one table at the top, and the losses beside one another.
 std::string overview(const std::vector<RunData>& runs);

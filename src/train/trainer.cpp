@@ -9,6 +9,7 @@
 
 #include "batch_stream.h"
 #include "budget_limits.h"
+#include "gate_check.h"
 #include "matrix_products.h"
 #include "metrics.h"
 #include "resources.h"
@@ -123,6 +124,7 @@ class Run {
     if (status == RunStatus::kFinished || status == RunStatus::kBudgetReached) {
       if (last_evaluation_due() && !evaluate_dev()) status = RunStatus::kDiverged;
     }
+    if (status != RunStatus::kDiverged && status != RunStatus::kInterrupted && !gates_hold_at_end()) status = RunStatus::kGateFailed;
     progress_.end();
     return close(status);
   }
@@ -133,6 +135,7 @@ class Run {
     release_frozen();
     if (evaluation_due()) {
       if (!evaluate_dev()) return RunStatus::kDiverged;
+      if (gate_failed_) return RunStatus::kGateFailed;
       if (patience_is_out()) return RunStatus::kStoppedEarly;
     }
     if (checkpoint_due()) save_checkpoint();
@@ -225,6 +228,7 @@ class Run {
   void start() {
     stream_.emplace(inputs_.train, inputs_.seed, 0, 0);
     metrics_.emplace(MetricsFile::start(inputs_.folder / "metrics.jsonl"));
+    state_.gates = inputs_.gates;
     best_.take();
   }
 
@@ -270,7 +274,7 @@ class Run {
       const auto& steps = inputs_.replay->evaluated;
       return std::find(steps.begin(), steps.end(), state_.step) != steps.end();
     }
-    if (state_.step == limit_) return true;
+    if (state_.step == limit_ || (state_.step == 0 && needs_loss_before(inputs_.gates))) return true;
     return inputs_.plan.evaluations > 1 && state_.step % interval_ == 0;
   }
   // The end came earlier than planned: evaluate where it came.
@@ -308,16 +312,44 @@ class Run {
       return false;
     }
     state_.evaluations.push_back(evaluation);
-    keep_if_best(evaluation);
+    if (evaluation.step > 0 && !gates_hold(figures_of(evaluation, result->accuracy.value), /*at_end=*/false)) {
+      gate_failed_ = true;
+      return true;
+    }
+    keep_if_best(evaluation, result->accuracy.value);
     return true;
   }
 
-  void keep_if_best(const types::DevEvaluation& evaluation) {
+  RunFigures figures_of(const std::optional<types::DevEvaluation>& evaluation, const std::optional<double>& accuracy) const {
+    RunFigures figures;
+    if (evaluation) {
+      figures.step = evaluation->step;
+      figures.loss = evaluation->loss;
+      figures.accuracy = accuracy;
+    }
+    const auto& evaluations = state_.evaluations;
+    if (!evaluations.empty() && evaluations.front().step == 0) figures.loss_before = evaluations.front().loss;
+    figures.seconds = spent();
+    figures.peak_memory = static_cast<double>(state_.peak_anonymous_bytes);
+    return figures;
+  }
+
+  bool gates_hold(const RunFigures& figures, bool at_end) {
+    const std::vector<std::string> failures = check_gates(state_.gates, figures, at_end);
+    for (const std::string& failure : failures) core::log_error(failure + ": " + kGoingBack);
+    return failures.empty();
+  }
+
+  // Of the weights that are kept.
+  bool gates_hold_at_end() { return !gate_failed_ && gates_hold(figures_of(state_.best, state_.best_accuracy), /*at_end=*/true); }
+
+  void keep_if_best(const types::DevEvaluation& evaluation, double accuracy) {
     if (state_.best && state_.best->loss <= evaluation.loss) {
       ++state_.worse_evaluations;
       return;
     }
     state_.best = evaluation;
+    state_.best_accuracy = accuracy;
     state_.worse_evaluations = 0;
     if (!branching_) best_.take();
   }
@@ -466,7 +498,8 @@ class Run {
 
   types::RunRecord close(RunStatus status) {
     const bool last_is_best = state_.best && state_.best->step == state_.step;
-    if (status == RunStatus::kDiverged || (state_.best && !last_is_best)) best_.restore();
+    const bool broken = status == RunStatus::kDiverged || status == RunStatus::kGateFailed;
+    if (broken || (state_.best && !last_is_best)) best_.restore();
     types::RunRecord record;
     record.options = core::to_json(inputs_.options);
     record.seed = inputs_.seed;
@@ -516,6 +549,7 @@ class Run {
   void fill_evaluations(types::RunRecord& record) const {
     record.evaluations = state_.evaluations;
     record.best = state_.best;
+    record.gates = state_.gates;
     if (state_.evaluations.empty()) return;
     if (state_.evaluations.front().step == 0) record.before = state_.evaluations.front();
     if (evaluated_now()) record.after = state_.evaluations.back();
@@ -530,6 +564,7 @@ class Run {
   std::unique_ptr<PrefixCache> cache_, dev_cache_;  // nullptr: the prefix runs each time
   std::optional<MappedWeights> frozen_;             // those below the cut
   bool frozen_released_ = false;
+  bool gate_failed_ = false;
   StepRunner runner_;
   Snapshot best_;
   std::optional<Pacer> pacer_;

@@ -60,6 +60,51 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
   }
 }
 
+void check_choices(const std::vector<RuleChoice>& choices, std::int64_t blocks, const std::string& where) {
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    const RuleChoice& choice = choices[i];
+    const std::string path = where + "[" + std::to_string(i) + "]";
+    check_eof(choice.eof, blocks, at(path, "eof"));
+    check_eof(choice.high, blocks, at(path, "high"));
+    if (choice.low > choice.high) {
+      refuse_document(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
+    }
+  }
+}
+
+void check_deviations(const std::vector<Deviation>& deviations, std::int64_t blocks, const std::string& where) {
+  if (deviations.empty()) refuse_document(where, "expected at least one measure, got none");
+  std::set<Measure> seen;
+  for (std::size_t i = 0; i < deviations.size(); ++i) {
+    const std::string path = where + "[" + std::to_string(i) + "]";
+    const Deviation& measured = deviations[i];
+    if (!seen.insert(measured.measure).second) {
+      refuse_document(at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
+    }
+    check_deviation(measured, blocks, path);
+  }
+}
+
+void check_vocabulary(const DomainVocabulary& vocabulary, std::int64_t blocks, const std::string& where) {
+  check_deviations(vocabulary.deviations, blocks, at(where, "deviations"));
+  check_choices(vocabulary.choices_with, blocks, at(where, "choices_with"));
+  check_choices(vocabulary.choices_without, blocks, at(where, "choices_without"));
+}
+
+void check_domains(const DomainTable& table, std::int64_t blocks, const std::string& where) {
+  for (std::size_t i = 0; i < table.domains.size(); ++i) {
+    const std::string path = at(where, "domains") + "[" + std::to_string(i) + "]";
+    check_deviation(table.domains[i].deviation, blocks, at(path, "deviation"));
+    check_choices(table.domains[i].choices, blocks, at(path, "choices"));
+  }
+  for (std::size_t i = 0; i < table.agreements.size(); ++i) {
+    const std::string path = at(where, "agreements") + "[" + std::to_string(i) + "]";
+    check_eof(table.agreements[i].eof, blocks, at(path, "eof"));
+    check_eof(table.agreements[i].low, blocks, at(path, "low"));
+    check_eof(table.agreements[i].high, blocks, at(path, "high"));
+  }
+}
+
 void check_token_map(const TokenMap& map, std::int64_t blocks, const std::string& where) {
   const auto positions = static_cast<std::int64_t>(map.tokens.size());
   check_length(map.labels, positions, at(where, "labels"));
@@ -126,17 +171,9 @@ void check(const LayerProfile& profile, const std::string& where) {
   check(profile.shape, at(where, "shape"));
   check_word(profile.positions, {"last", "supervised"}, at(where, "positions"));
   check_word(profile.norm, {"final", "none"}, at(where, "norm"));
-  if (profile.deviations.empty())
-    refuse_document(at(where, "deviations"), "expected at least one measure, got none");
-  std::set<Measure> seen;
-  for (std::size_t i = 0; i < profile.deviations.size(); ++i) {
-    const std::string path = at(where, "deviations") + "[" + std::to_string(i) + "]";
-    const Deviation& measured = profile.deviations[i];
-    if (!seen.insert(measured.measure).second) {
-      refuse_document(at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
-    }
-    check_deviation(measured, profile.shape.blocks, path);
-  }
+  check_deviations(profile.deviations, profile.shape.blocks, at(where, "deviations"));
+  if (profile.vocabulary) check_vocabulary(*profile.vocabulary, profile.shape.blocks, at(where, "vocabulary"));
+  if (profile.domains) check_domains(*profile.domains, profile.shape.blocks, at(where, "domains"));
   for (std::size_t i = 0; i < profile.scaling_laws.size(); ++i) {
     check_length(profile.scaling_laws[i].share, profile.shape.blocks + 1,
                  at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
@@ -166,14 +203,7 @@ void check(const FreezePlan& plan, const std::string& where) {
   check(plan.shape, at(where, "shape"));
   check(plan.data, at(where, "data"));
   check_eof(plan.eof, plan.shape.blocks, at(where, "eof"));
-  for (std::size_t i = 0; i < plan.choices.size(); ++i) {
-    const RuleChoice& choice = plan.choices[i];
-    const std::string path = at(where, "choices") + "[" + std::to_string(i) + "]";
-    check_eof(choice.eof, plan.shape.blocks, at(path, "eof"));
-    check_eof(choice.high, plan.shape.blocks, at(path, "high"));
-    if (choice.low > choice.high)
-      refuse_document(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
-  }
+  check_choices(plan.choices, plan.shape.blocks, at(where, "choices"));
   check_candidates(plan, at(where, "candidates"));
   if (plan.knee) check_eof(*plan.knee, plan.shape.blocks, at(where, "knee"));
   for (std::size_t i = 0; i < plan.alternatives.size(); ++i) {

@@ -36,6 +36,22 @@ TEST_F(RowsTest, ReadsEveryForm) {
   EXPECT_TRUE(data.choices.empty());
 }
 
+TEST_F(RowsTest, RowsMayNameTheirDomain) {
+  const Dataset data = load_text("a.jsonl", R"({"text": "one", "domain": "law"}
+{"text": "two", "domain": "<b>maths"}
+{"text": "three", "domain": null}
+{"text": "four", "domain": 7}
+{"text": "five", "domain": "law"}
+{"text": "six", "domain": ""}
+)");
+  EXPECT_THAT(data.domains, ElementsAre("law", "<b>maths"));
+  std::vector<std::int64_t> domains;
+  for (const Document& document : data.documents) domains.push_back(document.domain);
+  EXPECT_THAT(domains, ElementsAre(0, 1, -1, -1, 0, -1));
+  EXPECT_EQ(data.report.odd_domains, 1);
+  EXPECT_THAT(describe(data.report), ::testing::Contains("1 rows whose domain is no text: they count as without one"));
+}
+
 TEST_F(RowsTest, LinesMayEndInCrlfBeginWithABomOrBeEmpty) {
   const Dataset data = load_text(
       "a.jsonl", "\xEF\xBB\xBF\r\n{\"text\": \"one\"}\r\n  \t\r\n{\"text\": \"two\"}\r\n\r\n");

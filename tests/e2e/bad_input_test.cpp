@@ -185,5 +185,21 @@ TEST_F(BadInput, ARunThatDivergesKeepsTheLastGoodWeights) {
   EXPECT_EQ(loss("run"), loss("model"));
 }
 
+TEST_F(BadInput, DomainVocabulariesThatNameNothing) {
+  const auto analyze = [this](const std::string& words) {
+    write("words.txt", words);
+    return salf({"analyze", "model", "--data", "rows.jsonl", "--basis-vocabulary", "words.txt", "-o", "profile.json"});
+  };
+  expect_refused(analyze(""), kBadInput, "no words");
+  expect_refused(analyze("thing\n123456\n"), kBadInput, "words.txt:2: expected a token id from 0 to");
+  expect_refused(analyze("zzzz\n"), kBadInput, "--basis-vocabulary: only 0 positions");
+  expect_refused(analyze("[\"thing\", {}]"), kBadInput, "words.txt: [1]");
+  expect_refused(salf({"analyze", "model", "--data", "rows.jsonl", "--basis-vocabulary", "none.txt"}), kIo, "none.txt");
+  EXPECT_FALSE(exists("profile.json"));
+  expect_refused(salf({"train", "model", "--data", "rows.jsonl", "--budget", "2steps", "-o", "run", "--basis-vocabulary", "data", "--plan",
+                       "plan.json"}),
+                 kUsage, "--basis-vocabulary belongs to the analysis");
+}
+
 }  // namespace
 }  // namespace salf::testing

@@ -122,5 +122,29 @@ TEST_F(DataFiles, PreviewEscapesWhatATerminalWouldObey) {
   EXPECT_THAT(shown.out, AllOf(HasSubstr("\\x1B"), Not(HasSubstr("\033")), Not(HasSubstr("\xE2\x80\xAE")), Not(HasSubstr("\xC2\x9B"))));
 }
 
+TEST_F(DataFiles, AnalyzeMeasuresADomainsWordsAndEachDomain) {
+  std::string rows;
+  for (int i = 0; i < 120; ++i) {
+    rows += std::string(R"({"prompt": "What is )") + std::to_string(i) + R"(?", "completion": " A thing that breaks.", "domain": ")" +
+            (i % 2 == 0 ? "<b>law\\u001b[31m" : "maths") + "\"}\n";
+  }
+  write("domains.jsonl", rows);
+  write("words.txt", "thing\nbreaks\n");
+  const ProgramResult result =
+      salf({"analyze", "model", "--data", "domains.jsonl", "--basis-vocabulary", "words.txt", "-o", "profile.json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("domain vocabulary (words.txt)"), HasSubstr("<b>law\\x1B[31m"), Not(HasSubstr("\x1b"))));
+  const core::Json profile = json("profile.json");
+  EXPECT_EQ(profile["vocabulary"]["source"], "words.txt");
+  EXPECT_LT(profile["vocabulary"]["deviations"][0]["positions"], profile["deviations"][0]["positions"]);
+  EXPECT_EQ(profile["domains"]["domains"].size(), 2U);
+  EXPECT_THAT(salf({"show", "profile.json"}).out, HasSubstr("with it       without it"));
+  succeeds({"report", "profile.json", "-o", "page.html"});
+  EXPECT_THAT(text("page.html"), AllOf(HasSubstr("&lt;b&gt;law\\x1B[31m"), Not(HasSubstr("<b>law")), HasSubstr("ドメイン語彙")));
+  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "-o", "plan.json"});
+  succeeds({"train", "model", "--data", "domains.jsonl", "--basis-vocabulary", "data", "--budget", "4steps", "-o", "run"});
+  EXPECT_EQ(json("run/profile.json")["vocabulary"]["source"], "data");
+}
+
 }  // namespace
 }  // namespace salf::testing

@@ -10,6 +10,7 @@
 #include "../../src/report/sections.h"
 #include "../../src/report/thin.h"
 #include "salf/core/json.h"
+#include "salf/types/validate.h"
 #include "sample.h"
 
 namespace salf::report {
@@ -84,6 +85,55 @@ TEST(HtmlReport, EscapesWhateverStrangersWrote) {
   EXPECT_THAT(page, HasSubstr("&lt;img src=x onerror=alert(1)&gt;\\x01\\x1B[31m\\xFF"));
   EXPECT_EQ(page.find('\x01'), std::string::npos);
   EXPECT_EQ(page.find('\x1b'), std::string::npos);
+}
+
+types::LayerProfile profile_with_domains(const std::string& name) {
+  types::LayerProfile profile = testing::sample_profile();
+  const types::RuleChoice choice{types::Rule::kMaxGain, types::Measure::kCosine, 4, 0.9, 3, 5};
+  profile.vocabulary.emplace();
+  profile.vocabulary->source = name;
+  profile.vocabulary->tokens = 305;
+  profile.vocabulary->examples = profile.vocabulary->unknown = {name};
+  profile.vocabulary->unknown_words = 1;
+  profile.vocabulary->deviations = {testing::sample_deviation(types::Measure::kCosine)};
+  profile.vocabulary->choices_with = profile.vocabulary->choices_without = {choice};
+  profile.domains.emplace();
+  profile.domains->domains = {{name, testing::sample_deviation(types::Measure::kCosine), {choice}}};
+  profile.domains->agreements = {{types::Rule::kMaxGain, true, 3, 5, 4, "", ""}, {types::Rule::kThreshold, false, 5, 2, 2, name, name}};
+  profile.domains->others = 3;
+  profile.domains->unnamed_documents = 2;
+  return profile;
+}
+
+TEST(HtmlReport, ShowsTheDomainsVocabularyAndEachDomain) {
+  RunData run = testing::sample_run();
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("No domain vocabulary was used"));
+  run.profile = profile_with_domains("words.txt");
+  types::check(*run.profile, "profile.json");
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, Not(HasSubstr("No domain vocabulary was used")));
+  for (const char* path : {"profile.vocabulary.tokens\">305<", "profile.vocabulary.choices_with[0].eof\">4<",
+                           "profile.domains.domains[0].choices[0].low\">3<", "profile.domains.agreements[1].low\">5<",
+                           "profile.domains.others\">3<"}) {
+    EXPECT_THAT(page, HasSubstr(path));
+  }
+  EXPECT_THAT(page, HasSubstr("一つの切断位置（eof 層"));
+  EXPECT_THAT(page, HasSubstr("no cut serves all domains"));
+}
+
+TEST(HtmlReport, EscapesDomainsAndLeavesTheirWordsOutWhereAsked) {
+  RunData run = testing::sample_run();
+  run.profile = profile_with_domains(kHostile);
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
+  EXPECT_THAT(page, Not(HasSubstr("<img")));
+  EXPECT_EQ(page.find('\x1b'), std::string::npos);
+  run.profile = profile_with_domains("maths");
+  run.profile->vocabulary->examples = {"secret-word"};
+  PageOptions silent;
+  silent.text = false;
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("secret-word"));
+  EXPECT_THAT(html_report({run}, silent), Not(HasSubstr("secret-word")));
 }
 
 TEST(HtmlReport, EscapesTurnsOfDirection) {

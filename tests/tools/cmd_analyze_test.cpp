@@ -70,6 +70,29 @@ TEST(Analyze, TwoDocumentsAreEnoughForTheChecks) {
   EXPECT_NO_THROW(types::check(*profile, "profile.json"));
 }
 
+TEST(Analyze, MeasuresTheDomainsWordsBesideAllOthers) {
+  const ModelSession session = tiny_session();
+  AnalyzeRequest request;
+  request.calibration.basis_vocabulary = "data";
+  core::Progress progress;
+  data::Dataset dataset = rows(60);
+  dataset.domains = {"even", "odd"};
+  for (std::size_t i = 0; i < dataset.documents.size(); ++i) dataset.documents[i].domain = static_cast<std::int64_t>(i % 2);
+  const auto profile = analyze(session, dataset, request, progress);
+  ASSERT_TRUE(profile.has_value());
+  EXPECT_NO_THROW(types::check(*profile, "profile.json"));
+  ASSERT_TRUE(profile->vocabulary.has_value());
+  EXPECT_EQ(profile->vocabulary->source, "data");
+  EXPECT_THAT(profile->vocabulary->reference, HasSubstr("the model itself"));
+  EXPECT_GT(profile->vocabulary->tokens, 0);
+  EXPECT_EQ(profile->vocabulary->choices_with.size(), 3 * profile->vocabulary->deviations.size());
+  ASSERT_TRUE(profile->domains.has_value());
+  EXPECT_EQ(profile->domains->domains.size(), 2U);
+  EXPECT_EQ(profile->domains->agreements.size(), 3U);
+  request.calibration.token_maps = 0;  // none of the data's text is kept
+  EXPECT_TRUE(analyze(session, dataset, request, progress)->vocabulary->examples.empty());
+}
+
 TEST(Analyze, GivesNothingAfterASignal) {
   const ModelSession session = tiny_session();
   core::Progress progress;

@@ -15,7 +15,11 @@
 #include "salf/tensor/device.h"
 #include "salf/train/sketch.h"
 #include "salf/types/validate.h"
+#include "domain_words.h"
 #include "output_file.h"
+#include "salf/core/clock.h"
+#include "salf/policy/domains.h"
+#include "show_domain.h"
 #include "show_profile.h"
 
 namespace salf::tools {
@@ -31,7 +35,9 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   setting.seed = request.seed;
   setting.seconds = request.seconds;
   setting.stability = [](const types::LayerProfile& profile) {
-    return policy::choose_with_stability(types::Rule::kMaxGain, {}, profile.deviations.front()).stability;
+    const auto& measured = policy::rule_deviations(profile);
+    const bool enough = !profile.vocabulary || (!measured.empty() && measured.front().documents >= calibration::kFewestDomainDocuments);
+    return enough ? policy::choose_with_stability(types::Rule::kMaxGain, {}, measured.front()).stability : 0.0;
   };
   setting.token_text = [&tokenizer](std::int64_t id) { return tokenizer.decode({id}); };
   return setting;
@@ -88,9 +94,23 @@ std::vector<std::string> AnalyzeOptions::problems() const {
 std::optional<types::LayerProfile> analyze(const ModelSession& session, const data::Dataset& dataset,
                                            const AnalyzeRequest& request, core::Progress& progress) {
   const tensor::AutocastGuard autocast(session.device, scalar_type(request.dtype));
-  auto profile = calibration::calibrate(*session.cut, dataset, request.calibration,
-                                        setting(*session.tokenizer, request), progress);
+  const core::Stopwatch watch;
+  calibration::CalibrationSetting how = setting(*session.tokenizer, request);
+  std::optional<calibration::DomainWords> words;
+  const std::string& wanted = request.calibration.basis_vocabulary;
+  if (!wanted.empty()) {
+    words = find_domain_words(wanted, session, dataset, request.seed, progress);
+    if (!words) return std::nullopt;
+    how.vocabulary = words->ids;
+    if (how.seconds) *how.seconds -= watch.seconds();
+  }
+  auto profile = calibration::calibrate(*session.cut, dataset, request.calibration, how, progress);
   if (!profile) return std::nullopt;
+  if (words) {
+    describe_domain_words(wanted, *words, *session.tokenizer, request.calibration.token_maps > 0, *profile->vocabulary);
+    profile->seconds = watch.seconds();
+  }
+  policy::choose_for_domains(*profile, {});
   profile->shape = session.shape();
   profile->provenance = provenance(session, &dataset, request.data_path, request.model_path);
   if (request.sketch) profile->gradient_sketch = take_sketch(session, dataset, *profile, request, progress);
@@ -120,7 +140,7 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   if (options.common.json) {
     std::fputs(core::format_json(core::read_json_file(options.output)).c_str(), stdout);
   } else {
-    std::fputs(profile_text(*profile, policy::all_choices(*profile, {})).c_str(), stdout);
+    std::fputs((profile_text(*profile, policy::all_choices(profile->deviations, {})) + domain_text(*profile)).c_str(), stdout);
     std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
   }
   return 0;

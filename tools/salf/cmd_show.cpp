@@ -12,6 +12,7 @@
 #include "salf/core/json.h"
 #include "salf/policy/eof.h"
 #include "salf/report/run_data.h"
+#include "show_domain.h"
 #include "show_profile.h"
 #include "show_run.h"
 
@@ -42,7 +43,8 @@ bool is_evaluation(const fs::path& path) {
 std::string text_of(const report::RunData& data, const TextStyle& style) {
   if (data.run) return run_text(data, style);
   if (data.plan) return plan_text(*data.plan, style);
-  return profile_text(*data.profile, policy::all_choices(*data.profile, {}), style.width);
+  return profile_text(*data.profile, policy::all_choices(data.profile->deviations, {}), style.width) +
+         domain_text(*data.profile, style.width);
 }
 
 core::Json json_of(const report::RunData& data) {

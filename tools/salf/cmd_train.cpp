@@ -407,6 +407,9 @@ std::vector<std::string> TrainCommandOptions::problems() const {
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
   if (output.empty()) problems.emplace_back("--output needs a folder");
   if (!plan.empty() && !profile.empty()) problems.emplace_back("--plan already rests on a profile: leave out --profile");
+  if (!calibration.basis_vocabulary.empty() && (!plan.empty() || !profile.empty())) {
+    problems.emplace_back("--basis-vocabulary belongs to the analysis, which --plan and --profile replace: give it to salf analyze");
+  }
   if (!plan.empty() && (!planning.budget.empty() || planning.eof)) {
     problems.emplace_back("--plan says the budget and the cut: leave out --budget and --eof");
   }

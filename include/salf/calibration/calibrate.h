@@ -24,6 +24,7 @@ struct CalibrationOptions {
   Positions positions = Positions::kSupervised;
   Norm norm = Norm::kFinal;
   std::int64_t token_maps = 2;
+  std::string basis_vocabulary;  // "": none
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -42,6 +43,9 @@ struct CalibrationOptions {
     visit(Field{"token_maps", "documents whose tokens are kept with each space's deviation and nearest word, for the report; "
                               "0: none of the data's text is kept"}.range(0, 20),
           self.token_maps);
+    visit(Field{"basis_vocabulary", "choose the cut by the words of a domain: a file of words or token ids (one a line, or a JSON list), or "
+                                    "data: the words that these data have more often than general text"},
+          self.basis_vocabulary);
     visit(Field{"norm", "apply the final norm to each space before it is measured: final or none"}, self.norm);
   }
 };
@@ -61,15 +65,27 @@ struct CalibrationSetting {
   std::function<double(const types::LayerProfile&)> stability{};
   // Text of one token, for the token maps; not set: none are made.
   std::function<std::string(std::int64_t)> token_text{};
+  // Token ids of a domain vocabulary (domain_vocabulary.h), ascending: the deviations are taken once more over the positions
+  // whose label is among them. Not set: none.
+  std::optional<std::vector<std::int64_t>> vocabulary{};
 };
 
-// The profile without provenance and shape (the caller knows them). Documents are drawn by
+// What a restricted measure needs at least: fewer tell nothing.
+constexpr std::int64_t kFewestDomainDocuments = 5;
+constexpr std::int64_t kFewestVocabularyPositions = 20;
+// Domains that are measured one by one.
+constexpr std::size_t kMostDomains = 24;
+
+// The profile without provenance, shape and the choices of rules (the caller knows them). Of setting.vocabulary the profile has
+// the deviations; where documents have a domain, those of the kMostDomains with the most documents in the sample, if
+// kFewestDomainDocuments of them were measured. Documents are drawn by
 // data::sample_documents from the train split, seeded and stratified by length, and so is what is measured of them when the
 // choice settles or time runs out before all are: they come in an order of which every beginning is spread evenly over the
 // lengths. After options.documents of them, and each time as many again, setting.stability is asked, until it gives
 // options.stability or options.max_documents are measured. Memory does not depend on how many there are. The loss deviation is
 // left out when no position was drawn for it. Runs without autograd. Nothing is returned if core::stop_signal()
-// became set. Throws Error(kBadInput) when the train split is empty, Error(kBadModel) when a state is not finite.
+// became set. Throws Error(kBadInput) when the train split is empty or too few positions have a label of the vocabulary (before the
+// pass, if the whole sample has too few), Error(kBadModel) when a state is not finite.
 std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,
                                              const CalibrationOptions& options,
                                              const CalibrationSetting& setting, core::Progress& progress);

@@ -71,6 +71,7 @@ struct Document {
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> labels;
   std::int64_t line = 0;  // 1-based line of a JSONL/text file, 1-based index in a JSON array
+  std::int64_t domain = -1;  // index into Dataset::domains; -1: the row names none
 };
 
 // A question with options, for multiple-choice accuracy: the option with the largest log-likelihood
@@ -102,6 +103,7 @@ struct DataReport {
   std::int64_t chats = 0;                // documents that were conversations
   std::int64_t dev_overlap = 0;          // dev documents whose prompt train has too (see Dataset)
   std::int64_t test_overlap = 0;         // test documents whose prompt train or dev has too
+  std::int64_t odd_domains = 0;   // rows whose field "domain" is no text: they count as without one
   std::int64_t long_choices = 0;  // questions left out: an option does not fit within the limit
 };
 
@@ -117,6 +119,8 @@ struct Dataset {
   std::vector<Document> documents;  // in file order, deduplicated
   std::vector<Split> splits;        // one per document: by hash of its text, the same in every run
   std::vector<ChoiceRow> choices;   // rows with options and answer, if any
+  // The field "domain" of the rows, each text once, in the order in which they come.
+  std::vector<std::string> domains;
   // SHA-256 of the file's bytes; where there are conversations, of that and their format.
   std::string hash;
   std::string chat_template;  // name of the format of the conversations; "" if there are none
@@ -143,6 +147,7 @@ struct Dataset {
 //   prompt, completion | instruction, input (may be missing), output | question, answer | text
 //   (prompt | instruction and input | question), options, answer, and completion or output if the
 //   right option's text is not what should be trained
+// A string in the field "domain" says to which part of the data a row belongs (analyze measures each).
 // `answer` to `options` is an option's text, its index from 0, its letter from "A", or a label that
 // ends in its number from 1 ("answer2").
 //

@@ -50,11 +50,16 @@ types::RuleChoice with_stability(types::RuleChoice choice,
 types::RuleChoice choose_with_stability(types::Rule rule, const RuleParameters& parameters,
                                         const types::Deviation& deviation);
 
-// max-gain, min-deviation and threshold on every measure of the profile.
+// What the rules look at: the deviations at the domain vocabulary's positions where the profile has one, else those at all.
+const std::vector<types::Deviation>& rule_deviations(const types::LayerProfile& profile);
+
+// max-gain, min-deviation and threshold on each of these measures; of a profile, on those that the rules look at.
+std::vector<types::RuleChoice> all_choices(const std::vector<types::Deviation>& deviations,
+                                           const RuleParameters& parameters);
 std::vector<types::RuleChoice> all_choices(const types::LayerProfile& profile,
                                            const RuleParameters& parameters);
 
-// The profile's deviation by this measure. Throws Error(kUsage) when the profile has none.
+// The deviation by this measure that the rules look at. Throws Error(kUsage) when the profile has none.
 const types::Deviation& deviation_of(const types::LayerProfile& profile, types::Measure measure);
 
 }  // namespace salf::policy

@@ -30,6 +30,8 @@ struct Progression {
   std::vector<types::DevEvaluation> evaluations;
   std::optional<types::DevEvaluation> best;
   std::int64_t worse_evaluations = 0;  // in a row since the best one
+  std::optional<double> best_accuracy;  // of the best evaluation
+  std::vector<types::Gate> gates;
   types::CostBreakdown measured_seconds;
   std::int64_t peak_anonymous_bytes = 0;
 
@@ -48,6 +50,8 @@ struct Progression {
     visit(Field{"evaluations"}, self.evaluations);
     visit(Field{"best"}, self.best);
     visit(Field{"worse_evaluations"}.range(0, 1e12), self.worse_evaluations);
+    visit(Field{"best_accuracy"}, self.best_accuracy);
+    visit(Field{"gates"}, self.gates);
     visit(Field{"measured_seconds"}, self.measured_seconds);
     visit(Field{"peak_anonymous_bytes"}, self.peak_anonymous_bytes);
   }

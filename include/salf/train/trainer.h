@@ -128,11 +128,14 @@ struct TrainInputs {
   // a branch is in metrics.jsonl. What `branched` throws passes through. REQUIRES: a deterministic budget of more steps
   std::vector<std::int64_t> branches{};
   std::function<void(const types::RunRecord&)> branched{};
+  // Quality gates, looked at after each evaluation but the one before the first step, and at the end of the weights that are kept.
+  // One that fails ends the run (kGateFailed) with the best weights of those evaluations at which all held, or the weights before.
+  std::vector<types::Gate> gates{};
 };
 
 // Runs the plan and returns the record (provenance, predictions and the whole budget's other parts
 // are the caller's). At the end the model holds the best evaluated weights (record.best), also when
-// the run diverged or was interrupted; an interrupted run has a checkpoint of where it stood.
+// the run diverged, was interrupted or a gate failed (then without the evaluation at which it did); an interrupted run has a checkpoint of where it stood.
 //
 // metrics.jsonl in the folder receives a line a step,
 //   {"step": 1, "epoch": 0, "tokens": …, "supervised_tokens": …, "seconds": …, "loss": …, "lr": …,

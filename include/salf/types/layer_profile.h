@@ -3,20 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "salf/core/fields.h"
 #include "salf/types/gradient_sketch.h"
 #include "salf/types/model_shape.h"
+#include "salf/types/rule_choice.h"
 
 namespace salf::types {
-
-// How far a hidden state is from its label (design: "deviation").
-enum class Measure { kCosine, kLoss };
-inline std::vector<core::EnumName<Measure>> enum_names(Measure) {
-  return {{Measure::kCosine, "cosine"}, {Measure::kLoss, "loss"}};
-}
 
 // One measure over all spaces. Arrays over spaces have L+1 entries (h_0 … h_L), arrays over blocks
 // L: gain[i] belongs to block i (0-based) and equals deviation[i] − deviation[i+1].
@@ -118,6 +114,90 @@ struct Provenance {
   }
 };
 
+// The measure at the positions alone whose label is a word of the domain (analyze --basis-vocabulary), and what the rules
+// choose with it and without it. The deviations at all positions stand in LayerProfile::deviations.
+struct DomainVocabulary {
+  std::string source;     // "data", or the file as given
+  std::string reference;  // of "data": what stood for general text; "" for a file
+  std::int64_t tokens = 0;         // of the model's vocabulary that belong to the domain
+  std::int64_t words = 0;          // that the file named (ids among them); 0 for "data"
+  std::int64_t split_words = 0;    // of several tokens each
+  std::int64_t unknown_words = 0;  // without a token, and so left out
+  std::vector<std::string> unknown;   // the first of them
+  std::vector<std::string> examples;  // texts of tokens: the most over-represented, or the file's first
+  std::vector<Deviation> deviations;  // cosine first; the loss where enough of its positions were drawn
+  std::vector<RuleChoice> choices_with, choices_without;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"source"}, self.source);
+    visit(Field{"reference"}, self.reference);
+    visit(Field{"tokens"}.range(1, 1e9), self.tokens);
+    visit(Field{"words"}.range(0, 1e9), self.words);
+    visit(Field{"split_words"}.range(0, 1e9), self.split_words);
+    visit(Field{"unknown_words"}.range(0, 1e9), self.unknown_words);
+    visit(Field{"unknown"}, self.unknown);
+    visit(Field{"examples"}, self.examples);
+    visit(Field{"deviations"}, self.deviations);
+    visit(Field{"choices_with"}, self.choices_with);
+    visit(Field{"choices_without"}, self.choices_without);
+  }
+};
+
+// The documents whose rows have this text in the field "domain", at all their measured positions.
+struct DomainMeasure {
+  std::string name;
+  Deviation deviation;  // cosine; the replicates are left out, the choices were made with them
+  std::vector<RuleChoice> choices;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"name"}, self.name);
+    visit(Field{"deviation"}, self.deviation);
+    visit(Field{"choices"}, self.choices);
+  }
+};
+
+// Whether one cut serves all domains under a rule: it lies within the range of each. The ranges are wider than the
+// choices' own, so that all together hold 90 % (Bonferroni). `low` is the largest lower end, `high` the smallest upper one.
+struct DomainAgreement {
+  Rule rule = Rule::kMaxGain;
+  bool serves_all = false;          // low ≤ high
+  std::int64_t low = 0, high = 0;
+  std::int64_t eof = 0;             // the cut nearest to all documents' choice that serves all; else the shallowest domain's choice
+  std::string shallowest, deepest;  // the domains that `high` and `low` come from
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"rule"}, self.rule);
+    visit(Field{"serves_all"}, self.serves_all);
+    visit(Field{"low"}.range(0, 1e5), self.low);
+    visit(Field{"high"}.range(0, 1e5), self.high);
+    visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"shallowest"}, self.shallowest);
+    visit(Field{"deepest"}, self.deepest);
+  }
+};
+
+struct DomainTable {
+  std::vector<DomainMeasure> domains;     // the largest first
+  std::int64_t others = 0;                // domains with too few documents in the sample, or beyond the number that is measured
+  std::int64_t unnamed_documents = 0;     // measured documents whose row names no domain
+  std::vector<DomainAgreement> agreements;  // one a rule; none with fewer than two domains
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"domains"}, self.domains);
+    visit(Field{"others"}.range(0, 1e12), self.others);
+    visit(Field{"unnamed_documents"}.range(0, 1e12), self.unnamed_documents);
+    visit(Field{"agreements"}, self.agreements);
+  }
+};
+
 struct LayerProfile {
   static constexpr const char* kSchema = "salf.profile/1";
 
@@ -138,6 +218,8 @@ struct LayerProfile {
   std::vector<ScalingLaw> scaling_laws;  // one a measure
   std::vector<TokenMap> token_maps;      // of a few documents, with their text
   std::optional<GradientSketch> gradient_sketch;  // where it was asked for
+  std::optional<DomainVocabulary> vocabulary;  // where one was asked for
+  std::optional<DomainTable> domains;          // where rows name their domain
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -157,6 +239,8 @@ struct LayerProfile {
     visit(Field{"scaling_laws"}, self.scaling_laws);
     visit(Field{"token_maps"}, self.token_maps);
     visit(Field{"gradient_sketch"}, self.gradient_sketch);
+    visit(Field{"vocabulary"}, self.vocabulary);
+    visit(Field{"domains"}, self.domains);
   }
 };
 

@@ -10,6 +10,7 @@
 #include "salf/core/fields.h"
 #include "salf/core/json.h"
 #include "salf/types/freeze_plan.h"
+#include "salf/types/gate.h"
 
 // A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the
 // trainer, who reads it into its own described struct with core::from_json, where unknown keys are
@@ -30,7 +31,8 @@ enum class RunStatus {
   kStoppedEarly,
   kBudgetReached,
   kInterrupted,
-  kDiverged
+  kDiverged,
+  kGateFailed
 };
 inline std::vector<core::EnumName<RunStatus>> enum_names(RunStatus) {
   return {{RunStatus::kRunning, "running"},
@@ -39,7 +41,8 @@ inline std::vector<core::EnumName<RunStatus>> enum_names(RunStatus) {
           {RunStatus::kBudgetReached,
            "budget-reached"},  // fewer steps than planned: the budget was spent
           {RunStatus::kInterrupted, "interrupted"},  // SIGINT or SIGTERM, saved
-          {RunStatus::kDiverged, "diverged"}};  // loss not finite; the last good weights are kept
+          {RunStatus::kDiverged, "diverged"},  // loss not finite; the last good weights are kept
+          {RunStatus::kGateFailed, "gate-failed"}};  // a quality gate did; the last good weights are kept
 }
 
 // One evaluation on the dev split: loss in nats per supervised token, its error clustered by
@@ -129,6 +132,7 @@ struct RunRecord {
   std::optional<DevEvaluation> before;     // untouched model
   std::optional<DevEvaluation> after;      // last weights
   std::optional<DevEvaluation> best;       // the weights that were kept
+  std::vector<Gate> gates;                 // in the order in which they were given
 
   CostBreakdown predicted_seconds;
   CostBreakdown measured_seconds;
@@ -169,6 +173,7 @@ struct RunRecord {
     visit(Field{"before"}, self.before);
     visit(Field{"after"}, self.after);
     visit(Field{"best"}, self.best);
+    visit(Field{"gates"}, self.gates);
     visit(Field{"predicted_seconds"}, self.predicted_seconds);
     visit(Field{"measured_seconds"}, self.measured_seconds);
     visit(Field{"predicted_footprint"}, self.predicted_footprint);

@@ -1,0 +1,48 @@
+// What do the rules choose, by which measure? Small types that profiles and plans share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "salf/core/fields.h"
+
+namespace salf::types {
+
+// How far a hidden state is from its label (design: "deviation").
+enum class Measure { kCosine, kLoss };
+inline std::vector<core::EnumName<Measure>> enum_names(Measure) {
+  return {{Measure::kCosine, "cosine"}, {Measure::kLoss, "loss"}};
+}
+
+// How the eof-layer is chosen (design: "rules").
+enum class Rule { kMaxGain, kMinDeviation, kThreshold, kFixed, kFraction, kBudget, kPredicted };
+inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
+  return {{Rule::kMaxGain, "max-gain"},    {Rule::kMinDeviation, "min-deviation"},
+          {Rule::kThreshold, "threshold"}, {Rule::kFixed, "fixed"},
+          {Rule::kFraction, "fraction"},   {Rule::kBudget, "budget"},
+          {Rule::kPredicted, "predicted"}};
+}
+
+// What one rule chose, and how stable that is: the share of bootstrap replicates with the same
+// choice, and the range that holds 90 % of them. That is sampling stability, not the probability of
+// being the best cut. Without replicates nothing is known: stability 0, range 0 … L-1.
+struct RuleChoice {
+  Rule rule = Rule::kMaxGain;
+  Measure measure = Measure::kCosine;
+  std::int64_t eof = 0;
+  double stability = 0.0;
+  std::int64_t low = 0, high = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"rule"}, self.rule);
+    visit(Field{"measure"}, self.measure);
+    visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"stability"}.range(0, 1), self.stability);
+    visit(Field{"low"}.range(0, 1e5), self.low);
+    visit(Field{"high"}.range(0, 1e5), self.high);
+  }
+};
+
+}  // namespace salf::types

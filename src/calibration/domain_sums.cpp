@@ -1,0 +1,136 @@
+#include "domain_sums.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "salf/core/error.h"
+#include "salf/core/text.h"
+
+namespace salf::calibration {
+namespace {
+
+std::size_t place(std::int64_t index) { return static_cast<std::size_t>(index); }
+
+[[noreturn]] void throw_too_few(std::int64_t positions, std::int64_t documents, const std::string& what) {
+  throw Error(ErrorKind::kBadInput,
+              "--basis-vocabulary: only " + core::format_count(positions) + " positions of " + core::format_count(documents) + " documents " +
+                  what + " have a label of the domain vocabulary, expected at least " + std::to_string(kFewestVocabularyPositions) +
+                  " of " + std::to_string(kFewestDomainDocuments) +
+                  " documents; name more words, measure more documents (--documents, --max-documents), or leave the option out");
+}
+
+}  // namespace
+
+DomainSums::DomainSums(const data::Dataset& dataset, const std::vector<std::int64_t>& drawn, std::int64_t blocks,
+                       const CalibrationOptions& options, const CalibrationSetting& setting)
+    : dataset_(dataset) {
+  choose_domains(drawn, blocks, setting);
+  if (!setting.vocabulary) return;
+  for (const std::int64_t id : *setting.vocabulary) {
+    if (place(id) >= vocabulary_.size()) vocabulary_.resize(place(id) + 1, false);
+    vocabulary_[place(id)] = true;
+  }
+  cosine_.emplace(types::Measure::kCosine, blocks, setting);
+  loss_.emplace(types::Measure::kLoss, blocks, setting);
+  check_sample(drawn, options.positions);
+}
+
+bool DomainSums::has_label(std::int64_t label) const {
+  return label >= 0 && place(label) < vocabulary_.size() && vocabulary_[place(label)];
+}
+
+void DomainSums::check_sample(const std::vector<std::int64_t>& drawn, Positions positions) const {
+  std::int64_t found = 0, documents = 0;
+  for (const std::int64_t index : drawn) {
+    std::int64_t here = 0;
+    for (const std::int64_t label : dataset_.documents[place(index)].labels) {
+      if (label == tensor::kNoLabel) continue;
+      here += has_label(label) ? 1 : 0;
+      if (positions == Positions::kLast) break;
+    }
+    found += here;
+    documents += here > 0 ? 1 : 0;
+  }
+  if (found < kFewestVocabularyPositions || documents < kFewestDomainDocuments) throw_too_few(found, documents, "of the sample");
+}
+
+void DomainSums::choose_domains(const std::vector<std::int64_t>& drawn, std::int64_t blocks, const CalibrationSetting& setting) {
+  std::map<std::int64_t, std::int64_t> counts;
+  for (const std::int64_t index : drawn) {
+    const std::int64_t domain = dataset_.documents[place(index)].domain;
+    if (domain >= 0) ++counts[domain];
+  }
+  std::vector<std::pair<std::int64_t, std::int64_t>> order;  // the most documents first
+  for (const auto& [domain, count] : counts) order.emplace_back(-count, domain);
+  std::sort(order.begin(), order.end());
+  for (const auto& [count, domain] : order) {
+    if (domains_.size() == kMostDomains || -count < kFewestDomainDocuments) break;
+    domains_.push_back({domain, DeviationSums(types::Measure::kCosine, blocks, setting)});
+  }
+  other_domains_ = static_cast<std::int64_t>(dataset_.domains.size() - domains_.size());
+}
+
+std::vector<bool> DomainSums::in_vocabulary(const at::Tensor& labels) const {
+  const at::Tensor ids = labels.contiguous();  // [N] i64
+  const std::int64_t* data = ids.const_data_ptr<std::int64_t>();
+  std::vector<bool> keep(place(ids.numel()));
+  for (std::size_t i = 0; i < keep.size(); ++i) keep[i] = has_label(data[i]);
+  return keep;
+}
+
+void DomainSums::add_cosine(const at::Tensor& cosine, const tensor::Batch& batch, const BatchPositions& positions) {
+  if (cosine_) cosine_->add(cosine, positions.row, in_vocabulary(positions.labels));
+  if (dataset_.domains.empty()) return;
+  const at::Tensor numbers = batch.documents.contiguous();
+  const std::int64_t* documents = numbers.const_data_ptr<std::int64_t>();
+  std::vector<std::int64_t> domain_of_column;
+  std::int64_t last_row = -1;
+  for (const std::int64_t row : positions.row) {
+    const std::int64_t domain = dataset_.documents[place(documents[row * batch.length()])].domain;
+    domain_of_column.push_back(domain);
+    if (row != last_row && domain < 0) ++unnamed_;
+    last_row = row;
+  }
+  for (Domain& domain : domains_) {
+    std::vector<bool> keep(domain_of_column.size());
+    for (std::size_t i = 0; i < keep.size(); ++i) keep[i] = domain_of_column[i] == domain.index;
+    domain.cosine.add(cosine, positions.row, keep);
+  }
+}
+
+void DomainSums::add_loss(const at::Tensor& loss, const BatchPositions& positions, const std::vector<std::int64_t>& rows) {
+  if (!loss_) return;
+  const std::vector<bool> all = in_vocabulary(positions.labels);
+  std::vector<bool> keep;
+  for (const std::int64_t i : positions.sampled) keep.push_back(all[place(i)]);
+  loss_->add(loss, rows, keep);
+}
+
+void DomainSums::fill(types::LayerProfile& profile) const {
+  if (cosine_) {
+    profile.vocabulary.emplace();
+    if (cosine_->documents() > 0) profile.vocabulary->deviations.push_back(cosine_->result());
+    if (loss_->documents() > 1) profile.vocabulary->deviations.push_back(loss_->result());
+  }
+  if (dataset_.domains.empty()) return;
+  types::DomainTable& table = profile.domains.emplace();
+  table.others = other_domains_;
+  table.unnamed_documents = unnamed_;
+  for (const Domain& domain : domains_) {
+    if (domain.cosine.documents() < kFewestDomainDocuments) {
+      ++table.others;
+    } else {
+      table.domains.push_back({dataset_.domains[place(domain.index)], domain.cosine.result(), {}});
+    }
+  }
+}
+
+void DomainSums::check_measured() const {
+  if (!cosine_) return;
+  const bool few = cosine_->positions() < kFewestVocabularyPositions || cosine_->documents() < kFewestDomainDocuments;
+  if (few) throw_too_few(cosine_->positions(), cosine_->documents(), "of those that were measured");
+}
+
+}  // namespace salf::calibration

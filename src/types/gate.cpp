@@ -1,0 +1,143 @@
+#include "salf/types/gate.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iterator>
+
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/core/text.h"
+#include "salf/types/budget.h"
+
+namespace salf::types {
+namespace {
+
+constexpr const char* kAtEnd = "end:";
+
+[[noreturn]] void refuse_gate(const std::string& text, const std::string& problem) {
+  throw Error(ErrorKind::kUsage, "--gate \"" + core::printable(text, 60) + "\": " + problem +
+                                     "; expected METRIC<=LIMIT or METRIC>=LIMIT with a metric of " + core::enum_choices<GateMetric>() +
+                                     ", such as dev_loss<=1.6, dev_accuracy>=55% or seconds<=2h (end: in front: at the end alone)");
+}
+
+std::string without_blanks(const std::string& text) {
+  std::string compact;
+  for (const char c : text) {
+    if (c != ' ' && c != '\t') compact += c;
+  }
+  return compact;
+}
+
+double plain_number(const std::string& word, const std::string& text) {
+  double value = 0.0;
+  const char* const end = word.data() + word.size();
+  const auto [behind, code] = std::from_chars(word.data(), end, value);
+  if (code != std::errc() || behind != end || !std::isfinite(value)) refuse_gate(text, "the limit is no number");
+  return value;
+}
+
+double share(const std::string& word, const std::string& text) {
+  const bool percent = !word.empty() && word.back() == '%';
+  const double value = percent ? plain_number(word.substr(0, word.size() - 1), text) / 100.0 : plain_number(word, text);
+  if (!(value >= 0.0 && value <= 1.0)) refuse_gate(text, "an accuracy lies between 0 and 1");
+  return value;
+}
+
+double duration(const std::string& word, const std::string& text) {
+  const Budget budget = parse_budget(word);
+  if (budget.unit != BudgetUnit::kSeconds) refuse_gate(text, "the limit is no time");
+  return budget.amount;
+}
+
+double limit_of(GateMetric metric, const std::string& word, const std::string& text) {
+  try {
+    switch (metric) {
+      case GateMetric::kDevLoss:
+      case GateMetric::kLossIncrease:
+        return plain_number(word, text);
+      case GateMetric::kDevAccuracy:
+        return share(word, text);
+      case GateMetric::kSeconds:
+        return duration(word, text);
+      case GateMetric::kPeakMemory:
+        return parse_bytes(word);
+    }
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    if (message.rfind("--gate", 0) == 0) throw;
+    throw Error(ErrorKind::kUsage, "--gate \"" + core::printable(text, 60) + "\": " + message);
+  }
+  throw Error(ErrorKind::kInternal, "unknown metric of a gate");
+}
+
+bool same_figure(const Gate& one, const Gate& other) { return one.metric == other.metric && one.at_end == other.at_end; }
+
+// Whether no value can pass both.
+bool exclude(const Gate& one, const Gate& other) {
+  if (one.metric != other.metric || one.comparison == other.comparison) return false;
+  const Gate& upper = one.comparison == GateComparison::kAtMost ? one : other;
+  const Gate& lower = one.comparison == GateComparison::kAtMost ? other : one;
+  return lower.limit > upper.limit;
+}
+
+}  // namespace
+
+bool needs_evaluation(GateMetric metric) { return metric != GateMetric::kSeconds && metric != GateMetric::kPeakMemory; }
+
+Gate parse_gate(const std::string& text) {
+  std::string rest = without_blanks(text);
+  Gate gate;
+  gate.at_end = rest.rfind(kAtEnd, 0) == 0;
+  if (gate.at_end) rest.erase(0, std::string(kAtEnd).size());
+  const std::size_t place = rest.find_first_of("<>=!");
+  const auto comparison = place == std::string::npos ? std::nullopt : core::enum_from_string<GateComparison>(rest.substr(place, 2));
+  if (!comparison) refuse_gate(text, "there is no <= and no >=");
+  const auto metric = core::enum_from_string<GateMetric>(rest.substr(0, place));
+  if (!metric) refuse_gate(text, "the metric is not known");
+  gate.metric = *metric;
+  gate.comparison = *comparison;
+  gate.limit = limit_of(*metric, rest.substr(place + 2), text);
+  return gate;
+}
+
+std::string format_gate_value(GateMetric metric, double value) {
+  if (metric == GateMetric::kDevAccuracy) return core::format_number(100.0 * value, 6) + "%";
+  if (metric == GateMetric::kSeconds) return core::format_number(value, 6) + "s";
+  return core::format_number(value, metric == GateMetric::kPeakMemory ? 10 : 6);
+}
+
+std::string format_gate(const Gate& gate) {
+  return (gate.at_end ? kAtEnd : "") + core::enum_to_string(gate.metric) + core::enum_to_string(gate.comparison) +
+         format_gate_value(gate.metric, gate.limit);
+}
+
+std::vector<std::string> gate_problems(const std::vector<std::string>& texts) {
+  std::vector<std::string> problems;
+  std::vector<Gate> gates;
+  for (const std::string& text : texts) {
+    try {
+      const Gate gate = parse_gate(text);
+      for (const Gate& other : gates) {
+        if (same_figure(gate, other) && gate.comparison == other.comparison) {
+          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) + " limit the same figure: give one");
+        }
+        if (exclude(gate, other)) {
+          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) + " contradict each other: no run passes both");
+        }
+      }
+      gates.push_back(gate);
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
+    }
+  }
+  return problems;
+}
+
+std::vector<Gate> parse_gates(const std::vector<std::string>& texts) {
+  std::vector<Gate> gates;
+  std::transform(texts.begin(), texts.end(), std::back_inserter(gates), parse_gate);
+  return gates;
+}
+
+}  // namespace salf::types
