@@ -12,6 +12,8 @@
 #include "salf/core/json.h"
 #include "salf/policy/eof.h"
 #include "salf/report/run_data.h"
+#include "salf/types/validate.h"
+#include "probing.h"
 #include "show_domain.h"
 #include "show_profile.h"
 #include "show_run.h"
@@ -32,12 +34,14 @@ TextStyle style_of_stdout() {
   return style;
 }
 
-bool is_evaluation(const fs::path& path) {
-  if (!fs::is_regular_file(path)) return false;
+// "salf.eval" of "salf.eval/1"; "" where the file names none.
+std::string document_of(const fs::path& path) {
+  if (!fs::is_regular_file(path)) return "";
   const core::Json json = core::read_json_file(path);
   const core::Json* const schema = core::find_member(json, "schema");
-  return schema != nullptr && schema->is_string() &&
-         schema->get<std::string>().rfind("salf.eval/", 0) == 0;
+  if (schema == nullptr || !schema->is_string()) return "";
+  const auto text = schema->get<std::string>();
+  return text.substr(0, text.find('/'));
 }
 
 std::string text_of(const report::RunData& data, const TextStyle& style) {
@@ -52,27 +56,35 @@ core::Json json_of(const report::RunData& data) {
   return data.plan ? core::to_json(*data.plan) : core::to_json(*data.profile);
 }
 
-void print(const core::Json& json) { std::fputs(core::format_json(json).c_str(), stdout); }
+int print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return 0;
+}
+
+template <class Document>
+int show(const Document& document, const std::string& text, bool as_json) {
+  return print(as_json ? core::format_json(core::to_json(document)) : text);
+}
 
 }  // namespace
 
 std::vector<std::string> ShowOptions::problems() const {
   if (!file.empty()) return {};
-  return {"a file is needed: a run directory, or a profile, plan, run or evaluation as JSON"};
+  return {"a file is needed: a run directory, or a profile, plan, run, evaluation or probes as JSON"};
 }
 
 int show_command(const ShowOptions& options, core::Progress& /*progress*/) {
-  if (is_evaluation(options.file)) {
+  const std::string document = document_of(options.file);
+  if (document == "salf.eval") {
     const types::EvaluationRecord record = types::read_evaluation(options.file);
-    options.common.json ? print(core::to_json(record))
-                        : static_cast<void>(std::fputs(evaluation_text(record).c_str(), stdout));
-    return 0;
+    return show(record, evaluation_text(record), options.common.json);
+  }
+  if (document == "salf.probe") {
+    const types::ProbeTable table = types::read_probes(options.file);
+    return show(table, probe_text(table), options.common.json);
   }
   const report::RunData data = report::load_run(options.file, report::Running::kAccept);
-  options.common.json
-      ? print(json_of(data))
-      : static_cast<void>(std::fputs(text_of(data, style_of_stdout()).c_str(), stdout));
-  return 0;
+  return print(options.common.json ? core::format_json(json_of(data)) : text_of(data, style_of_stdout()));
 }
 
 }  // namespace salf::tools

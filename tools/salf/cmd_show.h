@@ -17,7 +17,7 @@ struct ShowOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"file", "run directory, or a profile, plan, run or evaluation as JSON"}, self.file);
+    visit(Field{"file", "run directory, or a profile, plan, run, evaluation or probes as JSON"}, self.file);
   }
 
   std::vector<std::string> problems() const;

@@ -79,7 +79,7 @@ std::vector<Command> commands() {
                     "Examples:\n  salf export run --to hf -o tuned\n"
                     "  salf export run --to gguf --type q8_0 -o tuned.gguf\n"
                     "  salf export run --to torchscript -o tuned.pt"}, &export_command),
-      make_command({"show", "Show a run, profile, plan or evaluation in the terminal", {"file"},
+      make_command({"show", "Show a run, profile, plan, evaluation or probes in the terminal", {"file"},
                     "Examples:\n  salf show run\n  salf show profile.json"}, &show_command),
       make_command({"report", "Write a page that explains one or more runs", {"runs"},
                     "Examples:\n  salf report run -o report.html\n  salf report run-full run-cut -o report.html --lang ja\n"
