@@ -354,8 +354,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
     return problems;
   }
   problems = planning.problems();
-  for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
-  if (!lora.lora.empty() && !model.adapter.empty()) problems.emplace_back(kLoraAndAdapter);
+  for (auto& problem : lora.problems(planning, model.adapter)) problems.push_back(std::move(problem));
   if (!plan.empty() && !lora.lora.empty()) {
     problems.emplace_back("--plan says what is tuned: leave out --lora, or give it to salf plan");
   }
