@@ -124,7 +124,7 @@ class TrainRun {
     types::RunRecord record = opening_record(*plan);
     core::write_document(file("run.json"), record);
     {
-      const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, plan->eof);
+      const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), plan->eof);
       record = tune(*plan);
     }
     save(record);
@@ -194,7 +194,7 @@ class TrainRun {
     const double seconds = cost::budget_seconds(budget, energy_.rates());
     check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
     if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
-    const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, session_.cut->map().blocks);
+    const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.cut->map().blocks);
     return analyze(session_, dataset_, request, progress_);
   }
 
@@ -240,6 +240,7 @@ class TrainRun {
     inputs.cache_key = {{"model", made_by.model_hash},
                         {"tokenizer", made_by.tokenizer_hash},
                         {"frozen_dtype", core::enum_to_string(options_.frozen.frozen_dtype)},
+                        {"fitted_to", made_by.data_hash + " " + std::to_string(seed())},  // int8 and int4
                         {"salf", made_by.salf_version},
                         {"torch", made_by.torch_version}};
     inputs.resume = !options_.resume.empty();
