@@ -26,14 +26,10 @@ constexpr const char* kHead = "lm_head.weight";
   throw Error(ErrorKind::kBadModel, core::printable(file.string(), 4096) + ": " + problem);
 }
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 // A file beside the index, not one elsewhere. (The file itself may be a link: the cache of Hugging
 // Face is made of them.)
 bool is_plain_name(const std::string& name) {
-  return ends_with(name, ".safetensors") && name.find('/') == std::string::npos &&
+  return core::ends_with(name, ".safetensors") && name.find('/') == std::string::npos &&
          name.find('\\') == std::string::npos && name.find('\0') == std::string::npos &&
          name.front() != '.';
 }
@@ -75,8 +71,8 @@ std::optional<TensorType> encoding(c10::ScalarType type) {
 // Buffers of older files that are computed from the configuration: rotary frequencies, GPT-2's
 // causal masks.
 bool is_computed_buffer(const std::string& name) {
-  return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, ".attn.bias") ||
-         ends_with(name, ".attn.masked_bias");
+  return core::ends_with(name, "rotary_emb.inv_freq") || core::ends_with(name, ".attn.bias") ||
+         core::ends_with(name, ".attn.masked_bias");
 }
 
 std::string quoted(const tensor::MappedTensorFile& file, const std::string& name) {

@@ -12,9 +12,11 @@ namespace salf::convert {
 namespace {
 
 template <class Importer>
-ImportResult translated(const std::filesystem::path& source, const Importer& importer) {
+std::optional<ImportResult> translated(const std::filesystem::path& source, const Importer& importer) {
   try {
     return importer();
+  } catch (const ImportStopped&) {
+    return std::nullopt;
   } catch (const c10::Error& error) {
     throw Error(ErrorKind::kInternal,
                 source.string() + ": building the model failed: " + error.what_without_backtrace());
@@ -29,21 +31,21 @@ ImportResult translated(const std::filesystem::path& source, const Importer& imp
 
 }  // namespace
 
-ImportResult import_gguf(const std::filesystem::path& source,
+std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
                          const std::filesystem::path& directory, core::Progress& progress,
                          bool overwrite) {
   return translated(source,
                     [&] { return import_gguf_file(source, directory, progress, overwrite); });
 }
 
-ImportResult import_hugging_face(const std::filesystem::path& source,
+std::optional<ImportResult> import_hugging_face(const std::filesystem::path& source,
                                  const std::filesystem::path& directory, core::Progress& progress,
                                  bool overwrite) {
   return translated(source,
                     [&] { return import_directory(source, directory, progress, overwrite); });
 }
 
-ImportResult import_model(const std::filesystem::path& source,
+std::optional<ImportResult> import_model(const std::filesystem::path& source,
                           const std::filesystem::path& directory, core::Progress& progress,
                           bool overwrite) {
   if (!std::filesystem::exists(source)) {

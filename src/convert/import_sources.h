@@ -8,6 +8,9 @@
 
 namespace salf::convert {
 
+// The user asked to stop: import.cpp catches it.
+struct ImportStopped {};
+
 ImportResult import_gguf_file(const std::filesystem::path& source,
                               const std::filesystem::path& directory, core::Progress& progress,
                               bool overwrite);

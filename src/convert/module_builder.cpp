@@ -5,6 +5,9 @@
 #include <map>
 #include <memory>
 
+#include "import_sources.h"
+#include "salf/core/signals.h"
+
 namespace salf::convert {
 namespace {
 
@@ -53,6 +56,7 @@ class ModuleBuilder {
   at::Tensor tensor(const PlannedParameter& parameter, const std::string& path) {
     if (!parameter.tied_to.empty()) return tensors_.at(parameter.tied_to);
     const std::string name = path + parameter.name;
+    if (core::stop_signal() != 0) throw ImportStopped();
     const at::Tensor read = weights_.read(name);
     tensors_.emplace(name, read);
     progress_.update(static_cast<std::int64_t>(tensors_.size()), "");

@@ -11,6 +11,7 @@
 #include "salf/core/hash.h"
 #include "salf/core/json.h"
 #include "salf/core/log.h"
+#include "salf/core/text.h"
 #include "salf/model/lora.h"
 #include "salf/tensor/shapes.h"
 #include "salf/tensor/tensor_file.h"
@@ -30,10 +31,6 @@ constexpr const char* kHash = "salf.base_hash";
 
 // ---- Names
 
-bool ends_in(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 // What stands before transformers' own names: the attribute of a module that was wrapped around the model to trace it.
 std::string wrapper_of(const model::ScriptModel& model) {
   for (const auto& parameter : model.parameters()) {
@@ -41,7 +38,7 @@ std::string wrapper_of(const model::ScriptModel& model) {
     names.push_back(parameter.name);
     for (const auto& name : names) {
       for (const std::string head : {"lm_head.weight", "embed_out.weight"}) {
-        if (name != head && ends_in(name, "." + head)) return name.substr(0, name.size() - head.size());
+        if (name != head && core::ends_with(name, "." + head)) return name.substr(0, name.size() - head.size());
       }
     }
   }
@@ -134,8 +131,8 @@ std::map<std::string, Pair> read_pairs(const tensor::TensorFile& file, const fs:
   std::map<std::string, Pair> pairs;
   for (const auto& named : file.tensors) {
     std::string name = without_prefix(named.name, kBase);
-    const bool is_a = ends_in(name, ".lora_A.weight");
-    if (!is_a && !ends_in(name, ".lora_B.weight")) {
+    const bool is_a = core::ends_with(name, ".lora_A.weight");
+    if (!is_a && !core::ends_with(name, ".lora_B.weight")) {
       refuse_adapter(path, "tensor " + core::printable(named.name) + " is no lora_A or lora_B of a linear layer");
     }
     name.erase(name.size() - std::string(".lora_A.weight").size());

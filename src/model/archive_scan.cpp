@@ -34,12 +34,6 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool starts_with(const std::string& text, std::string_view start) { return text.compare(0, start.size(), start) == 0; }
-
-bool ends_with(const std::string& text, std::string_view end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 class ArchiveScan {
  public:
   ArchiveScan(const std::filesystem::path& archive, bool trusted)
@@ -70,8 +64,8 @@ class ArchiveScan {
   void scan(const std::string& record, const std::string& kind) {
     if (kind == "model.json") fail("made by a PyTorch before 1.4; save it anew with torch.jit.load(…).save(…)");
     if (kind == "traced_inputs.pkl") return;  // never read: its storages have no bytes
-    if (ends_with(kind, ".pkl") || ends_with(kind, ".debug_pkl")) return scan_objects(record, kind);
-    if (!starts_with(kind, "code/") || !ends_with(kind, ".py")) return;
+    if (core::ends_with(kind, ".pkl") || core::ends_with(kind, ".debug_pkl")) return scan_objects(record, kind);
+    if (!core::starts_with(kind, "code/") || !core::ends_with(kind, ".py")) return;
     has_code_ = true;
     if (trusted_) return;
     const std::string source = text(record);

@@ -12,6 +12,7 @@
 
 #include "salf/core/error.h"
 #include "salf/core/log.h"
+#include "salf/core/text.h"
 
 namespace salf::model {
 namespace {
@@ -19,10 +20,6 @@ namespace {
 constexpr const char* kEverything = "all-linear";
 constexpr const char* kA = ".lora_A";
 constexpr const char* kB = ".lora_B";
-
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
 
 std::string last_components(const std::vector<LinearLayer>& layers) {
   std::set<std::string> names;
@@ -62,7 +59,7 @@ std::vector<LinearLayer> choose_layers(const std::vector<LinearLayer>& layers, c
   for (const std::string& target : targets) {
     bool found = false;
     for (std::size_t i = 0; i < layers.size(); ++i) {
-      if (target != kEverything && !ends_with("." + layers[i].module, "." + target)) continue;
+      if (target != kEverything && !core::ends_with("." + layers[i].module, "." + target)) continue;
       chosen[i] = found = true;
     }
     if (found) continue;
@@ -85,7 +82,7 @@ std::vector<Parameter> lora_parameters(const std::vector<LoraLayer>& layers) {
   return parameters;
 }
 
-bool is_lora_b(const std::string& parameter) { return ends_with(parameter, kB); }
+bool is_lora_b(const std::string& parameter) { return core::ends_with(parameter, kB); }
 
 void merge_lora(const ScriptModel& model, const std::vector<LoraLayer>& layers) {
   const at::NoGradGuard quiet;

@@ -38,9 +38,11 @@ bool is_plain_matrix(const at::Tensor& tensor) {
 
 }  // namespace
 
+std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix) { return std::make_unique<RoundedMatrix>(std::move(matrix)); }
+
 Packer rounding_to(ops::WeightFormat format) {
   return [format](const std::string& /*name*/, const at::Tensor& matrix) -> std::unique_ptr<PackedMatrix> {
-    return std::make_unique<RoundedMatrix>(ops::quantize(matrix, format));
+    return packed(ops::quantize(matrix, format));
   };
 }
 

@@ -3,10 +3,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <string_view>
+#include <utility>
 
 #include "products.h"
 #include "rows.h"
 #include "salf/ops/operators.h"
+#include "salf/ops/product_watch.h"
 
 namespace salf::ops {
 namespace {
@@ -60,7 +62,19 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::opt
   return one_dnn()->typed<OneDnnLinear>().call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
+namespace {
+thread_local ProductWatch::See* watching = nullptr;
+}
+
+ProductWatch::ProductWatch(See see) : see_(std::move(see)), before_(std::exchange(watching, &see_)) {}
+ProductWatch::~ProductWatch() { watching = before_; }
+
+void show_product(const at::Tensor& x, const at::Tensor& weight) {
+  if (watching != nullptr) (*watching)(x, weight);
+}
+
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+  show_product(x, weight);
   return has_product(x, weight) ? Linear::apply(x, weight, bias) : at::linear(x, weight, bias);
 }
 

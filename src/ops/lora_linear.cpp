@@ -52,6 +52,7 @@ bool is_trained(const std::optional<at::Tensor>& tensor) {
 
 at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
                        const at::Tensor& a, const at::Tensor& b, double scale) {
+  show_product(x, weight);
   if (has_product(x, weight) && !is_trained(weight) && !is_trained(bias)) {
     return LoraLinear::apply(x, weight, bias, a, b, scale);
   }

@@ -20,7 +20,7 @@ inline ImportResult import_directory_quietly(const std::filesystem::path& source
                                              const std::filesystem::path& directory,
                                              bool overwrite = false) {
   core::Progress progress;
-  return import_hugging_face(source, directory, progress, overwrite);
+  return import_hugging_face(source, directory, progress, overwrite).value();
 }
 
 // A copy of a golden directory that may be altered.

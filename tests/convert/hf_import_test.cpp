@@ -292,7 +292,7 @@ TEST(HfImport, RefusesJsonThatIsTruncatedAtAnyByte) {
 TEST(HfImport, RecordsWhereTheModelCameFrom) {
   const HfDirectory source("llama");
   core::Progress progress;
-  const ImportResult result = import_model(source.path() / "", source.output(), progress);
+  const ImportResult result = import_model(source.path() / "", source.output(), progress).value();
   const auto card = core::read_document<model::ModelCard>(source.output() / "salf.json");
   EXPECT_EQ(card.architecture, "llama");
   EXPECT_EQ(card.blocks, "model.layers");

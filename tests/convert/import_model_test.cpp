@@ -34,7 +34,7 @@ TEST(ImportedModel, GivesTheLogitsOfTransformers) {
   }
   const testing::TemporaryFolder folder;
   core::Progress progress;
-  const ImportResult result = import_gguf(model_path(), folder.path() / "model", progress);
+  const ImportResult result = import_gguf(model_path(), folder.path() / "model", progress).value();
   EXPECT_EQ(result.parameters, 134515008);
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   const auto tokenizer = data::load_tokenizer(folder.path() / "model/tokenizer.json");

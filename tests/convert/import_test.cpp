@@ -14,6 +14,7 @@
 #include "salf/core/files.h"
 #include "salf/core/hash.h"
 #include "salf/core/json.h"
+#include "salf/core/signals.h"
 #include "salf/data/tokenizer.h"
 #include "salf/model/model_directory.h"
 #include "support/temporary_folder.h"
@@ -29,7 +30,7 @@ using support::write_bytes;
 ImportResult import_quietly(const std::filesystem::path& source, const std::filesystem::path& directory,
                             bool overwrite = false) {
   core::Progress progress;
-  return import_gguf(source, directory, progress, overwrite);
+  return import_gguf(source, directory, progress, overwrite).value();
 }
 
 std::string file_of(const TinyLlama& model, const Weights& weights) {
@@ -284,6 +285,19 @@ TEST(Import, RefusesMetadataThatMakesNoLlama) {
               HasSubstr("'mamba'"));
   EXPECT_THAT(refusal_of_metadata("llama.rope.freq_base", [](GgufWriter& w) { w.real("llama.rope.freq_base", NAN); }),
               HasSubstr("positive number"));
+}
+
+TEST(Import, StopsWhenAskedToAndLeavesNothing) {
+  const testing::TemporaryFolder folder;
+  const auto source = write_bytes(folder / "tiny.gguf", file_of({}, random_weights({}, 5)));
+  core::Progress progress;
+  core::set_stop_signal(2);
+  const auto stopped = import_gguf(source, folder.path() / "model", progress);
+  core::set_stop_signal(0);
+  EXPECT_FALSE(stopped.has_value());
+  EXPECT_TRUE(!std::filesystem::exists(folder.path() / "model") || std::filesystem::is_empty(folder.path() / "model"));
+  import_quietly(source, folder.path() / "model");
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "model/salf.json"));
 }
 
 TEST(Import, RefusesTokenizersThatDoNotFit) {

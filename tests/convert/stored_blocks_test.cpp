@@ -78,7 +78,7 @@ class Stored : public ::testing::Test {
 
   ImportResult import_as(TensorType type) {
     core::Progress progress;
-    return import_gguf(write_bytes(folder_ / "tiny.gguf", file_in(wide_llama(), type)), directory(), progress, true);
+    return import_gguf(write_bytes(folder_ / "tiny.gguf", file_in(wide_llama(), type)), directory(), progress, true).value();
   }
   std::filesystem::path directory() const { return folder_.path() / "model"; }
   std::filesystem::path file() const { return directory() / kStoredBlocks; }

@@ -1,3 +1,4 @@
+#include "salf/model/fitted_rounding.h"
 #include "salf/model/quantized_blocks.h"
 
 #include <ATen/core/grad_mode.h>
@@ -63,6 +64,21 @@ TEST_P(Quantized, EverythingIsAsItWasAfterwards) {
     EXPECT_TRUE(at::equal(parameter.tensor, before.at(parameter.name))) << parameter.name;
   }
   EXPECT_TRUE(at::equal(cut_.tap(batch_).final_state, state));
+}
+
+TEST_P(Quantized, FittedBlocksAreCloserOnTheirBatches) {
+  const at::Tensor exact = cut_.prefix(batch_, 2);
+  const auto error_of = [&](const Packer& pack) {
+    const QuantizedBlocks quantized(model_, cut_, pack, 2);
+    return (cut_.prefix(batch_, 2) - exact).norm().item<double>();
+  };
+  const double nearest = error_of(rounding_to(GetParam()));
+  const double fitted = error_of(fitted_rounding(GetParam(), cut_, {batch_}));
+  EXPECT_GT(fitted, 0.0);
+  if (GetParam() != WeightFormat::kBFloat16) {
+    EXPECT_LT(fitted, nearest);
+  }
+  EXPECT_TRUE(at::equal(cut_.prefix(batch_, 2), exact));
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, Quantized, ::testing::Values(WeightFormat::kBFloat16, WeightFormat::kInt8, WeightFormat::kInt4));

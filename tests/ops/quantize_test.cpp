@@ -57,5 +57,45 @@ TEST(Quantize, RowsOfOneValueStayWhatTheyAre) {
   }
 }
 
+// Inputs of a few directions, as hidden states are.
+at::Tensor correlated_inputs(std::int64_t columns) {
+  return at::randn({500, 12}).matmul(at::randn({12, columns})) + 0.1 * at::randn({500, columns});
+}
+
+double product_error(const at::Tensor& inputs, const at::Tensor& matrix, const QuantizedMatrix& made) {
+  return (inputs.matmul((back(made) - matrix).t())).norm().item<double>() / inputs.matmul(matrix.t()).norm().item<double>();
+}
+
+TEST(Quantize, MomentsMakeProductsWithSuchInputsMoreExact) {
+  at::manual_seed(4);
+  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
+    for (const std::int64_t columns : {64, 129, 200}) {
+      const at::Tensor matrix = at::randn({48, columns});
+      const at::Tensor inputs = correlated_inputs(columns);
+      const QuantizedMatrix fitted = quantize(matrix, format, inputs.t().matmul(inputs));
+      EXPECT_EQ(fitted.bytes(), quantize(matrix, format).bytes());
+      EXPECT_LT(product_error(inputs, matrix, fitted), 0.6 * product_error(inputs, matrix, quantize(matrix, format))) << columns;
+      const at::Tensor others = correlated_inputs(columns);
+      EXPECT_LT(product_error(others, matrix, fitted), 0.5) << "it is still a rounding of the matrix";
+    }
+  }
+}
+
+TEST(Quantize, MomentsThatSayNothingRoundToTheNearest) {
+  const at::Tensor matrix = at::randn({8, 70});
+  const at::Tensor nearest = back(quantize(matrix, WeightFormat::kInt4));
+  EXPECT_TRUE(at::equal(back(quantize(matrix, WeightFormat::kInt4, at::zeros({70, 70}))), nearest));
+  EXPECT_TRUE(at::equal(back(quantize(matrix, WeightFormat::kInt4, at::full({70, 70}, INFINITY))), nearest));
+  const at::Tensor same = back(quantize(matrix, WeightFormat::kInt8, at::eye(70)));
+  EXPECT_TRUE(at::allclose(same, back(quantize(matrix, WeightFormat::kInt8)), 1e-6, 1e-6)) << "independent inputs: nothing to make good";
+}
+
+TEST(Quantize, MomentsKeepRowsOfOneValue) {
+  const at::Tensor inputs = correlated_inputs(70);
+  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
+    EXPECT_TRUE(at::equal(back(quantize(at::zeros({3, 70}), format, inputs.t().matmul(inputs))), at::zeros({3, 70})));
+  }
+}
+
 }  // namespace
 }  // namespace salf::ops

@@ -132,7 +132,7 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
                                options.data.data,
                                std::nullopt,
                                options.sketch};
-  const auto quantized = quantize_blocks(options.frozen.frozen_dtype, session, session.cut->map().blocks);
+  const auto quantized = quantize_blocks(options.frozen.frozen_dtype, session, dataset, request.seed, session.cut->map().blocks);
   const auto profile = analyze(session, dataset, request, progress);
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);

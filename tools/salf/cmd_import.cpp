@@ -6,6 +6,7 @@
 #include "salf/core/error.h"
 #include "salf/core/json.h"
 #include "salf/core/log.h"
+#include "salf/core/signals.h"
 #include "salf/core/text.h"
 
 namespace salf::tools {
@@ -39,12 +40,12 @@ void print(const convert::ImportResult& result) {
 // Warnings of the import are logged by it.
 int import_command(const ImportOptions& options, core::Progress& progress) {
   check(options);
-  const convert::ImportResult result =
-      convert::import_model(options.source, options.output, progress, options.common.force);
+  const auto result = convert::import_model(options.source, options.output, progress, options.common.force);
+  if (!result) return 128 + core::stop_signal();
   if (options.common.json) {
-    std::fputs(core::format_json(core::to_json(result)).c_str(), stdout);
+    std::fputs(core::format_json(core::to_json(*result)).c_str(), stdout);
   } else {
-    print(result);
+    print(*result);
   }
   return 0;
 }

@@ -12,8 +12,7 @@ namespace salf::tools {
 
 std::vector<std::string> PlanOptions::problems() const {
   std::vector<std::string> problems = planning.problems();
-  for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
-  if (!lora.lora.empty() && !model.adapter.empty()) problems.push_back(kLoraAndAdapter);
+  for (auto& problem : lora.problems(planning, model.adapter)) problems.push_back(std::move(problem));
   if (profile.empty()) problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
   if (output.empty()) problems.emplace_back("--output needs a file name");
   return problems;

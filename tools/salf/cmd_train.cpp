@@ -129,7 +129,7 @@ class TrainRun {
     types::RunRecord record = opening_record(*plan);
     core::write_document(file("run.json"), record);
     {
-      const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, plan->eof);
+      const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), plan->eof);
       record = tune(*plan);
     }
     save(record);
@@ -230,7 +230,7 @@ class TrainRun {
     check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
     if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
     request.sketch = prediction_decides() && policy::read_prior(options_.planning.prior).wants_sketch();
-    const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, session_.cut->map().blocks);
+    const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.cut->map().blocks);
     return analyze(session_, dataset_, request, progress_);
   }
 
@@ -283,6 +283,7 @@ class TrainRun {
     inputs.cache_key = {{"model", made_by.model_hash},
                         {"tokenizer", made_by.tokenizer_hash},
                         {"frozen_dtype", core::enum_to_string(options_.frozen.frozen_dtype)},
+                        {"fitted_to", made_by.data_hash + " " + std::to_string(seed())},  // int8 and int4
                         {"salf", made_by.salf_version},
                         {"torch", made_by.torch_version}};
     inputs.resume = !options_.resume.empty();
@@ -397,8 +398,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
     return problems;
   }
   problems = planning.problems();
-  for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
-  if (!lora.lora.empty() && !model.adapter.empty()) problems.emplace_back(kLoraAndAdapter);
+  for (auto& problem : lora.problems(planning, model.adapter)) problems.push_back(std::move(problem));
   if (!plan.empty() && !lora.lora.empty()) {
     problems.emplace_back("--plan says what is tuned: leave out --lora, or give it to salf plan");
   }

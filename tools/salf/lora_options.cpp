@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "planning.h"
 #include "salf/core/error.h"
 #include "salf/core/log.h"
 #include "salf/model/lora.h"
@@ -38,10 +39,20 @@ LoraStart from_adapter(const std::string& path, const ModelSession& session) {
   return {std::move(adapter.settings), std::move(adapter.branches), first};
 }
 
+// The cut is where the blocks with branches begin.
+void refuse_choice(const std::string& flag, const PlanningOptions& planning, std::vector<std::string>& problems) {
+  const bool chosen = planning.rule != PlanningOptions{}.rule && planning.rule != types::Rule::kFixed;
+  if (chosen) problems.push_back(flag + " says where the cut is: leave out --rule " + core::enum_to_string(planning.rule));
+  if (planning.max_loss_increase) problems.push_back(flag + " says where the cut is: leave out --max-loss-increase");
+}
+
 }  // namespace
 
-std::vector<std::string> LoraOptions::problems() const {
+std::vector<std::string> LoraOptions::problems(const PlanningOptions& planning, const std::string& adapter) const {
   std::vector<std::string> problems;
+  if (!lora.empty() && !adapter.empty()) problems.emplace_back(kLoraAndAdapter);
+  if (!lora_blocks.empty()) refuse_choice("--lora-blocks", planning, problems);
+  if (!adapter.empty()) refuse_choice("--adapter", planning, problems);
   if (lora.empty() && !lora_blocks.empty()) problems.emplace_back("--lora-blocks needs --lora");
   if (!full_blocks.empty() && lora_blocks.empty()) {
     problems.emplace_back("--full-blocks needs --lora-blocks beside it; without LoRA, --eof says which blocks are tuned");

@@ -13,6 +13,8 @@
 
 namespace salf::tools {
 
+struct PlanningOptions;
+
 struct LoraOptions {
   std::string lora;         // "": none
   std::string lora_blocks;  // "": all above the cut
@@ -28,7 +30,8 @@ struct LoraOptions {
     visit(Field{"full_blocks", "blocks that are tuned as wholes beside them, as in 24-29"}, self.full_blocks);
   }
 
-  std::vector<std::string> problems() const;
+  // `adapter`: --adapter, "" for none. What chooses a cut is refused beside what already says it.
+  std::vector<std::string> problems(const PlanningOptions& planning, const std::string& adapter) const;
   // Throws Error(kUsage) as the parts of the text do.
   std::optional<types::LoraSettings> settings() const;
 };

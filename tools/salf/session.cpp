@@ -12,6 +12,8 @@
 #include "salf/core/hash.h"
 #include "salf/core/log.h"
 #include "salf/core/text.h"
+#include "salf/data/batching.h"
+#include "salf/model/fitted_rounding.h"
 #include "salf/model/lora.h"
 #include "salf/tensor/device.h"
 #include "version.h"
@@ -41,11 +43,29 @@ convert::StoredBlocks stored_blocks(const ModelSession& session) {
   return {session.files.archive.parent_path(), session.archive_hash};
 }
 
-model::Packer packer_for(FrozenType type, const ModelSession& session) {
+// Some thousand tokens tell the moments of what a layer multiplies.
+std::vector<tensor::Batch> fitting_batches(const ModelSession& session, const data::Dataset& dataset, std::uint64_t seed) {
+  constexpr std::int64_t kDocuments = 24;
+  constexpr std::size_t kBatches = 4;
+  const auto documents = data::sample_documents(dataset, data::Split::kTrain, kDocuments, seed);
+  std::int64_t longest = data::BatchOptions{}.batch_tokens;
+  for (const std::int64_t index : documents) {
+    longest = std::max(longest, static_cast<std::int64_t>(dataset.documents[static_cast<std::size_t>(index)].ids.size()));
+  }
+  const data::Batcher rows(dataset, documents, {longest, 0}, session.tokenizer->padding_id().value_or(0));
+  std::vector<tensor::Batch> batches;
+  for (const data::BatchPlan& plan : rows.epoch(seed, 0)) {
+    if (batches.size() < kBatches) batches.push_back(rows.make(plan));
+  }
+  return batches;
+}
+
+model::Packer packer_for(FrozenType type, const ModelSession& session, const data::Dataset& dataset, std::uint64_t seed) {
   if (type == FrozenType::kGguf) return stored_blocks(session).packer();
-  return model::rounding_to(type == FrozenType::kBFloat16 ? ops::WeightFormat::kBFloat16
-                            : type == FrozenType::kInt8   ? ops::WeightFormat::kInt8
-                                                          : ops::WeightFormat::kInt4);
+  if (type == FrozenType::kBFloat16) return model::rounding_to(ops::WeightFormat::kBFloat16);
+  const auto format = type == FrozenType::kInt8 ? ops::WeightFormat::kInt8 : ops::WeightFormat::kInt4;
+  std::vector<tensor::Batch> batches = fitting_batches(session, dataset, seed);
+  return batches.empty() ? model::rounding_to(format) : model::fitted_rounding(format, *session.cut, std::move(batches));
 }
 
 }  // namespace
@@ -117,9 +137,10 @@ void check_frozen_type(FrozenType type, const ModelSession& session) {
   if (type == FrozenType::kGguf) stored_blocks(session);
 }
 
-std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, std::int64_t count) {
+std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, const data::Dataset& dataset,
+                                                        std::uint64_t seed, std::int64_t count) {
   if (type == FrozenType::kFloat32 || count == 0) return nullptr;
-  auto blocks = std::make_unique<model::QuantizedBlocks>(*session.model, *session.cut, packer_for(type, session), count);
+  auto blocks = std::make_unique<model::QuantizedBlocks>(*session.model, *session.cut, packer_for(type, session, dataset, seed), count);
   core::log_info(std::to_string(count) + " blocks in " + core::enum_to_string(type) + ": " +
                  core::format_bytes(static_cast<std::uint64_t>(blocks->bytes())));
   return blocks;

@@ -49,7 +49,9 @@ std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& 
 void check_frozen_type(FrozenType type, const ModelSession& session);
 
 // The first `count` blocks in few bits for as long as it lives; nothing for f32. Throws as QuantizedBlocks and convert::StoredBlocks do.
-std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, std::int64_t count);
+// int8 and int4 are fitted to documents of the train split that are drawn by the seed, the same for every count.
+std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const ModelSession& session, const data::Dataset& dataset,
+                                                        std::uint64_t seed, std::int64_t count);
 
 // Throws as convert::read_peft_adapter does, and Error(kBadInput) if salf trained it on other weights.
 convert::Adapter open_adapter(const std::string& path, const ModelSession& session);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,9 +49,10 @@ struct ImportResult {
   }
 };
 
-// Reads a Hugging Face directory (import_hugging_face) or a GGUF file (import_gguf), whichever `source` is.
+// Reads a Hugging Face directory (import_hugging_face) or a GGUF file (import_gguf), whichever `source` is. Each gives nothing
+// when the user asked to stop while tensors were decoded (core/signals.h): what is in `directory` is as it was then.
 // Throws Error(kIo) when it is not there, Error(kUsage) for a single file out of a Hugging Face directory.
-ImportResult import_model(const std::filesystem::path& source, const std::filesystem::path& directory,
+std::optional<ImportResult> import_model(const std::filesystem::path& source, const std::filesystem::path& directory,
                           core::Progress& progress, bool overwrite = false);
 
 // Reads a directory as transformers' save_pretrained writes it: config.json of a Llama 2 or 3, SmolLM2, Mistral, Qwen2,
@@ -63,7 +65,7 @@ ImportResult import_model(const std::filesystem::path& source, const std::filesy
 // Throws Error(kIo); Error(kBadModel) that names file and key for a setting that is not supported, file and tensor for
 // tensors that are missing, misshapen, of another type or not of the model, and for a tokenizer with more ids than
 // the vocabulary (one that cannot be read is a warning); Error(kUsage) as import_gguf.
-ImportResult import_hugging_face(const std::filesystem::path& source, const std::filesystem::path& directory,
+std::optional<ImportResult> import_hugging_face(const std::filesystem::path& source, const std::filesystem::path& directory,
                                  core::Progress& progress, bool overwrite = false);
 
 // Reads a GGUF file of the Llama family (general.architecture llama: Llama 2 and 3, SmolLM, Mistral; or qwen2) with
@@ -76,7 +78,7 @@ ImportResult import_hugging_face(const std::filesystem::path& source, const std:
 // Throws Error(kIo); Error(kBadModel) for a malformed file, another architecture, tensors that are missing, misshapen
 // or unknown within a block, a tokenizer that is not supported or does not fit the vocabulary;
 // Error(kUsage) when `directory` holds something else, or a model and `overwrite` is false.
-ImportResult import_gguf(const std::filesystem::path& source, const std::filesystem::path& directory,
+std::optional<ImportResult> import_gguf(const std::filesystem::path& source, const std::filesystem::path& directory,
                          core::Progress& progress, bool overwrite = false);
 
 }  // namespace salf::convert

@@ -19,6 +19,9 @@ std::string format_flops(double flops, int digits = 4);  // 1.234PFLOP: as a bud
 std::string format_bytes(std::uint64_t bytes);             // 98.4 MB (powers of ten)
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
 
+bool starts_with(std::string_view text, std::string_view start);
+bool ends_with(std::string_view text, std::string_view end);
+
 // The byte at which `text` stops being valid UTF-8 (overlong forms, surrogates and values above U+10FFFF
 // are invalid), or nothing.
 std::optional<std::size_t> invalid_utf8(std::string_view text);

@@ -27,6 +27,8 @@ class PackedMatrix {
 // Packs a parameter [rows, columns] f32; null: it stays as it is.
 using Packer = std::function<std::unique_ptr<PackedMatrix>(const std::string& name, const at::Tensor& matrix)>;
 
+std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix);
+
 // Rounds each matrix (ops::quantize).
 Packer rounding_to(ops::WeightFormat format);
 

@@ -28,6 +28,12 @@ inline constexpr std::int64_t kInt4Group = 64;
 // `matrix` [rows, columns] f32 on the CPU, finite. The last group of a row may be shorter.
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format);
 
+// The same for products with inputs of these second moments: `moments` [columns, columns] f32, Σ x xᵀ. Columns are rounded one after
+// another, and each one's error is made good by those not rounded yet, so that the product changes least (GPTQ; Frantar et al. 2023,
+// arXiv 2210.17323, with a hundredth of the mean moment on the diagonal). Groups of int4 take the range with the least squared error.
+// As without moments for bf16, and where they are zero or not finite.
+QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at::Tensor& moments);
+
 // Writes the matrix's values into `out` [rows, columns] f32, contiguous, on the CPU. On LibTorch's threads.
 void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out);
 
