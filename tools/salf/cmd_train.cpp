@@ -11,6 +11,7 @@
 #include "plan_text.h"
 #include "document_losses.h"
 #include "run_observers.h"
+#include "show_run.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -108,6 +109,7 @@ class TrainRun {
         session_(open_model(options.model, true, AdapterUse::kKeep,
                             scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
+    check_gates_can_be_told();
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
     if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
     if (options.metrics_port) observers_.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));
@@ -128,6 +130,7 @@ class TrainRun {
     }
     save(record);
     print(record);
+    if (record.status == types::RunStatus::kGateFailed) return static_cast<int>(ErrorKind::kRegression);
     if (record.status == types::RunStatus::kDiverged) {
       throw Error(ErrorKind::kBadModel, "the loss was not finite after step " + std::to_string(record.steps) +
                                             ": the run has diverged. The best weights until then are in " +
@@ -138,6 +141,17 @@ class TrainRun {
 
  private:
   fs::path file(const char* name) const { return folder_.path() / name; }
+
+  // Before anything long starts.
+  void check_gates_can_be_told() const {
+    if (!dataset_.indices(data::Split::kDev).empty()) return;
+    for (const types::Gate& gate : types::parse_gates(options_.gate)) {
+      if (!types::needs_evaluation(gate.metric)) continue;
+      throw Error(ErrorKind::kUsage, "--gate " + types::format_gate(gate) + ": there are no dev documents to evaluate: give a larger --dev-share, "
+                                     "or more rows");
+    }
+  }
+
   std::uint64_t seed() const { return static_cast<std::uint64_t>(options_.model.seed); }
 
   std::optional<types::FreezePlan> find_plan() {
@@ -253,6 +267,7 @@ class TrainRun {
       return flops.total() - (cached ? flops.prefix : 0.0);
     };
     inputs.budget_flops = plan.budget_flops;
+    inputs.gates = types::parse_gates(options_.gate);
     inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
     DevLossKeeper dev_losses(dataset_, file("dev_losses.json"), !options_.resume.empty());
     inputs.observers.push_back(&dev_losses);
@@ -319,6 +334,7 @@ class TrainRun {
       std::printf("%-16s%s (step %s)\n", "dev loss kept", loss(*record.best).c_str(),
                   core::format_count(record.best->step).c_str());
     }
+    std::fputs(gate_lines(record.gates).c_str(), stdout);
     std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
                 core::format_seconds(record.measured_seconds.total()).c_str());
     if (record.measured_footprint) {
@@ -353,6 +369,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
     return problems;
   }
   problems = planning.problems();
+  for (auto& problem : types::gate_problems(gate)) problems.push_back(std::move(problem));
   for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
   if (!lora.lora.empty() && !model.adapter.empty()) problems.emplace_back(kLoraAndAdapter);
   if (!plan.empty() && !lora.lora.empty()) {

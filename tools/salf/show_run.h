@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "salf/report/run_data.h"
 #include "salf/types/evaluation.h"
@@ -22,5 +23,7 @@ std::string run_text(const report::RunData& run, const TextStyle& style);
 // The plan as plan_summary has it, the rules' choices, and the price of each depth.
 std::string plan_text(const types::FreezePlan& plan, const TextStyle& style);
 std::string evaluation_text(const types::EvaluationRecord& record);
+// A line a gate: its limit, its value, passed or failed. "" without any.
+std::string gate_lines(const std::vector<types::Gate>& gates);
 
 }  // namespace salf::tools
