@@ -108,6 +108,23 @@ TEST(HtmlReport, ShowsTheGatesWithValueLimitAndResult) {
   EXPECT_THAT(page, HasSubstr("--gate &#39;dev_loss&lt;=1.5&#39; --gate &#39;end:seconds&lt;=2h&#39;"));
 }
 
+TEST(HtmlReport, SaysWhatAPilotMeansForTheWhole) {
+  RunData run = testing::sample_run();
+  types::PilotRecord pilot;
+  pilot.share = 0.05;
+  pilot.documents = 40;
+  pilot.all_documents = 800;
+  pilot.full_eof = 3;
+  pilot.full_steps = 900;
+  pilot.full_seconds = 720.0;
+  run.run->pilot = pilot;
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("data-json=\"run.pilot.full_steps\">900<"));
+  run.run->pilot->pace = 1.25;
+  run.run->pilot->full_seconds_at_pace = 900.0;
+  run.run->pilot->full_steps_at_pace = 900;
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("data-json=\"run.pilot.pace\">1.25<"));
+}
+
 types::LayerProfile profile_with_domains(const std::string& name) {
   types::LayerProfile profile = testing::sample_profile();
   const types::RuleChoice choice{types::Rule::kMaxGain, types::Measure::kCosine, 4, 0.9, 3, 5};

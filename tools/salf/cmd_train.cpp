@@ -8,6 +8,7 @@
 
 #include "cmd_analyze.h"
 #include "energy_watch.h"
+#include "pilot.h"
 #include "plan_text.h"
 #include "document_losses.h"
 #include "run_observers.h"
@@ -37,6 +38,8 @@ constexpr double kClosingSeconds = 1.0;
 // What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut
 // less than the steps they would cost.
 constexpr double kAnalysisShare = 0.1;
+// Of a pilot: what is planned for all documents and the whole budget; salf train --plan takes it.
+constexpr const char* kFullPlan = "full-plan.json";
 
 // Where a resumed or repeated run takes everything from.
 struct Origin {
@@ -102,13 +105,19 @@ class TrainRun {
       : options_(options),
         origin_(std::move(origin)),
         progress_(progress),
-        energy_(options.planning.rates, options.model,
-                origin_ || !options.plan.empty() ? types::Budget{} : options.planning.parsed_budget()),
+        planning_(options.pilot.empty() ? options.planning : pilot_planning(options.planning, pilot_share(options.pilot))),
+        energy_(planning_.rates, options.model, origin_ || !options.plan.empty() ? types::Budget{} : planning_.parsed_budget()),
         // A resumed run's folder is its own; a fresh one may only replace another with --force.
         folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
         session_(open_model(options.model, true, AdapterUse::kKeep,
                             scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
+    if (!options.pilot.empty()) {
+      all_ = std::move(dataset_);
+      dataset_ = pilot_sample(all_, pilot_share(options.pilot), seed());
+      core::log_info("pilot on " + core::format_count(static_cast<std::int64_t>(dataset_.documents.size())) + " of " +
+                     core::format_count(static_cast<std::int64_t>(all_.documents.size())) + " documents");
+    }
     check_gates_can_be_told();
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
     if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
@@ -157,13 +166,16 @@ class TrainRun {
   std::optional<types::FreezePlan> find_plan() {
     std::optional<types::FreezePlan> plan = given_plan();
     lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
-    wanted_cut(lora_, options_.planning.eof);  // before anything long starts
+    wanted_cut(lora_, planning_.eof);  // before anything long starts
     if (lora_) session_.cut->use_lora(lora_->branches);
     return plan ? plan : make_plan();
   }
 
   std::optional<types::FreezePlan> given_plan() {
-    if (origin_) return origin_->record.plan;
+    if (origin_) {
+      pilot_ = origin_->record.pilot;
+      return origin_->record.plan;
+    }
     if (options_.plan.empty()) return std::nullopt;
     types::FreezePlan plan = types::read_plan(options_.plan);
     check_made_for(plan.provenance, session_, dataset_, options_.plan);
@@ -175,7 +187,7 @@ class TrainRun {
     const std::optional<types::LayerProfile> profile = find_profile();
     if (!profile) return std::nullopt;
     PlanRequest request;
-    request.planning = options_.planning;
+    request.planning = planning_;
     request.batch = options_.batch;
     request.seed = seed();
     request.dtype = options_.model.dtype;
@@ -185,9 +197,20 @@ class TrainRun {
     request.lora = lora_;
     types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
     check_affordable(plan);
+    if (!options_.pilot.empty()) plan_the_whole(*profile, request, plan.cost);
     // Not before: a run that was refused leaves nothing behind.
     core::write_document(file("profile.json"), *profile);
     return plan;
+  }
+
+  // What the pilot is for, from its own timing.
+  void plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const types::MeasuredCost& cost) {
+    request.planning = options_.planning;
+    request.cost = cost;
+    const types::FreezePlan full = make_run_plan(session_, all_, profile, request, energy_, progress_);
+    check_affordable(full);
+    pilot_ = pilot_record(pilot_share(options_.pilot), dataset_, all_, full);
+    core::write_document(file(kFullPlan), full);
   }
 
   std::optional<types::LayerProfile> find_profile() {
@@ -203,7 +226,7 @@ class TrainRun {
     request.dtype = options_.model.dtype;
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
-    const types::Budget budget = options_.planning.parsed_budget();
+    const types::Budget budget = planning_.parsed_budget();
     const double seconds = cost::budget_seconds(budget, energy_.rates());
     check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
     if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
@@ -217,6 +240,7 @@ class TrainRun {
     record.options = recorded_options();
     record.seed = seed();
     record.plan = plan;
+    record.pilot = pilot_;
     return record;
   }
 
@@ -277,6 +301,7 @@ class TrainRun {
     record.provenance = opening.provenance;
     record.options = opening.options;
     record.seed = opening.seed;
+    record.pilot = opening.pilot;
     record.plan = plan;
     record.predicted_seconds = plan.predicted_seconds;
     record.predicted_flops = plan.predicted_flops.total();
@@ -299,6 +324,7 @@ class TrainRun {
     record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
     const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();
     record.measured_footprint = cost::footprint(rates, record.measured_seconds.total(), energy_.measured());
+    if (record.pilot && fs::exists(file(kFullPlan))) add_pace(record, types::read_plan(file(kFullPlan)));
     core::write_document(file("run.json"), record);
     if (record.status != types::RunStatus::kInterrupted) train::remove_checkpoints(folder_.path());
   }
@@ -334,7 +360,7 @@ class TrainRun {
       std::printf("%-16s%s (step %s)\n", "dev loss kept", loss(*record.best).c_str(),
                   core::format_count(record.best->step).c_str());
     }
-    std::fputs(gate_lines(record.gates).c_str(), stdout);
+    std::fputs((gate_lines(record.gates) + pilot_lines(record.pilot)).c_str(), stdout);
     std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
                 core::format_seconds(record.measured_seconds.total()).c_str());
     if (record.measured_footprint) {
@@ -346,13 +372,29 @@ class TrainRun {
   const TrainCommandOptions& options_;
   std::optional<Origin> origin_;
   core::Progress& progress_;
+  PlanningOptions planning_;  // the options', or a pilot's share of them
   EnergyWatch energy_;
   core::OutputFolder folder_;
   ModelSession session_;
-  data::Dataset dataset_;
+  data::Dataset dataset_;  // of a pilot: the sample
+  data::Dataset all_;      // of a pilot: everything; else empty
+  std::optional<types::PilotRecord> pilot_;
   std::optional<LoraStart> lora_;  // nothing where whole blocks are tuned
   std::vector<std::unique_ptr<train::RunObserver>> observers_;
 };
+
+std::vector<std::string> pilot_problems(const TrainCommandOptions& options) {
+  if (options.pilot.empty()) return {};
+  std::vector<std::string> problems;
+  try {
+    pilot_share(options.pilot);
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+  if (!options.plan.empty()) problems.emplace_back("--pilot plans for itself and for the whole: leave out --plan");
+  if (options.train.keep_cache) problems.emplace_back("--pilot keeps no cache for later runs, which have other rows: leave out --keep-cache");
+  return problems;
+}
 
 }  // namespace
 
@@ -370,6 +412,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
   }
   problems = planning.problems();
   for (auto& problem : types::gate_problems(gate)) problems.push_back(std::move(problem));
+  for (auto& problem : pilot_problems(*this)) problems.push_back(std::move(problem));
   for (auto& problem : lora.problems()) problems.push_back(std::move(problem));
   if (!lora.lora.empty() && !model.adapter.empty()) problems.emplace_back(kLoraAndAdapter);
   if (!plan.empty() && !lora.lora.empty()) {
@@ -392,7 +435,13 @@ std::vector<std::string> TrainCommandOptions::problems() const {
 int train_command(const TrainCommandOptions& given, core::Progress& progress) {
   std::optional<Origin> origin = read_origin(given);
   const TrainCommandOptions options = origin ? options_of(*origin, given) : given;
-  return TrainRun(options, std::move(origin), progress).execute();
+  try {
+    return TrainRun(options, std::move(origin), progress).execute();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBudget || options.pilot.empty()) throw;
+    throw Error(ErrorKind::kBudget, std::string(error.what()) + " (this is a pilot with its share of the budget: a larger --pilot or --budget "
+                                                                "gives it more)");
+  }
 }
 
 }  // namespace salf::tools

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,5 +26,7 @@ std::string plan_text(const types::FreezePlan& plan, const TextStyle& style);
 std::string evaluation_text(const types::EvaluationRecord& record);
 // A line a gate: its limit, its value, passed or failed. "" without any.
 std::string gate_lines(const std::vector<types::Gate>& gates);
+// What a pilot says about the whole run; "" for other runs.
+std::string pilot_lines(const std::optional<types::PilotRecord>& pilot);
 
 }  // namespace salf::tools
