@@ -253,20 +253,21 @@ void add_costs(const Comparable& base, const Comparable& other, const LimitTexts
 
 void add_status(const Comparable& base, const Comparable& other, Comparison& result) {
   if (!other.run) return;
-  const auto diverged = [](const Comparable& one) {
-    return one.run->status == types::RunStatus::kDiverged ? 1.0 : 0.0;
+  const auto failed = [](const Comparable& one) {
+    const types::RunStatus status = one.run->status;
+    return status == types::RunStatus::kDiverged || status == types::RunStatus::kGateFailed ? 1.0 : 0.0;
   };
-  if (diverged(other) == 0.0) return;
+  if (failed(other) == 0.0) return;
   Check check{"status",
               "",
-              diverged(base),
+              failed(base),
               1.0,
               1.0,
               {},
               {},
               0.0,
               Verdict::kRegression,
-              "the new run diverged"};
+              other.run->status == types::RunStatus::kDiverged ? "the new run diverged" : "a quality gate of the new run failed"};
   result.checks.push_back(check);
 }
 

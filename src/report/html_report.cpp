@@ -29,7 +29,7 @@ const std::vector<Section>& sections() {
       {"quality",
        Word::kQuality,
        &quality,
-       {Word::kLossTerm, Word::kPerplexityTerm, Word::kDevTerm, Word::kIntervalTerm}},
+       {Word::kLossTerm, Word::kPerplexityTerm, Word::kDevTerm, Word::kIntervalTerm, Word::kGateTerm}},
       {"layers", Word::kLayers, &layers, {Word::kSpaceTerm, Word::kDeviationTerm, Word::kGainTerm}},
       {"budget", Word::kBudgetTitle, &budget, {Word::kBudgetTerm}},
       {"run", Word::kRunTitle, &progress, {Word::kStepTerm, Word::kCooldownTerm}},

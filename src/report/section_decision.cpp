@@ -141,6 +141,8 @@ const Text& rule_text(types::RunStatus status) {
       return text(Word::kBudgetReached);
     case types::RunStatus::kInterrupted:
       return text(Word::kInterrupted);
+    case types::RunStatus::kGateFailed:
+      return text(Word::kGateFailed);
     case types::RunStatus::kDiverged:
       break;
   }

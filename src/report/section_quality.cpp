@@ -72,18 +72,53 @@ std::string table_of(const RunData& run) {
                rows);
 }
 
+// A value with its unit as people write it.
+std::string gate_number(const types::Gate& gate, double value, const std::string& path) {
+  switch (gate.metric) {
+    case types::GateMetric::kSeconds:
+      return seconds(value, path);
+    case types::GateMetric::kDevAccuracy:
+      return percent(value, path);
+    case types::GateMetric::kPeakMemory:
+      return datum(value, path, core::format_bytes(static_cast<std::uint64_t>(std::clamp(value, 0.0, 1e18))));
+    case types::GateMetric::kDevLoss:
+    case types::GateMetric::kLossIncrease:
+      break;
+  }
+  return number(value, path);
+}
+
+std::string gates(const types::RunRecord& run) {
+  const std::string heading = "<b>" + words(text(Word::kGates)) + "</b>: ";
+  if (run.gates.empty()) return paragraph(heading + words(text(Word::kNoGates)), "why");
+  std::vector<std::vector<Cell>> rows;
+  for (std::size_t i = 0; i < run.gates.size(); ++i) {
+    const types::Gate& gate = run.gates[i];
+    const std::string path = "run.gates[" + std::to_string(i) + "]";
+    const std::string name = "<code>" + escape(core::enum_to_string(gate.metric)) + "</code>" + (gate.at_end ? tag(Word::kGateAtEnd) : "");
+    rows.push_back({word_cell(name),
+                    {escape(core::enum_to_string(gate.comparison)) + "&nbsp;" + gate_number(gate, gate.limit, path + ".limit")},
+                    {gate.value ? gate_number(gate, *gate.value, path + ".value") : "–"},
+                    {integer(gate.step, path + ".step")},
+                    word_cell("<b>" + words(text(gate.passed ? Word::kGatePassed : Word::kGateNotPassed)) + "</b>")});
+  }
+  return paragraph(heading + words(text(Word::kGatesNote)), "why") +
+         table({words(text(Word::kGates)), words(text(Word::kGateLimit)), words(text(Word::kGateValue)), words(text(Word::kGateStep)),
+                words(text(Word::kGateResult))},
+               rows);
+}
+
 }  // namespace
 
 std::string quality(const RunData& run, const Context& /*context*/) {
   if (!run.run || run.run->evaluations.empty()) {
-    return paragraph(words(text(run.run ? Word::kNotEvaluated : Word::kNotRecorded)));
+    return paragraph(words(text(run.run ? Word::kNotEvaluated : Word::kNotRecorded))) + (run.run ? gates(*run.run) : "");
   }
   std::string out = table_of(run) + difference(run);
   const auto& evaluation = run.run->evaluations.back();
   if (!std::isfinite(evaluation.standard_error))
     out += paragraph(words(text(Word::kNoInterval)), "why");
-  return out + paragraph("<b>" + words(text(Word::kGates)) + "</b>: " + words(text(Word::kNoGates)),
-                         "why");
+  return out + gates(*run.run);
 }
 
 std::string loss_comparison(const std::vector<RunData>& runs) {

@@ -76,6 +76,10 @@ std::string command_line(const core::Json& options) {
       if (value.get<bool>()) line += " " + flag;
       continue;
     }
+    if (value.is_array()) {
+      for (const core::Json& item : value) line += " " + flag + " " + shell_word(text_of(item));
+      continue;
+    }
     const bool empty = value.is_null() || value.is_structured() ||
                        (value.is_string() && value.get<std::string>().empty());
     if (!empty) line += " " + flag + " " + shell_word(text_of(value));

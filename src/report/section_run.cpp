@@ -110,6 +110,17 @@ std::string evaluations(const types::RunRecord& record) {
                       rows));
 }
 
+std::string pilot(const types::PilotRecord& pilot) {
+  std::string out = paragraph(words(
+      text(Word::kPilot), {integer(pilot.documents, "run.pilot.documents"), integer(pilot.all_documents, "run.pilot.all_documents"),
+                           percent(pilot.share, "run.pilot.share"), seconds(pilot.full_seconds, "run.pilot.full_seconds"),
+                           integer(pilot.full_steps, "run.pilot.full_steps"), integer(pilot.full_eof, "run.pilot.full_eof")}));
+  if (!pilot.pace || !pilot.full_seconds_at_pace || !pilot.full_steps_at_pace) return out;
+  return out + paragraph(words(text(Word::kPilotPace), {number(*pilot.pace, "run.pilot.pace", 3),
+                                                        seconds(*pilot.full_seconds_at_pace, "run.pilot.full_seconds_at_pace"),
+                                                        integer(*pilot.full_steps_at_pace, "run.pilot.full_steps_at_pace")}));
+}
+
 }  // namespace
 
 std::string progress(const RunData& run, const Context& /*context*/) {
@@ -117,6 +128,7 @@ std::string progress(const RunData& run, const Context& /*context*/) {
   std::string out;
   if (run.run->status != types::RunStatus::kRunning) out += summary(*run.run);
   out += paragraph(words(rule_text(run.run->status)) + ". " + words(text(Word::kOneStage)), "why");
+  if (run.run->pilot) out += pilot(*run.run->pilot);
   if (run.metrics.steps.empty()) {
     out += paragraph(words(text(Word::kNoMetrics)));
   } else {

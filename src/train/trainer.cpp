@@ -322,6 +322,7 @@ class Run {
 
   RunFigures figures_of(const std::optional<types::DevEvaluation>& evaluation, const std::optional<double>& accuracy) const {
     RunFigures figures;
+    figures.step = state_.step;
     if (evaluation) {
       figures.step = evaluation->step;
       figures.loss = evaluation->loss;

@@ -221,5 +221,45 @@ TEST_F(RunTest, TheSmallestBudgetThatIsNamedWorks) {
   EXPECT_EQ(accepted.code, 0) << smallest << ": " << accepted.err;
 }
 
+TEST_F(RunTest, AGateThatFailsEndsTheRunWithExitCodeOne) {
+  succeeds(train("30steps", "good", {"--gate", "loss_increase<=0.5", "--gate", "end:seconds<=1h"}));
+  EXPECT_EQ(json("good/run.json")["gates"][0]["passed"], true);
+  EXPECT_EQ(json("good/run.json")["gates"].size(), 2U);
+  const ProgramResult failed = salf(train("30steps", "bad", {"--gate", "dev_loss<=0.01"}));
+  EXPECT_EQ(failed.code, 1) << failed.err;
+  EXPECT_THAT(failed.err, HasSubstr("gate dev_loss<=0.01 failed at step"));
+  EXPECT_THAT(failed.out, HasSubstr("dev_loss<=0.01  FAILED: "));
+  const core::Json run = json("bad/run.json");
+  EXPECT_EQ(run["status"], "gate-failed");
+  EXPECT_EQ(run["best"]["step"], 0);
+  EXPECT_EQ(parameters("bad/model.pt"), parameters("model/model.pt"));  // the weights before
+  EXPECT_THAT(salf({"show", "bad"}).out, HasSubstr("FAILED"));
+  succeeds({"report", "bad", "-o", "bad.html"});
+  EXPECT_THAT(text("bad.html"), HasSubstr("run.gates[0].value"));
+  EXPECT_EQ(salf({"train", "--resume", "bad"}).code, 2);  // it has ended
+}
+
+TEST_F(RunTest, APilotRunsTheWholeFlowOnASample) {
+  const ProgramResult pilot = salf(train("200steps", "pilot", {"--pilot", "20%", "--gate", "loss_increase<=1"}));
+  ASSERT_EQ(pilot.code, 0) << pilot.err;
+  EXPECT_THAT(pilot.out, HasSubstr("the whole run"));
+  const core::Json run = json("pilot/run.json");
+  EXPECT_EQ(run["steps"], 40);
+  EXPECT_EQ(run["pilot"]["full_steps"], 200);
+  EXPECT_EQ(run["pilot"]["all_documents"], 150);
+  EXPECT_LT(run["pilot"]["documents"], 45);
+  EXPECT_GT(run["pilot"]["pace"], 0.0);
+  EXPECT_TRUE(exists("pilot/model.pt"));
+  succeeds({"train", "model", "--data", "rows.jsonl", "--plan", "pilot/full-plan.json", "-o", "whole"});
+  EXPECT_EQ(json("whole/run.json")["steps"], 200);
+  EXPECT_EQ(salf(train("200steps", "failed", {"--pilot", "20%", "--gate", "dev_loss<=0.01"})).code, 1);
+  // Repeated and gone on with like any run.
+  succeeds({"train", "--replay", "pilot/run.json", "-o", "again"});
+  EXPECT_EQ(parameters("again/model.pt"), parameters("pilot/model.pt"));
+  const ProgramResult stopped = salf(train("20000steps", "stopped", {"--pilot", "20%", "--patience", "0"}), stop_after_steps("stopped", SIGINT));
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_EQ(json("stopped/run.json")["pilot"]["full_steps"], 20000);
+}
+
 }  // namespace
 }  // namespace salf::testing

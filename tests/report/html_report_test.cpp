@@ -87,6 +87,44 @@ TEST(HtmlReport, EscapesWhateverStrangersWrote) {
   EXPECT_EQ(page.find('\x1b'), std::string::npos);
 }
 
+TEST(HtmlReport, ShowsTheGatesWithValueLimitAndResult) {
+  RunData run = testing::sample_run();
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("No quality gate was set"));
+  types::Gate loss = types::parse_gate("dev_loss<=1.5");
+  loss.value = 1.625;
+  loss.step = 20;
+  types::Gate time = types::parse_gate("end:seconds<=2h");
+  time.value = 90.0;
+  time.passed = true;
+  run.run->gates = {loss, time, types::parse_gate("dev_accuracy>=50%")};
+  run.run->status = types::RunStatus::kGateFailed;
+  run.run->options["gate"] = {"dev_loss<=1.5", "end:seconds<=2h"};
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, Not(HasSubstr("No quality gate was set")));
+  EXPECT_THAT(page, HasSubstr("<data value=\"1.625\" data-json=\"run.gates[0].value\">1.625</data>"));
+  EXPECT_THAT(page, HasSubstr("data-json=\"run.gates[1].limit\">"));
+  EXPECT_THAT(page, HasSubstr("不合格"));
+  EXPECT_THAT(page, HasSubstr("a quality gate failed: the last good weights were kept"));
+  EXPECT_THAT(page, HasSubstr("--gate &#39;dev_loss&lt;=1.5&#39; --gate &#39;end:seconds&lt;=2h&#39;"));
+}
+
+TEST(HtmlReport, SaysWhatAPilotMeansForTheWhole) {
+  RunData run = testing::sample_run();
+  types::PilotRecord pilot;
+  pilot.share = 0.05;
+  pilot.documents = 40;
+  pilot.all_documents = 800;
+  pilot.full_eof = 3;
+  pilot.full_steps = 900;
+  pilot.full_seconds = 720.0;
+  run.run->pilot = pilot;
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("data-json=\"run.pilot.full_steps\">900<"));
+  run.run->pilot->pace = 1.25;
+  run.run->pilot->full_seconds_at_pace = 900.0;
+  run.run->pilot->full_steps_at_pace = 900;
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("data-json=\"run.pilot.pace\">1.25<"));
+}
+
 types::LayerProfile profile_with_domains(const std::string& name) {
   types::LayerProfile profile = testing::sample_profile();
   const types::RuleChoice choice{types::Rule::kMaxGain, types::Measure::kCosine, 4, 0.9, 3, 5};

@@ -8,10 +8,12 @@
 
 #include "cmd_analyze.h"
 #include "energy_watch.h"
+#include "pilot.h"
 #include "plan_text.h"
 #include "probing.h"
 #include "document_losses.h"
 #include "run_observers.h"
+#include "show_run.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -37,6 +39,8 @@ constexpr double kClosingSeconds = 1.0;
 // What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut
 // less than the steps they would cost.
 constexpr double kAnalysisShare = 0.1;
+// Of a pilot: what is planned for all documents and the whole budget; salf train --plan takes it.
+constexpr const char* kFullPlan = "full-plan.json";
 
 // Where a resumed or repeated run takes everything from.
 struct Origin {
@@ -102,14 +106,21 @@ class TrainRun {
       : options_(options),
         origin_(std::move(origin)),
         progress_(progress),
-        energy_(options.planning.rates, options.model,
-                origin_ || !options.plan.empty() ? types::Budget{} : options.planning.parsed_budget()),
+        planning_(options.pilot.empty() ? options.planning : pilot_planning(options.planning, pilot_share(options.pilot))),
+        energy_(planning_.rates, options.model, origin_ || !options.plan.empty() ? types::Budget{} : planning_.parsed_budget()),
         // A resumed run's folder is its own; a fresh one may only replace another with --force.
         folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
         session_(open_model(options.model, true, AdapterUse::kKeep,
                             scratch_for(options.frozen.frozen_dtype, folder_.path()))),
         dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
     check_frozen_type(options.frozen.frozen_dtype, session_);
+    if (!options.pilot.empty()) {
+      all_ = std::move(dataset_);
+      dataset_ = pilot_sample(all_, pilot_share(options.pilot), seed());
+      core::log_info("pilot on " + core::format_count(static_cast<std::int64_t>(dataset_.documents.size())) + " of " +
+                     core::format_count(static_cast<std::int64_t>(all_.documents.size())) + " documents");
+    }
+    check_gates_can_be_told();
     if (origin_) check_made_for(origin_->record.provenance, session_, dataset_, origin_->file);
     if (!options.tensorboard.empty()) observers_.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
     if (options.metrics_port) observers_.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));
@@ -134,6 +145,7 @@ class TrainRun {
     }
     save(record);
     print(record);
+    if (record.status == types::RunStatus::kGateFailed) return static_cast<int>(ErrorKind::kRegression);
     if (record.status == types::RunStatus::kDiverged) {
       throw Error(ErrorKind::kBadModel, "the loss was not finite after step " + std::to_string(record.steps) +
                                             ": the run has diverged. The best weights until then are in " +
@@ -144,18 +156,32 @@ class TrainRun {
 
  private:
   fs::path file(const char* name) const { return folder_.path() / name; }
+
+  // Before anything long starts.
+  void check_gates_can_be_told() const {
+    if (!dataset_.indices(data::Split::kDev).empty()) return;
+    for (const types::Gate& gate : types::parse_gates(options_.gate)) {
+      if (!types::needs_evaluation(gate.metric)) continue;
+      throw Error(ErrorKind::kUsage, "--gate " + types::format_gate(gate) + ": there are no dev documents to evaluate: give a larger --dev-share, "
+                                     "or more rows");
+    }
+  }
+
   std::uint64_t seed() const { return static_cast<std::uint64_t>(options_.model.seed); }
 
   std::optional<types::FreezePlan> find_plan() {
     std::optional<types::FreezePlan> plan = given_plan();
     lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
-    wanted_cut(lora_, options_.planning.eof);  // before anything long starts
+    wanted_cut(lora_, planning_.eof);  // before anything long starts
     if (lora_) session_.cut->use_lora(lora_->branches);
     return plan ? plan : make_plan();
   }
 
   std::optional<types::FreezePlan> given_plan() {
-    if (origin_) return origin_->record.plan;
+    if (origin_) {
+      pilot_ = origin_->record.pilot;
+      return origin_->record.plan;
+    }
     if (options_.plan.empty()) return std::nullopt;
     types::FreezePlan plan = types::read_plan(options_.plan);
     check_made_for(plan.provenance, session_, dataset_, options_.plan);
@@ -167,7 +193,7 @@ class TrainRun {
     const std::optional<types::LayerProfile> profile = find_profile();
     if (!profile) return std::nullopt;
     PlanRequest request;
-    request.planning = options_.planning;
+    request.planning = planning_;
     request.batch = options_.batch;
     request.seed = seed();
     request.dtype = options_.model.dtype;
@@ -181,9 +207,11 @@ class TrainRun {
       core::write_document(file("probe.json"), *probes);
       request.probes = std::move(probes);
       request.spent_seconds = core::process_seconds();
+      request.cost = plan.cost;
       plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
       check_affordable(plan);
     }
+    if (!options_.pilot.empty()) plan_the_whole(*profile, request, plan.cost);
     // Not before: a run that was refused leaves nothing behind.
     core::write_document(file("profile.json"), *profile);
     return plan;
@@ -212,6 +240,16 @@ class TrainRun {
     return table;
   }
 
+  // What the pilot is for, from its own timing.
+  void plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const types::MeasuredCost& cost) {
+    request.planning = options_.planning;
+    request.cost = cost;
+    const types::FreezePlan full = make_run_plan(session_, all_, profile, request, energy_, progress_);
+    check_affordable(full);
+    pilot_ = pilot_record(pilot_share(options_.pilot), dataset_, all_, full);
+    core::write_document(file(kFullPlan), full);
+  }
+
   std::optional<types::LayerProfile> find_profile() {
     if (!options_.profile.empty()) {
       types::LayerProfile profile = types::read_profile(options_.profile);
@@ -225,7 +263,7 @@ class TrainRun {
     request.dtype = options_.model.dtype;
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
-    const types::Budget budget = options_.planning.parsed_budget();
+    const types::Budget budget = planning_.parsed_budget();
     const double seconds = cost::budget_seconds(budget, energy_.rates());
     check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
     if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
@@ -247,6 +285,7 @@ class TrainRun {
     record.options = recorded_options();
     record.seed = seed();
     record.plan = plan;
+    record.pilot = pilot_;
     return record;
   }
 
@@ -298,6 +337,7 @@ class TrainRun {
       return flops.total() - (cached ? flops.prefix : 0.0);
     };
     inputs.budget_flops = plan.budget_flops;
+    inputs.gates = types::parse_gates(options_.gate);
     inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
     DevLossKeeper dev_losses(dataset_, file("dev_losses.json"), !options_.resume.empty());
     inputs.observers.push_back(&dev_losses);
@@ -307,6 +347,7 @@ class TrainRun {
     record.provenance = opening.provenance;
     record.options = opening.options;
     record.seed = opening.seed;
+    record.pilot = opening.pilot;
     record.plan = plan;
     record.predicted_seconds = plan.predicted_seconds;
     record.predicted_flops = plan.predicted_flops.total();
@@ -329,6 +370,7 @@ class TrainRun {
     record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
     const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();
     record.measured_footprint = cost::footprint(rates, record.measured_seconds.total(), energy_.measured());
+    if (record.pilot && fs::exists(file(kFullPlan))) add_pace(record, types::read_plan(file(kFullPlan)));
     core::write_document(file("run.json"), record);
     if (record.status != types::RunStatus::kInterrupted) train::remove_checkpoints(folder_.path());
   }
@@ -364,6 +406,7 @@ class TrainRun {
       std::printf("%-16s%s (step %s)\n", "dev loss kept", loss(*record.best).c_str(),
                   core::format_count(record.best->step).c_str());
     }
+    std::fputs((gate_lines(record.gates) + pilot_lines(record.pilot)).c_str(), stdout);
     std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
                 core::format_seconds(record.measured_seconds.total()).c_str());
     if (record.measured_footprint) {
@@ -375,13 +418,29 @@ class TrainRun {
   const TrainCommandOptions& options_;
   std::optional<Origin> origin_;
   core::Progress& progress_;
+  PlanningOptions planning_;  // the options', or a pilot's share of them
   EnergyWatch energy_;
   core::OutputFolder folder_;
   ModelSession session_;
-  data::Dataset dataset_;
+  data::Dataset dataset_;  // of a pilot: the sample
+  data::Dataset all_;      // of a pilot: everything; else empty
+  std::optional<types::PilotRecord> pilot_;
   std::optional<LoraStart> lora_;  // nothing where whole blocks are tuned
   std::vector<std::unique_ptr<train::RunObserver>> observers_;
 };
+
+std::vector<std::string> pilot_problems(const TrainCommandOptions& options) {
+  if (options.pilot.empty()) return {};
+  std::vector<std::string> problems;
+  try {
+    pilot_share(options.pilot);
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+  if (!options.plan.empty()) problems.emplace_back("--pilot plans for itself and for the whole: leave out --plan");
+  if (options.train.keep_cache) problems.emplace_back("--pilot keeps no cache for later runs, which have other rows: leave out --keep-cache");
+  return problems;
+}
 
 }  // namespace
 
@@ -398,6 +457,8 @@ std::vector<std::string> TrainCommandOptions::problems() const {
     return problems;
   }
   problems = planning.problems();
+  for (auto& problem : types::gate_problems(gate)) problems.push_back(std::move(problem));
+  for (auto& problem : pilot_problems(*this)) problems.push_back(std::move(problem));
   for (auto& problem : lora.problems(planning, model.adapter)) problems.push_back(std::move(problem));
   if (!plan.empty() && !lora.lora.empty()) {
     problems.emplace_back("--plan says what is tuned: leave out --lora, or give it to salf plan");
@@ -419,7 +480,13 @@ std::vector<std::string> TrainCommandOptions::problems() const {
 int train_command(const TrainCommandOptions& given, core::Progress& progress) {
   std::optional<Origin> origin = read_origin(given);
   const TrainCommandOptions options = origin ? options_of(*origin, given) : given;
-  return TrainRun(options, std::move(origin), progress).execute();
+  try {
+    return TrainRun(options, std::move(origin), progress).execute();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBudget || options.pilot.empty()) throw;
+    throw Error(ErrorKind::kBudget, std::string(error.what()) + " (this is a pilot with its share of the budget: a larger --pilot or --budget "
+                                                                "gives it more)");
+  }
 }
 
 }  // namespace salf::tools

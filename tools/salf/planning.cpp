@@ -108,8 +108,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   probe.seed = request.seed;
   probe.autocast = autocast_type(request.dtype, session.device);
   if (!inputs.budget.deterministic()) probe.seconds = std::min(probe.seconds, 0.03 * clock_seconds);
-  const train::ProbeResult timed = train::measure_cost(*session.model, *session.cut, batcher, probe, progress);
-  inputs.cost = timed.cost;
+  inputs.cost = request.cost ? *request.cost : train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
   inputs.data.documents = static_cast<std::int64_t>(train_rows.size());
   add_training_shape(batcher, request.seed, inputs.data);
   std::vector<std::int64_t> dev = dataset.indices(data::Split::kDev);

@@ -81,9 +81,10 @@ struct PlanRequest {
   double spent_seconds = 0.0;  // of a time budget when planning begins
   std::optional<LoraStart> lora{};  // the session's cut has its branches
   std::optional<types::ProbeTable> probes{};  // instead of planning.probe
+  std::optional<types::MeasuredCost> cost{};  // timed already, on batches of these options
 };
 
-// Times a few batches and plans. The budget may turn out too small: the plan then has smallest_budget.
+// Times a few batches (unless request.cost tells) and plans. The budget may turn out too small: the plan then has smallest_budget.
 types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset,
                                 const types::LayerProfile& profile, const PlanRequest& request,
                                 const EnergyWatch& energy, core::Progress& progress);

@@ -153,6 +153,7 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
                               core::format_count(record.steps) + " steps");
   if (record.before) text += named("dev loss before", loss_of(*record.before));
   if (record.best) text += named("dev loss kept", loss_of(*record.best));
+  text += gate_lines(record.gates) + pilot_lines(record.pilot);
   if (record.tokens_per_second > 0.0)
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
   if (record.peak_anonymous_bytes > 0) {
@@ -161,6 +162,26 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
         core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
   }
   return text + phases(record, style) + curve(run.metrics, style);
+}
+
+std::string gate_lines(const std::vector<types::Gate>& gates) {
+  std::string text;
+  for (const types::Gate& gate : gates) {
+    const std::string value = gate.value ? types::format_gate_value(gate.metric, *gate.value) + " at step " + core::format_count(gate.step) : "not told";
+    text += named(text.empty() ? "gates" : "", types::format_gate(gate) + "  " + (gate.passed ? "passed: " : "FAILED: ") + value);
+  }
+  return text;
+}
+
+std::string pilot_lines(const std::optional<types::PilotRecord>& pilot) {
+  if (!pilot) return "";
+  std::string text = named("pilot", core::format_number(100.0 * pilot->share, 3) + " %: " + core::format_count(pilot->documents) + " of " +
+                                        core::format_count(pilot->all_documents) + " documents");
+  text += named("the whole run", core::format_seconds(pilot->full_seconds) + ", " + core::format_count(pilot->full_steps) + " steps, " +
+                                     std::to_string(pilot->full_eof) + " blocks frozen (full-plan.json)");
+  if (!pilot->pace || !pilot->full_seconds_at_pace || !pilot->full_steps_at_pace) return text;
+  return text + named("at this pace", core::format_seconds(*pilot->full_seconds_at_pace) + ", " + core::format_count(*pilot->full_steps_at_pace) +
+                                          " steps (a step took " + core::format_number(*pilot->pace, 3) + " times as predicted)");
 }
 
 std::string evaluation_text(const types::EvaluationRecord& record) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "salf/report/run_data.h"
 #include "salf/types/evaluation.h"
@@ -22,5 +24,9 @@ std::string run_text(const report::RunData& run, const TextStyle& style);
 // The plan as plan_summary has it, the rules' choices, and the price of each depth.
 std::string plan_text(const types::FreezePlan& plan, const TextStyle& style);
 std::string evaluation_text(const types::EvaluationRecord& record);
+// A line a gate: its limit, its value, passed or failed. "" without any.
+std::string gate_lines(const std::vector<types::Gate>& gates);
+// What a pilot says about the whole run; "" for other runs.
+std::string pilot_lines(const std::optional<types::PilotRecord>& pilot);
 
 }  // namespace salf::tools

@@ -11,6 +11,7 @@
 #include "salf/core/json.h"
 #include "salf/types/freeze_plan.h"
 #include "salf/types/gate.h"
+#include "salf/types/pilot.h"
 
 // A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the
 // trainer, who reads it into its own described struct with core::from_json, where unknown keys are
@@ -133,6 +134,7 @@ struct RunRecord {
   std::optional<DevEvaluation> after;      // last weights
   std::optional<DevEvaluation> best;       // the weights that were kept
   std::vector<Gate> gates;                 // in the order in which they were given
+  std::optional<PilotRecord> pilot;        // of a run on a sample (train --pilot)
 
   CostBreakdown predicted_seconds;
   CostBreakdown measured_seconds;
@@ -174,6 +176,7 @@ struct RunRecord {
     visit(Field{"after"}, self.after);
     visit(Field{"best"}, self.best);
     visit(Field{"gates"}, self.gates);
+    visit(Field{"pilot"}, self.pilot);
     visit(Field{"predicted_seconds"}, self.predicted_seconds);
     visit(Field{"measured_seconds"}, self.measured_seconds);
     visit(Field{"predicted_footprint"}, self.predicted_footprint);
