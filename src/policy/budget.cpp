@@ -35,6 +35,11 @@ void check_inputs(const PlanInputs& inputs) {
   if (inputs.max_loss_increase && inputs.rule != types::Rule::kPredicted) {
     problems.emplace_back("--max-loss-increase needs the rule predicted");
   }
+  const bool in_flops = inputs.budget.unit == BudgetUnit::kFlops || inputs.budget.unit == BudgetUnit::kShare;
+  if (inputs.stages > 1 && (in_flops || inputs.max_loss_increase)) {
+    problems.emplace_back("--stages needs a budget in time, energy, money, tokens, steps or epochs, and no --max-loss-increase: what its "
+                          "steps cost is decided on the way");
+  }
   if (inputs.max_memory_bytes && !(inputs.cost.base_bytes > 0.0)) {
     problems.emplace_back("--max-memory: memory was not measured (on a GPU it cannot be predicted yet)");
   }
@@ -94,6 +99,7 @@ types::FreezePlan Planner::plan(const types::LayerProfile& profile) const {
   plan.choices = choices(profile, plan);
   if (!affordable(plan.candidates[index(plan.eof)])) plan.smallest_budget = smallest(plan.eof);
   settle(plan);
+  if (inputs_.stages > 1 && !plan.smallest_budget) settle_stages(plan);
   price_plan(plan);
   plan.reason = reason(plan, start);
   if (predictor_) {
@@ -102,7 +108,7 @@ types::FreezePlan Planner::plan(const types::LayerProfile& profile) const {
     plan.knee = knee_of(plan.candidates);
     for (const double factor : kFactors) plan.alternatives.push_back(alternative(profile, factor));
   }
-  plan.notes = notes_on(profile, plan);
+  for (std::string& note : notes_on(profile, plan)) plan.notes.push_back(std::move(note));
   return plan;
 }
 

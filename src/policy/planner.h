@@ -1,5 +1,5 @@
-// The planner behind policy/budget.h: prices and steps of each cut (planner_prices.cpp), the choice among them
-// (planner_choice.cpp), and the sentence that says why (planner_text.cpp).
+// The planner behind policy/budget.h: prices and steps of each cut (planner_prices.cpp) and of stages
+// (planner_stages.cpp), the choice among them (planner_choice.cpp), and the sentence that says why (planner_text.cpp).
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@
 namespace salf::policy {
 
 inline constexpr std::int64_t kFewestEvaluations = 2;  // before the first step and after the last
+// Predicted losses this close (as a share of the loss before) count as the same.
+inline constexpr double kSameLoss = 0.001;
 
 // Whole steps in a quotient that rounding may have left just below a whole number.
 std::int64_t whole_steps(double steps);
@@ -99,6 +101,9 @@ class Planner {
   std::int64_t evaluations(std::int64_t eof) const;
   void settle(types::FreezePlan& plan) const;
   void price_plan(types::FreezePlan& plan) const;
+  // Of a plan in stages: their cuts, and what they do to steps and prices (planner_stages.cpp).
+  void settle_stages(types::FreezePlan& plan) const;
+  std::vector<std::int64_t> stage_steps(const types::FreezePlan& plan) const;
 
   // Rounded up so that the text of the amount, which is what a person types, still works.
   types::Budget smallest(std::int64_t eof) const;

@@ -8,13 +8,6 @@
 #include "salf/core/text.h"
 
 namespace salf::policy {
-namespace {
-
-// Predicted losses this close (as a share of the loss before) count as the same.
-constexpr double kSameLoss = 0.001;
-
-}  // namespace
-
 std::optional<LossBefore> Planner::known_loss_before(const types::LayerProfile& profile) const {
   if (!predictor_ || profile.norm != "final" || profile.positions != "supervised") return std::nullopt;
   return loss_before(profile);

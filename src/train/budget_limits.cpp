@@ -8,7 +8,7 @@ namespace salf::train {
 
 bool keeps_prefix(const TrainInputs& inputs) {
   const bool used_again = inputs.plan.epochs > 1.0 || inputs.options.keep_cache;
-  return !inputs.options.no_cache && inputs.plan.eof > 0 && used_again;
+  return !inputs.options.no_cache && used_again;
 }
 
 std::int64_t affordable_steps(const TrainInputs& inputs) {
@@ -22,9 +22,9 @@ std::int64_t affordable_steps(const TrainInputs& inputs) {
   double spent = 0.0;
   for (std::int64_t step = 0; step < plan.steps; ++step) {
     for (std::int64_t i = 0; i < plan.accumulate; ++i) {
-      const bool again = stream.epoch() > 0 && keeps_prefix(inputs);
+      const bool again = stream.epoch() > 0 && keeps_prefix(inputs) && plan.eof > 0;
       const tensor::Batch batch = stream.next();
-      spent += tokens ? static_cast<double>(batch.real_tokens) : inputs.batch_flops(batch, again);
+      spent += tokens ? static_cast<double>(batch.real_tokens) : inputs.batch_flops(batch, plan.eof, again);
     }
     if (spent > amount) return step;
   }
@@ -37,6 +37,7 @@ core::Json full_identity(const TrainInputs& inputs) {
   identity["eof"] = plan.eof;
   identity["budget"] = core::to_json(plan.budget);
   if (plan.budget_seconds > 0.0) identity["budget_seconds"] = plan.budget_seconds;
+  if (!plan.stages.empty()) identity["stages"] = plan.stages;
   identity["steps"] = plan.steps;
   identity["most_steps"] = plan.most_steps;
   identity["learning_rate"] = plan.learning_rate;

@@ -26,6 +26,12 @@ void Pacer::step_took(double seconds) {
   next_ = (next_ + 1) % kWindow;
 }
 
+void Pacer::expect_step(double seconds) {
+  options_.step_seconds = seconds;
+  steps_.clear();
+  next_ = 0;
+}
+
 // The last evaluation tells most about the next one, but a quick one does not make up for a slow
 // one.
 void Pacer::evaluation_took(double seconds) {

@@ -57,6 +57,8 @@ struct PrefixCache::Parts {
       : cut(cut_in),
         batcher(batcher_in),
         eof(setup.eof),
+        shallower(setup.shallower),
+        shallower_eof(setup.shallower != nullptr ? setup.shallower->parts_->eof : 0),
         width(cut_in.map().hidden),
         first(first_in),
         first_batch(index_of(batcher_in.rows()), 0),
@@ -67,6 +69,13 @@ struct PrefixCache::Parts {
     use.dtype = setup.type;
     use.rows = batcher.rows();
     use.bytes = static_cast<std::int64_t>(bytes(batcher, width, setup.type));
+  }
+
+  at::Tensor compute(const tensor::Batch& batch) const {
+    if (shallower == nullptr) return cut.prefix(batch, eof);
+    at::Tensor hidden = shallower->hidden(batch);
+    for (std::int64_t block = shallower_eof; block < eof; ++block) hidden = cut.block(hidden, batch, block);
+    return hidden;
   }
 
   // What a later reading of these rows gives.
@@ -82,6 +91,8 @@ struct PrefixCache::Parts {
   const model::GraphCut& cut;
   const data::Batcher& batcher;
   std::int64_t eof;
+  PrefixCache* shallower;
+  std::int64_t shallower_eof;
   std::int64_t width;  // D
   std::vector<data::BatchPlan> first;
   std::vector<std::size_t> first_batch;  // of each row, in `first`
@@ -118,7 +129,7 @@ at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
     if (parts_->file->holds(row)) continue;
     const data::BatchPlan& plan = parts_->first[parts_->first_batch[index_of(row)]];
     const bool this_one = plan.rows == batch.source_rows;
-    const at::Tensor computed = parts_->cut.prefix(this_one ? batch : parts_->batcher.make(plan), parts_->eof);
+    const at::Tensor computed = parts_->compute(this_one ? batch : parts_->batcher.make(plan));
     at::Tensor stored = parts_->store(plan.rows, computed);
     if (this_one) return stored;
   }

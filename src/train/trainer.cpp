@@ -21,14 +21,11 @@
 #include "salf/core/text.h"
 #include "salf/train/checkpoint.h"
 #include "salf/train/evaluate.h"
-#include "salf/train/freeze.h"
 #include "salf/train/frozen_weights.h"
-#include "salf/train/optimizer.h"
 #include "salf/train/pacer.h"
 #include "salf/train/prefix_cache.h"
 #include "salf/train/schedule.h"
-#include "step_runner.h"
-#include "weights.h"
+#include "stage.h"
 
 namespace salf::train {
 namespace {
@@ -42,30 +39,6 @@ constexpr std::int64_t kOpen = std::int64_t{1} << 60;
 constexpr double kSlowDiskBytes = 1e8;
 const char* const kGoingBack = "stopped, going back to the best weights";
 
-AdamWOptions adamw_options(const TrainInputs& inputs) {
-  const TrainOptions& options = inputs.options;
-  const double ratio = inputs.plan.lora ? inputs.plan.lora->rate_ratio : 1.0;
-  return {options.weight_decay, options.beta1, options.beta2, options.epsilon, ratio};
-}
-
-std::optional<types::BlockRange> whole_blocks(const types::FreezePlan& plan) {
-  return plan.lora ? plan.lora->whole : std::nullopt;
-}
-
-// Nothing where the disk has no room: the run is slower then, not impossible.
-std::unique_ptr<PrefixCache> make_cache(const TrainInputs& inputs, const data::Batcher& batcher,
-                                        const std::vector<data::BatchPlan>& first, const char* split) {
-  CacheSetup setup{inputs.plan.eof, inputs.options.cache_dtype, inputs.folder, "", inputs.cache_key};
-  if (inputs.options.keep_cache) setup.name = std::string(split) + ".prefix-cache";
-  setup.key["autocast"] = c10::toString(inputs.autocast);
-  try {
-    return std::make_unique<PrefixCache>(inputs.cut, batcher, first, setup);
-  } catch (const Error& error) {
-    core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
-    return nullptr;
-  }
-}
-
 // Nothing where no cache takes their place, or the disk has no room.
 std::optional<MappedWeights> map_frozen(const TrainInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
   if (cache == nullptr) return std::nullopt;
@@ -75,11 +48,6 @@ std::optional<MappedWeights> map_frozen(const TrainInputs& inputs, const Freeze&
     core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
     return std::nullopt;
   }
-}
-
-bool keeps_dev_prefix(const TrainInputs& inputs) {
-  const bool used_again = inputs.plan.evaluations > 1 || inputs.options.keep_cache;
-  return !inputs.options.no_cache && inputs.plan.eof > 0 && used_again && inputs.dev.rows() > 0;
 }
 
 // The steps with the most tokens: those that can be compared with one another.
@@ -102,19 +70,12 @@ class Run {
       : inputs_(inputs),
         progress_(progress),
         clock_(inputs.clock ? inputs.clock : core::process_seconds),
-        freeze_(inputs.model, inputs.cut, inputs.plan.eof, whole_blocks(inputs.plan)),
-        optimizer_(freeze_.trained(), adamw_options(inputs)),
-        cache_(keeps_prefix(inputs) ? make_cache(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0), "train")
-                                    : nullptr),
-        dev_cache_(keeps_dev_prefix(inputs) ? make_cache(inputs, inputs.dev, inputs.dev.in_order(), "dev") : nullptr),
-        frozen_(map_frozen(inputs, freeze_, cache_.get())),
-        runner_(inputs.cut, freeze_, optimizer_,
-                {inputs.plan.eof, inputs.options.clip, inputs.autocast, inputs.options.recompute, cache_.get()}),
-        best_(freeze_.trained(), inputs.folder) {
+        caches_(inputs) {
     if (!inputs.plan.budget.deterministic() && !inputs.replay)
       pacer_.emplace(pacer_options(inputs));
     settle_schedule();
     inputs.resume ? resume() : start();
+    frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(stage_cuts(inputs.plan).size() - 1));
   }
 
   types::RunRecord execute() {
@@ -136,7 +97,7 @@ class Run {
     if (evaluation_due()) {
       if (!evaluate_dev()) return RunStatus::kDiverged;
       if (gate_failed_) return RunStatus::kGateFailed;
-      if (patience_is_out()) return RunStatus::kStoppedEarly;
+      if (patience_is_out() && !stage_ends()) return RunStatus::kStoppedEarly;
     }
     if (checkpoint_due()) save_checkpoint();
     if (core::stop_signal() != 0) {
@@ -145,6 +106,10 @@ class Run {
     }
     if (branch_due()) {
       branch(inputs_.branches[branches_done_++]);
+      return RunStatus::kRunning;
+    }
+    if (stage_ends() && (inputs_.replay || !can_evaluate())) {
+      end_stage();
       return RunStatus::kRunning;
     }
     if (at_end()) {
@@ -165,9 +130,9 @@ class Run {
     const Schedule schedule = schedule_;
     const std::int64_t limit = limit_;
     const types::CostBreakdown seconds = seconds_;
-    Snapshot weights(freeze_.trained(), inputs_.folder);
+    Snapshot weights(stage_->freeze.trained(), inputs_.folder);
     weights.take();
-    std::vector<tensor::NamedTensor> moments = optimizer_.state("adam/");
+    std::vector<tensor::NamedTensor> moments = stage_->optimizer.state("adam/");
     for (auto& named : moments) named.tensor = named.tensor.clone();
     branching_ = true;
     schedule_ = {schedule.warmup_steps, trunk.step, steps - trunk.step};
@@ -176,7 +141,7 @@ class Run {
     if (status != RunStatus::kInterrupted) inputs_.branched(close(status));
     branching_ = false;
     weights.restore();
-    optimizer_.load_state(moments, "adam/", trunk.step);
+    stage_->optimizer.load_state(moments, "adam/", trunk.step);
     state_ = trunk;
     schedule_ = schedule;
     limit_ = limit;
@@ -194,10 +159,80 @@ class Run {
     return core::stop_signal() != 0 ? RunStatus::kInterrupted : RunStatus::kFinished;
   }
 
+  // Where the cut may move: a share of the budget is spent (types::stage_end), or the loss does not fall any more.
+  bool stage_ends() const {
+    if (state_.stages.empty() || state_.stages.back().decision.choice == types::StageChoice::kStay) return false;
+    const std::size_t next = stage_->index + 1;
+    if (next == inputs_.plan.stages.size()) return false;
+    if (inputs_.replay) return next < inputs_.replay->stages.size() && state_.step == inputs_.replay->stages[next].first_step;
+    if (state_.step == state_.stages.back().first_step) return false;
+    if (patience_is_out()) return true;
+    const double end = types::stage_end(stage_->index, inputs_.plan.stages.size());
+    if (!pacer_) return static_cast<double>(state_.step) >= std::floor(end * static_cast<double>(limit_));
+    const double began = state_.stages.front().began_seconds;
+    return !state_.cooldown_start && spent() - began >= end * (pacer_->deadline() - began);
+  }
+
+  void end_stage() {
+    close_stage();
+    const std::int64_t next = inputs_.plan.stages[stage_->index + 1];
+    const double ratio = slower(inputs_.plan, *stage_, next);
+    types::StageRecord& stage = state_.stages.back();
+    if (!inputs_.replay) stage.decision = inputs_.next_stage(stage_end(next, ratio));
+    core::log_info("stage " + std::to_string(stage_->index + 1) + ": " + stage.decision.reason);
+    if (stage.decision.choice != types::StageChoice::kNext) return;
+    if (pacer_) pacer_->expect_step(ratio * pacer_->step_seconds());
+    stage_ = next_stage(std::move(stage_), inputs_, caches_);
+    state_.worse_evaluations = 0;
+    fullest_ = {};
+    begin_stage();
+  }
+
+  types::StageEnd stage_end(std::int64_t next, double ratio) const {
+    types::StageEnd end;
+    end.stages = state_.stages;
+    end.next_eof = next;
+    end.step_tokens = static_cast<double>(state_.supervised_tokens) / static_cast<double>(std::max<std::int64_t>(1, state_.step));
+    end.unique_tokens = static_cast<double>(inputs_.train.supervised_tokens());
+    end.steps_staying = end.steps_next = static_cast<double>(limit_ - state_.step);
+    if (!pacer_) return end;
+    const double left = std::max(0.0, pacer_->deadline() - spent() - pacer_->evaluation_seconds());
+    const double most = inputs_.plan.most_steps > 0 ? static_cast<double>(inputs_.plan.most_steps - state_.step) : 1e15;
+    end.steps_staying = std::min(most, left / pacer_->step_seconds());
+    end.steps_next = std::min(most, left / (ratio * pacer_->step_seconds()));
+    return end;
+  }
+
+  void begin_stage() {
+    if (inputs_.plan.stages.empty()) return;
+    types::StageRecord stage;
+    stage.eof = stage_->eof;
+    stage.learning_rate = stage_->learning_rate;
+    stage.first_step = state_.step;
+    stage.began_seconds = spent();
+    state_.stages.push_back(std::move(stage));
+  }
+
+  // What the open stage did so far.
+  void close_stage() {
+    if (state_.stages.empty()) return;
+    types::StageRecord& stage = state_.stages.back();
+    stage.steps = state_.step - stage.first_step;
+    stage.seconds = spent() - stage.began_seconds;
+    if (!state_.evaluations.empty() && state_.evaluations.back().step > stage.first_step) stage.evaluation = state_.evaluations.back();
+    if (inputs_.replay) stage.decision = inputs_.replay->stages.at(stage_->index).decision;
+  }
+
+  // What is new in a later stage has no moments yet.
+  double stage_warmup() const {
+    if (stage_->index == 0) return 1.0;
+    const std::int64_t done = state_.step - state_.stages.back().first_step;
+    return std::min(1.0, static_cast<double>(done + 1) / static_cast<double>(schedule_.warmup_steps + 1));
+  }
+
   // Once: nothing but saving reads the weights below the cut from then on.
   void release_frozen() {
-    const auto complete = [](const std::unique_ptr<PrefixCache>& cache) { return !cache || cache->complete(); };
-    if (!frozen_ || frozen_released_ || !complete(cache_) || !complete(dev_cache_)) return;
+    if (!frozen_ || frozen_released_ || !caches_.complete()) return;
     frozen_->release();
     frozen_released_ = true;
   }
@@ -226,10 +261,12 @@ class Run {
   }
 
   void start() {
+    stage_ = std::make_unique<Stage>(inputs_, caches_, 0);
     stream_.emplace(inputs_.train, inputs_.seed, 0, 0);
     metrics_.emplace(MetricsFile::start(inputs_.folder / "metrics.jsonl"));
     state_.gates = inputs_.gates;
-    best_.take();
+    begin_stage();
+    stage_->best.take();
   }
 
   void resume() {
@@ -242,16 +279,17 @@ class Run {
     check_identity(saved->identity, full_identity(inputs_));
     state_ = saved->progression;
     carried_ = saved->progression;
+    stage_ = std::make_unique<Stage>(inputs_, caches_, state_.stages.empty() ? 0 : state_.stages.size() - 1);
     if (!inputs_.plan.budget.deterministic() && state_.cooldown_start)
       settle_cooldown(*state_.cooldown_start);
-    if (load_weights(freeze_.trained(), saved->tensors, "best/")) {
-      best_.take();
-      load_weights(freeze_.trained(), saved->tensors, "weight/");
+    if (load_weights(stage_->freeze.trained(), saved->tensors, "best/")) {
+      stage_->best.take();
+      load_weights(stage_->freeze.trained(), saved->tensors, "weight/");
     } else {
-      load_weights(freeze_.trained(), saved->tensors, "weight/");
-      best_.take();
+      load_weights(stage_->freeze.trained(), saved->tensors, "weight/");
+      stage_->best.take();
     }
-    optimizer_.load_state(saved->tensors, "adam/", state_.step);
+    stage_->optimizer.load_state(saved->tensors, "adam/", state_.step);
     stream_.emplace(inputs_.train, inputs_.seed, state_.epoch, state_.batch);
     metrics_.emplace(MetricsFile::resume(inputs_.folder / "metrics.jsonl", state_.step,
                                          static_cast<std::int64_t>(state_.evaluations.size())));
@@ -274,7 +312,7 @@ class Run {
       const auto& steps = inputs_.replay->evaluated;
       return std::find(steps.begin(), steps.end(), state_.step) != steps.end();
     }
-    if (state_.step == limit_ || (state_.step == 0 && needs_loss_before(inputs_.gates))) return true;
+    if (state_.step == limit_ || stage_ends() || (state_.step == 0 && needs_loss_before(inputs_.gates))) return true;
     return inputs_.plan.evaluations > 1 && state_.step % interval_ == 0;
   }
   // The end came earlier than planned: evaluate where it came.
@@ -286,8 +324,8 @@ class Run {
     const double before = spent();
     EvaluateOptions options;
     options.autocast = inputs_.autocast;
-    options.cache = dev_cache_.get();
-    options.eof = inputs_.plan.eof;
+    options.cache = stage_->dev_cache;
+    options.eof = stage_->eof;
     std::vector<DocumentLoss> documents;
     options.documents = &documents;
     options.keep_going = [this] {
@@ -352,7 +390,7 @@ class Run {
     state_.best = evaluation;
     state_.best_accuracy = accuracy;
     state_.worse_evaluations = 0;
-    if (!branching_) best_.take();
+    if (!branching_) stage_->best.take();
   }
 
   bool patience_is_out() const {
@@ -378,21 +416,21 @@ class Run {
     const core::Stopwatch watch;
     StepMetrics line;
     line.epoch = stream_->epoch();
-    line.learning_rate = inputs_.plan.learning_rate * rate_factor(schedule_, state_.step);
+    line.learning_rate = stage_->learning_rate * rate_factor(schedule_, state_.step) * stage_warmup();
     std::vector<tensor::Batch> batches;
     double flops = 0.0;
     double avoided = 0.0;
     for (std::int64_t i = 0; i < inputs_.plan.accumulate; ++i) {
-      const bool again = stream_->epoch() > 0 && cache_ != nullptr;
+      const bool again = stream_->epoch() > 0 && stage_->cache != nullptr;
       batches.push_back(stream_->next());
       if (!inputs_.batch_flops) continue;
-      flops += inputs_.batch_flops(batches.back(), again);
-      if (cache_ && cache_->holds(batches.back())) {
-        avoided += inputs_.batch_flops(batches.back(), false) - inputs_.batch_flops(batches.back(), true);
+      flops += inputs_.batch_flops(batches.back(), stage_->eof, again);
+      if (stage_->cache && stage_->cache->holds(batches.back())) {
+        avoided += inputs_.batch_flops(batches.back(), stage_->eof, false) - inputs_.batch_flops(batches.back(), stage_->eof, true);
       }
     }
-    if (inputs_.blocks) freeze_.train_only(inputs_.cut, inputs_.blocks(state_.step));
-    const StepResult result = runner_.run(batches, line.learning_rate, seconds_);
+    if (inputs_.blocks) stage_->freeze.train_only(inputs_.cut, inputs_.blocks(state_.step));
+    const StepResult result = stage_->runner.run(batches, line.learning_rate, seconds_);
     if (!result.finite) {
       core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
                       core::format_number(result.loss) + ", gradient norm " +
@@ -407,7 +445,7 @@ class Run {
     write_line(line);
     watch_memory(result.anonymous_bytes);
     // Later epochs show what a step costs once the frozen part is paid for.
-    if (!cache_ || line.epoch > 0) fullest_.add(result, line.seconds);
+    if (!stage_->cache || line.epoch > 0) fullest_.add(result, line.seconds);
     report(result);
     if (pacer_) pacer_->step_took(spent() - before);
     return true;
@@ -445,7 +483,7 @@ class Run {
   // Weights, best weights and two moments.
   double checkpoint_seconds() const {
     if (checkpoint_took_ > 0.0) return checkpoint_took_;
-    return 4.0 * 4.0 * static_cast<double>(freeze_.trained_count()) / kSlowDiskBytes;
+    return 4.0 * 4.0 * static_cast<double>(stage_->freeze.trained_count()) / kSlowDiskBytes;
   }
 
   void save_checkpoint() {
@@ -455,13 +493,13 @@ class Run {
     checkpoint.progression = state_;
     checkpoint.progression.spent_seconds = spent();
     checkpoint.progression.measured_seconds = measured();
-    checkpoint.tensors = weight_tensors(freeze_.trained(), "weight/");
+    checkpoint.tensors = weight_tensors(stage_->freeze.trained(), "weight/");
     const bool best_is_present = state_.best && state_.best->step == state_.step;
     const auto add = [&](std::vector<tensor::NamedTensor> more) {
       for (auto& named : more) checkpoint.tensors.push_back(std::move(named));
     };
-    if (!best_is_present) add(best_.tensors("best/"));
-    add(optimizer_.state("adam/"));
+    if (!best_is_present) add(stage_->best.tensors("best/"));
+    add(stage_->optimizer.state("adam/"));
     write_checkpoint(inputs_.folder, checkpoint);
     checkpoint_took_ = watch.seconds();
     last_checkpoint_ = spent();
@@ -498,9 +536,10 @@ class Run {
   }
 
   types::RunRecord close(RunStatus status) {
+    close_stage();
     const bool last_is_best = state_.best && state_.best->step == state_.step;
     const bool broken = status == RunStatus::kDiverged || status == RunStatus::kGateFailed;
-    if (broken || (state_.best && !last_is_best)) best_.restore();
+    if (broken || (state_.best && !last_is_best)) stage_->best.restore();
     types::RunRecord record;
     record.options = core::to_json(inputs_.options);
     record.seed = inputs_.seed;
@@ -516,6 +555,7 @@ class Run {
     record.learning_rate = inputs_.plan.learning_rate;
     record.cooldown_start_step = state_.cooldown_start;
     fill_evaluations(record);
+    record.stages = state_.stages;
     record.predicted_seconds = inputs_.plan.predicted_seconds;
     record.predicted_flops = inputs_.plan.predicted_flops.total();
     record.measured_seconds = measured();
@@ -528,11 +568,9 @@ class Run {
   }
 
   void fill_frozen_part(types::RunRecord& record) const {
-    if (inputs_.plan.eof > 0) record.activation_bytes_below_cut = 0;
+    if (stage_->eof > 0) record.activation_bytes_below_cut = 0;
     if (frozen_) record.frozen_bytes_mapped = frozen_->bytes();
-    for (const PrefixCache* cache : {cache_.get(), dev_cache_.get()}) {
-      if (cache != nullptr) record.cache = record.cache ? sum(*record.cache, cache->use()) : cache->use();
-    }
+    record.cache = caches_.use();
     if (record.cache) record.cache->flops_avoided = state_.flops_avoided;
   }
 
@@ -543,7 +581,7 @@ class Run {
     record.tokens_per_second = static_cast<double>(record.tokens) / steps;
     record.flops_per_second = record.flops / steps;
     if (!inputs_.options.measure_products || fullest_.seconds.empty()) return;
-    record.matrix_products = time_matrix_products(inputs_.cut, freeze_, fullest_.tokens, fullest_.supervised_tokens);
+    record.matrix_products = time_matrix_products(inputs_.cut, stage_->freeze, fullest_.tokens, fullest_.supervised_tokens);
     record.matrix_products->share_of_step = record.matrix_products->seconds / core::median(fullest_.seconds);
   }
 
@@ -560,14 +598,11 @@ class Run {
   core::Progress& progress_;
   std::function<double()> clock_;
   core::Stopwatch watch_;
-  Freeze freeze_;
-  AdamW optimizer_;
-  std::unique_ptr<PrefixCache> cache_, dev_cache_;  // nullptr: the prefix runs each time
-  std::optional<MappedWeights> frozen_;             // those below the cut
+  StageCaches caches_;
+  std::unique_ptr<Stage> stage_;
+  std::optional<MappedWeights> frozen_;  // those below the cut, the last one of a run in stages
   bool frozen_released_ = false;
   bool gate_failed_ = false;
-  StepRunner runner_;
-  Snapshot best_;
   std::optional<Pacer> pacer_;
   std::optional<BatchStream> stream_;
   std::optional<MetricsFile> metrics_;
@@ -601,6 +636,7 @@ Replay replay_of(const types::RunRecord& record) {
   // A run that ended before its cooldown was settled had none.
   replay.cooldown_start = record.cooldown_start_step.value_or(kOpen);
   for (const auto& evaluation : record.evaluations) replay.evaluated.push_back(evaluation.step);
+  replay.stages = record.stages;
   return replay;
 }
 

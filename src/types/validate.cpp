@@ -136,6 +136,18 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
   }
 }
 
+void check_stages(const FreezePlan& plan, const std::string& where) {
+  if (plan.stages.empty()) return;
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const std::string path = where + "[" + std::to_string(i) + "]";
+    check_eof(plan.stages[i], plan.shape.blocks, path);
+    if (i == 0 || plan.stages[i] < plan.stages[i - 1]) continue;
+    refuse_document(path, "expected less than the one before, " + std::to_string(plan.stages[i - 1]) + ", got " + std::to_string(plan.stages[i]));
+  }
+  if (plan.stages.back() == plan.eof) return;
+  refuse_document(where, "expected the last to be eof = " + std::to_string(plan.eof) + ", got " + std::to_string(plan.stages.back()));
+}
+
 }  // namespace
 
 void check(const ModelShape& shape, const std::string& where) {
@@ -205,6 +217,7 @@ void check(const FreezePlan& plan, const std::string& where) {
   check_eof(plan.eof, plan.shape.blocks, at(where, "eof"));
   check_choices(plan.choices, plan.shape.blocks, at(where, "choices"));
   check_candidates(plan, at(where, "candidates"));
+  check_stages(plan, at(where, "stages"));
   if (plan.knee) check_eof(*plan.knee, plan.shape.blocks, at(where, "knee"));
   for (std::size_t i = 0; i < plan.alternatives.size(); ++i) {
     check_eof(plan.alternatives[i].eof, plan.shape.blocks,
@@ -221,6 +234,9 @@ void check(const RunRecord& record, const std::string& where) {
     refuse_document(at(where, "evaluations") + "[" + std::to_string(i) + "].step",
            "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) +
                ", got " + std::to_string(record.evaluations[i].step));
+  }
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    check_eof(record.stages[i].eof, record.plan.shape.blocks, at(where, "stages") + "[" + std::to_string(i) + "].eof");
   }
 }
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "../../src/train/gate_check.h"
-#include "salf/core/signals.h"
 #include "salf/train/trainer.h"
 #include "training_setup.h"
 
@@ -93,23 +92,12 @@ TEST_F(Gates, CompareWithTheLossBeforeEvenWhereOnlyOneEvaluationIsPlanned) {
 }
 
 TEST_F(Gates, AreKeptOverAnInterruption) {
-  class StopAt : public core::Progress {
-   public:
-    ~StopAt() override { core::set_stop_signal(0); }
-    void begin(const std::string& what, std::int64_t, const std::string&) override { training_ = what == "training"; }
-    void update(std::int64_t done, const std::string&) override {
-      if (training_ && done == 8) core::set_stop_signal(15);
-    }
-
-   private:
-    bool training_ = false;
-  };
   TinyRun setup;
   TemporaryFolder folder;
   TrainInputs inputs = setup.inputs(folder.path());
   inputs.gates = types::parse_gates({"dev_loss<=100", "end:dev_accuracy>=99.9%"});
   {
-    StopAt progress;
+    StopAt progress(8);
     EXPECT_EQ(train(inputs, progress).status, RunStatus::kInterrupted);
   }
   inputs.resume = true;

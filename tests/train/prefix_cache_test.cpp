@@ -185,7 +185,7 @@ struct ThreeEpochs {
   types::RunRecord train_in(const std::filesystem::path& folder, const TrainOptions& options) const {
     TrainInputs inputs = run.inputs(folder);
     inputs.options = options;
-    inputs.batch_flops = [](const tensor::Batch& batch, bool cached) {
+    inputs.batch_flops = [](const tensor::Batch& batch, std::int64_t, bool cached) {
       return static_cast<double>(batch.padded_tokens()) * (cached ? 5.0 : 7.0);
     };
     core::Progress progress;

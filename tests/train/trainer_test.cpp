@@ -27,43 +27,6 @@ namespace {
 using types::BudgetUnit;
 using types::RunStatus;
 
-std::vector<core::Json> metrics(const std::filesystem::path& folder, const std::string& key) {
-  std::vector<core::Json> lines;
-  for (const auto& line : read_lines(folder / "metrics.jsonl")) {
-    core::Json json = core::parse_json(line, "metrics.jsonl");
-    if (json.contains(key)) lines.push_back(std::move(json));
-  }
-  return lines;
-}
-
-// Everything in metrics.jsonl but the times.
-std::vector<std::string> timeless(const std::filesystem::path& folder) {
-  std::vector<std::string> lines;
-  for (const auto& line : read_lines(folder / "metrics.jsonl")) {
-    core::Json json = core::parse_json(line, "metrics.jsonl");
-    json.erase("seconds");
-    lines.push_back(json.dump());
-  }
-  return lines;
-}
-
-// Asks the program to stop when `step` steps are done.
-class StopAt : public core::Progress {
- public:
-  explicit StopAt(std::int64_t step) : step_(step) {}
-  ~StopAt() override { core::set_stop_signal(0); }
-  void begin(const std::string& what, std::int64_t, const std::string&) override {
-    training_ = what == "training";
-  }
-  void update(std::int64_t done, const std::string&) override {
-    if (training_ && done == step_) core::set_stop_signal(15);
-  }
-
- private:
-  std::int64_t step_;
-  bool training_ = false;
-};
-
 // The whole module under plain autograd with AdamW written out (Loshchilov and Hutter, algorithm
 // 2).
 class PlainLoop {
@@ -471,7 +434,7 @@ TEST(Trainer, TokenAndFlopBudgetsAreNotExceeded) {
     const TemporaryFolder folder;
     core::Progress progress;
     TrainInputs inputs = setup.inputs(folder.path());
-    inputs.batch_flops = [](const tensor::Batch& batch, bool) {
+    inputs.batch_flops = [](const tensor::Batch& batch, std::int64_t, bool) {
       return static_cast<double>(batch.padded_tokens());
     };
     inputs.budget_flops = 500.0;
@@ -484,31 +447,6 @@ TEST(Trainer, TokenAndFlopBudgetsAreNotExceeded) {
     EXPECT_EQ(record.after->step, record.steps);
   }
 }
-
-// A machine whose clock only moves by what this says: a training step and an evaluated batch take
-// so long.
-class SlowMachine : public core::Progress {
- public:
-  SlowMachine(std::function<double(std::int64_t)> step_seconds, double batch_seconds)
-      : step_seconds_(std::move(step_seconds)), batch_seconds_(batch_seconds) {}
-  void begin(const std::string& what, std::int64_t, const std::string&) override {
-    training_ = what == "training";
-  }
-  void update(std::int64_t, const std::string&) override {
-    now_ += training_ ? step_seconds_(steps_++) : batch_seconds_;
-  }
-  std::function<double()> clock() const {
-    return [this] { return now_; };
-  }
-  double now() const { return now_; }
-
- private:
-  std::function<double(std::int64_t)> step_seconds_;
-  double batch_seconds_;
-  std::int64_t steps_ = 0;
-  bool training_ = false;
-  double now_ = 3.0;  // loading and analysis
-};
 
 // 100 seconds, in which the plan expects 80 steps.
 struct TimedRun : TinyRun {

@@ -81,4 +81,23 @@ std::vector<std::string> read_lines(const std::filesystem::path& path) {
   return lines;
 }
 
+std::vector<core::Json> metrics(const std::filesystem::path& folder, const std::string& key) {
+  std::vector<core::Json> lines;
+  for (const auto& line : read_lines(folder / "metrics.jsonl")) {
+    core::Json json = core::parse_json(line, "metrics.jsonl");
+    if (json.contains(key)) lines.push_back(std::move(json));
+  }
+  return lines;
+}
+
+std::vector<std::string> timeless(const std::filesystem::path& folder) {
+  std::vector<std::string> lines;
+  for (const auto& line : read_lines(folder / "metrics.jsonl")) {
+    core::Json json = core::parse_json(line, "metrics.jsonl");
+    json.erase("seconds");
+    lines.push_back(json.dump());
+  }
+  return lines;
+}
+
 }  // namespace salf::train

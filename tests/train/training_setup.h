@@ -2,10 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "salf/core/json.h"
 #include "salf/core/progress.h"
+#include "salf/core/signals.h"
 #include "salf/data/batching.h"
 #include "salf/data/dataset.h"
 #include "salf/model/graph_cut.h"
@@ -40,5 +44,52 @@ struct TinyRun {
 };
 
 std::vector<std::string> read_lines(const std::filesystem::path& path);
+
+// The lines of metrics.jsonl that have `key`.
+std::vector<core::Json> metrics(const std::filesystem::path& folder, const std::string& key);
+// Everything in metrics.jsonl but the times.
+std::vector<std::string> timeless(const std::filesystem::path& folder);
+
+// Asks the program to stop when `step` steps are done.
+class StopAt : public core::Progress {
+ public:
+  explicit StopAt(std::int64_t step) : step_(step) {}
+  ~StopAt() override { core::set_stop_signal(0); }
+  void begin(const std::string& what, std::int64_t, const std::string&) override {
+    training_ = what == "training";
+  }
+  void update(std::int64_t done, const std::string&) override {
+    if (training_ && done == step_) core::set_stop_signal(15);
+  }
+
+ private:
+  std::int64_t step_;
+  bool training_ = false;
+};
+
+// A machine whose clock only moves by what this says: a training step and an evaluated batch take
+// so long.
+class SlowMachine : public core::Progress {
+ public:
+  SlowMachine(std::function<double(std::int64_t)> step_seconds, double batch_seconds)
+      : step_seconds_(std::move(step_seconds)), batch_seconds_(batch_seconds) {}
+  void begin(const std::string& what, std::int64_t, const std::string&) override {
+    training_ = what == "training";
+  }
+  void update(std::int64_t, const std::string&) override {
+    now_ += training_ ? step_seconds_(steps_++) : batch_seconds_;
+  }
+  std::function<double()> clock() const {
+    return [this] { return now_; };
+  }
+  double now() const { return now_; }
+
+ private:
+  std::function<double(std::int64_t)> step_seconds_;
+  double batch_seconds_;
+  std::int64_t steps_ = 0;
+  bool training_ = false;
+  double now_ = 3.0;  // loading and analysis
+};
 
 }  // namespace salf::train

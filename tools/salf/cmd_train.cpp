@@ -25,6 +25,7 @@
 #include "salf/cost/estimate.h"
 #include "salf/cost/money.h"
 #include "salf/model/lora.h"
+#include "salf/policy/stages.h"
 #include "salf/train/checkpoint.h"
 #include "salf/types/validate.h"
 
@@ -329,7 +330,7 @@ class TrainRun {
     if (!options_.replay.empty()) inputs.replay = train::replay_of(origin_->record);
     inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
     const types::ModelShape shape = plan.shape;
-    inputs.batch_flops = [shape, eof = plan.eof](const tensor::Batch& rows, bool cached) {
+    inputs.batch_flops = [shape](const tensor::Batch& rows, std::int64_t eof, bool cached) {
       const types::CostBreakdown flops =
           cost::batch_flops(shape, eof,
                             {static_cast<double>(rows.padded_tokens()), static_cast<double>(rows.supervised_tokens),
@@ -337,6 +338,11 @@ class TrainRun {
       return flops.total() - (cached ? flops.prefix : 0.0);
     };
     inputs.budget_flops = plan.budget_flops;
+    if (!plan.stages.empty()) {
+      inputs.next_stage = [predictor = stage_predictor(plan), &plan](const types::StageEnd& end) {
+        return policy::decide_stage(*predictor, end, plan.loss_before);
+      };
+    }
     inputs.gates = types::parse_gates(options_.gate);
     inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
     DevLossKeeper dev_losses(dataset_, file("dev_losses.json"), !options_.resume.empty());
@@ -353,6 +359,24 @@ class TrainRun {
     record.predicted_flops = plan.predicted_flops.total();
     record.predicted_footprint = plan.footprint;
     return record;
+  }
+
+  // With what the run's folder holds as evidence.
+  std::shared_ptr<const policy::Predictor> stage_predictor(const types::FreezePlan& plan) const {
+    policy::Evidence evidence;
+    const auto made_here = [&plan](const types::Provenance& made) {
+      return made.model_hash == plan.provenance.model_hash && made.data_hash == plan.provenance.data_hash;
+    };
+    if (fs::exists(file("profile.json"))) {
+      const types::LayerProfile profile = types::read_profile(file("profile.json"));
+      if (made_here(profile.provenance)) evidence.sketch = profile.gradient_sketch;
+    }
+    const fs::path probes = options_.planning.probe.empty() ? file("probe.json") : fs::path(options_.planning.probe);
+    if (fs::exists(probes)) {
+      types::ProbeTable table = types::read_probes(probes);
+      if (made_here(table.provenance)) evidence.probes = std::move(table);
+    }
+    return std::make_shared<policy::Predictor>(policy::read_prior(options_.planning.prior), plan.shape, evidence);
   }
 
   void save(types::RunRecord& record) {
@@ -473,6 +497,9 @@ std::vector<std::string> TrainCommandOptions::problems() const {
   }
   if (!plan.empty() && (!planning.budget.empty() || planning.eof)) {
     problems.emplace_back("--plan says the budget and the cut: leave out --budget and --eof");
+  }
+  if (!plan.empty() && planning.stages != PlanningOptions{}.stages) {
+    problems.emplace_back("--plan says the stages: give --stages to salf plan");
   }
   return problems;
 }

@@ -53,6 +53,9 @@ std::vector<std::string> LoraOptions::problems(const PlanningOptions& planning, 
   if (!lora.empty() && !adapter.empty()) problems.emplace_back(kLoraAndAdapter);
   if (!lora_blocks.empty()) refuse_choice("--lora-blocks", planning, problems);
   if (!adapter.empty()) refuse_choice("--adapter", planning, problems);
+  if (planning.stages > 1 && (!lora.empty() || !adapter.empty())) {
+    problems.emplace_back("--stages unfreezes whole blocks: leave out --lora and --adapter");
+  }
   if (lora.empty() && !lora_blocks.empty()) problems.emplace_back("--lora-blocks needs --lora");
   if (!full_blocks.empty() && lora_blocks.empty()) {
     problems.emplace_back("--full-blocks needs --lora-blocks beside it; without LoRA, --eof says which blocks are tuned");

@@ -140,6 +140,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.probes = request.probes ? request.probes : given_probes(request.planning.probe, session, dataset);
   inputs.recompute = request.recompute;
   if (!request.planning.max_memory.empty()) inputs.max_memory_bytes = types::parse_bytes(request.planning.max_memory);
+  inputs.stages = request.planning.stages;
   inputs.max_loss_increase = request.planning.max_loss_increase;
   inputs.spent_seconds = request.spent_seconds + watch.seconds();
   inputs.spent_flops = analysis_flops(profile, inputs.data.mean_length);

@@ -32,6 +32,7 @@ struct PlanningOptions {
   std::optional<double> learning_rate;
   std::string max_memory;  // "": no limit
   std::optional<double> max_loss_increase;
+  std::int64_t stages = policy::PlanInputs{}.stages;
   std::string prior;  // "": the built-in one
   std::string probe;  // "": none
   bool no_probes = false;
@@ -55,6 +56,8 @@ struct PlanningOptions {
     visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"}, self.max_memory);
     visit(Field{"max_loss_increase", "the least time that is predicted to end within so many nats of full fine-tuning"}.range(0, 100),
           self.max_loss_increase);
+    visit(Field{"stages", "tune from deep to shallow in so many stages: from max-gain's layer to the chosen cut, the next blocks only "
+                          "where that is predicted to pay"}.range(1, 32), self.stages);
     visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"}, self.prior);
     visit(Field{"probe", "probe.json of salf probe, for predictions that rest on these data"}, self.probe);
     visit(Field{"no_probes", "train no arms to compare them first, however large the budget"}, self.no_probes);

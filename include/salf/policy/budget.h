@@ -34,6 +34,7 @@ struct PlanInputs {
   std::optional<types::ProbeTable> probes;  // of this model and these data
   bool recompute = false;               // cost::MemoryOptions::recompute
   std::optional<double> max_memory_bytes;
+  std::int64_t stages = 1;  // cuts from max-gain's layer to the chosen one, in one run
   std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget
 };
 

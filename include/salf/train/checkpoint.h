@@ -32,6 +32,7 @@ struct Progression {
   std::int64_t worse_evaluations = 0;  // in a row since the best one
   std::optional<double> best_accuracy;  // of the best evaluation
   std::vector<types::Gate> gates;
+  std::vector<types::StageRecord> stages;  // the last one is open; none of a run without stages
   types::CostBreakdown measured_seconds;
   std::int64_t peak_anonymous_bytes = 0;
 
@@ -52,6 +53,7 @@ struct Progression {
     visit(Field{"worse_evaluations"}.range(0, 1e12), self.worse_evaluations);
     visit(Field{"best_accuracy"}, self.best_accuracy);
     visit(Field{"gates"}, self.gates);
+    visit(Field{"stages"}, self.stages);
     visit(Field{"measured_seconds"}, self.measured_seconds);
     visit(Field{"peak_anonymous_bytes"}, self.peak_anonymous_bytes);
   }

@@ -23,6 +23,9 @@ class Pacer {
   void step_took(double seconds);
   void evaluation_took(double seconds);
 
+  // From now on a step takes so long: those that were measured say nothing any more.
+  void expect_step(double seconds);
+
   // Median of the last steps, the prediction before any was measured.
   double step_seconds() const;
   double evaluation_seconds() const;

@@ -18,6 +18,8 @@
 
 namespace salf::train {
 
+class PrefixCache;
+
 struct CacheSetup {
   std::int64_t eof = 0;
   types::CacheType type = types::CacheType::kFloat32;
@@ -25,6 +27,7 @@ struct CacheSetup {
   std::string name;              // of a file in `folder` that is kept; "": none is left behind
   // What else the states depend on (hashes of model and tokenizer, versions); only looked at with a name.
   core::Json key = core::Json::object();
+  PrefixCache* shallower = nullptr;  // of the same rows and batches: what lies between is run on its states. Outlives this
 };
 
 // The hidden states at the cut of every row of a batcher, unpadded, [T_row, D] one after another in one

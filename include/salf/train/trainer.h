@@ -83,6 +83,7 @@ struct Replay {
   std::int64_t cooldown_start = 0;
   std::int64_t steps = 0;
   std::vector<std::int64_t> evaluated;  // steps at which the dev split was evaluated
+  std::vector<types::StageRecord> stages;
 };
 // Throws Error(kBadInput) if the record is of a run that did not come to its end (running,
 // interrupted, diverged).
@@ -95,7 +96,7 @@ struct TrainInputs {
   const data::Batcher& train;
   const data::Batcher& dev;  // without rows: no evaluation, the last weights are kept
   const types::FreezePlan&
-      plan;  // eof, steps, learning_rate, accumulate, budget, evaluations are read
+      plan;  // eof, steps, learning_rate, accumulate, budget, evaluations are read; with stages, what prices a step
   TrainOptions options;
   std::uint64_t seed = 1;  // order of the batches
   c10::ScalarType autocast =
@@ -114,9 +115,9 @@ struct TrainInputs {
   std::function<double()> clock{};
   double closing_seconds =
       0.0;  // what the caller still has to do inside the budget: saving the model
-  // FLOPs of one training batch, whose frozen part is run or comes from the cache; needed for budgets in FLOPs and
+  // FLOPs of one training batch at a cut, whose frozen part is run or comes from the cache; needed for budgets in FLOPs and
   // shares, and for the record.
-  std::function<double(const tensor::Batch&, bool cached)> batch_flops{};
+  std::function<double(const tensor::Batch&, std::int64_t eof, bool cached)> batch_flops{};
   double budget_flops = 0.0;  // a share or FLOP budget, resolved, less what was spent before
   std::vector<RunObserver*> observers{};  // must outlive train()
   // Which blocks are trained in a step (steps done before it), where not all above the cut are: Freeze::train_only. For
@@ -128,6 +129,9 @@ struct TrainInputs {
   // a branch is in metrics.jsonl. What `branched` throws passes through. REQUIRES: a deterministic budget of more steps
   std::vector<std::int64_t> branches{};
   std::function<void(const types::RunRecord&)> branched{};
+  // Whether the cut moves on at the end of a stage; needed where plan.stages has several. Each stage takes the learning rate of its
+  // candidate, warmed up again. REQUIRES with stages: neither LoRA, blocks nor branches, and no budget in FLOPs or a share
+  std::function<types::StageDecision(const types::StageEnd&)> next_stage{};
   // Quality gates, looked at after each evaluation but the one before the first step, and at the end of the weights that are kept.
   // One that fails ends the run (kGateFailed) with the best weights of those evaluations at which all held, or the weights before.
   std::vector<types::Gate> gates{};

@@ -172,6 +172,7 @@ struct FreezePlan {
 
   Rule rule = Rule::kBudget;
   std::int64_t eof = 0;             // the cut: blocks 0 … eof-1 and the embedding are frozen
+  std::vector<std::int64_t> stages;  // cuts of a run in stages, from deep to shallow, the last is eof; empty: one stage
   std::optional<LoraSettings> lora;  // what is trained above the cut, if not whole blocks
   std::string reason;               // one sentence
   std::vector<RuleChoice> choices;  // every rule's
@@ -223,6 +224,7 @@ struct FreezePlan {
     visit(Field{"cost"}, self.cost);
     visit(Field{"rule"}, self.rule);
     visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"stages"}.range(0, 1e5), self.stages);
     visit(Field{"lora"}, self.lora);
     visit(Field{"reason"}, self.reason);
     visit(Field{"choices"}, self.choices);

@@ -9,9 +9,11 @@
 
 #include "salf/core/fields.h"
 #include "salf/core/json.h"
+#include "salf/types/dev_evaluation.h"
 #include "salf/types/freeze_plan.h"
 #include "salf/types/gate.h"
 #include "salf/types/pilot.h"
+#include "salf/types/stage.h"
 
 // A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the
 // trainer, who reads it into its own described struct with core::from_json, where unknown keys are
@@ -45,24 +47,6 @@ inline std::vector<core::EnumName<RunStatus>> enum_names(RunStatus) {
           {RunStatus::kDiverged, "diverged"},  // loss not finite; the last good weights are kept
           {RunStatus::kGateFailed, "gate-failed"}};  // a quality gate did; the last good weights are kept
 }
-
-// One evaluation on the dev split: loss in nats per supervised token, its error clustered by
-// document.
-struct DevEvaluation {
-  std::int64_t step = 0;  // optimizer steps done before it
-  double loss = 0.0;
-  double standard_error = 0.0;  // NaN (null) with fewer than two documents
-  double seconds = 0.0;         // that this evaluation took
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"step"}.range(0, 1e15), self.step);
-    visit(Field{"loss"}, self.loss);
-    visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
-    visit(Field{"seconds"}.range(0, 1e12), self.seconds);
-  }
-};
 
 // How a state at the cut is kept.
 enum class CacheType { kFloat32, kBFloat16 };
@@ -135,6 +119,7 @@ struct RunRecord {
   std::optional<DevEvaluation> best;       // the weights that were kept
   std::vector<Gate> gates;                 // in the order in which they were given
   std::optional<PilotRecord> pilot;        // of a run on a sample (train --pilot)
+  std::vector<StageRecord> stages;         // in their order; none of a run whose cut was one from the start
 
   CostBreakdown predicted_seconds;
   CostBreakdown measured_seconds;
@@ -155,6 +140,9 @@ struct RunRecord {
   // Kept for the backward pass by the frozen part; nothing where nothing is frozen. Each step
   // checks that the state at the cut has no history.
   std::optional<std::int64_t> activation_bytes_below_cut;
+
+  // The cut at which the run ended: deeper than the plan's where a stage stayed.
+  std::int64_t eof() const { return stages.empty() ? plan.eof : stages.back().eof; }
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -177,6 +165,7 @@ struct RunRecord {
     visit(Field{"best"}, self.best);
     visit(Field{"gates"}, self.gates);
     visit(Field{"pilot"}, self.pilot);
+    visit(Field{"stages"}, self.stages);
     visit(Field{"predicted_seconds"}, self.predicted_seconds);
     visit(Field{"measured_seconds"}, self.measured_seconds);
     visit(Field{"predicted_footprint"}, self.predicted_footprint);
