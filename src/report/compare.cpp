@@ -244,8 +244,8 @@ void add_costs(const Comparable& base, const Comparable& other, const LimitTexts
   }
   std::optional<Limit> move;
   if (limits.max_eof_move) move = Limit{static_cast<double>(*limits.max_eof_move), false};
-  Check cut = plain_check("eof", "blocks", static_cast<double>(here.plan.eof),
-                          static_cast<double>(there.plan.eof), move);
+  Check cut = plain_check("eof", "blocks", static_cast<double>(here.eof()),
+                          static_cast<double>(there.eof()), move);
   cut.worse_by = std::fabs(cut.worse_by);
   judge(cut);
   result.checks.push_back(cut);

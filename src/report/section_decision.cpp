@@ -18,17 +18,18 @@ using types::RuleChoice;
 const char* const kGap = "<span lang=\"en\"> </span>";
 
 std::string headline(const RunData& run, const FreezePlan& plan) {
-  if (plan.eof == 0) {
+  const Cut cut = cut_of(run, plan);
+  if (cut.eof == 0) {
     return words(text(Word::kHeadFull),
                  {integer(plan.shape.blocks, plan_path(run, "shape.blocks"))});
   }
-  const std::string eof = integer(plan.eof, plan_path(run, "eof"));
+  const std::string eof = integer(cut.eof, cut.path);
   return words(text(Word::kHeadCut), {eof, integer(plan.shape.blocks - 1, ""), eof,
                                       integer(plan.shape.blocks, plan_path(run, "shape.blocks"))});
 }
 
 std::string tuned(const RunData& run, const FreezePlan& plan) {
-  const std::int64_t trained = plan.shape.trained_parameters(plan.eof);
+  const std::int64_t trained = plan.shape.trained_parameters(cut_of(run, plan).eof);
   const double share =
       static_cast<double>(trained) / std::max(1.0, static_cast<double>(plan.shape.parameters));
   return words(
@@ -127,6 +128,11 @@ std::string plan_path(const RunData& run, const std::string& field) {
   return (run.run ? "run.plan." : "plan.") + field;
 }
 
+Cut cut_of(const RunData& run, const FreezePlan& plan) {
+  if (!run.run || run.run->stages.empty()) return {plan.eof, plan_path(run, "eof")};
+  return {run.run->eof(), "run.stages[" + std::to_string(run.run->stages.size() - 1) + "].eof"};
+}
+
 std::string tag(Word word) { return " <span class=\"tag\">" + words(text(word)) + "</span>"; }
 
 const Text& rule_text(types::RunStatus status) {
@@ -157,7 +163,7 @@ std::string decision(const RunData& run, const Context& /*context*/) {
     out += paragraph(
         words(text(Word::kTooSmall), {escape(types::format_budget(*plan.smallest_budget))}), "bad");
   }
-  out += block_strip(plan.eof, plan.shape.blocks);
+  out += block_strip(cut_of(run, plan).eof, plan.shape.blocks);
   out += paragraph(why(run, plan) + kGap + tuned(run, plan) + kGap + how_sure(run, plan));
   out += paragraph(rests_on(run, plan), "why") + status_line(run);
   out += choices_table(run, plan);

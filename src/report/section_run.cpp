@@ -110,6 +110,35 @@ std::string evaluations(const types::RunRecord& record) {
                       rows));
 }
 
+Word choice_word(types::StageChoice choice) {
+  if (choice == types::StageChoice::kNext) return Word::kStageWentOn;
+  return choice == types::StageChoice::kStay ? Word::kStageStayed : Word::kStageEnded;
+}
+
+std::string stages(const types::RunRecord& record) {
+  const auto loss = [](const std::optional<double>& value, const std::string& path) { return value ? number(*value, path, 4) : std::string(); };
+  std::vector<std::vector<Cell>> rows;
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    const types::StageRecord& stage = record.stages[i];
+    const std::string path = "run.stages[" + std::to_string(i) + "]";
+    const auto& measured = stage.evaluation;
+    rows.push_back({{integer(static_cast<std::int64_t>(i) + 1, "")},
+                    {integer(stage.eof, path + ".eof")},
+                    {integer(stage.steps, path + ".steps")},
+                    {seconds(stage.seconds, path + ".seconds")},
+                    {number(stage.learning_rate, path + ".learning_rate", 3)},
+                    {measured ? with_error(measured->loss, measured->standard_error, path + ".evaluation.loss") : std::string()},
+                    {loss(stage.decision.loss_staying, path + ".decision.loss_staying")},
+                    {loss(stage.decision.loss_next, path + ".decision.loss_next")},
+                    word_cell(words(text(choice_word(stage.decision.choice))))});
+  }
+  return paragraph(words(text(Word::kStages)), "why") +
+         table({words(text(Word::kStage)), words(text(Word::kCut)), words(text(Word::kStageSteps)), words(text(Word::kSecondsAxis)),
+                words(text(Word::kRateAxis)), words(text(Word::kDevLoss)), words(text(Word::kStageStay)), words(text(Word::kStageNext)),
+                words(text(Word::kStageDecision))},
+               rows);
+}
+
 std::string pilot(const types::PilotRecord& pilot) {
   std::string out = paragraph(words(
       text(Word::kPilot), {integer(pilot.documents, "run.pilot.documents"), integer(pilot.all_documents, "run.pilot.all_documents"),
@@ -127,7 +156,9 @@ std::string progress(const RunData& run, const Context& /*context*/) {
   if (!run.run) return paragraph(words(text(Word::kNotRecorded)));
   std::string out;
   if (run.run->status != types::RunStatus::kRunning) out += summary(*run.run);
-  out += paragraph(words(rule_text(run.run->status)) + ". " + words(text(Word::kOneStage)), "why");
+  const bool staged = !run.run->stages.empty();
+  out += paragraph(words(rule_text(run.run->status)) + ". " + (staged ? std::string() : words(text(Word::kOneStage))), "why");
+  if (staged) out += stages(*run.run);
   if (run.run->pilot) out += pilot(*run.run->pilot);
   if (run.metrics.steps.empty()) {
     out += paragraph(words(text(Word::kNoMetrics)));

@@ -41,6 +41,13 @@ std::vector<CostRow> external_costs(const RunData& run);
 
 // The plan stands in the document "run" under "plan", or is a document of its own.
 std::string plan_path(const RunData& run, const std::string& field);
+
+// The cut that the reader is told: the plan's, or that at which a run in stages ended.
+struct Cut {
+  std::int64_t eof = 0;
+  std::string path;
+};
+Cut cut_of(const RunData& run, const types::FreezePlan& plan);
 const Text& rule_text(types::RunStatus status);
 // A tag: "measured", "estimated".
 std::string tag(Word word);

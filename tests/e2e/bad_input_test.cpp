@@ -201,7 +201,7 @@ TEST_F(BadInput, DomainVocabulariesThatNameNothing) {
                  kUsage, "--basis-vocabulary belongs to the analysis");
 }
 
-TEST_F(BadInput, GatesAndPilotsThatMakeNoSense) {
+TEST_F(BadInput, GatesPilotsAndStagesThatMakeNoSense) {
   const auto train = [this](const Words& more) {
     Words words{"train", "model", "--data", "rows.jsonl", "--budget", "2steps", "-o", "run"};
     words.insert(words.end(), more.begin(), more.end());
@@ -211,6 +211,10 @@ TEST_F(BadInput, GatesAndPilotsThatMakeNoSense) {
   expect_refused(train({"--gate", "speed<=1"}), kUsage, "the metric is not known");
   expect_refused(train({"--gate", "dev_loss<=1", "--gate", "dev_loss>=2"}), kUsage, "contradict each other");
   expect_refused(train({"--gate", "dev_loss<=1", "--dev-share", "0"}), kUsage, "no dev documents");
+  expect_refused(train({"--stages", "2", "--lora", "r=4"}), kUsage, "--stages unfreezes whole blocks");
+  expect_refused(train({"--stages", "0"}), kUsage, "stages");
+  expect_refused(salf({"train", "model", "--data", "rows.jsonl", "--budget", "40%", "--stages", "2", "-o", "run"}), kUsage, "--stages needs a budget in time");
+  expect_refused(salf({"train", "model", "--data", "rows.jsonl", "--plan", "plan.json", "--stages", "2", "-o", "run"}), kUsage, "give --stages to salf plan");
   expect_refused(train({"--pilot", "0%"}), kUsage, "--pilot: expected a share");
   expect_refused(train({"--pilot", "5%", "--keep-cache"}), kUsage, "leave out --keep-cache");
   expect_refused(salf({"train", "model", "--data", "rows.jsonl", "--plan", "plan.json", "--pilot", "5%", "-o", "run"}), kUsage, "leave out --plan");

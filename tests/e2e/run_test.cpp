@@ -221,6 +221,22 @@ TEST_F(RunTest, TheSmallestBudgetThatIsNamedWorks) {
   EXPECT_EQ(accepted.code, 0) << smallest << ": " << accepted.err;
 }
 
+TEST_F(RunTest, StagesGoFromTheDeepCutToTheShallowOne) {
+  const Words staged{"--eof", "0", "--stages", "2", "--patience", "0"};
+  const ProgramResult done = salf(train("40steps", "staged", staged));
+  ASSERT_EQ(done.code, 0) << done.err;
+  const core::Json run = json("staged/run.json");
+  ASSERT_EQ(run["plan"]["stages"].size(), 2U);
+  EXPECT_EQ(run["stages"][0]["steps"], 16);
+  EXPECT_NE(run["stages"][0]["decision"]["choice"], "none");
+  EXPECT_THAT(done.out, HasSubstr("stages"));
+  succeeds({"train", "--replay", "staged/run.json", "-o", "again"});
+  EXPECT_EQ(parameters("again/model.pt"), parameters("staged/model.pt"));
+  EXPECT_EQ(json("again/run.json")["stages"].size(), run["stages"].size());
+  succeeds({"report", "staged", "-o", "staged.html"});
+  EXPECT_THAT(text("staged.html"), HasSubstr("run.stages[0].decision.loss_next"));
+}
+
 TEST_F(RunTest, AGateThatFailsEndsTheRunWithExitCodeOne) {
   succeeds(train("30steps", "good", {"--gate", "loss_increase<=0.5", "--gate", "end:seconds<=1h"}));
   EXPECT_EQ(json("good/run.json")["gates"][0]["passed"], true);

@@ -125,6 +125,26 @@ TEST(HtmlReport, SaysWhatAPilotMeansForTheWhole) {
   EXPECT_THAT(html_report({run}, {}), HasSubstr("data-json=\"run.pilot.pace\">1.25<"));
 }
 
+TEST(HtmlReport, TellsEachStageAndWhatWasDecided) {
+  RunData run = testing::sample_run();
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("One stage: the cut did not change"));
+  types::StageRecord deep, shallow;
+  deep.eof = 5;
+  deep.steps = 40;
+  deep.decision = {types::StageChoice::kNext, "pays", 1.75, 1.5};
+  deep.evaluation = types::DevEvaluation{40, 1.875, 0.01, 0.5};
+  shallow.eof = 2;
+  shallow.steps = 60;
+  run.run->stages = {deep, shallow};
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, Not(HasSubstr("One stage")));
+  EXPECT_THAT(page, HasSubstr("data-json=\"run.stages[0].steps\">40<"));
+  EXPECT_THAT(page, HasSubstr("data-json=\"run.stages[0].decision.loss_next\">1.5<"));
+  EXPECT_THAT(page, HasSubstr("the next blocks were unfrozen"));
+  EXPECT_THAT(page, HasSubstr("この段階で終了"));
+  EXPECT_THAT(page, HasSubstr("data-json=\"run.stages[1].eof\">2<"));
+}
+
 types::LayerProfile profile_with_domains(const std::string& name) {
   types::LayerProfile profile = testing::sample_profile();
   const types::RuleChoice choice{types::Rule::kMaxGain, types::Measure::kCosine, 4, 0.9, 3, 5};

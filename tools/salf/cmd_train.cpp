@@ -430,7 +430,7 @@ class TrainRun {
       std::printf("%-16s%s (step %s)\n", "dev loss kept", loss(*record.best).c_str(),
                   core::format_count(record.best->step).c_str());
     }
-    std::fputs((gate_lines(record.gates) + pilot_lines(record.pilot)).c_str(), stdout);
+    std::fputs((stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot)).c_str(), stdout);
     std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
                 core::format_seconds(record.measured_seconds.total()).c_str());
     if (record.measured_footprint) {

@@ -125,6 +125,12 @@ std::string other_budgets(const types::FreezePlan& plan) {
   return text;
 }
 
+std::string stages(const types::FreezePlan& plan) {
+  std::vector<std::string> cuts;
+  for (const std::int64_t eof : plan.stages) cuts.push_back(std::to_string(eof));
+  return "frozen blocks " + core::join(cuts, ", then ") + ", as long as the next is predicted to pay";
+}
+
 std::string limits(const types::FreezePlan& plan) {
   std::string text = types::format_budget(plan.budget);
   if (plan.budget_seconds > 0.0) text += ", " + core::format_seconds(plan.budget_seconds) + " at these rates";
@@ -144,6 +150,7 @@ std::string taken(const types::FreezePlan& plan) {
 std::string plan_summary(const types::FreezePlan& plan, std::size_t width) {
   std::string text = wrapped("cut", core::printable(plan.reason, 2000), width);
   if (plan.lora) text += wrapped("method", core::printable(types::describe_lora(*plan.lora), 500), width);
+  if (!plan.stages.empty()) text += wrapped("stages", stages(plan), width);
   text += wrapped("trained", core::format_count(plan.shape.trained_parameters(plan.eof)) + " of " +
                               core::format_count(plan.shape.parameters) + " parameters", width);
   text += wrapped("budget", limits(plan), width);

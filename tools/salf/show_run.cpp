@@ -153,7 +153,7 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
                               core::format_count(record.steps) + " steps");
   if (record.before) text += named("dev loss before", loss_of(*record.before));
   if (record.best) text += named("dev loss kept", loss_of(*record.best));
-  text += gate_lines(record.gates) + pilot_lines(record.pilot);
+  text += stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot);
   if (record.tokens_per_second > 0.0)
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
   if (record.peak_anonymous_bytes > 0) {
@@ -162,6 +162,18 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
         core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
   }
   return text + phases(record, style) + curve(run.metrics, style);
+}
+
+std::string stage_lines(const std::vector<types::StageRecord>& stages) {
+  std::string text;
+  for (const types::StageRecord& stage : stages) {
+    std::string line = std::to_string(stage.eof) + " frozen: " + core::format_count(stage.steps) + " steps";
+    if (stage.evaluation) line += ", dev loss " + core::format_number(stage.evaluation->loss, 4);
+    if (stage.decision.choice == types::StageChoice::kNext) line += "; the next pays";
+    if (stage.decision.choice == types::StageChoice::kStay) line += "; the next does not pay";
+    text += named(text.empty() ? "stages" : "", line);
+  }
+  return text;
 }
 
 std::string gate_lines(const std::vector<types::Gate>& gates) {

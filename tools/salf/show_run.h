@@ -24,6 +24,8 @@ std::string run_text(const report::RunData& run, const TextStyle& style);
 // The plan as plan_summary has it, the rules' choices, and the price of each depth.
 std::string plan_text(const types::FreezePlan& plan, const TextStyle& style);
 std::string evaluation_text(const types::EvaluationRecord& record);
+// A line a stage: its cut, what it did and what was decided. "" of a run without stages.
+std::string stage_lines(const std::vector<types::StageRecord>& stages);
 // A line a gate: its limit, its value, passed or failed. "" without any.
 std::string gate_lines(const std::vector<types::Gate>& gates);
 // What a pilot says about the whole run; "" for other runs.
