@@ -10,6 +10,8 @@
 namespace salf::report {
 namespace {
 
+const char* const kFullStop = "<span lang=\"en\">. </span><span lang=\"ja\">。</span>";
+
 constexpr std::size_t kMostPoints = 240;
 
 std::vector<double> column(const Metrics& metrics, double (*value)(const StepPoint&)) {
@@ -157,7 +159,7 @@ std::string progress(const RunData& run, const Context& /*context*/) {
   std::string out;
   if (run.run->status != types::RunStatus::kRunning) out += summary(*run.run);
   const bool staged = !run.run->stages.empty();
-  out += paragraph(words(rule_text(run.run->status)) + ". " + (staged ? std::string() : words(text(Word::kOneStage))), "why");
+  out += paragraph(words(rule_text(run.run->status)) + kFullStop + (staged ? std::string() : words(text(Word::kOneStage))), "why");
   if (staged) out += stages(*run.run);
   if (run.run->pilot) out += pilot(*run.run->pilot);
   if (run.metrics.steps.empty()) {
