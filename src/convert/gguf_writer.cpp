@@ -1,13 +1,10 @@
 #include "gguf_writer.h"
 
-#include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <system_error>
 
 #include "salf/core/error.h"
 #include "salf/core/files.h"
-#include "salf/core/log.h"
 
 namespace salf::convert {
 namespace {
@@ -57,17 +54,6 @@ std::string make_header(const GgufMetadata& metadata, const std::vector<GgufTens
   }
   header.append(padding_after(header.size()), '\0');
   return header;
-}
-
-void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size,
-                 const std::filesystem::path& path) {
-  errno = 0;
-  out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
-  out.flush();
-  if (out) return;
-  const int reason = errno;
-  throw Error(ErrorKind::kIo, "cannot write " + core::printable(path.string(), 4096) + ": " +
-                                  std::generic_category().message(reason == 0 ? EIO : reason));
 }
 
 }  // namespace
@@ -127,7 +113,7 @@ void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& meta
   {
     std::ofstream out(atomic.temporary_path(), std::ios::binary | std::ios::trunc);
     const std::string header = make_header(metadata, plans);
-    write_bytes(out, header.data(), header.size(), path);
+    core::write_bytes(out, header.data(), header.size(), path);
     for (const GgufTensorPlan& plan : plans) {
       const std::vector<std::uint8_t> bytes = make(plan);
       if (bytes.size() != plan.bytes) {
@@ -135,8 +121,8 @@ void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& meta
                                               std::to_string(plan.bytes) + " bytes, got " +
                                               std::to_string(bytes.size()));
       }
-      write_bytes(out, bytes.data(), bytes.size(), path);
-      write_bytes(out, kZeros, padding_after(bytes.size()), path);
+      core::write_bytes(out, bytes.data(), bytes.size(), path);
+      core::write_bytes(out, kZeros, padding_after(bytes.size()), path);
     }
   }
   atomic.commit();

@@ -109,6 +109,15 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
   return bytes;
 }
 
+void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size, const fs::path& path) {
+  errno = 0;
+  out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
+  out.flush();
+  if (out) return;
+  if (errno == 0) errno = EIO;
+  throw_system_error("cannot write", path);
+}
+
 void write_file_atomically(const fs::path& path, const std::string& bytes) {
   AtomicFile atomic(path);
   {

@@ -5,14 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <limits>
 #include <numeric>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include "salf/core/error.h"
@@ -119,17 +117,6 @@ std::string make_header(const std::vector<TensorPlan>& plans, const std::map<std
   std::string text = header.dump();
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   return text;
-}
-
-void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size,
-                 const std::filesystem::path& path) {
-  errno = 0;
-  out.write(static_cast<const char*>(bytes), static_cast<std::streamsize>(size));
-  out.flush();
-  if (out) return;
-  const int reason = errno;
-  throw Error(ErrorKind::kIo, "cannot write " + core::printable(path.string(), 4096) + ": " +
-                                  std::generic_category().message(reason == 0 ? EIO : reason));
 }
 
 // ---- Reading
@@ -276,14 +263,14 @@ void write_tensor_file(const std::filesystem::path& path, const std::vector<Tens
   core::AtomicFile atomic(path);
   {
     std::ofstream out(atomic.temporary_path(), std::ios::binary | std::ios::trunc);
-    write_bytes(out, length.data(), length.size(), path);
-    write_bytes(out, header.data(), header.size(), path);
+    core::write_bytes(out, length.data(), length.size(), path);
+    core::write_bytes(out, header.data(), header.size(), path);
     for (const std::size_t index : order) {
       const at::Tensor tensor = make(plans[index]).detach().to(c10::kCPU).contiguous();
       if (tensor.scalar_type() != plans[index].type || tensor.sizes() != plans[index].shape) {
         throw Error(ErrorKind::kInternal, "tensor file: " + plans[index].name + " was planned otherwise: " + shape_text(tensor));
       }
-      if (tensor.nbytes() > 0) write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
+      if (tensor.nbytes() > 0) core::write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
     }
   }
   atomic.commit();

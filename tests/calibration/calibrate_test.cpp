@@ -8,9 +8,9 @@
 #include <limits>
 #include <string>
 
+#include "random_documents.h"
 #include "salf/core/error.h"
 #include "salf/core/json.h"
-#include "salf/core/random.h"
 #include "salf/core/signals.h"
 #include "salf/core/statistics.h"
 #include "salf/model/script_model.h"
@@ -22,24 +22,6 @@ namespace {
 constexpr int kBlocks = 3;
 constexpr int kHidden = 16;
 constexpr int kVocabulary = 48;
-
-// Documents of 4 … 15 random tokens, the first third of each without loss; all in the train split.
-data::Dataset random_documents(std::int64_t count) {
-  core::Random random(5, "documents");
-  const auto token = [&random] { return static_cast<std::int64_t>(random.below(kVocabulary)); };
-  data::Dataset dataset;
-  for (std::int64_t d = 0; d < count; ++d) {
-    data::Document document;
-    const std::uint64_t length = 4 + random.below(12);
-    for (std::uint64_t t = 0; t < length; ++t) {
-      document.ids.push_back(token());
-      document.labels.push_back(t < length / 3 ? tensor::kNoLabel : token());
-    }
-    dataset.documents.push_back(document);
-    dataset.splits.push_back(data::Split::kTrain);
-  }
-  return dataset;
-}
 
 class Calibrate : public ::testing::Test {
  protected:
@@ -61,7 +43,7 @@ class Calibrate : public ::testing::Test {
   static constexpr std::int64_t kDocuments = 20;
   model::ScriptModel model_{support::make_tiny_decoder(kBlocks, kHidden, kVocabulary, 3)};
   model::GraphCut cut_{model_, ""};
-  data::Dataset dataset_ = random_documents(kDocuments);
+  data::Dataset dataset_ = random_documents(kDocuments, 0, kVocabulary, 4);
   CalibrationSetting setting_{64, 0, kVocabulary, 11, 200, std::nullopt};
   core::Progress progress_;
 };
@@ -273,7 +255,7 @@ TEST_F(Calibrate, DrawsAsManyAgainUntilTheChoiceHasSettled) {
 
 // What is measured first holds short, middle and long documents alike.
 TEST_F(Calibrate, EveryBeginningOfTheSampleIsSpreadOverTheLengths) {
-  dataset_ = random_documents(400);
+  dataset_ = random_documents(400, 0, kVocabulary, 4);
   CalibrationOptions options;
   options.documents = 20;
   options.max_documents = 400;

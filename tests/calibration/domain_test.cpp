@@ -8,10 +8,10 @@
 #include <numeric>
 #include <string>
 
+#include "random_documents.h"
 #include "salf/calibration/calibrate.h"
 #include "salf/calibration/domain_vocabulary.h"
 #include "salf/core/json.h"
-#include "salf/core/random.h"
 #include "salf/core/signals.h"
 #include "salf/model/script_model.h"
 #include "support/byte_tokenizer.h"
@@ -30,24 +30,6 @@ using ::testing::Pointwise;
 
 constexpr int kDepth = 3;
 constexpr int kIds = 264;
-
-// Documents of 6 … 17 letters, the first third of each without loss.
-data::Dataset letter_documents(std::int64_t count) {
-  core::Random random(5, "documents");
-  const auto token = [&random] { return static_cast<std::int64_t>('a' + random.below(26)); };
-  data::Dataset dataset;
-  for (std::int64_t d = 0; d < count; ++d) {
-    data::Document document;
-    const std::uint64_t length = 6 + random.below(12);
-    for (std::uint64_t t = 0; t < length; ++t) {
-      document.ids.push_back(token());
-      document.labels.push_back(t < length / 3 ? tensor::kNoLabel : token());
-    }
-    dataset.documents.push_back(document);
-    dataset.splits.push_back(data::Split::kTrain);
-  }
-  return dataset;
-}
 
 class Domains : public ::testing::Test {
  protected:
@@ -76,7 +58,7 @@ class Domains : public ::testing::Test {
 
   model::ScriptModel model_{support::make_tiny_decoder(kDepth, 16, kIds, 3)};
   model::GraphCut cut_{model_, ""};
-  data::Dataset dataset_ = letter_documents(40);
+  data::Dataset dataset_ = random_documents(40, 'a', 26, 6);
   CalibrationSetting setting_{64, 0, kIds, 11, 200, std::nullopt};
   core::Progress progress_;
 };
@@ -130,7 +112,7 @@ TEST_F(Domains, ADomainIsTheAnalysisOfItsDocuments) {
 }
 
 TEST_F(Domains, OnlySoManyDomainsAreMeasuredAndNoneOfAFewDocuments) {
-  dataset_ = letter_documents(kFewestDomainDocuments * 30 + 2);
+  dataset_ = random_documents(kFewestDomainDocuments * 30 + 2, 'a', 26, 6);
   for (std::size_t i = 0; i < dataset_.documents.size(); ++i) {
     const std::size_t domain = i / static_cast<std::size_t>(kFewestDomainDocuments);
     if (domain == dataset_.domains.size()) dataset_.domains.push_back("domain " + std::to_string(domain));

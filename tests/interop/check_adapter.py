@@ -2,13 +2,12 @@
 import json
 import math
 import os
-import traceback
 
 import peft
 import torch
 from safetensors.torch import load_file
 
-from interop import VOCABULARY, check_logits, difference, folder, load, make_model, row, salf
+from interop import VOCABULARY, check_logits, difference, folder, load, make_model, row, run_cases, salf
 from check_export import FAMILIES, make_tokenizer
 
 CASES = ["llama", "llama tied bf16", "qwen2", "qwen3", "gemma2", "phi3", "olmo2", "gpt2"]
@@ -69,14 +68,5 @@ def check_case(case):
     check_read(case, f"{place}/source", f"{place}/model", f"{place}/rows.jsonl", f"{place}/peft")
 
 
-def main():
-    for case in CASES:
-        try:
-            check_case(case)
-        except Exception as error:  # a row of its own, and on with the next
-            traceback.print_exc()
-            row(case, False, f"{type(error).__name__}: {error}"[:300])
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, check_case)

@@ -1,6 +1,5 @@
 """salf export and import against transformers and gguf, in both directions, for each family."""
 import os
-import traceback
 
 import gguf
 import numpy
@@ -8,7 +7,7 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from interop import SMOLLM2, TEXT, VOCABULARY, byte_level, check_logits, folder, load, make_model, pieces, row, salf
+from interop import SMOLLM2, TEXT, VOCABULARY, byte_level, check_logits, folder, load, make_model, pieces, row, run_cases, salf
 
 COMMON = dict(vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
               num_key_value_heads=2, max_position_embeddings=256, bos_token_id=1, eos_token_id=2, pad_token_id=0)
@@ -148,12 +147,8 @@ def check_smollm2():
 
 
 def main():
-    for number, case in enumerate(FAMILIES):
-        try:
-            check_family(case, number)
-        except Exception as error:  # a row of its own, and on with the next
-            traceback.print_exc()
-            row(case, False, f"{type(error).__name__}: {error}"[:300])
+    numbers = {case: number for number, case in enumerate(FAMILIES)}
+    run_cases(FAMILIES, lambda case: check_family(case, numbers[case]))
     if os.path.exists(SMOLLM2):
         check_smollm2()
 

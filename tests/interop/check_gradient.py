@@ -5,13 +5,12 @@ rate * g / (|g| + epsilon), which with an epsilon of 1 can be turned round. Both
 that A has a gradient too.
 """
 import json
-import traceback
 
 import peft
 import torch
 from safetensors.torch import load_file
 
-from interop import TOLERANCE, folder, load, make_model, row, salf
+from interop import TOLERANCE, folder, load, make_model, row, run_cases, salf
 from check_adapter import CASES, rows
 from check_export import FAMILIES, make_tokenizer
 
@@ -86,14 +85,5 @@ def check_case(case):
         check_cut(case, place, cut)
 
 
-def main():
-    for case in CASES:
-        try:
-            check_case(case)
-        except Exception as error:  # a row of its own, and on with the next
-            traceback.print_exc()
-            row(case, False, f"{type(error).__name__}: {error}"[:300])
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(CASES, check_case)

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import traceback
 
 import torch
 import transformers
@@ -22,6 +23,15 @@ torch.set_num_threads(2)
 
 def row(case, ok, result):
     print(json.dumps({"case": case, "ok": bool(ok), "result": result}), flush=True)
+
+
+def run_cases(cases, check):
+    for case in cases:
+        try:
+            check(case)
+        except Exception as error:  # a row of its own, and on with the next
+            traceback.print_exc()
+            row(case, False, f"{type(error).__name__}: {error}"[:300])
 
 
 def salf(*arguments):

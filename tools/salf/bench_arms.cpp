@@ -8,6 +8,7 @@
 #include "salf/core/log.h"
 #include "salf/core/random.h"
 #include "salf/cost/estimate.h"
+#include "salf/types/lora_settings.h"
 
 namespace salf::tools {
 namespace {
@@ -63,6 +64,20 @@ BenchArm parse_arm(const std::string& text) {
   }
   throw Error(ErrorKind::kUsage, "--arms \"" + core::printable(text) + "\": expected plan, full, half, cut:N, last:N, first:N, middle:N, " +
                                      "random:N or lisa:N with N blocks from 1 on, or lora:N from 0 on");
+}
+
+std::vector<std::string> arm_problems(const std::vector<std::string>& arms, const std::string& lora) {
+  std::vector<std::string> problems;
+  const auto attempt = [&problems](const auto& parse) {
+    try {
+      parse();
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
+    }
+  };
+  for (const std::string& arm : arms) attempt([&arm] { parse_arm(arm); });
+  attempt([&lora] { types::parse_lora(lora); });
+  return problems;
 }
 
 std::string arm_text(const BenchArm& arm) {

@@ -26,6 +26,8 @@ struct BenchArm {
 // 2403.17919, whose embedding and head are trained as well and here are not), "lora:12" (LoRA in the blocks above 12 frozen
 // ones; "lora:0" in all). Throws Error(kUsage).
 BenchArm parse_arm(const std::string& text);
+// What is wrong with these arms, and with what the arms lora:N add.
+std::vector<std::string> arm_problems(const std::vector<std::string>& arms, const std::string& lora);
 // As parse_arm reads it.
 std::string arm_text(const BenchArm& arm);
 // The word of the truth table: full, freeze (also last and half), plan, first, middle, random, lisa, lora.

@@ -384,15 +384,7 @@ std::vector<std::string> BenchOptions::problems() const {
   if (arms.empty()) problems.emplace_back("--arms: at least one is needed");
   if (minutes.empty()) problems.emplace_back("--minutes: at least one is needed");
   if (rates.size() > 1 && dev_documents == 0) problems.emplace_back("--rates are compared on dev: --dev-documents must be above 0");
-  const auto attempt = [&problems](const auto& parse) {
-    try {
-      parse();
-    } catch (const Error& error) {
-      problems.emplace_back(error.what());
-    }
-  };
-  for (const std::string& arm : arms) attempt([&arm] { parse_arm(arm); });
-  attempt([this] { types::parse_lora(lora); });
+  for (auto& problem : arm_problems(arms, lora)) problems.push_back(std::move(problem));
   return problems;
 }
 

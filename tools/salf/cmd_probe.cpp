@@ -10,7 +10,6 @@
 #include "salf/core/json.h"
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
-#include "salf/types/lora_settings.h"
 
 namespace salf::tools {
 
@@ -21,15 +20,7 @@ std::vector<std::string> ProbeOptions::problems() const {
   if (data.data == "-") problems.emplace_back("--data -: each arm reads the rows again: they have to be in a file");
   if (arms.size() < 2) problems.emplace_back("--arms: at least two are needed, to be compared");
   if (output.empty()) problems.emplace_back("--output needs a file name");
-  const auto attempt = [&problems](const auto& parse) {
-    try {
-      parse();
-    } catch (const Error& error) {
-      problems.emplace_back(error.what());
-    }
-  };
-  for (const std::string& arm : arms) attempt([&arm] { parse_arm(arm); });
-  attempt([this] { types::parse_lora(lora); });
+  for (auto& problem : arm_problems(arms, lora)) problems.push_back(std::move(problem));
   return problems;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace salf::core {
@@ -13,6 +14,9 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1
 // Writes `bytes` to a temporary name beside `path`, syncs it and renames it. Throws Error(kIo), with the
 // old file left as it was.
 void write_file_atomically(const std::filesystem::path& path, const std::string& bytes);
+
+// Appends to a stream that is open at `path`, through to the system. Throws Error(kIo) with the system's reason.
+void write_bytes(std::ofstream& out, const void* bytes, std::uint64_t size, const std::filesystem::path& path);
 
 // A temporary name beside `path` for what is written by others (torch archives); commit() syncs it and
 // renames it to `path`, or throws Error(kIo); without commit the temporary file is removed.
