@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -14,9 +15,18 @@ namespace {
 
 std::atomic<int> requested{0};
 
-void take(int number) {
+// timeout(1), and a terminal with a job runner behind it, signal a process and then its group: the same request twice.
+constexpr std::chrono::seconds kSameRequest{1};
+
+// Of the thread that waits.
+void take(int number, std::chrono::steady_clock::time_point& first) {
   int none = 0;
-  if (!requested.compare_exchange_strong(none, number)) ::_exit(128 + number);
+  const auto now = std::chrono::steady_clock::now();
+  if (requested.compare_exchange_strong(none, number)) {
+    first = now;
+  } else if (now - first > kSameRequest) {
+    ::_exit(128 + number);
+  }
 }
 
 }  // namespace
@@ -32,8 +42,9 @@ void watch_stop_signals() {
   ::sigaddset(&stops, SIGTERM);
   if (::pthread_sigmask(SIG_BLOCK, &stops, nullptr) != 0) throw Error(ErrorKind::kInternal, "SIGINT and SIGTERM cannot be blocked");
   std::thread([stops] {
+    std::chrono::steady_clock::time_point first;
     for (int number = 0;;) {
-      if (::sigwait(&stops, &number) == 0) take(number);
+      if (::sigwait(&stops, &number) == 0) take(number, first);
     }
   }).detach();
 }
