@@ -1,0 +1,149 @@
+#include "train_run.h"
+
+#include <utility>
+
+#include "cmd_analyze.h"
+#include "pilot.h"
+#include "probing.h"
+#include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/log.h"
+#include "salf/cost/money.h"
+#include "salf/types/validate.h"
+
+namespace salf::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut
+// less than the steps they would cost.
+constexpr double kAnalysisShare = 0.1;
+
+}  // namespace
+
+std::optional<types::FreezePlan> TrainRun::find_plan() {
+  std::optional<types::FreezePlan> plan = given_plan();
+  lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
+  wanted_cut(lora_, planning_.eof);  // before anything long starts
+  if (lora_) session_.cut->use_lora(lora_->branches);
+  return plan ? plan : make_plan();
+}
+
+std::optional<types::FreezePlan> TrainRun::given_plan() {
+  if (origin_) {
+    pilot_ = origin_->record.pilot;
+    return origin_->record.plan;
+  }
+  if (options_.plan.empty()) return std::nullopt;
+  types::FreezePlan plan = types::read_plan(options_.plan);
+  check_made_for(plan.provenance, session_, dataset_, options_.plan);
+  check_affordable(plan);
+  return plan;
+}
+
+std::optional<types::FreezePlan> TrainRun::make_plan() {
+  const std::optional<types::LayerProfile> profile = find_profile();
+  if (!profile) return std::nullopt;
+  PlanRequest request;
+  request.planning = planning_;
+  request.batch = options_.batch;
+  request.seed = seed();
+  request.dtype = options_.model.dtype;
+  request.cache = !options_.train.no_cache;
+  request.recompute = options_.train.recompute;
+  request.spent_seconds = core::process_seconds();
+  request.lora = lora_;
+  types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
+  check_affordable(plan);
+  if (std::optional<types::ProbeTable> probes = probe(plan)) {
+    core::write_document(file("probe.json"), *probes);
+    request.probes = std::move(probes);
+    request.spent_seconds = core::process_seconds();
+    request.cost = plan.cost;
+    plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
+    check_affordable(plan);
+  }
+  if (!options_.pilot.empty()) plan_the_whole(*profile, request, plan.cost);
+  // Not before: a run that was refused leaves nothing behind.
+  core::write_document(file("profile.json"), *profile);
+  return plan;
+}
+
+std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) const {
+  const PlanningOptions& planning = options_.planning;
+  if (!prediction_decides() || planning.no_probes || !planning.probe.empty() || options_.data.data == "-") return std::nullopt;
+  const std::vector<std::string> arms = arms_to_probe(plan);
+  if (arms.empty()) return std::nullopt;
+  types::ProbeTable table;
+  table.steps = kProbeSteps;
+  table.provenance = record_provenance();
+  const ArmSetup setup{options_.model, options_.data, options_.batch, options_.train, options_.lora.lora, plan.data.dev_documents,
+                       1, folder_.path()};
+  try {
+    probe_arms(setup, arms, session_, table, progress_);
+  } catch (const ArmStopped&) {
+    throw;
+  } catch (const Error& error) {
+    core::log_warning(std::string("no probes: ") + error.what());
+    return std::nullopt;
+  }
+  core::log_info(probe_text(table));
+  return table;
+}
+
+void TrainRun::plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const types::MeasuredCost& cost) {
+  request.planning = options_.planning;
+  request.cost = cost;
+  const types::FreezePlan full = make_run_plan(session_, all_, profile, request, energy_, progress_);
+  check_affordable(full);
+  pilot_ = pilot_record(pilot_share(options_.pilot), dataset_, all_, full);
+  core::write_document(file(kFullPlan), full);
+}
+
+std::optional<types::LayerProfile> TrainRun::find_profile() {
+  if (!options_.profile.empty()) {
+    types::LayerProfile profile = types::read_profile(options_.profile);
+    check_made_for(profile.provenance, session_, dataset_, options_.profile);
+    return profile;
+  }
+  AnalyzeRequest request;
+  request.calibration = options_.calibration;
+  request.batch_tokens = options_.batch.batch_tokens;
+  request.seed = seed();
+  request.dtype = options_.model.dtype;
+  request.model_path = options_.model.model;
+  request.data_path = options_.data.data;
+  const types::Budget budget = planning_.parsed_budget();
+  const double seconds = cost::budget_seconds(budget, energy_.rates());
+  check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), options_.calibration.documents);
+  if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
+  request.sketch = prediction_decides() && policy::read_prior(options_.planning.prior).wants_sketch();
+  const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.cut->map().blocks);
+  return analyze(session_, dataset_, request, progress_);
+}
+
+bool TrainRun::prediction_decides() const {
+  const PlanningOptions& planning = options_.planning;
+  const bool decides = planning.rule == types::Rule::kPredicted && !planning.eof && !lora_;
+  return decides && planning.max_memory.empty() && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
+}
+
+std::shared_ptr<const policy::Predictor> TrainRun::stage_predictor(const types::FreezePlan& plan) const {
+  policy::Evidence evidence;
+  const auto made_here = [&plan](const types::Provenance& made) {
+    return made.model_hash == plan.provenance.model_hash && made.data_hash == plan.provenance.data_hash;
+  };
+  if (fs::exists(file("profile.json"))) {
+    const types::LayerProfile profile = types::read_profile(file("profile.json"));
+    if (made_here(profile.provenance)) evidence.sketch = profile.gradient_sketch;
+  }
+  const fs::path probes = options_.planning.probe.empty() ? file("probe.json") : fs::path(options_.planning.probe);
+  if (fs::exists(probes)) {
+    types::ProbeTable table = types::read_probes(probes);
+    if (made_here(table.provenance)) evidence.probes = std::move(table);
+  }
+  return std::make_shared<policy::Predictor>(policy::read_prior(options_.planning.prior), plan.shape, evidence);
+}
+
+}  // namespace salf::tools
