@@ -8,6 +8,7 @@
 #include "salf/core/error.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
+#include "salf/policy/learning_rate.h"
 
 namespace salf::policy {
 namespace {
@@ -107,6 +108,10 @@ types::FreezePlan Planner::plan(const types::LayerProfile& profile) const {
     if (before_) plan.loss_before = before_->loss;
     plan.knee = knee_of(plan.candidates);
     for (const double factor : kFactors) plan.alternatives.push_back(alternative(profile, factor));
+  }
+  if (inputs_.probes && !inputs_.learning_rate) {
+    const double factor = probed_rate_factor(*inputs_.probes, arm(plan.eof), plan.eof);
+    if (factor != 1.0) plan.notes.push_back("the learning rate is " + core::format_number(factor) + " times the rule's: clearly better in the probes");
   }
   for (std::string& note : notes_on(profile, plan)) plan.notes.push_back(std::move(note));
   return plan;

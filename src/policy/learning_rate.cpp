@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace salf::policy {
 namespace {
@@ -21,6 +22,23 @@ double learning_rate(const types::ModelShape& shape, std::int64_t eof) {
 
 double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof) {
   return arm == types::Arm::kLora ? kAdapterRate : learning_rate(shape, eof);
+}
+
+double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {
+  constexpr double kClear = 2.0;  // standard errors
+  const types::ProbedArm* nearest = nullptr;
+  for (const types::ProbedArm& probed : probes.arms) {
+    if (probed.rates.empty() || (probed.arm == types::Arm::kLora) != (arm == types::Arm::kLora)) continue;
+    if (nearest == nullptr || std::abs(probed.eof - eof) < std::abs(nearest->eof - eof)) nearest = &probed;
+  }
+  double factor = 1.0, best = 0.0;
+  if (nearest == nullptr) return factor;
+  for (const types::TriedRate& rate : nearest->rates) {
+    if (rate.delta + kClear * rate.delta_error >= 0.0 || rate.delta >= best) continue;
+    best = rate.delta;
+    factor = rate.factor;
+  }
+  return factor;
 }
 
 }  // namespace salf::policy

@@ -84,6 +84,8 @@ class Planner {
   std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const;
   bool enough(std::int64_t steps) const;
   types::Candidate candidate(std::int64_t eof) const;
+  // The rule's learning rate, or what probes put in its place.
+  double rule_rate(types::Arm arm, std::int64_t eof) const;
 
   // What so many steps of it take.
   void fill(types::Candidate& candidate, std::int64_t steps) const;

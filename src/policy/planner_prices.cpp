@@ -84,11 +84,16 @@ types::Candidate Planner::candidate(std::int64_t eof) const {
   candidate.arm = arm(eof);
   candidate.eof = eof;
   candidate.trained_parameters = shape_.trained_parameters(eof);
-  candidate.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : learning_rate(shape_, *candidate.arm, eof);
+  candidate.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : rule_rate(*candidate.arm, eof);
   const std::int64_t steps = affordable_steps(eof, kFewestEvaluations);
   candidate.fits = enough(steps);
   fill(candidate, steps);
   return candidate;
+}
+
+double Planner::rule_rate(types::Arm arm, std::int64_t eof) const {
+  const double factor = inputs_.probes ? probed_rate_factor(*inputs_.probes, arm, eof) : 1.0;
+  return std::min(1.0, factor * learning_rate(shape_, arm, eof));
 }
 
 void Planner::fill(types::Candidate& candidate, std::int64_t steps) const {

@@ -81,7 +81,7 @@ TEST_F(RunTest, TrainAloneRunsTheWholeChain) {
 }
 
 TEST_F(RunTest, ProbesOfArmsServeThePlan) {
-  std::vector<std::string> words{"probe", "model", "--data", "rows.jsonl", "--steps", "6", "--arms", "full", "--arms", "cut:2"};
+  std::vector<std::string> words{"probe", "model", "--data", "rows.jsonl", "--steps", "6", "--arms", "full", "--arms", "cut:2", "--rates", "4"};
   succeeds(words);
   const core::Json probes = json("probe.json");
   ASSERT_EQ(probes["arms"].size(), 2U);
@@ -91,6 +91,11 @@ TEST_F(RunTest, ProbesOfArmsServeThePlan) {
   EXPECT_EQ(json("profile.json")["gradient_sketch"]["blocks"].size(), 4U);
   succeeds({"plan", "--profile", "profile.json", "--probe", "probe.json", "--budget", "60steps", "-o", "plan.json"});
   EXPECT_THAT(json("plan.json")["prediction_basis"].get<std::string>(), HasSubstr("probes of 2 arms"));
+  // A few steps from random weights: the higher rate gets further.
+  EXPECT_LT(probes["arms"][0]["rates"][0]["delta"], 0.0);
+  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "-o", "unprobed.json"});
+  EXPECT_DOUBLE_EQ(json("plan.json")["candidates"][0]["learning_rate"].get<double>(),
+                   4.0 * json("unprobed.json")["candidates"][0]["learning_rate"].get<double>());
   words.insert(words.end(), {"--arms", "lisa:2", "-o", "other.json"});
   EXPECT_THAT(salf(words).err, HasSubstr("a probe is of a cut or of LoRA"));
   EXPECT_EQ(salf({"probe", "model", "--data", "rows.jsonl", "--arms", "full", "-o", "other.json"}).code, 2);

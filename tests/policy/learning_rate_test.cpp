@@ -31,5 +31,20 @@ TEST(LearningRate, RisesWithTheCutUpToItsCeiling) {
   EXPECT_DOUBLE_EQ(learning_rate(shape, 99), 1e-3);
 }
 
+TEST(ProbedRate, IsAnotherOnlyWhereThatIsClearlyBetter) {
+  types::ProbeTable probes;
+  types::ProbedArm full, cut;
+  cut.eof = 8;
+  cut.rates = {{0.5, 1.88, -0.02, 0.004}, {0.25, 1.87, -0.03, 0.02}, {2.0, 1.95, 0.05, 0.01}};
+  probes.arms = {full, cut};
+  EXPECT_EQ(probed_rate_factor(probes, types::Arm::kFreeze, 8), 0.5);  // a quarter is within its error
+  EXPECT_EQ(probed_rate_factor(probes, types::Arm::kFull, 0), 0.5);    // full itself tried none
+  EXPECT_EQ(probed_rate_factor(probes, types::Arm::kLora, 8), 1.0);
+  probes.arms[0].rates = {{2.0, 1.8, -0.1, 0.01}};
+  EXPECT_EQ(probed_rate_factor(probes, types::Arm::kFreeze, 3), 2.0);
+  EXPECT_EQ(probed_rate_factor(probes, types::Arm::kFreeze, 5), 0.5);
+  EXPECT_EQ(probed_rate_factor({}, types::Arm::kFull, 0), 1.0);
+}
+
 }  // namespace
 }  // namespace salf::policy

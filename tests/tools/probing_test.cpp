@@ -25,20 +25,30 @@ double seconds_of(const types::FreezePlan& plan, std::int64_t cut) {
   return static_cast<double>(kProbeSteps) * cost::step_seconds(plan.cost, plan.shape, plan.data, cut, 1).total();
 }
 
+std::vector<std::string> names(const std::vector<ArmToProbe>& arms) {
+  std::vector<std::string> all;
+  for (const ArmToProbe& arm : arms) all.push_back(arm.name + (arm.rates.empty() ? "" : " and rates"));
+  return all;
+}
+
 TEST(ArmsToProbe, AreThoseThatATenthOfTheBudgetPaysFor) {
+  using Names = std::vector<std::string>;
   const types::FreezePlan plan = plan_with(1.0, 8);
   const double three = seconds_of(plan, 0) + seconds_of(plan, 8) + seconds_of(plan, 14);
-  EXPECT_EQ(arms_to_probe(plan_with(10.0 * three + 1000.0, 8)), (std::vector<std::string>{"full", "cut:8", "cut:14"}));
-  EXPECT_EQ(arms_to_probe(plan_with(10.0 * (three - 0.2 * seconds_of(plan, 0)), 8)), (std::vector<std::string>{"cut:8", "cut:14"}));
-  EXPECT_TRUE(arms_to_probe(plan_with(5.0 * seconds_of(plan, 8), 8)).empty());
+  EXPECT_EQ(names(arms_to_probe(plan_with(10.0 * three + 1000.0, 8), true)), (Names{"full", "cut:8", "cut:14"}));
+  EXPECT_EQ(names(arms_to_probe(plan_with(10.0 * (three - 0.2 * seconds_of(plan, 0)), 8), true)), (Names{"cut:8", "cut:14"}));
+  EXPECT_TRUE(arms_to_probe(plan_with(5.0 * seconds_of(plan, 8), 8), true).empty());
+  const double five = three + 2.0 * seconds_of(plan, 8);
+  EXPECT_EQ(names(arms_to_probe(plan_with(10.0 * five + 1000.0, 8), true)), (Names{"full", "cut:8 and rates", "cut:14"}));
+  EXPECT_EQ(names(arms_to_probe(plan_with(10.0 * five + 1000.0, 8), false)), (Names{"full", "cut:8", "cut:14"}));
 }
 
 TEST(ArmsToProbe, AreNoneWhereNothingIsToBeCompared) {
-  EXPECT_TRUE(arms_to_probe(plan_with(1e9, 29)).empty());
+  EXPECT_TRUE(arms_to_probe(plan_with(1e9, 29), true).empty());
   types::FreezePlan counted = plan_with(1.0, 8);
   counted.budget = {1e6, types::BudgetUnit::kSteps};
-  EXPECT_TRUE(arms_to_probe(counted).empty());
-  EXPECT_EQ(arms_to_probe(plan_with(1e9, 0)), (std::vector<std::string>{"full", "cut:6"}));
+  EXPECT_TRUE(arms_to_probe(counted, true).empty());
+  EXPECT_EQ(names(arms_to_probe(plan_with(1e9, 0), false)), (std::vector<std::string>{"full", "cut:6"}));
 }
 
 TEST(ProbeText, StaysWithinEightyColumns) {
@@ -47,6 +57,7 @@ TEST(ProbeText, StaysWithinEightyColumns) {
   table.loss_before = 2.165;
   table.arms = {{"full", types::Arm::kFull, 0, 1.5e-4, 1.9, 0.265, 0.01, 0.0, 0.0, 50.0},
                 {"cut:8", types::Arm::kFreeze, 8, 2e-4, 1.91, 0.255, 0.01, 0.01, 0.004, 40.0}};
+  table.arms[1].rates = {{0.5, 1.89, -0.02, 0.004}, {1000.0, 12.5, 10.6, 0.5}};
   const std::string text = probe_text(table);
   std::size_t longest = 0, length = 0;
   for (const char c : text) {
@@ -55,6 +66,7 @@ TEST(ProbeText, StaysWithinEightyColumns) {
   }
   EXPECT_LE(longest, 80U);
   EXPECT_NE(text.find("cut:8"), std::string::npos);
+  EXPECT_NE(text.find("-0.0200 +-0.0040 to that"), std::string::npos);
 }
 
 }  // namespace

@@ -37,7 +37,9 @@ int probe_command(const ProbeOptions& options, core::Progress& progress) {
     table.provenance = provenance(session, &dataset, options.data.data, options.model.model);
   }
   try {
-    probe_arms(setup, options.arms, session, table, progress);
+    std::vector<ArmToProbe> arms;
+    for (const std::string& name : options.arms) arms.push_back({name, options.rates});
+    probe_arms(setup, arms, session, table, progress);
   } catch (const ArmStopped&) {
     return 128 + core::stop_signal();
   }

@@ -20,6 +20,7 @@ struct ProbeOptions {
   data::BatchOptions batch;
   train::TrainOptions train;
   std::vector<std::string> arms{"full", "cut:8", "cut:16"};
+  std::vector<double> rates;  // empty: the rule's rate alone
   std::int64_t steps = 24;
   std::int64_t dev_documents = 128;
   std::string lora = "r=16,alpha=32";
@@ -34,6 +35,8 @@ struct ProbeOptions {
     data::BatchOptions::fields(self.batch, visit);
     train::TrainOptions::fields(self.train, visit);
     visit(Field{"arms", "full, half, cut:N (N frozen blocks), last:N or lora:N; once for each arm"}, self.arms);
+    visit(Field{"rates", "times the rule's learning rate, tried for each arm beside it; a plan takes one that is clearly better"}.range(1e-3, 1e3),
+          self.rates);
     visit(Field{"steps", "of each arm, on the same batches; the last fifth is its cooldown"}.range(2, 1e6), self.steps);
     visit(Field{"dev_documents", "dev documents that the arms are compared on"}.range(2, 1e9), self.dev_documents);
     visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}, self.lora);

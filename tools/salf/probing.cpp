@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <utility>
 
 #include "planning.h"
@@ -20,6 +21,7 @@ namespace salf::tools {
 namespace {
 
 constexpr double kProbeShare = 0.1;      // of a budget, for all probes together
+constexpr std::array<double, 2> kRates = {0.5, 2.0};  // times the rule's
 constexpr double kOpeningSeconds = 3.0;  // reading model and data again for an arm
 
 using Losses = std::vector<train::DocumentLoss>;
@@ -65,26 +67,47 @@ class Prober {
     table_.shape = session_.shape();
   }
 
-  void run(const std::string& name) {
-    const BenchArm arm = parse_arm(name);
-    LastLosses last;
-    ArmRun run{arm, arm_eof(arm, session_.shape().blocks), setup_.model.seed, 1.0, {table_.steps}, 1, {&last}};
-    core::log_info("probe of " + name);
+  void run(const ArmToProbe& wanted) {
+    const BenchArm arm = parse_arm(wanted.name);
     const core::Stopwatch watch;
+    const Losses losses = run_at(arm, 1.0, [&](const Outcome& outcome) { add(arm, outcome); });
+    for (const double factor : wanted.rates) {
+      if (factor == 1.0) continue;
+      run_at(arm, factor, [&](const Outcome& outcome) {
+        const Difference delta = paired(outcome.losses, losses);
+        table_.arms.back().rates.push_back({factor, outcome.record.best->loss, delta.mean, delta.error});
+      });
+    }
+    table_.arms.back().seconds = watch.seconds();
+  }
+
+ private:
+  struct Outcome {
+    std::int64_t eof = 0;
+    const types::RunRecord& record;
+    const Losses& losses;
+  };
+
+  Losses run_at(const BenchArm& arm, double factor, const std::function<void(const Outcome&)>& done) {
+    const std::string name = arm_text(arm) + (factor == 1.0 ? "" : " at " + core::format_number(factor) + " times the rule's rate");
+    LastLosses last;
+    const ArmRun run{arm, arm_eof(arm, session_.shape().blocks), setup_.model.seed, factor, {table_.steps}, 1, {&last}};
+    core::log_info("probe of " + name);
     runs_.run(run, [&](const types::RunRecord& record, const ModelSession& session, const data::Dataset& dataset) {
+      if (record.status == types::RunStatus::kDiverged && factor != 1.0) return;
       if (record.status == types::RunStatus::kDiverged) {
         throw Error(ErrorKind::kBadModel, "the probe of " + name + " diverged: its loss was not finite after step " +
                                               std::to_string(record.steps) + "; leave out the arm, or check the data with salf data preview");
       }
       table_.supervised_tokens = record.supervised_tokens;
       table_.unique_tokens = std::min(record.supervised_tokens, runs_.train_rows(session, dataset).supervised_tokens());
-      add(arm, run.eof, record, last.losses);
+      done({run.eof, record, last.losses});
     });
-    table_.arms.back().seconds = watch.seconds();
+    return last.losses;
   }
 
- private:
-  void add(const BenchArm& arm, std::int64_t eof, const types::RunRecord& record, const Losses& losses) {
+  void add(const BenchArm& arm, const Outcome& outcome) {
+    const auto& [eof, record, losses] = outcome;
     types::ProbedArm probed;
     probed.name = arm_text(arm);
     probed.arm = arm.kind == ArmKind::kLora ? types::Arm::kLora : eof == 0 ? types::Arm::kFull : types::Arm::kFreeze;
@@ -111,10 +134,10 @@ class Prober {
 
 }  // namespace
 
-void probe_arms(const ArmSetup& setup, const std::vector<std::string>& arms, const ModelSession& session, types::ProbeTable& table,
+void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, const ModelSession& session, types::ProbeTable& table,
                 core::Progress& progress) {
   const core::Stopwatch watch;
-  for (const std::string& name : arms) {
+  for (const auto& [name, rates] : arms) {
     const BenchArm arm = parse_arm(name);
     if (arm.masked() || arm.kind == ArmKind::kPlan) {
       throw Error(ErrorKind::kUsage, "--arms " + name + ": a probe is of a cut or of LoRA: full, half, cut:N, last:N or lora:N");
@@ -123,11 +146,11 @@ void probe_arms(const ArmSetup& setup, const std::vector<std::string>& arms, con
   }
   Prober prober(setup, session, table, progress);
   prober.measure_before();
-  for (const std::string& name : arms) prober.run(name);
+  for (const ArmToProbe& arm : arms) prober.run(arm);
   table.seconds = watch.seconds();
 }
 
-std::vector<std::string> arms_to_probe(const types::FreezePlan& plan) {
+std::vector<ArmToProbe> arms_to_probe(const types::FreezePlan& plan, bool rates) {
   if (plan.budget.deterministic()) return {};
   const std::int64_t deeper = std::min(plan.shape.blocks - 1, plan.eof + std::max<std::int64_t>(1, plan.shape.blocks / 5));
   const double evaluation = cost::evaluation_seconds(plan.cost, plan.shape.blocks, cost::dev_batch(plan.data));
@@ -144,9 +167,15 @@ std::vector<std::string> arms_to_probe(const types::FreezePlan& plan) {
   const double share = kProbeShare * plan.clock_seconds();
   if (seconds(cuts) > share && plan.eof > 0) cuts.erase(cuts.begin());
   if (plan.eof == deeper || seconds(cuts) > share) return {};
-  std::vector<std::string> names;
-  for (const std::int64_t cut : cuts) names.push_back(cut == 0 ? "full" : "cut:" + std::to_string(cut));
-  return names;
+  std::vector<std::int64_t> with_rates = cuts;
+  with_rates.insert(with_rates.end(), kRates.size(), plan.eof);
+  rates = rates && seconds(with_rates) <= share;
+  std::vector<ArmToProbe> arms;
+  for (const std::int64_t cut : cuts) {
+    arms.push_back({cut == 0 ? "full" : "cut:" + std::to_string(cut)});
+    if (rates && cut == plan.eof) arms.back().rates.assign(kRates.begin(), kRates.end());
+  }
+  return arms;
 }
 
 std::string probe_text(const types::ProbeTable& table) {
@@ -158,6 +187,11 @@ std::string probe_text(const types::ProbeTable& table) {
     std::snprintf(line.data(), line.size(), "%-12s%6lld%15.2e%8.4f%9.4f +-%.4f%11.4f +-%.4f\n", core::printable(arm.name, 12).c_str(),
                   static_cast<long long>(arm.eof), arm.learning_rate, arm.loss, arm.gain, arm.gain_error, arm.delta, arm.delta_error);
     text += line.data();
+    for (const types::TriedRate& rate : arm.rates) {
+      std::snprintf(line.data(), line.size(), "  rate x %-4.4g%22.2e%8.4f%20.4f +-%.4f to that\n", rate.factor, rate.factor * arm.learning_rate,
+                    rate.loss, rate.delta, rate.delta_error);
+      text += line.data();
+    }
   }
   return text;
 }

@@ -9,16 +9,21 @@
 
 namespace salf::tools {
 
+struct ArmToProbe {
+  std::string name;
+  std::vector<double> rates{};  // times the rule's learning rate, to try beside it
+};
+
 // Runs the arms and adds them to `table`, which has its provenance and steps; differences are to the first. Throws
 // ArmStopped, Error(kUsage) for arms that are no cut and no LoRA, Error(kBadInput) where the dev split has no documents,
 // Error(kBadModel) for an arm that diverges.
-void probe_arms(const ArmSetup& setup, const std::vector<std::string>& arms, const ModelSession& session, types::ProbeTable& table,
+void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, const ModelSession& session, types::ProbeTable& table,
                 core::Progress& progress);
 
 // Which arms to probe before this plan is carried out: full tuning, the plan's cut and a deeper one, or the latter two, as
-// far as they are predicted to take at most a tenth of a budget that ends by the clock. Empty: none. REQUIRES: the plan's
-// rule is predicted
-std::vector<std::string> arms_to_probe(const types::FreezePlan& plan);
+// far as they are predicted to take at most a tenth of a budget that ends by the clock; where that pays for it too and `rates`
+// are to be tried, the plan's cut at half and twice the rule's rate. Empty: none. REQUIRES: the plan's rule is predicted
+std::vector<ArmToProbe> arms_to_probe(const types::FreezePlan& plan, bool rates);
 // Of each arm that train probes by itself.
 inline constexpr std::int64_t kProbeSteps = 24;
 

@@ -73,7 +73,7 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
 std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) const {
   const PlanningOptions& planning = options_.planning;
   if (!prediction_decides() || planning.no_probes || !planning.probe.empty() || options_.data.data == "-") return std::nullopt;
-  const std::vector<std::string> arms = arms_to_probe(plan);
+  const std::vector<ArmToProbe> arms = arms_to_probe(plan, !planning.learning_rate);
   if (arms.empty()) return std::nullopt;
   types::ProbeTable table;
   table.steps = kProbeSteps;

@@ -5,6 +5,7 @@
 
 #include "salf/types/freeze_plan.h"
 #include "salf/types/model_shape.h"
+#include "salf/types/probe_table.h"
 
 namespace salf::policy {
 
@@ -21,5 +22,9 @@ double learning_rate(const types::ModelShape& shape, std::int64_t eof);
 // nats ahead of 5e-4 after half an epoch and 0.020 after one (the former annealed), and about seven times full tuning's rate
 // is near the ten times that Schulman et al. found over many models ("LoRA Without Regret", 2025).
 double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof);
+
+// What probes say of the rule at this cut: the factor that was best for the arm nearest to it of those that tried several, where
+// that beat the rule's own rate by more than two paired standard errors; else 1.
+double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof);
 
 }  // namespace salf::policy

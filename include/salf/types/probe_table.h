@@ -12,17 +12,34 @@
 
 namespace salf::types {
 
+// The same arm at another learning rate.
+struct TriedRate {
+  double factor = 1.0;  // times the arm's
+  double loss = 0.0;
+  double delta = 0.0, delta_error = 0.0;  // loss − the arm's
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"factor"}.positive(), self.factor);
+    visit(Field{"loss"}.range(0, 1e6), self.loss);
+    visit(Field{"delta"}.range(-1e6, 1e6), self.delta);
+    visit(Field{"delta_error"}.range(0, 1e6), self.delta_error);
+  }
+};
+
 // Losses in nats per supervised token on the same dev documents; errors are standard errors over documents, of paired
 // differences.
 struct ProbedArm {
   std::string name;  // as salf bench names arms: "cut:8"
   Arm arm = Arm::kFull;
   std::int64_t eof = 0;
-  double learning_rate = 0.0;
+  double learning_rate = 0.0;  // the rule's
   double loss = 0.0;
   double gain = 0.0, gain_error = 0.0;    // loss before − loss
   double delta = 0.0, delta_error = 0.0;  // loss − the first arm's; both 0 for that
   double seconds = 0.0;
+  std::vector<TriedRate> rates{};
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
@@ -37,6 +54,7 @@ struct ProbedArm {
     visit(Field{"delta"}.range(-1e6, 1e6), self.delta);
     visit(Field{"delta_error"}.range(0, 1e6), self.delta_error);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
+    visit(Field{"rates"}, self.rates);
   }
 };
 
