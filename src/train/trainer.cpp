@@ -1,5 +1,7 @@
 #include "salf/train/trainer.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -38,6 +40,7 @@ Run::Run(const TrainInputs& inputs, core::Progress& progress)
       caches_(inputs) {
   if (!inputs.plan.budget.deterministic() && !inputs.replay)
     pacer_.emplace(pacer_options(inputs));
+  ::malloc_trim(0);  // what came before may have left free pages on the heap
   settle_schedule();
   inputs.resume ? resume() : start();
   frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(stage_cuts(inputs.plan).size() - 1));
