@@ -66,10 +66,10 @@ svg.meter{width:100%;height:11px;display:block}
 table{border-collapse:collapse;font-size:.9rem;margin:.3rem 0 .7rem;width:auto;max-width:100%}
 th,td{padding:4px 12px 4px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule);font-weight:400;
 overflow-wrap:normal}
-thead th{color:var(--soft);font-size:.84rem;white-space:normal;word-break:keep-all}
+thead th{color:var(--soft);font-size:.84rem;white-space:normal}
 td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
 tbody th{max-width:26em;min-width:6.5em}.heat tbody th{min-width:0}
-td:not(.n){min-width:6.5em}.heat td:not(.n){min-width:0}
+@media screen{td:not(.n){min-width:6.5em}.heat td:not(.n){min-width:0}thead th{word-break:keep-all}}
 td.wide{overflow-wrap:anywhere;min-width:14em}
 details{margin:.3rem 0}summary{cursor:pointer;color:var(--soft);font-size:.88rem}
 .tag{display:inline-block;font-size:.72rem;color:var(--soft);border:1px solid var(--rule);border-radius:4px;padding:0 5px;margin-left:4px;white-space:nowrap}
