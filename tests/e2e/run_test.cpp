@@ -136,6 +136,15 @@ TEST_F(RunTest, EveryCountedBudgetIsKept) {
   EXPECT_GT(flops["flops"].get<double>(), 0.5e9);
 }
 
+TEST_F(RunTest, ABudgetThatIsNotUsedUpSaysWhy) {
+  const ProgramResult done = salf(train("10m", "run", {"--max-epochs", "1", "--no-probes"}));
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(json("run/run.json")["unused"].get<std::string>(), HasSubstr("of 10 min 00 s were left: --max-epochs was reached"));
+  EXPECT_THAT(done.out, HasSubstr("--max-epochs was reached"));
+  succeeds(train("3steps", "counted"));
+  EXPECT_EQ(json("counted/run.json")["unused"], "");
+}
+
 TEST_F(RunTest, ATimeBudgetIsNeverPassed) {
   const auto began = std::chrono::steady_clock::now();
   const ProgramResult result = salf(train("8s", "run", {"--max-epochs", "100000"}));

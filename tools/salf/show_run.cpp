@@ -151,6 +151,7 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
   std::string text = plan_summary(record.plan, style.width);
   text += named("status", core::enum_to_string(record.status) + " after " +
                               core::format_count(record.steps) + " steps");
+  if (!record.unused.empty()) text += named("unused", core::printable(record.unused, 200));
   if (record.before) text += named("dev loss before", loss_of(*record.before));
   if (record.best) text += named("dev loss kept", loss_of(*record.best));
   text += stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot);

@@ -31,6 +31,22 @@ namespace fs = std::filesystem;
 // Saving once, with room for a disk that is slower than while it was timed, and for closing the record.
 constexpr double kSavingReserve = 2.0;
 constexpr double kClosingSeconds = 1.0;
+// Share of a budget by the clock that may be left without a word.
+constexpr double kUnusedShare = 0.1;
+
+// RunRecord::unused of a run that has spent so many seconds.
+std::string unused_text(const types::RunRecord& record, double spent) {
+  const double budget = record.plan.clock_seconds();
+  const double left = budget - spent;
+  if (record.plan.budget.deterministic() || left <= kUnusedShare * budget) return "";
+  const std::string text = core::format_seconds(left) + " of " + core::format_seconds(budget) + " were left: ";
+  if (record.status == types::RunStatus::kStoppedEarly) return text + "the dev loss no longer fell (--patience)";
+  if (record.plan.most_steps > 0 && record.steps >= record.plan.most_steps) {
+    return text + (record.plan.max_loss_increase ? "no more steps are needed for --max-loss-increase" : "--max-epochs was reached");
+  }
+  if (record.status != types::RunStatus::kFinished && record.status != types::RunStatus::kBudgetReached) return "";
+  return text + "another step as slow as the slowest lately, the last evaluation and saving might not have fit";
+}
 
 }  // namespace
 
@@ -190,6 +206,7 @@ void TrainRun::save(types::RunRecord& record) {
   record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
   const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();
   record.measured_footprint = cost::footprint(rates, record.measured_seconds.total(), energy_.measured());
+  record.unused = unused_text(record, energy_.spent_seconds(record.plan));
   if (record.pilot && fs::exists(file(kFullPlan))) add_pace(record, types::read_plan(file(kFullPlan)));
   core::write_document(file("run.json"), record);
   if (record.status != types::RunStatus::kInterrupted) train::remove_checkpoints(folder_.path());
@@ -227,6 +244,7 @@ void TrainRun::print(const types::RunRecord& record) const {
   std::fputs((stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot)).c_str(), stdout);
   std::printf("%-16s%s predicted, %s measured\n", "time", core::format_seconds(record.predicted_seconds.total()).c_str(),
               core::format_seconds(record.measured_seconds.total()).c_str());
+  if (!record.unused.empty()) std::printf("%-16s%s\n", "unused", record.unused.c_str());
   if (record.measured_footprint) {
     std::printf("%-16s%s\n", "taken", footprint_text(*record.measured_footprint).c_str());
   }

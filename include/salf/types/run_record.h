@@ -104,6 +104,7 @@ struct RunRecord {
 
   RunStatus status = RunStatus::kRunning;
   std::int64_t exit_signal = 0;  // the signal that stopped the run, 0 for none
+  std::string unused;            // why more than a tenth of a budget by the clock was left, one sentence; "": it was not
   std::int64_t steps = 0;        // optimizer steps done
   double epochs = 0.0;
   std::int64_t tokens = 0;  // real tokens trained on
@@ -153,6 +154,7 @@ struct RunRecord {
     visit(Field{"plan"}, self.plan);
     visit(Field{"status"}, self.status);
     visit(Field{"exit_signal"}.range(0, 128), self.exit_signal);
+    visit(Field{"unused"}, self.unused);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"epochs"}.range(0, 1e15), self.epochs);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
