@@ -12,12 +12,15 @@ namespace {
 constexpr std::size_t kWindow = 32;
 // What "slow" adds to the slowest step seen lately.
 constexpr double kSlack = 1.25;
+// More is a hiccup rather than a busy machine.
+constexpr double kMostSlower = 4.0;
 
 }  // namespace
 
 Pacer::Pacer(PacerOptions options) : options_(options), evaluation_(options.evaluation_seconds) {}
 
 void Pacer::step_took(double seconds) {
+  last_ = seconds;
   if (steps_.size() < kWindow) {
     steps_.push_back(seconds);
   } else {
@@ -50,7 +53,8 @@ double Pacer::slow_step_seconds() const {
 double Pacer::evaluation_seconds() const { return evaluation_; }
 
 double Pacer::deadline() const {
-  return options_.budget_seconds * (1.0 - options_.margin) - options_.closing_seconds;
+  const double slower = options_.step_seconds > 0.0 ? std::clamp(last_ / options_.step_seconds, 1.0, kMostSlower) : 1.0;
+  return options_.budget_seconds * (1.0 - options_.margin) - slower * options_.closing_seconds;
 }
 
 bool Pacer::must_cool_down(std::int64_t step, double spent, std::int64_t interval) const {

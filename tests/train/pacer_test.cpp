@@ -55,6 +55,21 @@ TEST(Pacer, StaysInsideWhenTheMachineSlowsDown) {
   }
 }
 
+TEST(Pacer, LeavesMoreForSavingWhileTheMachineIsSlow) {
+  PacerOptions options;
+  options.budget_seconds = 100.0;
+  options.closing_seconds = 5.0;
+  options.step_seconds = 1.0;
+  Pacer pacer(options);
+  EXPECT_DOUBLE_EQ(pacer.deadline(), 93.0);
+  pacer.step_took(3.0);
+  EXPECT_DOUBLE_EQ(pacer.deadline(), 83.0);
+  pacer.step_took(100.0);  // a hiccup
+  EXPECT_DOUBLE_EQ(pacer.deadline(), 78.0);
+  pacer.step_took(0.5);
+  EXPECT_DOUBLE_EQ(pacer.deadline(), 93.0);
+}
+
 TEST(Pacer, UsesTheTimeWhenTheMachineGetsFaster) {
   const Outcome outcome = simulate(200.0, [](std::int64_t step) { return step < 20 ? 2.0 : 0.5; });
   EXPECT_LE(outcome.spent, 200.0);

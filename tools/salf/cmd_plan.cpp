@@ -37,6 +37,8 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.seed = static_cast<std::uint64_t>(options.model.seed);
   request.dtype = options.model.dtype;
   request.spent_seconds = profile.seconds;
+  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
+  request.scratch = folder.empty() ? std::filesystem::path(".") : folder;
   request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
   if (request.lora) session.cut->use_lora(request.lora->branches);
   const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, energy, progress);

@@ -106,6 +106,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.budget = request.planning.parsed_budget();
   train::ProbeOptions probe;
   probe.seed = request.seed;
+  probe.scratch = request.scratch;
   probe.autocast = autocast_type(request.dtype, session.device);
   if (!inputs.budget.deterministic()) probe.seconds = std::min(probe.seconds, 0.03 * clock_seconds);
   inputs.cost = request.cost ? *request.cost : train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;

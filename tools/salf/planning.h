@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +83,7 @@ struct PlanRequest {
   bool cache = true;           // policy::PlanInputs::cache
   bool recompute = false;      // policy::PlanInputs::recompute
   double spent_seconds = 0.0;  // of a time budget when planning begins
+  std::filesystem::path scratch{};  // a folder on the disk that the model is saved to: saving is timed there
   std::optional<LoraStart> lora{};  // the session's cut has its branches
   std::optional<types::ProbeTable> probes{};  // instead of planning.probe
   std::optional<types::MeasuredCost> cost{};  // timed already, on batches of these options

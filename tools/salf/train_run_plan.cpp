@@ -53,6 +53,7 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   request.cache = !options_.train.no_cache;
   request.recompute = options_.train.recompute;
   request.spent_seconds = core::process_seconds();
+  request.scratch = folder_.path();
   request.lora = lora_;
   types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
   check_affordable(plan);

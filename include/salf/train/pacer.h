@@ -30,7 +30,8 @@ class Pacer {
   double step_seconds() const;
   double evaluation_seconds() const;
 
-  // The last moment at which training and evaluating may still go on, in seconds spent.
+  // The last moment at which training and evaluating may still go on, in seconds spent: what follows takes as many times
+  // longer than predicted as the last step did.
   double deadline() const;
   // True if the cooldown must start now, with `step` steps done and `spent` seconds spent: after
   // one more step at full rate, the cooldown, its evaluations (one every `interval` steps) and the
@@ -49,6 +50,7 @@ class Pacer {
   std::vector<double> steps_;  // the last ones, in a ring
   std::size_t next_ = 0;
   double evaluation_ = 0.0;
+  double last_ = 0.0;  // step
 };
 
 }  // namespace salf::train
