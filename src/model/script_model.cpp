@@ -8,6 +8,7 @@
 
 #include <fstream>
 #include <map>
+#include <streambuf>
 #include <unordered_map>
 
 #include "archive_scan.h"
@@ -28,6 +29,29 @@ namespace salf::model {
 namespace jit = torch::jit;
 
 namespace {
+
+// torch's archive writer ends the process where a write fails (its destructor throws). So what comes after a failure is taken
+// and dropped.
+class PatientBuffer : public std::streambuf {
+ public:
+  explicit PatientBuffer(std::streambuf& to) : to_(to) {}
+  bool failed() const { return failed_; }
+
+ protected:
+  std::streamsize xsputn(const char* bytes, std::streamsize count) override {
+    failed_ = failed_ || to_.sputn(bytes, count) != count;
+    return count;
+  }
+  int_type overflow(int_type character) override {
+    const char byte = traits_type::to_char_type(character);
+    if (!traits_type::eq_int_type(character, traits_type::eof())) xsputn(&byte, 1);
+    return traits_type::not_eof(character);
+  }
+
+ private:
+  std::streambuf& to_;
+  bool failed_ = false;
+};
 
 // Every graph runs as written: the profiling executor and its fusers take seconds for the first steps, and
 // TorchScript's own autodiff is known to give other gradients than eager PyTorch.
@@ -144,10 +168,12 @@ void ScriptModel::save(const std::filesystem::path& archive) const {
   try {
     if (!state_->device.is_cpu()) module.to(c10::kCPU);
     // A stream, not a file name: the archive's inner folder would carry the temporary name.
-    std::ofstream out(file.temporary_path(), std::ios::binary);
+    std::ofstream to(file.temporary_path(), std::ios::binary);
+    PatientBuffer patient(*to.rdbuf());
+    std::ostream out(&patient);
     module.save(out);
-    out.close();
-    written = out.good();
+    to.close();
+    written = to.good() && !patient.failed();
   } catch (const c10::Error& error) {
     reason = ": " + tensor::error_text(error);
   }
