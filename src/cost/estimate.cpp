@@ -58,10 +58,14 @@ types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost, const 
   return seconds;
 }
 
+double steps_for(double amount, double first, double later, double fresh) {
+  const double steps = amount / first;
+  return steps > fresh ? fresh + (amount - fresh * first) / later : steps;
+}
+
 std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch) {
   if (!(first > 0.0) || !(later > 0.0) || !(seconds > 0.0)) return 0;
-  double steps = seconds / first;
-  if (steps > steps_per_epoch) steps = steps_per_epoch + (seconds - steps_per_epoch * first) / later;
+  const double steps = steps_for(seconds, first, later, steps_per_epoch);
   return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
 }
 
@@ -80,6 +84,19 @@ types::CostBreakdown scaled(const types::CostBreakdown& one, double count) {
   many.evaluation = one.evaluation * count;
   many.fixed = one.fixed * count;
   return many;
+}
+
+types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b) {
+  types::CostBreakdown total;
+  total.prefix = a.prefix + b.prefix;
+  total.cache = a.cache + b.cache;
+  total.suffix_forward = a.suffix_forward + b.suffix_forward;
+  total.head = a.head + b.head;
+  total.backward = a.backward + b.backward;
+  total.optimizer = a.optimizer + b.optimizer;
+  total.evaluation = a.evaluation + b.evaluation;
+  total.fixed = a.fixed + b.fixed;
+  return total;
 }
 
 }  // namespace salf::cost

@@ -23,19 +23,8 @@ bool beats(const Candidate& a, const Candidate& b) {
          (a.seconds < b.seconds || a.loss->value < b.loss->value);
 }
 
-bool from_profile(const RuleChoice& choice) {
-  return choice.rule == Rule::kMaxGain || choice.rule == Rule::kMinDeviation || choice.rule == Rule::kThreshold;
-}
-
 std::string name_of(const RuleChoice& choice) {
   return core::enum_to_string(choice.rule) + " by " + core::enum_to_string(choice.measure);
-}
-
-const RuleChoice* find(const types::FreezePlan& plan, Rule rule, types::Measure measure) {
-  for (const RuleChoice& choice : plan.choices) {
-    if (choice.rule == rule && choice.measure == measure) return &choice;
-  }
-  return nullptr;
 }
 
 double apart_from(const types::FreezePlan& plan) {
@@ -46,7 +35,7 @@ void note_rules(const types::FreezePlan& plan, std::vector<std::string>& notes) 
   const RuleChoice* low = nullptr;
   const RuleChoice* high = nullptr;
   for (const RuleChoice& choice : plan.choices) {
-    if (!from_profile(choice)) continue;
+    if (!types::reads_profile(choice.rule)) continue;
     if (low == nullptr || choice.eof < low->eof) low = &choice;
     if (high == nullptr || choice.eof > high->eof) high = &choice;
   }
@@ -56,8 +45,8 @@ void note_rules(const types::FreezePlan& plan, std::vector<std::string>& notes) 
 }
 
 void note_measures(const types::FreezePlan& plan, std::vector<std::string>& notes) {
-  const RuleChoice* const cosine = find(plan, Rule::kMaxGain, types::Measure::kCosine);
-  const RuleChoice* const loss = find(plan, Rule::kMaxGain, types::Measure::kLoss);
+  const RuleChoice* const cosine = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
+  const RuleChoice* const loss = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kLoss);
   if (cosine == nullptr || loss == nullptr) return;
   if (std::fabs(static_cast<double>(cosine->eof - loss->eof)) <= apart_from(plan)) return;
   notes.push_back("the measures disagree: the largest gain lies in block " + std::to_string(cosine->eof - 1) +
@@ -65,7 +54,7 @@ void note_measures(const types::FreezePlan& plan, std::vector<std::string>& note
 }
 
 void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& notes) {
-  const RuleChoice* const rule = find(plan, Rule::kMaxGain, types::Measure::kCosine);
+  const RuleChoice* const rule = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
   const auto at = [&plan](std::int64_t eof) -> const Candidate& { return plan.candidates[static_cast<std::size_t>(eof)]; };
   if (rule != nullptr && plan.rule == Rule::kPredicted && at(rule->eof).loss && at(plan.eof).loss &&
       static_cast<double>(std::llabs(rule->eof - plan.eof)) > apart_from(plan)) {

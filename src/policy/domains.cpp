@@ -57,7 +57,7 @@ void choose_for_domains(types::LayerProfile& profile, const RuleParameters& para
   std::vector<types::DomainMeasure>& domains = profile.domains->domains;
   for (types::DomainMeasure& domain : domains) domain.choices = all_choices({domain.deviation}, parameters);
   if (domains.size() > 1) {
-    for (const Rule rule : {Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold}) {
+    for (const Rule rule : types::kProfileRules) {
       const std::int64_t overall = choose_eof(rule, parameters, profile.deviations.front());
       profile.domains->agreements.push_back(agreement(rule, parameters, domains, overall));
     }

@@ -153,7 +153,7 @@ std::vector<types::RuleChoice> all_choices(const std::vector<types::Deviation>& 
                                            const RuleParameters& parameters) {
   std::vector<types::RuleChoice> choices;
   for (const auto& deviation : deviations) {
-    for (const Rule rule : {Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold}) {
+    for (const Rule rule : types::kProfileRules) {
       choices.push_back(choose_with_stability(rule, parameters, deviation));
     }
   }

@@ -77,8 +77,8 @@ class Planner {
   double evaluation_seconds(std::int64_t from) const;
   double evaluation_flops(std::int64_t from) const;
 
-  // `one` for each step; its prefix for the steps of the first epoch only, where its output is kept.
-  types::CostBreakdown over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps) const;
+  // `one` for each step after `before` others; its prefix for the steps of the first epoch only, where its output is kept.
+  types::CostBreakdown over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps, std::int64_t before = 0) const;
   std::int64_t counted_steps() const;
   double tokens_per_step() const;
   std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const;
@@ -102,6 +102,7 @@ class Planner {
   // More evaluations than the two, where they are cheap and the steps stay enough.
   std::int64_t evaluations(std::int64_t eof) const;
   void settle(types::FreezePlan& plan) const;
+  void set_steps(types::FreezePlan& plan, std::int64_t steps) const;
   void price_plan(types::FreezePlan& plan) const;
   // Of a plan in stages: their cuts, and what they do to steps and prices (planner_stages.cpp).
   void settle_stages(types::FreezePlan& plan) const;

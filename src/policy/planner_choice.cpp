@@ -8,6 +8,7 @@
 #include "salf/core/text.h"
 
 namespace salf::policy {
+
 std::optional<LossBefore> Planner::known_loss_before(const types::LayerProfile& profile) const {
   if (!predictor_ || profile.norm != "final" || profile.positions != "supervised") return std::nullopt;
   return loss_before(profile);

@@ -50,9 +50,9 @@ double Planner::evaluation_flops(std::int64_t from) const {
   return cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data), from);
 }
 
-types::CostBreakdown Planner::over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps) const {
+types::CostBreakdown Planner::over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps, std::int64_t before) const {
   types::CostBreakdown all = cost::scaled(one, static_cast<double>(steps));
-  if (caches(eof)) all.prefix = one.prefix * std::min(static_cast<double>(steps), steps_per_epoch_);
+  if (caches(eof)) all.prefix = one.prefix * std::clamp(steps_per_epoch_ - static_cast<double>(before), 0.0, static_cast<double>(steps));
   return all;
 }
 
@@ -72,9 +72,7 @@ std::int64_t Planner::affordable_steps(std::int64_t eof, std::int64_t evaluation
   const Price paid = price(eof);
   const double left = capacity_ - paid.fixed - paid.evaluations(evaluations);
   if (!(left > 0.0) || !(paid.step > 0.0)) return 0;
-  double steps = left / paid.step;
-  if (steps > steps_per_epoch_) steps = steps_per_epoch_ + (left - steps_per_epoch_ * paid.step) / paid.later_step;
-  return std::min(most_steps_, whole_steps(steps));
+  return std::min(most_steps_, whole_steps(cost::steps_for(left, paid.step, paid.later_step, steps_per_epoch_)));
 }
 
 bool Planner::enough(std::int64_t steps) const { return counts_ ? steps >= 1 : steps >= required_; }
@@ -156,16 +154,21 @@ std::int64_t Planner::evaluations(std::int64_t eof) const {
   return count;
 }
 
+void Planner::set_steps(types::FreezePlan& plan, std::int64_t steps) const {
+  plan.steps = steps;
+  plan.epochs = static_cast<double>(steps) / steps_per_epoch_;
+  plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
+}
+
 void Planner::settle(types::FreezePlan& plan) const {
   plan.evaluations = evaluations(plan.eof);
-  plan.steps = affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
+  std::int64_t steps = affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
   plan.most_steps = most_steps_;
   if (inputs_.max_loss_increase) {
-    plan.steps = std::min(plan.steps, plan.candidates[index(plan.eof)].steps);
-    plan.most_steps = std::max<std::int64_t>(1, plan.steps);
+    steps = std::min(steps, plan.candidates[index(plan.eof)].steps);
+    plan.most_steps = std::max<std::int64_t>(1, steps);
   }
-  plan.epochs = static_cast<double>(plan.steps) / steps_per_epoch_;
-  plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
+  set_steps(plan, steps);
   plan.learning_rate =
       plan.candidates[index(plan.eof)].learning_rate;
   plan.predicted_seconds = run_seconds(plan.eof, plan.steps, plan.evaluations);

@@ -6,20 +6,6 @@
 #include "salf/policy/stages.h"
 
 namespace salf::policy {
-namespace {
-
-void add(types::CostBreakdown& sum, const types::CostBreakdown& part) {
-  sum.prefix += part.prefix;
-  sum.cache += part.cache;
-  sum.suffix_forward += part.suffix_forward;
-  sum.head += part.head;
-  sum.backward += part.backward;
-  sum.optimizer += part.optimizer;
-  sum.fixed += part.fixed;
-}
-
-}  // namespace
-
 // Stages share what the budget leaves, the steps of a budget that counts them.
 std::vector<std::int64_t> Planner::stage_steps(const types::FreezePlan& plan) const {
   const std::size_t count = plan.stages.size();
@@ -35,9 +21,7 @@ std::vector<std::int64_t> Planner::stage_steps(const types::FreezePlan& plan) co
     double here = amount;
     if (in_seconds_) {
       const Price paid = price(plan.stages[i]);
-      const double fresh = std::max(0.0, steps_per_epoch_ - done);
-      here = amount / paid.step;
-      if (here > fresh) here = fresh + (amount - fresh * paid.step) / paid.later_step;
+      here = cost::steps_for(amount, paid.step, paid.later_step, std::max(0.0, steps_per_epoch_ - done));
     }
     const double before = std::floor(done + 1e-9);
     done = std::min(done + std::max(0.0, here), static_cast<double>(in_seconds_ ? most_steps_ : plan.steps));
@@ -58,32 +42,22 @@ void Planner::settle_stages(types::FreezePlan& plan) const {
   types::CostBreakdown seconds, flops;
   seconds.evaluation = plan.predicted_seconds.evaluation;
   flops.evaluation = plan.predicted_flops.evaluation;
-  double done = 0.0;
+  std::int64_t done = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::int64_t eof = plan.stages[i];
-    const auto here = static_cast<double>(steps[i]);
-    const double fresh = caches(eof) ? std::clamp(steps_per_epoch_ - done, 0.0, here) : here;
-    types::CostBreakdown took = cost::scaled(step_seconds(eof), here);
-    types::CostBreakdown work = cost::scaled(step_flops(eof), here);
-    if (here > 0.0) {
-      took.prefix *= fresh / here;
-      work.prefix *= fresh / here;
-    }
-    add(seconds, took);
-    add(flops, work);
+    seconds = cost::sum(seconds, over_steps(step_seconds(eof), eof, steps[i], done));
+    flops = cost::sum(flops, over_steps(step_flops(eof), eof, steps[i], done));
     if (i + 1 < steps.size() && plan.evaluations > 0) {
       seconds.evaluation += evaluation_seconds(caches(eof) ? eof : 0);
       flops.evaluation += evaluation_flops(caches(eof) ? eof : 0);
     }
-    done += here;
+    done += steps[i];
   }
   seconds.fixed += inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_);
   flops.fixed += inputs_.spent_flops;
   plan.predicted_seconds = seconds;
   plan.predicted_flops = flops;
-  plan.steps = static_cast<std::int64_t>(done);
-  plan.epochs = done / steps_per_epoch_;
-  plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
+  set_steps(plan, done);
 }
 
 }  // namespace salf::policy

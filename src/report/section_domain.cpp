@@ -21,17 +21,9 @@ std::string choice_with_range(const types::RuleChoice& choice, const std::string
 
 std::string indexed(const std::string& path, std::size_t index) { return path + "[" + std::to_string(index) + "]"; }
 
-// The place of the same rule by the same measure, or the size.
-std::size_t place_of(const std::vector<types::RuleChoice>& choices, types::Rule rule, types::Measure measure) {
-  const auto found = std::find_if(choices.begin(), choices.end(), [&](const types::RuleChoice& choice) {
-    return choice.rule == rule && choice.measure == measure;
-  });
-  return static_cast<std::size_t>(found - choices.begin());
-}
-
 std::string choice_cell(const std::vector<types::RuleChoice>& choices, types::Rule rule, types::Measure measure, const std::string& path) {
-  const std::size_t place = place_of(choices, rule, measure);
-  return place == choices.size() ? "–" : choice_with_range(choices[place], indexed(path, place));
+  const types::RuleChoice* const found = types::find_choice(choices, rule, measure);
+  return found == nullptr ? "–" : choice_with_range(*found, indexed(path, static_cast<std::size_t>(found - choices.data())));
 }
 
 std::string list_of(const std::vector<std::string>& texts) {
@@ -92,7 +84,7 @@ std::string domains_part(const types::DomainTable& measured) {
     const types::DomainMeasure& domain = measured.domains[i];
     const std::string path = indexed("profile.domains.domains", i);
     std::vector<Cell> row{word_cell(escape(domain.name, kNameLimit)), {integer(domain.deviation.documents, path + ".deviation.documents")}};
-    for (const types::Rule rule : {types::Rule::kMaxGain, types::Rule::kMinDeviation, types::Rule::kThreshold}) {
+    for (const types::Rule rule : types::kProfileRules) {
       row.push_back({choice_cell(domain.choices, rule, types::Measure::kCosine, path + ".choices")});
     }
     rows.push_back(row);

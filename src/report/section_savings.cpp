@@ -1,7 +1,7 @@
 // Savings: what the run was predicted to cost, what it did cost, and what full fine-tuning would
 // have.
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 

@@ -78,19 +78,6 @@ double budget_share(const TrainInputs& inputs, const Progression& state, double 
   return static_cast<double>(state.step) / static_cast<double>(std::max<std::int64_t>(1, total));
 }
 
-types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b) {
-  types::CostBreakdown total;
-  total.prefix = a.prefix + b.prefix;
-  total.cache = a.cache + b.cache;
-  total.suffix_forward = a.suffix_forward + b.suffix_forward;
-  total.head = a.head + b.head;
-  total.backward = a.backward + b.backward;
-  total.optimizer = a.optimizer + b.optimizer;
-  total.evaluation = a.evaluation + b.evaluation;
-  total.fixed = a.fixed + b.fixed;
-  return total;
-}
-
 types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b) {
   types::CacheUse total = a;
   total.bytes += b.bytes;

@@ -23,8 +23,6 @@ core::Json full_identity(const TrainInputs& inputs);
 // Share 0 … 1 of the budget that is spent: seconds, tokens or FLOPs of its amount, else steps of `total`.
 double budget_share(const TrainInputs& inputs, const Progression& state, double spent_seconds, std::int64_t total);
 
-// Phase by phase.
-types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b);
 // Of two splits with the same dtype.
 types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b);
 

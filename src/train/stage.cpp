@@ -44,7 +44,7 @@ std::unique_ptr<PrefixCache> make_cache(const TrainInputs& inputs, std::int64_t 
 
 std::vector<std::unique_ptr<PrefixCache>> make_caches(const TrainInputs& inputs, const data::Batcher& batcher,
                                                       const std::vector<data::BatchPlan>& first, const char* split) {
-  const std::vector<std::int64_t> cuts = stage_cuts(inputs.plan);
+  const std::vector<std::int64_t> cuts = inputs.plan.cuts();
   std::vector<std::unique_ptr<PrefixCache>> caches(cuts.size());
   PrefixCache* shallower = nullptr;
   for (std::size_t i = cuts.size(); i-- > 0;) {
@@ -56,7 +56,7 @@ std::vector<std::unique_ptr<PrefixCache>> make_caches(const TrainInputs& inputs,
 }
 
 std::vector<std::unique_ptr<PrefixCache>> no_caches(const TrainInputs& inputs) {
-  return std::vector<std::unique_ptr<PrefixCache>>(stage_cuts(inputs.plan).size());
+  return std::vector<std::unique_ptr<PrefixCache>>(inputs.plan.cuts().size());
 }
 
 bool keeps_dev_prefix(const TrainInputs& inputs) {
@@ -65,10 +65,6 @@ bool keeps_dev_prefix(const TrainInputs& inputs) {
 }
 
 }  // namespace
-
-std::vector<std::int64_t> stage_cuts(const types::FreezePlan& plan) {
-  return plan.stages.empty() ? std::vector<std::int64_t>{plan.eof} : plan.stages;
-}
 
 StageCaches::StageCaches(const TrainInputs& inputs)
     : train_(keeps_prefix(inputs) ? make_caches(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0), "train") : no_caches(inputs)),
@@ -90,7 +86,7 @@ std::optional<types::CacheUse> StageCaches::use() const {
 
 Stage::Stage(const TrainInputs& inputs, const StageCaches& caches, std::size_t place)
     : index(place),
-      eof(stage_cuts(inputs.plan)[place]),
+      eof(inputs.plan.cuts()[place]),
       learning_rate(rate_at(inputs.plan, eof)),
       cache(caches.train(place)),
       dev_cache(caches.dev(place)),

@@ -16,9 +16,6 @@
 
 namespace salf::train {
 
-// The plan's, from deep to shallow; one of a run without stages.
-std::vector<std::int64_t> stage_cuts(const types::FreezePlan& plan);
-
 // A chain: what a shallower cut keeps serves the deeper ones, so that the prefix of a row is run once in the whole run, and
 // is there when the cut moves. Null where nothing is kept: nothing is used again or frozen, or the disk has no room.
 class StageCaches {

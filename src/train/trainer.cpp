@@ -13,6 +13,7 @@
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
 #include "salf/core/text.h"
+#include "salf/cost/estimate.h"
 
 namespace salf::train {
 
@@ -43,7 +44,7 @@ Run::Run(const TrainInputs& inputs, core::Progress& progress)
   ::malloc_trim(0);  // what came before may have left free pages on the heap
   settle_schedule();
   inputs.resume ? resume() : start();
-  frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(stage_cuts(inputs.plan).size() - 1));
+  frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.plan.cuts().size() - 1));
 }
 
 types::RunRecord Run::execute() {
@@ -226,7 +227,7 @@ void Run::write_line(StepMetrics& line) {
 types::CostBreakdown Run::measured() const {
   types::CostBreakdown here = seconds_;
   here.fixed = std::max(0.0, watch_.seconds() - aside_ - seconds_.total());
-  return sum(carried_.measured_seconds, here);
+  return cost::sum(carried_.measured_seconds, here);
 }
 
 void Run::watch_memory(std::int64_t anonymous) {

@@ -240,4 +240,13 @@ double parse_bytes(const std::string& text) {
   return number * factor;
 }
 
+std::optional<double> parse_share(const std::string& text) {
+  const bool percent = !text.empty() && text.back() == '%';
+  const char* const end = text.data() + text.size() - (percent ? 1 : 0);
+  double share = 0.0;
+  const auto [behind, code] = std::from_chars(text.data(), end, share);
+  if (code != std::errc() || behind != end || !std::isfinite(share)) return std::nullopt;
+  return percent ? share / 100.0 : share;
+}
+
 }  // namespace salf::types

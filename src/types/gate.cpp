@@ -38,10 +38,10 @@ double plain_number(const std::string& word, const std::string& text) {
 }
 
 double share(const std::string& word, const std::string& text) {
-  const bool percent = !word.empty() && word.back() == '%';
-  const double value = percent ? plain_number(word.substr(0, word.size() - 1), text) / 100.0 : plain_number(word, text);
-  if (!(value >= 0.0 && value <= 1.0)) refuse_gate(text, "an accuracy lies between 0 and 1");
-  return value;
+  const std::optional<double> value = parse_share(word);
+  if (!value) refuse_gate(text, "the limit is no number");
+  if (!(*value >= 0.0 && *value <= 1.0)) refuse_gate(text, "an accuracy lies between 0 and 1");
+  return *value;
 }
 
 double duration(const std::string& word, const std::string& text) {

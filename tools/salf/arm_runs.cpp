@@ -42,23 +42,19 @@ types::DataShape training_shape(const data::Batcher& batcher, std::int64_t docum
   return shape;
 }
 
-data::Dataset ArmRuns::read_data(const ModelSession& session) const {
-  return open_data(setup_.data, session, setup_.batch.pack > 0 ? 0 : setup_.batch.batch_tokens, progress_);
+data::Batcher ArmRuns::train_rows(const ModelSession& session) const {
+  return {setup_.dataset, setup_.dataset.indices(data::Split::kTrain), setup_.batch, session.tokenizer->padding_id().value_or(0)};
 }
 
-data::Batcher ArmRuns::train_rows(const ModelSession& session, const data::Dataset& dataset) const {
-  return {dataset, dataset.indices(data::Split::kTrain), setup_.batch, session.tokenizer->padding_id().value_or(0)};
-}
-
-data::Batcher ArmRuns::dev_rows(const ModelSession& session, const data::Dataset& dataset) const {
+data::Batcher ArmRuns::dev_rows(const ModelSession& session) const {
   std::vector<std::int64_t> held_out;
-  if (setup_.dev_documents > 0) held_out = dev_documents(dataset, setup_.dev_documents, seed());
-  return {dataset, held_out, setup_.batch, session.tokenizer->padding_id().value_or(0)};
+  if (setup_.dev_documents > 0) held_out = dev_documents(setup_.dataset, setup_.dev_documents, seed());
+  return {setup_.dataset, held_out, setup_.batch, session.tokenizer->padding_id().value_or(0)};
 }
 
 void ArmRuns::run(const ArmRun& run, const Done& done) const {
   const ModelSession session = open_model(setup_.model, true);
-  const data::Dataset dataset = read_data(session);
+  expect_rows(session, setup_.dataset, row_limit(setup_.batch));
   types::ModelShape shape = session.shape();
   if (run.arm.kind == ArmKind::kLora) {
     const LoraStart lora = arm_lora(setup_.lora, session, seed());
@@ -66,8 +62,8 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
     session.cut->use_lora(branches_above(lora.branches, run.eof));
   }
   const types::FreezePlan plan = plan_of(run, shape, setup_.batch);
-  const data::Batcher rows = train_rows(session, dataset);
-  const data::Batcher dev = dev_rows(session, dataset);
+  const data::Batcher rows = train_rows(session);
+  const data::Batcher dev = dev_rows(session);
   train::TrainInputs inputs{*session.model, *session.cut, rows, dev, plan, setup_.train};
   inputs.options.patience = 0;  // what is asked for is done
   inputs.options.checkpoint_seconds = 0.0;
@@ -85,14 +81,14 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
   inputs.branches.assign(run.steps.begin(), run.steps.end() - 1);
   inputs.branched = [&](const types::RunRecord& record) {
     ++finished;
-    done(record, session, dataset);
+    done(record, session);
   };
   const types::RunRecord record = train::train(inputs, progress_);
   std::error_code ignored;
   fs::remove_all(inputs.folder, ignored);
   if (record.status == types::RunStatus::kInterrupted) throw ArmStopped{};
   // A trunk that diverged before a branch stands for the branch, too.
-  for (; finished < run.steps.size(); ++finished) done(record, session, dataset);
+  for (; finished < run.steps.size(); ++finished) done(record, session);
 }
 
 }  // namespace salf::tools

@@ -24,7 +24,7 @@ struct ArmStopped {};
 // What the arms have in common. The references must outlive it.
 struct ArmSetup {
   const ModelOptions& model;
-  const data::DataOptions& data;
+  const data::Dataset& dataset;
   const data::BatchOptions& batch;
   const train::TrainOptions& train;
   const std::string& lora;         // what the arms lora:N add
@@ -47,12 +47,11 @@ class ArmRuns {
  public:
   ArmRuns(ArmSetup setup, core::Progress& progress) : setup_(std::move(setup)), progress_(progress) {}
 
-  data::Dataset read_data(const ModelSession& session) const;
-  data::Batcher train_rows(const ModelSession& session, const data::Dataset& dataset) const;
-  data::Batcher dev_rows(const ModelSession& session, const data::Dataset& dataset) const;
+  data::Batcher train_rows(const ModelSession& session) const;
+  data::Batcher dev_rows(const ModelSession& session) const;
 
   // A number of steps that is done, ascending; the session's model has the weights.
-  using Done = std::function<void(const types::RunRecord&, const ModelSession&, const data::Dataset&)>;
+  using Done = std::function<void(const types::RunRecord&, const ModelSession&)>;
   // Throws ArmStopped.
   void run(const ArmRun& run, const Done& done) const;
 

@@ -5,20 +5,20 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "domain_words.h"
+#include "output_file.h"
 #include "planning.h"
+#include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
 #include "salf/core/json.h"
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
+#include "salf/policy/domains.h"
 #include "salf/policy/eof.h"
 #include "salf/tensor/device.h"
 #include "salf/train/sketch.h"
 #include "salf/types/validate.h"
-#include "domain_words.h"
-#include "output_file.h"
-#include "salf/core/clock.h"
-#include "salf/policy/domains.h"
 #include "show_domain.h"
 #include "show_profile.h"
 
@@ -119,9 +119,8 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
-  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
   const ModelSession session =
-      open_model(options.model, true, AdapterUse::kMerge, scratch_for(options.frozen.frozen_dtype, folder));
+      open_model(options.model, true, AdapterUse::kMerge, scratch_for(options.frozen.frozen_dtype, folder_of(options.output)));
   check_frozen_type(options.frozen.frozen_dtype, session);
   const data::Dataset dataset = open_data(options.data, session, options.batch_tokens, progress);
   const AnalyzeRequest request{options.calibration,

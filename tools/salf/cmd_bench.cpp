@@ -45,8 +45,8 @@ class Bench {
         progress_(progress),
         folder_(options.output, "bench.json", true),
         session_(open_model(options.model, true)),
-        runs_({options.model, options.data, options.batch, options.train, options.lora, options.dev_documents, options.redraw, folder_.path()}, progress),
-        dataset_(runs_.read_data(session_)) {
+        dataset_(open_data(options.data, session_, row_limit(options.batch), progress)),
+        runs_({options.model, dataset_, options.batch, options.train, options.lora, options.dev_documents, options.redraw, folder_.path()}, progress) {
     for (const std::string& arm : options.arms) {
       arms_.push_back(parse_arm(arm));
       arm_eof(arms_.back(), session_.shape().blocks);
@@ -128,7 +128,7 @@ class Bench {
     profile_ = analyze(session_, dataset_, request, progress_);
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
     const double analysis = watch.seconds();
-    const data::Batcher batcher = runs_.train_rows(session_, dataset_);
+    const data::Batcher batcher = runs_.train_rows(session_);
     const LoraStart lora = arm_lora(options_.lora, session_, runs_.seed());
     std::vector<types::MeasuredCost> rounds, lora_rounds;
     double seconds = 0.0;
@@ -180,20 +180,20 @@ class Bench {
     row.arm = row.name = "untuned";
     row.blocks = session_.shape().blocks;
     if (find(record_.rows, row, false) != nullptr) return;
-    score(session_, dataset_, row);
+    score(session_, row);
     record_.rows.push_back(row);
     save();
   }
 
   // Test loss, untimed; writes the documents' losses.
-  void score(const ModelSession& session, const data::Dataset& dataset, BenchRow& row) const {
-    std::vector<std::int64_t> documents = dataset.indices(data::Split::kTest);
+  void score(const ModelSession& session, BenchRow& row) const {
+    std::vector<std::int64_t> documents = dataset_.indices(data::Split::kTest);
     if (options_.test_documents > 0) {
-      documents = data::sample_documents(dataset, data::Split::kTest, options_.test_documents,
+      documents = data::sample_documents(dataset_, data::Split::kTest, options_.test_documents,
                                          static_cast<std::uint64_t>(options_.model.seed));
     }
     if (documents.empty()) throw Error(ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
-    const data::Batcher batcher(dataset, documents, options_.batch, session.tokenizer->padding_id().value_or(0));
+    const data::Batcher batcher(dataset_, documents, options_.batch, session.tokenizer->padding_id().value_or(0));
     std::vector<train::DocumentLoss> sums;
     train::EvaluateOptions how;
     how.autocast = autocast_type(options_.model.dtype, session.device);
@@ -272,10 +272,10 @@ class Bench {
     ArmRun run = arm_run(arm, lengths.back().row, kEvaluations);
     for (const Length& length : lengths) run.steps.push_back(length.steps);
     std::size_t next = 0;
-    runs_.run(run, [&](const types::RunRecord& done, const ModelSession& session, const data::Dataset& dataset) {
+    runs_.run(run, [&](const types::RunRecord& done, const ModelSession& session) {
       BenchRow& row = lengths[next++].row;
       fill(arm, done, row);
-      score(session, dataset, row);
+      score(session, row);
       record_.rows.push_back(row);
       save();
     });
@@ -342,7 +342,7 @@ class Bench {
     core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) + " times the rule's rate");
     ArmRun run = arm_run(arm, trial, 1);
     run.steps.push_back(steps_within(arm, trial, 60.0 * trial.minutes * kTrialShare));
-    runs_.run(run, [&](const types::RunRecord& done, const ModelSession&, const data::Dataset&) {
+    runs_.run(run, [&](const types::RunRecord& done, const ModelSession&) {
       BenchRow row = trial;
       fill(arm, done, row);
       record_.trials.push_back(row);
@@ -367,8 +367,8 @@ class Bench {
   core::OutputFolder folder_;
   ModelSession session_;
   BenchRecord record_;
-  ArmRuns runs_;
   data::Dataset dataset_;
+  ArmRuns runs_;
   std::vector<BenchArm> arms_;
   std::optional<types::LayerProfile> profile_;
 };
@@ -379,7 +379,7 @@ std::vector<std::string> BenchOptions::problems() const {
   std::vector<std::string> problems;
   if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on and to score");
-  if (data.data == "-") problems.emplace_back("--data -: a bench reads its rows again for each arm: they have to be in a file");
+  if (data.data == "-") problems.emplace_back("--data -: a later call that goes on with the bench reads the rows again: they have to be in a file");
   if (output.empty()) problems.emplace_back("--output needs a folder");
   if (arms.empty()) problems.emplace_back("--arms: at least one is needed");
   if (minutes.empty()) problems.emplace_back("--minutes: at least one is needed");

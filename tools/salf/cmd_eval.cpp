@@ -42,7 +42,7 @@ std::vector<std::string> EvalOptions::problems() const {
 int eval_command(const EvalOptions& options, core::Progress& progress) {
   if (!options.output.empty()) check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
   const ModelSession session = open_model(options.model, true);
-  const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);
+  const data::Dataset dataset = open_data(options.data, session, row_limit(options.batch), progress);
   std::vector<std::int64_t> documents = dataset.indices(options.split);
   if (options.documents > 0) {
     documents = data::sample_documents(dataset, options.split, options.documents,

@@ -29,7 +29,7 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   }
   if (options.data.data.empty()) options.data.data = profile.provenance.data;
   const ModelSession session = open_model(options.model, true, AdapterUse::kKeep);
-  const data::Dataset dataset = open_data(options.data, session, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress);
+  const data::Dataset dataset = open_data(options.data, session, row_limit(options.batch), progress);
   check_made_for(profile.provenance, session, dataset, options.profile);
   PlanRequest request;
   request.planning = options.planning;
@@ -37,8 +37,7 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.seed = static_cast<std::uint64_t>(options.model.seed);
   request.dtype = options.model.dtype;
   request.spent_seconds = profile.seconds;
-  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
-  request.scratch = folder.empty() ? std::filesystem::path(".") : folder;
+  request.scratch = folder_of(options.output);
   request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
   if (request.lora) session.cut->use_lora(request.lora->branches);
   const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, energy, progress);

@@ -1,7 +1,6 @@
 #include "cmd_probe.h"
 
 #include <cstdio>
-#include <filesystem>
 
 #include "output_file.h"
 #include "probing.h"
@@ -17,7 +16,7 @@ std::vector<std::string> ProbeOptions::problems() const {
   std::vector<std::string> problems;
   if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
-  if (data.data == "-") problems.emplace_back("--data -: each arm reads the rows again: they have to be in a file");
+  if (data.data == "-") problems.emplace_back("--data -: a plan that takes the probes reads the rows again: they have to be in a file");
   if (arms.size() < 2) problems.emplace_back("--arms: at least two are needed, to be compared");
   if (output.empty()) problems.emplace_back("--output needs a file name");
   for (auto& problem : arm_problems(arms, lora)) problems.push_back(std::move(problem));
@@ -26,16 +25,13 @@ std::vector<std::string> ProbeOptions::problems() const {
 
 int probe_command(const ProbeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::ProbeTable::kSchema, options.common.force);
-  const std::filesystem::path folder = std::filesystem::path(options.output).parent_path();
   const ModelSession session = open_model(options.model, true);
-  const ArmSetup setup{options.model, options.data, options.batch, options.train, options.lora, options.dev_documents, 1,
-                       folder.empty() ? std::filesystem::path(".") : folder};
+  const data::Dataset dataset = open_data(options.data, session, row_limit(options.batch), progress);
+  const ArmSetup setup{options.model, dataset, options.batch, options.train, options.lora, options.dev_documents, 1,
+                       folder_of(options.output)};
   types::ProbeTable table;
   table.steps = options.steps;
-  {
-    const data::Dataset dataset = ArmRuns(setup, progress).read_data(session);
-    table.provenance = provenance(session, &dataset, options.data.data, options.model.model);
-  }
+  table.provenance = provenance(session, &dataset, options.data.data, options.model.model);
   try {
     std::vector<ArmToProbe> arms;
     for (const std::string& name : options.arms) arms.push_back({name, options.rates});

@@ -8,12 +8,12 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "probing.h"
 #include "salf/core/error.h"
 #include "salf/core/json.h"
 #include "salf/policy/eof.h"
 #include "salf/report/run_data.h"
 #include "salf/types/validate.h"
-#include "probing.h"
 #include "show_domain.h"
 #include "show_profile.h"
 #include "show_run.h"

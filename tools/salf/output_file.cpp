@@ -61,4 +61,8 @@ void check_output_text(const fs::path& path, const std::string& beginning, const
   check_output(path, what, force, [&] { return begins_with(path, beginning); });
 }
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
 }  // namespace salf::tools

@@ -13,4 +13,7 @@ void check_output_file(const std::filesystem::path& path, const std::string& sch
 // The same for a text that begins with `beginning`; `what` names it ("page").
 void check_output_text(const std::filesystem::path& path, const std::string& beginning, const char* what, bool force);
 
+// The folder that it lies in, "." for a bare name.
+std::filesystem::path folder_of(const std::filesystem::path& file);
+
 }  // namespace salf::tools

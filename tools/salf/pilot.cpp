@@ -1,7 +1,6 @@
 #include "pilot.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -20,12 +19,8 @@ double seconds_of_steps(const types::CostBreakdown& seconds) { return seconds.to
 }  // namespace
 
 double pilot_share(const std::string& text) {
-  const bool percent = !text.empty() && text.back() == '%';
-  const char* const end = text.data() + text.size() - (percent ? 1 : 0);
-  double share = 0.0;
-  const auto [behind, code] = std::from_chars(text.data(), end, share);
-  if (percent) share /= 100.0;
-  if (code == std::errc() && behind == end && share > 0.0 && share < 1.0) return share;
+  const std::optional<double> share = types::parse_share(text);
+  if (share && *share > 0.0 && *share < 1.0) return *share;
   throw Error(ErrorKind::kUsage, "--pilot: expected a share between 0 and 100%, such as 5%, got \"" + core::printable(text, 40) + "\"");
 }
 

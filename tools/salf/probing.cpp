@@ -22,7 +22,7 @@ namespace {
 
 constexpr double kProbeShare = 0.1;      // of a budget, for all probes together
 constexpr std::array<double, 2> kRates = {0.5, 2.0};  // times the rule's
-constexpr double kOpeningSeconds = 3.0;  // reading model and data again for an arm
+constexpr double kOpeningSeconds = 3.0;  // reading the model again for an arm
 
 using Losses = std::vector<train::DocumentLoss>;
 
@@ -53,9 +53,8 @@ class Prober {
       : setup_(setup), runs_(setup, progress), session_(session), table_(table), progress_(progress) {}
 
   void measure_before() {
-    const data::Dataset dataset = runs_.read_data(session_);
-    const data::Batcher dev = runs_.dev_rows(session_, dataset);
-    if (dev.rows() == 0) throw Error(ErrorKind::kBadInput, setup_.data.data + ": the dev split has no documents to compare arms on");
+    const data::Batcher dev = runs_.dev_rows(session_);
+    if (dev.rows() == 0) throw Error(ErrorKind::kBadInput, table_.provenance.data + ": the dev split has no documents to compare arms on");
     train::EvaluateOptions how;
     how.autocast = autocast_type(setup_.model.dtype, session_.device);
     how.keep_going = [] { return core::stop_signal() == 0; };
@@ -93,14 +92,14 @@ class Prober {
     LastLosses last;
     const ArmRun run{arm, arm_eof(arm, session_.shape().blocks), setup_.model.seed, factor, {table_.steps}, 1, {&last}};
     core::log_info("probe of " + name);
-    runs_.run(run, [&](const types::RunRecord& record, const ModelSession& session, const data::Dataset& dataset) {
+    runs_.run(run, [&](const types::RunRecord& record, const ModelSession& session) {
       if (record.status == types::RunStatus::kDiverged && factor != 1.0) return;
       if (record.status == types::RunStatus::kDiverged) {
         throw Error(ErrorKind::kBadModel, "the probe of " + name + " diverged: its loss was not finite after step " +
                                               std::to_string(record.steps) + "; leave out the arm, or check the data with salf data preview");
       }
       table_.supervised_tokens = record.supervised_tokens;
-      table_.unique_tokens = std::min(record.supervised_tokens, runs_.train_rows(session, dataset).supervised_tokens());
+      table_.unique_tokens = std::min(record.supervised_tokens, runs_.train_rows(session).supervised_tokens());
       done({run.eof, record, last.losses});
     });
     return last.losses;

@@ -129,8 +129,7 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, Adapt
 }
 
 std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder) {
-  if (type == FrozenType::kFloat32) return {};
-  return folder.empty() ? std::filesystem::path(".") : folder;
+  return type == FrozenType::kFloat32 ? std::filesystem::path{} : folder;
 }
 
 void check_frozen_type(FrozenType type, const ModelSession& session) {
@@ -153,9 +152,15 @@ data::Dataset open_data(const data::DataOptions& options, const ModelSession& se
   data::Dataset dataset = data::load_dataset(options, *session.tokenizer, limit, progress,
                                              data::read_model_template(session.files.tokenizer));
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
-  session.cut->use_causal_attention(longest_row(dataset, row_limit));
+  expect_rows(session, dataset, row_limit);
   return dataset;
 }
+
+void expect_rows(const ModelSession& session, const data::Dataset& dataset, std::int64_t row_limit) {
+  session.cut->use_causal_attention(longest_row(dataset, row_limit));
+}
+
+std::int64_t row_limit(const data::BatchOptions& batch) { return batch.pack > 0 ? 0 : batch.batch_tokens; }
 
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");

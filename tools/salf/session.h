@@ -10,6 +10,7 @@
 #include "common_options.h"
 #include "salf/convert/peft_adapter.h"
 #include "salf/core/progress.h"
+#include "salf/data/batching.h"
 #include "salf/data/dataset.h"
 #include "salf/data/tokenizer.h"
 #include "salf/model/graph_cut.h"
@@ -57,10 +58,14 @@ std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type, const M
 convert::Adapter open_adapter(const std::string& path, const ModelSession& session);
 
 // Reads the data with the session's tokenizer, logs what was left out. Documents are no longer than the model's context
-// and than `row_limit` tokens (0: no such limit), what one batch can hold. Attention masks that are causal at the length of
-// these rows are no longer computed (GraphCut::use_causal_attention).
+// and than `row_limit` tokens (0: no such limit), what one batch can hold. The model then expects these rows.
 data::Dataset open_data(const data::DataOptions& options, const ModelSession& session, std::int64_t row_limit,
                         core::Progress& progress);
+// From now on attention masks that are causal at the length of these rows are no longer computed
+// (GraphCut::use_causal_attention).
+void expect_rows(const ModelSession& session, const data::Dataset& dataset, std::int64_t row_limit);
+// How long a document may be in such batches; 0: packed rows are cut anywhere.
+std::int64_t row_limit(const data::BatchOptions& batch);
 
 // As in /proc/cpuinfo.
 std::string processor_name();

@@ -59,13 +59,6 @@ std::string range_of(const types::RuleChoice& choice) {
   return std::to_string(choice.eof) + " (" + std::to_string(choice.low) + "-" + std::to_string(choice.high) + ")";
 }
 
-const types::RuleChoice* find(const std::vector<types::RuleChoice>& choices, types::Rule rule, types::Measure measure) {
-  const auto found = std::find_if(choices.begin(), choices.end(), [&](const types::RuleChoice& choice) {
-    return choice.rule == rule && choice.measure == measure;
-  });
-  return found == choices.end() ? nullptr : &*found;
-}
-
 std::string listed(const std::vector<std::string>& texts) {
   std::vector<std::string> quoted;
   for (const std::string& text : texts) quoted.push_back("\"" + core::printable(text, 30) + "\"");
@@ -92,7 +85,7 @@ std::string vocabulary_text(const types::LayerProfile& profile, std::size_t widt
   std::string text = "\n" + broken_into_lines(vocabulary_line(profile), width) + "\n" + in_columns("rule", 15) + (wide ? "by      " : "") +
                      "with it       without it" + (wide ? "    (90 %)\n" : "\n");
   for (const types::RuleChoice& with : vocabulary.choices_with) {
-    const types::RuleChoice* without = find(vocabulary.choices_without, with.rule, with.measure);
+    const types::RuleChoice* without = types::find_choice(vocabulary.choices_without, with.rule, with.measure);
     if (!wide && with.measure != types::Measure::kCosine) continue;
     text += in_columns(core::enum_to_string(with.rule), 15) + (wide ? in_columns(core::enum_to_string(with.measure), 8) : "") +
             in_columns(range_of(with), 14) + (without == nullptr ? "-" : range_of(*without)) + "\n";
@@ -102,8 +95,8 @@ std::string vocabulary_text(const types::LayerProfile& profile, std::size_t widt
 
 std::string domain_row(const types::DomainMeasure& domain, bool wide) {
   std::string line = in_columns(short_name(domain.name, kNameColumns - 1), kNameColumns) + pushed_to(core::format_count(domain.deviation.documents), 9) + "  ";
-  for (const types::Rule rule : {types::Rule::kMaxGain, types::Rule::kMinDeviation, types::Rule::kThreshold}) {
-    const types::RuleChoice* choice = find(domain.choices, rule, types::Measure::kCosine);
+  for (const types::Rule rule : types::kProfileRules) {
+    const types::RuleChoice* choice = types::find_choice(domain.choices, rule, types::Measure::kCosine);
     line += in_columns(choice == nullptr ? "-" : range_of(*choice), 15);
     if (!wide) break;
   }

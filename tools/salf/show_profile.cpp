@@ -50,16 +50,11 @@ std::string bar(const std::vector<double>& deviation, std::size_t space) {
   return std::string(static_cast<std::size_t>(signs), '#');
 }
 
-bool is_shown(const types::RuleChoice& choice) {
-  return choice.rule == types::Rule::kMaxGain || choice.rule == types::Rule::kMinDeviation ||
-         choice.rule == types::Rule::kThreshold;
-}
-
 // One letter per rule that cuts behind `space`: capital by cosine, small by loss.
 std::string marks(const std::vector<types::RuleChoice>& choices, std::int64_t space) {
   std::string letters;
   for (const auto& choice : choices) {
-    if (choice.eof != space || !is_shown(choice)) continue;
+    if (choice.eof != space || !types::reads_profile(choice.rule)) continue;
     const bool by_loss = choice.measure == types::Measure::kLoss;
     const char letter = choice.rule == types::Rule::kMaxGain ? 'G' : choice.rule == types::Rule::kMinDeviation ? 'M' : 'T';
     letters += by_loss ? static_cast<char>(letter - 'A' + 'a') : letter;
@@ -104,7 +99,7 @@ std::string rule_lines(const std::vector<types::RuleChoice>& choices, std::size_
   if (width < kWithLoss) return short_rule_lines(choices);
   std::string text = "\nrule            by       frozen blocks  same choice in  90 % between\n";
   for (const auto& choice : choices) {
-    const std::string letter = is_shown(choice) ? " " + marks({choice}, choice.eof) : "";
+    const std::string letter = types::reads_profile(choice.rule) ? " " + marks({choice}, choice.eof) : "";
     text += left(core::enum_to_string(choice.rule) + letter, 16) + left(core::enum_to_string(choice.measure), 9) +
             right(std::to_string(choice.eof), 13) +
             right(std::to_string(std::lround(100.0 * choice.stability)) + " %", 16) + "  " +

@@ -60,7 +60,7 @@ TrainRun::TrainRun(const TrainCommandOptions& options, std::optional<Origin> ori
       folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
       session_(open_model(options.model, true, AdapterUse::kKeep,
                           scratch_for(options.frozen.frozen_dtype, folder_.path()))),
-      dataset_(open_data(options.data, session_, options.batch.pack > 0 ? 0 : options.batch.batch_tokens, progress)) {
+      dataset_(open_data(options.data, session_, row_limit(options.batch), progress)) {
   check_frozen_type(options.frozen.frozen_dtype, session_);
   if (!options.pilot.empty()) {
     all_ = std::move(dataset_);

@@ -79,7 +79,7 @@ std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) 
   types::ProbeTable table;
   table.steps = kProbeSteps;
   table.provenance = record_provenance();
-  const ArmSetup setup{options_.model, options_.data, options_.batch, options_.train, options_.lora.lora, plan.data.dev_documents,
+  const ArmSetup setup{options_.model, options_.pilot.empty() ? dataset_ : all_, options_.batch, options_.train, options_.lora.lora, plan.data.dev_documents,
                        1, folder_.path()};
   try {
     probe_arms(setup, arms, session_, table, progress_);

@@ -30,13 +30,17 @@ types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost, const 
                                          const types::DataShape& data, const std::vector<std::int64_t>& blocks,
                                          std::int64_t accumulate);
 
+// Steps that `amount` pays for where the next `fresh` ones take `first` each and later ones `later`. REQUIRES: first and later above 0
+double steps_for(double amount, double first, double later, double fresh);
+
 // Whole steps within `seconds`, of which those of the first epoch take `first` each and later ones `later`.
 std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch);
 
 // Writing the tuned model once.
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);
 
-// `one` times `count`, part by part.
+// `one` times `count`, and both together, part by part.
 types::CostBreakdown scaled(const types::CostBreakdown& one, double count);
+types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b);
 
 }  // namespace salf::cost

@@ -1,6 +1,7 @@
 // How does a person write a budget? "3m", "40%", "1e15FLOP", "200steps".
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "salf/types/freeze_plan.h"
@@ -25,5 +26,8 @@ std::string format_budget(const Budget& budget);
 // Bytes of "4GiB", "500MB", "1.5 GiB", "2000000000" (a bare number is bytes; k, M, G, T with B are powers of 1000, with iB
 // of 1024). Throws Error(kUsage) that quotes the text and lists the forms.
 double parse_bytes(const std::string& text);
+
+// "5%" or "0.05" as 0.05; nothing for what is neither, or not finite.
+std::optional<double> parse_share(const std::string& text);
 
 }  // namespace salf::types

@@ -212,6 +212,8 @@ struct FreezePlan {
   std::vector<Alternative> alternatives;  // what other budgets buy, this one among them (factor 1)
   std::vector<std::string> notes;         // what else a reader has to know: where measures or rules disagree
 
+  // From deep to shallow; one of a plan without stages.
+  std::vector<std::int64_t> cuts() const { return stages.empty() ? std::vector<std::int64_t>{eof} : stages; }
   // Seconds that the clock (or a meter's joules, as seconds) may run; 0 of a deterministic budget.
   double clock_seconds() const { return budget.unit == BudgetUnit::kSeconds ? budget.amount : budget_seconds; }
 

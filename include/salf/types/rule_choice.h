@@ -1,6 +1,8 @@
 // What do the rules choose, by which measure? Small types that profiles and plans share.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +25,10 @@ inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
           {Rule::kPredicted, "predicted"}};
 }
 
+// Those that look at the profile alone.
+inline constexpr std::array<Rule, 3> kProfileRules = {Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold};
+inline bool reads_profile(Rule rule) { return std::find(kProfileRules.begin(), kProfileRules.end(), rule) != kProfileRules.end(); }
+
 // What one rule chose, and how stable that is: the share of bootstrap replicates with the same
 // choice, and the range that holds 90 % of them. That is sampling stability, not the probability of
 // being the best cut. Without replicates nothing is known: stability 0, range 0 … L-1.
@@ -44,5 +50,13 @@ struct RuleChoice {
     visit(Field{"high"}.range(0, 1e5), self.high);
   }
 };
+
+// That of this rule by this measure; nullptr: there is none.
+inline const RuleChoice* find_choice(const std::vector<RuleChoice>& choices, Rule rule, Measure measure) {
+  const auto found = std::find_if(choices.begin(), choices.end(), [&](const RuleChoice& choice) {
+    return choice.rule == rule && choice.measure == measure;
+  });
+  return found == choices.end() ? nullptr : &*found;
+}
 
 }  // namespace salf::types
