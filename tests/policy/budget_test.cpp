@@ -24,6 +24,7 @@ PlanInputs inputs(const std::string& budget) {
   inputs.cost = support::sample_cost();
   inputs.spent_seconds = 20.0;
   inputs.rule = Rule::kBudget;
+  inputs.min_steps = 50;  // what the budgets below were chosen for
   return inputs;
 }
 

@@ -19,7 +19,7 @@ struct PlanInputs {
   types::Rule rule = types::Rule::kBudget;
   types::Measure measure = types::Measure::kCosine;
   RuleParameters parameters;
-  std::int64_t min_steps = 50;  // optimizer steps below which a depth is not worth having
+  std::int64_t min_steps = 20;  // optimizer steps below which a depth is not worth having
   double max_epochs = 3.0;  // more budget than this many epochs goes to depth, then stays unused
   std::int64_t batch_tokens = 1024;
   std::int64_t pack = 0;
