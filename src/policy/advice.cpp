@@ -55,17 +55,16 @@ void note_measures(const types::FreezePlan& plan, std::vector<std::string>& note
 
 void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& notes) {
   const RuleChoice* const rule = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
-  const auto at = [&plan](std::int64_t eof) -> const Candidate& { return plan.candidates[static_cast<std::size_t>(eof)]; };
-  if (rule != nullptr && plan.rule == Rule::kPredicted && at(rule->eof).loss && at(plan.eof).loss &&
-      static_cast<double>(std::llabs(rule->eof - plan.eof)) > apart_from(plan)) {
-    const double more = at(rule->eof).loss->value - at(plan.eof).loss->value;
-    notes.push_back("max-gain, the paper's rule, would freeze " + std::to_string(rule->eof) + " blocks; its predicted loss is " +
+  const Candidate* const chosen = plan.chosen();
+  if (chosen == nullptr || !chosen->loss) return;
+  const Candidate& by_rule = plan.candidates[static_cast<std::size_t>(rule == nullptr ? plan.eof : rule->eof)];
+  if (plan.rule == Rule::kPredicted && by_rule.loss && static_cast<double>(std::llabs(by_rule.eof - plan.eof)) > apart_from(plan)) {
+    const double more = by_rule.loss->value - chosen->loss->value;
+    notes.push_back("max-gain, the paper's rule, would freeze " + std::to_string(by_rule.eof) + " blocks; its predicted loss is " +
                     core::format_number(std::fabs(more), 2) + (more >= 0.0 ? " higher" : " lower"));
   }
-  const auto& delta = at(plan.eof).delta;
-  if (plan.eof > 0 && delta && delta->low < 0.0 && delta->high > 0.0) {
-    notes.emplace_back("whether this cut or full fine-tuning ends lower is within the prediction's error");
-  }
+  if (chosen == &plan.candidates.front() || !chosen->delta || chosen->delta->low >= 0.0 || chosen->delta->high <= 0.0) return;
+  notes.push_back("whether this " + std::string(plan.lora ? "LoRA" : "cut") + " or full fine-tuning ends lower is within the prediction's error");
 }
 
 void note_stability(const types::LayerProfile& profile, const types::FreezePlan& plan, std::vector<std::string>& notes) {
@@ -91,16 +90,16 @@ void mark_pareto(std::vector<Candidate>& candidates) {
   }
 }
 
-std::optional<std::int64_t> knee_of(const std::vector<Candidate>& candidates) {
+const Candidate* knee_of(const std::vector<Candidate>& candidates) {
   std::vector<const Candidate*> curve;
   for (const Candidate& candidate : candidates) {
     if (candidate.pareto) curve.push_back(&candidate);
   }
-  if (curve.size() < 3) return std::nullopt;
+  if (curve.size() < 3) return nullptr;
   std::sort(curve.begin(), curve.end(), [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
   const double width = curve.back()->seconds - curve.front()->seconds;
   const double height = curve.front()->loss->value - curve.back()->loss->value;
-  if (!(width > 0.0) || !(height > 0.0)) return std::nullopt;
+  if (!(width > 0.0) || !(height > 0.0)) return nullptr;
   const Candidate* knee = nullptr;
   double farthest = 0.0;
   for (const Candidate* candidate : curve) {
@@ -110,7 +109,7 @@ std::optional<std::int64_t> knee_of(const std::vector<Candidate>& candidates) {
     farthest = down - right;
     knee = candidate;
   }
-  return knee == nullptr ? std::nullopt : std::optional<std::int64_t>(knee->eof);
+  return knee;
 }
 
 std::vector<std::string> notes_on(const types::LayerProfile& profile, const types::FreezePlan& plan) {

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "advice.h"
 #include "planner.h"
 #include "salf/core/error.h"
 #include "salf/core/text.h"
+#include "salf/cost/energy.h"
 #include "salf/cost/estimate.h"
-#include "salf/policy/learning_rate.h"
 
 namespace salf::policy {
 namespace {
@@ -33,6 +34,7 @@ void check_inputs(const PlanInputs& inputs) {
     problems.emplace_back("a budget in energy or money needs watts or a price");
   }
   if (inputs.rule == types::Rule::kPredicted && !inputs.prior) problems.emplace_back("the rule predicted needs a prior");
+  if (inputs.lora && (inputs.rule != types::Rule::kPredicted || inputs.stages > 1)) problems.emplace_back("LoRA beside whole blocks needs the rule predicted and one stage");
   if (inputs.max_loss_increase && inputs.rule != types::Rule::kPredicted) {
     problems.emplace_back("--max-loss-increase needs the rule predicted");
   }
@@ -50,40 +52,27 @@ void check_inputs(const PlanInputs& inputs) {
 
 }  // namespace
 
-std::int64_t whole_steps(double steps) {
-  return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
-}
-
-std::int64_t most_steps(const PlanInputs& inputs) {
-  return std::max<std::int64_t>(
-      1, whole_steps(inputs.max_epochs * static_cast<double>(inputs.data.batches) /
-                     static_cast<double>(inputs.accumulate)));
-}
-
 Planner::Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
-    : shape_(profile.shape), inputs_(inputs), deviation_(deviation_of(profile, inputs.measure)) {
+    : profile_(profile), inputs_(inputs), deviation_(deviation_of(profile, inputs.measure)) {
   check_inputs(inputs);
-  counts_ = inputs.budget.unit == BudgetUnit::kTokens ||
-            inputs.budget.unit == BudgetUnit::kSteps || inputs.budget.unit == BudgetUnit::kEpochs;
-  in_seconds_ = !inputs.budget.deterministic();
-  clock_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds ? inputs.budget.amount : inputs.budget_seconds;
-  if (inputs.prior) predictor_.emplace(*inputs.prior, shape_, Evidence{profile.gradient_sketch, inputs.probes});
-  before_ = known_loss_before(profile);
-  steps_per_epoch_ =
-      static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate);
-  most_steps_ = most_steps(inputs);
-  required_ = std::min(inputs.min_steps, most_steps_);
-  capacity_ = in_seconds_ ? clock_seconds_ * (1.0 - kTimeMargin)
-              : counts_   ? 0.0
-                          : budget_flops(shape_, inputs);
+  methods_.emplace_back(profile.shape, inputs.cost, inputs);
+  if (inputs.lora) {
+    types::ModelShape with = profile.shape;
+    with.block_trained_parameters = inputs.lora->block_trained_parameters;
+    methods_.emplace_back(std::move(with), inputs.lora->cost, inputs);
+  }
+  if (inputs.prior) {
+    types::ModelShape whole = profile.shape;
+    whole.block_trained_parameters.clear();
+    predictor_.emplace(*inputs.prior, whole, Evidence{profile.gradient_sketch, inputs.probes});
+  }
+  before_ = known_loss_before();
 }
 
-types::FreezePlan Planner::plan(const types::LayerProfile& profile) const {
+types::FreezePlan Planner::plan() const {
   types::FreezePlan plan;
-  plan.provenance = profile.provenance;
-  plan.shape = shape_;
+  plan.provenance = profile_.provenance;
   plan.data = inputs_.data;
-  plan.cost = inputs_.cost;
   plan.rule = inputs_.rule;
   plan.budget = inputs_.budget;
   plan.batch_tokens = inputs_.batch_tokens;
@@ -95,26 +84,69 @@ types::FreezePlan Planner::plan(const types::LayerProfile& profile) const {
   plan.max_loss_increase = inputs_.max_loss_increase;
   plan.candidates = candidates();
   const std::int64_t start = choose_eof(inputs_.rule, inputs_.parameters, deviation_);
-  plan.eof = choose(plan.candidates, start);
-  if (too_large(plan.candidates[index(plan.eof)])) refuse_limits(plan.candidates, plan.eof);
-  plan.choices = choices(profile, plan);
-  if (!affordable(plan.candidates[index(plan.eof)])) plan.smallest_budget = smallest(plan.eof);
-  settle(plan);
+  const std::size_t place = choose(plan.candidates, start);
+  const types::Candidate chosen = plan.candidates[place];
+  if (too_large(chosen)) refuse_limits(plan.candidates, place);
+  plan.eof = chosen.eof;
+  plan.shape = prices(chosen).shape();
+  plan.cost = prices(chosen).cost();
+  if (inputs_.lora && chosen.arm == types::Arm::kLora) plan.lora = inputs_.lora->settings;
+  const std::vector<std::size_t> by_prior = prior_choices(plan.candidates);
+  plan.choices = choices(plan, by_prior);
+  if (!affordable(chosen)) plan.smallest_budget = prices(chosen).smallest(chosen.eof);
+  settle(plan, chosen);
   if (inputs_.stages > 1 && !plan.smallest_budget) settle_stages(plan);
-  price_plan(plan);
-  plan.reason = reason(plan, start);
+  price_plan(plan, chosen);
+  plan.reason = reason(plan, chosen, start);
   if (predictor_) {
     plan.prediction_basis = predictor_->basis();
     if (before_) plan.loss_before = before_->loss;
-    plan.knee = knee_of(plan.candidates);
-    for (const double factor : kFactors) plan.alternatives.push_back(alternative(profile, factor));
+    if (const types::Candidate* const knee = knee_of(plan.candidates)) {
+      plan.knee = knee->eof;
+      plan.knee_arm = knee->arm;
+    }
+    for (const double factor : kFactors) plan.alternatives.push_back(alternative(factor));
   }
-  if (inputs_.probes && !inputs_.learning_rate) {
-    const double factor = probed_rate_factor(*inputs_.probes, arm(plan.eof), plan.eof);
-    if (factor != 1.0) plan.notes.push_back("the learning rate is " + core::format_number(factor) + " times the rule's: clearly better in the probes");
+  for (const std::string& note : {method_note(plan.candidates, chosen, by_prior), probes_note(chosen)}) {
+    if (!note.empty()) plan.notes.push_back(note);
   }
-  for (std::string& note : notes_on(profile, plan)) plan.notes.push_back(std::move(note));
+  for (std::string& note : notes_on(profile_, plan)) plan.notes.push_back(std::move(note));
   return plan;
+}
+
+void Planner::set_steps(types::FreezePlan& plan, std::int64_t steps) const {
+  plan.steps = steps;
+  plan.epochs = static_cast<double>(steps) / methods_.front().steps_per_epoch();
+  plan.tokens = std::llround(plan.epochs * static_cast<double>(inputs_.data.real_tokens));
+}
+
+void Planner::settle(types::FreezePlan& plan, const types::Candidate& chosen) const {
+  const Prices& method = prices(chosen);
+  plan.evaluations = method.evaluations(plan.eof);
+  std::int64_t steps = method.affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
+  plan.most_steps = method.most_steps();
+  if (inputs_.max_loss_increase) {
+    steps = std::min(steps, chosen.steps);
+    plan.most_steps = std::max<std::int64_t>(1, steps);
+  }
+  set_steps(plan, steps);
+  plan.learning_rate = chosen.learning_rate;
+  plan.predicted_seconds = method.run_seconds(plan.eof, plan.steps, plan.evaluations);
+  plan.predicted_flops = method.run_flops(plan.eof, plan.steps, plan.evaluations);
+  plan.full_step_seconds = plan.candidates.front().step_seconds;
+  plan.full_step_flops = plan.candidates.front().step_flops;
+  if (!method.counts() && !method.in_seconds()) {
+    plan.budget_flops =
+        std::max(0.0, method.capacity() - plan.predicted_flops.fixed - plan.predicted_flops.evaluation);
+  }
+}
+
+void Planner::price_plan(types::FreezePlan& plan, const types::Candidate& chosen) const {
+  const double bytes = prices(chosen).memory_bytes(plan.eof, plan.steps);
+  if (bytes > 0.0) plan.memory_bytes = bytes;
+  if (!inputs_.rates) return;
+  plan.footprint = cost::footprint(*inputs_.rates, plan.predicted_seconds.total());
+  plan.full_footprint = cost::footprint(*inputs_.rates, methods_.front().run_seconds(0, plan.steps, plan.evaluations).total());
 }
 
 double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs) {
@@ -129,7 +161,7 @@ double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs) {
 }
 
 types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs) {
-  return Planner(profile, inputs).plan(profile);
+  return Planner(profile, inputs).plan();
 }
 
 std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document,

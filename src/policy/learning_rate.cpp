@@ -10,7 +10,8 @@ namespace {
 constexpr double kFullRate = 1.5e-4;
 constexpr double kExponent = -0.75;
 constexpr double kHighest = 1e-3;
-constexpr double kAdapterRate = 1e-3;
+constexpr double kLoraRate = 1.5e-3;
+constexpr double kHighestLora = 3e-3;
 
 }  // namespace
 
@@ -21,7 +22,9 @@ double learning_rate(const types::ModelShape& shape, std::int64_t eof) {
 }
 
 double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof) {
-  return arm == types::Arm::kLora ? kAdapterRate : learning_rate(shape, eof);
+  if (arm != types::Arm::kLora) return learning_rate(shape, eof);
+  const double share = 1.0 - static_cast<double>(eof) / static_cast<double>(std::max<std::int64_t>(1, shape.blocks));
+  return share > 0.0 ? std::min(kHighestLora, kLoraRate * std::pow(share, kExponent)) : kHighestLora;
 }
 
 double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {

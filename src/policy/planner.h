@@ -1,5 +1,5 @@
-// The planner behind policy/budget.h: prices and steps of each cut (planner_prices.cpp) and of stages
-// (planner_stages.cpp), the choice among them (planner_choice.cpp), and the sentence that says why (planner_text.cpp).
+// The planner behind policy/budget.h: what a method costs at each cut (planner_prices.cpp), the choice among cuts and
+// methods (planner_choice.cpp), what stages do to it (planner_stages.cpp), and the sentence that says why (planner_text.cpp).
 #pragma once
 
 #include <cstdint>
@@ -35,112 +35,136 @@ struct Price {
   }
 };
 
-class Planner {
+// What one method, whole blocks or LoRA, costs at each cut, and how far the budget goes there.
+class Prices {
  public:
-  Planner(const types::LayerProfile& profile, const PlanInputs& inputs);
-  types::FreezePlan plan(const types::LayerProfile& profile) const;
+  // LoRA where the shape has block_trained_parameters. REQUIRES: `inputs` outlives it
+  Prices(types::ModelShape shape, types::MeasuredCost cost, const PlanInputs& inputs);
 
- private:
-  static std::size_t index(std::int64_t eof) { return static_cast<std::size_t>(eof); }
-
-  // The last space's loss is the model's own where the final norm was applied and every token was measured.
-  std::optional<LossBefore> known_loss_before(const types::LayerProfile& profile) const;
-  std::vector<types::Candidate> candidates() const;
-  bool too_large(const types::Candidate& candidate) const;
-  bool affordable(const types::Candidate& candidate) const;
+  const types::ModelShape& shape() const { return shape_; }
+  const types::MeasuredCost& cost() const { return cost_; }
   types::Arm arm(std::int64_t eof) const;
-  ArmPoint point(std::int64_t eof, std::int64_t steps) const;
+  // Whether the budget is a number of steps, whatever they cost; else whether it is in seconds, else FLOPs.
+  bool counts() const { return counts_; }
+  bool in_seconds() const { return in_seconds_; }
+  double clock_seconds() const { return clock_seconds_; }  // of a budget by the clock
+  double capacity() const { return capacity_; }
+  double steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t most_steps() const { return most_steps_; }
+  std::int64_t required_steps() const { return counts_ ? 1 : required_; }
 
-  // Nats where the loss before is known, else shares of it.
-  types::Range loss_range(const ArmPoint& at) const;
-  void predict(std::vector<types::Candidate>& all) const;
+  types::Candidate candidate(std::int64_t eof) const;
+  // What so many steps of it take.
+  void fill(types::Candidate& candidate, std::int64_t steps) const;
+  std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const;
+  bool affordable(std::int64_t eof) const { return affordable_steps(eof, kFewestEvaluations) >= required_steps(); }
+  // More evaluations than the two, where they are cheap and the steps stay enough.
+  std::int64_t evaluations(std::int64_t eof) const;
 
-  // As few steps as bring it within max_loss_increase of full fine-tuning; it does not fit where none do.
-  void shorten(types::Candidate& candidate, const ArmPoint& full) const;
-
-  // The rule's choice among these. Where nothing fits, that whose smallest budget is told.
-  std::int64_t choose(const std::vector<types::Candidate>& all, std::int64_t start) const;
-  std::vector<double> losses(const std::vector<types::Candidate>& all) const;
-
-  // `ratios`: predicted loss as a share of that before, one a candidate.
-  std::optional<std::int64_t> best_predicted(const std::vector<types::Candidate>& all, const std::vector<double>& ratios) const;
-
-  // Refuses where a limit other than the budget is in the way.
-  std::int64_t cheapest_to_start(const std::vector<types::Candidate>& all) const;
-  [[noreturn]] void refuse_limits(const std::vector<types::Candidate>& all, std::optional<std::int64_t> chosen) const;
   Price price(std::int64_t eof) const;
   bool caches(std::int64_t eof) const;
   types::CostBreakdown step_seconds(std::int64_t eof) const;
   types::CostBreakdown step_flops(std::int64_t eof) const;
-
   // One dev evaluation, without the blocks below `from`.
   double evaluation_seconds(std::int64_t from) const;
   double evaluation_flops(std::int64_t from) const;
-
   // `one` for each step after `before` others; its prefix for the steps of the first epoch only, where its output is kept.
   types::CostBreakdown over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps, std::int64_t before = 0) const;
-  std::int64_t counted_steps() const;
-  double tokens_per_step() const;
-  std::int64_t affordable_steps(std::int64_t eof, std::int64_t evaluations) const;
-  bool enough(std::int64_t steps) const;
-  types::Candidate candidate(std::int64_t eof) const;
-  // The rule's learning rate, or what probes put in its place.
-  double rule_rate(types::Arm arm, std::int64_t eof) const;
-
-  // What so many steps of it take.
-  void fill(types::Candidate& candidate, std::int64_t steps) const;
-  cost::MemoryOptions memory_options(std::int64_t steps) const;
-  types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps,
-                                   std::int64_t evaluations) const;
-  types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps,
-                                 std::int64_t evaluations) const;
-  static std::int64_t shallowest_that_fits(const std::vector<types::Candidate>& all, std::int64_t start);
-
-  // The same rule with `factor` times the budget.
-  types::Alternative alternative(const types::LayerProfile& profile, double factor) const;
-
-  // More evaluations than the two, where they are cheap and the steps stay enough.
-  std::int64_t evaluations(std::int64_t eof) const;
-  void settle(types::FreezePlan& plan) const;
-  void set_steps(types::FreezePlan& plan, std::int64_t steps) const;
-  void price_plan(types::FreezePlan& plan) const;
-  // Of a plan in stages: their cuts, and what they do to steps and prices (planner_stages.cpp).
-  void settle_stages(types::FreezePlan& plan) const;
-  std::vector<std::int64_t> stage_steps(const types::FreezePlan& plan) const;
+  types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const;
+  types::CostBreakdown run_flops(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const;
+  double memory_bytes(std::int64_t eof, std::int64_t steps) const;  // 0: unknown
 
   // Rounded up so that the text of the amount, which is what a person types, still works.
   types::Budget smallest(std::int64_t eof) const;
 
-  // To three digits.
-  static double rounded_up(double amount);
+ private:
+  std::int64_t counted_steps() const;
+  double tokens_per_step() const;
+  // The rule's learning rate, or what probes put in its place.
+  double rule_rate(types::Arm arm, std::int64_t eof) const;
 
-  // Every rule's choice, and of the rule in use what it would be in each replicate.
-  std::vector<types::RuleChoice> choices(const types::LayerProfile& profile,
-                                         const types::FreezePlan& plan) const;
-  types::RuleChoice of_plan(const types::FreezePlan& plan, const std::vector<std::int64_t>& replicates) const;
-
-  // What each resampled fit of the prior would choose.
-  std::vector<std::int64_t> prior_choices(const types::FreezePlan& plan) const;
-  std::string reason(const types::FreezePlan& plan, std::int64_t start) const;
-  std::string predicted_reason(const types::FreezePlan& plan) const;
-
-  // With the same budget.
-  double full_loss() const;
-  static std::string why(types::Rule rule);
-  std::string after_cap(const types::FreezePlan& plan) const;
-
-  const types::ModelShape& shape_;
+  types::ModelShape shape_;
+  types::MeasuredCost cost_;
   const PlanInputs& inputs_;
-  const types::Deviation& deviation_;
   bool counts_ = false;
   bool in_seconds_ = false;
-  double clock_seconds_ = 0.0;  // of a budget by the clock
-  std::optional<Predictor> predictor_;
-  std::optional<LossBefore> before_;
+  double clock_seconds_ = 0.0;
   double steps_per_epoch_ = 1.0;
   std::int64_t most_steps_ = 1;
   std::int64_t required_ = 1;
   double capacity_ = 0.0;
+};
+
+// Candidates are counted from 0: those of the first method by their cuts, then those of the second.
+class Planner {
+ public:
+  // REQUIRES: both outlive it
+  Planner(const types::LayerProfile& profile, const PlanInputs& inputs);
+  types::FreezePlan plan() const;
+
+ private:
+  using Candidates = std::vector<types::Candidate>;
+
+  // The last space's loss is the model's own where the final norm was applied and every token was measured.
+  std::optional<LossBefore> known_loss_before() const;
+  Candidates candidates() const;
+  const Prices& prices(const types::Candidate& candidate) const;
+  // Of the whole budget at no cut: what others are compared with.
+  ArmPoint full() const;
+  bool too_large(const types::Candidate& candidate) const;
+  bool affordable(const types::Candidate& candidate) const { return prices(candidate).affordable(candidate.eof); }
+  ArmPoint point(const types::Candidate& candidate, std::int64_t steps) const;
+
+  // Nats where the loss before is known, else shares of it.
+  types::Range loss_range(const ArmPoint& at) const;
+  void predict(Candidates& all) const;
+
+  // As few steps as bring it within max_loss_increase of full fine-tuning; it does not fit where none do.
+  void shorten(types::Candidate& candidate) const;
+
+  // The rule's choice among these. Where nothing fits, that whose smallest budget is told.
+  std::size_t choose(const Candidates& all, std::int64_t start) const;
+  std::vector<double> losses(const Candidates& all) const;
+
+  // `ratios`: predicted loss as a share of that before, one a candidate.
+  std::optional<std::size_t> best_predicted(const Candidates& all, const std::vector<double>& ratios) const;
+
+  // Refuses where a limit other than the budget is in the way.
+  std::size_t cheapest_to_start(const Candidates& all) const;
+  [[noreturn]] void refuse_limits(const Candidates& all, std::optional<std::size_t> chosen) const;
+  static std::int64_t shallowest_that_fits(const Candidates& all, std::int64_t start);
+
+  // The same rule with `factor` times the budget.
+  types::Alternative alternative(double factor) const;
+
+  void settle(types::FreezePlan& plan, const types::Candidate& chosen) const;
+  void set_steps(types::FreezePlan& plan, std::int64_t steps) const;
+  void price_plan(types::FreezePlan& plan, const types::Candidate& chosen) const;
+  // Of a plan in stages: their cuts, and what they do to steps and prices (planner_stages.cpp).
+  void settle_stages(types::FreezePlan& plan) const;
+  std::vector<std::int64_t> stage_steps(const types::FreezePlan& plan) const;
+
+  // Every rule's choice, and of the rule in use what it would be in each replicate.
+  std::vector<types::RuleChoice> choices(const types::FreezePlan& plan, const std::vector<std::size_t>& by_prior) const;
+  types::RuleChoice of_plan(const types::FreezePlan& plan, const std::vector<std::int64_t>& replicates) const;
+
+  // What each resampled fit of the prior would choose; empty of other rules.
+  std::vector<std::size_t> prior_choices(const Candidates& all) const;
+  std::string reason(const types::FreezePlan& plan, const types::Candidate& chosen, std::int64_t start) const;
+  std::string frozen_text(const types::Candidate& chosen) const;
+  std::string predicted_reason(const types::FreezePlan& plan, const types::Candidate& chosen) const;
+  std::string method_note(const Candidates& all, const types::Candidate& chosen, const std::vector<std::size_t>& by_prior) const;
+  std::string probes_note(const types::Candidate& chosen) const;
+
+  static std::string why(types::Rule rule);
+  std::string after_cap(const types::FreezePlan& plan) const;
+
+  const types::LayerProfile& profile_;
+  const PlanInputs& inputs_;
+  const types::Deviation& deviation_;
+  std::vector<Prices> methods_;  // what the profile's shape says; then LoRA beside it, if that is asked for
+  std::optional<Predictor> predictor_;
+  std::optional<LossBefore> before_;
 };
 
 }  // namespace salf::policy

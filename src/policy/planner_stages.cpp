@@ -8,23 +8,24 @@
 namespace salf::policy {
 // Stages share what the budget leaves, the steps of a budget that counts them.
 std::vector<std::int64_t> Planner::stage_steps(const types::FreezePlan& plan) const {
+  const Prices& whole = methods_.front();
   const std::size_t count = plan.stages.size();
   double left = static_cast<double>(plan.steps);
-  if (in_seconds_) {
-    left = capacity_ - price(plan.eof).fixed - price(plan.eof).evaluations(std::max(plan.evaluations, kFewestEvaluations));
-    for (std::size_t i = 0; i + 1 < count; ++i) left -= price(plan.stages[i]).evaluation;
+  if (whole.in_seconds()) {
+    left = whole.capacity() - whole.price(plan.eof).fixed - whole.price(plan.eof).evaluations(std::max(plan.evaluations, kFewestEvaluations));
+    for (std::size_t i = 0; i + 1 < count; ++i) left -= whole.price(plan.stages[i]).evaluation;
   }
   std::vector<std::int64_t> steps;
   double done = 0.0;
   for (std::size_t i = 0; i < count; ++i) {
     const double amount = left * (types::stage_end(i, count) - (i == 0 ? 0.0 : types::stage_end(i - 1, count)));
     double here = amount;
-    if (in_seconds_) {
-      const Price paid = price(plan.stages[i]);
-      here = cost::steps_for(amount, paid.step, paid.later_step, std::max(0.0, steps_per_epoch_ - done));
+    if (whole.in_seconds()) {
+      const Price paid = whole.price(plan.stages[i]);
+      here = cost::steps_for(amount, paid.step, paid.later_step, std::max(0.0, whole.steps_per_epoch() - done));
     }
     const double before = std::floor(done + 1e-9);
-    done = std::min(done + std::max(0.0, here), static_cast<double>(in_seconds_ ? most_steps_ : plan.steps));
+    done = std::min(done + std::max(0.0, here), static_cast<double>(whole.in_seconds() ? whole.most_steps() : plan.steps));
     steps.push_back(static_cast<std::int64_t>(std::floor(done + 1e-9) - before));
   }
   return steps;
@@ -38,6 +39,7 @@ void Planner::settle_stages(types::FreezePlan& plan) const {
     return;
   }
   plan.stages = std::move(cuts);
+  const Prices& whole = methods_.front();
   const std::vector<std::int64_t> steps = stage_steps(plan);
   types::CostBreakdown seconds, flops;
   seconds.evaluation = plan.predicted_seconds.evaluation;
@@ -45,15 +47,15 @@ void Planner::settle_stages(types::FreezePlan& plan) const {
   std::int64_t done = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const std::int64_t eof = plan.stages[i];
-    seconds = cost::sum(seconds, over_steps(step_seconds(eof), eof, steps[i], done));
-    flops = cost::sum(flops, over_steps(step_flops(eof), eof, steps[i], done));
+    seconds = cost::sum(seconds, whole.over_steps(whole.step_seconds(eof), eof, steps[i], done));
+    flops = cost::sum(flops, whole.over_steps(whole.step_flops(eof), eof, steps[i], done));
     if (i + 1 < steps.size() && plan.evaluations > 0) {
-      seconds.evaluation += evaluation_seconds(caches(eof) ? eof : 0);
-      flops.evaluation += evaluation_flops(caches(eof) ? eof : 0);
+      seconds.evaluation += whole.evaluation_seconds(whole.caches(eof) ? eof : 0);
+      flops.evaluation += whole.evaluation_flops(whole.caches(eof) ? eof : 0);
     }
     done += steps[i];
   }
-  seconds.fixed += inputs_.spent_seconds + cost::save_seconds(inputs_.cost, shape_);
+  seconds.fixed += inputs_.spent_seconds + cost::save_seconds(whole.cost(), whole.shape());
   flops.fixed += inputs_.spent_flops;
   plan.predicted_seconds = seconds;
   plan.predicted_flops = flops;

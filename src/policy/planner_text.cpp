@@ -1,44 +1,46 @@
-#include "planner.h"
+#include <algorithm>
 
+#include "planner.h"
 #include "salf/core/text.h"
+#include "salf/policy/learning_rate.h"
 
 namespace salf::policy {
 
-std::string Planner::reason(const types::FreezePlan& plan, std::int64_t start) const {
-  const std::string frozen = plan.eof == 0
-                                 ? (arm(0) == types::Arm::kLora ? "no block is frozen" : "everything is trained")
-                                 : "the embedding and blocks 0-" + std::to_string(plan.eof - 1) +
-                                       " of " + std::to_string(shape_.blocks) + " are frozen";
-  if (inputs_.rule == types::Rule::kPredicted) return frozen + ": " + predicted_reason(plan);
+std::string Planner::frozen_text(const types::Candidate& chosen) const {
+  const bool lora = chosen.arm == types::Arm::kLora;
+  if (chosen.eof == 0) return lora ? "no block is frozen, each gets LoRA" : "everything is trained";
+  return "the embedding and blocks 0-" + std::to_string(chosen.eof - 1) + " of " + std::to_string(prices(chosen).shape().blocks) +
+         " are frozen" + (lora ? ", the others get LoRA" : "");
+}
+
+std::string Planner::reason(const types::FreezePlan& plan, const types::Candidate& chosen, std::int64_t start) const {
+  const std::string frozen = frozen_text(chosen);
+  const std::string required = std::to_string(prices(chosen).required_steps());
+  if (inputs_.rule == types::Rule::kPredicted) return frozen + ": " + predicted_reason(plan, chosen);
   if (inputs_.rule != types::Rule::kBudget) {
     return frozen + ": rule " + core::enum_to_string(inputs_.rule) + why(inputs_.rule) +
-           (plan.smallest_budget ? ", but the budget does not pay for " +
-                                       std::to_string(counts_ ? 1 : required_) + " steps there"
-                                 : after_cap(plan));
+           (plan.smallest_budget ? ", but the budget does not pay for " + required + " steps there" : after_cap(plan));
   }
   const std::string from =
       start == 0 ? "no block lowers the deviation clearly, so the search starts at 0"
                  : "the deviation falls most in block " + std::to_string(start - 1) +
                        " (max-gain, eof-layer " + std::to_string(start) + ")";
-  if (counts_ && !plan.smallest_budget)
+  if (methods_.front().counts() && !plan.smallest_budget)
     return frozen + ": " + from + ", and a budget in " + core::enum_to_string(plan.budget.unit) +
            " does not depend on depth";
-  if (plan.smallest_budget)
-    return frozen + ": " + from + ", but the budget does not pay for " +
-           std::to_string(counts_ ? 1 : required_) + " steps there";
+  if (plan.smallest_budget) return frozen + ": " + from + ", but the budget does not pay for " + required + " steps there";
   if (plan.eof == 0)
     return frozen + ": " + from + ", and the budget pays for " + std::to_string(plan.steps) +
            " steps of full fine-tuning" + after_cap(plan);
-  return frozen + ": " + from + ", and towards the shallow blocks the budget pays for at least " +
-         std::to_string(required_) + " steps down to eof-layer " + std::to_string(plan.eof) +
-         after_cap(plan);
+  return frozen + ": " + from + ", and towards the shallow blocks the budget pays for at least " + required +
+         " steps down to eof-layer " + std::to_string(plan.eof) + after_cap(plan);
 }
 
-std::string Planner::predicted_reason(const types::FreezePlan& plan) const {
+std::string Planner::predicted_reason(const types::FreezePlan& plan, const types::Candidate& chosen) const {
   if (plan.smallest_budget) {
-    return "the budget does not pay for " + std::to_string(counts_ ? 1 : required_) + " steps at any cut";
+    return "the budget does not pay for " + std::to_string(prices(chosen).required_steps()) + " steps at any cut";
   }
-  const types::Range loss = plan.candidates[index(plan.eof)].loss.value_or(types::Range{});
+  const types::Range loss = chosen.loss.value_or(types::Range{});
   const auto number = [this](double value) {
     return before_ ? core::format_number(value, 3) : core::format_number(100.0 * value, 3) + " %";
   };
@@ -48,13 +50,29 @@ std::string Planner::predicted_reason(const types::FreezePlan& plan) const {
                          : "of what the budget pays for, the lowest predicted loss or as good as that";
   text += ", " + number(loss.value) + " (" + number(loss.low) + " to " + number(loss.high) + ")" +
           (before_ ? ", from " + number(before_->loss) + " before" : " of the loss before");
-  if (plan.eof > 0) text += ", full fine-tuning " + number(full_loss());
+  const ArmPoint compared = full();
+  if (chosen.eof > 0 || chosen.arm != compared.arm) {
+    const double ratio = predictor_->ratio(compared);
+    text += compared.arm == types::Arm::kLora ? ", LoRA on all blocks " : ", full fine-tuning ";
+    text += number(before_ ? before_->loss * ratio : ratio);
+  }
   return text + after_cap(plan);
 }
 
-double Planner::full_loss() const {
-  const double ratio = predictor_->ratio(point(0, affordable_steps(0, kFewestEvaluations)));
-  return before_ ? before_->loss * ratio : ratio;
+std::string Planner::method_note(const Candidates& all, const types::Candidate& chosen, const std::vector<std::size_t>& by_prior) const {
+  if (!inputs_.lora || by_prior.empty()) return "";
+  const bool lora = chosen.arm == types::Arm::kLora;
+  const auto same = std::count_if(by_prior.begin(), by_prior.end(),
+                                  [&](std::size_t place) { return (all[place].arm == types::Arm::kLora) == lora; });
+  if (same == static_cast<std::ptrdiff_t>(by_prior.size())) return "";
+  return "LoRA or whole blocks is open: resampled priors choose " + std::string(lora ? "LoRA" : "whole blocks") + " in " +
+         core::format_number(100.0 * static_cast<double>(same) / static_cast<double>(by_prior.size()), 2) + " %";
+}
+
+std::string Planner::probes_note(const types::Candidate& chosen) const {
+  if (!inputs_.probes || inputs_.learning_rate) return "";
+  const double factor = probed_rate_factor(*inputs_.probes, *chosen.arm, chosen.eof);
+  return factor == 1.0 ? "" : "the learning rate is " + core::format_number(factor) + " times the rule's: clearly better in the probes";
 }
 
 std::string Planner::why(types::Rule rule) {
@@ -71,7 +89,7 @@ std::string Planner::why(types::Rule rule) {
 }
 
 std::string Planner::after_cap(const types::FreezePlan& plan) const {
-  if (counts_ || inputs_.max_loss_increase || plan.steps < most_steps_) return "";
+  if (methods_.front().counts() || inputs_.max_loss_increase || plan.steps < methods_.front().most_steps()) return "";
   return "; " + core::format_number(inputs_.max_epochs) +
          " epochs are the most that are planned, so some of the budget stays unused";
 }

@@ -75,6 +75,7 @@ Predictor::Fitted Predictor::fitted(const Law& law, std::size_t replicate) const
   const types::ProbeTable& probes = *evidence_.probes;
   core::Random noise(replicate, "probes");
   made.probed.emplace(probes, [&](std::int64_t eof) { return kept(law, eof); }, replicate > 0 ? &noise : nullptr);
+  made.law.lora_penalty = made.probed->lora_penalty().value_or(law.lora_penalty);
   made.reduction = made.probed->full_gain() /
                    progress(law, static_cast<double>(probes.supervised_tokens), static_cast<double>(probes.unique_tokens));
   return made;

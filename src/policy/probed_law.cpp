@@ -10,10 +10,10 @@ struct Point {
   std::size_t arms = 1;
 };
 
-std::vector<types::ProbedArm> cuts_of(const types::ProbeTable& table) {
+std::vector<types::ProbedArm> arms_of(const types::ProbeTable& table, bool lora) {
   std::vector<types::ProbedArm> cuts;
   std::copy_if(table.arms.begin(), table.arms.end(), std::back_inserter(cuts),
-               [](const types::ProbedArm& arm) { return arm.arm != types::Arm::kLora; });
+               [lora](const types::ProbedArm& arm) { return (arm.arm == types::Arm::kLora) == lora; });
   std::sort(cuts.begin(), cuts.end(), [](const auto& a, const auto& b) { return a.eof < b.eof; });
   return cuts;
 }
@@ -40,23 +40,30 @@ std::vector<double> monotone(const std::vector<Point>& points) {
 }  // namespace
 
 bool ProbedLaw::usable(const types::ProbeTable& table) {
-  const auto cuts = cuts_of(table);
+  const auto cuts = arms_of(table, false);
   return !cuts.empty() && cuts.front().gain > 0.0;
 }
 
 ProbedLaw::ProbedLaw(const types::ProbeTable& table, const std::function<double(std::int64_t eof)>& kept, core::Random* noise) {
-  const std::vector<types::ProbedArm> cuts = cuts_of(table);
+  const std::vector<types::ProbedArm> cuts = arms_of(table, false);
   const double level_error = noise != nullptr ? cuts.front().gain_error * noise->normal() : 0.0;
+  const auto gain_of = [&](const types::ProbedArm& arm) {
+    const double own_error = noise != nullptr ? arm.delta_error * noise->normal() : 0.0;
+    return std::max(1e-6, (arm.gain + level_error + own_error) / table.loss_before);
+  };
   std::vector<Point> points;
   for (const types::ProbedArm& cut : cuts) {
-    const double own_error = noise != nullptr ? cut.delta_error * noise->normal() : 0.0;
-    const double gain = std::max(1e-6, (cut.gain + level_error + own_error) / table.loss_before);
+    const double gain = gain_of(cut);
     points.push_back({kept(cut.eof), gain, 1.0 / (1e-12 + cut.delta_error * cut.delta_error)});
   }
   const std::vector<double> gains = monotone(points);
   full_gain_ = gains.front() / std::max(1e-6, points.front().by_law);
   if (points.front().by_law < 1.0) points_.emplace_back(1.0, 1.0);
   for (std::size_t i = 0; i < points.size(); ++i) points_.emplace_back(points[i].by_law, gains[i] / full_gain_);
+  const std::vector<types::ProbedArm> lora = arms_of(table, true);
+  double penalties = 0.0;
+  for (const types::ProbedArm& arm : lora) penalties += this->kept(kept(arm.eof)) - gain_of(arm) / full_gain_;
+  if (!lora.empty()) lora_penalty_ = penalties / static_cast<double>(lora.size());
 }
 
 double ProbedLaw::kept(double by_law) const {

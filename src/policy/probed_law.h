@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,8 @@ class ProbedLaw {
   ProbedLaw(const types::ProbeTable& table, const std::function<double(std::int64_t eof)>& kept, core::Random* noise = nullptr);
 
   double kept(double by_law) const;
+  // What LoRA keeps less than whole blocks at the same cut, the mean over the arms with LoRA; nothing without any.
+  std::optional<double> lora_penalty() const { return lora_penalty_; }
   // Of full tuning after the probes' steps, as a share of the loss before.
   double full_gain() const { return full_gain_; }
 
@@ -30,6 +33,7 @@ class ProbedLaw {
  private:
   std::vector<std::pair<double, double>> points_;  // the law's answer and the corrected one, both descending
   double full_gain_ = 0.0;
+  std::optional<double> lora_penalty_;
 };
 
 }  // namespace salf::policy

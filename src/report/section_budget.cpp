@@ -48,14 +48,14 @@ double affordable(const FreezePlan& plan, const Candidate& candidate, double fac
 
 // The shallowest cut with at least so many steps, as the number of trained blocks; 0: none.
 std::int64_t deepest(const FreezePlan& plan, double factor, double least) {
-  for (const Candidate& candidate : plan.candidates) {
+  for (const Candidate& candidate : plan.of_its_method()) {
     if (affordable(plan, candidate, factor) >= least) return plan.shape.blocks - candidate.eof;
   }
   return 0;
 }
 
 std::string what_it_buys(const FreezePlan& plan) {
-  const Candidate& chosen = plan.candidates[static_cast<std::size_t>(plan.eof)];
+  const Candidate& chosen = *plan.chosen();
   const double least = std::max(1.0, std::min(50.0, static_cast<double>(plan.steps)));
   std::vector<Cell> steps{word_cell(words(text(Word::kBuysSteps)))};
   std::vector<Cell> depth{word_cell(words(text(Word::kBuysDeepest), {core::format_number(least)}))};
@@ -80,7 +80,7 @@ std::string curve(const FreezePlan& plan, bool steps) {
               {}};
   chart.from_zero = true;
   Series series{chart.y_label, {}, {}, {}, {}, Shape::kLine, steps ? 0 : 1, ""};
-  for (const Candidate& candidate : plan.candidates) {
+  for (const Candidate& candidate : plan.of_its_method()) {
     series.x.push_back(static_cast<double>(candidate.eof));
     series.y.push_back(steps ? static_cast<double>(candidate.steps) : candidate.step_seconds);
   }
@@ -110,7 +110,7 @@ std::string budget(const RunData& run, const Context& /*context*/) {
       text(Word::kBudgetLine),
       {"<b>" + escape(types::format_budget(plan.budget)) + "</b>",
        seconds(plan.predicted_seconds.total(), ""), flops(plan.predicted_flops.total(), "")}));
-  if (plan.candidates.empty()) return out;
+  if (plan.chosen() == nullptr) return out;
   out += what_it_buys(plan);
   return out + "<div class=\"figures\">" + curve(plan, true) + curve(plan, false) + "</div>";
 }

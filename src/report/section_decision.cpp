@@ -19,13 +19,11 @@ const char* const kGap = "<span lang=\"en\"> </span>";
 
 std::string headline(const RunData& run, const FreezePlan& plan) {
   const Cut cut = cut_of(run, plan);
-  if (cut.eof == 0) {
-    return words(text(Word::kHeadFull),
-                 {integer(plan.shape.blocks, plan_path(run, "shape.blocks"))});
-  }
+  const std::string blocks = integer(plan.shape.blocks, plan_path(run, "shape.blocks"));
+  const std::string lora = plan.lora ? escape(types::describe_lora(*plan.lora)) : "";
+  if (cut.eof == 0) return words(text(plan.lora ? Word::kHeadLora : Word::kHeadFull), {blocks, lora});
   const std::string eof = integer(cut.eof, cut.path);
-  return words(text(Word::kHeadCut), {eof, integer(plan.shape.blocks - 1, ""), eof,
-                                      integer(plan.shape.blocks, plan_path(run, "shape.blocks"))});
+  return words(text(plan.lora ? Word::kHeadLoraCut : Word::kHeadCut), {eof, integer(plan.shape.blocks - 1, ""), eof, blocks, lora});
 }
 
 std::string tuned(const RunData& run, const FreezePlan& plan) {

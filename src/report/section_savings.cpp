@@ -21,7 +21,7 @@ const char* const kDash = "–";
 // Another run of the report that trained everything on the same model and data.
 const RunData* full_run(const RunData& run, const std::vector<RunData>& runs) {
   for (const RunData& other : runs) {
-    if (&other == &run || !other.run || !run.run || other.run->plan.eof != 0 || !other.run->stages.empty()) continue;
+    if (&other == &run || !other.run || !run.run || other.run->plan.eof != 0 || other.run->plan.lora || !other.run->stages.empty()) continue;
     const types::Provenance& here = run.run->provenance;
     const types::Provenance& there = other.run->provenance;
     if (here.model_hash == there.model_hash && here.data_hash == there.data_hash) return &other;
@@ -67,18 +67,22 @@ std::vector<std::vector<Cell>> rows_of(const RunData& run, const types::FreezePl
   const double evaluation =
       done ? run.run->measured_seconds.evaluation : plan.predicted_seconds.evaluation;
   const FullCost full = full_cost(plan, done ? run.run->steps : plan.steps, evaluation);
-  const bool is_full = plan.eof == 0 && plan.stages.empty();
+  const types::Candidate* const chosen = plan.chosen();
+  const bool is_full = plan.eof == 0 && plan.stages.empty() && (chosen == nullptr || chosen == &plan.candidates.front());
   const double spent = done ? run.run->measured_seconds.total() : plan.predicted_seconds.total();
   const types::CostBreakdown& predicted = plan.predicted_seconds;
   const double staged_step = (predicted.total() - predicted.evaluation - predicted.fixed) / static_cast<double>(std::max<std::int64_t>(1, plan.steps));
   const double step = !plan.stages.empty()      ? staged_step
-                      : plan.candidates.empty() ? kUnknown
-                                                : plan.candidates[static_cast<std::size_t>(plan.eof)].step_seconds;
+                      : chosen == nullptr       ? kUnknown
+                                                : chosen->step_seconds;
   const double took = done && run.run->tokens_per_second > 0.0 && run.run->steps > 0
                           ? static_cast<double>(run.run->tokens) / run.run->tokens_per_second /
                                 static_cast<double>(run.run->steps)
                           : kUnknown;
-  const std::string step_path = !plan.stages.empty() ? "" : plan_path(run, "candidates[" + std::to_string(plan.eof) + "].step_seconds");
+  const std::string step_path =
+      !plan.stages.empty() || chosen == nullptr
+          ? ""
+          : plan_path(run, "candidates[" + std::to_string(chosen - plan.candidates.data()) + "].step_seconds");
   std::vector<std::vector<Cell>> rows;
   rows.push_back(
       row(Word::kTime,
@@ -236,11 +240,11 @@ std::string savings(const RunData& run, const Context& context) {
     rows.push_back(row(cost.name, cost.predicted, cost.measured, cost.full, cost.saved));
   add_memory(run, rows);
   std::string out;
-  if (run.plan->eof == 0) out += paragraph(words(text(Word::kIsFull)));
+  if (run.plan->eof == 0 && !run.plan->lora) out += paragraph(words(text(Word::kIsFull)));
   out += table({"", words(text(Word::kPredicted)), words(text(Word::kMeasured)),
                 words(text(Word::kFullTuning)), words(text(Word::kSaved))},
                rows);
-  const RunData* const full = run.plan->eof > 0 ? full_run(run, context.runs) : nullptr;
+  const RunData* const full = run.plan->eof > 0 || run.plan->lora ? full_run(run, context.runs) : nullptr;
   if (full != nullptr) out += beside_full(run, *full);
   const std::string analysis =
       run.profile ? seconds(run.profile->seconds, "profile.seconds") : std::string(kDash);

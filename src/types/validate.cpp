@@ -120,18 +120,18 @@ void check_token_map(const TokenMap& map, std::int64_t blocks, const std::string
 void check_candidates(const FreezePlan& plan, const std::string& where) {
   if (plan.candidates.empty()) return;
   const auto blocks = static_cast<std::size_t>(plan.shape.blocks);
-  if (plan.candidates.size() < blocks) check_length(plan.candidates, plan.shape.blocks, where);
+  const bool only_lora = plan.candidates.front().arm == Arm::kLora;
+  const bool both = !only_lora && plan.candidates.size() > blocks;
+  check_length(plan.candidates, plan.shape.blocks * (both ? 2 : 1), where);
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
     const Candidate& candidate = plan.candidates[i];
     const std::string path = where + "[" + std::to_string(i) + "]";
-    const bool lora = candidate.arm == Arm::kLora;
-    if (lora != (i >= blocks)) {
-      refuse_document(at(path, "arm"), "expected full and freeze for the first " + std::to_string(blocks) +
-                                           " candidates, lora behind them");
+    const auto eof = static_cast<std::int64_t>(i % blocks);
+    if ((candidate.arm == Arm::kLora) != (only_lora || i >= blocks)) {
+      refuse_document(at(path, "arm"), "expected one method for the first " + std::to_string(blocks) + " candidates, lora behind them");
     }
-    check_eof(candidate.eof, plan.shape.blocks, at(path, "eof"));
-    if (lora || candidate.eof == static_cast<std::int64_t>(i)) continue;
-    refuse_document(at(path, "eof"), "expected " + std::to_string(i) + " (candidates stand in order), got " +
+    if (candidate.eof == eof) continue;
+    refuse_document(at(path, "eof"), "expected " + std::to_string(eof) + " (candidates stand in order), got " +
                                          std::to_string(candidate.eof));
   }
 }

@@ -217,5 +217,80 @@ TEST(PredictedPlan, SaysWhereRulesAndMeasuresDisagree) {
   EXPECT_THAT(core::join(make_plan(unsettled, predicted("1h")).notes, "\n"), testing::HasSubstr("not settled"));
 }
 
+// LoRA beside whole blocks, whose blocks are so much faster.
+PlanInputs with_lora(const std::string& budget, double speed_up, double base_bytes = 5e8) {
+  PlanInputs inputs = predicted(budget);
+  LoraMethod lora;
+  lora.block_trained_parameters.assign(30, 163'000);
+  lora.cost = inputs.cost;
+  lora.cost.block_forward_trained /= speed_up;
+  lora.cost.block_backward /= speed_up;
+  lora.cost.base_bytes = base_bytes;
+  inputs.lora = lora;
+  return inputs;
+}
+
+TEST(PlanWithLora, TakesTheMethodOfTheLowerPredictedLoss) {
+  const auto profile = profile_with_loss();
+  const auto fast = make_plan(profile, with_lora("8m", 3.0));
+  types::check(fast, "plan");
+  ASSERT_TRUE(fast.lora.has_value());
+  ASSERT_EQ(fast.candidates.size(), 60U);
+  ASSERT_NE(fast.chosen(), nullptr);
+  EXPECT_EQ(fast.chosen()->arm, types::Arm::kLora);
+  EXPECT_EQ(fast.steps, std::min(fast.steps, fast.chosen()->steps));
+  EXPECT_EQ(fast.learning_rate, fast.chosen()->learning_rate);
+  EXPECT_EQ(fast.shape.trained_parameters(fast.eof), fast.chosen()->trained_parameters);
+  for (const auto& candidate : fast.candidates) {
+    if (!candidate.fits) continue;
+    EXPECT_GE(candidate.loss->value, fast.chosen()->loss->value - 0.0021);
+  }
+  EXPECT_EQ(fast.alternatives[2].arm, types::Arm::kLora);
+  EXPECT_EQ(fast.alternatives[2].eof, fast.eof);
+  EXPECT_THAT(fast.reason, testing::HasSubstr("LoRA"));
+  EXPECT_THAT(fast.reason, testing::HasSubstr("full fine-tuning"));
+
+  const auto slow = make_plan(profile, with_lora("8m", 0.2));
+  const auto alone = plan_for("8m");
+  EXPECT_FALSE(slow.lora.has_value());
+  EXPECT_EQ(slow.eof, alone.eof);
+  EXPECT_EQ(slow.steps, alone.steps);
+  EXPECT_EQ(slow.reason, alone.reason);
+  EXPECT_DOUBLE_EQ(slow.predicted_seconds.total(), alone.predicted_seconds.total());
+}
+
+TEST(PlanWithLora, IsThereWhereMemoryOrTimeLeavesNothingElse) {
+  const auto profile = profile_with_loss();
+  auto little = with_lora("1h", 1.0, 1e8);
+  little.max_memory_bytes = 8e8;
+  EXPECT_TRUE(make_plan(profile, little).lora.has_value());
+  little.lora.reset();
+  expect_error(ErrorKind::kBudget, {"--max-memory"}, [&] { make_plan(profile, little); });
+
+  const auto refused = make_plan(profile, with_lora("1s", 3.0));
+  ASSERT_TRUE(refused.smallest_budget.has_value());
+  EXPECT_TRUE(refused.lora.has_value());
+  EXPECT_LT(refused.smallest_budget->amount, plan_for("1s").smallest_budget->amount);
+  EXPECT_FALSE(make_plan(profile, with_lora(types::format_budget(*refused.smallest_budget), 3.0)).smallest_budget.has_value());
+}
+
+TEST(PlanWithLora, IsComparedWithFullTuningForMaxLossIncrease) {
+  auto asked = with_lora("1h", 3.0);
+  asked.max_loss_increase = 0.05;
+  const auto plan = make_plan(profile_with_loss(), asked);
+  ASSERT_NE(plan.chosen(), nullptr);
+  EXPECT_LE(plan.chosen()->delta->value, 0.05 + 1e-9);
+  for (const auto& candidate : plan.candidates) {
+    if (!candidate.fits) continue;
+    EXPECT_GE(candidate.seconds, plan.chosen()->seconds);
+  }
+}
+
+TEST(PlanWithLora, NeedsThePrediction) {
+  auto asked = with_lora("8m", 1.0);
+  asked.rule = Rule::kMaxGain;
+  expect_error(ErrorKind::kUsage, {"LoRA"}, [&] { make_plan(profile_with_loss(), asked); });
+}
+
 }  // namespace
 }  // namespace salf::policy

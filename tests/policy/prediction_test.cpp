@@ -124,6 +124,15 @@ TEST(ProbedPredictor, SaysWhatTheProbesFound) {
   EXPECT_NEAR(law.ratio({Arm::kFull, 0, 20000.0, 20000.0}), 1.0 - 0.3 * (2.0 / 3.0) / 0.5, 1e-12);
 }
 
+TEST(ProbedPredictor, TakesLorasPenaltyFromItsArms) {
+  types::ProbeTable table = probes();
+  table.arms.push_back({"lora:10", Arm::kLora, 10, 2e-3, 1.48, 0.52, 0.01, 0.0, 0.002, 1.0});
+  const Predictor law(prior(), support::sample_shape(), {{}, table});
+  EXPECT_NEAR(law.ratio({Arm::kLora, 10, 10000.0, 10000.0}), 1.0 - 0.52 / 2.0, 1e-12);
+  EXPECT_NEAR(law.ratio({Arm::kLora, 0, 10000.0, 10000.0}), 1.0 - 0.55 / 2.0, 1e-12);  // as far below full tuning
+  EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), 1.0 - 0.57 / 2.0, 1e-12);
+}
+
 TEST(ProbedPredictor, IsMonotoneBetweenAndBeyondThem) {
   const Predictor law(prior(), support::sample_shape(), {{}, probes()});
   double last = 0.0;

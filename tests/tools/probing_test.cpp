@@ -18,6 +18,29 @@ types::FreezePlan plan_with(double seconds, std::int64_t eof) {
   plan.rule = types::Rule::kPredicted;
   plan.eof = eof;
   plan.budget = {seconds, types::BudgetUnit::kSeconds};
+  for (std::int64_t cut = 0; cut < plan.shape.blocks; ++cut) {
+    types::Candidate candidate;
+    candidate.arm = cut == 0 ? types::Arm::kFull : types::Arm::kFreeze;
+    candidate.eof = cut;
+    candidate.fits = true;
+    candidate.step_seconds = cost::step_seconds(plan.cost, plan.shape, plan.data, cut, 1).total();
+    plan.candidates.push_back(candidate);
+  }
+  return plan;
+}
+
+// LoRA beside whole blocks, at the same prices; the lowest loss at cut 3.
+types::FreezePlan with_lora(types::FreezePlan plan, bool chosen) {
+  for (std::int64_t cut = 0; cut < plan.shape.blocks; ++cut) {
+    types::Candidate candidate = plan.candidates[static_cast<std::size_t>(cut)];
+    candidate.arm = types::Arm::kLora;
+    candidate.loss = types::Range{cut == 3 ? 1.0 : 2.0, 0.0, 3.0};
+    plan.candidates.push_back(candidate);
+  }
+  if (chosen) {
+    plan.lora = types::LoraSettings{};
+    plan.shape.block_trained_parameters.assign(static_cast<std::size_t>(plan.shape.blocks), 100);
+  }
   return plan;
 }
 
@@ -41,6 +64,16 @@ TEST(ArmsToProbe, AreThoseThatATenthOfTheBudgetPaysFor) {
   const double five = three + 2.0 * seconds_of(plan, 8);
   EXPECT_EQ(names(arms_to_probe(plan_with(10.0 * five + 1000.0, 8), true)), (Names{"full", "cut:8 and rates", "cut:14"}));
   EXPECT_EQ(names(arms_to_probe(plan_with(10.0 * five + 1000.0, 8), false)), (Names{"full", "cut:8", "cut:14"}));
+}
+
+TEST(ArmsToProbe, CompareLoraWithFullTuning) {
+  using Names = std::vector<std::string>;
+  const types::FreezePlan plan = plan_with(1.0, 8);
+  const double two = seconds_of(plan, 0) + seconds_of(plan, 8);
+  EXPECT_EQ(names(arms_to_probe(with_lora(plan_with(1e9, 8), true), true)), (Names{"full", "lora:8 and rates", "lora:14"}));
+  EXPECT_EQ(names(arms_to_probe(with_lora(plan_with(10.0 * two + 300.0, 8), true), true)), (Names{"full", "lora:8"}));
+  EXPECT_EQ(names(arms_to_probe(with_lora(plan_with(1e9, 8), false), false)), (Names{"full", "cut:8", "cut:14", "lora:3"}));
+  EXPECT_EQ(names(arms_to_probe(with_lora(plan_with(1e9, 0), true), false)), (Names{"full", "lora:0", "lora:6"}));
 }
 
 TEST(ArmsToProbe, AreNoneWhereNothingIsToBeCompared) {

@@ -139,11 +139,14 @@ FreezePlan predicted_plan() {
     candidate.loss = Range{1.5, 1.4, 1.6};
     candidate.delta = Range{0.0, -0.1, 0.1};
   }
-  Candidate adapters = one.candidates[2];
-  adapters.arm = Arm::kLora;
-  one.candidates.push_back(adapters);
+  for (std::size_t eof = 0; eof < 6; ++eof) {
+    Candidate adapters = one.candidates[eof];
+    adapters.arm = Arm::kLora;
+    one.candidates.push_back(adapters);
+  }
   one.knee = 3;
-  one.alternatives = {{0.5, {2.5, BudgetUnit::kMoney, "EUR"}, true, 4, 60, 300.0, Range{1.6, 1.5, 1.7}}};
+  one.knee_arm = Arm::kLora;
+  one.alternatives = {{0.5, {2.5, BudgetUnit::kMoney, "EUR"}, true, Arm::kLora, 4, 60, 300.0, Range{1.6, 1.5, 1.7}}};
   one.notes = {"the rules disagree"};
   return one;
 }
@@ -162,6 +165,18 @@ TEST_F(Documents, APlanWithPredictionsComesBackAndOlderOnesHaveNone) {
   EXPECT_DOUBLE_EQ(older.clock_seconds(), 180.0);
 }
 
+TEST(FreezePlan, KnowsTheCandidateItCarriesOut) {
+  FreezePlan one = predicted_plan();
+  one.eof = 4;
+  EXPECT_EQ(one.chosen(), &one.candidates[4]);
+  one.shape.block_trained_parameters.assign(6, 10);
+  EXPECT_EQ(one.chosen(), &one.candidates[10]);
+  ASSERT_EQ(one.of_its_method().size(), 6U);
+  EXPECT_EQ(one.of_its_method().front().arm, Arm::kLora);
+  one.candidates.clear();
+  EXPECT_EQ(one.chosen(), nullptr);
+}
+
 TEST_F(Documents, RefusesCandidatesOfAnotherArmInTheirPlace) {
   const auto refused = [&](const char* pointer, const core::Json& value, const char* place) {
     write_changed(predicted_plan(), [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = value; });
@@ -169,7 +184,8 @@ TEST_F(Documents, RefusesCandidatesOfAnotherArmInTheirPlace) {
   };
   refused("/candidates/2/arm", "lora", "candidates[2].arm");
   refused("/candidates/6/arm", "freeze", "candidates[6].arm");
-  refused("/candidates/6/eof", 6, "candidates[6].eof");
+  refused("/candidates/6/eof", 5, "candidates[6].eof");
+  refused("/candidates/0/arm", "lora", "candidates");
   refused("/candidates/2/loss/low", 1e300, "candidates[2].loss.low");
   refused("/knee", 6, "knee");
   refused("/alternatives/0/eof", 6, "alternatives[0].eof");

@@ -27,7 +27,7 @@ struct ArmSetup {
   const data::Dataset& dataset;
   const data::BatchOptions& batch;
   const train::TrainOptions& train;
-  const std::string& lora;         // what the arms lora:N add
+  std::string lora;                // what the arms lora:N add
   std::int64_t dev_documents = 0;  // of an evaluation, drawn by the model options' seed
   std::int64_t redraw = 1;         // steps between lisa's draws
   std::filesystem::path folder;    // exists; a folder in it is made and removed

@@ -26,7 +26,7 @@ struct BenchOptions {
   std::vector<double> minutes{2.0};
   std::int64_t seeds = 1;
   std::vector<double> rates;  // empty: the rule's rate alone
-  std::string lora = "r=16,alpha=32";
+  std::string lora = kUsualLora;
   std::int64_t redraw = 10;
   std::int64_t test_documents = 0;
   std::int64_t dev_documents = 64;

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/json.h"
 #include "output_file.h"
@@ -36,11 +37,14 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.batch = options.batch;
   request.seed = static_cast<std::uint64_t>(options.model.seed);
   request.dtype = options.model.dtype;
-  request.spent_seconds = profile.seconds;
   request.scratch = folder_of(options.output);
   request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
   if (request.lora) session.cut->use_lora(request.lora->branches);
-  const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, energy, progress);
+  request.beside = start_lora(options.lora.beside(options.planning, options.model.adapter), "", session, request.seed);
+  const core::Stopwatch watch;
+  const MethodCosts costs = time_methods(session, dataset, request, energy, progress);
+  request.spent_seconds = profile.seconds + watch.seconds();
+  const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, costs, energy);
   core::write_document(options.output, plan);
   if (options.common.json) {
     std::fputs(core::format_json(core::to_json(plan)).c_str(), stdout);

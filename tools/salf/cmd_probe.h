@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common_options.h"
+#include "lora_options.h"
 #include "salf/core/progress.h"
 #include "salf/data/batching.h"
 #include "salf/data/dataset.h"
@@ -23,7 +24,7 @@ struct ProbeOptions {
   std::vector<double> rates;  // empty: the rule's rate alone
   std::int64_t steps = 24;
   std::int64_t dev_documents = 128;
-  std::string lora = "r=16,alpha=32";
+  std::string lora = kUsualLora;
   std::string output = "probe.json";
 
   template <class Self, class Visitor>

@@ -97,7 +97,7 @@ std::vector<std::string> TrainCommandOptions::problems() const {
   for (auto& problem : types::gate_problems(gate)) problems.push_back(std::move(problem));
   for (auto& problem : pilot_problems(*this)) problems.push_back(std::move(problem));
   for (auto& problem : lora.problems(planning, model.adapter)) problems.push_back(std::move(problem));
-  if (!plan.empty() && !lora.lora.empty()) {
+  if (!plan.empty() && lora.lora != LoraOptions{}.lora) {
     problems.emplace_back("--plan says what is tuned: leave out --lora, or give it to salf plan");
   }
   if (train.keep_cache && train.no_cache) problems.emplace_back("--keep-cache and --no-cache exclude each other");

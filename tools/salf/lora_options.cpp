@@ -10,6 +10,8 @@
 namespace salf::tools {
 namespace {
 
+bool asked(const std::string& lora) { return lora != LoraOptions{}.lora && lora != "none" && !lora.empty(); }
+
 void check_range(const std::optional<types::BlockRange>& range, std::int64_t blocks, const char* flag) {
   if (!range || range->last < blocks) return;
   throw Error(ErrorKind::kUsage, std::string(flag) + " " + std::to_string(range->first) + "-" + std::to_string(range->last) +
@@ -50,13 +52,14 @@ void refuse_choice(const std::string& flag, const PlanningOptions& planning, std
 
 std::vector<std::string> LoraOptions::problems(const PlanningOptions& planning, const std::string& adapter) const {
   std::vector<std::string> problems;
-  if (!lora.empty() && !adapter.empty()) problems.emplace_back(kLoraAndAdapter);
+  const bool given = asked(lora);
+  if (given && !adapter.empty()) problems.emplace_back(kLoraAndAdapter);
   if (!lora_blocks.empty()) refuse_choice("--lora-blocks", planning, problems);
   if (!adapter.empty()) refuse_choice("--adapter", planning, problems);
-  if (planning.stages > 1 && (!lora.empty() || !adapter.empty())) {
+  if (planning.stages > 1 && (given || !adapter.empty())) {
     problems.emplace_back("--stages unfreezes whole blocks: leave out --lora and --adapter");
   }
-  if (lora.empty() && !lora_blocks.empty()) problems.emplace_back("--lora-blocks needs --lora");
+  if (!given && !lora_blocks.empty()) problems.emplace_back("--lora-blocks needs --lora r=N");
   if (!full_blocks.empty() && lora_blocks.empty()) {
     problems.emplace_back("--full-blocks needs --lora-blocks beside it; without LoRA, --eof says which blocks are tuned");
   }
@@ -73,11 +76,17 @@ std::vector<std::string> LoraOptions::problems(const PlanningOptions& planning, 
 }
 
 std::optional<types::LoraSettings> LoraOptions::settings() const {
-  if (lora.empty()) return std::nullopt;
+  if (!asked(lora)) return std::nullopt;
   types::LoraSettings settings = types::parse_lora(lora);
   if (!lora_blocks.empty()) settings.blocks = types::parse_blocks(lora_blocks, "--lora-blocks");
   if (!full_blocks.empty()) settings.whole = types::parse_blocks(full_blocks, "--full-blocks");
   return settings;
+}
+
+std::optional<types::LoraSettings> LoraOptions::beside(const PlanningOptions& planning, const std::string& adapter) const {
+  const bool chosen = planning.rule == types::Rule::kPredicted && !planning.eof && planning.stages == 1;
+  if (lora != LoraOptions{}.lora || !chosen || planning.learning_rate || !adapter.empty()) return std::nullopt;
+  return types::parse_lora(kUsualLora);
 }
 
 std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& settings, const std::string& adapter,

@@ -15,16 +15,19 @@ namespace salf::tools {
 
 struct PlanningOptions;
 
+// What LoRA is where nothing else is said.
+inline constexpr const char* kUsualLora = "r=16,alpha=32";
+
 struct LoraOptions {
-  std::string lora;         // "": none
+  std::string lora = "auto";  // the usual one, planned beside whole blocks; "none" or "" (of older runs): whole blocks
   std::string lora_blocks;  // "": all above the cut
   std::string full_blocks;  // "": none
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"lora", "LoRA instead of whole blocks: r=16,alpha=32,targets=all-linear; or targets=q_proj,v_proj; rslora, "
-                        "ratio=16 (LoRA+)"},
+    visit(Field{"lora", "auto: LoRA or whole blocks, whichever is predicted to end lower; none: whole blocks; or LoRA alone: "
+                        "r=16,alpha=32,targets=all-linear; or targets=q_proj,v_proj; rslora, ratio=16 (LoRA+)"},
           self.lora);
     visit(Field{"lora_blocks", "blocks that get LoRA, as in 15-23; without it all above the cut"}, self.lora_blocks);
     visit(Field{"full_blocks", "blocks that are tuned as wholes beside them, as in 24-29"}, self.full_blocks);
@@ -32,8 +35,11 @@ struct LoraOptions {
 
   // `adapter`: --adapter, "" for none. What chooses a cut is refused beside what already says it.
   std::vector<std::string> problems(const PlanningOptions& planning, const std::string& adapter) const;
-  // Throws Error(kUsage) as the parts of the text do.
+  // Of LoRA that is asked for instead of whole blocks. Throws Error(kUsage) as the parts of the text do.
   std::optional<types::LoraSettings> settings() const;
+  // Of LoRA that is planned beside whole blocks: with auto, where the predicted loss chooses among cuts for one stage and the
+  // rule says the learning rate.
+  std::optional<types::LoraSettings> beside(const PlanningOptions& planning, const std::string& adapter) const;
 };
 
 inline const char* const kLoraAndAdapter = "--adapter goes on from an adapter, which says its rank and its layers: leave out --lora";

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <vector>
 
 #include "energy_watch.h"
@@ -55,21 +56,19 @@ std::string range_text(const types::FreezePlan& plan, const types::Range& range)
   return loss_text(plan, range.value) + " (" + loss_text(plan, range.low) + " to " + loss_text(plan, range.high) + ")";
 }
 
-const Candidate* chosen(const types::FreezePlan& plan) {
-  const auto at = static_cast<std::size_t>(plan.eof);
-  return at < plan.candidates.size() ? &plan.candidates[at] : nullptr;
+bool is_knee(const types::FreezePlan& plan, const Candidate& candidate) {
+  return plan.knee == candidate.eof && (!plan.knee_arm || plan.knee_arm == candidate.arm);
 }
 
 // Every so many depths, and those that a reader looks for.
 std::vector<const Candidate*> shown(const types::FreezePlan& plan) {
-  const auto count = static_cast<std::int64_t>(plan.candidates.size());
-  const std::int64_t stride = std::max<std::int64_t>(1, (count + static_cast<std::int64_t>(kMostRows) - 1) / static_cast<std::int64_t>(kMostRows));
+  const auto& all = plan.candidates;
+  const auto blocks = std::min(all.size(), static_cast<std::size_t>(std::max<std::int64_t>(1, plan.shape.blocks)));
+  const std::size_t stride = (all.size() + kMostRows - 1) / kMostRows;
   std::vector<const Candidate*> rows;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const Candidate& candidate = plan.candidates[static_cast<std::size_t>(i)];
-    if (i % stride == 0 || candidate.eof == plan.eof || candidate.eof == plan.knee.value_or(-1) || i + 1 == count) {
-      rows.push_back(&candidate);
-    }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::size_t eof = i % blocks;
+    if (eof % stride == 0 || &all[i] == plan.chosen() || is_knee(plan, all[i]) || eof + 1 == blocks) rows.push_back(&all[i]);
   }
   return rows;
 }
@@ -88,17 +87,20 @@ std::string bar(const std::vector<const Candidate*>& rows, const Candidate& cand
 
 std::string marks(const types::FreezePlan& plan, const Candidate& candidate) {
   std::string text;
-  const bool lora = candidate.arm == types::Arm::kLora && !plan.lora;
-  if (candidate.eof == plan.eof && !lora) text += "P";
-  if (plan.knee == candidate.eof && !lora) text += "K";
+  if (&candidate == plan.chosen()) text += "P";
+  if (is_knee(plan, candidate)) text += "K";
   if (!candidate.fits) text += "-";
   return text.empty() ? "" : " " + text;
 }
 
+std::string arm_text(const std::optional<types::Arm>& arm) {
+  std::string text = arm ? core::enum_to_string(*arm) : "";
+  text.resize(7, ' ');
+  return text;
+}
+
 std::string candidate_row(const types::FreezePlan& plan, const std::vector<const Candidate*>& rows, const Candidate& candidate) {
-  const std::string arm = candidate.arm ? core::enum_to_string(*candidate.arm) : "";
-  std::string text = padded(std::to_string(candidate.eof), 6) + " " + arm + std::string(7 - std::min<std::size_t>(6, arm.size()), ' ') +
-                     padded(core::format_count(candidate.steps), 7) + padded(core::format_seconds(candidate.seconds), 13);
+  std::string text = padded(std::to_string(candidate.eof), 6) + " " + arm_text(candidate.arm) + padded(core::format_count(candidate.steps), 7) + padded(core::format_seconds(candidate.seconds), 13);
   if (candidate.memory_bytes) text += padded(core::format_bytes(static_cast<std::uint64_t>(*candidate.memory_bytes)), 9);
   if (candidate.loss) {
     const double half = candidate.delta ? 0.5 * (candidate.delta->high - candidate.delta->low) : 0.0;
@@ -110,7 +112,7 @@ std::string candidate_row(const types::FreezePlan& plan, const std::vector<const
 
 std::string other_budgets(const types::FreezePlan& plan) {
   if (plan.alternatives.empty()) return "";
-  std::string text = "\nbudget          frozen   steps   predicted loss (90 %)\n";
+  std::string text = "\nbudget          frozen arm      steps   predicted loss (90 %)\n";
   for (const auto& other : plan.alternatives) {
     std::string row = types::format_budget(other.budget);
     row.resize(std::max<std::size_t>(row.size() + 1, 16), ' ');
@@ -119,7 +121,7 @@ std::string other_budgets(const types::FreezePlan& plan) {
       text += "too small\n";
       continue;
     }
-    text += padded(std::to_string(other.eof), 6) + padded(core::format_count(other.steps), 8) + "   " +
+    text += padded(std::to_string(other.eof), 6) + " " + arm_text(other.arm) + padded(core::format_count(other.steps), 7) + "   " +
             (other.loss ? range_text(plan, *other.loss) : "") + (other.factor == 1.0 ? "  <- plan" : "") + "\n";
   }
   return text;
@@ -158,9 +160,10 @@ std::string plan_summary(const types::FreezePlan& plan, std::size_t width) {
                             core::format_count(plan.tokens) + " tokens), learning rate " + core::format_number(plan.learning_rate, 3), width);
   text += wrapped("predicted", taken(plan), width);
   if (plan.footprint) text += wrapped("takes", footprint_text(*plan.footprint), width);
-  const Candidate* const candidate = chosen(plan);
+  const Candidate* const candidate = plan.chosen();
   if (candidate != nullptr && candidate->step_seconds > 0.0) {
-    text += wrapped("a step", core::format_number(candidate->step_seconds, 3) + " s, " + (plan.lora ? "LoRA on all blocks " : "full fine-tuning ") +
+    const bool full_is_lora = plan.candidates.front().arm == types::Arm::kLora;
+    text += wrapped("a step", core::format_number(candidate->step_seconds, 3) + " s, " + (full_is_lora ? "LoRA on all blocks " : "full fine-tuning ") +
                                core::format_number(plan.full_step_seconds, 3) + " s (" +
                                core::format_number(plan.full_step_seconds / candidate->step_seconds, 3) + " times)", width);
   }

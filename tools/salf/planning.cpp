@@ -25,6 +25,8 @@ void add_dev_shape(const data::Batcher& batcher, std::int64_t documents, types::
   shape.dev_supervised_tokens = batcher.supervised_tokens();
 }
 
+constexpr double kTimingShare = 0.025;  // of a budget in time, for each method
+
 std::optional<types::ProbeTable> given_probes(const std::string& file, const ModelSession& session, const data::Dataset& dataset) {
   if (file.empty()) return std::nullopt;
   types::ProbeTable probes = types::read_probes(file);
@@ -90,10 +92,26 @@ std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64
   return data::sample_documents(dataset, data::Split::kDev, count, seed);
 }
 
-types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset,
-                                const types::LayerProfile& given, const PlanRequest& request,
-                                const EnergyWatch& energy, core::Progress& progress) {
-  const core::Stopwatch watch;
+MethodCosts time_methods(const ModelSession& session, const data::Dataset& dataset, const PlanRequest& request, const EnergyWatch& energy,
+                         core::Progress& progress) {
+  const types::Budget budget = request.planning.parsed_budget();
+  const data::Batcher batcher(dataset, dataset.indices(data::Split::kTrain), request.batch, session.tokenizer->padding_id().value_or(0));
+  train::ProbeOptions probe;
+  probe.seed = request.seed;
+  probe.scratch = request.scratch;
+  probe.autocast = autocast_type(request.dtype, session.device);
+  if (!budget.deterministic()) probe.seconds = std::min(probe.seconds, kTimingShare * cost::budget_seconds(budget, energy.rates()));
+  MethodCosts costs;
+  costs.cost = train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
+  if (!request.beside) return costs;
+  session.cut->use_lora(request.beside->branches);
+  costs.beside = train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
+  session.cut->use_lora({});
+  return costs;
+}
+
+types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset, const types::LayerProfile& given,
+                                const PlanRequest& request, const MethodCosts& costs, const EnergyWatch& energy) {
   types::LayerProfile profile = given;
   if (request.lora) profile.shape.block_trained_parameters = trained_of_blocks(profile.shape, *request.lora);
   const std::optional<std::int64_t> eof = wanted_cut(request.lora, request.planning.eof);
@@ -104,12 +122,10 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   const data::Batcher batcher(dataset, train_rows, request.batch, padding);
   policy::PlanInputs inputs;
   inputs.budget = request.planning.parsed_budget();
-  train::ProbeOptions probe;
-  probe.seed = request.seed;
-  probe.scratch = request.scratch;
-  probe.autocast = autocast_type(request.dtype, session.device);
-  if (!inputs.budget.deterministic()) probe.seconds = std::min(probe.seconds, 0.03 * clock_seconds);
-  inputs.cost = request.cost ? *request.cost : train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
+  inputs.cost = costs.cost;
+  if (request.beside && costs.beside) {
+    inputs.lora = policy::LoraMethod{request.beside->settings, trained_of_blocks(profile.shape, *request.beside), *costs.beside};
+  }
   inputs.data.documents = static_cast<std::int64_t>(train_rows.size());
   add_training_shape(batcher, request.seed, inputs.data);
   std::vector<std::int64_t> dev = dataset.indices(data::Split::kDev);
@@ -143,7 +159,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   if (!request.planning.max_memory.empty()) inputs.max_memory_bytes = types::parse_bytes(request.planning.max_memory);
   inputs.stages = request.planning.stages;
   inputs.max_loss_increase = request.planning.max_loss_increase;
-  inputs.spent_seconds = request.spent_seconds + watch.seconds();
+  inputs.spent_seconds = request.spent_seconds;
   inputs.spent_flops = analysis_flops(profile, inputs.data.mean_length);
   types::FreezePlan plan = policy::make_plan(profile, inputs);
   plan.provenance.created = core::utc_now();

@@ -84,15 +84,24 @@ struct PlanRequest {
   bool recompute = false;      // policy::PlanInputs::recompute
   double spent_seconds = 0.0;  // of a time budget when planning begins
   std::filesystem::path scratch{};  // a folder on the disk that the model is saved to: saving is timed there
-  std::optional<LoraStart> lora{};  // the session's cut has its branches
+  std::optional<LoraStart> lora{};    // instead of whole blocks; the session's cut has its branches
+  std::optional<LoraStart> beside{};  // planned beside whole blocks
   std::optional<types::ProbeTable> probes{};  // instead of planning.probe
-  std::optional<types::MeasuredCost> cost{};  // timed already, on batches of these options
 };
 
-// Times a few batches (unless request.cost tells) and plans. The budget may turn out too small: the plan then has smallest_budget.
-types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset,
-                                const types::LayerProfile& profile, const PlanRequest& request,
-                                const EnergyWatch& energy, core::Progress& progress);
+// What a step costs with each method that is planned.
+struct MethodCosts {
+  types::MeasuredCost cost;
+  std::optional<types::MeasuredCost> beside;
+};
+
+// Times a few batches. At the end the session's cut has the branches that it had.
+MethodCosts time_methods(const ModelSession& session, const data::Dataset& dataset, const PlanRequest& request, const EnergyWatch& energy,
+                         core::Progress& progress);
+
+// The budget may turn out too small: the plan then has smallest_budget.
+types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset& dataset, const types::LayerProfile& profile,
+                                const PlanRequest& request, const MethodCosts& costs, const EnergyWatch& energy);
 
 // What measuring `documents` of the train split takes of the budget, before it is done: Error(kBudget) where that or what has
 // been spent already leaves nothing for training.

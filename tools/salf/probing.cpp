@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "planning.h"
@@ -131,6 +133,42 @@ class Prober {
   Losses before_, first_;  // of the untouched model, and of the first arm
 };
 
+using Arms = std::vector<types::Candidate>;
+
+std::string name_of(const types::Candidate& candidate) {
+  const bool lora = candidate.arm == types::Arm::kLora;
+  if (candidate.eof == 0 && !lora) return "full";
+  return (lora ? "lora:" : "cut:") + std::to_string(candidate.eof);
+}
+
+// LoRA's best beside the plan's whole blocks, if LoRA was planned too.
+std::optional<types::Candidate> rival(const types::FreezePlan& plan) {
+  std::optional<types::Candidate> best;
+  for (const types::Candidate& candidate : plan.candidates) {
+    if (plan.lora || candidate.arm != types::Arm::kLora || !candidate.fits || !candidate.loss) continue;
+    if (!best || candidate.loss->value < best->loss->value) best = candidate;
+  }
+  return best;
+}
+
+// Which arms tell most, the most first: LoRA needs full tuning beside it, which settles the level.
+std::vector<Arms> sets_of_arms(const types::FreezePlan& plan) {
+  const Arms same = plan.of_its_method();
+  const std::int64_t deeper = std::min(plan.shape.blocks - 1, plan.eof + std::max<std::int64_t>(1, plan.shape.blocks / 5));
+  if (deeper == plan.eof) return {};
+  const types::Candidate& full = plan.candidates.front();
+  const Arms two{*plan.chosen(), same[static_cast<std::size_t>(deeper)]};
+  if (plan.lora) return {{full, two[0], two[1]}, {full, two[0]}};
+  Arms three = two;
+  if (plan.eof > 0) three.insert(three.begin(), full);
+  std::vector<Arms> sets{three, two};
+  if (const auto lora = rival(plan)) {
+    three.push_back(*lora);
+    sets.insert(sets.begin(), three);
+  }
+  return sets;
+}
+
 }  // namespace
 
 void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, const ModelSession& session, types::ProbeTable& table,
@@ -150,31 +188,26 @@ void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, cons
 }
 
 std::vector<ArmToProbe> arms_to_probe(const types::FreezePlan& plan, bool rates) {
-  if (plan.budget.deterministic()) return {};
-  const std::int64_t deeper = std::min(plan.shape.blocks - 1, plan.eof + std::max<std::int64_t>(1, plan.shape.blocks / 5));
+  const types::Candidate* const chosen = plan.chosen();
+  if (plan.budget.deterministic() || chosen == nullptr) return {};
   const double evaluation = cost::evaluation_seconds(plan.cost, plan.shape.blocks, cost::dev_batch(plan.data));
-  const auto seconds = [&](const std::vector<std::int64_t>& cuts) {
-    double sum = evaluation;
-    for (const std::int64_t cut : cuts) {
-      sum += kOpeningSeconds + evaluation +
-             static_cast<double>(kProbeSteps) * cost::step_seconds(plan.cost, plan.shape, plan.data, cut, 1).total();
-    }
-    return sum;
+  const auto seconds = [&](const types::Candidate& arm) {
+    return kOpeningSeconds + evaluation + static_cast<double>(kProbeSteps) * arm.step_seconds / static_cast<double>(plan.accumulate);
   };
-  std::vector<std::int64_t> cuts{plan.eof, deeper};
-  if (plan.eof > 0) cuts.insert(cuts.begin(), 0);
   const double share = kProbeShare * plan.clock_seconds();
-  if (seconds(cuts) > share && plan.eof > 0) cuts.erase(cuts.begin());
-  if (plan.eof == deeper || seconds(cuts) > share) return {};
-  std::vector<std::int64_t> with_rates = cuts;
-  with_rates.insert(with_rates.end(), kRates.size(), plan.eof);
-  rates = rates && seconds(with_rates) <= share;
-  std::vector<ArmToProbe> arms;
-  for (const std::int64_t cut : cuts) {
-    arms.push_back({cut == 0 ? "full" : "cut:" + std::to_string(cut)});
-    if (rates && cut == plan.eof) arms.back().rates.assign(kRates.begin(), kRates.end());
+  for (const Arms& arms : sets_of_arms(plan)) {
+    const double all = std::accumulate(arms.begin(), arms.end(), evaluation,
+                                       [&](double sum, const types::Candidate& arm) { return sum + seconds(arm); });
+    if (all > share) continue;
+    rates = rates && all + static_cast<double>(kRates.size()) * seconds(*chosen) <= share;
+    std::vector<ArmToProbe> probes;
+    for (const types::Candidate& arm : arms) {
+      probes.push_back({name_of(arm)});
+      if (rates && name_of(arm) == name_of(*chosen)) probes.back().rates.assign(kRates.begin(), kRates.end());
+    }
+    return probes;
   }
-  return arms;
+  return {};
 }
 
 std::string probe_text(const types::ProbeTable& table) {

@@ -20,9 +20,10 @@ struct ArmToProbe {
 void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, const ModelSession& session, types::ProbeTable& table,
                 core::Progress& progress);
 
-// Which arms to probe before this plan is carried out: full tuning, the plan's cut and a deeper one, or the latter two, as
-// far as they are predicted to take at most a tenth of a budget that ends by the clock; where that pays for it too and `rates`
-// are to be tried, the plan's cut at half and twice the rule's rate. Empty: none. REQUIRES: the plan's rule is predicted
+// Which arms to probe before this plan is carried out: full tuning, the plan's arm, a deeper one of its method and, beside
+// whole blocks, LoRA's best; or fewer of them (the cut and the deeper one; full tuning and LoRA), as far as they are predicted
+// to take at most a tenth of a budget that ends by the clock. Where that pays for it too and `rates` are to be tried, the
+// plan's arm at half and twice the rule's rate. Empty: none. REQUIRES: the plan's rule is predicted
 std::vector<ArmToProbe> arms_to_probe(const types::FreezePlan& plan, bool rates);
 // Of each arm that train probes by itself.
 inline constexpr std::int64_t kProbeSteps = 24;

@@ -108,15 +108,16 @@ std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
 
 // Every depth, or as many of them as fit, the chosen one among them.
 std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
-  if (plan.candidates.empty()) return "";
+  const std::vector<types::Candidate> candidates = plan.of_its_method();
+  if (candidates.empty()) return "";
   double most = 0.0;
-  for (const types::Candidate& candidate : plan.candidates)
+  for (const types::Candidate& candidate : candidates)
     most = std::max(most, candidate.step_seconds);
-  const std::size_t stride = (plan.candidates.size() + kMostDepths - 1) / kMostDepths;
+  const std::size_t stride = (candidates.size() + kMostDepths - 1) / kMostDepths;
   const std::size_t room = style.width > 50 ? std::min<std::size_t>(style.width - 40, 36) : 0;
   std::string text = heading("frozen     steps  a step", style);
-  for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
-    const types::Candidate& candidate = plan.candidates[i];
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const types::Candidate& candidate = candidates[i];
     const bool chosen = candidate.eof == plan.eof;
     if (i % stride != 0 && !chosen) continue;
     std::string line = pushed(std::to_string(candidate.eof), 6) +

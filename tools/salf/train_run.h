@@ -59,7 +59,7 @@ class TrainRun {
   // Where the budget can pay for it, and memory is not short: an arm is trained on a model of its own.
   std::optional<types::ProbeTable> probe(const types::FreezePlan& plan) const;
   // What the pilot is for, from its own timing.
-  void plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const types::MeasuredCost& cost);
+  void plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs);
   std::optional<types::LayerProfile> find_profile();
   // Not where memory is short: evidence for it, gradients of the whole model and runs of arms, needs more than a deep cut.
   bool prediction_decides() const;

@@ -27,7 +27,10 @@ std::optional<types::FreezePlan> TrainRun::find_plan() {
   lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
   wanted_cut(lora_, planning_.eof);  // before anything long starts
   if (lora_) session_.cut->use_lora(lora_->branches);
-  return plan ? plan : make_plan();
+  if (plan) return plan;
+  plan = make_plan();
+  if (plan && !lora_) lora_ = start_lora(plan->lora, "", session_, seed());
+  return plan;
 }
 
 std::optional<types::FreezePlan> TrainRun::given_plan() {
@@ -52,20 +55,21 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   request.dtype = options_.model.dtype;
   request.cache = !options_.train.no_cache;
   request.recompute = options_.train.recompute;
-  request.spent_seconds = core::process_seconds();
   request.scratch = folder_.path();
   request.lora = lora_;
-  types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
+  request.beside = start_lora(options_.lora.beside(planning_, options_.model.adapter), "", session_, seed());
+  const MethodCosts costs = time_methods(session_, dataset_, request, energy_, progress_);
+  request.spent_seconds = core::process_seconds();
+  types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, costs, energy_);
   check_affordable(plan);
   if (std::optional<types::ProbeTable> probes = probe(plan)) {
     core::write_document(file("probe.json"), *probes);
     request.probes = std::move(probes);
     request.spent_seconds = core::process_seconds();
-    request.cost = plan.cost;
-    plan = make_run_plan(session_, dataset_, *profile, request, energy_, progress_);
+    plan = make_run_plan(session_, dataset_, *profile, request, costs, energy_);
     check_affordable(plan);
   }
-  if (!options_.pilot.empty()) plan_the_whole(*profile, request, plan.cost);
+  if (!options_.pilot.empty()) plan_the_whole(*profile, request, costs);
   // Not before: a run that was refused leaves nothing behind.
   core::write_document(file("profile.json"), *profile);
   return plan;
@@ -79,8 +83,8 @@ std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) 
   types::ProbeTable table;
   table.steps = kProbeSteps;
   table.provenance = record_provenance();
-  const ArmSetup setup{options_.model, options_.pilot.empty() ? dataset_ : all_, options_.batch, options_.train, options_.lora.lora, plan.data.dev_documents,
-                       1, folder_.path()};
+  const data::Dataset& dataset = options_.pilot.empty() ? dataset_ : all_;
+  const ArmSetup setup{options_.model, dataset, options_.batch, options_.train, kUsualLora, plan.data.dev_documents, 1, folder_.path()};
   try {
     probe_arms(setup, arms, session_, table, progress_);
   } catch (const ArmStopped&) {
@@ -93,10 +97,9 @@ std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) 
   return table;
 }
 
-void TrainRun::plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const types::MeasuredCost& cost) {
+void TrainRun::plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs) {
   request.planning = options_.planning;
-  request.cost = cost;
-  const types::FreezePlan full = make_run_plan(session_, all_, profile, request, energy_, progress_);
+  const types::FreezePlan full = make_run_plan(session_, all_, profile, request, costs, energy_);
   check_affordable(full);
   pilot_ = pilot_record(pilot_share(options_.pilot), dataset_, all_, full);
   core::write_document(file(kFullPlan), full);

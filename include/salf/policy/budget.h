@@ -3,19 +3,29 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "salf/policy/eof.h"
 #include "salf/policy/prediction.h"
 #include "salf/types/freeze_plan.h"
 #include "salf/types/layer_profile.h"
+#include "salf/types/lora_settings.h"
 #include "salf/types/measured_cost.h"
 
 namespace salf::policy {
+
+// LoRA above a cut, as another way to spend the budget beside whole blocks.
+struct LoraMethod {
+  types::LoraSettings settings;
+  std::vector<std::int64_t> block_trained_parameters;  // as in types::ModelShape
+  types::MeasuredCost cost;                            // of steps with it
+};
 
 struct PlanInputs {
   types::Budget budget;
   types::DataShape data;  // of one epoch and one dev evaluation, at these batch options
   types::MeasuredCost cost;
+  std::optional<LoraMethod> lora;  // of Rule::kPredicted: candidates besides those of the profile's shape
   types::Rule rule = types::Rule::kBudget;
   types::Measure measure = types::Measure::kCosine;
   RuleParameters parameters;
@@ -54,7 +64,7 @@ inline constexpr double kTimeMargin = 0.04;
 // nor max_epochs applies, and the start is the choice. choices ends with that of the rule in use,
 // where it is not one of the three of all_choices.
 //
-// Rule::kPredicted takes, of all candidates that fit (the budget pays for min_steps, and the memory is within
+// Rule::kPredicted takes, of all candidates (each cut; with PlanInputs::lora each cut twice) that fit (the budget pays for min_steps, and the memory is within
 // max_memory_bytes), the lowest predicted loss; of those within a thousandth of the loss before from it, the deepest, which
 // is the cheapest a step and in memory. With max_loss_increase, each candidate gets only the steps it needs to come that
 // close to what full fine-tuning reaches with this budget, and the one with the least seconds is taken.

@@ -144,6 +144,7 @@ struct Alternative {
   double factor = 1.0;  // times this plan's budget
   Budget budget;
   bool fits = false;    // false: nothing fits, and the rest is not set
+  std::optional<Arm> arm;
   std::int64_t eof = 0;
   std::int64_t steps = 0;
   double seconds = 0.0;
@@ -155,6 +156,7 @@ struct Alternative {
     visit(Field{"factor"}.positive(), self.factor);
     visit(Field{"budget"}, self.budget);
     visit(Field{"fits"}, self.fits);
+    visit(Field{"arm"}, self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.eof);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"seconds"}.range(0, 1e40), self.seconds);
@@ -173,7 +175,7 @@ struct FreezePlan {
   Rule rule = Rule::kBudget;
   std::int64_t eof = 0;             // the cut: blocks 0 … eof-1 and the embedding are frozen
   std::vector<std::int64_t> stages;  // cuts of a run in stages, from deep to shallow, the last is eof; empty: one stage
-  std::optional<LoraSettings> lora;  // what is trained above the cut, if not whole blocks
+  std::optional<LoraSettings> lora;  // that is trained above the cut, if not whole blocks
   std::string reason;               // one sentence
   std::vector<RuleChoice> choices;  // every rule's
 
@@ -196,7 +198,8 @@ struct FreezePlan {
   // taken off; 0 for others.
   double budget_flops = 0.0;
   std::optional<Budget> smallest_budget;  // set when no candidate fits
-  std::vector<Candidate> candidates;      // full and freeze: eof 0 … L-1; then those of other arms
+  // eof 0 … L-1 of one method, whole blocks (full and freeze) or LoRA; where both were looked at, then LoRA's.
+  std::vector<Candidate> candidates;
 
   // Older files have none of the following.
   double budget_seconds = 0.0;       // how long a budget in energy or money lasts; 0 of others
@@ -208,10 +211,14 @@ struct FreezePlan {
   std::optional<double> max_loss_increase;
   std::optional<double> loss_before;  // dev loss of the untouched model as the profile estimates it, nats a token
   std::string prediction_basis;       // what the predicted losses rest on, one sentence; "": there are none
-  std::optional<std::int64_t> knee;   // eof of the candidate where the Pareto curve bends most
+  std::optional<std::int64_t> knee;   // eof of the candidate where the Pareto curve bends most, and its arm
+  std::optional<Arm> knee_arm;
   std::vector<Alternative> alternatives;  // what other budgets buy, this one among them (factor 1)
   std::vector<std::string> notes;         // what else a reader has to know: where measures or rules disagree
 
+  // The candidate that the plan carries out, and all of its method, by their cuts. Nothing of a plan without candidates.
+  const Candidate* chosen() const;
+  std::vector<Candidate> of_its_method() const;
   // From deep to shallow; one of a plan without stages.
   std::vector<std::int64_t> cuts() const { return stages.empty() ? std::vector<std::int64_t>{eof} : stages; }
   // Seconds that the clock (or a meter's joules, as seconds) may run; 0 of a deterministic budget.
@@ -257,6 +264,7 @@ struct FreezePlan {
     visit(Field{"loss_before"}.range(0, 1e6), self.loss_before);
     visit(Field{"prediction_basis"}, self.prediction_basis);
     visit(Field{"knee"}.range(0, 1e5), self.knee);
+    visit(Field{"knee_arm"}, self.knee_arm);
     visit(Field{"alternatives"}, self.alternatives);
     visit(Field{"notes"}, self.notes);
   }
