@@ -84,7 +84,9 @@ class Probe {
     std::vector<Sample> samples;
     {
       const Freeze freeze(model_, cut_, eof_);
-      memory_rates(time_batch(plans.front(), freeze), cost);
+      const Sample first = time_batch(plans.front(), freeze);
+      memory_rates(first, cost);
+      if (options_.warm) samples.push_back(first);
       for (std::size_t i = 1; i < plans.size(); ++i) {
         if (!samples.empty() && watch.seconds() > options_.seconds) break;
         samples.push_back(time_batch(plans[i], freeze));

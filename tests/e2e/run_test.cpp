@@ -103,6 +103,46 @@ TEST_F(RunTest, ProbesOfArmsServeThePlan) {
   EXPECT_THAT(salf(train("60steps", "run", {"--probe", "probe.json"})).err, HasSubstr("another data file"));
 }
 
+TEST_F(RunTest, LoraIsPlannedBesideWholeBlocksAndTrainedWhereItIsPredictedToEndLower) {
+  // The built-in prior, with LoRA keeping so much less of full tuning's gain.
+  const auto write_prior = [this](const std::string& file, double penalty) {
+    core::Json prior = core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "../../configs/prior.json");
+    for (core::Json& fit : prior["fits"]) {
+      fit["law"]["lora_penalty"] = penalty;
+      for (core::Json& replicate : fit["replicates"]) replicate["lora_penalty"] = penalty;
+    }
+    write(file, prior.dump());
+  };
+  write_prior("for.json", -0.5);
+  write_prior("against.json", 0.5);
+  succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
+  const auto plan = [this](const Words& more, const std::string& file) {
+    Words words{"plan", "--profile", "profile.json", "--budget", "40steps", "-o", file};
+    words.insert(words.end(), more.begin(), more.end());
+    succeeds(words);
+    return json(file);
+  };
+  EXPECT_FALSE(plan({"--prior", "against.json"}, "against-plan.json").contains("lora"));
+  EXPECT_EQ(json("against-plan.json")["candidates"].size(), 8U);
+  EXPECT_EQ(plan({"--prior", "for.json", "--lora", "none"}, "none-plan.json")["candidates"].size(), 4U);
+  EXPECT_FALSE(json("none-plan.json").contains("lora"));
+  EXPECT_EQ(plan({"--lora", "r=4"}, "alone-plan.json")["candidates"][0]["arm"], "lora");
+  succeeds({"show", "alone-plan.json"});
+  ASSERT_TRUE(plan({"--prior", "for.json"}, "for-plan.json").contains("lora"));
+
+  const ProgramResult stopped = salf(train("400steps", "run", {"--prior", "for.json"}), stop_after_steps("run", SIGINT));
+  ASSERT_EQ(stopped.code, 130) << stopped.err;
+  succeeds({"train", "--resume", "run"});
+  const core::Json run = json("run/run.json");
+  EXPECT_EQ(run["status"], "finished");
+  EXPECT_EQ(run["plan"]["lora"]["rank"], 16);
+  EXPECT_LT(run["best"]["loss"].get<double>(), run["before"]["loss"].get<double>() - 0.1);
+  EXPECT_TRUE(exists("run/adapter/adapter_model.safetensors"));
+  EXPECT_THAT(salf({"show", "run"}).out, HasSubstr("LoRA"));
+  succeeds({"report", "run", "-o", "report.html"});
+  EXPECT_THAT(text("report.html"), HasSubstr("LoRA r=16"));
+}
+
 TEST_F(RunTest, FrozenWeightsKeepTheirBytesAndTheOthersDoNot) {
   succeeds(train("10steps", "run", {"--eof", "2"}));
   const auto before = parameters("model/model.pt");

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 LINE = "-" * 78
-PARTS = ("prefix", "suffix_forward", "head", "backward", "optimizer", "evaluation", "fixed")
+PARTS = ("prefix", "cache", "suffix_forward", "head", "backward", "optimizer", "evaluation", "fixed")
 
 
 def read(path):
@@ -33,7 +33,8 @@ def main():
     blocks = plan["shape"]["blocks"]
     documents = before["tokens"]["documents"]
     print(LINE)
-    print(f"{'the cut':<30}blocks 1 to {plan['eof']} of {blocks} and the embedding frozen, the rest tuned")
+    frozen = f"blocks 1 to {plan['eof']} of {blocks} and the embedding frozen" if plan["eof"] else "nothing frozen"
+    print(f"{'the cut':<30}{frozen}, {'LoRA in the rest' if plan.get('lora') else 'the rest tuned'}")
     print(textwrap.fill(plan["reason"], 78, initial_indent=f"{'why':<30}", subsequent_indent=" " * 30))
     print(f"{'trained':<30}{run['steps']} steps, {run['tokens']} tokens, {run['epochs']:.2f} epochs ({run['status']})")
     print(f"\non {documents} held-out terms")

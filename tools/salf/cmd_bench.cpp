@@ -76,7 +76,7 @@ class Bench {
   // Which arms and budgets are run, and how it is shown, may change from call to call.
   core::Json identity() const {
     core::Json json = core::to_json(options_);
-    for (const char* free : {"json", "force", "quiet", "arms", "minutes", "seeds", "output", "threads", "model", "data"}) json.erase(free);
+    for (const char* free : {"json", "force", "quiet", "arms", "minutes", "seeds", "prior", "output", "threads", "model", "data"}) json.erase(free);
     json["model_hash"] = session_.weights_hash;
     json["data_hash"] = dataset_.hash;
     return json;
@@ -213,20 +213,36 @@ class Bench {
     core::write_document(file("losses") / (row_key(row) + ".json"), losses);
   }
 
-  // What the arm plan chooses, analysis and timing paid for.
-  std::int64_t planned_eof(double minutes) const {
+  // What train spends of a budget before its first step, at the prices of the virtual clock: on the profile what its share
+  // allows, on timing whole blocks as long as that took here, on LoRA's one batch.
+  double planning_seconds(double budget) const {
+    const types::ModelShape shape = lora_shape();
+    const double lora = cost::step_seconds(record_.lora_cost, shape, record_.data, shape.blocks / 2, 1).total();
+    return std::min(profile_->seconds, kAnalysisShare * budget) + std::max(0.0, record_.analysis_seconds - profile_->seconds) + lora;
+  }
+
+  types::ModelShape lora_shape() const {
+    types::ModelShape shape = session_.shape();
+    shape.block_trained_parameters = trained_of_blocks(shape, arm_lora(options_.lora, session_, runs_.seed()));
+    return shape;
+  }
+
+  // What the arm plan chooses.
+  BenchArm planned(double minutes) const {
     policy::PlanInputs inputs;
     inputs.budget = {60.0 * minutes, types::BudgetUnit::kSeconds};
     inputs.data = record_.data;
     inputs.cost = record_.cost;
+    inputs.lora = policy::LoraMethod{types::parse_lora(options_.lora), lora_shape().block_trained_parameters, record_.lora_cost};
     inputs.rule = types::Rule::kPredicted;
-    inputs.prior = policy::read_prior("");
+    inputs.prior = policy::read_prior(options_.prior);
     inputs.batch_tokens = options_.batch.batch_tokens;
     inputs.max_epochs = 1e6;
-    inputs.spent_seconds = record_.analysis_seconds;
+    inputs.spent_seconds = planning_seconds(inputs.budget.amount);
     const types::FreezePlan plan = policy::make_plan(*profile_, inputs);
     check_affordable(plan);
-    return plan.eof;
+    if (plan.lora) return {ArmKind::kLora, plan.eof};
+    return {plan.eof == 0 ? ArmKind::kFull : ArmKind::kFreeze, plan.eof};
   }
 
   BenchRow row_of(const BenchArm& arm, double minutes, std::int64_t seed) const {
@@ -246,25 +262,36 @@ class Bench {
     std::int64_t steps = 0;
   };
 
-  // The lengths that are missing, in one trunk for each cut (of the plan there may be several).
+  // What is trained (of the plan that may differ with the length), and how long.
+  struct Trunk {
+    BenchArm arm;
+    std::vector<Length> lengths;
+  };
+
+  // The lengths that are missing.
   void run_arm(const BenchArm& arm, std::int64_t seed) {
-    std::map<std::int64_t, std::vector<Length>> trunks;
+    std::map<std::string, Trunk> trunks;
     std::vector<double> ascending = options_.minutes;
     std::sort(ascending.begin(), ascending.end());
     for (const double minutes : ascending) {
       BenchRow row = row_of(arm, minutes, seed);
       if (find(record_.rows, row, false) != nullptr) continue;
       const bool plan = arm.kind == ArmKind::kPlan;
-      row.eof = plan ? planned_eof(minutes) : arm_eof(arm, row.blocks);
-      if (plan) row.chose = row.eof == 0 ? "full" : "cut:" + std::to_string(row.eof);
-      const std::int64_t steps = steps_within(arm, row, 60.0 * minutes - (plan ? record_.analysis_seconds : 0.0));
-      trunks[row.eof].push_back({row, steps});
+      const BenchArm trained = plan ? planned(minutes) : arm;
+      row.eof = arm_eof(trained, row.blocks);
+      if (plan) row.chose = arm_text(trained);
+      const double paid = plan ? planning_seconds(60.0 * minutes) : 0.0;
+      const std::int64_t steps = steps_within(trained, row, 60.0 * minutes - paid);
+      Trunk& trunk = trunks[arm_text(trained)];
+      trunk.arm = trained;
+      trunk.lengths.push_back({row, steps});
     }
-    for (auto& [eof, lengths] : trunks) {
-      const double factor = best_rate(arm, lengths.back().row);
-      for (auto& length : lengths) length.row.rate_factor = factor;
-      core::log_info(row_key(lengths.back().row) + " (" + std::to_string(eof) + " blocks frozen)");
-      run_trunk(arm, lengths);
+    for (auto& [name, trunk] : trunks) {
+      const BenchRow& longest = trunk.lengths.back().row;
+      const double factor = arm.kind == ArmKind::kPlan ? 1.0 : best_rate(arm, longest);
+      for (auto& length : trunk.lengths) length.row.rate_factor = factor;
+      core::log_info(row_key(longest) + " (" + std::to_string(longest.eof) + " blocks frozen)");
+      run_trunk(trunk.arm, trunk.lengths);
     }
   }
 
@@ -286,11 +313,9 @@ class Bench {
   }
 
   StepPrice price(const BenchArm& arm, const BenchRow& row) const {
-    types::ModelShape shape = session_.shape();
     const bool lora = arm.kind == ArmKind::kLora;
-    if (lora) shape.block_trained_parameters = trained_of_blocks(shape, arm_lora(options_.lora, session_, runs_.seed()));
-    return step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, lora ? record_.lora_cost : record_.cost, shape,
-                      record_.data);
+    return step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, lora ? record_.lora_cost : record_.cost,
+                      lora ? lora_shape() : session_.shape(), record_.data);
   }
 
   double steps_per_epoch() const { return static_cast<double>(record_.data.batches); }
@@ -320,7 +345,7 @@ class Bench {
 
   // One choice for all lengths and seeds.
   double best_rate(const BenchArm& arm, const BenchRow& row) {
-    if (options_.rates.empty() || arm.kind == ArmKind::kPlan) return 1.0;
+    if (options_.rates.empty()) return 1.0;
     if (options_.rates.size() == 1) return options_.rates.front();
     const double longest = *std::max_element(options_.minutes.begin(), options_.minutes.end());
     double best = options_.rates.front(), lowest = std::numeric_limits<double>::infinity();

@@ -27,6 +27,7 @@ struct BenchOptions {
   std::int64_t seeds = 1;
   std::vector<double> rates;  // empty: the rule's rate alone
   std::string lora = kUsualLora;
+  std::string prior;  // "": the built-in one
   std::int64_t redraw = 10;
   std::int64_t test_documents = 0;
   std::int64_t dev_documents = 64;
@@ -50,6 +51,7 @@ struct BenchOptions {
               .range(1e-3, 1e3),
           self.rates);
     visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}, self.lora);
+    visit(Field{"prior", "JSON file like configs/prior.json that the plan rests on instead of the built-in one"}, self.prior);
     visit(Field{"redraw", "steps after which lisa draws its blocks again"}.range(1, 1e6), self.redraw);
     visit(Field{"test_documents", "test documents that are scored, drawn by the seed; 0: all"}.range(0, 1e9), self.test_documents);
     visit(Field{"dev_documents", "dev documents of an evaluation during a run"}.range(0, 1e9), self.dev_documents);

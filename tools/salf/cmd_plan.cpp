@@ -40,7 +40,7 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.scratch = folder_of(options.output);
   request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
   if (request.lora) session.cut->use_lora(request.lora->branches);
-  request.beside = start_lora(options.lora.beside(options.planning, options.model.adapter), "", session, request.seed);
+  request.beside = lora_beside(options.lora, options.planning, options.model.adapter, session, request.seed);
   const core::Stopwatch watch;
   const MethodCosts costs = time_methods(session, dataset, request, energy, progress);
   request.spent_seconds = profile.seconds + watch.seconds();

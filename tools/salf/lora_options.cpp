@@ -83,17 +83,22 @@ std::optional<types::LoraSettings> LoraOptions::settings() const {
   return settings;
 }
 
-std::optional<types::LoraSettings> LoraOptions::beside(const PlanningOptions& planning, const std::string& adapter) const {
-  const bool chosen = planning.rule == types::Rule::kPredicted && !planning.eof && planning.stages == 1;
-  if (lora != LoraOptions{}.lora || !chosen || planning.learning_rate || !adapter.empty()) return std::nullopt;
-  return types::parse_lora(kUsualLora);
-}
-
 std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& settings, const std::string& adapter,
                                     const ModelSession& session, std::uint64_t seed) {
   if (!adapter.empty()) return from_adapter(adapter, session);
   if (!settings) return std::nullopt;
   return fresh(*settings, session, seed);
+}
+
+std::optional<LoraStart> lora_beside(const LoraOptions& options, const PlanningOptions& planning, const std::string& adapter,
+                                     const ModelSession& session, std::uint64_t seed) {
+  const bool chosen = planning.rule == types::Rule::kPredicted && !planning.eof && planning.stages == 1;
+  if (options.lora != LoraOptions{}.lora || !chosen || planning.learning_rate || !adapter.empty()) return std::nullopt;
+  const types::LoraSettings settings = types::parse_lora(kUsualLora);
+  const std::vector<model::LinearLayer> layers = session.cut->linear_layers();
+  const bool small = std::any_of(layers.begin(), layers.end(), [&](const auto& layer) { return std::min(layer.in, layer.out) < settings.rank; });
+  if (layers.empty() || small) return std::nullopt;
+  return fresh(settings, session, seed);
 }
 
 std::optional<std::int64_t> wanted_cut(const std::optional<LoraStart>& lora, const std::optional<std::int64_t>& asked) {

@@ -37,9 +37,6 @@ struct LoraOptions {
   std::vector<std::string> problems(const PlanningOptions& planning, const std::string& adapter) const;
   // Of LoRA that is asked for instead of whole blocks. Throws Error(kUsage) as the parts of the text do.
   std::optional<types::LoraSettings> settings() const;
-  // Of LoRA that is planned beside whole blocks: with auto, where the predicted loss chooses among cuts for one stage and the
-  // rule says the learning rate.
-  std::optional<types::LoraSettings> beside(const PlanningOptions& planning, const std::string& adapter) const;
 };
 
 inline const char* const kLoraAndAdapter = "--adapter goes on from an adapter, which says its rank and its layers: leave out --lora";
@@ -55,6 +52,11 @@ struct LoraStart {
 // model does not have, targets that match nothing and ranks that are too large, and as open_adapter does.
 std::optional<LoraStart> start_lora(const std::optional<types::LoraSettings>& settings, const std::string& adapter,
                                     const ModelSession& session, std::uint64_t seed);
+
+// LoRA that is planned beside whole blocks: with auto, where the predicted loss chooses among cuts for one stage, the rule says
+// the learning rate, and the model has matrices large enough for it.
+std::optional<LoraStart> lora_beside(const LoraOptions& options, const PlanningOptions& planning, const std::string& adapter,
+                                     const ModelSession& session, std::uint64_t seed);
 
 // --eof, or the cut that follows from the blocks that get LoRA. Throws Error(kUsage) if they contradict each other.
 std::optional<std::int64_t> wanted_cut(const std::optional<LoraStart>& lora, const std::optional<std::int64_t>& asked);

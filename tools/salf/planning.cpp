@@ -25,8 +25,6 @@ void add_dev_shape(const data::Batcher& batcher, std::int64_t documents, types::
   shape.dev_supervised_tokens = batcher.supervised_tokens();
 }
 
-constexpr double kTimingShare = 0.025;  // of a budget in time, for each method
-
 std::optional<types::ProbeTable> given_probes(const std::string& file, const ModelSession& session, const data::Dataset& dataset) {
   if (file.empty()) return std::nullopt;
   types::ProbeTable probes = types::read_probes(file);
@@ -105,7 +103,10 @@ MethodCosts time_methods(const ModelSession& session, const data::Dataset& datas
   costs.cost = train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
   if (!request.beside) return costs;
   session.cut->use_lora(request.beside->branches);
+  probe.warm = true;
+  probe.scratch.clear();
   costs.beside = train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
+  costs.beside->save = costs.cost.save;
   session.cut->use_lora({});
   return costs;
 }

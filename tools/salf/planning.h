@@ -20,6 +20,11 @@
 
 namespace salf::tools {
 
+// What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut less than
+// the steps they would cost. And what timing each method may.
+inline constexpr double kAnalysisShare = 0.05;
+inline constexpr double kTimingShare = 0.025;
+
 struct PlanningOptions {
   std::string budget;  // "": 3 epochs
   types::Rule rule = types::Rule::kPredicted;

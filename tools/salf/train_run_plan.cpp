@@ -16,10 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut
-// less than the steps they would cost.
-constexpr double kAnalysisShare = 0.1;
-
 }  // namespace
 
 std::optional<types::FreezePlan> TrainRun::find_plan() {
@@ -57,7 +53,7 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   request.recompute = options_.train.recompute;
   request.scratch = folder_.path();
   request.lora = lora_;
-  request.beside = start_lora(options_.lora.beside(planning_, options_.model.adapter), "", session_, seed());
+  request.beside = lora_beside(options_.lora, planning_, options_.model.adapter, session_, seed());
   const MethodCosts costs = time_methods(session_, dataset_, request, energy_, progress_);
   request.spent_seconds = core::process_seconds();
   types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, costs, energy_);
