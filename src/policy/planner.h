@@ -16,6 +16,8 @@ namespace salf::policy {
 inline constexpr std::int64_t kFewestEvaluations = 2;  // before the first step and after the last
 // Predicted losses this close (as a share of the loss before) count as the same.
 inline constexpr double kSameLoss = 0.001;
+// And so much more time as well.
+inline constexpr double kSameTime = 1.05;
 
 // Whole steps in a quotient that rounding may have left just below a whole number.
 std::int64_t whole_steps(double steps);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "salf/core/error.h"
 #include "salf/core/text.h"
@@ -103,11 +104,17 @@ std::optional<std::size_t> Planner::best_predicted(const Candidates& all, const 
     if (better) best = i;
   }
   if (!best || inputs_.max_loss_increase) return best;
-  std::size_t deepest = *best;
+  std::vector<std::size_t> equals;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].fits && ratios[i] <= ratios[*best] + kSameLoss && all[i].eof > all[deepest].eof) deepest = i;
+    if (all[i].fits && ratios[i] <= ratios[*best] + kSameLoss) equals.push_back(i);
   }
-  return deepest;
+  const auto quicker = [&all](std::size_t a, std::size_t b) { return all[a].seconds < all[b].seconds; };
+  const double least = all[*std::min_element(equals.begin(), equals.end(), quicker)].seconds;
+  const auto slow = [&](std::size_t i) { return all[i].seconds > kSameTime * least; };
+  equals.erase(std::remove_if(equals.begin(), equals.end(), slow), equals.end());
+  return *std::min_element(equals.begin(), equals.end(), [&](std::size_t a, std::size_t b) {
+    return std::make_pair(all[a].eof, ratios[a]) < std::make_pair(all[b].eof, ratios[b]);
+  });
 }
 
 std::size_t Planner::cheapest_to_start(const Candidates& all) const {

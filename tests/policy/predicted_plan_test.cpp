@@ -72,6 +72,22 @@ TEST(PredictedPlan, SmallBudgetsGoDeepAndLargeOnesShallow) {
   EXPECT_LE(plan_for("10h").eof, 8);
 }
 
+TEST(PredictedPlan, OfEqualsTakesTheQuickestAndOfThoseTheShallowest) {
+  const auto plan = [](const std::string& budget) {
+    auto asked = predicted(budget);
+    for (LawFit& fit : asked.prior->fits) {
+      fit.law.depth_penalty = 0.0;
+      fit.law.half_tokens = 1.0;
+    }
+    return make_plan(profile_with_loss(), asked);
+  };
+  EXPECT_EQ(plan("15m").eof, 0);
+  const auto counted = plan("200steps");
+  EXPECT_GT(counted.eof, 20);
+  EXPECT_LE(at(counted, counted.eof).seconds, 1.05 * at(counted, 29).seconds);
+  EXPECT_GT(at(counted, counted.eof - 1).seconds, 1.05 * at(counted, 29).seconds);
+}
+
 TEST(PredictedPlan, WithoutALossOfTheModelLossesAreShares) {
   auto asked = predicted("15m");
   const auto plan = make_plan(support::sample_profile(support::curve_with_drop(30, 20)), asked);

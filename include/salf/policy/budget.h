@@ -64,9 +64,10 @@ inline constexpr double kTimeMargin = 0.04;
 // nor max_epochs applies, and the start is the choice. choices ends with that of the rule in use,
 // where it is not one of the three of all_choices.
 //
-// Rule::kPredicted takes, of all candidates (each cut; with PlanInputs::lora each cut twice) that fit (the budget pays for min_steps, and the memory is within
-// max_memory_bytes), the lowest predicted loss; of those within a thousandth of the loss before from it, the deepest, which
-// is the cheapest a step and in memory. With max_loss_increase, each candidate gets only the steps it needs to come that
+// Rule::kPredicted takes, of all candidates (each cut; with PlanInputs::lora each twice) that fit (the budget pays for
+// min_steps, and the memory is within max_memory_bytes), the lowest predicted loss. Those within a thousandth of the loss
+// before from it count as equal: of them the quickest, and of those within a twentieth of its time (of a budget by the clock
+// that is all of them) the shallowest. With max_loss_increase, each candidate gets only the steps it needs to come that
 // close to what full fine-tuning reaches with this budget, and the one with the least seconds is taken.
 // choices then holds the choice's stability over the prior's resampled fits.
 //
