@@ -75,6 +75,7 @@ TEST(PredictedPlan, SmallBudgetsGoDeepAndLargeOnesShallow) {
 TEST(PredictedPlan, OfEqualsTakesTheQuickestAndOfThoseTheShallowest) {
   const auto plan = [](const std::string& budget) {
     auto asked = predicted(budget);
+    asked.max_epochs = 1000.0;  // more than any of these budgets pays for
     for (LawFit& fit : asked.prior->fits) {
       fit.law.depth_penalty = 0.0;
       fit.law.half_tokens = 1.0;
