@@ -41,7 +41,7 @@ struct Price {
 class Prices {
  public:
   // LoRA where the shape has block_trained_parameters. REQUIRES: `inputs` outlives it
-  Prices(types::ModelShape shape, types::MeasuredCost cost, const PlanInputs& inputs);
+  Prices(types::ModelShape shape, const types::MeasuredCost& cost, const PlanInputs& inputs);
 
   const types::ModelShape& shape() const { return shape_; }
   const types::MeasuredCost& cost() const { return cost_; }

@@ -1,10 +1,10 @@
-#include "planner.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "advice.h"
+#include "planner.h"
 #include "salf/core/error.h"
 #include "salf/core/text.h"
 

@@ -37,20 +37,20 @@ std::int64_t most_steps(const PlanInputs& inputs) {
                      static_cast<double>(inputs.accumulate)));
 }
 
-Prices::Prices(types::ModelShape shape, types::MeasuredCost cost, const PlanInputs& inputs)
-    : shape_(std::move(shape)), cost_(std::move(cost)), inputs_(inputs) {
-  counts_ = inputs.budget.unit == BudgetUnit::kTokens ||
-            inputs.budget.unit == BudgetUnit::kSteps || inputs.budget.unit == BudgetUnit::kEpochs;
-  in_seconds_ = !inputs.budget.deterministic();
-  clock_seconds_ = inputs.budget.unit == BudgetUnit::kSeconds ? inputs.budget.amount : inputs.budget_seconds;
-  steps_per_epoch_ =
-      static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate);
-  most_steps_ = policy::most_steps(inputs);
-  required_ = std::min(inputs.min_steps, most_steps_);
-  capacity_ = in_seconds_ ? clock_seconds_ * (1.0 - kTimeMargin)
-              : counts_   ? 0.0
-                          : budget_flops(shape_, inputs);
-}
+Prices::Prices(types::ModelShape shape, const types::MeasuredCost& cost, const PlanInputs& inputs)
+    : shape_(std::move(shape)),
+      cost_(cost),
+      inputs_(inputs),
+      counts_(inputs.budget.unit == BudgetUnit::kTokens || inputs.budget.unit == BudgetUnit::kSteps ||
+              inputs.budget.unit == BudgetUnit::kEpochs),
+      in_seconds_(!inputs.budget.deterministic()),
+      clock_seconds_(inputs.budget.unit == BudgetUnit::kSeconds ? inputs.budget.amount : inputs.budget_seconds),
+      steps_per_epoch_(static_cast<double>(inputs.data.batches) / static_cast<double>(inputs.accumulate)),
+      most_steps_(policy::most_steps(inputs)),
+      required_(std::min(inputs.min_steps, most_steps_)),
+      capacity_(in_seconds_ ? clock_seconds_ * (1.0 - kTimeMargin)
+                : counts_   ? 0.0
+                            : budget_flops(shape_, inputs)) {}
 
 types::Arm Prices::arm(std::int64_t eof) const {
   if (!shape_.block_trained_parameters.empty()) return types::Arm::kLora;
