@@ -11,11 +11,11 @@ struct Point {
 };
 
 std::vector<types::ProbedArm> arms_of(const types::ProbeTable& table, bool lora) {
-  std::vector<types::ProbedArm> cuts;
-  std::copy_if(table.arms.begin(), table.arms.end(), std::back_inserter(cuts),
+  std::vector<types::ProbedArm> arms;
+  std::copy_if(table.arms.begin(), table.arms.end(), std::back_inserter(arms),
                [lora](const types::ProbedArm& arm) { return (arm.arm == types::Arm::kLora) == lora; });
-  std::sort(cuts.begin(), cuts.end(), [](const auto& a, const auto& b) { return a.eof < b.eof; });
-  return cuts;
+  std::sort(arms.begin(), arms.end(), [](const auto& a, const auto& b) { return a.eof < b.eof; });
+  return arms;
 }
 
 // Pool adjacent violators (Ayer et al. 1955) to a non-increasing sequence.

@@ -85,6 +85,11 @@ std::string arm_text(const BenchArm& arm) {
   return name.numbered ? std::string(name.name) + ":" + std::to_string(arm.number) : name.name;
 }
 
+BenchArm arm_of(const types::Candidate& candidate) {
+  if (candidate.arm == types::Arm::kLora) return {ArmKind::kLora, candidate.eof};
+  return {candidate.eof == 0 ? ArmKind::kFull : ArmKind::kFreeze, candidate.eof};
+}
+
 std::string arm_word(const BenchArm& arm) {
   const bool cut = arm.kind == ArmKind::kFreeze || arm.kind == ArmKind::kHalf || arm.kind == ArmKind::kLast;
   return cut ? "freeze" : name_of(arm.kind).name;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "salf/types/freeze_plan.h"
 #include "salf/types/measured_cost.h"
 #include "salf/types/model_shape.h"
 
@@ -30,6 +31,8 @@ BenchArm parse_arm(const std::string& text);
 std::vector<std::string> arm_problems(const std::vector<std::string>& arms, const std::string& lora);
 // As parse_arm reads it.
 std::string arm_text(const BenchArm& arm);
+// What a planner's candidate is called here. REQUIRES: it has its arm
+BenchArm arm_of(const types::Candidate& candidate);
 // The word of the truth table: full, freeze (also last and half), plan, first, middle, random, lisa, lora.
 std::string arm_word(const BenchArm& arm);
 

@@ -83,6 +83,8 @@ class Bench {
   }
 
   void begin() {
+    lora_shape_ = session_.shape();
+    lora_shape_.block_trained_parameters = trained_of_blocks(lora_shape_, arm_lora(options_.lora, session_, runs_.seed()));
     if (fs::exists(file("bench.json")) && !options_.common.force) {
       record_ = core::read_document<BenchRecord>(file("bench.json"));
       check_identity();
@@ -216,33 +218,25 @@ class Bench {
   // What train spends of a budget before its first step, at the prices of the virtual clock: on the profile what its share
   // allows, on timing whole blocks as long as that took here, on LoRA's one batch.
   double planning_seconds(double budget) const {
-    const types::ModelShape shape = lora_shape();
-    const double lora = cost::step_seconds(record_.lora_cost, shape, record_.data, shape.blocks / 2, 1).total();
+    const double lora = cost::step_seconds(record_.lora_cost, lora_shape_, record_.data, lora_shape_.blocks / 2, 1).total();
     return std::min(profile_->seconds, kAnalysisShare * budget) + std::max(0.0, record_.analysis_seconds - profile_->seconds) + lora;
   }
 
-  types::ModelShape lora_shape() const {
-    types::ModelShape shape = session_.shape();
-    shape.block_trained_parameters = trained_of_blocks(shape, arm_lora(options_.lora, session_, runs_.seed()));
-    return shape;
-  }
-
-  // What the arm plan chooses.
-  BenchArm planned(double minutes) const {
+  // What the arm plan chooses after so many seconds of planning.
+  BenchArm planned(double minutes, double spent_seconds) const {
     policy::PlanInputs inputs;
     inputs.budget = {60.0 * minutes, types::BudgetUnit::kSeconds};
     inputs.data = record_.data;
     inputs.cost = record_.cost;
-    inputs.lora = policy::LoraMethod{types::parse_lora(options_.lora), lora_shape().block_trained_parameters, record_.lora_cost};
+    inputs.lora = policy::LoraMethod{types::parse_lora(options_.lora), lora_shape_.block_trained_parameters, record_.lora_cost};
     inputs.rule = types::Rule::kPredicted;
     inputs.prior = policy::read_prior(options_.prior);
     inputs.batch_tokens = options_.batch.batch_tokens;
     inputs.max_epochs = 1e6;
-    inputs.spent_seconds = planning_seconds(inputs.budget.amount);
+    inputs.spent_seconds = spent_seconds;
     const types::FreezePlan plan = policy::make_plan(*profile_, inputs);
     check_affordable(plan);
-    if (plan.lora) return {ArmKind::kLora, plan.eof};
-    return {plan.eof == 0 ? ArmKind::kFull : ArmKind::kFreeze, plan.eof};
+    return arm_of(*plan.chosen());
   }
 
   BenchRow row_of(const BenchArm& arm, double minutes, std::int64_t seed) const {
@@ -277,10 +271,10 @@ class Bench {
       BenchRow row = row_of(arm, minutes, seed);
       if (find(record_.rows, row, false) != nullptr) continue;
       const bool plan = arm.kind == ArmKind::kPlan;
-      const BenchArm trained = plan ? planned(minutes) : arm;
+      const double paid = plan ? planning_seconds(60.0 * minutes) : 0.0;
+      const BenchArm trained = plan ? planned(minutes, paid) : arm;
       row.eof = arm_eof(trained, row.blocks);
       if (plan) row.chose = arm_text(trained);
-      const double paid = plan ? planning_seconds(60.0 * minutes) : 0.0;
       const std::int64_t steps = steps_within(trained, row, 60.0 * minutes - paid);
       Trunk& trunk = trunks[arm_text(trained)];
       trunk.arm = trained;
@@ -315,7 +309,7 @@ class Bench {
   StepPrice price(const BenchArm& arm, const BenchRow& row) const {
     const bool lora = arm.kind == ArmKind::kLora;
     return step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, lora ? record_.lora_cost : record_.cost,
-                      lora ? lora_shape() : session_.shape(), record_.data);
+                      lora ? lora_shape_ : session_.shape(), record_.data);
   }
 
   double steps_per_epoch() const { return static_cast<double>(record_.data.batches); }
@@ -396,6 +390,7 @@ class Bench {
   ArmRuns runs_;
   std::vector<BenchArm> arms_;
   std::optional<types::LayerProfile> profile_;
+  types::ModelShape lora_shape_;  // with what the arms lora:N add
 };
 
 }  // namespace

@@ -135,12 +135,6 @@ class Prober {
 
 using Arms = std::vector<types::Candidate>;
 
-std::string name_of(const types::Candidate& candidate) {
-  const bool lora = candidate.arm == types::Arm::kLora;
-  if (candidate.eof == 0 && !lora) return "full";
-  return (lora ? "lora:" : "cut:") + std::to_string(candidate.eof);
-}
-
 // LoRA's best beside the plan's whole blocks, if LoRA was planned too.
 std::optional<types::Candidate> rival(const types::FreezePlan& plan) {
   std::optional<types::Candidate> best;
@@ -202,8 +196,8 @@ std::vector<ArmToProbe> arms_to_probe(const types::FreezePlan& plan, bool rates)
     rates = rates && all + static_cast<double>(kRates.size()) * seconds(*chosen) <= share;
     std::vector<ArmToProbe> probes;
     for (const types::Candidate& arm : arms) {
-      probes.push_back({name_of(arm)});
-      if (rates && name_of(arm) == name_of(*chosen)) probes.back().rates.assign(kRates.begin(), kRates.end());
+      probes.push_back({arm_text(arm_of(arm))});
+      if (rates && arm.eof == chosen->eof && arm.arm == chosen->arm) probes.back().rates.assign(kRates.begin(), kRates.end());
     }
     return probes;
   }
