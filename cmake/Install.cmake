@@ -1,13 +1,17 @@
 # `cmake --install BUILD --prefix X` gives a tree that runs from anywhere:
 #   bin/salf                      finds its LibTorch by a path relative to itself
+#   lib/salf/libsalf_cuda.so      where it was built
 #   lib/salf/torch/lib, nvidia/   what it loads of LibTorch, in the wheel's layout, so that the wheel's own RPATHs hold
 #   share/doc/salf                README, LICENSE, NOTICE, licenses/ of what was copied
 #   share/salf/configs            one example per command
 # Debian's libraries (spdlog, ICU, PCRE2, OpenSSL) are not copied: they are packages of the target system.
 set(_libs "${CMAKE_INSTALL_LIBDIR}/salf")
 file(RELATIVE_PATH _libs_from_bin "/${CMAKE_INSTALL_BINDIR}" "/${_libs}/torch/lib")
-set_target_properties(salf PROPERTIES INSTALL_RPATH "$ORIGIN/${_libs_from_bin}")
+set_target_properties(salf PROPERTIES INSTALL_RPATH "$ORIGIN/${_libs_from_bin};$ORIGIN/${_libs_from_bin}/../..")
 install(TARGETS salf RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET salf_cuda)
+  install(TARGETS salf_cuda LIBRARY DESTINATION ${_libs})
+endif()
 
 install(CODE "
   set(torch_root \"${SALF_TORCH_ROOT}\")

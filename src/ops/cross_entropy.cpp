@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full_like.h>
 
+#include "device_operators.h"
 #include "row_kernels.h"
 #include "rows.h"
 #include "salf/ops/operators.h"
@@ -25,6 +26,10 @@ at::Tensor cross_entropy_(at::Tensor& logits, const at::Tensor& labels, double s
       }
     });
     return losses.sum();
+  }
+  const DeviceKernels* const kernels = device_kernels({logits});
+  if (kernels != nullptr && logits.scalar_type() == at::kFloat && logits.is_contiguous()) {
+    return cross_entropy_by_(*kernels, logits, labels, scale);
   }
   const at::Tensor target = labels.unsqueeze(1);
   at::Tensor scores = at::_log_softmax(logits, 1, false);

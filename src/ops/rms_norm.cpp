@@ -3,6 +3,7 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "device_operators.h"
 #include "row_kernels.h"
 #include "rows.h"
 #include "salf/ops/operators.h"
@@ -58,6 +59,8 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
   if (is_plain(x) && is_plain(weight)) return RmsNorm::apply(x, weight, epsilon);
+  const DeviceKernels* const kernels = device_kernels({x, weight});
+  if (kernels != nullptr && weight.scalar_type() == at::kFloat) return rms_norm_by(*kernels, x, weight, epsilon, normed_type(x));
   return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
 }
 

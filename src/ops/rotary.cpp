@@ -3,6 +3,7 @@
 #include <ATen/ops/roll.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "device_operators.h"
 #include "row_kernels.h"
 #include "rows.h"
 #include "salf/ops/operators.h"
@@ -60,9 +61,13 @@ struct Rotary : torch::autograd::Function<Rotary> {
 }  // namespace
 
 at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, std::int64_t shift) {
-  const bool plain = is_plain(x) && is_plain(cos) && is_plain(sin) && x.dim() == 4 && cos.dim() <= 4 && sin.dim() <= 4;
+  const bool heads = x.dim() == 4 && cos.dim() <= 4 && sin.dim() <= 4;
   const bool halves = x.size(-1) == 2 * shift && cos.size(-1) == 2 * shift && sin.size(-1) == 2 * shift;
-  if (plain && halves) return Rotary::apply(x, cos, sin);
+  if (heads && halves) {
+    if (is_plain(x) && is_plain(cos) && is_plain(sin)) return Rotary::apply(x, cos, sin);
+    const DeviceKernels* const kernels = device_kernels({x, cos, sin});
+    if (kernels != nullptr) return rotary_by(*kernels, x, cos.to(at::kFloat), sin.to(at::kFloat));
+  }
   return x * cos + x.roll({shift}, {-1}) * sin;
 }
 

@@ -3,6 +3,7 @@
 #include <ATen/ops/silu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "device_operators.h"
 #include "row_kernels.h"
 #include "rows.h"
 #include "salf/ops/operators.h"
@@ -50,7 +51,9 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
 }  // namespace
 
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
-  if (is_plain(gate) && is_plain(up) && gate.sizes() == up.sizes()) return SwiGlu::apply(gate, up);
+  const bool alike = gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type();
+  if (alike && is_plain(gate) && is_plain(up)) return SwiGlu::apply(gate, up);
+  if (const DeviceKernels* const kernels = device_kernels({gate, up}); alike && kernels != nullptr) return swiglu_by(*kernels, gate, up);
   return at::silu(gate) * up;
 }
 

@@ -1,5 +1,5 @@
 // Every operator against ATen's own, values and gradients, at widths that fill vectors and that do not, and on tensors
-// whose memory is not contiguous. ATen's side runs in float64, so the tolerance is that of our float32.
+// whose memory is not contiguous.
 #include "salf/ops/operators.h"
 
 #include <ATen/ATen.h>
@@ -9,55 +9,17 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <cmath>
-#include <functional>
 #include <vector>
+
+#include "operator_comparison.h"
 
 namespace salf::ops {
 namespace {
 
-using Inputs = std::vector<at::Tensor>;
-using Operator = std::function<at::Tensor(const Inputs&)>;
-
 at::Tensor values(at::IntArrayRef shape) { return at::randn(shape); }
 
-double largest(const at::Tensor& difference) { return difference.abs().max().item<double>(); }
-
-double distance(const at::Tensor& ours, const at::Tensor& expected) {
-  return largest(ours.to(at::kDouble) - expected) / std::max(1.0, largest(expected));
-}
-
-// Runs both on the same inputs (ours in float32, the reference in float64) and compares the result and the gradient
-// to each of the first `differentiable` inputs, for a random gradient of the result.
-void compare(const Operator& ours, const Operator& reference, const Inputs& inputs, std::size_t differentiable) {
-  Inputs narrow;
-  Inputs wide;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    // Neither detach() nor to() changes the strides that a test asks for.
-    narrow.push_back(inputs[i].detach().requires_grad_(i < differentiable));
-    wide.push_back(inputs[i].detach().to(at::kDouble).requires_grad_(i < differentiable));
-  }
-  const at::Tensor y = ours(narrow);
-  const at::Tensor expected = reference(wide);
-  ASSERT_EQ(y.sizes(), expected.sizes());
-  EXPECT_LT(distance(y.detach(), expected.detach()), 2e-6);
-  const at::Tensor slope = values(y.sizes());
-  const Inputs to(narrow.begin(), narrow.begin() + static_cast<std::ptrdiff_t>(differentiable));
-  const Inputs wide_to(wide.begin(), wide.begin() + static_cast<std::ptrdiff_t>(differentiable));
-  const auto gradients = torch::autograd::grad({y}, to, {slope});
-  const auto expected_gradients = torch::autograd::grad({expected}, wide_to, {slope.to(at::kDouble)});
-  for (std::size_t i = 0; i < differentiable; ++i) {
-    ASSERT_EQ(gradients[i].sizes(), inputs[i].sizes()) << i;
-    EXPECT_LT(distance(gradients[i], expected_gradients[i]), 4e-6) << "gradient " << i;
-  }
-}
-
-at::Tensor plain_rms_norm(const Inputs& x) { return x[0] * (x[0].pow(2).mean(-1, true) + 1e-5).rsqrt() * x[1]; }
 at::Tensor own_rms_norm(const Inputs& x) { return rms_norm(x[0], x[1], 1e-5); }
-
-at::Tensor plain_swiglu(const Inputs& x) { return at::silu(x[0]) * x[1]; }
 at::Tensor own_swiglu(const Inputs& x) { return swiglu(x[0], x[1]); }
-
-at::Tensor plain_rotary(const Inputs& x) { return x[0] * x[1] + x[0].roll({x[0].size(-1) / 2}, {-1}) * x[2]; }
 at::Tensor own_rotary(const Inputs& x) { return rotary(x[0], x[1], x[2], x[0].size(-1) / 2); }
 
 at::Tensor plain_linear(const Inputs& x) { return at::linear(x[0], x[1], x[2]); }

@@ -1,0 +1,15 @@
+# SALF_CUDA: whether libsalf_cuda.so is built. Without it everything works too; on a GPU ATen's operators serve then.
+include(CheckLanguage)
+check_language(CUDA)
+if(CMAKE_CUDA_COMPILER)
+  set(_has_cuda ON)
+else()
+  set(_has_cuda OFF)
+endif()
+option(SALF_CUDA "Build libsalf_cuda.so (needs nvcc)" ${_has_cuda})
+# Machine code for each generation, and the newest one's intermediate code for those to come.
+set(SALF_CUDA_ARCHITECTURES all-major CACHE STRING "GPU architectures of libsalf_cuda.so")
+if(SALF_CUDA)
+  enable_language(CUDA)
+  message(STATUS "libsalf_cuda.so: by ${CMAKE_CUDA_COMPILER}")
+endif()
