@@ -1,16 +1,28 @@
 // What is each of salf's operators worth? Forward and backward of ours beside ATen's, at SmolLM2-135M's shapes: 1,024
-// tokens, hidden size 576, feed-forward 1,536, vocabulary 49,152.
+// tokens, hidden size 576, feed-forward 1,536, vocabulary 49,152. On the CPU, or where SALF_DEVICE says (cuda).
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cstdlib>
+
 #include "salf/ops/operators.h"
+#include "salf/tensor/device.h"
 
 namespace {
 
 using namespace salf;
 
-at::Tensor trained(at::IntArrayRef shape) { return at::randn(shape).requires_grad_(true); }
+c10::Device device() {
+  static const c10::Device opened = [] {
+    const char* const name = std::getenv("SALF_DEVICE");
+    return tensor::open_device(name == nullptr ? "cpu" : name);
+  }();
+  return opened;
+}
+
+at::Tensor values(at::IntArrayRef shape) { return at::randn(shape).to(device()); }
+at::Tensor trained(at::IntArrayRef shape) { return values(shape).requires_grad_(true); }
 
 template <class Forward>
 void both_ways(benchmark::State& state, const std::vector<at::Tensor>& inputs, const Forward& forward) {
@@ -18,6 +30,7 @@ void both_ways(benchmark::State& state, const std::vector<at::Tensor>& inputs, c
   for (auto unused : state) {
     (void)unused;
     benchmark::DoNotOptimize(torch::autograd::grad({forward()}, inputs, {slope}));
+    tensor::synchronize(device());
   }
 }
 
@@ -39,8 +52,8 @@ BENCHMARK_CAPTURE(swiglu, salf, true)->Unit(benchmark::kMillisecond);
 
 void rotary(benchmark::State& state, bool own) {
   const at::Tensor x = trained({4, 256, 9, 64});
-  const at::Tensor cos = at::randn({256, 1, 64});
-  const at::Tensor sin = at::randn({256, 1, 64});
+  const at::Tensor cos = values({256, 1, 64});
+  const at::Tensor sin = values({256, 1, 64});
   both_ways(state, {x},
             [&] { return own ? ops::rotary(x, cos, sin, 32) : at::addcmul(x * cos, x.roll({32}, {-1}), sin); });
 }
@@ -48,8 +61,8 @@ BENCHMARK_CAPTURE(rotary, aten, false)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(rotary, salf, true)->Unit(benchmark::kMillisecond);
 
 void cross_entropy(benchmark::State& state, bool own) {
-  const at::Tensor scores = at::randn({170, 49152});
-  const at::Tensor labels = at::randint(49152, {170}, at::kLong);
+  const at::Tensor scores = values({170, 49152});
+  const at::Tensor labels = at::randint(49152, {170}, at::kLong).to(device());
   for (auto unused : state) {
     (void)unused;
     at::Tensor logits = scores.clone();  // both pay for it
@@ -58,8 +71,9 @@ void cross_entropy(benchmark::State& state, bool own) {
     } else {
       const at::Tensor log = at::_log_softmax(logits, 1, false);
       benchmark::DoNotOptimize(at::nll_loss(log, labels));
-      benchmark::DoNotOptimize(log.exp().scatter_add(1, labels.unsqueeze(1), at::full({170, 1}, -1.0)));
+      benchmark::DoNotOptimize(log.exp().scatter_add(1, labels.unsqueeze(1), at::full({170, 1}, -1.0, log.options())));
     }
+    tensor::synchronize(device());
   }
 }
 BENCHMARK_CAPTURE(cross_entropy, aten, false)->Unit(benchmark::kMillisecond);

@@ -4,6 +4,7 @@
     peer.py model GGUF DIR                     the GGUF file as a Hugging Face directory (float32)
     peer.py step DIR --data F --arm ARM        seconds of training steps of 4 x 256 packed tokens, all supervised
     peer.py epochs DIR --data F --arm ARM --epochs N --blocks N     seconds of N epochs, evaluation before and after
+    peer.py tune DIR --data F --arm ARM --epochs N --lr X --save DIR     tunes on rows and saves the model, LoRA merged
 
 ARM: full, freeze:N (blocks 1 to N and the embedding frozen), lora (rank 16 on all blocks), lora:N (above N).
 Float32, fused AdamW, sdpa attention. The result is one line of JSON.
@@ -92,6 +93,57 @@ def epochs(args):
     report(seconds=time.perf_counter() - start)
 
 
+def tune(args):
+    """Prompts masked, rows of like length together, at most 1,024 tokens a batch with padding; the rate rises over a
+    twentieth of the steps and falls to 0 by a straight line, as transformers' Trainer has it."""
+    from transformers import AutoTokenizer, get_linear_schedule_with_warmup
+    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    batches = read_batches(tokenizer, args.data)
+    model, trained = load(args.model, args.arm, args.compile)
+    optimizer = torch.optim.AdamW(trained, lr=args.lr, fused=True)
+    total = args.epochs * len(batches)
+    schedule = get_linear_schedule_with_warmup(optimizer, max(1, total // 20), total)
+    start = time.perf_counter()
+    for epoch in range(args.epochs):
+        for i in torch.randperm(len(batches)).tolist():
+            ids, labels, mask = batches[i]
+            model(input_ids=ids, labels=labels, attention_mask=mask).loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+    seconds = time.perf_counter() - start
+    memory = peak_anonymous()  # merging and saving are not what training needs
+    if args.arm.startswith("lora"):
+        model = model.merge_and_unload()
+    model.save_pretrained(args.save)
+    tokenizer.save_pretrained(args.save)
+    print(json.dumps({"steps": total, "train_seconds": seconds, "anonymous_bytes": memory}), flush=True)
+
+
+def read_batches(tokenizer, path):
+    """-> (ids, labels, mask), each [B, T] int64, right-padded"""
+    documents = []
+    for row in map(json.loads, open(path)):
+        prompt = tokenizer(row["prompt"]).input_ids
+        completion = tokenizer(row["completion"]).input_ids + [tokenizer.eos_token_id]
+        documents.append((prompt + completion, [-100] * len(prompt) + completion))
+    documents.sort(key=lambda document: len(document[0]))
+    batches = [[]]
+    for document in documents:
+        if (len(batches[-1]) + 1) * len(document[0]) > BATCH * TOKENS and batches[-1]:
+            batches.append([])
+        batches[-1].append(document)
+    return [pad(batch) for batch in batches]
+
+
+def pad(batch):
+    longest = max(len(ids) for ids, _ in batch)
+    rows = lambda lists, filler: torch.tensor([row + [filler] * (longest - len(row)) for row in lists])
+    ids, labels = zip(*batch)
+    return rows(ids, 0), rows(labels, -100), rows([[1] * len(row) for row in ids], 0)
+
+
 def evaluate(model, blocks):
     with torch.no_grad():
         for ids in blocks:
@@ -122,7 +174,7 @@ def report(**figures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["model", "step", "epochs"])
+    parser.add_argument("what", choices=["model", "step", "epochs", "tune"])
     parser.add_argument("model", help="Hugging Face directory")
     parser.add_argument("--data", help="JSONL rows with prompt and completion; for model: the GGUF file")
     parser.add_argument("--arm", default="full")
@@ -130,11 +182,12 @@ def main():
     parser.add_argument("--steps", type=int, default=5, help="timed ones; for epochs: of all of them together")
     parser.add_argument("--blocks", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--save", help="where epochs saves the tuned model")
+    parser.add_argument("--save", help="where epochs and tune save the tuned model")
+    parser.add_argument("--lr", type=float, default=5e-5, help="of tune, at its height")
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     torch.manual_seed(1)
-    {"model": make_model, "step": step, "epochs": epochs}[args.what](args)
+    {"model": make_model, "step": step, "epochs": epochs, "tune": tune}[args.what](args)
 
 
 if __name__ == "__main__":

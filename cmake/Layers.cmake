@@ -38,16 +38,17 @@ function(salf_unity target)
   endif()
 endfunction()
 
-# salf_test(NAME SOURCES a_test.cpp … [LIBRARIES …] [LABELS unit|model|e2e|gpu] [TIMEOUT s] [THREADS n] [TOGETHER])
+# salf_test(NAME SOURCES a_test.cpp … [LIBRARIES …] [LABELS unit|model|e2e] [TIMEOUT s] [THREADS n] [TOGETHER] [GPU])
 # -> salf_NAME_test, its cases registered with CTest under one label (unit by default). A case has THREADS threads
 # (1) and CTest reserves as many cores for it, so that `ctest -j` never runs more threads than there are cores.
 # TOGETHER: one CTest entry for the whole program, for cases that share something slow to load.
+# GPU: cases whose name ends in /gpu get that label instead.
 # Tests may include "support/…"; SALF_TEST_DATA is tests/golden, SALF_BINARY the program.
 function(salf_test name)
   set(ARG_LABELS unit)
   set(ARG_TIMEOUT 120)
   set(ARG_THREADS 1)
-  cmake_parse_arguments(GIVEN "TOGETHER" "LABELS;TIMEOUT;THREADS" "SOURCES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(GIVEN "TOGETHER;GPU" "LABELS;TIMEOUT;THREADS" "SOURCES;LIBRARIES" ${ARGN})
   if(GIVEN_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "salf_test(${name}): unknown arguments ${GIVEN_UNPARSED_ARGUMENTS}")
   endif()
@@ -72,6 +73,10 @@ function(salf_test name)
     add_test(NAME ${target} COMMAND ${target})
     set_tests_properties(${target} PROPERTIES ${properties} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
   else()
-    gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+    gtest_discover_tests(${target} TEST_FILTER -*/gpu DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+    if(GIVEN_GPU)
+      list(TRANSFORM properties REPLACE "^${ARG_LABELS}$" gpu)
+      gtest_discover_tests(${target} TEST_FILTER */gpu TEST_LIST ${target}_GPU DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+    endif()
   endif()
 endfunction()

@@ -32,7 +32,6 @@ struct Sample {
   double make = 0.0, embedding = 0.0, prefix = 0.0, suffix = 0.0, head = 0.0, backward = 0.0;
   double head_forward = 0.0;
   double tokens = 0.0, supervised = 0.0;
-  double anonymous_before = 0.0, anonymous_suffix = 0.0, anonymous_head = 0.0;  // bytes: before, after the suffix, the head
 };
 
 double median_rate(const std::vector<Sample>& samples, double (*rate)(const Sample&)) {
@@ -84,8 +83,8 @@ class Probe {
     std::vector<Sample> samples;
     {
       const Freeze freeze(model_, cut_, eof_);
+      measure_memory(plans.front(), cost);
       const Sample first = time_batch(plans.front(), freeze);
-      memory_rates(first, cost);
       if (options_.warm) samples.push_back(first);
       for (std::size_t i = 1; i < plans.size(); ++i) {
         if (!samples.empty() && watch.seconds() > options_.seconds) break;
@@ -115,14 +114,11 @@ class Probe {
       const tensor::AutocastGuard guard(device_, options_.autocast);
       const at::Tensor hidden = frozen_part(batch, clock, sample);
       const at::AutoGradMode record(true);
-      sample.anonymous_before = anonymous();
       const at::Tensor state = cut_.suffix(hidden, batch, eof_);
       clock.lap(sample.suffix);
-      sample.anonymous_suffix = anonymous();
       const Supervised picked = supervised(state, batch);
       loss = head_loss(cut_, picked, 1.0 / sample.supervised);
       clock.lap(sample.head);
-      sample.anonymous_head = anonymous();
       score_positions(cut_, picked);
       clock.lap(sample.head_forward);
     }
@@ -132,15 +128,27 @@ class Probe {
     return sample;
   }
 
-  double anonymous() const { return device_.is_cpu() ? static_cast<double>(memory_use().anonymous) : 0.0; }
-
-  // From the first batch, which allocates afresh what later ones find ready. Nothing on a GPU.
-  void memory_rates(const Sample& first, types::MeasuredCost& cost) const {
-    if (!(first.anonymous_head > 0.0) || !(first.tokens > 0.0)) return;
-    const double kept = std::max(0.0, first.anonymous_suffix - first.anonymous_before);
-    cost.activation_bytes = kept / (first.tokens * static_cast<double>(blocks_ - eof_));
+  // On a CPU, from the first row of a batch, after what was used before has left the heap; nothing on a GPU.
+  void measure_memory(data::BatchPlan plan, types::MeasuredCost& cost) const {
+    if (!device_.is_cpu()) return;
+    plan.rows.resize(1);
+    const tensor::Batch batch = batcher_.make(plan);
+    if (batch.supervised_tokens == 0) return;
+    trim_heap();
+    const auto held = [] { return static_cast<double>(memory_use().anonymous); };
+    at::Tensor hidden;
+    {
+      const at::NoGradGuard quiet;
+      hidden = cut_.prefix(batch, eof_);
+    }
+    const at::AutoGradMode record(true);
+    const double before = held();
+    const at::Tensor state = cut_.suffix(hidden, batch, eof_);
+    const double kept = std::max(0.0, held() - before);
+    const at::Tensor loss = head_loss(cut_, supervised(state, batch), 1.0);
+    cost.activation_bytes = kept / (static_cast<double>(batch.padded_tokens()) * static_cast<double>(blocks_ - eof_));
     const double weights = sizeof(float) * static_cast<double>(model_.parameter_count());
-    cost.base_bytes = std::max(1.0, first.anonymous_head - kept - weights);
+    cost.base_bytes = std::max(1.0, held() - kept - weights);
   }
 
   at::Tensor frozen_part(const tensor::Batch& batch, PhaseClock& clock, Sample& sample) const {

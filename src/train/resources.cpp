@@ -1,5 +1,7 @@
 #include "resources.h"
 
+#include <malloc.h>
+
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -18,6 +20,12 @@ MemoryUse memory_use() {
     if (name == "RssAnon:") use.anonymous = kibibytes * 1024;
   }
   return use;
+}
+
+void trim_heap() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 }  // namespace salf::train

@@ -1,4 +1,4 @@
-// How much memory does this process hold?
+// How much memory does this process hold, and how much of it is used?
 #pragma once
 
 #include <cstdint>
@@ -12,5 +12,8 @@ struct MemoryUse {
 
 // In bytes, from /proc/self/status; zeros where that cannot be read.
 MemoryUse memory_use();
+
+// Gives the heap's free pages back to the system, so that what is held is what is used. With glibc; nothing elsewhere.
+void trim_heap();
 
 }  // namespace salf::train

@@ -1,7 +1,5 @@
 #include "salf/train/trainer.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -41,7 +39,7 @@ Run::Run(const TrainInputs& inputs, core::Progress& progress)
       caches_(inputs) {
   if (!inputs.plan.budget.deterministic() && !inputs.replay)
     pacer_.emplace(pacer_options(inputs));
-  ::malloc_trim(0);  // what came before may have left free pages on the heap
+  trim_heap();  // of what came before
   settle_schedule();
   inputs.resume ? resume() : start();
   frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.plan.cuts().size() - 1));

@@ -31,7 +31,7 @@ function(salf_offence out file module header)
 endfunction()
 
 set(offences 0)
-file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/include/salf/*.h" "${ROOT}/src/*.h" "${ROOT}/src/*.cpp")
+file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/include/salf/*.h" "${ROOT}/src/*.h" "${ROOT}/src/*.cpp" "${ROOT}/src/*.cu")
 if(NOT files)
   message(FATAL_ERROR "no source files under \"${ROOT}\"")
 endif()

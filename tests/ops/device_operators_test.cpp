@@ -159,18 +159,18 @@ TEST(DeviceKernels, AreNotUsedByAnotherVersion) { EXPECT_EQ(salf_device_kernels(
 
 TEST(DeviceKernels, DoNotServeTheCpu) { EXPECT_EQ(device_kernels({at::zeros({1})}), nullptr); }
 
-// What the public operators do on a GPU, under autocast too: close to ATen's in float32, and in the product's type.
-TEST(DeviceKernels, ServeTheOperatorsOfAGpu) {
-  const auto device = gpu();
-  if (!device) GTEST_SKIP() << "no GPU";
-  const at::Tensor x = at::randn({4, 9, 64}).to(*device);
-  const at::Tensor weight = at::randn({64}).to(*device);
-  EXPECT_LT((rms_norm(x, weight, 1e-5) - plain_rms_norm({x, weight})).abs().max().item<double>(), 1e-5);
-  EXPECT_LT((swiglu(x, x * 2.0) - plain_swiglu({x, x * 2.0})).abs().max().item<double>(), 1e-5);
-  const tensor::AutocastGuard narrow(*device, at::kBFloat16);
-  const auto expected = device_kernels({x}) != nullptr ? at::kBFloat16 : at::kFloat;
-  EXPECT_EQ(rms_norm(x, weight, 1e-5).scalar_type(), expected);
+using OperatorsOfAGpu = DeviceOperators;
+
+TEST_P(OperatorsOfAGpu, RunByTheKernels) {
+  const at::Tensor x = values({4, 9, 64});
+  const at::Tensor weight = values({64});
+  EXPECT_LT(distance(rms_norm(x, weight, 1e-5), plain_rms_norm({x, weight})), 1e-5);
+  EXPECT_LT(distance(swiglu(x, x * 2.0), plain_swiglu({x, x * 2.0})), 1e-5);
+  const tensor::AutocastGuard narrow(device_, at::kBFloat16);
+  EXPECT_EQ(rms_norm(x, weight, 1e-5).scalar_type(), at::kBFloat16);
 }
+
+INSTANTIATE_TEST_SUITE_P(On, OperatorsOfAGpu, ::testing::Values("gpu"), [](const auto& tested) { return std::string(tested.param); });
 
 }  // namespace
 }  // namespace salf::ops

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../device_kernels.h"
+#include "device_kernels.h"
 
 namespace salf::ops {
 namespace {
