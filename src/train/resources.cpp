@@ -28,4 +28,13 @@ void trim_heap() {
 #endif
 }
 
+void trim_wasteful_heap() {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+  constexpr double kMostWaste = 0.1;
+  const struct mallinfo2 heap = ::mallinfo2();
+  const auto held = static_cast<double>(memory_use().anonymous);
+  if (held - static_cast<double>(heap.uordblks + heap.hblkhd) > kMostWaste * held) trim_heap();
+#endif
+}
+
 }  // namespace salf::train

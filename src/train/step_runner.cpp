@@ -53,6 +53,7 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     clock.lap(seconds.head);
   }
   anonymous_bytes = std::max(anonymous_bytes, memory_use().anonymous);
+  trim_wasteful_heap();  // here it lives most: what is given back now is not wanted again at once
   loss.backward();
   if (setup_.recompute) recomputed.backward();
   clock.lap(seconds.backward);
