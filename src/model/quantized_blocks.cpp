@@ -2,7 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <malloc.h>
 
 #include <map>
 #include <string>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "salf/core/error.h"
+#include "salf/core/heap.h"
 #include "salf/tensor/mapped_space.h"
 
 namespace salf::model {
@@ -103,14 +103,14 @@ QuantizedBlocks::QuantizedBlocks(const ScriptModel& model, GraphCut& cut, const 
   }
   parts_ = std::make_unique<Parts>(cut, count);
   parts_->pack_all(model, pack);
-  ::malloc_trim(0);  // what came before may have left free pages on the heap
+  core::trim_heap();  // what came before may have left free pages on the heap
   cut.run_by_block([this](std::int64_t block) { parts_->prepare(block); });
 }
 
 QuantizedBlocks::~QuantizedBlocks() {
   parts_->cut.run_by_block(nullptr);
   parts_.reset();
-  ::malloc_trim(0);
+  core::trim_heap();
 }
 
 std::int64_t QuantizedBlocks::bytes() const {

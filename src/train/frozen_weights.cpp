@@ -1,11 +1,10 @@
 #include "salf/train/frozen_weights.h"
 
-#include <malloc.h>
-
 #include <set>
 #include <string>
 #include <utility>
 
+#include "salf/core/heap.h"
 #include "salf/tensor/mapped_space.h"
 
 namespace salf::train {
@@ -43,7 +42,7 @@ MappedWeights::MappedWeights(const std::vector<model::Parameter>& parameters, co
   }
   space_ = std::move(copy.space);
   // What the heap still holds of the tensors' old memory goes back to the system.
-  ::malloc_trim(0);
+  core::trim_heap();
 }
 
 void MappedWeights::release() const { space_->release(); }

@@ -12,6 +12,7 @@
 
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
+#include "salf/core/heap.h"
 #include "salf/core/statistics.h"
 #include "salf/tensor/device.h"
 #include "salf/train/freeze.h"
@@ -134,7 +135,7 @@ class Probe {
     plan.rows.resize(1);
     const tensor::Batch batch = batcher_.make(plan);
     if (batch.supervised_tokens == 0) return;
-    trim_heap();
+    core::trim_heap();
     const auto held = [] { return static_cast<double>(memory_use().anonymous); };
     at::Tensor hidden;
     {

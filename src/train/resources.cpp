@@ -6,6 +6,8 @@
 #include <sstream>
 #include <string>
 
+#include "salf/core/heap.h"
+
 namespace salf::train {
 
 MemoryUse memory_use() {
@@ -22,18 +24,12 @@ MemoryUse memory_use() {
   return use;
 }
 
-void trim_heap() {
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
-}
-
-void trim_wasteful_heap() {
+void trim_wasteful_heap([[maybe_unused]] std::int64_t anonymous) {
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
   constexpr double kMostWaste = 0.1;
   const struct mallinfo2 heap = ::mallinfo2();
-  const auto held = static_cast<double>(memory_use().anonymous);
-  if (held - static_cast<double>(heap.uordblks + heap.hblkhd) > kMostWaste * held) trim_heap();
+  const auto held = static_cast<double>(anonymous);
+  if (held - static_cast<double>(heap.uordblks + heap.hblkhd) > kMostWaste * held) core::trim_heap();
 #endif
 }
 

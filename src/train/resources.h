@@ -13,11 +13,8 @@ struct MemoryUse {
 // In bytes, from /proc/self/status; zeros where that cannot be read.
 MemoryUse memory_use();
 
-// Gives the heap's free pages back to the system, so that what is held is what is used. With glibc; nothing elsewhere.
-void trim_heap();
-
-// The same where more than a tenth of what the process holds lies free. Batches of varying length leave gaps between
-// what lives, and without this their heap grows by a third within twenty steps.
-void trim_wasteful_heap();
+// core::trim_heap() where more than a tenth of the `anonymous` bytes of the process lies free. Batches of varying length
+// leave gaps between what lives, and without this their heap grows by a third within twenty steps.
+void trim_wasteful_heap(std::int64_t anonymous);
 
 }  // namespace salf::train

@@ -52,8 +52,9 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     loss = head_loss(cut_, supervised(state, batch), scale);
     clock.lap(seconds.head);
   }
-  anonymous_bytes = std::max(anonymous_bytes, memory_use().anonymous);
-  trim_wasteful_heap();  // here it lives most: what is given back now is not wanted again at once
+  const std::int64_t anonymous = memory_use().anonymous;
+  anonymous_bytes = std::max(anonymous_bytes, anonymous);
+  trim_wasteful_heap(anonymous);  // here it lives most: what is given back now is not wanted again at once
   loss.backward();
   if (setup_.recompute) recomputed.backward();
   clock.lap(seconds.backward);

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "budget_limits.h"
-#include "resources.h"
 #include "run.h"
 #include "salf/core/error.h"
+#include "salf/core/heap.h"
 #include "salf/core/log.h"
 #include "salf/core/signals.h"
 #include "salf/core/text.h"
@@ -39,7 +39,7 @@ Run::Run(const TrainInputs& inputs, core::Progress& progress)
       caches_(inputs) {
   if (!inputs.plan.budget.deterministic() && !inputs.replay)
     pacer_.emplace(pacer_options(inputs));
-  trim_heap();  // of what came before
+  core::trim_heap();  // of what came before
   settle_schedule();
   inputs.resume ? resume() : start();
   frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.plan.cuts().size() - 1));
