@@ -28,7 +28,7 @@ namespace {
 constexpr std::int64_t kOptimizerElements = 16'000'000;
 constexpr int kOptimizerSteps = 3;
 
-// Seconds of one batch, cut in the middle.
+// Seconds of one batch, cut in two.
 struct Sample {
   double make = 0.0, embedding = 0.0, prefix = 0.0, suffix = 0.0, head = 0.0, backward = 0.0;
   double head_forward = 0.0;
@@ -74,7 +74,7 @@ class Probe {
         options_(options),
         device_(cut.head_weight().device()),
         blocks_(cut.map().blocks),
-        eof_(cut.map().blocks / 2) {}
+        eof_(std::max(blocks_ / 2, std::min(options.eof, blocks_ - 1))) {}
 
   types::MeasuredCost measure(core::Progress& progress) {
     const core::Stopwatch watch;

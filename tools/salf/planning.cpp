@@ -1,7 +1,7 @@
 #include "planning.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <cmath>
 
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
@@ -15,6 +15,12 @@
 
 namespace salf::tools {
 namespace {
+
+// Of the documents of a short run so many are measured at least, and so many batches timed.
+constexpr double kFewestMeasured = 16.0;
+constexpr double kFewestTimed = 2.0;
+// Measuring a document takes this share of the seconds of training on it.
+constexpr double kMeasuringShare = 0.5;
 
 void add_dev_shape(const data::Batcher& batcher, std::int64_t documents, types::DataShape& shape) {
   shape.dev_documents = documents;
@@ -90,11 +96,45 @@ std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64
   return data::sample_documents(dataset, data::Split::kDev, count, seed);
 }
 
+data::Batcher train_batcher(const ModelSession& session, const data::Dataset& dataset, const data::BatchOptions& options) {
+  return {dataset, dataset.indices(data::Split::kTrain), options, session.tokenizer->padding_id().value_or(0)};
+}
+
+std::optional<double> counted_epochs(const PlanningOptions& planning, const data::Batcher& train_rows) {
+  if (train_rows.rows() == 0) return std::nullopt;
+  const types::Budget budget = planning.parsed_budget();
+  switch (budget.unit) {
+    case types::BudgetUnit::kSteps:
+      return budget.amount * static_cast<double>(planning.accumulate) / static_cast<double>(train_rows.in_order().size());
+    case types::BudgetUnit::kTokens:
+      return budget.amount / static_cast<double>(train_rows.real_tokens());
+    case types::BudgetUnit::kEpochs:
+      return budget.amount;
+    default:
+      return std::nullopt;
+  }
+}
+
+calibration::CalibrationOptions short_calibration(calibration::CalibrationOptions asked, std::optional<double> trained_documents) {
+  asked.stability = 0.0;
+  if (!trained_documents || asked.documents != calibration::CalibrationOptions{}.documents) return asked;
+  const auto usual = static_cast<double>(asked.documents);
+  const double fewer = std::round(std::clamp(kAnalysisShare / kMeasuringShare * *trained_documents, kFewestMeasured, usual));
+  asked.documents = static_cast<std::int64_t>(fewer);
+  asked.loss_positions = std::min(1.0, asked.loss_positions * usual / fewer);
+  return asked;
+}
+
 MethodCosts time_methods(const ModelSession& session, const data::Dataset& dataset, const PlanRequest& request, const EnergyWatch& energy,
                          core::Progress& progress) {
   const types::Budget budget = request.planning.parsed_budget();
-  const data::Batcher batcher(dataset, dataset.indices(data::Split::kTrain), request.batch, session.tokenizer->padding_id().value_or(0));
+  const data::Batcher batcher = train_batcher(session, dataset, request.batch);
   train::ProbeOptions probe;
+  probe.eof = wanted_cut(request.lora, request.planning.eof).value_or(0);
+  if (const auto epochs = counted_epochs(request.planning, batcher)) {
+    const double allowed = kTimingShare * *epochs * static_cast<double>(batcher.in_order().size());
+    probe.batches = std::llround(std::clamp(allowed, kFewestTimed, static_cast<double>(probe.batches)));
+  }
   probe.seed = request.seed;
   probe.scratch = request.scratch;
   probe.autocast = autocast_type(request.dtype, session.device);
@@ -119,15 +159,14 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   const types::Rates rates = energy.rates();
   const double clock_seconds = cost::budget_seconds(request.planning.parsed_budget(), rates);
   const std::int64_t padding = session.tokenizer->padding_id().value_or(0);
-  const auto train_rows = dataset.indices(data::Split::kTrain);
-  const data::Batcher batcher(dataset, train_rows, request.batch, padding);
+  const data::Batcher batcher = train_batcher(session, dataset, request.batch);
   policy::PlanInputs inputs;
   inputs.budget = request.planning.parsed_budget();
   inputs.cost = costs.cost;
   if (request.beside && costs.beside) {
     inputs.lora = policy::LoraMethod{request.beside->settings, trained_of_blocks(profile.shape, *request.beside), *costs.beside};
   }
-  inputs.data.documents = static_cast<std::int64_t>(train_rows.size());
+  inputs.data.documents = static_cast<std::int64_t>(dataset.indices(data::Split::kTrain).size());
   add_training_shape(batcher, request.seed, inputs.data);
   std::vector<std::int64_t> dev = dataset.indices(data::Split::kDev);
   if (!dev.empty()) {

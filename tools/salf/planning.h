@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lora_options.h"
+#include "salf/calibration/calibrate.h"
 #include "salf/core/fields.h"
 #include "salf/core/progress.h"
 #include "energy_watch.h"
@@ -20,8 +21,8 @@
 
 namespace salf::tools {
 
-// What measuring the layers may take of a budget in time: more documents than that sharpen the choice of the cut less than
-// the steps they would cost. And what timing each method may.
+// What measuring the layers may take of a run (of a budget in time, or of the work that a budget counts): more documents than
+// that sharpen the choice of the cut less than the steps they would cost. And what timing each method may.
 inline constexpr double kAnalysisShare = 0.05;
 inline constexpr double kTimingShare = 0.025;
 
@@ -99,6 +100,17 @@ struct MethodCosts {
   types::MeasuredCost cost;
   std::optional<types::MeasuredCost> beside;
 };
+
+// The batches of the train split.
+data::Batcher train_batcher(const ModelSession& session, const data::Dataset& dataset, const data::BatchOptions& options);
+
+// Epochs that a budget in steps, tokens or epochs asks for; nothing of another budget, or where there are no rows.
+std::optional<double> counted_epochs(const PlanningOptions& planning, const data::Batcher& train_rows);
+
+// What to measure where no rule reads the profile, which then only says what the loss is before, and goes into the report: no more
+// documents for the sake of a settled choice, and where so few are trained on (repeated ones each time) that the usual sample would
+// take more than its share, fewer of them, at as many positions.
+calibration::CalibrationOptions short_calibration(calibration::CalibrationOptions asked, std::optional<double> trained_documents);
 
 // Times a few batches. At the end the session's cut has the branches that it had.
 MethodCosts time_methods(const ModelSession& session, const data::Dataset& dataset, const PlanRequest& request, const EnergyWatch& energy,

@@ -18,6 +18,7 @@ namespace salf::train {
 struct ProbeOptions {
   double seconds = 10.0;     // stop timing more batches after this long (one at least is timed)
   std::int64_t batches = 5;  // timed batches at most
+  std::int64_t eof = 0;      // where it is deeper than the middle the batches are cut there: timing then holds no more memory than the run
   bool warm = false;         // others were timed just before: the longest batch, which comes first, counts too
   std::uint64_t seed = 1;    // which batches
   c10::ScalarType autocast = c10::ScalarType::Float;
