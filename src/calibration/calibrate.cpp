@@ -55,6 +55,7 @@ class Calibration {
         meter_(cut, basis_, options.norm),
         cosine_(types::Measure::kCosine, cut.map().blocks, setting),
         loss_(types::Measure::kLoss, cut.map().blocks, setting),
+        before_(types::Measure::kLoss, 0, setting),
         parts_(dataset, drawn, cut.map().blocks, options, setting) {}
 
   void measure(const tensor::Batch& batch) {
@@ -66,6 +67,7 @@ class Calibration {
     forward_seconds_ += watch.seconds();
     tokens_ += batch.real_tokens;
     if (positions.row.empty()) return;
+    if (options_.loss_positions > 0.0) measure_before(spaces, batch);
     const at::Tensor cosine = meter_.cosine(spaces, positions);
     cosine_.add(cosine, positions.row);
     parts_.add_cosine(cosine, batch, positions);
@@ -98,8 +100,9 @@ class Calibration {
     profile.basis_ridge = basis_.ridge();
     profile.forward_seconds = forward_seconds_;
     profile.seed = setting_.seed;
+    profile.loss_before = loss_before();
     profile.deviations.push_back(cosine_.result());
-    if (loss_.documents() > 0) profile.deviations.push_back(loss_.result());
+    if (loss_.documents() > 1) profile.deviations.push_back(loss_.result());
     profile.token_maps = maps_;
     parts_.fill(profile);
     return profile;
@@ -108,6 +111,17 @@ class Calibration {
   void check_measured() const { parts_.check_measured(); }
 
  private:
+  void measure_before(const model::Spaces& spaces, const tensor::Batch& batch) {
+    const BatchPositions all = select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
+    before_.add(meter_.model_loss(spaces, all), all.row);
+  }
+
+  std::optional<types::LossBefore> loss_before() const {
+    if (before_.documents() < 2) return std::nullopt;  // one has no standard error
+    const types::Deviation only = before_.result();
+    return types::LossBefore{only.deviation.front(), only.standard_error.front(), only.documents, only.positions};
+  }
+
   const model::GraphCut& cut_;
   const CalibrationOptions& options_;
   const CalibrationSetting& setting_;
@@ -115,6 +129,7 @@ class Calibration {
   DeviationMeter meter_;
   DeviationSums cosine_;
   DeviationSums loss_;
+  DeviationSums before_;  // of the last space alone, at every supervised position
   DomainSums parts_;
   std::vector<types::TokenMap> maps_;
   double forward_seconds_ = 0.0;

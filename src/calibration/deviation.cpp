@@ -178,6 +178,16 @@ at::Tensor DeviationMeter::loss(const model::Spaces& spaces, const BatchPosition
   return result;
 }
 
+at::Tensor DeviationMeter::model_loss(const model::Spaces& spaces, const BatchPositions& positions) const {
+  const c10::Device device = spaces.final_state.device();
+  const at::Tensor losses =
+      loss_deviation(gather_states(spaces.final_state, positions.index.to(device)), positions.labels.to(device),
+                     [this](const at::Tensor& state) { return cut_.head(state); }, cut_.map().vocabulary);
+  at::Tensor result = losses.unsqueeze(0).to(at::kCPU).to(at::kDouble);
+  if (!at::isfinite(result).all().item<bool>()) throw_not_finite("the loss", cut_.map().blocks);
+  return result;
+}
+
 at::Tensor DeviationMeter::nearest(const model::Spaces& spaces, const BatchPositions& positions) const {
   constexpr std::int64_t kLikeliest = 16;
   const c10::Device device = spaces.hidden.front().device();

@@ -108,7 +108,7 @@ class Planner {
   using Candidates = std::vector<types::Candidate>;
 
   // The last space's loss is the model's own where the final norm was applied and every token was measured.
-  std::optional<LossBefore> known_loss_before() const;
+  std::optional<types::LossBefore> known_loss_before() const;
   Candidates candidates() const;
   const Prices& prices(const types::Candidate& candidate) const;
   // Of the whole budget at no cut: what others are compared with.
@@ -166,7 +166,7 @@ class Planner {
   const types::Deviation& deviation_;
   std::vector<Prices> methods_;  // what the profile's shape says; then LoRA beside it, if that is asked for
   std::optional<Predictor> predictor_;
-  std::optional<LossBefore> before_;
+  std::optional<types::LossBefore> before_;
 };
 
 }  // namespace salf::policy

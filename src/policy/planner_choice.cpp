@@ -10,7 +10,7 @@
 
 namespace salf::policy {
 
-std::optional<LossBefore> Planner::known_loss_before() const {
+std::optional<types::LossBefore> Planner::known_loss_before() const {
   if (!predictor_ || profile_.norm != "final" || profile_.positions != "supervised") return std::nullopt;
   return loss_before(profile_);
 }

@@ -161,12 +161,14 @@ std::string Predictor::basis() const {
          core::format_number(100.0 * fit_.arm_error, 2) + " % of the loss before";
 }
 
-std::optional<LossBefore> loss_before(const types::LayerProfile& profile) {
+std::optional<types::LossBefore> loss_before(const types::LayerProfile& profile) {
+  if (profile.loss_before) return profile.loss_before;
   for (const auto& measured : profile.deviations) {
     if (measured.measure != types::Measure::kLoss || measured.deviation.empty()) continue;
     const double loss = measured.deviation.back();
     if (!std::isfinite(loss) || !(loss > 0.0)) return std::nullopt;
-    return LossBefore{loss, measured.standard_error.empty() ? std::nan("") : measured.standard_error.back()};
+    return types::LossBefore{loss, measured.standard_error.empty() ? std::nan("") : measured.standard_error.back(), measured.documents,
+                             measured.positions};
   }
   return std::nullopt;
 }

@@ -117,6 +117,26 @@ TEST_F(Calibrate, EqualsTheDefinitionsDocumentByDocument) {
   }
 }
 
+// However few positions are drawn, and whatever norm the spaces are measured with.
+TEST_F(Calibrate, LossBeforeIsTheModelsOwnAtEverySupervisedPosition) {
+  model_.parameter("model.norm.weight").tensor.detach().uniform_(0.5, 2.0);
+  const types::Deviation loss = run(everything()).deviations[1];
+  CalibrationOptions few;
+  few.documents = kDocuments;
+  few.loss_positions = 1e-9;
+  for (const Norm norm : {Norm::kFinal, Norm::kNone}) {
+    few.norm = norm;
+    const types::LayerProfile profile = run(few);
+    ASSERT_TRUE(profile.loss_before);
+    EXPECT_NEAR(profile.loss_before->loss, loss.deviation.back(), 1e-5);
+    EXPECT_NEAR(profile.loss_before->standard_error, loss.standard_error.back(), 1e-5);
+    EXPECT_EQ(profile.loss_before->positions, loss.positions);
+    EXPECT_EQ(profile.loss_before->documents, kDocuments);
+  }
+  few.loss_positions = 0.0;
+  EXPECT_FALSE(run(few).loss_before);
+}
+
 TEST_F(Calibrate, BatchesDoNotMatter) {
   CalibrationOptions options = everything();
   options.loss_positions = 0.3;

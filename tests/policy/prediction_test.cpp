@@ -211,7 +211,7 @@ TEST(ReadPrior, RefusesAnotherFile) {
   std::remove(file.c_str());
 }
 
-TEST(LossBefore, IsTheLastSpacesLoss) {
+TEST(LossBefore, IsTheProfilesOrInOlderOnesTheLastSpacesLoss) {
   types::LayerProfile profile = support::sample_profile(support::curve_with_drop(6, 3));
   EXPECT_FALSE(loss_before(profile).has_value());
   profile.deviations.push_back(support::sample_deviation({9, 8, 7, 6, 5, 4, 2.5}, 0.1));
@@ -220,6 +220,8 @@ TEST(LossBefore, IsTheLastSpacesLoss) {
   EXPECT_DOUBLE_EQ(loss_before(profile)->standard_error, 0.1);
   profile.deviations.back().deviation.back() = std::nan("");
   EXPECT_FALSE(loss_before(profile).has_value());
+  profile.loss_before = types::LossBefore{2.25, 0.05, 16, 1600};
+  EXPECT_DOUBLE_EQ(loss_before(profile)->loss, 2.25);
 }
 
 }  // namespace

@@ -43,8 +43,9 @@ double analysis_flops(const types::LayerProfile& profile, double row_length) {
   for (const auto& deviation : profile.deviations) {
     if (deviation.measure == types::Measure::kLoss) positions = static_cast<double>(deviation.positions);
   }
-  const double spaces = static_cast<double>(profile.shape.blocks + 1);
-  return cost::evaluation_flops(profile.shape, {static_cast<double>(profile.tokens), positions * spaces, row_length});
+  positions *= static_cast<double>(profile.shape.blocks + 1);
+  if (profile.loss_before) positions += static_cast<double>(profile.loss_before->positions);
+  return cost::evaluation_flops(profile.shape, {static_cast<double>(profile.tokens), positions, row_length});
 }
 
 }  // namespace
@@ -118,10 +119,8 @@ std::optional<double> counted_epochs(const PlanningOptions& planning, const data
 calibration::CalibrationOptions short_calibration(calibration::CalibrationOptions asked, std::optional<double> trained_documents) {
   asked.stability = 0.0;
   if (!trained_documents || asked.documents != calibration::CalibrationOptions{}.documents) return asked;
-  const auto usual = static_cast<double>(asked.documents);
-  const double fewer = std::round(std::clamp(kAnalysisShare / kMeasuringShare * *trained_documents, kFewestMeasured, usual));
-  asked.documents = static_cast<std::int64_t>(fewer);
-  asked.loss_positions = std::min(1.0, asked.loss_positions * usual / fewer);
+  const double share = kAnalysisShare / kMeasuringShare * *trained_documents;
+  asked.documents = std::llround(std::clamp(share, kFewestMeasured, static_cast<double>(asked.documents)));
   return asked;
 }
 

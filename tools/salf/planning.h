@@ -109,7 +109,7 @@ std::optional<double> counted_epochs(const PlanningOptions& planning, const data
 
 // What to measure where no rule reads the profile, which then only says what the loss is before, and goes into the report: no more
 // documents for the sake of a settled choice, and where so few are trained on (repeated ones each time) that the usual sample would
-// take more than its share, fewer of them, at as many positions.
+// take more than its share, fewer of them.
 calibration::CalibrationOptions short_calibration(calibration::CalibrationOptions asked, std::optional<double> trained_documents);
 
 // Times a few batches. At the end the session's cut has the branches that it had.

@@ -77,9 +77,15 @@ std::string row(const types::Deviation& first, const types::Deviation* loss, boo
   return line + "\n";
 }
 
+std::string loss_text(const types::LayerProfile& profile) {
+  if (!profile.loss_before) return "";
+  return "loss of the model as it is: " + core::format_number(profile.loss_before->loss, 4) + " +- " +
+         core::format_number(profile.loss_before->standard_error, 2) + " nats a token\n";
+}
+
 std::string summary(const types::LayerProfile& profile, const types::Deviation& first) {
   return core::format_count(first.positions) + " positions (" + profile.positions + ") of " +
-         core::format_count(first.documents) + " documents, " + core::format_count(profile.tokens) + " tokens\n" +
+         core::format_count(first.documents) + " documents, " + core::format_count(profile.tokens) + " tokens\n" + loss_text(profile) +
          core::format_seconds(profile.seconds) + ", " + core::format_seconds(profile.forward_seconds) +
          " of it the forward pass\n";
 }

@@ -35,7 +35,7 @@ struct CalibrationOptions {
           self.max_documents);
     visit(Field{"stability", "settled: this share of resamples makes the same choice (max-gain); 0: no more are drawn"}.range(0, 1),
           self.stability);
-    visit(Field{"loss_positions", "share of the positions at which the loss deviation is taken too; 0: none"}
+    visit(Field{"loss_positions", "share of the positions at which the loss is taken of every space too (of the last one it is at all); 0: none"}
               .range(0, 1),
           self.loss_positions);
     visit(Field{"positions", "measure at every supervised token or at each prompt's last: supervised or last"},
@@ -83,7 +83,7 @@ constexpr std::size_t kMostDomains = 24;
 // choice settles or time runs out before all are: they come in an order of which every beginning is spread evenly over the
 // lengths. After options.documents of them, and each time as many again, setting.stability is asked, until it gives
 // options.stability or options.max_documents are measured. Memory does not depend on how many there are. The loss deviation is
-// left out when no position was drawn for it. Runs without autograd. Nothing is returned if core::stop_signal()
+// left out when positions of fewer than two documents were drawn for it. Runs without autograd. Nothing is returned if core::stop_signal()
 // became set. Throws Error(kBadInput) when the train split is empty or too few positions have a label of the vocabulary (before the
 // pass, if the whole sample has too few), Error(kBadModel) when a state is not finite.
 std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,

@@ -71,6 +71,8 @@ class DeviationMeter {
   at::Tensor cosine(const model::Spaces& spaces, const BatchPositions& positions) const;
   // [L+1, M] f64, CPU; throws likewise.
   at::Tensor loss(const model::Spaces& spaces, const BatchPositions& positions) const;
+  // [1, N] f64, CPU: the model's own loss, whatever the option says; throws likewise.
+  at::Tensor model_loss(const model::Spaces& spaces, const BatchPositions& positions) const;
   // [L+1, N] i64, CPU: the word whose basis has the smallest angle to each state, of those that matter: at each space
   // the head's 16 likeliest words of every position, and all labels. (The basis of a whole vocabulary would cost
   // V·D² to solve; words that the head ranks low are far away.)

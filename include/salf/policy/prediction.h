@@ -149,12 +149,7 @@ class Predictor {
   std::vector<Fitted> fitted_;  // of the law, then of its replicates
 };
 
-// The loss of the untouched model as the profile's last space has it (loss deviation of h_L), with its standard error (NaN:
-// unknown); nothing where the profile measured no loss.
-struct LossBefore {
-  double loss = 0.0;
-  double standard_error = 0.0;
-};
-std::optional<LossBefore> loss_before(const types::LayerProfile& profile);
+// The profile's loss_before; of an older profile, what the loss deviation has at the last space (with an error of NaN where that is not known); nothing where no loss was measured.
+std::optional<types::LossBefore> loss_before(const types::LayerProfile& profile);
 
 }  // namespace salf::policy

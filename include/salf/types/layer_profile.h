@@ -198,6 +198,23 @@ struct DomainTable {
   }
 };
 
+// The untouched model's own loss, nats a token, at every supervised position of the measured documents.
+struct LossBefore {
+  double loss = 0.0;
+  double standard_error = 0.0;  // clustered by document
+  std::int64_t documents = 0;
+  std::int64_t positions = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"loss"}.range(0, 1e6), self.loss);
+    visit(Field{"standard_error"}.range(0, 1e6), self.standard_error);
+    visit(Field{"documents"}.range(0, 1e12), self.documents);
+    visit(Field{"positions"}.range(0, 1e15), self.positions);
+  }
+};
+
 struct LayerProfile {
   static constexpr const char* kSchema = "salf.profile/1";
 
@@ -214,6 +231,7 @@ struct LayerProfile {
   // and what was asked for; both 0 in older profiles.
   double stability = 0.0;
   double stability_goal = 0.0;
+  std::optional<LossBefore> loss_before;  // not in older profiles, nor where no error can be told
   std::vector<Deviation> deviations;     // cosine first
   std::vector<ScalingLaw> scaling_laws;  // one a measure
   std::vector<TokenMap> token_maps;      // of a few documents, with their text
@@ -235,6 +253,7 @@ struct LayerProfile {
     visit(Field{"seed"}, self.seed);
     visit(Field{"stability"}.range(0, 1), self.stability);
     visit(Field{"stability_goal"}.range(0, 1), self.stability_goal);
+    visit(Field{"loss_before"}, self.loss_before);
     visit(Field{"deviations"}, self.deviations);
     visit(Field{"scaling_laws"}, self.scaling_laws);
     visit(Field{"token_maps"}, self.token_maps);
