@@ -67,10 +67,10 @@ class Calibration {
     forward_seconds_ += watch.seconds();
     tokens_ += batch.real_tokens;
     if (positions.row.empty()) return;
-    if (options_.loss_positions > 0.0) measure_before(spaces, batch);
     const at::Tensor cosine = meter_.cosine(spaces, positions);
     cosine_.add(cosine, positions.row);
     parts_.add_cosine(cosine, batch, positions);
+    if (options_.loss_positions > 0.0) measure_before(spaces, batch);
     if (positions.sampled.empty()) return;
     std::vector<std::int64_t> rows;
     for (const std::int64_t i : positions.sampled) rows.push_back(positions.row[static_cast<std::size_t>(i)]);
