@@ -27,6 +27,8 @@ double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_
   return share > 0.0 ? std::min(kHighestLora, kLoraRate * std::pow(share, kExponent)) : kHighestLora;
 }
 
+double repetition_rate_factor(double epochs) { return 1.0 / std::max(1.0, epochs); }
+
 double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {
   constexpr double kClear = 2.0;  // standard errors
   const types::ProbedArm* nearest = nullptr;

@@ -83,7 +83,7 @@ class Prices {
   std::int64_t counted_steps() const;
   double tokens_per_step() const;
   // The rule's learning rate, or what probes put in its place.
-  double rule_rate(types::Arm arm, std::int64_t eof) const;
+  double rule_rate(types::Arm arm, std::int64_t eof, std::int64_t steps) const;
 
   types::ModelShape shape_;
   types::MeasuredCost cost_;

@@ -117,22 +117,22 @@ types::Candidate Prices::candidate(std::int64_t eof) const {
   candidate.arm = arm(eof);
   candidate.eof = eof;
   candidate.trained_parameters = shape_.trained_parameters(eof);
-  candidate.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : rule_rate(*candidate.arm, eof);
   const std::int64_t steps = affordable_steps(eof, kFewestEvaluations);
   candidate.fits = steps >= required_steps();
   fill(candidate, steps);
   return candidate;
 }
 
-double Prices::rule_rate(types::Arm arm, std::int64_t eof) const {
+double Prices::rule_rate(types::Arm arm, std::int64_t eof, std::int64_t steps) const {
   const double factor = inputs_.probes ? probed_rate_factor(*inputs_.probes, arm, eof) : 1.0;
-  return std::min(1.0, factor * learning_rate(shape_, arm, eof));
+  return std::min(1.0, factor * repetition_rate_factor(static_cast<double>(steps) / steps_per_epoch_) * learning_rate(shape_, arm, eof));
 }
 
 void Prices::fill(types::Candidate& candidate, std::int64_t steps) const {
   const std::int64_t eof = candidate.eof;
   candidate.steps = steps;
   candidate.tokens = static_cast<double>(steps) * tokens_per_step();
+  candidate.learning_rate = inputs_.learning_rate ? *inputs_.learning_rate : rule_rate(*candidate.arm, eof, steps);
   const types::CostBreakdown seconds = run_seconds(eof, candidate.steps, kFewestEvaluations);
   const types::CostBreakdown flops = run_flops(eof, candidate.steps, kFewestEvaluations);
   candidate.step_seconds = step_seconds(eof).total();

@@ -249,9 +249,18 @@ TEST(Planner, SecondsAlreadySpentArePartOfTheBudget) {
 }
 
 TEST(Planner, AnExplicitLearningRateIsKept) {
-  PlanInputs asked = inputs("8m");
-  asked.learning_rate = 7e-5;
-  EXPECT_DOUBLE_EQ(make_plan(profile(), asked).learning_rate, 7e-5);
+  for (const char* budget : {"8m", "3epochs"}) {
+    PlanInputs asked = inputs(budget);
+    asked.learning_rate = 7e-5;
+    EXPECT_DOUBLE_EQ(make_plan(profile(), asked).learning_rate, 7e-5);
+  }
+}
+
+TEST(Planner, RowsThatComeAgainTakeALowerLearningRate) {
+  const auto rate = [](const char* budget) { return make_plan(profile(), inputs(budget)).candidates.at(4).learning_rate; };
+  EXPECT_DOUBLE_EQ(rate("0.5epochs"), rate("1epochs"));
+  EXPECT_NEAR(rate("2epochs"), rate("1epochs") / 2.0, 1e-3 * rate("1epochs"));
+  EXPECT_NEAR(rate("3epochs"), rate("1epochs") / 3.0, 1e-3 * rate("1epochs"));
 }
 
 TEST(Planner, NamesEveryBadInputAtOnce) {

@@ -59,7 +59,7 @@ struct PlanningOptions {
     visit(Field{"min_steps", "optimizer steps that a depth has to be worth"}.range(1, 1e9), self.min_steps);
     visit(Field{"max_epochs", "epochs that are planned at most"}.range(0.01, 1e6), self.max_epochs);
     visit(Field{"accumulate", "batches of one optimizer step"}.range(1, 1e6), self.accumulate);
-    visit(Field{"learning_rate", "instead of the rule in the trained share"}.range(1e-9, 1), self.learning_rate);
+    visit(Field{"learning_rate", "instead of the rule in the trained share and the epochs"}.range(1e-9, 1), self.learning_rate);
     visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"}, self.max_memory);
     visit(Field{"max_loss_increase", "the least time that is predicted to end within so many nats of full fine-tuning"}.range(0, 100),
           self.max_loss_increase);
