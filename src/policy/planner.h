@@ -82,7 +82,7 @@ class Prices {
  private:
   std::int64_t counted_steps() const;
   double tokens_per_step() const;
-  // The rule's learning rate, or what probes put in its place.
+  // The rule's learning rate for so many steps, or what probes put in its place.
   double rule_rate(types::Arm arm, std::int64_t eof, std::int64_t steps) const;
 
   types::ModelShape shape_;

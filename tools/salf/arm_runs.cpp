@@ -43,7 +43,7 @@ types::DataShape training_shape(const data::Batcher& batcher, std::int64_t docum
 }
 
 data::Batcher ArmRuns::train_rows(const ModelSession& session) const {
-  return {setup_.dataset, setup_.dataset.indices(data::Split::kTrain), setup_.batch, session.tokenizer->padding_id().value_or(0)};
+  return train_batcher(session, setup_.dataset, setup_.batch);
 }
 
 data::Batcher ArmRuns::dev_rows(const ModelSession& session) const {

@@ -139,7 +139,7 @@ core::Json TrainRun::recorded_options() const {
 types::RunRecord TrainRun::tune(const types::FreezePlan& plan) {
   const std::int64_t padding = session_.tokenizer->padding_id().value_or(0);
   const data::BatchOptions batch{plan.batch_tokens, plan.pack};
-  const data::Batcher train_rows(dataset_, dataset_.indices(data::Split::kTrain), batch, padding);
+  const data::Batcher train_rows = train_batcher(session_, dataset_, batch);
   const data::Batcher dev_rows(dataset_, dev_documents(dataset_, plan.data.dev_documents, seed()), batch, padding);
   train::TrainInputs inputs{*session_.model, *session_.cut, train_rows, dev_rows, plan, options_.train};
   inputs.seed = seed();
