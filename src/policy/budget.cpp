@@ -66,7 +66,7 @@ Planner::Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
     whole.block_trained_parameters.clear();
     predictor_.emplace(*inputs.prior, whole, Evidence{profile.gradient_sketch, inputs.probes});
   }
-  before_ = known_loss_before();
+  if (predictor_) before_ = loss_before(profile);
 }
 
 types::FreezePlan Planner::plan() const {

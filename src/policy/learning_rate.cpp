@@ -13,21 +13,23 @@ constexpr double kHighest = 1e-3;
 constexpr double kLoraRate = 1.5e-3;
 constexpr double kHighestLora = 3e-3;
 
-}  // namespace
-
-double learning_rate(const types::ModelShape& shape, std::int64_t eof) {
+double whole_block_rate(const types::ModelShape& shape, std::int64_t eof) {
   const double share = static_cast<double>(shape.trained_parameters(eof)) /
                        static_cast<double>(std::max<std::int64_t>(1, shape.parameters));
   return share > 0.0 ? std::min(kHighest, kFullRate * std::pow(share, kExponent)) : kHighest;
 }
 
-double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof) {
-  if (arm != types::Arm::kLora) return learning_rate(shape, eof);
+double lora_rate(const types::ModelShape& shape, std::int64_t eof) {
   const double share = 1.0 - static_cast<double>(eof) / static_cast<double>(std::max<std::int64_t>(1, shape.blocks));
   return share > 0.0 ? std::min(kHighestLora, kLoraRate * std::pow(share, kExponent)) : kHighestLora;
 }
 
-double repetition_rate_factor(double epochs) { return 1.0 / std::max(1.0, epochs); }
+}  // namespace
+
+double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof, double epochs) {
+  const double once = arm == types::Arm::kLora ? lora_rate(shape, eof) : whole_block_rate(shape, eof);
+  return once / std::max(1.0, epochs);
+}
 
 double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {
   constexpr double kClear = 2.0;  // standard errors

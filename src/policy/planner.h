@@ -107,8 +107,6 @@ class Planner {
  private:
   using Candidates = std::vector<types::Candidate>;
 
-  // The last space's loss is the model's own where the final norm was applied and every token was measured.
-  std::optional<types::LossBefore> known_loss_before() const;
   Candidates candidates() const;
   const Prices& prices(const types::Candidate& candidate) const;
   // Of the whole budget at no cut: what others are compared with.

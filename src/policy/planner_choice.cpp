@@ -10,11 +10,6 @@
 
 namespace salf::policy {
 
-std::optional<types::LossBefore> Planner::known_loss_before() const {
-  if (!predictor_ || profile_.norm != "final" || profile_.positions != "supervised") return std::nullopt;
-  return loss_before(profile_);
-}
-
 Planner::Candidates Planner::candidates() const {
   Candidates all;
   for (const Prices& method : methods_) {

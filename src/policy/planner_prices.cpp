@@ -125,7 +125,7 @@ types::Candidate Prices::candidate(std::int64_t eof) const {
 
 double Prices::rule_rate(types::Arm arm, std::int64_t eof, std::int64_t steps) const {
   const double factor = inputs_.probes ? probed_rate_factor(*inputs_.probes, arm, eof) : 1.0;
-  return std::min(1.0, factor * repetition_rate_factor(static_cast<double>(steps) / steps_per_epoch_) * learning_rate(shape_, arm, eof));
+  return std::min(1.0, factor * learning_rate(shape_, arm, eof, static_cast<double>(steps) / steps_per_epoch_));
 }
 
 void Prices::fill(types::Candidate& candidate, std::int64_t steps) const {

@@ -163,6 +163,7 @@ std::string Predictor::basis() const {
 
 std::optional<types::LossBefore> loss_before(const types::LayerProfile& profile) {
   if (profile.loss_before) return profile.loss_before;
+  if (profile.norm != "final" || profile.positions != "supervised") return std::nullopt;
   for (const auto& measured : profile.deviations) {
     if (measured.measure != types::Measure::kLoss || measured.deviation.empty()) continue;
     const double loss = measured.deviation.back();

@@ -5,31 +5,40 @@
 namespace salf::policy {
 namespace {
 
+double once(const types::ModelShape& shape, types::Arm arm, std::int64_t eof) { return learning_rate(shape, arm, eof, 1.0); }
+
 // Within a factor 1.4 of what did best in the prototype (learning_rate.h).
 TEST(LearningRate, IsCloseToWhatWasMeasured) {
   const types::ModelShape shape = support::sample_shape();
-  EXPECT_DOUBLE_EQ(learning_rate(shape, 0), 1.5e-4);
-  EXPECT_NEAR(std::log(learning_rate(shape, 8) / 2e-4), 0.0, std::log(1.4));
-  EXPECT_NEAR(std::log(learning_rate(shape, 15) / 4e-4), 0.0, std::log(1.4));
-  EXPECT_GT(learning_rate(shape, 23), 4e-4);
-  EXPECT_LT(learning_rate(shape, 23), 8e-4);
+  EXPECT_DOUBLE_EQ(once(shape, types::Arm::kFreeze, 0), 1.5e-4);
+  EXPECT_NEAR(std::log(once(shape, types::Arm::kFreeze, 8) / 2e-4), 0.0, std::log(1.4));
+  EXPECT_NEAR(std::log(once(shape, types::Arm::kFreeze, 15) / 4e-4), 0.0, std::log(1.4));
+  EXPECT_GT(once(shape, types::Arm::kFreeze, 23), 4e-4);
+  EXPECT_LT(once(shape, types::Arm::kFreeze, 23), 8e-4);
 }
 
 TEST(LearningRate, AdaptersHaveARateOfTheirOwn) {
   const types::ModelShape shape = support::sample_shape();
-  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kLora, 0), 1.5e-3);
-  EXPECT_NEAR(learning_rate(shape, types::Arm::kLora, 12), 2.2e-3, 5e-5);
-  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kLora, 29), 3e-3);
-  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kFull, 0), learning_rate(shape, 0));
-  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kFreeze, 15), learning_rate(shape, 15));
+  EXPECT_DOUBLE_EQ(once(shape, types::Arm::kLora, 0), 1.5e-3);
+  EXPECT_NEAR(once(shape, types::Arm::kLora, 12), 2.2e-3, 5e-5);
+  EXPECT_DOUBLE_EQ(once(shape, types::Arm::kLora, 29), 3e-3);
+  EXPECT_DOUBLE_EQ(once(shape, types::Arm::kFull, 0), 1.5e-4);
 }
 
 TEST(LearningRate, RisesWithTheCutUpToItsCeiling) {
   const types::ModelShape shape = support::sample_shape(100);
   for (std::int64_t eof = 1; eof < 100; ++eof) {
-    EXPECT_GE(learning_rate(shape, eof), learning_rate(shape, eof - 1));
+    EXPECT_GE(once(shape, types::Arm::kFreeze, eof), once(shape, types::Arm::kFreeze, eof - 1));
   }
-  EXPECT_DOUBLE_EQ(learning_rate(shape, 99), 1e-3);
+  EXPECT_DOUBLE_EQ(once(shape, types::Arm::kFreeze, 99), 1e-3);
+}
+
+TEST(LearningRate, FallsWithTheEpochs) {
+  const types::ModelShape shape = support::sample_shape();
+  for (const types::Arm arm : {types::Arm::kFreeze, types::Arm::kLora}) {
+    EXPECT_DOUBLE_EQ(learning_rate(shape, arm, 8, 3.0), once(shape, arm, 8) / 3.0);
+    EXPECT_DOUBLE_EQ(learning_rate(shape, arm, 8, 0.2), once(shape, arm, 8));
+  }
 }
 
 TEST(ProbedRate, IsAnotherOnlyWhereThatIsClearlyBetter) {

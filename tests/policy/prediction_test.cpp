@@ -220,6 +220,9 @@ TEST(LossBefore, IsTheProfilesOrInOlderOnesTheLastSpacesLoss) {
   EXPECT_DOUBLE_EQ(loss_before(profile)->standard_error, 0.1);
   profile.deviations.back().deviation.back() = std::nan("");
   EXPECT_FALSE(loss_before(profile).has_value());
+  profile.deviations.back().deviation.back() = 2.5;
+  profile.positions = "last";
+  EXPECT_FALSE(loss_before(profile).has_value());
   profile.loss_before = types::LossBefore{2.25, 0.05, 16, 1600};
   EXPECT_DOUBLE_EQ(loss_before(profile)->loss, 2.25);
 }

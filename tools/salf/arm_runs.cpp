@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape, const data::BatchOptions& batch) {
+types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape, const data::BatchOptions& batch, const data::Batcher& rows) {
   types::FreezePlan plan;
   plan.shape = shape;
   plan.rule = types::Rule::kFixed;
@@ -24,7 +24,8 @@ types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape, con
   plan.evaluations = run.evaluations;
   const std::int64_t as_cut = std::min(run.arm.masked() ? shape.blocks - run.arm.number : run.eof, shape.blocks - 1);
   const types::Arm arm = run.arm.kind == ArmKind::kLora ? types::Arm::kLora : types::Arm::kFreeze;
-  plan.learning_rate = std::min(1.0, run.rate_factor * policy::learning_rate(shape, arm, as_cut));
+  const double epochs = static_cast<double>(plan.steps) / static_cast<double>(std::max<std::size_t>(1, rows.in_order().size()));
+  plan.learning_rate = std::min(1.0, run.rate_factor * policy::learning_rate(shape, arm, as_cut, epochs));
   return plan;
 }
 
@@ -61,8 +62,8 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
     shape.block_trained_parameters = trained_of_blocks(shape, lora);
     session.cut->use_lora(branches_above(lora.branches, run.eof));
   }
-  const types::FreezePlan plan = plan_of(run, shape, setup_.batch);
   const data::Batcher rows = train_rows(session);
+  const types::FreezePlan plan = plan_of(run, shape, setup_.batch, rows);
   const data::Batcher dev = dev_rows(session);
   train::TrainInputs inputs{*session.model, *session.cut, rows, dev, plan, setup_.train};
   inputs.options.patience = 0;  // what is asked for is done

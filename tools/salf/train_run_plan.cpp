@@ -125,7 +125,7 @@ std::optional<types::LayerProfile> TrainRun::find_profile() {
 
 calibration::CalibrationOptions TrainRun::calibration() const {
   using types::Rule;
-  const Rule rule = planning_.eof ? Rule::kFixed : planning_.rule;
+  const Rule rule = wanted_cut(lora_, planning_.eof) ? Rule::kFixed : planning_.rule;
   const bool reads = types::reads_profile(rule) || rule == Rule::kBudget || planning_.stages > 1;
   if (reads || !options_.calibration.basis_vocabulary.empty()) return options_.calibration;
   const std::optional<double> epochs = counted_epochs(planning_, train_batcher(session_, dataset_, options_.batch));

@@ -149,7 +149,9 @@ class Predictor {
   std::vector<Fitted> fitted_;  // of the law, then of its replicates
 };
 
-// The profile's loss_before; of an older profile, what the loss deviation has at the last space (with an error of NaN where that is not known); nothing where no loss was measured.
+// The profile's loss_before. Of an older profile what the loss deviation has at the last space, which is the model's own loss where the
+// final norm was applied and every supervised position measured (its error is NaN where that is not known). Nothing where no loss
+// was measured.
 std::optional<types::LossBefore> loss_before(const types::LayerProfile& profile);
 
 }  // namespace salf::policy
