@@ -12,6 +12,7 @@ constexpr double kExponent = -0.75;
 constexpr double kHighest = 1e-3;
 constexpr double kLoraRate = 1.5e-3;
 constexpr double kHighestLora = 3e-3;
+constexpr double kWholeRepeated = -1.5;  // power of the epochs
 
 double whole_block_rate(const types::ModelShape& shape, std::int64_t eof) {
   const double share = static_cast<double>(shape.trained_parameters(eof)) /
@@ -27,8 +28,9 @@ double lora_rate(const types::ModelShape& shape, std::int64_t eof) {
 }  // namespace
 
 double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof, double epochs) {
-  const double once = arm == types::Arm::kLora ? lora_rate(shape, eof) : whole_block_rate(shape, eof);
-  return once / std::max(1.0, epochs);
+  const double repeated = std::max(1.0, epochs);
+  if (arm == types::Arm::kLora) return lora_rate(shape, eof) / repeated;
+  return whole_block_rate(shape, eof) * std::pow(repeated, kWholeRepeated);
 }
 
 double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {

@@ -35,8 +35,9 @@ TEST(LearningRate, RisesWithTheCutUpToItsCeiling) {
 
 TEST(LearningRate, FallsWithTheEpochs) {
   const types::ModelShape shape = support::sample_shape();
+  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kLora, 8, 3.0), once(shape, types::Arm::kLora, 8) / 3.0);
+  EXPECT_DOUBLE_EQ(learning_rate(shape, types::Arm::kFreeze, 8, 4.0), once(shape, types::Arm::kFreeze, 8) / 8.0);
   for (const types::Arm arm : {types::Arm::kFreeze, types::Arm::kLora}) {
-    EXPECT_DOUBLE_EQ(learning_rate(shape, arm, 8, 3.0), once(shape, arm, 8) / 3.0);
     EXPECT_DOUBLE_EQ(learning_rate(shape, arm, 8, 0.2), once(shape, arm, 8));
   }
 }
