@@ -14,26 +14,29 @@ types::MeasuredCost measured() {
   return cost;
 }
 
+// What is held where so many bytes live.
+double with_gaps(double bytes, double tokens) { return 1.08 * bytes + 7.0 * tokens * kActivation; }
+
 TEST(Memory, IsTheSumOfItsPartsAndTheHeapsGaps) {
   const types::ModelShape shape = support::sample_shape();
   const auto parameters = static_cast<double>(shape.parameters);
   const double rest = 18 * 1000 * kActivation + 5.0e8;
   EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 0, {1000, false, false}),
-                   1.2 * (12.0 * parameters + 30 * 1000 * kActivation + 5.0e8));
+                   with_gaps(12.0 * parameters + 30 * 1000 * kActivation + 5.0e8, 1000));
   const auto trained = static_cast<double>(shape.trained_parameters(12));
-  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, false, false}), 1.2 * (4.0 * parameters + 8.0 * trained + rest));
-  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, true, false}), 1.2 * (12.0 * trained + 4.0 * 576 * 49152 + rest));
+  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, false, false}), with_gaps(4.0 * parameters + 8.0 * trained + rest, 1000));
+  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, true, false}), with_gaps(12.0 * trained + 4.0 * 576 * 49152 + rest, 1000));
 }
 
 TEST(Memory, GradientsTakeThePlaceOfFewActivations) {
   const types::ModelShape shape = support::sample_shape();
-  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 0, {10, false, false}), 1.2 * (16.0 * static_cast<double>(shape.parameters) + 5.0e8));
+  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 0, {10, false, false}), with_gaps(16.0 * static_cast<double>(shape.parameters) + 5.0e8, 10));
 }
 
 TEST(Memory, RecomputingKeepsOneBlock) {
   const types::ModelShape shape = support::sample_shape();
   const double saved = peak_bytes(measured(), shape, 0, {10'000, false, false}) - peak_bytes(measured(), shape, 0, {10'000, false, true});
-  EXPECT_DOUBLE_EQ(saved, 1.2 * (29 * 10'000 * kActivation - 30 * 10'000 * 576 * 4.0));
+  EXPECT_DOUBLE_EQ(saved, 1.08 * (29 * 10'000 * kActivation - 30 * 10'000 * 576 * 4.0));
 }
 
 TEST(Memory, ADeeperCutNeverNeedsMoreButTheModelIsAlwaysReadIn) {
@@ -51,13 +54,15 @@ TEST(Memory, IsNotKnownWhereItWasNotMeasured) {
   EXPECT_DOUBLE_EQ(peak_bytes(support::sample_cost(), support::sample_shape(), 3, {}), 0.0);
 }
 
-// SmolLM2-135M, 1,024 tokens a batch, 22 batches of GSM8K: the largest anonymous memory (bytes) of such runs.
+// SmolLM2-135M, 1,024 tokens a batch, 22 to 66 batches of GSM8K: the largest anonymous memory (bytes) of such runs.
 TEST(Memory, IsCloseToWhatWasMeasured) {
   types::MeasuredCost cost = measured();
   cost.base_bytes = 1.65e8;
   types::ModelShape shape = support::sample_shape();
   EXPECT_NEAR(peak_bytes(cost, shape, 0, {1024, false, false}), 3.297e9, 0.1 * 3.297e9);
   EXPECT_NEAR(peak_bytes(cost, shape, 20, {1024, false, false}), 1.631e9, 0.1 * 1.631e9);
+  EXPECT_NEAR(peak_bytes(cost, shape, 15, {1024, true, false}), 1.936e9, 0.1 * 1.936e9);
+  EXPECT_NEAR(peak_bytes(cost, shape, 23, {1024, true, false}), 1.195e9, 0.1 * 1.195e9);
   shape.block_trained_parameters.assign(30, 162'816);  // LoRA of rank 16
   EXPECT_NEAR(peak_bytes(cost, shape, 8, {1024, false, false}), 1.784e9, 0.1 * 1.784e9);
 }

@@ -16,7 +16,7 @@ struct MemoryOptions {
 
 // Anonymous bytes on a CPU: float32 weights (of the frozen part only the head where the rest lies in a file; while it is
 // still being read in, all of it was there once, which is the floor), two moments a trained parameter, activations of the
-// trained blocks or gradients, whichever is more, the rest that was measured, and a fifth for the heap's gaps. 0 where
+// trained blocks or gradients, whichever is more, the rest that was measured, and the heap's gaps. 0 where
 // nothing was measured.
 double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shape, std::int64_t eof,
                   const MemoryOptions& options);
