@@ -12,25 +12,23 @@ constexpr double kExponent = -0.75;
 constexpr double kHighest = 1e-3;
 constexpr double kLoraRate = 1.5e-3;
 constexpr double kHighestLora = 3e-3;
-constexpr double kWholeRepeated = -1.5;  // power of the epochs
+constexpr double kWholeRepeated = 1.5;  // power of the epochs
 
-double whole_block_rate(const types::ModelShape& shape, std::int64_t eof) {
-  const double share = static_cast<double>(shape.trained_parameters(eof)) /
-                       static_cast<double>(std::max<std::int64_t>(1, shape.parameters));
-  return share > 0.0 ? std::min(kHighest, kFullRate * std::pow(share, kExponent)) : kHighest;
+double of_share(double share, double of_all, double highest) {
+  return share > 0.0 ? std::min(highest, of_all * std::pow(share, kExponent)) : highest;
 }
 
-double lora_rate(const types::ModelShape& shape, std::int64_t eof) {
-  const double share = 1.0 - static_cast<double>(eof) / static_cast<double>(std::max<std::int64_t>(1, shape.blocks));
-  return share > 0.0 ? std::min(kHighestLora, kLoraRate * std::pow(share, kExponent)) : kHighestLora;
+double quotient(std::int64_t part, std::int64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(std::max<std::int64_t>(1, whole));
 }
 
 }  // namespace
 
 double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof, double epochs) {
   const double repeated = std::max(1.0, epochs);
-  if (arm == types::Arm::kLora) return lora_rate(shape, eof) / repeated;
-  return whole_block_rate(shape, eof) * std::pow(repeated, kWholeRepeated);
+  if (arm == types::Arm::kLora) return of_share(1.0 - quotient(eof, shape.blocks), kLoraRate, kHighestLora) / repeated;
+  const double trained = quotient(shape.trained_parameters(eof), shape.parameters);
+  return of_share(trained, kFullRate, kHighest) / std::pow(repeated, kWholeRepeated);
 }
 
 double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {
