@@ -24,17 +24,21 @@ std::int64_t whole_steps(double steps);
 // Steps of the largest number of epochs that is planned. A step takes `accumulate` batches and goes on into the next epoch.
 std::int64_t most_steps(const PlanInputs& inputs);
 
+// Of the dev evaluations of a run: the first one fills the cache.
+struct EvaluationPrice {
+  double first = 0.0;
+  double further = 0.0;   // each
+  std::int64_t done = 0;  // of them before planning, and paid for
+
+  double of(std::int64_t count) const { return count > done ? first + static_cast<double>(count - done - 1) * further : 0.0; }
+};
+
 // A depth's price in the budget's own unit: seconds or FLOPs.
 struct Price {
   double fixed = 0.0;
-  double first_evaluation = 0.0;
-  double evaluation = 0.0;  // each further one
+  EvaluationPrice evaluations;
   double step = 0.0;        // of the first epoch
   double later_step = 0.0;  // of further epochs
-
-  double evaluations(std::int64_t count) const {
-    return count == 0 ? 0.0 : first_evaluation + static_cast<double>(count - 1) * evaluation;
-  }
 };
 
 // What one method, whole blocks or LoRA, costs at each cut, and how far the budget goes there.
@@ -64,12 +68,10 @@ class Prices {
   std::int64_t evaluations(std::int64_t eof) const;
 
   Price price(std::int64_t eof) const;
-  bool caches(std::int64_t eof) const;
   types::CostBreakdown step_seconds(std::int64_t eof) const;
   types::CostBreakdown step_flops(std::int64_t eof) const;
-  // One dev evaluation, without the blocks below `from`.
-  double evaluation_seconds(std::int64_t from) const;
-  double evaluation_flops(std::int64_t from) const;
+  EvaluationPrice evaluation_seconds(std::int64_t eof) const;
+  EvaluationPrice evaluation_flops(std::int64_t eof) const;
   // `one` for each step after `before` others; its prefix for the steps of the first epoch only, where its output is kept.
   types::CostBreakdown over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps, std::int64_t before = 0) const;
   types::CostBreakdown run_seconds(std::int64_t eof, std::int64_t steps, std::int64_t evaluations) const;
@@ -81,6 +83,8 @@ class Prices {
 
  private:
   std::int64_t counted_steps() const;
+  // Of which the output is kept.
+  std::int64_t cached_blocks(std::int64_t eof) const { return inputs_.cache ? eof : 0; }
   double tokens_per_step() const;
   // The rule's learning rate for so many steps, or what probes put in its place.
   double rule_rate(types::Arm arm, std::int64_t eof, std::int64_t steps) const;

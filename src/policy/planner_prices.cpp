@@ -62,14 +62,10 @@ Price Prices::price(std::int64_t eof) const {
   price.fixed = in_seconds_ ? inputs_.spent_seconds + cost::save_seconds(cost_, shape_) : inputs_.spent_flops;
   const types::CostBreakdown step = in_seconds_ ? step_seconds(eof) : step_flops(eof);
   price.step = step.total();
-  price.later_step = step.total() - (caches(eof) ? step.prefix : 0.0);
-  price.first_evaluation = in_seconds_ ? evaluation_seconds(0) : evaluation_flops(0);
-  const std::int64_t below = caches(eof) ? eof : 0;
-  price.evaluation = in_seconds_ ? evaluation_seconds(below) : evaluation_flops(below);
+  price.later_step = step.total() - (cached_blocks(eof) > 0 ? step.prefix : 0.0);
+  price.evaluations = in_seconds_ ? evaluation_seconds(eof) : evaluation_flops(eof);
   return price;
 }
-
-bool Prices::caches(std::int64_t eof) const { return inputs_.cache && eof > 0; }
 
 types::CostBreakdown Prices::step_seconds(std::int64_t eof) const {
   return cost::step_seconds(cost_, shape_, inputs_.data, eof, inputs_.accumulate);
@@ -79,17 +75,20 @@ types::CostBreakdown Prices::step_flops(std::int64_t eof) const {
   return cost::step_flops(shape_, inputs_.data, eof, inputs_.accumulate);
 }
 
-double Prices::evaluation_seconds(std::int64_t from) const {
-  return cost::evaluation_seconds(cost_, shape_.blocks - from, cost::dev_batch(inputs_.data));
+EvaluationPrice Prices::evaluation_seconds(std::int64_t eof) const {
+  const cost::BatchShape dev = cost::dev_batch(inputs_.data);
+  return {cost::evaluation_seconds(cost_, shape_.blocks, dev), cost::evaluation_seconds(cost_, shape_.blocks - cached_blocks(eof), dev),
+          inputs_.evaluated ? 1 : 0};
 }
 
-double Prices::evaluation_flops(std::int64_t from) const {
-  return cost::evaluation_flops(shape_, cost::dev_batch(inputs_.data), from);
+EvaluationPrice Prices::evaluation_flops(std::int64_t eof) const {
+  const cost::BatchShape dev = cost::dev_batch(inputs_.data);
+  return {cost::evaluation_flops(shape_, dev), cost::evaluation_flops(shape_, dev, cached_blocks(eof)), inputs_.evaluated ? 1 : 0};
 }
 
 types::CostBreakdown Prices::over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps, std::int64_t before) const {
   types::CostBreakdown all = cost::scaled(one, static_cast<double>(steps));
-  if (caches(eof)) all.prefix = one.prefix * std::clamp(steps_per_epoch_ - static_cast<double>(before), 0.0, static_cast<double>(steps));
+  if (cached_blocks(eof) > 0) all.prefix = one.prefix * std::clamp(steps_per_epoch_ - static_cast<double>(before), 0.0, static_cast<double>(steps));
   return all;
 }
 
@@ -107,7 +106,7 @@ double Prices::tokens_per_step() const {
 std::int64_t Prices::affordable_steps(std::int64_t eof, std::int64_t evaluations) const {
   if (counts_) return counted_steps();
   const Price paid = price(eof);
-  const double left = capacity_ - paid.fixed - paid.evaluations(evaluations);
+  const double left = capacity_ - paid.fixed - paid.evaluations.of(evaluations);
   if (!(left > 0.0) || !(paid.step > 0.0)) return 0;
   return std::min(most_steps_, whole_steps(cost::steps_for(left, paid.step, paid.later_step, steps_per_epoch_)));
 }
@@ -156,10 +155,7 @@ double Prices::memory_bytes(std::int64_t eof, std::int64_t steps) const {
 types::CostBreakdown Prices::run_seconds(std::int64_t eof, std::int64_t steps,
                                  std::int64_t evaluations) const {
   types::CostBreakdown seconds = over_steps(step_seconds(eof), eof, steps);
-  if (evaluations > 0) {
-    seconds.evaluation =
-        evaluation_seconds(0) + static_cast<double>(evaluations - 1) * evaluation_seconds(caches(eof) ? eof : 0);
-  }
+  seconds.evaluation = evaluation_seconds(eof).of(evaluations);
   seconds.fixed += inputs_.spent_seconds + cost::save_seconds(cost_, shape_);
   return seconds;
 }
@@ -167,10 +163,7 @@ types::CostBreakdown Prices::run_seconds(std::int64_t eof, std::int64_t steps,
 types::CostBreakdown Prices::run_flops(std::int64_t eof, std::int64_t steps,
                                std::int64_t evaluations) const {
   types::CostBreakdown flops = over_steps(step_flops(eof), eof, steps);
-  if (evaluations > 0) {
-    flops.evaluation =
-        evaluation_flops(0) + static_cast<double>(evaluations - 1) * evaluation_flops(caches(eof) ? eof : 0);
-  }
+  flops.evaluation = evaluation_flops(eof).of(evaluations);
   flops.fixed = inputs_.spent_flops;
   return flops;
 }
@@ -183,7 +176,7 @@ std::int64_t Prices::evaluations(std::int64_t eof) const {
   const Price paid = price(eof);
   const double allowed =
       kEvaluationShare * (counts_ ? static_cast<double>(steps) * paid.step : capacity_);
-  while (count > kFewestEvaluations && (paid.evaluations(count) > allowed || affordable_steps(eof, count) < required_steps())) {
+  while (count > kFewestEvaluations && (paid.evaluations.of(count) > allowed || affordable_steps(eof, count) < required_steps())) {
     --count;
   }
   return count;
@@ -202,7 +195,7 @@ types::Budget Prices::smallest(std::int64_t eof) const {
   const double steps = static_cast<double>(required_) + 0.01;
   const double first = std::min(steps, steps_per_epoch_);
   const double needed =
-      paid.fixed + paid.evaluations(kFewestEvaluations) + first * paid.step + (steps - first) * paid.later_step;
+      paid.fixed + paid.evaluations.of(kFewestEvaluations) + first * paid.step + (steps - first) * paid.later_step;
   if (in_seconds_) {
     const double seconds = kHeadroom * needed / (1.0 - kTimeMargin);
     budget.amount = seconds > 600.0 ? 60.0 * std::ceil(seconds / 60.0) : std::ceil(seconds);

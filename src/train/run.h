@@ -74,6 +74,8 @@ class Run {
   bool evaluation_due() const;
   // The end came earlier than planned: evaluate where it came.
   bool last_evaluation_due() const { return !inputs_.replay && can_evaluate(); }
+  // Nothing where it was interrupted, or time ran out.
+  std::optional<MeasuredLosses> measure_dev();
   // False if the loss is not finite.
   bool evaluate_dev();
   RunFigures figures_of(const std::optional<types::DevEvaluation>& evaluation, const std::optional<double>& accuracy) const;

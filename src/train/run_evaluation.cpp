@@ -30,30 +30,40 @@ bool Run::evaluation_due() const {
   return inputs_.plan.evaluations > 1 && state_.step % interval_ == 0;
 }
 
-bool Run::evaluate_dev() {
+std::optional<MeasuredLosses> Run::measure_dev() {
+  if (state_.step == 0 && inputs_.before) {
+    if (pacer_) pacer_->evaluation_took(inputs_.before->evaluation.seconds);
+    return inputs_.before;
+  }
   progress_.end();
   const double before = spent();
+  MeasuredLosses losses;
   EvaluateOptions options;
   options.autocast = inputs_.autocast;
   options.cache = stage_->dev_cache;
   options.eof = stage_->eof;
-  std::vector<DocumentLoss> documents;
-  options.documents = &documents;
+  options.documents = &losses.documents;
   options.keep_going = [this] {
     return core::stop_signal() == 0 && (!pacer_ || spent() < pacer_->deadline());
   };
   const std::optional<Evaluation> result = evaluate(inputs_.cut, inputs_.dev, options, progress_);
-  const double took = spent() - before;
-  if (pacer_) pacer_->evaluation_took(took);
+  if (pacer_) pacer_->evaluation_took(spent() - before);
   watch_memory(memory_use().anonymous);
   begin_progress();
-  if (!result) return true;  // interrupted, or out of time: no result, and the loop sees why
+  if (!result) return std::nullopt;
   seconds_.evaluation += result->seconds;
-  const types::DevEvaluation evaluation{state_.step, result->loss.value, result->standard_error,
-                                        result->seconds};
+  losses.evaluation = *result;
+  return losses;
+}
+
+bool Run::evaluate_dev() {
+  const std::optional<MeasuredLosses> losses = measure_dev();
+  if (!losses) return true;  // interrupted, or out of time: no result, and the loop sees why
+  const Evaluation& result = losses->evaluation;
+  const types::DevEvaluation evaluation{state_.step, result.loss.value, result.standard_error, result.seconds};
   if (!branching_) {
     metrics_->write(evaluation);
-    for (RunObserver* observer : inputs_.observers) observer->evaluation(evaluation, documents);
+    for (RunObserver* observer : inputs_.observers) observer->evaluation(evaluation, losses->documents);
   }
   if (!std::isfinite(evaluation.loss)) {
     core::log_error("the dev loss after step " + std::to_string(state_.step) +
@@ -61,11 +71,11 @@ bool Run::evaluate_dev() {
     return false;
   }
   state_.evaluations.push_back(evaluation);
-  if (evaluation.step > 0 && !gates_hold(figures_of(evaluation, result->accuracy.value), /*at_end=*/false)) {
+  if (evaluation.step > 0 && !gates_hold(figures_of(evaluation, result.accuracy.value), /*at_end=*/false)) {
     gate_failed_ = true;
     return true;
   }
-  keep_if_best(evaluation, result->accuracy.value);
+  keep_if_best(evaluation, result.accuracy.value);
   return true;
 }
 

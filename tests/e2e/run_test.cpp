@@ -69,6 +69,23 @@ TEST_F(RunTest, EachStageByItself) {
   EXPECT_LT(loss(after), loss(before) - 0.1);
 }
 
+TEST_F(RunTest, PredictedLossesRestOnTheDevDocumentsNotOnTheSample) {
+  std::vector<double> predicted;
+  for (const char* documents : {"8", "24"}) {
+    const std::string run = std::string("run") + documents;
+    succeeds(train("60steps", run, {"--documents", documents, "--stability", "0", "--eof", "2"}));
+    const core::Json record = json(run + "/run.json");
+    EXPECT_EQ(record["plan"]["loss_before"], record["before"]["loss"]);
+    const core::Json profile = json(run + "/profile.json");
+    EXPECT_NE(profile["loss_before"]["loss"], record["before"]["loss"]);
+    predicted.push_back(record["plan"]["candidates"][2]["loss"]["value"]);
+    succeeds({"analyze", "model", "--data", "rows.jsonl", "--documents", documents, "--stability", "0", "-o", "profile.json", "--force"});
+    succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "--batch-tokens", "256", "-o", "plan.json", "--force"});
+    EXPECT_EQ(json("plan.json")["loss_before"], record["before"]["loss"]);
+  }
+  EXPECT_DOUBLE_EQ(predicted[0], predicted[1]);
+}
+
 TEST_F(RunTest, TrainAloneRunsTheWholeChain) {
   const ProgramResult result = salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"});
   ASSERT_EQ(result.code, 0) << result.err;

@@ -1,5 +1,6 @@
 #include "salf/policy/budget.h"
 
+#include "salf/cost/estimate.h"
 #include "salf/types/budget.h"
 #include "salf/types/validate.h"
 #include "support/sample_documents.h"
@@ -246,6 +247,25 @@ TEST(Planner, SecondsAlreadySpentArePartOfTheBudget) {
   EXPECT_GE(late.eof, early.eof);
   EXPECT_LE(late.predicted_seconds.total(), 480.0);
   EXPECT_GE(late.predicted_seconds.fixed, 120.0);
+}
+
+TEST(Planner, AnEvaluationThatIsDoneIsPaidForOnce) {
+  for (const char* budget : {"8m", "60steps", "1e15FLOP"}) {
+    PlanInputs asked = inputs(budget);
+    asked.rule = types::Rule::kFixed;
+    asked.parameters.fixed = 4;
+    const auto whole = make_plan(profile(), asked);
+    const double each = cost::evaluation_seconds(asked.cost, whole.shape.blocks - 4, cost::dev_batch(asked.data));
+    asked.evaluated = true;
+    asked.spent_seconds += cost::evaluation_seconds(asked.cost, whole.shape.blocks, cost::dev_batch(asked.data));
+    asked.spent_flops += cost::evaluation_flops(whole.shape, cost::dev_batch(asked.data));
+    const auto rest = make_plan(profile(), asked);
+    ASSERT_EQ(rest.evaluations, whole.evaluations) << budget;
+    // The first one in the run fills the cache: what a done one saves is a cached one.
+    EXPECT_NEAR(rest.predicted_seconds.evaluation, whole.predicted_seconds.evaluation - each, 1e-9) << budget;
+    EXPECT_LE(rest.steps, whole.steps) << budget;
+    EXPECT_GE(rest.steps, whole.steps - 2) << budget;
+  }
 }
 
 TEST(Planner, AnExplicitLearningRateIsKept) {

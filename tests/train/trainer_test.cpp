@@ -113,6 +113,29 @@ TEST(Trainer, FullFineTuningEqualsAPlainLoopOverTheWholeModule) {
   }
 }
 
+TEST(Trainer, TakesTheEvaluationBeforeTheFirstStepFromElsewhere) {
+  TinyRun setup;
+  setup.plan.eof = 2;
+  const TemporaryFolder folder;
+  TrainInputs inputs = setup.inputs(folder.path());
+  core::Progress progress;
+  MeasuredLosses before;
+  EvaluateOptions how;
+  how.documents = &before.documents;
+  before.evaluation = *evaluate(setup.cut, setup.dev_batches, how, progress);
+  const double loss = before.evaluation.loss.value;
+  before.evaluation.loss.value += 1.0;  // to be told from another
+  inputs.before = before;
+  const types::RunRecord record = train(inputs, progress);
+  ASSERT_TRUE(record.before);
+  EXPECT_EQ(record.before->loss, loss + 1.0);
+  EXPECT_EQ(record.evaluations.size(), 3U);
+  EXPECT_EQ(metrics(folder.path(), "dev_loss").front()["dev_loss"], loss + 1.0);
+  EXPECT_LT(record.best->loss, loss);
+  // The cache that it would have filled is filled by the next one.
+  EXPECT_NEAR(evaluate(setup.cut, setup.dev_batches, {}, progress)->loss.value, record.best->loss, 1e-6);
+}
+
 TEST(Trainer, FrozenParametersKeepTheirBitsAndTheRestMoves) {
   TinyRun setup;
   setup.plan.eof = 2;

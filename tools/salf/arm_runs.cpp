@@ -47,10 +47,9 @@ data::Batcher ArmRuns::train_rows(const ModelSession& session) const {
   return train_batcher(session, setup_.dataset, setup_.batch);
 }
 
-data::Batcher ArmRuns::dev_rows(const ModelSession& session) const {
-  std::vector<std::int64_t> held_out;
-  if (setup_.dev_documents > 0) held_out = dev_documents(setup_.dataset, setup_.dev_documents, seed());
-  return {setup_.dataset, held_out, setup_.batch, session.tokenizer->padding_id().value_or(0)};
+std::vector<std::int64_t> ArmRuns::dev_documents() const {
+  if (setup_.dev_documents == 0) return {};
+  return tools::dev_documents(setup_.dataset, setup_.dev_documents);
 }
 
 void ArmRuns::run(const ArmRun& run, const Done& done) const {
@@ -64,7 +63,7 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
   }
   const data::Batcher rows = train_rows(session);
   const types::FreezePlan plan = plan_of(run, shape, setup_.batch, rows);
-  const data::Batcher dev = dev_rows(session);
+  const data::Batcher dev(setup_.dataset, dev_documents(), setup_.batch, session.tokenizer->padding_id().value_or(0));
   train::TrainInputs inputs{*session.model, *session.cut, rows, dev, plan, setup_.train};
   inputs.options.patience = 0;  // what is asked for is done
   inputs.options.checkpoint_seconds = 0.0;

@@ -28,7 +28,7 @@ struct ArmSetup {
   const data::BatchOptions& batch;
   const train::TrainOptions& train;
   std::string lora;                // what the arms lora:N add
-  std::int64_t dev_documents = 0;  // of an evaluation, drawn by the model options' seed
+  std::int64_t dev_documents = 0;  // of an evaluation
   std::int64_t redraw = 1;         // steps between lisa's draws
   std::filesystem::path folder;    // exists; a folder in it is made and removed
 };
@@ -48,7 +48,7 @@ class ArmRuns {
   ArmRuns(ArmSetup setup, core::Progress& progress) : setup_(std::move(setup)), progress_(progress) {}
 
   data::Batcher train_rows(const ModelSession& session) const;
-  data::Batcher dev_rows(const ModelSession& session) const;
+  std::vector<std::int64_t> dev_documents() const;
 
   // A number of steps that is done, ascending; the session's model has the weights.
   using Done = std::function<void(const types::RunRecord&, const ModelSession&)>;

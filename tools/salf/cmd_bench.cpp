@@ -13,6 +13,7 @@
 #include "bench_arms.h"
 #include "bench_record.h"
 #include "cmd_analyze.h"
+#include "document_losses.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/files.h"
@@ -25,7 +26,6 @@
 #include "salf/policy/budget.h"
 #include "salf/policy/learning_rate.h"
 #include "salf/train/checkpoint.h"
-#include "salf/train/evaluate.h"
 #include "salf/train/probe.h"
 #include "salf/types/validate.h"
 
@@ -195,18 +195,12 @@ class Bench {
                                          static_cast<std::uint64_t>(options_.model.seed));
     }
     if (documents.empty()) throw Error(ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
-    const data::Batcher batcher(dataset_, documents, options_.batch, session.tokenizer->padding_id().value_or(0));
-    std::vector<train::DocumentLoss> sums;
-    train::EvaluateOptions how;
-    how.autocast = autocast_type(options_.model.dtype, session.device);
-    how.keep_going = [] { return core::stop_signal() == 0; };
-    how.documents = &sums;
-    const auto evaluation = train::evaluate(*session.cut, batcher, how, progress_);
-    if (!evaluation) throw ArmStopped{};
-    row.test_loss = evaluation->loss.value;
-    if (std::isfinite(evaluation->standard_error)) row.test_se = evaluation->standard_error;
+    const auto measured = measure_losses(session, dataset_, documents, options_.batch, options_.model.dtype, progress_);
+    if (!measured) throw ArmStopped{};
+    row.test_loss = measured->evaluation.loss.value;
+    if (std::isfinite(measured->evaluation.standard_error)) row.test_se = measured->evaluation.standard_error;
     DocumentLosses losses;
-    for (const auto& sum : sums) {
+    for (const auto& sum : measured->documents) {
       losses.document.push_back(sum.document);
       losses.loss.push_back(sum.loss);
       losses.tokens.push_back(sum.tokens);

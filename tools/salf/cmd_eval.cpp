@@ -52,20 +52,17 @@ int eval_command(const EvalOptions& options, core::Progress& progress) {
     throw Error(ErrorKind::kBadInput, options.data.data + ": the " + core::enum_to_string(options.split) +
                                           " split has no documents; --split all scores every one");
   }
-  train::EvaluateOptions how;
-  how.autocast = autocast_type(options.model.dtype, session.device);
-  how.keep_going = [] { return core::stop_signal() == 0; };
-  std::vector<train::DocumentLoss> losses;
-  how.documents = &losses;
-  const data::Batcher batcher(dataset, documents, options.batch, session.tokenizer->padding_id().value_or(0));
-  const auto evaluation = train::evaluate(*session.cut, batcher, how, progress);
-  if (!evaluation) return 128 + core::stop_signal();
+  const auto measured = measure_losses(session, dataset, documents, options.batch, options.model.dtype, progress);
+  if (!measured) return 128 + core::stop_signal();
   types::EvaluationRecord result;
   result.provenance = provenance(session, &dataset, options.data.data, options.model.model);
   result.split = core::enum_to_string(options.split);
-  result.tokens = *evaluation;
+  result.tokens = measured->evaluation;
   const std::vector<data::ChoiceRow> questions = choices_of(dataset, documents);
   if (!questions.empty()) {
+    train::EvaluateOptions how;
+    how.autocast = autocast_type(options.model.dtype, session.device);
+    how.keep_going = [] { return core::stop_signal() == 0; };
     result.choices = train::evaluate_choices(*session.cut, questions, options.batch.batch_tokens, how, progress);
     if (core::stop_signal() != 0) return 128 + core::stop_signal();
   }
@@ -78,7 +75,7 @@ int eval_command(const EvalOptions& options, core::Progress& progress) {
     std::fputs(evaluation_text(result).c_str(), stdout);
   }
   if (options.output.empty()) return 0;
-  result.losses = named_losses(dataset, losses);
+  result.losses = named_losses(dataset, measured->documents);
   core::write_document(options.output, result);
   return 0;
 }

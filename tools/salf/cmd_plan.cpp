@@ -1,10 +1,13 @@
 #include "cmd_plan.h"
 
+#include <algorithm>
 #include <cstdio>
 
+#include "document_losses.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
 #include "salf/core/json.h"
+#include "salf/core/signals.h"
 #include "output_file.h"
 #include "plan_text.h"
 #include "salf/types/validate.h"
@@ -18,6 +21,13 @@ std::vector<std::string> PlanOptions::problems() const {
   if (output.empty()) problems.emplace_back("--output needs a file name");
   return problems;
 }
+
+namespace {
+
+// Evaluated for the level of the predicted losses: a run evaluates the whole dev split anyway, a plan alone need not.
+constexpr std::int64_t kDocumentsBefore = 64;
+
+}  // namespace
 
 int plan_command(const PlanOptions& given, core::Progress& progress) {
   PlanOptions options = given;
@@ -44,7 +54,14 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   const core::Stopwatch watch;
   const MethodCosts costs = time_methods(session, dataset, request, energy, progress);
   request.spent_seconds = profile.seconds + watch.seconds();
-  const types::FreezePlan plan = make_run_plan(session, dataset, profile, request, costs, energy);
+  types::FreezePlan plan = make_run_plan(session, dataset, profile, request, costs, energy);
+  if (!plan.smallest_budget && plan.data.dev_documents > 1) {
+    const std::vector<std::int64_t> dev = dev_documents(dataset, std::min(kDocumentsBefore, plan.data.dev_documents));
+    const auto before = measure_losses(session, dataset, dev, request.batch, request.dtype, progress);
+    if (!before) return 128 + core::stop_signal();
+    request.before = loss_before(*before);
+    plan = make_run_plan(session, dataset, profile, request, costs, energy);
+  }
   core::write_document(options.output, plan);
   if (options.common.json) {
     std::fputs(core::format_json(core::to_json(plan)).c_str(), stdout);

@@ -35,7 +35,7 @@ int probe_command(const ProbeOptions& options, core::Progress& progress) {
   try {
     std::vector<ArmToProbe> arms;
     for (const std::string& name : options.arms) arms.push_back({name, options.rates});
-    probe_arms(setup, arms, session, table, progress);
+    probe_arms(setup, arms, session, table, /*before=*/{}, progress);
   } catch (const ArmStopped&) {
     return 128 + core::stop_signal();
   }

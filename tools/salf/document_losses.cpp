@@ -3,10 +3,12 @@
 #include <cmath>
 #include <utility>
 
+#include "planning.h"
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
 #include "salf/core/json.h"
 #include "salf/core/log.h"
+#include "salf/core/signals.h"
 
 namespace salf::tools {
 namespace {
@@ -21,6 +23,27 @@ std::string name_of(const data::Document& document) {
 }
 
 }  // namespace
+
+std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session, const data::Dataset& dataset,
+                                                    const std::vector<std::int64_t>& documents, const data::BatchOptions& batch,
+                                                    DataType dtype, core::Progress& progress) {
+  const data::Batcher batcher(dataset, documents, batch, session.tokenizer->padding_id().value_or(0));
+  train::MeasuredLosses losses;
+  train::EvaluateOptions how;
+  how.autocast = autocast_type(dtype, session.device);
+  how.keep_going = [] { return core::stop_signal() == 0; };
+  how.documents = &losses.documents;
+  const auto evaluation = train::evaluate(*session.cut, batcher, how, progress);
+  if (!evaluation) return std::nullopt;
+  losses.evaluation = *evaluation;
+  return losses;
+}
+
+std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses) {
+  const train::Evaluation& measured = losses.evaluation;
+  if (!std::isfinite(measured.loss.value) || !std::isfinite(measured.standard_error)) return std::nullopt;
+  return types::LossBefore{measured.loss.value, measured.standard_error, measured.documents, measured.supervised_tokens};
+}
 
 std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset,
                                                   const std::vector<train::DocumentLoss>& losses) {

@@ -1,15 +1,28 @@
-// Each document's loss under a name that other runs know it by: what salf compare pairs.
+// Each document's loss, and a name that other runs know it by: what salf compare pairs.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <vector>
 
+#include "salf/core/progress.h"
+#include "salf/data/batching.h"
 #include "salf/data/dataset.h"
+#include "salf/train/evaluate.h"
 #include "salf/train/run_observer.h"
 #include "salf/types/evaluation.h"
+#include "salf/types/layer_profile.h"
+#include "session.h"
 
 namespace salf::tools {
+
+// Of the session's model; nothing once core::stop_signal() is set.
+std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session, const data::Dataset& dataset,
+                                                    const std::vector<std::int64_t>& documents, const data::BatchOptions& batch,
+                                                    DataType dtype, core::Progress& progress);
+
+// Nothing where it is not finite, or no error can be told.
+std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses);
 
 // Nothing for more than types::DocumentLosses::kMost documents.
 std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset,

@@ -93,8 +93,9 @@ void add_training_shape(const data::Batcher& batcher, std::uint64_t seed, types:
   shape.mean_length = shape.padded_tokens > 0 ? weighted / static_cast<double>(shape.padded_tokens) : 0.0;
 }
 
-std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64_t count, std::uint64_t seed) {
-  return data::sample_documents(dataset, data::Split::kDev, count, seed);
+std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64_t count) {
+  constexpr std::uint64_t kSeed = 1;
+  return data::sample_documents(dataset, data::Split::kDev, count, kSeed);
 }
 
 data::Batcher train_batcher(const ModelSession& session, const data::Dataset& dataset, const data::BatchOptions& options) {
@@ -154,6 +155,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
                                 const PlanRequest& request, const MethodCosts& costs, const EnergyWatch& energy) {
   types::LayerProfile profile = given;
   if (request.lora) profile.shape.block_trained_parameters = trained_of_blocks(profile.shape, *request.lora);
+  if (request.before) profile.loss_before = request.before;
   const std::optional<std::int64_t> eof = wanted_cut(request.lora, request.planning.eof);
   const types::Rates rates = energy.rates();
   const double clock_seconds = cost::budget_seconds(request.planning.parsed_budget(), rates);
@@ -174,7 +176,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
       const double seconds = cost::evaluation_seconds(inputs.cost, profile.shape.blocks, cost::dev_batch(inputs.data));
       const std::int64_t affordable = policy::affordable_dev_documents(
           inputs.data.dev_documents, seconds / static_cast<double>(inputs.data.dev_documents), clock_seconds);
-      dev = dev_documents(dataset, affordable, request.seed);
+      dev = dev_documents(dataset, request.evaluated.value_or(affordable));
       add_dev_shape(data::Batcher(dataset, dev, request.batch, padding), static_cast<std::int64_t>(dev.size()), inputs.data);
     }
   }
@@ -199,7 +201,9 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.stages = request.planning.stages;
   inputs.max_loss_increase = request.planning.max_loss_increase;
   inputs.spent_seconds = request.spent_seconds;
-  inputs.spent_flops = analysis_flops(profile, inputs.data.mean_length);
+  inputs.spent_flops = analysis_flops(given, inputs.data.mean_length);
+  inputs.evaluated = request.evaluated.has_value();
+  if (inputs.evaluated) inputs.spent_flops += cost::evaluation_flops(profile.shape, cost::dev_batch(inputs.data));
   types::FreezePlan plan = policy::make_plan(profile, inputs);
   plan.provenance.created = core::utc_now();
   if (request.lora) plan.lora = request.lora->settings;

@@ -78,8 +78,9 @@ struct PlanningOptions {
 // Adds what one epoch of a batcher's rows holds, as the cost model sees it, to `shape`.
 void add_training_shape(const data::Batcher& batcher, std::uint64_t seed, types::DataShape& shape);
 
-// The documents of a dev evaluation that has `count` of them: the same for plan and train.
-std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64_t count, std::uint64_t seed);
+// The documents of a dev evaluation that has `count` of them: the same for plan and train, and for every seed, so that runs can
+// be compared on them.
+std::vector<std::int64_t> dev_documents(const data::Dataset& dataset, std::int64_t count);
 
 struct PlanRequest {
   PlanningOptions planning;
@@ -93,6 +94,8 @@ struct PlanRequest {
   std::optional<LoraStart> lora{};    // instead of whole blocks; the session's cut has its branches
   std::optional<LoraStart> beside{};  // planned beside whole blocks
   std::optional<types::ProbeTable> probes{};  // instead of planning.probe
+  std::optional<types::LossBefore> before{};  // of dev documents, instead of the profile's
+  std::optional<std::int64_t> evaluated{};    // so many dev documents: the run's, whose first evaluation is done
 };
 
 // What a step costs with each method that is planned.

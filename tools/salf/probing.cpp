@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "document_losses.h"
 #include "planning.h"
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
@@ -17,7 +18,6 @@
 #include "salf/core/statistics.h"
 #include "salf/core/text.h"
 #include "salf/cost/estimate.h"
-#include "salf/train/evaluate.h"
 
 namespace salf::tools {
 namespace {
@@ -54,16 +54,13 @@ class Prober {
   Prober(const ArmSetup& setup, const ModelSession& session, types::ProbeTable& table, core::Progress& progress)
       : setup_(setup), runs_(setup, progress), session_(session), table_(table), progress_(progress) {}
 
-  void measure_before() {
-    const data::Batcher dev = runs_.dev_rows(session_);
-    if (dev.rows() == 0) throw Error(ErrorKind::kBadInput, table_.provenance.data + ": the dev split has no documents to compare arms on");
-    train::EvaluateOptions how;
-    how.autocast = autocast_type(setup_.model.dtype, session_.device);
-    how.keep_going = [] { return core::stop_signal() == 0; };
-    how.documents = &before_;
-    const auto evaluation = train::evaluate(*session_.cut, dev, how, progress_);
-    if (!evaluation) throw ArmStopped{};
-    table_.loss_before = evaluation->loss.value;
+  void measure_before(std::optional<train::MeasuredLosses> known) {
+    const std::vector<std::int64_t> dev = runs_.dev_documents();
+    if (dev.empty()) throw Error(ErrorKind::kBadInput, table_.provenance.data + ": the dev split has no documents to compare arms on");
+    if (!known) known = measure_losses(session_, setup_.dataset, dev, setup_.batch, setup_.model.dtype, progress_);
+    if (!known) throw ArmStopped{};
+    before_ = std::move(known->documents);
+    table_.loss_before = known->evaluation.loss.value;
     table_.dev_documents = static_cast<std::int64_t>(before_.size());
     table_.shape = session_.shape();
   }
@@ -166,7 +163,7 @@ std::vector<Arms> sets_of_arms(const types::FreezePlan& plan) {
 }  // namespace
 
 void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, const ModelSession& session, types::ProbeTable& table,
-                core::Progress& progress) {
+                const std::optional<train::MeasuredLosses>& before, core::Progress& progress) {
   const core::Stopwatch watch;
   for (const auto& [name, rates] : arms) {
     const BenchArm arm = parse_arm(name);
@@ -176,7 +173,7 @@ void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, cons
     arm_eof(arm, session.shape().blocks);
   }
   Prober prober(setup, session, table, progress);
-  prober.measure_before();
+  prober.measure_before(before);
   for (const ArmToProbe& arm : arms) prober.run(arm);
   table.seconds = watch.seconds();
 }

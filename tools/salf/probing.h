@@ -1,10 +1,12 @@
 // Short runs of arms on the same batches, compared over the same dev documents.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "arm_runs.h"
+#include "salf/train/evaluate.h"
 #include "salf/types/probe_table.h"
 
 namespace salf::tools {
@@ -14,11 +16,12 @@ struct ArmToProbe {
   std::vector<double> rates{};  // times the rule's learning rate, to try beside it
 };
 
-// Runs the arms and adds them to `table`, which has its provenance and steps; differences are to the first. Throws
+// Runs the arms and adds them to `table`, which has its provenance and steps; differences are to the first. `before`: the
+// untouched model's losses, if the dev documents were evaluated already. Throws
 // ArmStopped, Error(kUsage) for arms that are no cut and no LoRA, Error(kBadInput) where the dev split has no documents,
 // Error(kBadModel) for an arm that diverges.
 void probe_arms(const ArmSetup& setup, const std::vector<ArmToProbe>& arms, const ModelSession& session, types::ProbeTable& table,
-                core::Progress& progress);
+                const std::optional<train::MeasuredLosses>& before, core::Progress& progress);
 
 // Which arms to probe before this plan is carried out: full tuning, the plan's arm, a deeper one of its method and, beside
 // whole blocks, LoRA's best; or fewer of them (the cut and the deeper one; full tuning and LoRA), as far as they are predicted

@@ -140,7 +140,7 @@ types::RunRecord TrainRun::tune(const types::FreezePlan& plan) {
   const std::int64_t padding = session_.tokenizer->padding_id().value_or(0);
   const data::BatchOptions batch{plan.batch_tokens, plan.pack};
   const data::Batcher train_rows = train_batcher(session_, dataset_, batch);
-  const data::Batcher dev_rows(dataset_, dev_documents(dataset_, plan.data.dev_documents, seed()), batch, padding);
+  const data::Batcher dev_rows(dataset_, dev_documents(dataset_, plan.data.dev_documents), batch, padding);
   train::TrainInputs inputs{*session_.model, *session_.cut, train_rows, dev_rows, plan, options_.train};
   inputs.seed = seed();
   inputs.autocast = autocast_type(options_.model.dtype, session_.device);
@@ -157,6 +157,7 @@ types::RunRecord TrainRun::tune(const types::FreezePlan& plan) {
                       {"salf", made_by.salf_version},
                       {"torch", made_by.torch_version}};
   inputs.resume = !options_.resume.empty();
+  inputs.before = before_;
   if (!options_.replay.empty()) inputs.replay = train::replay_of(origin_->record);
   inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
   const types::ModelShape shape = plan.shape;

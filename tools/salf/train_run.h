@@ -15,6 +15,7 @@
 #include "salf/core/progress.h"
 #include "salf/data/dataset.h"
 #include "salf/policy/prediction.h"
+#include "salf/train/evaluate.h"
 #include "salf/train/run_observer.h"
 #include "salf/types/run_record.h"
 #include "session.h"
@@ -56,6 +57,8 @@ class TrainRun {
   std::optional<types::FreezePlan> find_plan();
   std::optional<types::FreezePlan> given_plan();
   std::optional<types::FreezePlan> make_plan();
+  // Whether the model that is planned for is the one that the run's first evaluation would see: not if blocks are quantized.
+  bool evaluates_first(const types::FreezePlan& plan) const;
   // Where the budget can pay for it, and memory is not short: an arm is trained on a model of its own.
   std::optional<types::ProbeTable> probe(const types::FreezePlan& plan) const;
   // What the pilot is for, from its own timing.
@@ -78,6 +81,7 @@ class TrainRun {
   data::Dataset dataset_;  // of a pilot: the sample
   data::Dataset all_;      // of a pilot: everything; else empty
   std::optional<types::PilotRecord> pilot_;
+  std::optional<train::MeasuredLosses> before_;  // of the run's dev documents, if the plan rests on them
   std::optional<LoraStart> lora_;  // nothing where whole blocks are tuned
   std::vector<std::unique_ptr<train::RunObserver>> observers_;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cmd_analyze.h"
+#include "document_losses.h"
 #include "pilot.h"
 #include "probing.h"
 #include "salf/core/clock.h"
@@ -55,20 +56,34 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   request.lora = lora_;
   request.beside = lora_beside(options_.lora, planning_, options_.model.adapter, session_, seed());
   const MethodCosts costs = time_methods(session_, dataset_, request, energy_, progress_);
-  request.spent_seconds = core::process_seconds();
-  types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, costs, energy_);
-  check_affordable(plan);
+  const auto plan_now = [&] {
+    request.spent_seconds = core::process_seconds();
+    types::FreezePlan plan = make_run_plan(session_, dataset_, *profile, request, costs, energy_);
+    check_affordable(plan);
+    return plan;
+  };
+  types::FreezePlan plan = plan_now();
+  if (evaluates_first(plan)) {
+    const std::vector<std::int64_t> dev = dev_documents(dataset_, plan.data.dev_documents);
+    before_ = measure_losses(session_, dataset_, dev, options_.batch, options_.model.dtype, progress_);
+    if (!before_) return std::nullopt;
+    request.before = loss_before(*before_);
+    request.evaluated = plan.data.dev_documents;
+    plan = plan_now();
+  }
   if (std::optional<types::ProbeTable> probes = probe(plan)) {
     core::write_document(file("probe.json"), *probes);
     request.probes = std::move(probes);
-    request.spent_seconds = core::process_seconds();
-    plan = make_run_plan(session_, dataset_, *profile, request, costs, energy_);
-    check_affordable(plan);
+    plan = plan_now();
   }
   if (!options_.pilot.empty()) plan_the_whole(*profile, request, costs);
   // Not before: a run that was refused leaves nothing behind.
   core::write_document(file("profile.json"), *profile);
   return plan;
+}
+
+bool TrainRun::evaluates_first(const types::FreezePlan& plan) const {
+  return plan.evaluations > 1 && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
 }
 
 std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) const {
@@ -82,7 +97,7 @@ std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) 
   const data::Dataset& dataset = options_.pilot.empty() ? dataset_ : all_;
   const ArmSetup setup{options_.model, dataset, options_.batch, options_.train, kUsualLora, plan.data.dev_documents, 1, folder_.path()};
   try {
-    probe_arms(setup, arms, session_, table, progress_);
+    probe_arms(setup, arms, session_, table, options_.pilot.empty() ? before_ : std::nullopt, progress_);
   } catch (const ArmStopped&) {
     throw;
   } catch (const Error& error) {
@@ -95,6 +110,7 @@ std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) 
 
 void TrainRun::plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs) {
   request.planning = options_.planning;
+  request.evaluated.reset();
   const types::FreezePlan full = make_run_plan(session_, all_, profile, request, costs, energy_);
   check_affordable(full);
   pilot_ = pilot_record(pilot_share(options_.pilot), dataset_, all_, full);

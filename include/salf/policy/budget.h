@@ -37,6 +37,7 @@ struct PlanInputs {
   bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
   double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
   double spent_flops = 0.0;
+  bool evaluated = false;  // the first dev evaluation is among what was spent
   std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
   std::optional<types::Rates> rates;    // what a second takes; needed for budgets in energy and money
   double budget_seconds = 0.0;          // how long such a budget lasts (cost/money.h)
@@ -52,8 +53,8 @@ struct PlanInputs {
 // break the promise.
 inline constexpr double kTimeMargin = 0.04;
 
-// Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations
-// (more as long as they take no more than a tenth of the budget) and saving; budgets in FLOPs and
+// Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations,
+// before the first step and after the last (more as long as they take no more than a tenth of the budget) and saving; budgets in FLOPs and
 // shares likewise, without a margin. An optimizer step takes `accumulate` mean batches and goes on
 // into the next epoch.
 //

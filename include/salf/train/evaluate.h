@@ -29,6 +29,11 @@ struct DocumentLoss {
   double tokens = 0.0;        // supervised tokens
 };
 
+struct MeasuredLosses {
+  Evaluation evaluation;
+  std::vector<DocumentLoss> documents;  // by index
+};
+
 struct EvaluateOptions {
   c10::ScalarType autocast = c10::ScalarType::Float;  // on CUDA
   std::function<bool()> keep_going;  // asked before each batch; false ends it without a result

@@ -18,6 +18,7 @@
 #include "salf/data/batching.h"
 #include "salf/model/graph_cut.h"
 #include "salf/model/script_model.h"
+#include "salf/train/evaluate.h"
 #include "salf/train/run_observer.h"
 #include "salf/types/freeze_plan.h"
 #include "salf/types/run_record.h"
@@ -110,6 +111,8 @@ struct TrainInputs {
   core::Json cache_key = core::Json::object();
   bool resume = false;  // go on from the folder's latest checkpoint
   std::optional<Replay> replay{};
+  // The dev evaluation before the first step, where it has been made already.
+  std::optional<MeasuredLosses> before{};
   // Seconds of the budget that this process has spent so far, analysis and loading included (of one in energy or money,
   // what a meter has shown, as seconds: cost::spent_seconds); empty: core::process_seconds. A resumed run adds what the checkpoint had spent.
   std::function<double()> clock{};
