@@ -33,6 +33,18 @@ std::vector<Cell> loss_row(const std::string& name, const types::DevEvaluation& 
           {accuracy}};
 }
 
+// What the plan promised of these dev documents; nothing without a loss before.
+std::optional<std::vector<Cell>> predicted_row(const types::FreezePlan& plan) {
+  const types::Candidate* const chosen = plan.chosen();
+  if (chosen == nullptr || !chosen->loss || !plan.loss_before) return std::nullopt;
+  const auto& [value, low, high] = *chosen->loss;
+  const std::string path = "run.plan.candidates[" + std::to_string(chosen - plan.candidates.data()) + "].loss.";
+  return std::vector<Cell>{word_cell(words(text(Word::kPredicted))),
+                           {number(value, path + "value", 4) + " (" + number(low, path + "low", 3) + " – " + number(high, path + "high", 3) + ")"},
+                           {number(std::exp(value), "", 4)},
+                           {"–"}};
+}
+
 std::optional<types::LossSummary> summary_of(const std::optional<types::DocumentLosses>& losses) {
   if (!losses) return std::nullopt;
   return types::summarize(*losses);
@@ -60,6 +72,7 @@ std::string table_of(const RunData& run) {
   std::vector<std::vector<Cell>> rows;
   if (record.before)
     rows.push_back(loss_row(words(text(Word::kBefore)), *record.before, "run.before", before));
+  if (auto predicted = predicted_row(record.plan)) rows.push_back(*std::move(predicted));
   if (record.best)
     rows.push_back(
         loss_row(step_words(Word::kAfter, record.best->step), *record.best, "run.best", best));

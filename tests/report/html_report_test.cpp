@@ -64,6 +64,17 @@ TEST(HtmlReport, ShowsFiguresRoundedToTheirDigits) {
   EXPECT_THAT(page, HasSubstr("data-json=\"run.plan.choices[0].stability\">81&nbsp;%</data>"));
 }
 
+TEST(HtmlReport, SetsThePredictedLossBesideWhatCameOfIt) {
+  RunData run = testing::sample_run();
+  const std::string path = "run.plan.candidates[3].loss.";
+  run.run->plan.candidates[3].loss = types::Range{1.9876, 1.75, 2.25};
+  EXPECT_THAT(html_report({run}, {}), Not(HasSubstr(path)));  // a share of an unknown loss before
+  run.run->plan.loss_before = 2.512;
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, HasSubstr("data-json=\"" + path + "value\">1.988</data> (<data"));
+  EXPECT_THAT(page, HasSubstr("data-json=\"" + path + "low\">1.75</data>"));
+}
+
 TEST(HtmlReport, EscapesWhateverStrangersWrote) {
   RunData run = testing::sample_run();
   run.name = run.path = kHostile;
