@@ -35,7 +35,7 @@ void TerminalProgress::begin(const std::string& what, std::int64_t total, const 
   total_ = total;
   done_ = 0;
   note_.clear();
-  shown_ = false;
+  shown_.reset();
   watch_ = core::Stopwatch();
   last_shown_ = 0.0;
 }
@@ -50,8 +50,9 @@ void TerminalProgress::update(std::int64_t done, const std::string& note) {
 }
 
 void TerminalProgress::end() {
-  // What took a moment only leaves no trace.
-  if (shown_ || watch_.seconds() > 2.0) show(done_, note_);
+  // What took a moment only leaves no trace, and no line is written twice.
+  const bool written = !terminal_ && shown_ == done_;
+  if (!written && (shown_ || watch_.seconds() > 2.0)) show(done_, note_);
   if (open_) std::fputc('\n', stderr);
   open_ = false;
 }
@@ -83,7 +84,7 @@ std::string TerminalProgress::line(std::int64_t done, const std::string& note, i
 }
 
 void TerminalProgress::show(std::int64_t done, const std::string& note) {
-  shown_ = true;
+  shown_ = done;
   if (terminal_) {
     std::fprintf(stderr, "\r\033[K%s", line(done, note, terminal_width()).c_str());
     open_ = true;

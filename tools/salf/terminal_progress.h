@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "salf/core/clock.h"
@@ -26,8 +27,8 @@ class TerminalProgress : public core::Progress {
   void show(std::int64_t done, const std::string& note);
 
   bool terminal_;
-  bool open_ = false;   // a bar stands on the terminal's last line
-  bool shown_ = false;  // something of this loop was shown
+  bool open_ = false;  // a bar stands on the terminal's last line
+  std::optional<std::int64_t> shown_;  // how far this loop was when it was last shown
   std::string what_, unit_, note_;
   std::int64_t total_ = 0, done_ = 0;
   core::Stopwatch watch_;
