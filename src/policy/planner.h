@@ -24,13 +24,17 @@ std::int64_t whole_steps(double steps);
 // Steps of the largest number of epochs that is planned. A step takes `accumulate` batches and goes on into the next epoch.
 std::int64_t most_steps(const PlanInputs& inputs);
 
-// Of the dev evaluations of a run: the first one fills the cache.
+// Of a run's dev evaluations.
 struct EvaluationPrice {
-  double first = 0.0;
-  double further = 0.0;   // each
-  std::int64_t done = 0;  // of them before planning, and paid for
+  double whole = 0.0;   // of all blocks
+  double cached = 0.0;  // without those whose output is kept
+  FirstEvaluation first = FirstEvaluation::kInTheRun;
 
-  double of(std::int64_t count) const { return count > done ? first + static_cast<double>(count - done - 1) * further : 0.0; }
+  double of(std::int64_t count) const {
+    if (count < 2) return count == 1 && first != FirstEvaluation::kDone ? whole : 0.0;
+    if (first == FirstEvaluation::kInTheRun) return whole + static_cast<double>(count - 1) * cached;
+    return (first == FirstEvaluation::kDone ? 1.0 : 2.0) * whole + static_cast<double>(count - 2) * cached;
+  }
 };
 
 // A depth's price in the budget's own unit: seconds or FLOPs.

@@ -78,12 +78,12 @@ types::CostBreakdown Prices::step_flops(std::int64_t eof) const {
 EvaluationPrice Prices::evaluation_seconds(std::int64_t eof) const {
   const cost::BatchShape dev = cost::dev_batch(inputs_.data);
   return {cost::evaluation_seconds(cost_, shape_.blocks, dev), cost::evaluation_seconds(cost_, shape_.blocks - cached_blocks(eof), dev),
-          inputs_.evaluated ? 1 : 0};
+          inputs_.first_evaluation};
 }
 
 EvaluationPrice Prices::evaluation_flops(std::int64_t eof) const {
   const cost::BatchShape dev = cost::dev_batch(inputs_.data);
-  return {cost::evaluation_flops(shape_, dev), cost::evaluation_flops(shape_, dev, cached_blocks(eof)), inputs_.evaluated ? 1 : 0};
+  return {cost::evaluation_flops(shape_, dev), cost::evaluation_flops(shape_, dev, cached_blocks(eof)), inputs_.first_evaluation};
 }
 
 types::CostBreakdown Prices::over_steps(const types::CostBreakdown& one, std::int64_t eof, std::int64_t steps, std::int64_t before) const {

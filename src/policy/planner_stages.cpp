@@ -13,7 +13,7 @@ std::vector<std::int64_t> Planner::stage_steps(const types::FreezePlan& plan) co
   double left = static_cast<double>(plan.steps);
   if (whole.in_seconds()) {
     left = whole.capacity() - whole.price(plan.eof).fixed - whole.price(plan.eof).evaluations.of(std::max(plan.evaluations, kFewestEvaluations));
-    for (std::size_t i = 0; i + 1 < count; ++i) left -= whole.price(plan.stages[i]).evaluations.further;
+    for (std::size_t i = 0; i + 1 < count; ++i) left -= whole.price(plan.stages[i]).evaluations.cached;
   }
   std::vector<std::int64_t> steps;
   double done = 0.0;
@@ -50,8 +50,8 @@ void Planner::settle_stages(types::FreezePlan& plan) const {
     seconds = cost::sum(seconds, whole.over_steps(whole.step_seconds(eof), eof, steps[i], done));
     flops = cost::sum(flops, whole.over_steps(whole.step_flops(eof), eof, steps[i], done));
     if (i + 1 < steps.size() && plan.evaluations > 0) {
-      seconds.evaluation += whole.evaluation_seconds(eof).further;
-      flops.evaluation += whole.evaluation_flops(eof).further;
+      seconds.evaluation += whole.evaluation_seconds(eof).cached;
+      flops.evaluation += whole.evaluation_flops(eof).cached;
     }
     done += steps[i];
   }

@@ -176,7 +176,8 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
       const double seconds = cost::evaluation_seconds(inputs.cost, profile.shape.blocks, cost::dev_batch(inputs.data));
       const std::int64_t affordable = policy::affordable_dev_documents(
           inputs.data.dev_documents, seconds / static_cast<double>(inputs.data.dev_documents), clock_seconds);
-      dev = dev_documents(dataset, request.evaluated.value_or(affordable));
+      const bool done = request.first_evaluation == policy::FirstEvaluation::kDone;
+      dev = dev_documents(dataset, done ? request.evaluated : affordable);
       add_dev_shape(data::Batcher(dataset, dev, request.batch, padding), static_cast<std::int64_t>(dev.size()), inputs.data);
     }
   }
@@ -202,8 +203,8 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   inputs.max_loss_increase = request.planning.max_loss_increase;
   inputs.spent_seconds = request.spent_seconds;
   inputs.spent_flops = analysis_flops(given, inputs.data.mean_length);
-  inputs.evaluated = request.evaluated.has_value();
-  if (inputs.evaluated) inputs.spent_flops += cost::evaluation_flops(profile.shape, cost::dev_batch(inputs.data));
+  inputs.first_evaluation = request.first_evaluation;
+  if (inputs.first_evaluation == policy::FirstEvaluation::kDone) inputs.spent_flops += cost::evaluation_flops(profile.shape, cost::dev_batch(inputs.data));
   types::FreezePlan plan = policy::make_plan(profile, inputs);
   plan.provenance.created = core::utc_now();
   if (request.lora) plan.lora = request.lora->settings;

@@ -95,7 +95,8 @@ struct PlanRequest {
   std::optional<LoraStart> beside{};  // planned beside whole blocks
   std::optional<types::ProbeTable> probes{};  // instead of planning.probe
   std::optional<types::LossBefore> before{};  // of dev documents, instead of the profile's
-  std::optional<std::int64_t> evaluated{};    // so many dev documents: the run's, whose first evaluation is done
+  policy::FirstEvaluation first_evaluation = policy::FirstEvaluation::kInTheRun;
+  std::int64_t evaluated = 0;  // dev documents of the first evaluation, where it is done: the further ones have the same
 };
 
 // What a step costs with each method that is planned.

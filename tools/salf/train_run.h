@@ -57,8 +57,6 @@ class TrainRun {
   std::optional<types::FreezePlan> find_plan();
   std::optional<types::FreezePlan> given_plan();
   std::optional<types::FreezePlan> make_plan();
-  // Whether the model that is planned for is the one that the run's first evaluation would see: not if blocks are quantized.
-  bool evaluates_first(const types::FreezePlan& plan) const;
   // Where the budget can pay for it, and memory is not short: an arm is trained on a model of its own.
   std::optional<types::ProbeTable> probe(const types::FreezePlan& plan) const;
   // What the pilot is for, from its own timing.

@@ -54,6 +54,8 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   request.recompute = options_.train.recompute;
   request.scratch = folder_.path();
   request.lora = lora_;
+  // Not where blocks are quantized: the run's first evaluation sees another model.
+  if (options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype) request.first_evaluation = policy::FirstEvaluation::kBeforeThePlan;
   request.beside = lora_beside(options_.lora, planning_, options_.model.adapter, session_, seed());
   const MethodCosts costs = time_methods(session_, dataset_, request, energy_, progress_);
   const auto plan_now = [&] {
@@ -63,11 +65,12 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
     return plan;
   };
   types::FreezePlan plan = plan_now();
-  if (evaluates_first(plan)) {
+  if (plan.evaluations > 1 && request.first_evaluation == policy::FirstEvaluation::kBeforeThePlan) {
     const std::vector<std::int64_t> dev = dev_documents(dataset_, plan.data.dev_documents);
     before_ = measure_losses(session_, dataset_, dev, options_.batch, options_.model.dtype, progress_);
     if (!before_) return std::nullopt;
     request.before = loss_before(*before_);
+    request.first_evaluation = policy::FirstEvaluation::kDone;
     request.evaluated = plan.data.dev_documents;
     plan = plan_now();
   }
@@ -80,10 +83,6 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   // Not before: a run that was refused leaves nothing behind.
   core::write_document(file("profile.json"), *profile);
   return plan;
-}
-
-bool TrainRun::evaluates_first(const types::FreezePlan& plan) const {
-  return plan.evaluations > 1 && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
 }
 
 std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) const {
@@ -110,7 +109,7 @@ std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) 
 
 void TrainRun::plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs) {
   request.planning = options_.planning;
-  request.evaluated.reset();
+  request.first_evaluation = policy::FirstEvaluation::kInTheRun;
   const types::FreezePlan full = make_run_plan(session_, all_, profile, request, costs, energy_);
   check_affordable(full);
   pilot_ = pilot_record(pilot_share(options_.pilot), dataset_, all_, full);

@@ -21,6 +21,10 @@ struct LoraMethod {
   types::MeasuredCost cost;                            // of steps with it
 };
 
+// Where dev documents are evaluated before the first step: by the run, which keeps what lies below the cut; before the
+// plan is settled, when there is no cut yet; or that is done, and among what was spent.
+enum class FirstEvaluation { kInTheRun, kBeforeThePlan, kDone };
+
 struct PlanInputs {
   types::Budget budget;
   types::DataShape data;  // of one epoch and one dev evaluation, at these batch options
@@ -37,7 +41,7 @@ struct PlanInputs {
   bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
   double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
   double spent_flops = 0.0;
-  bool evaluated = false;  // the first dev evaluation is among what was spent
+  FirstEvaluation first_evaluation = FirstEvaluation::kInTheRun;
   std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
   std::optional<types::Rates> rates;    // what a second takes; needed for budgets in energy and money
   double budget_seconds = 0.0;          // how long such a budget lasts (cost/money.h)
