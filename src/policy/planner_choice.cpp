@@ -35,8 +35,8 @@ bool Planner::too_large(const types::Candidate& candidate) const {
 }
 
 ArmPoint Planner::point(const types::Candidate& candidate, std::int64_t steps) const {
-  const auto supervised = static_cast<double>(inputs_.data.supervised_tokens);
-  return {*candidate.arm, candidate.eof, supervised * static_cast<double>(steps) / methods_.front().steps_per_epoch(), supervised};
+  const auto epoch = static_cast<double>(inputs_.data.real_tokens);
+  return {*candidate.arm, candidate.eof, epoch * static_cast<double>(steps) / methods_.front().steps_per_epoch(), epoch};
 }
 
 types::Range Planner::loss_range(const ArmPoint& at) const {

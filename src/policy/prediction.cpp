@@ -77,7 +77,7 @@ Predictor::Fitted Predictor::fitted(const Law& law, std::size_t replicate) const
   made.probed.emplace(probes, [&](std::int64_t eof) { return kept(law, eof); }, replicate > 0 ? &noise : nullptr);
   made.law.lora_penalty = made.probed->lora_penalty().value_or(law.lora_penalty);
   made.reduction = made.probed->full_gain() /
-                   progress(law, static_cast<double>(probes.supervised_tokens), static_cast<double>(probes.unique_tokens));
+                   progress(law, static_cast<double>(probes.tokens), static_cast<double>(probes.unique_tokens));
   return made;
 }
 
@@ -123,8 +123,7 @@ double Predictor::level_doubt(const ArmPoint& point) const {
   if (!evidence_.probes) return fit_.reduction_spread;
   const Law& law = fit_.law;
   const double here = progress(law, point.tokens, point.unique_tokens);
-  const double there = progress(law, static_cast<double>(evidence_.probes->supervised_tokens),
-                                static_cast<double>(evidence_.probes->unique_tokens));
+  const double there = progress(law, static_cast<double>(evidence_.probes->tokens), static_cast<double>(evidence_.probes->unique_tokens));
   return here > 0.0 ? fit_.reduction_spread * std::abs(1.0 - there / here) : 0.0;
 }
 

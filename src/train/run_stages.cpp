@@ -41,8 +41,8 @@ types::StageEnd Run::stage_end(std::int64_t next, double ratio) const {
   types::StageEnd end;
   end.stages = state_.stages;
   end.next_eof = next;
-  end.step_tokens = static_cast<double>(state_.supervised_tokens) / static_cast<double>(std::max<std::int64_t>(1, state_.step));
-  end.unique_tokens = static_cast<double>(inputs_.train.supervised_tokens());
+  end.step_tokens = static_cast<double>(state_.tokens) / static_cast<double>(std::max<std::int64_t>(1, state_.step));
+  end.unique_tokens = static_cast<double>(inputs_.train.real_tokens());
   end.steps_staying = end.steps_next = static_cast<double>(limit_ - state_.step);
   if (!pacer_) return end;
   const double left = std::max(0.0, pacer_->deadline() - spent() - pacer_->evaluation_seconds());

@@ -104,7 +104,7 @@ TEST(Predictor, TakesASketchWhereThereIsOne) {
 types::ProbeTable probes() {
   types::ProbeTable table;
   table.steps = 24;
-  table.supervised_tokens = 10000;
+  table.tokens = 10000;
   table.unique_tokens = 10000;
   table.loss_before = 2.0;
   const auto arm = [](Arm kind, std::int64_t eof, double gain) {

@@ -97,8 +97,8 @@ class Prober {
         throw Error(ErrorKind::kBadModel, "the probe of " + name + " diverged: its loss was not finite after step " +
                                               std::to_string(record.steps) + "; leave out the arm, or check the data with salf data preview");
       }
-      table_.supervised_tokens = record.supervised_tokens;
-      table_.unique_tokens = std::min(record.supervised_tokens, runs_.train_rows(session).supervised_tokens());
+      table_.tokens = record.tokens;
+      table_.unique_tokens = std::min(record.tokens, runs_.train_rows(session).real_tokens());
       done({run.eof, record, last.losses});
     });
     return last.losses;

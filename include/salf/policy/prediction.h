@@ -16,8 +16,9 @@
 
 namespace salf::policy {
 
-// 1 − L/L0 = R·φ(t)·(1 − D·x^p − A·[lora]), φ(t) = t / (t + t0), t = U·(1 + r·(1 − exp(−(k−1)/r))): U unique supervised
-// tokens, k epochs, x what lies below the cut (Covariate). Repeated data is worth less (Muennighoff et al. 2023, arXiv
+// 1 − L/L0 = R·φ(t)·(1 − D·x^p − A·[lora]), φ(t) = t / (t + t0), t = U·(1 + r·(1 − exp(−(k−1)/r))): U unique
+// tokens, k epochs, x what lies below the cut (Covariate). All tokens count, also those without a label: an answer of a few
+// tokens is learned in as many steps as a long one. Repeated data is worth less (Muennighoff et al. 2023, arXiv
 // 2305.16264).
 struct Law {
   double reduction = 0.0;      // R: what endless full tuning takes off the loss, as a share
@@ -97,7 +98,7 @@ Prior read_prior(const std::string& path);
 
 double effective_tokens(double tokens, double unique_tokens, double repeat);
 
-// A run to predict: what it trains, and on how many supervised tokens.
+// A run to predict: what it trains, and on how many tokens.
 struct ArmPoint {
   types::Arm arm = types::Arm::kFull;
   std::int64_t eof = 0;

@@ -60,12 +60,12 @@ struct ProbedArm {
 
 // All arms saw the same batches in the same number of steps, cooldown included.
 struct ProbeTable {
-  static constexpr const char* kSchema = "salf.probe/1";
+  static constexpr const char* kSchema = "salf.probe/2";
   Provenance provenance;
   ModelShape shape;
   std::int64_t steps = 0;
-  std::int64_t supervised_tokens = 0;  // of those steps
-  std::int64_t unique_tokens = 0;      // of them, each once
+  std::int64_t tokens = 0;         // of those steps
+  std::int64_t unique_tokens = 0;  // of them, each once
   std::int64_t dev_documents = 0;
   double loss_before = 0.0;
   std::vector<ProbedArm> arms;
@@ -77,7 +77,7 @@ struct ProbeTable {
     visit(Field{"provenance"}, self.provenance);
     visit(Field{"shape"}, self.shape);
     visit(Field{"steps"}.range(1, 1e12), self.steps);
-    visit(Field{"supervised_tokens"}.range(1, 1e15), self.supervised_tokens);
+    visit(Field{"tokens"}.range(1, 1e15), self.tokens);
     visit(Field{"unique_tokens"}.range(1, 1e15), self.unique_tokens);
     visit(Field{"dev_documents"}.range(1, 1e15), self.dev_documents);
     visit(Field{"loss_before"}.positive(), self.loss_before);

@@ -70,7 +70,7 @@ struct StageRecord {
 struct StageEnd {
   std::vector<StageRecord> stages;  // so far, the one that ends last
   std::int64_t next_eof = 0;
-  double step_tokens = 0.0;    // supervised tokens of a step
+  double step_tokens = 0.0;    // of a step
   double unique_tokens = 0.0;  // of an epoch
   double steps_staying = 0.0, steps_next = 0.0;  // that the rest of the budget pays for, either way
 };
