@@ -107,9 +107,20 @@ std::optional<std::size_t> Planner::best_predicted(const Candidates& all, const 
   const double least = all[*std::min_element(equals.begin(), equals.end(), quicker)].seconds;
   const auto slow = [&](std::size_t i) { return all[i].seconds > kSameTime * least; };
   equals.erase(std::remove_if(equals.begin(), equals.end(), slow), equals.end());
-  return *std::min_element(equals.begin(), equals.end(), [&](std::size_t a, std::size_t b) {
+  std::size_t chosen = *std::min_element(equals.begin(), equals.end(), [&](std::size_t a, std::size_t b) {
     return std::make_pair(all[a].eof, ratios[a]) < std::make_pair(all[b].eof, ratios[b]);
   });
+  if (!methods_.front().in_seconds()) return chosen;
+  // In the same time the shallowest that the prediction cannot tell from the best: what a cut costs is what it knows least. Of
+  // both methods there the lighter one.
+  const double told_apart = ratios[*best] + std::max(kSameLoss, predictor_->error_unseen());
+  const double longest = kSameTime * all[chosen].seconds;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool close = all[i].fits && ratios[i] <= told_apart && all[i].seconds <= longest;
+    const auto weight = [&all](std::size_t one) { return std::make_pair(all[one].eof, all[one].trained_parameters); };
+    if (close && weight(i) < weight(chosen)) chosen = i;
+  }
+  return chosen;
 }
 
 std::size_t Planner::cheapest_to_start(const Candidates& all) const {

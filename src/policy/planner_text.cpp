@@ -44,10 +44,12 @@ std::string Planner::predicted_reason(const types::FreezePlan& plan, const types
   const auto number = [this](double value) {
     return before_ ? core::format_number(value, 3) : core::format_number(100.0 * value, 3) + " %";
   };
-  std::string text = inputs_.max_loss_increase
-                         ? "the least time that is predicted to end within " + core::format_number(*inputs_.max_loss_increase) +
-                               " of full fine-tuning"
-                         : "of what the budget pays for, the lowest predicted loss or as good as that";
+  std::string text = "of what the budget pays for, the lowest predicted loss or as good as that";
+  if (inputs_.max_loss_increase) {
+    text = "the least time that is predicted to end within " + core::format_number(*inputs_.max_loss_increase) + " of full fine-tuning";
+  } else if (methods_.front().in_seconds() && predictor_->error_unseen() > kSameLoss) {
+    text = "of what the budget pays for, the shallowest that the prediction cannot tell from the best";
+  }
   text += ", " + number(loss.value) + " (" + number(loss.low) + " to " + number(loss.high) + ")" +
           (before_ ? ", from " + number(before_->loss) + " before" : " of the loss before");
   const ArmPoint compared = full();

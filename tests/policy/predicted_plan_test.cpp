@@ -42,13 +42,20 @@ PlanInputs predicted(const std::string& budget) {
   return inputs;
 }
 
+// A prior that errs in nothing.
+PlanInputs certain(const std::string& budget) {
+  PlanInputs inputs = predicted(budget);
+  for (LawFit& fit : inputs.prior->fits) fit.arm_error = 0.0;
+  return inputs;
+}
+
 types::FreezePlan plan_for(const std::string& budget) { return make_plan(profile_with_loss(), predicted(budget)); }
 const types::Candidate& at(const types::FreezePlan& plan, std::int64_t eof) { return plan.candidates[static_cast<std::size_t>(eof)]; }
 
 TEST(PredictedPlan, HasTheLowestPredictedLossOfWhatFits) {
   for (const char* budget : {"4m", "8m", "15m", "1h", "60%", "2PFLOP", "200steps", "30Wh", "1USD"}) {
     SCOPED_TRACE(budget);
-    const auto plan = plan_for(budget);
+    const auto plan = make_plan(profile_with_loss(), certain(budget));
     types::check(plan, "plan");
     if (plan.smallest_budget) continue;
     for (const auto& candidate : plan.candidates) {
@@ -68,8 +75,32 @@ TEST(PredictedPlan, HasTheLowestPredictedLossOfWhatFits) {
 }
 
 TEST(PredictedPlan, SmallBudgetsGoDeepAndLargeOnesShallow) {
-  EXPECT_GT(plan_for("5m").eof, plan_for("1h").eof);
-  EXPECT_LE(plan_for("10h").eof, 8);
+  const auto eof = [](const char* budget) { return make_plan(profile_with_loss(), certain(budget)).eof; };
+  EXPECT_GT(eof("5m"), eof("1h"));
+  EXPECT_LE(eof("10h"), 8);
+}
+
+TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromTheBest) {
+  for (const double error : {0.003, 0.01, 0.1}) {
+    SCOPED_TRACE(error);
+    auto asked = certain("5m");
+    for (LawFit& fit : asked.prior->fits) fit.arm_error = error;
+    const auto plan = make_plan(profile_with_loss(), asked);
+    EXPECT_THAT(plan.reason, testing::HasSubstr("cannot tell from the best"));
+    double best = 1e9;
+    for (const auto& candidate : plan.candidates) {
+      if (candidate.fits) best = std::min(best, candidate.loss->value);
+    }
+    for (const auto& candidate : plan.candidates) {
+      const bool close = candidate.fits && candidate.loss->value <= best + 2.0 * error;  // from a loss of 2
+      EXPECT_TRUE(!close || candidate.eof >= plan.eof);
+      EXPECT_TRUE(close || candidate.eof != plan.eof);
+    }
+    // Where steps are counted, time is what a deeper cut saves.
+    auto counted = predicted("200steps");
+    for (LawFit& fit : counted.prior->fits) fit.arm_error = error;
+    EXPECT_EQ(make_plan(profile_with_loss(), counted).eof, make_plan(profile_with_loss(), certain("200steps")).eof);
+  }
 }
 
 TEST(PredictedPlan, OfEqualsTakesTheQuickestAndOfThoseTheShallowest) {
@@ -114,7 +145,11 @@ TEST(PredictedPlan, EnergyAndMoneyAreTimeAtTheRates) {
   const double seconds = time.predicted_seconds.total();
   EXPECT_DOUBLE_EQ(time.footprint->energy_joules.value(), 100.0 * seconds);
   EXPECT_DOUBLE_EQ(time.footprint->money.value(), seconds * 0.001);
-  EXPECT_GT(time.full_footprint->money.value(), time.footprint->money.value());
+  auto cut = predicted("15m");
+  cut.rule = Rule::kFixed;
+  cut.parameters.fixed = 8;
+  const auto frozen = make_plan(profile_with_loss(), cut);
+  EXPECT_GT(frozen.full_footprint->money.value(), frozen.footprint->money.value());
   EXPECT_DOUBLE_EQ(at(time, 3).gco2.value(), at(time, 3).seconds * 100.0 * 400.0 / 3.6e6);
 }
 
@@ -274,6 +309,17 @@ TEST(PlanWithLora, TakesTheMethodOfTheLowerPredictedLoss) {
   EXPECT_EQ(slow.steps, alone.steps);
   EXPECT_EQ(slow.reason, alone.reason);
   EXPECT_DOUBLE_EQ(slow.predicted_seconds.total(), alone.predicted_seconds.total());
+}
+
+TEST(PlanWithLora, AtTheSameDepthTakesTheLighterMethodWhereThePriorCannotTellThem) {
+  auto asked = with_lora("8m", 1.0);
+  for (LawFit& fit : asked.prior->fits) {
+    fit.arm_error = 0.5;
+    fit.law.lora_penalty = 0.01;
+  }
+  const auto plan = make_plan(profile_with_loss(), asked);
+  EXPECT_EQ(plan.eof, 0);
+  EXPECT_TRUE(plan.lora.has_value());
 }
 
 TEST(PlanWithLora, IsThereWhereMemoryOrTimeLeavesNothingElse) {

@@ -71,8 +71,9 @@ inline constexpr double kTimeMargin = 0.04;
 //
 // Rule::kPredicted takes, of all candidates (each cut; with PlanInputs::lora each twice) that fit (the budget pays for
 // min_steps, and the memory is within max_memory_bytes), the lowest predicted loss. Those within a thousandth of the loss
-// before from it count as equal: of them the quickest, and of those within a twentieth of its time (of a budget by the clock
-// that is all of them) the shallowest. With max_loss_increase, each candidate gets only the steps it needs to come that
+// before from it count as equal: of them the quickest, and of those within a twentieth of its time the shallowest. Of a budget
+// by the clock all take as long: of those as close as the prior is known to err (Predictor::error_unseen) the shallowest is
+// taken, of both methods there the one that trains fewer parameters. With max_loss_increase, each candidate gets only the steps it needs to come that
 // close to what full fine-tuning reaches with this budget, and the one with the least seconds is taken.
 // choices then holds the choice's stability over the prior's resampled fits.
 //
