@@ -64,7 +64,7 @@ Planner::Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
   if (inputs.prior) {
     types::ModelShape whole = profile.shape;
     whole.block_trained_parameters.clear();
-    predictor_.emplace(*inputs.prior, whole, Evidence{profile.gradient_sketch, inputs.probes});
+    predictor_.emplace(*inputs.prior, whole, Evidence{profile.gradient_sketch, inputs.probes, inputs.gradient_agreement});
   }
   if (predictor_) before_ = loss_before(profile);
 }
@@ -100,6 +100,7 @@ types::FreezePlan Planner::plan() const {
   plan.reason = reason(plan, chosen, start);
   if (predictor_) {
     plan.prediction_basis = predictor_->basis();
+    plan.gradient_agreement = inputs_.gradient_agreement;
     if (before_) plan.loss_before = before_->loss;
     if (const types::Candidate* const knee = knee_of(plan.candidates)) {
       plan.knee = knee->eof;

@@ -61,11 +61,25 @@ Predictor::Predictor(Prior prior, const types::ModelShape& shape, Evidence evide
   const auto usable = [this](const LawFit& fit) { return evidence_.sketch || fit.covariate != Covariate::kSketch; };
   const auto found = std::find_if(prior_.fits.begin(), prior_.fits.end(), usable);
   if (found != prior_.fits.end()) fit_ = *found;
+  set_level();
   if (evidence_.probes && !ProbedLaw::usable(*evidence_.probes)) {
     throw Error(ErrorKind::kBadInput, "the probes lowered the loss at no cut: nothing can be predicted from them; more --steps show more");
   }
   fitted_.push_back(fitted(fit_.law, 0));
   for (const Law& law : fit_.replicates) fitted_.push_back(fitted(law, fitted_.size()));
+}
+
+void Predictor::set_level() {
+  if (!prior_.level || !prior_.level->fits(shape_) || !evidence_.gradient_agreement || evidence_.probes) {
+    evidence_.gradient_agreement.reset();
+    return;
+  }
+  const LevelFit& level = *prior_.level;
+  const double agreed = std::clamp(*evidence_.gradient_agreement, level.lowest, std::max(level.lowest, level.highest));
+  const double factor = level.at_one * std::pow(agreed, level.power) / fit_.law.reduction;
+  fit_.law.reduction *= factor;
+  for (Law& law : fit_.replicates) law.reduction *= factor;
+  fit_.reduction_spread = level.spread;
 }
 
 // Replicates also draw the probes' gains from their errors.
@@ -154,6 +168,7 @@ std::string Predictor::basis() const {
     return "probes of " + std::to_string(evidence_.probes->arms.size()) + " arms on these data, " + std::to_string(evidence_.probes->steps) +
            " steps each, interpolated by a prior fitted to " + core::join(tables, ", ") + evidence;
   }
+  if (evidence_.gradient_agreement) evidence += ", two gradients on these data";
   return "a prior fitted to " + std::to_string(prior_.runs) + " measured points of " +
          std::to_string(prior_.data_sets.size()) + (prior_.data_sets.size() == 1 ? " data set (" : " data sets (") +
          core::join(tables, ", ") + ")" + evidence + ", no run on these data; arms it had not seen were off by " +

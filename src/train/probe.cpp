@@ -1,17 +1,24 @@
 #include "salf/train/probe.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/dot.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn_like.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
+#include <cmath>
+#include <fstream>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "salf/core/clock.h"
 #include "salf/core/error.h"
+#include "salf/core/files.h"
 #include "salf/core/heap.h"
 #include "salf/core/statistics.h"
 #include "salf/tensor/device.h"
@@ -24,8 +31,8 @@
 namespace salf::train {
 namespace {
 
-// Elements of the scratch optimizer: far beyond the caches, little beside a model.
-constexpr std::int64_t kOptimizerElements = 16'000'000;
+// Elements that are updated and saved for a sample: far beyond the caches, little beside a model.
+constexpr std::int64_t kSampleElements = 16'000'000;
 constexpr int kOptimizerSteps = 3;
 
 // Seconds of one batch, cut in two.
@@ -41,27 +48,50 @@ double median_rate(const std::vector<Sample>& samples, double (*rate)(const Samp
   return rates.empty() ? 0.0 : std::max(0.0, core::median(rates));
 }
 
-// Batches of an epoch at even ranks of their length: short, middle and long rows. The longest comes
-// first, as the warm-up.
-std::vector<data::BatchPlan> choose(const data::Batcher& batcher, const ProbeOptions& options) {
+// Half a batch's rows, one at least.
+data::BatchPlan half(data::BatchPlan plan) {
+  plan.rows.resize((plan.rows.size() + 1) / 2);
+  return plan;
+}
+
+struct Choice {
+  std::vector<data::BatchPlan> halves;  // of the middle batch and its neighbour, if there is one: to warm up
+  std::vector<data::BatchPlan> timed;   // at even ranks of their length, the middle first: a short time still gives the typical batch
+};
+
+Choice choose(const data::Batcher& batcher, const ProbeOptions& options) {
   std::vector<data::BatchPlan> plans = batcher.epoch(options.seed, 0);
   if (plans.empty())
     throw Error(ErrorKind::kBadInput, "timing: the training split has no documents");
   std::stable_sort(plans.begin(), plans.end(),
                    [](const auto& a, const auto& b) { return a.length < b.length; });
-  std::vector<data::BatchPlan> chosen{plans.back()};
+  const std::size_t middle = plans.size() / 2;
+  Choice choice{{half(plans[middle])}, {}};
+  if (middle > 0) choice.halves.push_back(half(plans[middle - 1]));
   const auto count = std::min<std::size_t>(static_cast<std::size_t>(options.batches), plans.size());
-  // The middle first, so that a short time still gives the typical batch.
   std::vector<std::size_t> ranks;
   for (std::size_t i = 0; i < count; ++i) ranks.push_back((2 * i + 1) * plans.size() / (2 * count));
-  std::stable_sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) {
-    const auto far = [&](std::size_t rank) {
-      return rank > plans.size() / 2 ? rank - plans.size() / 2 : plans.size() / 2 - rank;
-    };
-    return far(a) < far(b);
-  });
-  for (const std::size_t rank : ranks) chosen.push_back(plans[rank]);
-  return chosen;
+  const auto far = [middle](std::size_t rank) { return rank > middle ? rank - middle : middle - rank; };
+  std::stable_sort(ranks.begin(), ranks.end(), [&](std::size_t a, std::size_t b) { return far(a) < far(b); });
+  for (const std::size_t rank : ranks) choice.timed.push_back(plans[rank]);
+  return choice;
+}
+
+// A batch's mean loss, and its gradient by each trained parameter.
+struct Slope {
+  double loss = 0.0;
+  std::vector<at::Tensor> gradients;
+};
+
+// ⟨∇ ln L_A, ∇ ln L_B⟩
+double agreement(const Slope& a, const Slope& b) {
+  const at::NoGradGuard quiet;
+  double product = 0.0;
+  for (std::size_t i = 0; i < a.gradients.size(); ++i) {
+    if (!a.gradients[i].defined() || !b.gradients[i].defined()) continue;
+    product += at::dot(a.gradients[i].flatten(), b.gradients[i].flatten()).item<double>();
+  }
+  return product / (a.loss * b.loss);
 }
 
 class Probe {
@@ -76,34 +106,47 @@ class Probe {
         blocks_(cut.map().blocks),
         eof_(std::max(blocks_ / 2, std::min(options.eof, blocks_ - 1))) {}
 
-  types::MeasuredCost measure(core::Progress& progress) {
+  ProbeResult measure(core::Progress& progress) {
     const core::Stopwatch watch;
-    const std::vector<data::BatchPlan> plans = choose(batcher_, options_);
-    progress.begin("timing", static_cast<std::int64_t>(plans.size()) - 1, "batches");
-    types::MeasuredCost cost;
+    const Choice choice = choose(batcher_, options_);
+    progress.begin("timing", static_cast<std::int64_t>(choice.timed.size()), "batches");
+    ProbeResult result;
+    types::MeasuredCost& cost = result.cost;
     std::vector<Sample> samples;
     {
       const Freeze freeze(model_, cut_, eof_);
-      measure_memory(plans.front(), cost);
-      const Sample first = time_batch(plans.front(), freeze);
-      if (options_.warm) samples.push_back(first);
-      for (std::size_t i = 1; i < plans.size(); ++i) {
-        if (!samples.empty() && watch.seconds() > options_.seconds) break;
-        samples.push_back(time_batch(plans[i], freeze));
-        progress.update(static_cast<std::int64_t>(i), "");
+      measure_memory(choice.halves.front(), cost);
+      const Sample warm = warm_up(choice.halves, freeze, result.gradient_agreement);
+      while (samples.size() < choice.timed.size() && watch.seconds() <= options_.seconds) {
+        samples.push_back(time_batch(choice.timed[samples.size()], freeze));
+        progress.update(static_cast<std::int64_t>(samples.size()), "");
       }
+      if (samples.empty()) samples.push_back(warm);
       cost.optimizer = optimizer_rate(freeze.trained());
     }
     rates(samples, cost);
     // With LoRA neither embedding nor head is ever trained.
-    if (cut_.lora().empty()) time_full_training(plans[1], cost);
+    if (cut_.lora().empty()) time_full_training(choice.timed.front(), cost);
     cost.save = save_rate();
     progress.end();
-    return cost;
+    result.seconds = watch.seconds();
+    return result;
   }
 
  private:
-  Sample time_batch(const data::BatchPlan& plan, const Freeze& freeze) const {
+  // The last of the halves, which finds a warm machine.
+  Sample warm_up(const std::vector<data::BatchPlan>& halves, const Freeze& freeze, std::optional<double>& agreed) const {
+    const bool keep = options_.gradients && halves.size() > 1 && eof_ == blocks_ / 2 && cut_.lora().empty();
+    Sample last;
+    std::vector<Slope> slopes(halves.size());
+    for (std::size_t i = 0; i < halves.size(); ++i) last = time_batch(halves[i], freeze, keep ? &slopes[i] : nullptr);
+    if (!keep) return last;
+    const double found = agreement(slopes[0], slopes[1]);
+    if (std::isfinite(found)) agreed = std::max(0.0, found);
+    return last;
+  }
+
+  Sample time_batch(const data::BatchPlan& plan, const Freeze& freeze, Slope* slope = nullptr) const {
     Sample sample;
     PhaseClock clock(device_);
     const tensor::Batch batch = batcher_.make(plan);
@@ -125,7 +168,8 @@ class Probe {
     }
     loss.backward();
     clock.lap(sample.backward);
-    drop_gradients(freeze);
+    std::vector<at::Tensor> gradients = take_gradients(freeze);
+    if (slope != nullptr) *slope = {loss.item<double>(), std::move(gradients)};
     return sample;
   }
 
@@ -161,8 +205,10 @@ class Probe {
     return hidden;
   }
 
-  static void drop_gradients(const Freeze& freeze) {
-    for (const auto& parameter : freeze.trained()) parameter.tensor.mutable_grad() = at::Tensor();
+  static std::vector<at::Tensor> take_gradients(const Freeze& freeze) {
+    std::vector<at::Tensor> gradients;
+    for (const auto& parameter : freeze.trained()) gradients.push_back(std::exchange(parameter.tensor.mutable_grad(), at::Tensor()));
+    return gradients;
   }
 
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {
@@ -191,24 +237,22 @@ class Probe {
     const tensor::Batch batch = batcher_.make(plan);
     if (batch.supervised_tokens == 0) return;
     const at::AutoGradMode record(true);
-    for (int round = 0; round < 2; ++round) {  // the first is the warm-up
-      double ignored = 0.0, head = 0.0, embedding = 0.0;
-      PhaseClock clock(device_);
-      at::Tensor hidden, loss;
-      {
-        const tensor::AutocastGuard guard(device_, options_.autocast);
-        hidden = cut_.prefix(batch, 0);
-        const at::Tensor state = hidden.detach().requires_grad_(true);
-        clock.lap(ignored);
-        loss = head_loss(cut_, supervised(state, batch), 1.0);
-        clock.lap(head);
-      }
-      torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
-      clock.lap(embedding);
-      drop_gradients(freeze);
-      cost.head_trained = head / static_cast<double>(batch.supervised_tokens);
-      cost.embedding_backward = embedding;
+    double ignored = 0.0, head = 0.0, embedding = 0.0;
+    PhaseClock clock(device_);
+    at::Tensor hidden, loss;
+    {
+      const tensor::AutocastGuard guard(device_, options_.autocast);
+      hidden = cut_.prefix(batch, 0);
+      const at::Tensor state = hidden.detach().requires_grad_(true);
+      clock.lap(ignored);
+      loss = head_loss(cut_, supervised(state, batch), 1.0);
+      clock.lap(head);
     }
+    torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
+    clock.lap(embedding);
+    take_gradients(freeze);
+    cost.head_trained = head / static_cast<double>(batch.supervised_tokens);
+    cost.embedding_backward = embedding;
   }
 
   // Seconds per element of a clipped update, on copies of as many trained parameters as are enough.
@@ -217,7 +261,7 @@ class Probe {
     std::vector<model::Parameter> copies;
     std::int64_t elements = 0;
     for (const auto& parameter : trained) {
-      if (elements >= kOptimizerElements) break;
+      if (elements >= kSampleElements) break;
       model::Parameter copy{parameter.name, {}, parameter.tensor.detach().clone()};
       elements += copy.tensor.numel();
       copy.tensor.mutable_grad() = at::randn_like(copy.tensor);
@@ -237,15 +281,23 @@ class Probe {
     return core::median(seconds) / static_cast<double>(elements);
   }
 
+  // Seconds per parameter of an archive with a few of them, on the disk all the way.
   double save_rate() const {
     if (options_.scratch.empty()) return 0.0;
+    const std::int64_t elements = std::clamp<std::int64_t>(model_.parameter_count(), 1, kSampleElements);
+    torch::jit::Module sample("sample");
+    sample.register_parameter("weights", at::ones({elements}), false);
     const std::filesystem::path path = options_.scratch / ".salf-timing.pt";
     const core::Stopwatch watch;
-    model_.save(path);
+    core::AtomicFile file(path);
+    std::ofstream to(file.temporary_path(), std::ios::binary);
+    sample.save(to);
+    to.close();
+    file.commit();
     const double seconds = watch.seconds();
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
-    return seconds / static_cast<double>(std::max<std::int64_t>(1, model_.parameter_count()));
+    return seconds / static_cast<double>(elements);
   }
 
   const model::ScriptModel& model_;
@@ -262,11 +314,7 @@ class Probe {
 ProbeResult measure_cost(const model::ScriptModel& model, const model::GraphCut& cut,
                          const data::Batcher& batcher, const ProbeOptions& options,
                          core::Progress& progress) {
-  const core::Stopwatch watch;
-  ProbeResult result;
-  result.cost = Probe(model, cut, batcher, options).measure(progress);
-  result.seconds = watch.seconds();
-  return result;
+  return Probe(model, cut, batcher, options).measure(progress);
 }
 
 }  // namespace salf::train

@@ -4,6 +4,8 @@
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "salf/core/error.h"
 #include "training_setup.h"
 
@@ -55,6 +57,53 @@ TEST(Probe, StopsAfterItsTimeButTimesOneBatch) {
   EXPECT_EQ(measure_cost(setup.model, setup.cut, setup.train_batches, options, progress)
                 .cost.timed_batches,
             1);
+}
+
+// All rows the same, so that both gradients are: what is left is |∇ ln L|², here from the cross entropy of one row.
+TEST(Probe, SeesHowFarTwoGradientsAgree) {
+  const TinyRun setup;
+  data::Dataset same = setup.dataset;
+  for (auto& document : same.documents) document = setup.dataset.documents[10];
+  std::vector<std::int64_t> rows(same.documents.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  const data::Batcher batches(same, rows, {64, 0}, 0);
+  ProbeOptions options;
+  options.gradients = true;
+  core::Progress progress;
+  const auto agreed = measure_cost(setup.model, setup.cut, batches, options, progress).gradient_agreement;
+  ASSERT_TRUE(agreed.has_value());
+
+  std::vector<std::string> names = setup.cut.final_parameters();
+  for (std::int64_t block = 1; block < kTestBlocks; ++block) {
+    for (const auto& name : setup.cut.block_parameters(block)) names.push_back(name);
+  }
+  data::BatchPlan row = batches.epoch(1, 0).front();
+  row.rows.resize(1);
+  const tensor::Batch batch = batches.make(row);
+  for (const auto& name : names) setup.model.parameter(name).tensor.requires_grad_(true);
+  const at::Tensor state = setup.cut.suffix(setup.cut.prefix(batch, 0), batch, 0);
+  const at::Tensor loss = at::cross_entropy_loss(at::matmul(state, setup.cut.head_weight().t()).flatten(0, 1), batch.labels.flatten());
+  loss.backward();
+  double squares = 0.0;
+  for (const auto& name : names) squares += setup.model.parameter(name).tensor.grad().square().sum().item<double>();
+  const double mean = loss.item<double>();
+  EXPECT_NEAR(*agreed, squares / (mean * mean), 1e-4 * *agreed);
+  EXPECT_GT(*agreed, 0.0);
+}
+
+TEST(Probe, LooksAtGradientsOnlyWhereTheyCanBeCompared) {
+  const TinyRun setup;
+  core::Progress progress;
+  const auto agreed = [&](const data::Batcher& batcher, bool gradients, std::int64_t eof) {
+    ProbeOptions options;
+    options.gradients = gradients;
+    options.eof = eof;
+    return measure_cost(setup.model, setup.cut, batcher, options, progress).gradient_agreement;
+  };
+  EXPECT_TRUE(agreed(setup.train_batches, true, 0));
+  EXPECT_FALSE(agreed(setup.train_batches, false, 0));
+  EXPECT_FALSE(agreed(setup.train_batches, true, kTestBlocks - 1));
+  EXPECT_FALSE(agreed(data::Batcher(setup.dataset, {10}, {64, 0}, 0), true, 0));  // one batch
 }
 
 TEST(Probe, NothingToTimeIsAnError) {

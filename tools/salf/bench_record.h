@@ -83,7 +83,7 @@ struct BenchRecord {
   types::MeasuredCost cost;                    // the price list of the virtual clock
   types::MeasuredCost lora_cost;               // the same with LoRA's branches
   types::DataShape data;
-  double analysis_seconds = 0.0;  // the arm plan pays for them
+  std::optional<double> gradient_agreement;  // train::ProbeResult
   std::vector<BenchRow> trials;   // of learning rates, scored on dev
   std::vector<BenchRow> rows;
 
@@ -95,7 +95,7 @@ struct BenchRecord {
     visit(Field{"cost"}, self.cost);
     visit(Field{"lora_cost"}, self.lora_cost);
     visit(Field{"data"}, self.data);
-    visit(Field{"analysis_seconds"}.range(0, 1e12), self.analysis_seconds);
+    visit(Field{"gradient_agreement"}.range(0, 1e30), self.gradient_agreement);
     visit(Field{"trials"}, self.trials);
     visit(Field{"rows"}, self.rows);
   }

@@ -126,30 +126,28 @@ class Bench {
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
     request.sketch = true;
-    const core::Stopwatch watch;
     profile_ = analyze(session_, dataset_, request, progress_);
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
-    const double analysis = watch.seconds();
     const data::Batcher batcher = runs_.train_rows(session_);
     const LoraStart lora = arm_lora(options_.lora, session_, runs_.seed());
     std::vector<types::MeasuredCost> rounds, lora_rounds;
-    double seconds = 0.0;
     for (int round = 0; round < kTimings; ++round) {
-      const train::ProbeResult timed = time_steps(batcher);
+      const train::ProbeResult timed = time_steps(batcher, train::ProbeOptions{}.seconds);
       rounds.push_back(timed.cost);
-      seconds = timed.seconds;
+      record_.gradient_agreement = timed.gradient_agreement;
       session_.cut->use_lora(lora.branches);
-      lora_rounds.push_back(time_steps(batcher).cost);
+      lora_rounds.push_back(time_steps(batcher, train::ProbeOptions{}.seconds).cost);
       session_.cut->use_lora({});
     }
     record_.cost = median_cost(rounds);
     record_.lora_cost = median_cost(lora_rounds);
     record_.data = training_shape(batcher, static_cast<std::int64_t>(dataset_.indices(data::Split::kTrain).size()), runs_.seed());
-    record_.analysis_seconds = analysis + seconds;
   }
 
-  train::ProbeResult time_steps(const data::Batcher& batcher) const {
+  train::ProbeResult time_steps(const data::Batcher& batcher, double seconds) const {
     train::ProbeOptions probe;
+    probe.seconds = seconds;
+    probe.gradients = true;
     probe.seed = static_cast<std::uint64_t>(options_.model.seed);
     probe.autocast = autocast_type(options_.model.dtype, session_.device);
     return train::measure_cost(*session_.model, *session_.cut, batcher, probe, progress_);
@@ -209,11 +207,15 @@ class Bench {
     core::write_document(file("losses") / (row_key(row) + ".json"), losses);
   }
 
-  // What train spends of a budget before its first step, at the prices of the virtual clock: on the profile what its share
-  // allows, on timing whole blocks as long as that took here, on LoRA's one batch.
+  // What train spends of a budget before its first step: on the profile what its share allows, and on timing what that takes now.
   double planning_seconds(double budget) const {
-    const double lora = cost::step_seconds(record_.lora_cost, lora_shape_, record_.data, lora_shape_.blocks / 2, 1).total();
-    return std::min(profile_->seconds, kAnalysisShare * budget) + std::max(0.0, record_.analysis_seconds - profile_->seconds) + lora;
+    const data::Batcher batcher = runs_.train_rows(session_);
+    const double limit = std::min(train::ProbeOptions{}.seconds, kTimingShare * budget);
+    double seconds = std::min(profile_->seconds, kAnalysisShare * budget) + time_steps(batcher, limit).seconds;
+    session_.cut->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
+    seconds += time_steps(batcher, limit).seconds;
+    session_.cut->use_lora({});
+    return seconds;
   }
 
   // What the arm plan chooses after so many seconds of planning.
@@ -225,6 +227,7 @@ class Bench {
     inputs.lora = policy::LoraMethod{types::parse_lora(options_.lora), lora_shape_.block_trained_parameters, record_.lora_cost};
     inputs.rule = types::Rule::kPredicted;
     inputs.prior = policy::read_prior(options_.prior);
+    inputs.gradient_agreement = record_.gradient_agreement;
     inputs.batch_tokens = options_.batch.batch_tokens;
     inputs.max_epochs = 1e6;
     inputs.spent_seconds = spent_seconds;

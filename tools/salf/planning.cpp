@@ -139,11 +139,12 @@ MethodCosts time_methods(const ModelSession& session, const data::Dataset& datas
   probe.scratch = request.scratch;
   probe.autocast = autocast_type(request.dtype, session.device);
   if (!budget.deterministic()) probe.seconds = std::min(probe.seconds, kTimingShare * cost::budget_seconds(budget, energy.rates()));
-  MethodCosts costs;
-  costs.cost = train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
+  const policy::Prior prior = policy::read_prior(request.planning.prior);
+  probe.gradients = prior.level && prior.level->fits(session.shape());
+  const train::ProbeResult timed = train::measure_cost(*session.model, *session.cut, batcher, probe, progress);
+  MethodCosts costs{timed.cost, std::nullopt, timed.gradient_agreement};
   if (!request.beside) return costs;
   session.cut->use_lora(request.beside->branches);
-  probe.warm = true;
   probe.scratch.clear();
   costs.beside = train::measure_cost(*session.model, *session.cut, batcher, probe, progress).cost;
   costs.beside->save = costs.cost.save;
@@ -197,6 +198,7 @@ types::FreezePlan make_run_plan(const ModelSession& session, const data::Dataset
   if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = clock_seconds;
   inputs.prior = policy::read_prior(request.planning.prior);
   inputs.probes = request.probes ? request.probes : given_probes(request.planning.probe, session, dataset);
+  inputs.gradient_agreement = costs.gradient_agreement;
   inputs.recompute = request.recompute;
   if (!request.planning.max_memory.empty()) inputs.max_memory_bytes = types::parse_bytes(request.planning.max_memory);
   inputs.stages = request.planning.stages;

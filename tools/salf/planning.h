@@ -99,10 +99,11 @@ struct PlanRequest {
   std::int64_t evaluated = 0;  // dev documents of the first evaluation, where it is done: the further ones have the same
 };
 
-// What a step costs with each method that is planned.
+// What a step costs with each method that is planned, and what timing it saw of the data.
 struct MethodCosts {
   types::MeasuredCost cost;
   std::optional<types::MeasuredCost> beside;
+  std::optional<double> gradient_agreement;  // train::ProbeResult, where the prior asks for it
 };
 
 // The batches of the train split.

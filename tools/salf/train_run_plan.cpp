@@ -156,6 +156,7 @@ bool TrainRun::prediction_decides() const {
 
 std::shared_ptr<const policy::Predictor> TrainRun::stage_predictor(const types::FreezePlan& plan) const {
   policy::Evidence evidence;
+  evidence.gradient_agreement = plan.gradient_agreement;
   const auto made_here = [&plan](const types::Provenance& made) {
     return made.model_hash == plan.provenance.model_hash && made.data_hash == plan.provenance.data_hash;
   };

@@ -47,6 +47,7 @@ struct PlanInputs {
   double budget_seconds = 0.0;          // how long such a budget lasts (cost/money.h)
   std::optional<Prior> prior;           // for predicted losses; needed for Rule::kPredicted
   std::optional<types::ProbeTable> probes;  // of this model and these data
+  std::optional<double> gradient_agreement;  // likewise, as train::ProbeResult has it
   bool recompute = false;               // cost::MemoryOptions::recompute
   std::optional<double> max_memory_bytes;
   std::int64_t stages = 1;  // cuts from max-gain's layer to the chosen one, in one run

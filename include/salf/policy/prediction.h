@@ -71,6 +71,30 @@ struct LawFit {
   }
 };
 
+// R = at_one · a^power, of data whose gradients agree to a (train::ProbeResult::gradient_agreement). A gradient depends on how
+// a model is parametrised: only for the model that the fit's runs are of.
+struct LevelFit {
+  std::int64_t blocks = 0, parameters = 0;  // of that model
+  double at_one = 0.0;
+  double power = 0.0;
+  double lowest = 0.0, highest = 0.0;  // agreement that the fit saw; further out the nearest counts
+  double spread = 0.0;                 // of data sets that the fit had not seen, as a share of R
+
+  bool fits(const types::ModelShape& shape) const { return shape.blocks == blocks && shape.parameters == parameters; }
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"blocks"}.range(1, 1e5), self.blocks);
+    visit(Field{"parameters"}.range(1, 1e13), self.parameters);
+    visit(Field{"at_one"}.range(0, 10), self.at_one);
+    visit(Field{"power"}.range(0, 2), self.power);
+    visit(Field{"lowest"}.range(1e-12, 1e12), self.lowest);
+    visit(Field{"highest"}.range(1e-12, 1e12), self.highest);
+    visit(Field{"spread"}.range(0, 10), self.spread);
+  }
+};
+
 // configs/prior.json.
 struct Prior {
   static constexpr const char* kSchema = "salf.prior/2";
@@ -78,6 +102,7 @@ struct Prior {
   std::vector<std::string> data_sets;
   std::int64_t runs = 0;
   std::vector<LawFit> fits;  // the best first; the last needs no evidence
+  std::optional<LevelFit> level;  // instead of the mean R of the data sets
 
   // Whether the best of them asks for a gradient sketch.
   bool wants_sketch() const { return !fits.empty() && fits.front().covariate == Covariate::kSketch; }
@@ -89,6 +114,7 @@ struct Prior {
     visit(Field{"data_sets"}, self.data_sets);
     visit(Field{"runs"}.range(0, 1e9), self.runs);
     visit(Field{"fits"}, self.fits);
+    visit(Field{"level"}, self.level);
   }
 };
 
@@ -110,6 +136,7 @@ struct ArmPoint {
 struct Evidence {
   std::optional<types::GradientSketch> sketch;
   std::optional<types::ProbeTable> probes;
+  std::optional<double> gradient_agreement{};  // train::ProbeResult
 };
 
 // Predicts for one model. Losses are shares of the loss before (1: nothing was gained).
@@ -122,7 +149,7 @@ class Predictor {
 
   double ratio(const ArmPoint& point) const;
   // 90 %: what the fit leaves open (its replicates, arms that it had not seen, one run's scatter), and how far R differs
-  // between data sets; with probes, only as far as the run goes beyond their tokens.
+  // between data sets, or from what their gradients say of it; with probes, only as far as the run goes beyond their tokens.
   types::Range ratio_range(const ArmPoint& point) const;
   // ratio(point) − ratio(full): most of the doubt about R is the same on both sides. 0 for full itself.
   types::Range delta_range(const ArmPoint& point, const ArmPoint& full) const;
@@ -144,10 +171,11 @@ class Predictor {
   double kept(const Law& law, std::int64_t eof) const;
   double covariate(std::int64_t eof) const;
   bool probed(const ArmPoint& point) const;
+  void set_level();
   double level_doubt(const ArmPoint& point) const;
 
   Prior prior_;
-  LawFit fit_;  // that is used
+  LawFit fit_;  // that is used, its R as the gradients have it
   types::ModelShape shape_;
   Evidence evidence_;
   std::vector<Fitted> fitted_;  // of the law, then of its replicates

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "salf/core/progress.h"
 #include "salf/data/batching.h"
@@ -16,10 +17,10 @@
 namespace salf::train {
 
 struct ProbeOptions {
-  double seconds = 10.0;     // stop timing more batches after this long (one at least is timed)
+  double seconds = 10.0;     // stop timing more batches after this long: of none at all, half a batch's time is taken, which is the warm-up
   std::int64_t batches = 5;  // timed batches at most
   std::int64_t eof = 0;      // where it is deeper than the middle the batches are cut there: timing then holds no more memory than the run
-  bool warm = false;         // others were timed just before: the longest batch, which comes first, counts too
+  bool gradients = false;    // measure ProbeResult::gradient_agreement, for which two gradients are held at a time
   std::uint64_t seed = 1;    // which batches
   c10::ScalarType autocast = c10::ScalarType::Float;
   // A folder in which the model is written once, timed and removed; empty: MeasuredCost::save stays
@@ -29,6 +30,10 @@ struct ProbeOptions {
 
 struct ProbeResult {
   types::MeasuredCost cost;
+  // ⟨∇ ln L_A, ∇ ln L_B⟩ over the upper half of the blocks and the final norm: A and B are the halves of two batches, L the mean
+  // loss of each. Its expectation is |∇ ln L|² whatever their size: to first order the share of the loss that a unit of descent
+  // takes off. At least 0. Nothing of one batch alone, with LoRA, or below a cut deeper than the middle.
+  std::optional<double> gradient_agreement;
   double seconds = 0.0;  // that measuring took
 };
 

@@ -210,6 +210,7 @@ struct FreezePlan {
   std::optional<double> max_memory_bytes;   // the limits that were asked for
   std::optional<double> max_loss_increase;
   std::optional<double> loss_before;  // of the untouched model: of dev documents, or as the profile estimates it; nats a token
+  std::optional<double> gradient_agreement;  // train::ProbeResult, among what they rest on
   std::string prediction_basis;       // what the predicted losses rest on, one sentence; "": there are none
   std::optional<std::int64_t> knee;   // eof of the candidate where the Pareto curve bends most, and its arm
   std::optional<Arm> knee_arm;
@@ -262,6 +263,7 @@ struct FreezePlan {
     visit(Field{"max_memory_bytes"}.range(0, 1e18), self.max_memory_bytes);
     visit(Field{"max_loss_increase"}.range(0, 1e6), self.max_loss_increase);
     visit(Field{"loss_before"}.range(0, 1e6), self.loss_before);
+    visit(Field{"gradient_agreement"}.range(0, 1e30), self.gradient_agreement);
     visit(Field{"prediction_basis"}, self.prediction_basis);
     visit(Field{"knee"}.range(0, 1e5), self.knee);
     visit(Field{"knee_arm"}, self.knee_arm);
