@@ -281,10 +281,15 @@ class Probe {
     return core::median(seconds) / static_cast<double>(elements);
   }
 
-  // Seconds per parameter of an archive with a few of them, on the disk all the way.
+  // Seconds per parameter of an archive that holds many of them, on the disk all the way.
   double save_rate() const {
     if (options_.scratch.empty()) return 0.0;
-    const std::int64_t elements = std::clamp<std::int64_t>(model_.parameter_count(), 1, kSampleElements);
+    const std::int64_t elements = std::clamp<std::int64_t>(model_.parameter_count(), 2, kSampleElements);
+    const double few = save_seconds(1);  // what any file costs
+    return std::max(0.0, save_seconds(elements) - few) / static_cast<double>(elements - 1);
+  }
+
+  double save_seconds(std::int64_t elements) const {
     torch::jit::Module sample("sample");
     sample.register_parameter("weights", at::ones({elements}), false);
     const std::filesystem::path path = options_.scratch / ".salf-timing.pt";
@@ -297,7 +302,7 @@ class Probe {
     const double seconds = watch.seconds();
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
-    return seconds / static_cast<double>(elements);
+    return seconds;
   }
 
   const model::ScriptModel& model_;

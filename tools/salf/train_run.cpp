@@ -29,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Saving once, with room for a disk that is slower than while it was timed, and for closing the record.
-constexpr double kSavingReserve = 2.0;
+constexpr double kSavingReserve = 1.5;
 constexpr double kClosingSeconds = 1.0;
 // Share of a budget by the clock that may be left without a word.
 constexpr double kUnusedShare = 0.1;
