@@ -284,9 +284,9 @@ class Probe {
   // Seconds per parameter of an archive that holds many of them, on the disk all the way.
   double save_rate() const {
     if (options_.scratch.empty()) return 0.0;
-    const std::int64_t elements = std::clamp<std::int64_t>(model_.parameter_count(), 2, kSampleElements);
-    const double few = save_seconds(1);  // what any file costs
-    return std::max(0.0, save_seconds(elements) - few) / static_cast<double>(elements - 1);
+    const std::int64_t elements = std::clamp<std::int64_t>(model_.parameter_count(), 1, kSampleElements);
+    save_seconds(1);  // the warm-up
+    return save_seconds(elements) / static_cast<double>(elements);
   }
 
   double save_seconds(std::int64_t elements) const {
