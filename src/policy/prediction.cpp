@@ -75,7 +75,7 @@ void Predictor::set_level() {
     return;
   }
   const LevelFit& level = *prior_.level;
-  const double agreed = std::clamp(*evidence_.gradient_agreement, level.lowest, std::max(level.lowest, level.highest));
+  const double agreed = std::max(level.lowest, *evidence_.gradient_agreement);
   const double factor = level.at_one * std::pow(agreed, level.power) / fit_.law.reduction;
   fit_.law.reduction *= factor;
   for (Law& law : fit_.replicates) law.reduction *= factor;

@@ -120,6 +120,21 @@ TEST_F(RunTest, ProbesOfArmsServeThePlan) {
   EXPECT_THAT(salf(train("60steps", "run", {"--probe", "probe.json"})).err, HasSubstr("another data file"));
 }
 
+TEST_F(RunTest, TheLevelOfPredictionsRestsOnTwoGradientsOfAModelThatThePriorKnows) {
+  succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
+  succeeds({"plan", "--profile", "profile.json", "--budget", "40steps", "-o", "other-model.json"});
+  EXPECT_FALSE(json("other-model.json").contains("gradient_agreement"));
+  core::Json prior = core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "../../configs/prior.json");
+  prior["level"]["blocks"] = 4;
+  prior["level"]["parameters"] = json("other-model.json")["shape"]["parameters"];
+  write("prior.json", prior.dump());
+  succeeds({"plan", "--profile", "profile.json", "--budget", "40steps", "--prior", "prior.json", "-o", "plan.json"});
+  const core::Json plan = json("plan.json");
+  EXPECT_GT(plan["gradient_agreement"], 0.0);
+  EXPECT_THAT(plan["prediction_basis"].get<std::string>(), HasSubstr("two gradients on these data"));
+  EXPECT_NE(plan["candidates"][0]["loss"]["value"], json("other-model.json")["candidates"][0]["loss"]["value"]);
+}
+
 TEST_F(RunTest, LoraIsPlannedBesideWholeBlocksAndTrainedWhereItIsPredictedToEndLower) {
   // The built-in prior, with LoRA keeping so much less of full tuning's gain.
   const auto write_prior = [this](const std::string& file, double penalty) {

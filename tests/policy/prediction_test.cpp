@@ -104,13 +104,14 @@ TEST(Predictor, TakesASketchWhereThereIsOne) {
 TEST(Predictor, TakesItsLevelFromTwoGradients) {
   const types::ModelShape shape = support::sample_shape();
   Prior with_level = prior();
-  with_level.level = LevelFit{shape.blocks, shape.parameters, 0.3, 0.5, 0.04, 4.0, 0.1};
+  with_level.level = LevelFit{shape.blocks, shape.parameters, 0.3, 0.5, 0.04, 0.1};
   const ArmPoint full{Arm::kFull, 0, 10000.0, 1e5};  // φ = 1/2
   const auto with = [&](double agreement) { return Predictor(with_level, shape, {{}, {}, agreement}); };
   EXPECT_NEAR(with(1.0).ratio(full), 1.0 - 0.5 * 0.3, 1e-12);
   EXPECT_NEAR(with(0.25).ratio(full), 1.0 - 0.5 * 0.15, 1e-12);
-  EXPECT_NEAR(with(0.0).ratio(full), 1.0 - 0.5 * 0.06, 1e-12);  // no further out than the fit saw
-  EXPECT_NEAR(with(1e9).ratio(full), 1.0 - 0.5 * 0.6, 1e-12);
+  EXPECT_NEAR(with(0.0).ratio(full), 1.0 - 0.5 * 0.06, 1e-12);  // no less than the fit saw
+  EXPECT_NEAR(with(4.0).ratio(full), 1.0 - 0.5 * 0.6, 1e-12);
+  EXPECT_DOUBLE_EQ(with(1e9).ratio(full), 0.0);
   EXPECT_THAT(with(1.0).basis(), testing::HasSubstr("two gradients on these data"));
   const auto width = [&](const Predictor& law) { return law.ratio_range(full).high - law.ratio_range(full).low; };
   EXPECT_LT(width(with(1.0)), 0.6 * width(predictor()));  // R off by a tenth, not a fifth
@@ -147,7 +148,7 @@ TEST(ProbedPredictor, SaysWhatTheProbesFound) {
 TEST(ProbedPredictor, KnowsBetterThanTwoGradients) {
   const types::ModelShape shape = support::sample_shape();
   Prior with_level = prior();
-  with_level.level = LevelFit{shape.blocks, shape.parameters, 0.1, 0.5, 0.04, 4.0, 0.1};
+  with_level.level = LevelFit{shape.blocks, shape.parameters, 0.1, 0.5, 0.04, 0.1};
   const ArmPoint cut{Arm::kFreeze, 15, 20000.0, 20000.0};
   EXPECT_DOUBLE_EQ(Predictor(with_level, shape, {{}, probes(), 1.0}).ratio(cut), Predictor(prior(), shape, {{}, probes()}).ratio(cut));
 }

@@ -77,8 +77,8 @@ struct LevelFit {
   std::int64_t blocks = 0, parameters = 0;  // of that model
   double at_one = 0.0;
   double power = 0.0;
-  double lowest = 0.0, highest = 0.0;  // agreement that the fit saw; further out the nearest counts
-  double spread = 0.0;                 // of data sets that the fit had not seen, as a share of R
+  double lowest = 0.0;  // agreement that the fit saw: less is mostly noise, and counts as this
+  double spread = 0.0;  // of data sets that the fit had not seen, as a share of R
 
   bool fits(const types::ModelShape& shape) const { return shape.blocks == blocks && shape.parameters == parameters; }
 
@@ -90,7 +90,6 @@ struct LevelFit {
     visit(Field{"at_one"}.range(0, 10), self.at_one);
     visit(Field{"power"}.range(0, 2), self.power);
     visit(Field{"lowest"}.range(1e-12, 1e12), self.lowest);
-    visit(Field{"highest"}.range(1e-12, 1e12), self.highest);
     visit(Field{"spread"}.range(0, 10), self.spread);
   }
 };
