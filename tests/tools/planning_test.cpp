@@ -40,9 +40,9 @@ TEST_F(CountedEpochs, AreNotKnownOfAnyOtherBudget) {
   EXPECT_FALSE(of("5epochs"));
 }
 
-TEST(ShortCalibration, MeasuresATenthOfFewDocumentsAndDrawsNoMore) {
+TEST(ShortCalibration, MeasuresATwentiethOfFewDocumentsAndDrawsNoMore) {
   const calibration::CalibrationOptions usual;
-  for (const auto& [trained, measured] : std::vector<std::pair<double, std::int64_t>>{{20, 16}, {300, 30}, {1e6, usual.documents}}) {
+  for (const auto& [trained, measured] : std::vector<std::pair<double, std::int64_t>>{{20, 16}, {600, 30}, {1e6, usual.documents}}) {
     const calibration::CalibrationOptions options = short_calibration(usual, trained);
     EXPECT_EQ(options.documents, measured);
     EXPECT_EQ(options.stability, 0.0);

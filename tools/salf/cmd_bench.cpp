@@ -211,7 +211,7 @@ class Bench {
   double planning_seconds(double budget) const {
     const data::Batcher batcher = runs_.train_rows(session_);
     const double limit = std::min(train::ProbeOptions{}.seconds, kTimingShare * budget);
-    double seconds = std::min(profile_->seconds, kAnalysisShare * budget) + time_steps(batcher, limit).seconds;
+    double seconds = std::min(profile_->seconds, kProfileShare * budget) + time_steps(batcher, limit).seconds;
     session_.cut->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
     seconds += time_steps(batcher, limit).seconds;
     session_.cut->use_lora({});

@@ -120,7 +120,7 @@ std::optional<double> counted_epochs(const PlanningOptions& planning, const data
 calibration::CalibrationOptions short_calibration(calibration::CalibrationOptions asked, std::optional<double> trained_documents) {
   asked.stability = 0.0;
   if (!trained_documents || asked.documents != calibration::CalibrationOptions{}.documents) return asked;
-  const double share = kAnalysisShare / kMeasuringShare * *trained_documents;
+  const double share = kProfileShare / kMeasuringShare * *trained_documents;
   asked.documents = std::llround(std::clamp(share, kFewestMeasured, static_cast<double>(asked.documents)));
   return asked;
 }

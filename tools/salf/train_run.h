@@ -62,6 +62,7 @@ class TrainRun {
   // What the pilot is for, from its own timing.
   void plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs);
   std::optional<types::LayerProfile> find_profile();
+  bool reads_profile() const;  // whether the plan chooses by it
   // What to measure: as asked where the plan chooses by the profile, else short_calibration of it.
   calibration::CalibrationOptions calibration() const;
   // Not where memory is short: evidence for it, gradients of the whole model and runs of arms, needs more than a deep cut.

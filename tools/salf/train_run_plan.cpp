@@ -132,17 +132,20 @@ std::optional<types::LayerProfile> TrainRun::find_profile() {
   const types::Budget budget = planning_.parsed_budget();
   const double seconds = cost::budget_seconds(budget, energy_.rates());
   check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), request.calibration.documents);
-  if (!budget.deterministic()) request.seconds = kAnalysisShare * seconds;
+  if (!budget.deterministic()) request.seconds = (reads_profile() ? kAnalysisShare : kProfileShare) * seconds;
   request.sketch = prediction_decides() && policy::read_prior(options_.planning.prior).wants_sketch();
   const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.cut->map().blocks);
   return analyze(session_, dataset_, request, progress_);
 }
 
-calibration::CalibrationOptions TrainRun::calibration() const {
+bool TrainRun::reads_profile() const {
   using types::Rule;
   const Rule rule = wanted_cut(lora_, planning_.eof) ? Rule::kFixed : planning_.rule;
-  const bool reads = types::reads_profile(rule) || rule == Rule::kBudget || planning_.stages > 1;
-  if (reads || !options_.calibration.basis_vocabulary.empty()) return options_.calibration;
+  return types::reads_profile(rule) || rule == Rule::kBudget || planning_.stages > 1;
+}
+
+calibration::CalibrationOptions TrainRun::calibration() const {
+  if (reads_profile() || !options_.calibration.basis_vocabulary.empty()) return options_.calibration;
   const std::optional<double> epochs = counted_epochs(planning_, train_batcher(session_, dataset_, options_.batch));
   const auto documents = static_cast<double>(dataset_.indices(data::Split::kTrain).size());
   return short_calibration(options_.calibration, epochs ? std::optional(*epochs * documents) : std::nullopt);
