@@ -184,4 +184,14 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
   return space.available;
 }
 
+void check_room(const fs::path& folder, std::uint64_t bytes) {
+  const AtomicFile file(folder / ".salf-room");  // never committed
+  const FileHandle handle(::open(file.temporary_path().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  if (!handle.open()) throw_system_error("cannot write into", folder);
+  const int failure = ::posix_fallocate(handle.get(), 0, static_cast<off_t>(bytes));
+  if (failure == 0 || failure == EINVAL || failure == EOPNOTSUPP) return;  // the latter of file systems that cannot tell
+  errno = failure;
+  throw_system_error("no room for " + format_bytes(bytes) + " in", folder);
+}
+
 }  // namespace salf::core

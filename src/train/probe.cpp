@@ -2,15 +2,12 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/dot.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn_like.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -281,28 +278,21 @@ class Probe {
     return core::median(seconds) / static_cast<double>(elements);
   }
 
-  // Seconds per parameter of an archive that holds many of them, on the disk all the way.
+  // Seconds per parameter, on the disk all the way. Where the disk has no room for the model, that shows now.
   double save_rate() const {
     if (options_.scratch.empty()) return 0.0;
-    const std::int64_t elements = std::clamp<std::int64_t>(model_.parameter_count(), 1, kSampleElements);
-    save_seconds(1);  // the warm-up
-    return save_seconds(elements) / static_cast<double>(elements);
-  }
-
-  double save_seconds(std::int64_t elements) const {
-    torch::jit::Module sample("sample");
-    sample.register_parameter("weights", at::ones({elements}), false);
+    const std::int64_t all = std::max<std::int64_t>(1, model_.parameter_count());
+    const auto bytes = [](std::int64_t parameters) { return sizeof(float) * static_cast<std::uint64_t>(parameters); };
+    core::check_room(options_.scratch, bytes(all));
+    const std::int64_t some = std::min(all, kSampleElements);
     const std::filesystem::path path = options_.scratch / ".salf-timing.pt";
+    const std::string sample(bytes(some), 'x');
     const core::Stopwatch watch;
-    core::AtomicFile file(path);
-    std::ofstream to(file.temporary_path(), std::ios::binary);
-    sample.save(to);
-    to.close();
-    file.commit();
+    core::write_file_atomically(path, sample);
     const double seconds = watch.seconds();
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
-    return seconds;
+    return seconds / static_cast<double>(some);
   }
 
   const model::ScriptModel& model_;

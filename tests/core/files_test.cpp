@@ -127,6 +127,14 @@ TEST(MappedFile, ShowsTheBytes) {
   EXPECT_EQ(empty.data(), nullptr);
 }
 
+TEST(Files, RoomForWhatNoDiskHoldsIsRefused) {
+  const TemporaryFolder folder;
+  check_room(folder.path(), 100'000);
+  EXPECT_THROW(check_room(folder.path(), 1ULL << 62), Error);
+  EXPECT_THROW(check_room(folder / "not/there", 10), Error);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 TEST(Files, FreeSpaceOfAPathThatDoesNotExistYet) {
   const TemporaryFolder folder;
   const auto here = static_cast<double>(free_disk_bytes(folder.path()));

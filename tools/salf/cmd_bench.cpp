@@ -210,7 +210,7 @@ class Bench {
   // What train spends of a budget before its first step: on the profile what its share allows, and on timing what that takes now.
   double planning_seconds(double budget) const {
     const data::Batcher batcher = runs_.train_rows(session_);
-    const double limit = std::min(train::ProbeOptions{}.seconds, kTimingShare * budget);
+    const double limit = std::min(train::ProbeOptions{}.seconds, kTimingShare / 2.0 * budget);
     double seconds = std::min(profile_->seconds, kProfileShare * budget) + time_steps(batcher, limit).seconds;
     session_.cut->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
     seconds += time_steps(batcher, limit).seconds;

@@ -128,17 +128,18 @@ calibration::CalibrationOptions short_calibration(calibration::CalibrationOption
 MethodCosts time_methods(const ModelSession& session, const data::Dataset& dataset, const PlanRequest& request, const EnergyWatch& energy,
                          core::Progress& progress) {
   const types::Budget budget = request.planning.parsed_budget();
+  const double share = kTimingShare / (request.beside ? 2.0 : 1.0);
   const data::Batcher batcher = train_batcher(session, dataset, request.batch);
   train::ProbeOptions probe;
   probe.eof = wanted_cut(request.lora, request.planning.eof).value_or(0);
   if (const auto epochs = counted_epochs(request.planning, batcher)) {
-    const double allowed = kTimingShare * *epochs * static_cast<double>(batcher.in_order().size());
+    const double allowed = share * *epochs * static_cast<double>(batcher.in_order().size());
     probe.batches = std::llround(std::clamp(allowed, kFewestTimed, static_cast<double>(probe.batches)));
   }
   probe.seed = request.seed;
   probe.scratch = request.scratch;
   probe.autocast = autocast_type(request.dtype, session.device);
-  if (!budget.deterministic()) probe.seconds = std::min(probe.seconds, kTimingShare * cost::budget_seconds(budget, energy.rates()));
+  if (!budget.deterministic()) probe.seconds = std::min(probe.seconds, share * cost::budget_seconds(budget, energy.rates()));
   const policy::Prior prior = policy::read_prior(request.planning.prior);
   probe.gradients = prior.level && prior.level->fits(session.shape());
   const train::ProbeResult timed = train::measure_cost(*session.model, *session.cut, batcher, probe, progress);

@@ -23,7 +23,7 @@ namespace salf::tools {
 
 // What measuring the layers may take of a run (of a budget in time, or of the work that a budget counts) where that decides: more
 // documents than that sharpen the choice of the cut less than the steps they would cost. Where it only goes into the report. And what
-// timing each method may.
+// timing may, of all methods together.
 inline constexpr double kAnalysisShare = 0.05;
 inline constexpr double kProfileShare = 0.025;
 inline constexpr double kTimingShare = 0.025;
