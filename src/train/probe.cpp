@@ -52,6 +52,7 @@ data::BatchPlan half(data::BatchPlan plan) {
 }
 
 struct Choice {
+  data::BatchPlan longest;              // whose rows need most memory
   std::vector<data::BatchPlan> halves;  // of the middle batch and its neighbour, if there is one: to warm up
   std::vector<data::BatchPlan> timed;   // at even ranks of their length, the middle first: a short time still gives the typical batch
 };
@@ -63,7 +64,7 @@ Choice choose(const data::Batcher& batcher, const ProbeOptions& options) {
   std::stable_sort(plans.begin(), plans.end(),
                    [](const auto& a, const auto& b) { return a.length < b.length; });
   const std::size_t middle = plans.size() / 2;
-  Choice choice{{half(plans[middle])}, {}};
+  Choice choice{plans.back(), {half(plans[middle])}, {}};
   if (middle > 0) choice.halves.push_back(half(plans[middle - 1]));
   const auto count = std::min<std::size_t>(static_cast<std::size_t>(options.batches), plans.size());
   std::vector<std::size_t> ranks;
@@ -112,7 +113,7 @@ class Probe {
     std::vector<Sample> samples;
     {
       const Freeze freeze(model_, cut_, eof_);
-      measure_memory(choice.halves.front(), cost);
+      measure_memory(choice.longest, cost);
       const Sample warm = warm_up(choice.halves, freeze, result.gradient_agreement);
       while (samples.size() < choice.timed.size() && watch.seconds() <= options_.seconds) {
         samples.push_back(time_batch(choice.timed[samples.size()], freeze));
