@@ -79,6 +79,7 @@ void Predictor::set_level() {
   const double factor = level.at_one * std::pow(agreed, level.power) / fit_.law.reduction;
   fit_.law.reduction *= factor;
   for (Law& law : fit_.replicates) law.reduction *= factor;
+  fit_.arm_error *= factor;  // mostly of the share that is kept: so that the level does not decide which arms are equal
   fit_.reduction_spread = level.spread;
 }
 
@@ -171,7 +172,7 @@ std::string Predictor::basis() const {
   if (evidence_.gradient_agreement) evidence += ", two gradients on these data";
   return "a prior fitted to " + std::to_string(prior_.runs) + " measured points of " +
          std::to_string(prior_.data_sets.size()) + (prior_.data_sets.size() == 1 ? " data set (" : " data sets (") +
-         core::join(tables, ", ") + ")" + evidence + ", no run on these data; arms it had not seen were off by " +
+         core::join(tables, ", ") + ")" + evidence + ", no run on these data; for arms it had not seen it is off by " +
          core::format_number(100.0 * fit_.arm_error, 2) + " % of the loss before";
 }
 

@@ -112,6 +112,7 @@ TEST(Predictor, TakesItsLevelFromTwoGradients) {
   EXPECT_NEAR(with(0.0).ratio(full), 1.0 - 0.5 * 0.06, 1e-12);  // no less than the fit saw
   EXPECT_NEAR(with(4.0).ratio(full), 1.0 - 0.5 * 0.6, 1e-12);
   EXPECT_DOUBLE_EQ(with(1e9).ratio(full), 0.0);
+  EXPECT_NEAR(with(1.0).error_unseen(), 0.01 * 0.3 / 0.4, 1e-12);
   EXPECT_THAT(with(1.0).basis(), testing::HasSubstr("two gradients on these data"));
   const auto width = [&](const Predictor& law) { return law.ratio_range(full).high - law.ratio_range(full).low; };
   EXPECT_LT(width(with(1.0)), 0.6 * width(predictor()));  // R off by a tenth, not a fifth

@@ -155,7 +155,7 @@ class Predictor {
   // By each replicate of the fit.
   std::vector<double> replicate_ratios(const ArmPoint& point) const;
 
-  // As a share of the loss before: what the prior was off by for arms it had not seen; 0 with probes.
+  // As a share of the loss before: what the prior is off by for arms it had not seen, in proportion to R; 0 with probes.
   double error_unseen() const { return evidence_.probes ? 0.0 : fit_.arm_error; }
 
   // One sentence: what the predictions rest on.
