@@ -28,8 +28,9 @@
 namespace salf::train {
 namespace {
 
-// Elements that are updated and saved for a sample: far beyond the caches, little beside a model.
+// What is updated and saved for a sample: far beyond the caches, little beside a model.
 constexpr std::int64_t kSampleElements = 16'000'000;
+constexpr std::uint64_t kSampleBytes = 64'000'000;
 constexpr int kOptimizerSteps = 3;
 
 // Seconds of one batch, cut in two.
@@ -282,18 +283,18 @@ class Probe {
   // Seconds per parameter, on the disk all the way. Where the disk has no room for the model, that shows now.
   double save_rate() const {
     if (options_.scratch.empty()) return 0.0;
-    const std::int64_t all = std::max<std::int64_t>(1, model_.parameter_count());
-    const auto bytes = [](std::int64_t parameters) { return sizeof(float) * static_cast<std::uint64_t>(parameters); };
-    core::check_room(options_.scratch, bytes(all));
-    const std::int64_t some = std::min(all, kSampleElements);
+    std::uint64_t bytes = 0;
+    for (const auto& parameter : model_.parameters()) bytes += parameter.tensor.nbytes();
+    core::check_room(options_.scratch, bytes);
     const std::filesystem::path path = options_.scratch / ".salf-timing.pt";
-    const std::string sample(bytes(some), 'x');
+    const std::string sample(std::min(bytes, kSampleBytes), 'x');
     const core::Stopwatch watch;
     core::write_file_atomically(path, sample);
     const double seconds = watch.seconds();
     std::error_code ignored;
     std::filesystem::remove(path, ignored);
-    return seconds / static_cast<double>(some);
+    const double all = static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(1, sample.size()));
+    return seconds * all / static_cast<double>(std::max<std::int64_t>(1, model_.parameter_count()));
   }
 
   const model::ScriptModel& model_;
