@@ -85,6 +85,12 @@ std::int64_t Freeze::trained_count() const {
   return count;
 }
 
+std::vector<at::Tensor> Freeze::take_gradients() const {
+  std::vector<at::Tensor> gradients;
+  for (const auto& parameter : trained_) gradients.push_back(std::exchange(parameter.tensor.mutable_grad(), at::Tensor()));
+  return gradients;
+}
+
 void Freeze::check() const {
   for (const auto& parameter : frozen_) {
     if (parameter.tensor.grad().defined()) {

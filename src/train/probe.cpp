@@ -167,7 +167,7 @@ class Probe {
     }
     loss.backward();
     clock.lap(sample.backward);
-    std::vector<at::Tensor> gradients = take_gradients(freeze);
+    std::vector<at::Tensor> gradients = freeze.take_gradients();
     if (slope != nullptr) *slope = {loss.item<double>(), std::move(gradients)};
     return sample;
   }
@@ -202,12 +202,6 @@ class Probe {
     at::Tensor hidden = cut_.prefix(batch, eof_);
     clock.lap(sample.prefix);
     return hidden;
-  }
-
-  static std::vector<at::Tensor> take_gradients(const Freeze& freeze) {
-    std::vector<at::Tensor> gradients;
-    for (const auto& parameter : freeze.trained()) gradients.push_back(std::exchange(parameter.tensor.mutable_grad(), at::Tensor()));
-    return gradients;
   }
 
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {
@@ -249,7 +243,7 @@ class Probe {
     }
     torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
     clock.lap(embedding);
-    take_gradients(freeze);
+    freeze.take_gradients();
     cost.head_trained = head / static_cast<double>(batch.supervised_tokens);
     cost.embedding_backward = embedding;
   }

@@ -20,7 +20,7 @@ namespace {
 
 using Gradients = std::vector<at::Tensor>;  // in the order of Freeze::trained; undefined where none came
 
-Gradients take_gradients(const model::GraphCut& cut, const Freeze& freeze, const tensor::Batch& batch, c10::ScalarType autocast) {
+Gradients gradients_of(const model::GraphCut& cut, const Freeze& freeze, const tensor::Batch& batch, c10::ScalarType autocast) {
   const at::AutoGradMode record(true);
   at::Tensor loss;
   {
@@ -29,12 +29,7 @@ Gradients take_gradients(const model::GraphCut& cut, const Freeze& freeze, const
     loss = head_loss(cut, supervised(state, batch), 1.0 / static_cast<double>(batch.supervised_tokens));
   }
   loss.backward();
-  Gradients gradients;
-  for (const auto& parameter : freeze.trained()) {
-    gradients.push_back(parameter.tensor.grad());
-    parameter.tensor.mutable_grad() = at::Tensor();
-  }
-  return gradients;
+  return freeze.take_gradients();
 }
 
 // ⟨a, sign b⟩ + ⟨b, sign a⟩
@@ -80,9 +75,9 @@ std::optional<types::GradientSketch> gradient_sketch(const model::ScriptModel& m
   if (batches.size() < 2) return std::nullopt;
   progress.begin("gradient sketch", 2, "batches");
   const Freeze freeze(model, cut, 0);
-  const Gradients first = take_gradients(cut, freeze, batches[0], autocast);
+  const Gradients first = gradients_of(cut, freeze, batches[0], autocast);
   progress.update(1, "");
-  const Gradients second = take_gradients(cut, freeze, batches[1], autocast);
+  const Gradients second = gradients_of(cut, freeze, batches[1], autocast);
   const at::NoGradGuard quiet;
   types::GradientSketch sketch = by_part(cut, freeze.trained(), first, second);
   sketch.supervised_tokens = batches[0].supervised_tokens + batches[1].supervised_tokens;

@@ -129,19 +129,29 @@ class Bench {
     profile_ = analyze(session_, dataset_, request, progress_);
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
     const data::Batcher batcher = runs_.train_rows(session_);
-    const LoraStart lora = arm_lora(options_.lora, session_, runs_.seed());
     std::vector<types::MeasuredCost> rounds, lora_rounds;
     for (int round = 0; round < kTimings; ++round) {
-      const train::ProbeResult timed = time_steps(batcher, train::ProbeOptions{}.seconds);
-      rounds.push_back(timed.cost);
-      record_.gradient_agreement = timed.gradient_agreement;
-      session_.cut->use_lora(lora.branches);
-      lora_rounds.push_back(time_steps(batcher, train::ProbeOptions{}.seconds).cost);
-      session_.cut->use_lora({});
+      const Timed timed = time_methods(batcher, train::ProbeOptions{}.seconds);
+      rounds.push_back(timed.blocks.cost);
+      lora_rounds.push_back(timed.lora.cost);
+      record_.gradient_agreement = timed.blocks.gradient_agreement;
     }
     record_.cost = median_cost(rounds);
     record_.lora_cost = median_cost(lora_rounds);
     record_.data = training_shape(batcher, static_cast<std::int64_t>(dataset_.indices(data::Split::kTrain).size()), runs_.seed());
+  }
+
+  struct Timed {
+    train::ProbeResult blocks, lora;
+  };
+
+  Timed time_methods(const data::Batcher& batcher, double seconds) const {
+    Timed timed;
+    timed.blocks = time_steps(batcher, seconds);
+    session_.cut->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
+    timed.lora = time_steps(batcher, seconds);
+    session_.cut->use_lora({});
+    return timed;
   }
 
   train::ProbeResult time_steps(const data::Batcher& batcher, double seconds) const {
@@ -209,13 +219,8 @@ class Bench {
 
   // What train spends of a budget before its first step: on the profile what its share allows, and on timing what that takes now.
   double planning_seconds(double budget) const {
-    const data::Batcher batcher = runs_.train_rows(session_);
-    const double limit = std::min(train::ProbeOptions{}.seconds, kTimingShare / 2.0 * budget);
-    double seconds = std::min(profile_->seconds, kProfileShare * budget) + time_steps(batcher, limit).seconds;
-    session_.cut->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
-    seconds += time_steps(batcher, limit).seconds;
-    session_.cut->use_lora({});
-    return seconds;
+    const Timed timed = time_methods(runs_.train_rows(session_), std::min(train::ProbeOptions{}.seconds, kTimingShare / 2.0 * budget));
+    return std::min(profile_->seconds, kProfileShare * budget) + timed.blocks.seconds + timed.lora.seconds;
   }
 
   // What the arm plan chooses after so many seconds of planning.

@@ -36,6 +36,9 @@ class Freeze {
   const std::vector<model::Parameter>& frozen() const { return frozen_; }
   std::int64_t trained_count() const;  // elements
 
+  // The gradients, in the order of trained(), undefined where none came. The parameters have none afterwards.
+  std::vector<at::Tensor> take_gradients() const;
+
   // Throws Error(kInternal), naming it, if a frozen parameter has a gradient.
   void check() const;
 

@@ -23,8 +23,8 @@ struct ProbeOptions {
   bool gradients = false;    // measure ProbeResult::gradient_agreement, for which two gradients are held at a time
   std::uint64_t seed = 1;    // which batches
   c10::ScalarType autocast = c10::ScalarType::Float;
-  // A folder in which the model is written once, timed and removed; empty: MeasuredCost::save stays
-  // 0.
+  // A folder in which a sample of the size of a few weights is written, timed and removed, once it is known to have room for the
+  // model; empty: MeasuredCost::save stays 0.
   std::filesystem::path scratch;
 };
 
