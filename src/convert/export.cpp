@@ -27,10 +27,10 @@ std::optional<ExportResult> translated(const fs::path& source, const Exporter& e
   } catch (const ExportStopped&) {
     return std::nullopt;
   } catch (const c10::Error& error) {
-    throw Error(ErrorKind::kInternal, core::printable(source.string(), 4096) +
+    throw Error(ErrorKind::kInternal, core::printable_path(source) +
                                           ": the export failed: " + error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorKind::kIo, core::printable(source.string(), 4096) +
+    throw Error(ErrorKind::kIo, core::printable_path(source) +
                                     ": not enough memory for the model's largest tensor");
   }
 }
@@ -46,7 +46,7 @@ bool begins_with(const fs::path& file, const std::string& magic) {
 
 void check_export_file(const fs::path& file, const std::string& magic, const fs::path& archive,
                        bool overwrite, const std::string& example) {
-  const std::string name = core::printable(file.string(), 4096);
+  const std::string name = core::printable_path(file);
   std::error_code error;
   if (fs::is_directory(file, error))
     throw Error(

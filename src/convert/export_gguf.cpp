@@ -114,7 +114,7 @@ std::optional<std::int64_t> config_id(const ExportSource& source, const char* ke
 data::ProvedGgufTokenizer read_tokenizer(const ExportSource& source) {
   if (source.files.tokenizer.empty()) {
     throw Error(ErrorKind::kBadModel,
-                core::printable(source.files.archive.parent_path().string(), 4096) +
+                core::printable_path(source.files.archive.parent_path()) +
                     ": holds no tokenizer, and a GGUF file has one; put its tokenizer.json or "
                     "tokenizer.model there, or export --to hf");
   }

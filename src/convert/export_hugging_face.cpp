@@ -45,7 +45,7 @@ c10::ScalarType source_type(const std::string& name, const fs::path& folder) {
     if (name == dtype_name(known.scalar)) return known.scalar;
   }
   if (name.empty()) return c10::kFloat;
-  throw Error(ErrorKind::kBadModel, core::printable((folder / "salf.json").string(), 4096) +
+  throw Error(ErrorKind::kBadModel, core::printable_path(folder / "salf.json") +
                                         ": dtype: expected F32, F16 or BF16, got '" +
                                         core::printable(name) + "'");
 }

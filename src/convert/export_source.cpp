@@ -19,11 +19,9 @@ constexpr const char* kHead = "lm_head.weight";
 // Constants that went through float32 in another tool's file.
 constexpr double kTolerance = 1e-5;
 
-std::string shown(const fs::path& path) { return core::printable(path.string(), 4096); }
-
 [[noreturn]] void refuse_foreign(const model::ModelFiles& files, const std::string& problem) {
   throw Error(ErrorKind::kBadModel,
-              shown(files.archive) + ": " + problem +
+              core::printable_path(files.archive) + ": " + problem +
                   "; hf and gguf need a model that salf import made, or a run of one. "
                   "What is possible: --to torchscript");
 }
@@ -49,7 +47,7 @@ void check_class(const model::ModelFiles& files, const model::MappedArchive& arc
         files, "its program (" + core::printable(name) + ") is not one that salf import writes");
   const std::string expected = own + family.model_type + ".";
   if (name.compare(0, expected.size(), expected) == 0) return;
-  throw Error(ErrorKind::kBadModel, shown(files.config) + ": model_type is " + family.model_type +
+  throw Error(ErrorKind::kBadModel, core::printable_path(files.config) + ": model_type is " + family.model_type +
                                         ", but model.pt holds " + core::printable(name) +
                                         "; take the config.json that was imported with it");
 }
@@ -141,7 +139,7 @@ void check_program(const model::ModelFiles& files, const model::MappedArchive& a
   constexpr std::size_t kShown = 8;
   const std::size_t shown_problems = std::min(problems.size(), kShown);
   std::string message =
-      shown(files.archive) + ": does not hold the model that config.json describes: " +
+      core::printable_path(files.archive) + ": does not hold the model that config.json describes: " +
       core::join({problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown_problems)},
                  "; ");
   if (problems.size() > kShown)

@@ -19,7 +19,7 @@ std::string note_of(const model::ScriptModel& program, const model::ModelFiles& 
   }
   note += ") gives logits [B, T, vocabulary]; the tokenizer is not part of it";
   if (!files.tokenizer.empty())
-    note += " (" + core::printable(files.tokenizer.string(), 4096) + ")";
+    note += " (" + core::printable_path(files.tokenizer) + ")";
   return note;
 }
 
@@ -55,7 +55,7 @@ ExportResult copy_archive(const fs::path& source, const fs::path& file, bool tru
   std::error_code error;
   fs::copy_file(files.archive, output.temporary_path(), error);
   if (error) {
-    throw Error(ErrorKind::kIo, core::printable(file.string(), 4096) + ": cannot be written: " +
+    throw Error(ErrorKind::kIo, core::printable_path(file) + ": cannot be written: " +
                                     error.message() + "; is the disk full?");
   }
   output.commit();

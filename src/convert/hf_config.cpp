@@ -54,11 +54,11 @@ HfConfig::HfConfig(Json json, std::filesystem::path file, CheckpointFacts facts)
     : file_(std::move(file)), json_(std::move(json)), facts_(facts) {
   if (json_.is_object()) return;
   throw Error(ErrorKind::kBadModel,
-              core::printable(file_.string(), 4096) + ": expected an object, got " + shown(json_));
+              core::printable_path(file_) + ": expected an object, got " + shown(json_));
 }
 
 void HfConfig::refuse(const std::string& key, const std::string& problem) const {
-  throw Error(ErrorKind::kBadModel, core::printable(file_.string(), 4096) + ": " + prefix_ +
+  throw Error(ErrorKind::kBadModel, core::printable_path(file_) + ": " + prefix_ +
                                         core::printable(key) + ": " + problem);
 }
 

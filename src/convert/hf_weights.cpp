@@ -23,7 +23,7 @@ constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr const char* kHead = "lm_head.weight";
 
 [[noreturn]] void refuse(const fs::path& file, const std::string& problem) {
-  throw Error(ErrorKind::kBadModel, core::printable(file.string(), 4096) + ": " + problem);
+  throw Error(ErrorKind::kBadModel, core::printable_path(file) + ": " + problem);
 }
 
 // A file beside the index, not one elsewhere. (The file itself may be a link: the cache of Hugging

@@ -20,14 +20,12 @@ namespace fs = std::filesystem;
 constexpr const char* kConfig = "config.json";
 constexpr std::uint64_t kLargestText = 1ULL << 28U;
 
-std::string path_text(const fs::path& path) { return core::printable(path.string(), 4096); }
-
 HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
   const fs::path path = directory / kConfig;
   if (!fs::exists(path)) {
     throw Error(
         ErrorKind::kBadModel,
-        path_text(directory) + ": expected a Hugging Face directory with config.json, found none");
+        core::printable_path(directory) + ": expected a Hugging Face directory with config.json, found none");
   }
   CheckpointFacts facts;
   if (weights != nullptr) facts = {weights->count(), weights->has_separate_head()};
@@ -77,7 +75,7 @@ void check_tokenizer(const fs::path& directory, PreparedImport& import) {
     const std::int64_t rows = import.decoder.config.vocabulary;
     if (import.result.tokens <= rows) return;
     throw Error(ErrorKind::kBadModel,
-                path_text(path) + ": expected at most the " + std::to_string(rows) +
+                core::printable_path(path) + ": expected at most the " + std::to_string(rows) +
                     " ids of the model's vocabulary, got " + std::to_string(import.result.tokens));
   }
   if (import.result.tokens == 0) {

@@ -45,7 +45,7 @@ class NewFiles {
 inline void check_disk(const std::filesystem::path& place, std::uint64_t needed) {
   const std::uint64_t free = core::free_disk_bytes(place);
   if (free >= needed) return;
-  throw Error(ErrorKind::kIo, core::printable(place.string(), 4096) +
+  throw Error(ErrorKind::kIo, core::printable_path(place) +
                                   ": not enough disk space: needed " + core::format_bytes(needed) +
                                   ", free " + core::format_bytes(free));
 }

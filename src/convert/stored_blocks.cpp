@@ -60,7 +60,7 @@ class StoredBlocks::File {
   const std::uint8_t* data(const Matrix& matrix) const { return file_.data(matrix.entry); }
 
   [[noreturn]] void fail(const std::string& problem) const {
-    throw Error(ErrorKind::kBadInput, core::printable(file_.path().string(), 4096) + ": " + problem);
+    throw Error(ErrorKind::kBadInput, core::printable_path(file_.path()) + ": " + problem);
   }
 
  private:
@@ -112,7 +112,7 @@ class StoredMatrix final : public model::PackedMatrix {
 std::filesystem::path existing(const std::filesystem::path& directory) {
   const std::filesystem::path path = directory / kStoredBlocks;
   if (std::filesystem::is_regular_file(path)) return path;
-  throw Error(ErrorKind::kUsage, core::printable(directory.string(), 4096) + ": --frozen-dtype gguf needs a model that salf import made from a "
+  throw Error(ErrorKind::kUsage, core::printable_path(directory) + ": --frozen-dtype gguf needs a model that salf import made from a "
                                      "quantised GGUF file: there is no " + kStoredBlocks + "; import the file (again), or choose bf16, int8 or int4");
 }
 

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 void throw_system_error(const std::string& what, const fs::path& path) {
   const int reason = errno;
-  throw Error(ErrorKind::kIo, what + " " + printable(path.string(), 4096) + ": " +
+  throw Error(ErrorKind::kIo, what + " " + printable_path(path) + ": " +
                                   std::generic_category().message(reason));
 }
 
@@ -50,7 +50,7 @@ struct stat file_status(const FileHandle& file, const fs::path& path) {
 }
 
 [[noreturn]] void throw_too_large(const fs::path& path, std::uint64_t limit) {
-  throw Error(ErrorKind::kIo, printable(path.string(), 4096) + ": the file is larger than " +
+  throw Error(ErrorKind::kIo, printable_path(path) + ": the file is larger than " +
                                   format_bytes(limit) + ", the most that is read at once");
 }
 
@@ -86,7 +86,7 @@ FileHandle open_for_reading(const fs::path& path) {
   FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.open()) throw_system_error("cannot open", path);
   if (S_ISDIR(file_status(file, path).st_mode)) {
-    throw Error(ErrorKind::kIo, printable(path.string(), 4096) + ": expected a file, got a folder");
+    throw Error(ErrorKind::kIo, printable_path(path) + ": expected a file, got a folder");
   }
   return file;
 }
@@ -148,7 +148,7 @@ MappedFile::MappedFile(const fs::path& path) {
   const FileHandle file = open_for_reading(path);
   const struct stat status = file_status(file, path);
   if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorKind::kIo, printable(path.string(), 4096) + ": expected a regular file");
+    throw Error(ErrorKind::kIo, printable_path(path) + ": expected a regular file");
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
   if (size_ == 0) return;
@@ -178,7 +178,7 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
   std::error_code failure;
   const fs::space_info space = fs::space(existing, failure);
   if (failure) {
-    throw Error(ErrorKind::kIo, "cannot find the free space of " + printable(existing.string(), 4096) +
+    throw Error(ErrorKind::kIo, "cannot find the free space of " + printable_path(existing) +
                                     ": " + failure.message());
   }
   return space.available;

@@ -71,7 +71,7 @@ Schema split_schema(const std::string& schema) {
 }  // namespace
 
 Json read_json_file(const std::filesystem::path& path) {
-  return parse_json(read_file(path), printable(path.string(), 4096));
+  return parse_json(read_file(path), printable_path(path));
 }
 
 std::string format_json(const Json& json) {

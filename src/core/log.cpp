@@ -127,4 +127,6 @@ std::string printable(const std::string& text, std::size_t limit) {
   return out;
 }
 
+std::string printable_path(const std::filesystem::path& path) { return printable(path.string(), 4096); }
+
 }  // namespace salf::core

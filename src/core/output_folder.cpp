@@ -17,23 +17,21 @@ namespace {
 
 constexpr const char* kLockName = ".salf.lock";
 
-std::string shown(const std::filesystem::path& path) { return printable(path.string(), 4096); }
-
 void make_folder(const std::filesystem::path& path) {
   std::error_code failure;
   if (std::filesystem::exists(path, failure) && !std::filesystem::is_directory(path, failure)) {
-    throw Error(ErrorKind::kUsage, shown(path) + ": expected a folder for the output, got a file");
+    throw Error(ErrorKind::kUsage, printable_path(path) + ": expected a folder for the output, got a file");
   }
   std::filesystem::create_directories(path, failure);
   if (failure) {
-    throw Error(ErrorKind::kIo, "cannot make the folder " + shown(path) + ": " + failure.message());
+    throw Error(ErrorKind::kIo, "cannot make the folder " + printable_path(path) + ": " + failure.message());
   }
 }
 
 bool holds_anything(const std::filesystem::path& path) {
   std::error_code failure;
   std::filesystem::directory_iterator entries(path, failure);
-  if (failure) throw Error(ErrorKind::kIo, "cannot list " + shown(path) + ": " + failure.message());
+  if (failure) throw Error(ErrorKind::kIo, "cannot list " + printable_path(path) + ": " + failure.message());
   for (const auto& entry : entries) {
     if (entry.path().filename() != kLockName) return true;
   }
@@ -44,11 +42,11 @@ void check_contents(const std::filesystem::path& path, const std::string& marker
   if (!holds_anything(path)) return;
   std::error_code ignored;
   if (!std::filesystem::exists(path / marker, ignored)) {
-    throw Error(ErrorKind::kUsage, shown(path) + ": the folder holds other files (there is no " + marker +
+    throw Error(ErrorKind::kUsage, printable_path(path) + ": the folder holds other files (there is no " + marker +
                                        " in it); give an empty or new folder");
   }
   if (!overwrite) {
-    throw Error(ErrorKind::kUsage, shown(path) + ": the folder already holds a result (" + marker +
+    throw Error(ErrorKind::kUsage, printable_path(path) + ": the folder already holds a result (" + marker +
                                        "); give another folder, or --force to replace it");
   }
 }
@@ -68,7 +66,7 @@ int take_lock(const std::filesystem::path& folder) {
     if (!lock.open()) throw_system_error("cannot lock", lock_path);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) throw_system_error("cannot lock", lock_path);
-      throw Error(ErrorKind::kIo, shown(folder) + ": another run is writing to this folder; wait for it "
+      throw Error(ErrorKind::kIo, printable_path(folder) + ": another run is writing to this folder; wait for it "
                                                   "to end or give another folder");
     }
     if (is_current(lock, lock_path)) return lock.release();

@@ -62,7 +62,7 @@ NamedFormat model_format(const ModelTemplate& model) {
   }
   const auto name = recognise_template(model.text);
   if (!name) {
-    throw Error(ErrorKind::kUsage, core::printable(model.where, 4096) +
+    throw Error(ErrorKind::kUsage, core::printable_path(model.where) +
                                        ": this chat template is not one that salf knows (\"" +
                                        core::printable(model.text, 60) + "\"): " + advice());
   }
@@ -71,10 +71,10 @@ NamedFormat model_format(const ModelTemplate& model) {
 
 NamedFormat format_in_file(const std::string& path) {
   NamedFormat format{path, {}};
-  core::from_json(core::read_json_file(path), core::printable(path, 4096), format.format);
+  core::from_json(core::read_json_file(path), core::printable_path(path), format.format);
   if (format.format.assistant_after.empty()) {
     throw Error(ErrorKind::kBadInput,
-                core::printable(path, 4096) +
+                core::printable_path(path) +
                     ": assistant_after: expected a text that ends the assistant's turn, such as "
                     "\"{eos}\\n\"; without one the model would not learn to stop");
   }
@@ -89,7 +89,7 @@ ModelTemplate read_model_template(const fs::path& tokenizer_json) {
   if (is_file(jinja)) return {core::read_file(jinja, kLargestTemplate), jinja.string()};
   const fs::path config = folder / "tokenizer_config.json";
   if (!is_file(config)) return {};
-  const std::string name = core::printable(config.string(), 4096);
+  const std::string name = core::printable_path(config);
   const PlainJson root = parse_checked(core::read_file(config, kLargestConfig), name);
   ModelTemplate found{template_in(JsonView(root, name + ": ")), config.string()};
   if (found.text.size() > kLargestTemplate) {

@@ -41,7 +41,7 @@ RawFile::RawFile(const std::filesystem::path& path) {
     descriptor_ = STDIN_FILENO;
     return;
   }
-  name_ = core::printable(path.string(), 4096);
+  name_ = core::printable_path(path);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)
     refuse("cannot read the data file " + name_ + ": " + system_message());

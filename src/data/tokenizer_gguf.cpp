@@ -41,7 +41,7 @@ constexpr const char* kProofTexts[] = {
     ""};
 
 [[noreturn]] void refuse(const fs::path& file, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput, core::printable(file.string(), 4096) +
+  throw Error(ErrorKind::kBadInput, core::printable_path(file) +
                                         ": GGUF cannot express this tokenizer: " + problem);
 }
 
@@ -191,7 +191,7 @@ bool adds_space(const PlainJson& root) {
 }
 
 GgufTokenizer read_json(const fs::path& file, const std::string& text, std::int64_t vocabulary) {
-  const std::string name = core::printable(file.string(), 4096);
+  const std::string name = core::printable_path(file);
   const PlainJson root = parse_checked(text, name);
   const JsonView view(root, name + ": ");
   const JsonView model = view.object().at("model");
@@ -237,7 +237,7 @@ TokenType type_of(PieceType type) { return static_cast<TokenType>(type); }
 void read_added_tokens(const fs::path& file, TokenTable& table) {
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   if (!fs::is_regular_file(config)) return;
-  const std::string name = core::printable(config.string(), 4096);
+  const std::string name = core::printable_path(config);
   const PlainJson root = parse_checked(core::read_file(config, kLargestFile), name);
   const auto added = JsonView(root, name + ": ").object().find("added_tokens_decoder");
   if (!added) return;
@@ -255,7 +255,7 @@ void read_added_tokens(const fs::path& file, TokenTable& table) {
 
 GgufTokenizer read_pieces(const fs::path& file, const std::string& bytes, std::int64_t vocabulary) {
   const SentencePieceModel model =
-      read_sentencepiece_model({core::printable(file.string(), 4096), bytes});
+      read_sentencepiece_model({core::printable_path(file), bytes});
   if (model.kind != SentencePieceModel::Kind::kBpe)
     refuse(file, "its model is unigram, expected BPE");
   TokenTable table(file, vocabulary);

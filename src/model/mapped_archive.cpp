@@ -99,7 +99,7 @@ class ObjectReader {
 
 struct MappedArchive::Contents {
   explicit Contents(const std::filesystem::path& archive)
-      : path(core::printable(archive.string(), 4096)), file(archive) {
+      : path(core::printable_path(archive)), file(archive) {
     try {
       const at::IValue root = ObjectReader(file, archive.string()).read();
       if (!root.isObject()) fail("expected a module, got " + root.tagKind());

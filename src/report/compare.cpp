@@ -51,7 +51,7 @@ std::optional<Held> held(const Comparable& one) {
       result.accuracy_error = types::summarize(*result.documents).accuracy_error;
     } else {
       result.accuracy_error =
-          (tokens.accuracy.high - tokens.accuracy.low) / (2.0 * 1.959963984540054);
+          (tokens.accuracy.high - tokens.accuracy.low) / (2.0 * core::kNormal95);
     }
     return result;
   }

@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string shown(const fs::path& path) { return core::printable(path.string(), 4096); }
-
 bool read_amount(const std::string& text, double& amount, std::string& rest) {
   char* end = nullptr;
   amount = std::strtod(text.c_str(), &end);
@@ -50,7 +48,7 @@ std::optional<double> bytes_of(const std::string& unit) {
 void check_ended(const types::RunRecord& run, const fs::path& file) {
   if (run.status != types::RunStatus::kRunning && run.status != types::RunStatus::kInterrupted)
     return;
-  throw Error(ErrorKind::kBadInput, shown(file) + ": this run has not come to its end (status " +
+  throw Error(ErrorKind::kBadInput, core::printable_path(file) + ": this run has not come to its end (status " +
                                         core::enum_to_string(run.status) +
                                         "); wait for it, or go on with salf train --resume");
 }
@@ -101,14 +99,14 @@ Comparable load_comparable(const fs::path& path) {
   result.path = path.string();
   if (!fs::exists(path)) {
     throw Error(ErrorKind::kIo,
-                shown(path) +
+                core::printable_path(path) +
                     ": there is no such file or folder; expected a run directory, a run.json or "
                     "a file that salf eval -o wrote");
   }
   const fs::path file = fs::is_directory(path) ? path / "run.json" : path;
   if (!fs::exists(file))
     throw Error(ErrorKind::kBadInput,
-                shown(path) + ": is no run directory: there is no run.json in it");
+                core::printable_path(path) + ": is no run directory: there is no run.json in it");
   const core::Json json = core::read_json_file(file);
   const core::Json* const schema = core::find_member(json, "schema");
   const std::string name =
@@ -122,7 +120,7 @@ Comparable load_comparable(const fs::path& path) {
     result.evaluation = types::read_evaluation(file);
   } else {
     throw Error(ErrorKind::kBadInput,
-                shown(file) +
+                core::printable_path(file) +
                     ": expected a run (schema salf.run) or an evaluation (salf.eval), got " +
                     (name.empty() ? "a document without a schema"
                                   : "\"" + core::printable(name, 80) + "\""));

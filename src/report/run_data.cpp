@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string shown(const fs::path& path) { return core::printable(path.string(), 4096); }
-
 std::string name_of(const fs::path& path) {
   const fs::path clean = path.lexically_normal();
   const fs::path last = clean.has_filename() ? clean.filename() : clean.parent_path().filename();
@@ -31,7 +29,7 @@ std::string schema_name(const core::Json& json) {
   return text.substr(0, text.rfind('/'));
 }
 
-double number(const core::Json& json, const char* key, const std::string& where) {
+double number_at(const core::Json& json, const char* key, const std::string& where) {
   const core::Json* const found = core::find_member(json, key);
   if (found == nullptr) throw Error(ErrorKind::kBadInput, where + ": expected a \"" + key + "\"");
   if (found->is_null()) return std::numeric_limits<double>::quiet_NaN();
@@ -41,8 +39,8 @@ double number(const core::Json& json, const char* key, const std::string& where)
   return found->get<double>();
 }
 
-std::int64_t count(const core::Json& json, const char* key, const std::string& where) {
-  const double value = number(json, key, where);
+std::int64_t count_at(const core::Json& json, const char* key, const std::string& where) {
+  const double value = number_at(json, key, where);
   if (value >= 0.0 && value <= 9e15 && std::floor(value) == value) {
     return static_cast<std::int64_t>(value);
   }
@@ -53,18 +51,18 @@ std::int64_t count(const core::Json& json, const char* key, const std::string& w
 void add_line(const core::Json& json, const std::string& where, Metrics& metrics) {
   if (!json.is_object()) core::throw_json_type(where, "an object", json);
   if (core::find_member(json, "dev_loss") != nullptr) {
-    metrics.evaluations.push_back({count(json, "step", where), number(json, "dev_loss", where)});
+    metrics.evaluations.push_back({count_at(json, "step", where), number_at(json, "dev_loss", where)});
     return;
   }
-  metrics.steps.push_back({count(json, "step", where), count(json, "tokens", where),
-                           number(json, "seconds", where), number(json, "loss", where),
-                           number(json, "lr", where), number(json, "budget_spent", where)});
+  metrics.steps.push_back({count_at(json, "step", where), count_at(json, "tokens", where),
+                           number_at(json, "seconds", where), number_at(json, "loss", where),
+                           number_at(json, "lr", where), number_at(json, "budget_spent", where)});
 }
 
 void refuse_running(const RunData& data, const fs::path& file) {
   if (data.run->status != types::RunStatus::kRunning) return;
   throw Error(ErrorKind::kBadInput,
-              shown(file) +
+              core::printable_path(file) +
                   ": this run is still being written (or was killed). Wait until it ends, "
                   "watch it with salf report --follow " +
                   core::printable(data.path) + ", or go on with it by salf train --resume");
@@ -89,7 +87,7 @@ void read_run_file(const fs::path& file, Running running, RunData& data) {
   if (data.profile && !made_here) {
     throw Error(
         ErrorKind::kBadInput,
-        shown(file.parent_path() / "profile.json") +
+        core::printable_path(file.parent_path() / "profile.json") +
             ": is of another model than run.json: " + std::to_string(data.profile->shape.blocks) +
             " blocks, not " + std::to_string(data.plan->shape.blocks));
   }
@@ -105,7 +103,7 @@ Metrics read_metrics(const fs::path& path) {
     ++place;
     if (lines.eof()) break;  // no newline yet: half-written
     if (line.empty()) continue;
-    const std::string where = shown(path) + ":" + std::to_string(place);
+    const std::string where = core::printable_path(path) + ":" + std::to_string(place);
     add_line(core::parse_json(line, where), where, metrics);
   }
   return metrics;
@@ -116,7 +114,7 @@ RunData load_run(const fs::path& path, Running running) {
   data.path = path.string();
   if (!fs::exists(path)) {
     throw Error(ErrorKind::kIo,
-                shown(path) +
+                core::printable_path(path) +
                     ": there is no such file or folder; expected a run directory, or its "
                     "run.json, profile.json or plan.json");
   }
@@ -125,7 +123,7 @@ RunData load_run(const fs::path& path, Running running) {
     file = path / "run.json";
     if (!fs::exists(file)) {
       throw Error(ErrorKind::kBadInput,
-                  shown(path) + ": is no run directory: there is no run.json in it");
+                  core::printable_path(path) + ": is no run directory: there is no run.json in it");
     }
   }
   data.name =
@@ -141,7 +139,7 @@ RunData load_run(const fs::path& path, Running running) {
   } else {
     throw Error(
         ErrorKind::kBadInput,
-        shown(file) +
+        core::printable_path(file) +
             ": expected a document of salf (schema salf.run, salf.profile or "
             "salf.plan), got " +
             (schema.empty() ? "one without a schema" : "\"" + core::printable(schema, 80) + "\""));

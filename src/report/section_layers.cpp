@@ -5,13 +5,13 @@
 
 #include "chart.h"
 #include "html.h"
+#include "salf/core/statistics.h"
 #include "salf/core/text.h"
 #include "sections.h"
 
 namespace salf::report {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;
 constexpr std::size_t kMostPositions = 64;
 constexpr std::size_t kMostSpaces = 128;
 
@@ -25,8 +25,8 @@ void add_errors(const std::vector<double>& errors, Series& series) {
   if (std::none_of(errors.begin(), errors.end(), [](double error) { return std::isfinite(error); }))
     return;
   for (std::size_t i = 0; i < errors.size(); ++i) {
-    series.low.push_back(series.y[i] - kNormal95 * errors[i]);
-    series.high.push_back(series.y[i] + kNormal95 * errors[i]);
+    series.low.push_back(series.y[i] - core::kNormal95 * errors[i]);
+    series.high.push_back(series.y[i] + core::kNormal95 * errors[i]);
   }
 }
 

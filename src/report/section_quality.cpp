@@ -5,14 +5,13 @@
 
 #include "chart.h"
 #include "html.h"
+#include "salf/core/statistics.h"
 #include "salf/core/text.h"
 #include "salf/report/compare.h"
 #include "sections.h"
 
 namespace salf::report {
 namespace {
-
-constexpr double kNormal95 = 1.959963984540054;
 
 std::string step_words(Word word, std::int64_t step) {
   return words(text(word), {core::format_count(step)});
@@ -25,7 +24,7 @@ std::vector<Cell> loss_row(const std::string& name, const types::DevEvaluation& 
   if (summary) {
     accuracy = percent(summary->accuracy.value, "", 3);
     if (std::isfinite(summary->accuracy_error))
-      accuracy += " ± " + core::format_number(100.0 * kNormal95 * summary->accuracy_error, 2);
+      accuracy += " ± " + core::format_number(100.0 * core::kNormal95 * summary->accuracy_error, 2);
   }
   return {word_cell(name),
           {with_error(evaluation.loss, evaluation.standard_error, path + ".loss")},
@@ -140,7 +139,7 @@ std::string loss_comparison(const std::vector<RunData>& runs) {
   Series best{text(Word::kDevSeries), {}, {}, {}, {}, Shape::kPoints, 0, ""};
   double place = 1.0;
   const auto add = [](Series& series, double x, const types::DevEvaluation& evaluation) {
-    const double reach = kNormal95 * evaluation.standard_error;
+    const double reach = core::kNormal95 * evaluation.standard_error;
     series.x.push_back(x);
     series.y.push_back(evaluation.loss);
     series.low.push_back(evaluation.loss - reach);

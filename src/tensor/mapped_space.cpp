@@ -26,14 +26,14 @@ namespace fs = std::filesystem;
 constexpr double kShareOfDisk = 0.5;
 
 [[noreturn]] void throw_no_room(const fs::path& path, std::uint64_t bytes, int reason) {
-  throw Error(ErrorKind::kIo, core::printable(path.string(), 4096) + ": no room for " + core::format_bytes(bytes) +
+  throw Error(ErrorKind::kIo, core::printable_path(path) + ": no room for " + core::format_bytes(bytes) +
                                   ": " + std::generic_category().message(reason));
 }
 
 void check_room(const fs::path& folder, std::uint64_t bytes) {
   const std::uint64_t free = core::free_disk_bytes(folder);
   if (static_cast<double>(bytes) <= kShareOfDisk * static_cast<double>(free)) return;
-  throw Error(ErrorKind::kIo, core::printable(folder.string(), 4096) + ": no room for " + core::format_bytes(bytes) +
+  throw Error(ErrorKind::kIo, core::printable_path(folder) + ": no room for " + core::format_bytes(bytes) +
                                   ": the disk has " + core::format_bytes(free) + " left, of which half may be taken");
 }
 

@@ -45,8 +45,6 @@ constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"},
                                               {c10::kByte, "U8"},
                                               {c10::kBool, "BOOL"}}};
 
-std::string place_of(const std::filesystem::path& path) { return core::printable(path.string(), 4096); }
-
 [[noreturn]] void throw_malformed(const std::string& where, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, where + ": " + problem + "; the file is damaged or no safetensors file");
 }
@@ -239,7 +237,7 @@ at::Tensor copy_tensor(const MappedTensorFile& file, const TensorEntry& entry) {
   const std::uint8_t* const bytes = file.data(entry);
   // A bool of another value is undefined behaviour in the kernels.
   if (entry.type == c10::kBool && std::any_of(bytes, bytes + size, [](std::uint8_t b) { return b > 1; })) {
-    throw_malformed(place_of(file.path()) + ": " + core::printable(entry.name), "a BOOL is neither 0 nor 1");
+    throw_malformed(core::printable_path(file.path()) + ": " + core::printable(entry.name), "a BOOL is neither 0 nor 1");
   }
   std::memcpy(tensor.mutable_data_ptr(), bytes, size);
   return tensor;
@@ -297,7 +295,7 @@ struct MappedTensorFile::Contents {
   std::uint64_t data_begin = 0;
 
   explicit Contents(const std::filesystem::path& from) : path(from), file(from) {
-    const std::string where = place_of(path);
+    const std::string where = core::printable_path(path);
     const std::uint64_t length = header_length(file, where);
     data_begin = kLengthBytes + length;
     const std::string text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);

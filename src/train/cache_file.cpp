@@ -59,7 +59,7 @@ CacheFile::CacheFile(CachedRows rows, const fs::path& path, const core::Json& ke
   const bool fits = space_ != nullptr && std::memcmp(space_->data(), header.data(), header.size()) == 0;
   if (!fits) {
     if (fs::exists(path)) {
-      core::log_info(core::printable(path.string(), 4096) +
+      core::log_info(core::printable_path(path) +
                      ": not used: it is of another model, other rows, another cut or other batches, or is damaged");
     }
     space_.reset();
@@ -88,7 +88,7 @@ void CacheFile::take_valid_rows(const fs::path& path) {
       ++damaged;
     }
   }
-  core::log_info(core::printable(path.string(), 4096) + ": the frozen part's output of " +
+  core::log_info(core::printable_path(path) + ": the frozen part's output of " +
                  core::format_count(static_cast<std::int64_t>(present_rows_)) + " of " +
                  core::format_count(static_cast<std::int64_t>(rows_.lengths.size())) + " rows is used again" +
                  (damaged > 0 ? ", " + core::format_count(damaged) + " damaged ones are not" : ""));

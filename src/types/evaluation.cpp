@@ -11,8 +11,6 @@
 namespace salf::types {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;
-
 std::string path_of(const std::string& where, const char* key) {
   return core::detail::member_path(where, key);
 }
@@ -22,7 +20,7 @@ std::string path_of(const std::string& where, const char* key) {
 }
 
 Figure figure(const core::Estimate& estimate) {
-  const double reach = kNormal95 * estimate.standard_error;
+  const double reach = core::kNormal95 * estimate.standard_error;
   return {estimate.mean, estimate.mean - reach, estimate.mean + reach};
 }
 

@@ -28,11 +28,11 @@ using ::testing::ElementsAre;
 using testing::expect_error;
 using ::testing::HasSubstr;
 
-using Tensors = std::map<std::string, at::Tensor>;
+using TensorsByName = std::map<std::string, at::Tensor>;
 
 // Of all shards.
-Tensors read_folder(const fs::path& folder) {
-  Tensors tensors;
+TensorsByName read_folder(const fs::path& folder) {
+  TensorsByName tensors;
   for (const auto& file : fs::directory_iterator(folder)) {
     if (file.path().extension() != ".safetensors" ||
         file.path().filename() == "expected.safetensors")
@@ -48,7 +48,7 @@ bool same_bytes(const at::Tensor& a, const at::Tensor& b) {
          std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
 }
 
-void expect_same(const Tensors& a, const Tensors& b) {
+void expect_same(const TensorsByName& a, const TensorsByName& b) {
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [name, tensor] : a) {
     ASSERT_EQ(b.count(name), 1U) << name;
@@ -124,7 +124,7 @@ TEST_F(Export, WritesUntouchedTensorsWithTheSourcesBytes) {
   tune(model, tuned);
   const ExportResult result = to_hf(model, folder_ / "hf");
   EXPECT_THAT(result.dtypes, ElementsAre("BF16"));
-  const Tensors before = read_folder(golden_directory("smollm2"));
+  const TensorsByName before = read_folder(golden_directory("smollm2"));
   for (const auto& [name, tensor] : read_folder(folder_ / "hf")) {
     EXPECT_EQ(same_bytes(tensor, before.at(name)), name != tuned) << name;
     EXPECT_EQ(tensor.scalar_type(), c10::kBFloat16);
@@ -150,7 +150,7 @@ TEST_F(Export, KeepsTheDtypeOfEachTensor) {
 
 TEST_F(Export, WritesTheDtypeThatIsAskedFor) {
   const fs::path model = imported("smollm2");
-  const Tensors before = read_folder(golden_directory("smollm2"));
+  const TensorsByName before = read_folder(golden_directory("smollm2"));
   const std::map<HfDtype, std::pair<c10::ScalarType, std::string>> dtypes = {
       {HfDtype::kF32, {c10::kFloat, "float32"}},
       {HfDtype::kF16, {c10::kHalf, "float16"}},

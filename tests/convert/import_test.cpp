@@ -210,7 +210,7 @@ TEST(Import, ReplacesAModelOnlyWhenAsked) {
 }
 
 // The message of a refused import; nothing may be written by it.
-std::string refusal(const std::string& bytes) {
+std::string import_refusal(const std::string& bytes) {
   const testing::TemporaryFolder folder;
   try {
     import_quietly(write_bytes(folder / "tiny.gguf", bytes), folder.path() / "model");
@@ -228,7 +228,7 @@ std::string refusal_of_tensors(const std::function<void(Weights&)>& change) {
   Weights tensors = gguf_tensors(model, random_weights(model, 3));
   change(tensors);
   add_tensors(writer, tensors);
-  return refusal(writer.bytes());
+  return import_refusal(writer.bytes());
 }
 
 TEST(Import, NamesTensorsThatDoNotFit) {
@@ -265,7 +265,7 @@ std::string refusal_of_metadata(const std::string& key, const std::function<void
   const std::size_t at = bytes.find(key);
   EXPECT_NE(at, std::string::npos) << key;
   bytes[at] = '_';
-  return refusal(bytes);
+  return import_refusal(bytes);
 }
 
 TEST(Import, RefusesMetadataThatMakesNoLlama) {

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // A powercap folder as Linux has it.
-class Rapl : public testing::Test {
+class Rapl : public ::testing::Test {
  protected:
   void domain(const std::string& folder, const std::string& name, std::uint64_t microjoules, std::uint64_t range = 262143328850) {
     fs::create_directories(root_.path() / folder);
@@ -46,7 +46,7 @@ TEST_F(Rapl, CountsPackagesAndTheirMemoryOnce) {
   set("intel-rapl:2", 99'000'000);
   set("intel-rapl-mmio:0", 3'000'000);
   EXPECT_NEAR(meter->joules(), 2.0 + 0.5 + 1.0, 1e-9);
-  EXPECT_THAT(meter->basis(), testing::HasSubstr("memory (RAPL)"));
+  EXPECT_THAT(meter->basis(), ::testing::HasSubstr("memory (RAPL)"));
   EXPECT_TRUE(meter->intact());
 }
 
@@ -84,7 +84,7 @@ TEST_F(Rapl, SaysWhenItsCounterIsGone) {
   EXPECT_FALSE(meter->intact());
 }
 
-class Nvml : public testing::Test {
+class Nvml : public ::testing::Test {
  protected:
   void SetUp() override {
     ::unsetenv("CUDA_VISIBLE_DEVICES");
@@ -102,7 +102,7 @@ TEST_F(Nvml, ReadsTheWholeDevice) {
   ASSERT_NE(meter, nullptr);
   set(1'250'000);
   EXPECT_NEAR(meter->joules(), 250.0, 1e-9);
-  EXPECT_THAT(meter->basis(), testing::HasSubstr("whole GPU"));
+  EXPECT_THAT(meter->basis(), ::testing::HasSubstr("whole GPU"));
   EXPECT_EQ(gpu_name(0, SALF_FAKE_NVML), "NVIDIA H100 80GB HBM3");
   EXPECT_TRUE(meter->intact());
   set(10);  // the driver was loaded again

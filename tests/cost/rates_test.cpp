@@ -43,7 +43,7 @@ TEST(Footprint, IsMeasuredOnlyWhereTheMeterSawAllOfIt) {
   const types::Footprint half = footprint(hundred, 100.0, MeasuredEnergy{5000.0, 50.0, "a meter"});
   EXPECT_EQ(half.source, types::FigureSource::kEstimated);
   EXPECT_DOUBLE_EQ(half.energy_joules.value(), 5000.0 + 50.0 * 100.0);
-  EXPECT_THAT(half.energy_basis, testing::AllOf(testing::HasSubstr("50 s of"), testing::HasSubstr("100 W")));
+  EXPECT_THAT(half.energy_basis, ::testing::AllOf(::testing::HasSubstr("50 s of"), ::testing::HasSubstr("100 W")));
 }
 
 TEST(Footprint, SaysNothingOfWhatIsNotKnown) {
@@ -90,7 +90,7 @@ TEST(MakeRates, TakesWhatIsGivenBeforeTheTables) {
   EXPECT_DOUBLE_EQ(germany.watts, 55.0);
   EXPECT_EQ(germany.currency, "EUR");
   EXPECT_GT(germany.price_per_kwh.value(), 0.1);
-  EXPECT_THAT(germany.price_basis, testing::HasSubstr("Eurostat"));
+  EXPECT_THAT(germany.price_basis, ::testing::HasSubstr("Eurostat"));
   EXPECT_DOUBLE_EQ(germany.gco2_per_kwh.value(), 381.0);
   options.grid_gco2_per_kwh = 20.0;
   options.price_per_hour = 1.5;
@@ -106,7 +106,7 @@ TEST(MakeRates, WithoutACountryThereIsTheWorldsFactorAndNoPrice) {
   const types::Rates world = make_rates({}, laptop(), {});
   EXPECT_FALSE(world.priced());
   EXPECT_DOUBLE_EQ(world.gco2_per_kwh.value(), 481.0);
-  EXPECT_THAT(world.gco2_basis, testing::HasSubstr("world"));
+  EXPECT_THAT(world.gco2_basis, ::testing::HasSubstr("world"));
 }
 
 TEST(MakeRates, ABudgetSaysTheCurrencyOfAPrice) {
@@ -143,7 +143,7 @@ TEST(StatedWatts, AreSharedOverTheProcessorsThreads) {
   EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC", 1, "NVIDIA H100 PCIe"}).watts, 350.0 + table.watts_per_thread);
   const StatedWatts unknown = stated_watts(table, {"AMD EPYC", 2, "NVIDIA Old"});
   EXPECT_DOUBLE_EQ(unknown.watts, 0.0);
-  EXPECT_THAT(unknown.basis, testing::AllOf(testing::HasSubstr("NVIDIA Old"), testing::HasSubstr("--watts")));
+  EXPECT_THAT(unknown.basis, ::testing::AllOf(::testing::HasSubstr("NVIDIA Old"), ::testing::HasSubstr("--watts")));
 }
 
 TEST(MeasuredWatts, ReplaceTheStatedOnes) {

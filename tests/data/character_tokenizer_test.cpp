@@ -3,19 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "salf/core/error.h"
 #include "salf/core/files.h"
+#include "salf/core/json.h"
 #include "salf/data/tokenizer.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
 namespace {
 
-using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using core::Json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using Ids = std::vector<std::int64_t>;
 using CharacterPipeline = TokenizerFiles;
 
@@ -25,12 +25,12 @@ std::filesystem::path golden_file(const std::string& name) {
   return std::filesystem::exists(json_file) ? json_file : folder / "tokenizer.model";
 }
 
-class CharacterGolden : public testing::TestWithParam<const char*> {};
+class CharacterGolden : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(CharacterGolden, IdsAndTextsEqualTheReference) {
   const auto tokenizer = load_tokenizer(golden_file(GetParam()));
-  const json lines = read_json(golden_tokenizer("characters/lines.json"));
-  const json expected =
+  const Json lines = read_json(golden_tokenizer("characters/lines.json"));
+  const Json expected =
       read_json(golden_tokenizer(std::string("characters/") + GetParam() + "/expected.json"));
   ASSERT_EQ(lines.size(), expected["ids"].size());
   ASSERT_GT(lines.size(), 200U);
@@ -38,7 +38,7 @@ TEST_P(CharacterGolden, IdsAndTextsEqualTheReference) {
     EXPECT_EQ(tokenizer->encode(lines[i].get<std::string>()), expected["ids"][i].get<Ids>())
         << lines[i];
   }
-  for (const json& entry : expected["decoded"]) {
+  for (const Json& entry : expected["decoded"]) {
     const Ids ids = entry[0].get<Ids>();
     EXPECT_EQ(tokenizer->decode(ids), entry[1].get<std::string>()) << entry[0];
     EXPECT_EQ(decode_without_special(*tokenizer, ids), entry[2].get<std::string>()) << entry[0];
@@ -46,7 +46,7 @@ TEST_P(CharacterGolden, IdsAndTextsEqualTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Pipelines, CharacterGolden,
-                         testing::Values("llama2", "first", "gemma", "folded", "words",
+                         ::testing::Values("llama2", "first", "gemma", "folded", "words",
                                          "precompiled", "unigram", "bpe", "llama_class"));
 
 TEST(CharacterTokenizer, ALineOfAMegabyteEndsWithinSeconds) {
@@ -113,8 +113,8 @@ TEST_F(CharacterPipeline, DamagedModelsAreReadOrRefused) {
 }
 
 // A vocabulary by hand: characters with bytes for the rest.
-json small_file() {
-  json file = json::parse(R"({"added_tokens":[], "normalizer":null, "pre_tokenizer":null,
+Json small_file() {
+  Json file = Json::parse(R"({"added_tokens":[], "normalizer":null, "pre_tokenizer":null,
     "post_processor":null, "decoder":null,
     "model":{"type":"BPE","vocab":{"<unk>":0,"a":1,"b":2,"ab":3,"é":4,"▁":5,"▁a":6},
              "merges":[["a","b"],["▁","a"]],"unk_token":"<unk>"}})");
@@ -122,7 +122,7 @@ json small_file() {
 }
 
 TEST_F(CharacterPipeline, UnknownCharactersAreFusedOrNot) {
-  json file = small_file();
+  Json file = small_file();
   EXPECT_THAT(load(file)->encode("ab\xE6\x97\xA5\xE6\x97\xA5\xC3\xA9"), ElementsAre(3, 0, 0, 4));
   file["model"]["fuse_unk"] = true;
   EXPECT_THAT(load(file)->encode("ab\xE6\x97\xA5\xE6\x97\xA5\xC3\xA9"), ElementsAre(3, 0, 4));
@@ -131,7 +131,7 @@ TEST_F(CharacterPipeline, UnknownCharactersAreFusedOrNot) {
 }
 
 TEST_F(CharacterPipeline, BytesStandForUnknownCharactersWhereAllAreThere) {
-  json file = small_file();
+  Json file = small_file();
   file["model"]["byte_fallback"] = true;
   file["model"]["vocab"]["<0xC3>"] = 7;
   EXPECT_THAT(load(file)->encode("a\xC3\xA8"), ElementsAre(1, 0));
@@ -145,9 +145,9 @@ TEST_F(CharacterPipeline, BytesStandForUnknownCharactersWhereAllAreThere) {
 }
 
 TEST_F(CharacterPipeline, MetaspaceIsPutInFrontOfTheFirstOrAllPieces) {
-  json file = small_file();
-  file["added_tokens"] = json::parse(R"([{"id":7,"content":"|","special":true}])");
-  file["pre_tokenizer"] = json::parse(R"({"type":"Metaspace","replacement":"▁"})");
+  Json file = small_file();
+  file["added_tokens"] = Json::parse(R"([{"id":7,"content":"|","special":true}])");
+  file["pre_tokenizer"] = Json::parse(R"({"type":"Metaspace","replacement":"▁"})");
   EXPECT_THAT(load(file)->encode("a|a a"), ElementsAre(6, 7, 6, 6));
   file["pre_tokenizer"]["prepend_scheme"] = "first";
   EXPECT_THAT(load(file)->encode("a|a a"), ElementsAre(6, 7, 1, 6));
@@ -158,8 +158,8 @@ TEST_F(CharacterPipeline, MetaspaceIsPutInFrontOfTheFirstOrAllPieces) {
 }
 
 TEST_F(CharacterPipeline, UnigramTakesTheLikeliestWay) {
-  json file = small_file();
-  file["model"] = json::parse(R"({"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["a",-2.0],
+  Json file = small_file();
+  file["model"] = Json::parse(R"({"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["a",-2.0],
     ["b",-2.0],["ab",-3.5],["ba",-1.0],["aba",-9.0]]})");
   EXPECT_THAT(load(file)->encode("aba"), ElementsAre(1, 4));  // -3 and not -5.5
   EXPECT_THAT(load(file)->encode("ab"), ElementsAre(3));
@@ -170,8 +170,8 @@ TEST_F(CharacterPipeline, UnigramTakesTheLikeliestWay) {
 
 TEST_F(CharacterPipeline, NamesWhatIsWrong) {
   const auto with = [&](const char* pointer, const char* value) {
-    json file = small_file();
-    file[json::json_pointer(pointer)] = json::parse(value);
+    Json file = small_file();
+    file[Json::json_pointer(pointer)] = Json::parse(value);
     return refusal(file.dump());
   };
   EXPECT_THAT(with("/normalizer", R"({"type":"BertNormalizer"})"),

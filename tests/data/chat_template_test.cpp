@@ -3,16 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "../../src/data/chat_tokens.h"
 #include "../../src/data/jinja_tokens.h"
+#include "salf/core/json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
 namespace {
 
-using nlohmann::json;
+using core::Json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -20,9 +19,9 @@ std::filesystem::path golden(const char* name) {
   return std::filesystem::path(SALF_TEST_DATA) / "chat" / name;
 }
 
-std::vector<ChatMessage> messages_of(const json& conversation) {
+std::vector<ChatMessage> messages_of(const Json& conversation) {
   std::vector<ChatMessage> messages;
-  for (const json& message : conversation) {
+  for (const Json& message : conversation) {
     const std::string role = message["role"];
     messages.push_back({role == "user"     ? ChatRole::kUser
                         : role == "system" ? ChatRole::kSystem
@@ -57,7 +56,7 @@ ChatText rendered(const std::string& format, const std::vector<ChatMessage>& mes
   }
 }
 
-void expect_equal(const json& expected, const std::string& format,
+void expect_equal(const Json& expected, const std::string& format,
                   const std::vector<ChatMessage>& messages, const Tokenizer& tokenizer) {
   const ChatText text = rendered(format, messages);
   if (expected.is_null()) {
@@ -68,7 +67,7 @@ void expect_equal(const json& expected, const std::string& format,
   EXPECT_EQ(text.text, expected["text"].get<std::string>()) << format;
   EXPECT_EQ(encode_chat(text, tokenizer, 0).ids, expected["ids"].get<std::vector<std::int64_t>>())
       << format;
-  const json& begins = expected["answers"];
+  const Json& begins = expected["answers"];
   ASSERT_EQ(text.answers.size(), begins.size()) << format;
   for (std::size_t i = 0; i < begins.size(); ++i) {
     if (!begins[i].is_null()) {
@@ -78,9 +77,9 @@ void expect_equal(const json& expected, const std::string& format,
 }
 
 TEST(ChatTemplate, TextsAndIdsEqualApplyChatTemplate) {
-  const json expected = read_json(golden("golden.json"));
+  const Json expected = read_json(golden("golden.json"));
   const auto tokenizer = load_tokenizer(golden("tokenizer.json"));
-  for (const json& format : expected["formats"]) {
+  for (const Json& format : expected["formats"]) {
     for (std::size_t i = 0; i < expected["conversations"].size(); ++i) {
       SCOPED_TRACE("conversation " + std::to_string(i));
       expect_equal(format["results"][i], format["name"], messages_of(expected["conversations"][i]),
@@ -91,15 +90,15 @@ TEST(ChatTemplate, TextsAndIdsEqualApplyChatTemplate) {
 
 TEST(ChatTemplate, EveryBuiltInFormatIsInTheGoldenFile) {
   std::vector<std::string> names;
-  const json expected = read_json(golden("golden.json"));
-  for (const json& format : expected["formats"]) names.push_back(format["name"]);
+  const Json expected = read_json(golden("golden.json"));
+  for (const Json& format : expected["formats"]) names.push_back(format["name"]);
   EXPECT_THAT(chat_format_names(), ::testing::UnorderedElementsAreArray(names));
 }
 
 TEST(ChatTemplate, IsRecognisedInEverySpelling) {
-  const json expected = read_json(golden("golden.json"));
-  for (const json& format : expected["formats"]) {
-    for (const json& spelling : format["templates"]) {
+  const Json expected = read_json(golden("golden.json"));
+  for (const Json& format : expected["formats"]) {
+    for (const Json& spelling : format["templates"]) {
       EXPECT_EQ(recognise_template(spelling).value_or("unknown: " + jinja_tokens(spelling)),
                 format["name"]);
     }

@@ -17,6 +17,7 @@ namespace salf::data {
 namespace {
 
 namespace fs = std::filesystem;
+using tensor::kNoLabel;
 using salf::testing::ByteTokenizer;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
@@ -24,13 +25,12 @@ using ::testing::HasSubstr;
 
 constexpr std::int64_t kEos = ByteTokenizer::kEos;
 constexpr std::int64_t kBos = ByteTokenizer::kBos;
-constexpr std::int64_t kNone = tensor::kNoLabel;
 
 TEST_F(DatasetTest, PromptCarriesNoLossAndCompletionEndsWithEos) {
   const Dataset data = load_text("a.jsonl", R"({"prompt": "ab", "completion": "cd"})");
   ASSERT_EQ(data.documents.size(), 1U);
   EXPECT_THAT(data.documents[0].ids, ElementsAre('a', 'b', '\n', 'c', 'd', kEos));
-  EXPECT_THAT(data.documents[0].labels, ElementsAre(kNone, kNone, 'c', 'd', kEos, kNone));
+  EXPECT_THAT(data.documents[0].labels, ElementsAre(kNoLabel, kNoLabel, 'c', 'd', kEos, kNoLabel));
   EXPECT_EQ(data.supervised_tokens(), 3);
   EXPECT_THAT(data.splits, ElementsAre(Split::kTrain));
 }
@@ -46,10 +46,10 @@ TEST_F(DatasetTest, APromptThatEndsInWhiteSpaceStaysAsItIs) {
 
 TEST_F(DatasetTest, TextCarriesLossFromItsSecondTokenOn) {
   const fs::path path = write("a.jsonl", R"({"text": "abc"})");
-  EXPECT_THAT(load(whole(path)).documents.at(0).labels, ElementsAre('b', 'c', kEos, kNone));
+  EXPECT_THAT(load(whole(path)).documents.at(0).labels, ElementsAre('b', 'c', kEos, kNoLabel));
   const Dataset with_bos = load(whole(path), 0, true);
   EXPECT_THAT(with_bos.documents.at(0).ids, ElementsAre(kBos, 'a', 'b', 'c', kEos));
-  EXPECT_THAT(with_bos.documents.at(0).labels, ElementsAre('a', 'b', 'c', kEos, kNone));
+  EXPECT_THAT(with_bos.documents.at(0).labels, ElementsAre('a', 'b', 'c', kEos, kNoLabel));
 }
 
 TEST_F(DatasetTest, PromptsCarryLossOnRequest) {
@@ -68,7 +68,7 @@ TEST_F(DatasetTest, CutsDocumentsAndDropsThoseWithoutSupervision) {
   const Dataset data = load(options, 5);
   ASSERT_EQ(data.documents.size(), 2U);
   EXPECT_THAT(data.documents[0].ids, ElementsAre('a', 'b', '\n', 'c', 'd'));
-  EXPECT_THAT(data.documents[0].labels, ElementsAre(kNone, kNone, 'c', 'd', kNone));
+  EXPECT_THAT(data.documents[0].labels, ElementsAre(kNoLabel, kNoLabel, 'c', 'd', kNoLabel));
   EXPECT_EQ(data.documents[1].ids.size(), 5U);  // exactly the limit, with its eos
   EXPECT_EQ(data.report.cut_documents, 2);
   EXPECT_EQ(data.report.without_supervision, 1);

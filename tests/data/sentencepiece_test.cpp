@@ -12,8 +12,8 @@
 namespace salf::data {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // Writes protocol buffers.
 class Message {

@@ -8,10 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "salf/core/error.h"
+#include "salf/core/json.h"
 #include "salf/data/tokenizer.h"
 
 namespace salf::data {
@@ -20,16 +20,16 @@ inline std::filesystem::path golden_tokenizer(const std::string& name) {
   return std::filesystem::path(SALF_TEST_DATA) / "tokenizer" / name;
 }
 
-inline nlohmann::json read_json(const std::filesystem::path& path) {
+inline core::Json read_json(const std::filesystem::path& path) {
   std::ifstream file(path);
-  return nlohmann::json::parse(file);
+  return core::Json::parse(file);
 }
 
 // A folder of its own for each test.
-class TokenizerFiles : public testing::Test {
+class TokenizerFiles : public ::testing::Test {
  protected:
   TokenizerFiles() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ = std::filesystem::temp_directory_path() /
               ("salf_tokenizer_" + std::to_string(::getpid()) + "_" + info->name());
     std::filesystem::create_directories(folder_);
@@ -43,22 +43,22 @@ class TokenizerFiles : public testing::Test {
     write("tokenizer.json", text);
     return load_tokenizer(folder_ / "tokenizer.json");
   }
-  std::unique_ptr<Tokenizer> load(const nlohmann::json& file) const { return load(file.dump()); }
+  std::unique_ptr<Tokenizer> load(const core::Json& file) const { return load(file.dump()); }
   // The message of the error, which must be a bad input and name the file.
   std::string refusal(const std::string& text) const {
     try {
       load(text);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kBadInput) << error.what();
-      EXPECT_THAT(error.what(), testing::HasSubstr("tokenizer"));
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("tokenizer"));
       return error.what();
     }
     return "accepted";
   }
   // gpt2's file with the value at a JSON pointer replaced.
-  std::string refusal(const std::string& pointer, const nlohmann::json& value) const {
-    nlohmann::json file = read_json(golden_tokenizer("gpt2/tokenizer.json"));
-    file[nlohmann::json::json_pointer(pointer)] = value;
+  std::string refusal(const std::string& pointer, const core::Json& value) const {
+    core::Json file = read_json(golden_tokenizer("gpt2/tokenizer.json"));
+    file[core::Json::json_pointer(pointer)] = value;
     return refusal(file.dump());
   }
 

@@ -4,17 +4,18 @@
 
 #include <map>
 
+#include "salf/core/json.h"
 #include "salf/data/tokenizer_json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
 namespace {
 
+using core::Json;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using Json = nlohmann::json;
 
 class GgufTokenizers : public TokenizerFiles {
  protected:

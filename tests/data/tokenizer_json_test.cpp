@@ -5,26 +5,27 @@
 #include <limits>
 #include <utility>
 
+#include "salf/core/json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
 namespace {
 
-using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using core::Json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using GgufTokenizerJson = TokenizerFiles;
 
 // The golden tokenizer of a rule, as a GGUF file holds it.
 GgufTokenizer as_gguf(const std::string& rule, const std::string& pre) {
-  const json file = read_json(golden_tokenizer(rule + "/tokenizer.json"));
+  const Json file = read_json(golden_tokenizer(rule + "/tokenizer.json"));
   GgufTokenizer gguf;
   const std::size_t count = file["model"]["vocab"].size();
   gguf.tokens.resize(count);
   gguf.token_types.assign(count, 1);
   for (const auto& [token, id] : file["model"]["vocab"].items())
     gguf.tokens[id.get<std::size_t>()] = token;
-  for (const json& merge : file["model"]["merges"]) {
+  for (const Json& merge : file["model"]["merges"]) {
     gguf.merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
   }
   gguf.token_types[0] = gguf.token_types[1] = 3;
@@ -35,7 +36,7 @@ GgufTokenizer as_gguf(const std::string& rule, const std::string& pre) {
 }
 
 TEST_F(GgufTokenizerJson, GivesTheIdsOfTheTokenizerItCameFrom) {
-  const json expected = read_json(golden_tokenizer("ids.json"));
+  const Json expected = read_json(golden_tokenizer("ids.json"));
   for (const auto& [rule, pre] : {std::pair("gpt2", "gpt-2"), std::pair("smollm", "smollm"),
                                   std::pair("llama3", "llama-bpe"), std::pair("qwen2", "qwen2")}) {
     const TokenizerJson made = make_tokenizer_json(as_gguf(rule, pre));

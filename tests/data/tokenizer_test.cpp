@@ -3,31 +3,31 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "salf/core/error.h"
 #include "salf/core/hash.h"
+#include "salf/core/json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
 namespace {
 
-using nlohmann::json;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using core::Json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using Ids = std::vector<std::int64_t>;
 using TokenizerReader = TokenizerFiles;
 using TokenizerOptions = TokenizerFiles;
 
-class TokenizerGolden : public testing::TestWithParam<const char*> {};
+class TokenizerGolden : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(TokenizerGolden, IdsEqualHuggingFace) {
   const auto tokenizer =
       load_tokenizer(golden_tokenizer(std::string(GetParam()) + "/tokenizer.json"));
-  const json expected = read_json(golden_tokenizer("ids.json"));
-  const json& lines = expected["lines"];
-  const json& ids = expected["ids"][GetParam()];
+  const Json expected = read_json(golden_tokenizer("ids.json"));
+  const Json& lines = expected["lines"];
+  const Json& ids = expected["ids"][GetParam()];
   ASSERT_EQ(lines.size(), ids.size());
   ASSERT_GT(lines.size(), 40U);
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -36,13 +36,13 @@ TEST_P(TokenizerGolden, IdsEqualHuggingFace) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, TokenizerGolden,
-                         testing::Values("gpt2", "smollm", "llama3", "qwen2", "mixed"));
+                         ::testing::Values("gpt2", "smollm", "llama3", "qwen2", "mixed"));
 
 TEST(Tokenizer, DecodeGivesTheTextBack) {
   const auto tokenizer = load_tokenizer(golden_tokenizer("llama3/tokenizer.json"));
-  const json lines = read_json(golden_tokenizer("ids.json"))["lines"];
+  const Json lines = read_json(golden_tokenizer("ids.json"))["lines"];
   std::size_t checked = 0;
-  for (const json& line : lines) {
+  for (const Json& line : lines) {
     const auto text = line.get<std::string>();
     if (text.find("[L]") != std::string::npos || text.find("[R]") != std::string::npos) continue;
     // Normalised added tokens come back as they are written in the file.
@@ -65,10 +65,10 @@ TEST(Tokenizer, LongRunsAndWordsTakeNoMoreThanTheirLength) {
 
 TEST(Tokenizer, ThreadsGetTheSameIds) {
   const auto tokenizer = load_tokenizer(golden_tokenizer("smollm/tokenizer.json"));
-  const json lines = read_json(golden_tokenizer("ids.json"))["lines"];
+  const Json lines = read_json(golden_tokenizer("ids.json"))["lines"];
   const auto encode_all = [&] {
     std::vector<Ids> all;
-    for (const json& line : lines) all.push_back(tokenizer->encode(line.get<std::string>()));
+    for (const Json& line : lines) all.push_back(tokenizer->encode(line.get<std::string>()));
     return all;
   };
   const std::vector<Ids> expected = encode_all();
@@ -93,8 +93,8 @@ TEST(Tokenizer, HashIsTheFiles) {
 }
 
 // A vocabulary by hand: a 0, b 1, c 2, ab 3, bc 4, abc 5, space 6.
-json small_file() {
-  return json::parse(R"({"added_tokens":[], "normalizer":null,
+Json three_letters() {
+  return Json::parse(R"({"added_tokens":[], "normalizer":null,
     "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":true},
     "post_processor":null, "decoder":{"type":"ByteLevel"},
     "model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"Ġ":6},
@@ -102,7 +102,7 @@ json small_file() {
 }
 
 TEST_F(TokenizerOptions, MergesGoByRankThenFromTheLeft) {
-  const auto tokenizer = load(small_file());
+  const auto tokenizer = load(three_letters());
   EXPECT_THAT(tokenizer->encode("abc"), ElementsAre(5));  // b c, then a bc
   EXPECT_THAT(tokenizer->encode("ab"), ElementsAre(3));
   EXPECT_THAT(tokenizer->encode("abab c"), ElementsAre(3, 3, 6, 2));
@@ -111,15 +111,15 @@ TEST_F(TokenizerOptions, MergesGoByRankThenFromTheLeft) {
 }
 
 TEST_F(TokenizerOptions, IgnoreMergesTakesWholeWords) {
-  json file = small_file();
-  file["model"]["merges"] = json::array();
+  Json file = three_letters();
+  file["model"]["merges"] = Json::array();
   EXPECT_THAT(load(file)->encode("abc"), ElementsAre(0, 1, 2));
   file["model"]["ignore_merges"] = true;
   EXPECT_THAT(load(file)->encode("abc"), ElementsAre(5));
 }
 
 TEST_F(TokenizerOptions, UnknownBytesAreLeftOutOrBecomeUnk) {
-  json file = small_file();
+  Json file = three_letters();
   EXPECT_THAT(load(file)->encode("axxa"), ElementsAre(0, 0));
   file["model"]["unk_token"] = "c";
   EXPECT_THAT(load(file)->encode("axxa"), ElementsAre(0, 2, 2, 0));
@@ -128,8 +128,8 @@ TEST_F(TokenizerOptions, UnknownBytesAreLeftOutOrBecomeUnk) {
 }
 
 TEST_F(TokenizerOptions, AddedTokensTheLongestFirst) {
-  json file = small_file();
-  file["added_tokens"] = json::parse(R"([
+  Json file = three_letters();
+  file["added_tokens"] = Json::parse(R"([
     {"id":7,"content":"<a","special":true}, {"id":8,"content":"<ab>","special":true},
     {"id":9,"content":"b","single_word":true,"normalized":false},
     {"id":10,"content":"{","lstrip":true,"rstrip":true}])");
@@ -143,10 +143,10 @@ TEST_F(TokenizerOptions, AddedTokensTheLongestFirst) {
 }
 
 TEST_F(TokenizerOptions, SpecialIdsComeFromTheConfigAndTheTemplate) {
-  json file = small_file();
+  Json file = three_letters();
   EXPECT_FALSE(load(file)->bos_id().has_value());
   EXPECT_FALSE(load(file)->add_bos());
-  file["post_processor"] = json::parse(R"({"type":"TemplateProcessing",
+  file["post_processor"] = Json::parse(R"({"type":"TemplateProcessing",
     "single":[{"SpecialToken":{"id":"a","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
     "pair":[], "special_tokens":{"a":{"id":"a","ids":[0],"tokens":["a"]}}})");
   EXPECT_EQ(load(file)->bos_id(), 0);
@@ -184,8 +184,8 @@ TEST_F(TokenizerReader, NamesWhatIsNotSupported) {
 
 TEST_F(TokenizerReader, NamesWhatIsWrongInTheVocabulary) {
   const auto model = [&](const char* text) {
-    json file = small_file();
-    file["model"] = json::parse(text);
+    Json file = three_letters();
+    file["model"] = Json::parse(text);
     return refusal(file.dump());
   };
   EXPECT_THAT(model(R"({"vocab":{"a":0,"b":0},"merges":[]})"),
@@ -212,7 +212,7 @@ TEST_F(TokenizerReader, NamesWhatIsWrongInTheVocabulary) {
 }
 
 TEST_F(TokenizerReader, NamesWhatIsWrongInAddedTokens) {
-  const auto added = [&](const char* text) { return refusal("/added_tokens", json::parse(text)); };
+  const auto added = [&](const char* text) { return refusal("/added_tokens", Json::parse(text)); };
   EXPECT_THAT(added(R"([{"id":5,"content":"new"}])"),
               HasSubstr("added_tokens[0]: the id 5 is taken"));
   EXPECT_THAT(added(R"([{"id":900000000,"content":"new"}])"), HasSubstr("too many ids"));
@@ -245,9 +245,9 @@ TEST_F(TokenizerReader, RefusesPatternsThatWouldMeanSomethingElse) {
     EXPECT_THAT(pattern(regex), HasSubstr("is not supported")) << regex;
   }
   // Exponentially many ways: refused when it is met, and not waited for.
-  const json rule = {
+  const Json rule = {
       {"type", "Split"}, {"pattern", {{"Regex", "(?:a+)+[xy]"}}}, {"behavior", "Isolated"}};
-  json file = small_file();
+  Json file = three_letters();
   file["pre_tokenizer"] = {{"type", "Sequence"},
                            {"pretokenizers", {rule, {{"type", "ByteLevel"}}}}};
   const auto tokenizer = load(file);
@@ -255,7 +255,7 @@ TEST_F(TokenizerReader, RefusesPatternsThatWouldMeanSomethingElse) {
 }
 
 TEST_F(TokenizerReader, NamesBrokenFiles) {
-  EXPECT_THAT(refusal("", json()), HasSubstr("expected an object"));
+  EXPECT_THAT(refusal("", Json()), HasSubstr("expected an object"));
   const std::string whole = read_json(golden_tokenizer("gpt2/tokenizer.json")).dump();
   EXPECT_THAT(refusal(whole.substr(0, whole.size() / 2)), HasSubstr("not valid JSON"));
   EXPECT_THAT(refusal(std::string()), HasSubstr("not valid JSON"));

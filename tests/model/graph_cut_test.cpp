@@ -106,8 +106,8 @@ TEST(GraphCut, GradientsStopAtTheCut) {
 TEST(GraphCut, NamesTheParametersOfEachPart) {
   const ScriptModel model = tiny();
   const GraphCut cut(model, "");
-  EXPECT_THAT(cut.final_parameters(), testing::ElementsAre("model.norm.weight"));
-  EXPECT_THAT(cut.block_parameters(3), testing::Contains("model.layers.3.mlp.up_proj.weight"));
+  EXPECT_THAT(cut.final_parameters(), ::testing::ElementsAre("model.norm.weight"));
+  EXPECT_THAT(cut.block_parameters(3), ::testing::Contains("model.layers.3.mlp.up_proj.weight"));
   std::size_t count = 3;  // embedding, final norm, head
   for (std::int64_t i = 0; i < kBlocks; ++i) count += cut.block_parameters(i).size();
   EXPECT_EQ(count, model.parameters().size());
@@ -121,7 +121,7 @@ TEST(GraphCut, TakesTheBlocksThatAreNamed) {
     FAIL() << "a module without numbered children was accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kBadModel);
-    EXPECT_THAT(error.what(), testing::HasSubstr("--blocks"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("--blocks"));
   }
 }
 

@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class ScriptModelFiles : public testing::Test {
+class ScriptModelFiles : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_ = fs::temp_directory_path() / ("salf_script_model_" + std::to_string(::getpid()));
@@ -74,11 +74,11 @@ TEST_F(ScriptModelFiles, SavesTheRequiresGradThatWasLoaded) {
 }
 
 TEST_F(ScriptModelFiles, RefusesWhatIsNoArchive) {
-  EXPECT_THAT(error_of(folder_ / "missing.pt"), testing::HasSubstr("no such file"));
+  EXPECT_THAT(error_of(folder_ / "missing.pt"), ::testing::HasSubstr("no such file"));
   std::ofstream(folder_ / "empty.pt").close();
-  EXPECT_THAT(error_of(folder_ / "empty.pt"), testing::HasSubstr("not a TorchScript archive"));
+  EXPECT_THAT(error_of(folder_ / "empty.pt"), ::testing::HasSubstr("not a TorchScript archive"));
   std::ofstream(folder_ / "text.pt") << "weights";
-  EXPECT_THAT(error_of(folder_ / "text.pt"), testing::HasSubstr("not a TorchScript archive"));
+  EXPECT_THAT(error_of(folder_ / "text.pt"), ::testing::HasSubstr("not a TorchScript archive"));
 }
 
 TEST_F(ScriptModelFiles, RefusesATruncatedArchive) {
@@ -99,14 +99,14 @@ def forward(self, input_ids: Tensor) -> Tensor:
     return input_ids
 )");
   module.save((folder_ / "writer.pt").string());
-  EXPECT_THAT(error_of(folder_ / "writer.pt"), testing::HasSubstr("aten::save"));
+  EXPECT_THAT(error_of(folder_ / "writer.pt"), ::testing::HasSubstr("aten::save"));
 }
 
 TEST_F(ScriptModelFiles, RefusesAForwardWithoutIds) {
   torch::jit::Module module("__torch__.Other");
   module.define("def forward(self, size: int) -> int:\n    return size\n");
   module.save((folder_ / "other.pt").string());
-  EXPECT_THAT(error_of(folder_ / "other.pt"), testing::HasSubstr("token ids"));
+  EXPECT_THAT(error_of(folder_ / "other.pt"), ::testing::HasSubstr("token ids"));
 }
 
 }  // namespace

@@ -170,7 +170,7 @@ TEST(Planner, MoreThanTheEpochsGoesToDepthAndThenStaysUnused) {
   EXPECT_EQ(plan.eof, 0);
   EXPECT_EQ(plan.steps, 450);
   EXPECT_DOUBLE_EQ(plan.epochs, 3.0);
-  EXPECT_THAT(plan.reason, testing::HasSubstr("unused"));
+  EXPECT_THAT(plan.reason, ::testing::HasSubstr("unused"));
 }
 
 TEST(Planner, DataThatIsTooSmallForMinStepsIsPlannedForItsEpochs) {

@@ -86,7 +86,7 @@ TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromThe
     auto asked = certain("5m");
     for (LawFit& fit : asked.prior->fits) fit.arm_error = error;
     const auto plan = make_plan(profile_with_loss(), asked);
-    EXPECT_THAT(plan.reason, testing::HasSubstr("cannot tell from the best"));
+    EXPECT_THAT(plan.reason, ::testing::HasSubstr("cannot tell from the best"));
     double best = 1e9;
     for (const auto& candidate : plan.candidates) {
       if (candidate.fits) best = std::min(best, candidate.loss->value);
@@ -127,7 +127,7 @@ TEST(PredictedPlan, WithoutALossOfTheModelLossesAreShares) {
   EXPECT_GT(at(plan, plan.eof).loss->value, 0.4);
   EXPECT_LT(at(plan, plan.eof).loss->value, 1.0);
   EXPECT_EQ(plan.eof, plan_for("15m").eof);
-  EXPECT_THAT(plan.reason, testing::HasSubstr("of the loss before"));
+  EXPECT_THAT(plan.reason, ::testing::HasSubstr("of the loss before"));
 }
 
 TEST(PredictedPlan, EnergyAndMoneyAreTimeAtTheRates) {
@@ -261,12 +261,12 @@ TEST(PredictedPlan, TellsWhatOtherBudgetsBuy) {
 TEST(PredictedPlan, SaysWhereRulesAndMeasuresDisagree) {
   const auto plan = plan_for("1h");
   const std::string notes = core::join(plan.notes, "\n");
-  EXPECT_THAT(notes, testing::HasSubstr("measures disagree"));
-  EXPECT_THAT(notes, testing::HasSubstr("max-gain, the paper's rule"));
+  EXPECT_THAT(notes, ::testing::HasSubstr("measures disagree"));
+  EXPECT_THAT(notes, ::testing::HasSubstr("max-gain, the paper's rule"));
   auto unsettled = profile_with_loss();
   unsettled.stability = 0.4;
   unsettled.stability_goal = 0.9;
-  EXPECT_THAT(core::join(make_plan(unsettled, predicted("1h")).notes, "\n"), testing::HasSubstr("not settled"));
+  EXPECT_THAT(core::join(make_plan(unsettled, predicted("1h")).notes, "\n"), ::testing::HasSubstr("not settled"));
 }
 
 // LoRA beside whole blocks, whose blocks are so much faster.
@@ -299,8 +299,8 @@ TEST(PlanWithLora, TakesTheMethodOfTheLowerPredictedLoss) {
   }
   EXPECT_EQ(fast.alternatives[2].arm, types::Arm::kLora);
   EXPECT_EQ(fast.alternatives[2].eof, fast.eof);
-  EXPECT_THAT(fast.reason, testing::HasSubstr("LoRA"));
-  EXPECT_THAT(fast.reason, testing::HasSubstr("full fine-tuning"));
+  EXPECT_THAT(fast.reason, ::testing::HasSubstr("LoRA"));
+  EXPECT_THAT(fast.reason, ::testing::HasSubstr("full fine-tuning"));
 
   const auto slow = make_plan(profile, with_lora("8m", 0.2));
   const auto alone = plan_for("8m");

@@ -98,7 +98,7 @@ TEST(Predictor, TakesASketchWhereThereIsOne) {
   sketch.blocks.assign(30, 1.0);
   sketch.embedding = 20.0;  // 15 of 50 lie above block 15
   EXPECT_NEAR(Predictor(with_sketch, shape, {sketch, {}}).ratio(cut), 1.0 - 0.1 * (1.0 - 0.5 * 0.7 * 0.7), 1e-12);
-  EXPECT_THAT(Predictor(with_sketch, shape, {sketch, {}}).basis(), testing::HasSubstr("gradient sketch"));
+  EXPECT_THAT(Predictor(with_sketch, shape, {sketch, {}}).basis(), ::testing::HasSubstr("gradient sketch"));
 }
 
 TEST(Predictor, TakesItsLevelFromTwoGradients) {
@@ -113,14 +113,14 @@ TEST(Predictor, TakesItsLevelFromTwoGradients) {
   EXPECT_NEAR(with(4.0).ratio(full), 1.0 - 0.5 * 0.6, 1e-12);
   EXPECT_DOUBLE_EQ(with(1e9).ratio(full), 0.0);
   EXPECT_NEAR(with(1.0).error_unseen(), 0.01 * 0.3 / 0.4, 1e-12);
-  EXPECT_THAT(with(1.0).basis(), testing::HasSubstr("two gradients on these data"));
+  EXPECT_THAT(with(1.0).basis(), ::testing::HasSubstr("two gradients on these data"));
   const auto width = [&](const Predictor& law) { return law.ratio_range(full).high - law.ratio_range(full).low; };
   EXPECT_LT(width(with(1.0)), 0.6 * width(predictor()));  // R off by a tenth, not a fifth
   // Without them, of another model, and where probes know better, it changes nothing.
   EXPECT_DOUBLE_EQ(Predictor(with_level, shape).ratio(full), predictor().ratio(full));
   ++with_level.level->parameters;
   EXPECT_DOUBLE_EQ(with(1.0).ratio(full), predictor().ratio(full));
-  EXPECT_THAT(with(1.0).basis(), testing::Not(testing::HasSubstr("gradients")));
+  EXPECT_THAT(with(1.0).basis(), ::testing::Not(::testing::HasSubstr("gradients")));
 }
 
 types::ProbeTable probes() {
@@ -141,7 +141,7 @@ TEST(ProbedPredictor, SaysWhatTheProbesFound) {
   EXPECT_NEAR(law.ratio({Arm::kFull, 0, 10000.0, 10000.0}), 0.7, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), 1.0 - 0.57 / 2.0, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 20, 10000.0, 10000.0}), 1.0 - 0.3 / 2.0, 1e-12);
-  EXPECT_THAT(law.basis(), testing::HasSubstr("probes of 3 arms"));
+  EXPECT_THAT(law.basis(), ::testing::HasSubstr("probes of 3 arms"));
   // More tokens gain by the law's φ: twice as many, 2/3 instead of 1/2.
   EXPECT_NEAR(law.ratio({Arm::kFull, 0, 20000.0, 20000.0}), 1.0 - 0.3 * (2.0 / 3.0) / 0.5, 1e-12);
 }
@@ -228,12 +228,12 @@ TEST(BuiltInPrior, KnowsTheDifferencesOfThePrototype) {
 
 TEST(BuiltInPrior, SaysWhatItRestsOn) {
   const std::string basis = Predictor(read_prior(""), support::sample_shape()).basis();
-  EXPECT_THAT(basis, testing::AllOf(testing::HasSubstr(".json"), testing::HasSubstr("no run on these data")));
+  EXPECT_THAT(basis, ::testing::AllOf(::testing::HasSubstr(".json"), ::testing::HasSubstr("no run on these data")));
   EXPECT_GE(read_prior("").fits.back().replicates.size(), 20U);
 }
 
 TEST(ReadPrior, RefusesAnotherFile) {
-  const std::string file = testing::TempDir() + "salf_prior_test.json";
+  const std::string file = ::testing::TempDir() + "salf_prior_test.json";
   std::ofstream(file) << R"({"schema": "salf.prior/2", "fits": [{"law": {"half_tokens": -3}}]})";
   support::expect_error(ErrorKind::kBadInput, {file, "fits[0].law.half_tokens"}, [&] { read_prior(file); });
   std::ofstream(file) << R"({"schema": "salf.plan/1"})";

@@ -47,8 +47,8 @@ TEST(StageDecision, UnfreezesWhereTheNextCutEndsLower) {
   const types::StageDecision decision = decide_stage(law, at_cut(24, 8), 2.0);
   EXPECT_EQ(decision.choice, StageChoice::kNext);
   EXPECT_LT(decision.loss_next.value(), decision.loss_staying.value());
-  EXPECT_THAT(decision.reason, testing::HasSubstr("unfrozen down to block 8: 50 steps there"));
-  EXPECT_THAT(decision.reason, testing::HasSubstr("nats"));
+  EXPECT_THAT(decision.reason, ::testing::HasSubstr("unfrozen down to block 8: 50 steps there"));
+  EXPECT_THAT(decision.reason, ::testing::HasSubstr("nats"));
 }
 
 TEST(StageDecision, StaysWhereDepthMakesNoDifferenceOrCostsTooMuch) {
@@ -58,7 +58,7 @@ TEST(StageDecision, StaysWhereDepthMakesNoDifferenceOrCostsTooMuch) {
   const types::StageDecision decision = decide_stage(predictor(0.5), dear, {});
   EXPECT_EQ(decision.choice, StageChoice::kStay);
   EXPECT_GT(decision.loss_next.value(), decision.loss_staying.value() - 0.001);
-  EXPECT_THAT(decision.reason, testing::HasSubstr("% of the loss before"));
+  EXPECT_THAT(decision.reason, ::testing::HasSubstr("% of the loss before"));
 }
 
 // What was learned counts in full, and no more: a move with no steps left changes nothing.
@@ -118,7 +118,7 @@ TEST(StagedPlan, OneStageWhereTheCutIsAsDeep) {
   const types::FreezePlan plan = plan_of(inputs);
   EXPECT_TRUE(plan.stages.empty());
   ASSERT_FALSE(plan.notes.empty());
-  EXPECT_THAT(plan.notes.front(), testing::HasSubstr("one stage"));
+  EXPECT_THAT(plan.notes.front(), ::testing::HasSubstr("one stage"));
 }
 
 TEST(StagedPlan, RefusesBudgetsThatItCannotCount) {

@@ -11,12 +11,12 @@
 namespace salf::types {
 namespace {
 
-class Documents : public testing::Test {
+class Documents : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ =
-        std::filesystem::path(testing::TempDir()) / (std::string("salf_types_") + test->name());
+        std::filesystem::path(::testing::TempDir()) / (std::string("salf_types_") + test->name());
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

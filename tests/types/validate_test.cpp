@@ -10,9 +10,9 @@ namespace {
 
 using support::expect_error;
 
-LayerProfile profile() { return support::sample_profile(support::curve_with_drop(6, 3)); }
+LayerProfile small_profile() { return support::sample_profile(support::curve_with_drop(6, 3)); }
 
-FreezePlan plan() {
+FreezePlan small_plan() {
   FreezePlan plan;
   plan.shape = support::sample_shape(6);
   plan.data = support::sample_data();
@@ -27,10 +27,10 @@ struct BadProfile {
 };
 
 TEST(Validate, AcceptsWhatIsWhole) {
-  EXPECT_NO_THROW(check(profile(), "p"));
-  EXPECT_NO_THROW(check(plan(), "p"));
+  EXPECT_NO_THROW(check(small_profile(), "p"));
+  EXPECT_NO_THROW(check(small_plan(), "p"));
   RunRecord record;
-  record.plan = plan();
+  record.plan = small_plan();
   EXPECT_NO_THROW(check(record, "r"));
 }
 
@@ -68,14 +68,14 @@ TEST(Validate, NamesTheBrokenPlaceOfAProfile) {
   };
   for (const BadProfile& one : cases) {
     SCOPED_TRACE(one.path);
-    LayerProfile broken = profile();
+    LayerProfile broken = small_profile();
     one.breaks(broken);
     expect_error(ErrorKind::kBadInput, {std::string(one.path) + ": "}, [&] { check(broken, "p"); });
   }
 }
 
 TEST(Validate, StandardErrorsAloneMayBeUnknown) {
-  LayerProfile unknown = profile();
+  LayerProfile unknown = small_profile();
   unknown.deviations[0].standard_error[0] = std::nan("");
   unknown.deviations[0].gain_error[0] = std::nan("");
   EXPECT_NO_THROW(check(unknown, "p"));
@@ -115,7 +115,7 @@ TEST(Validate, NamesTheBrokenPlaceOfAPlan) {
   };
   for (const BadPlan& one : cases) {
     SCOPED_TRACE(one.path);
-    FreezePlan broken = plan();
+    FreezePlan broken = small_plan();
     one.breaks(broken);
     expect_error(ErrorKind::kBadInput, {std::string(one.path) + ": "}, [&] { check(broken, "p"); });
   }
@@ -123,7 +123,7 @@ TEST(Validate, NamesTheBrokenPlaceOfAPlan) {
 
 TEST(Validate, EvaluationsOfARunStandInOrder) {
   RunRecord record;
-  record.plan = plan();
+  record.plan = small_plan();
   record.evaluations = {{10, 1, 0, 0}, {5, 1, 0, 0}};
   expect_error(ErrorKind::kBadInput, {"r: evaluations[1].step"}, [&] { check(record, "r"); });
   record.evaluations.clear();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 
 namespace salf::core {
@@ -19,5 +20,6 @@ void log_error(const std::string& message);
 // `text` with every control character and invalid UTF-8 byte shown as \xNN: what comes out of a file is
 // never sent to a terminal as it is. At most `limit` bytes of `text` are shown; "…" stands for the rest.
 std::string printable(const std::string& text, std::size_t limit = 200);
+std::string printable_path(const std::filesystem::path& path);  // the same, up to the length of a path in Linux
 
 }  // namespace salf::core

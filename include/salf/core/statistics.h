@@ -53,6 +53,9 @@ class PoissonBootstrap {
   std::vector<double> counts_;
 };
 
+// How many standard errors a two-sided 95 % interval of a normal reaches on either side.
+constexpr double kNormal95 = 1.959963984540054;
+
 // Helpers for small samples.
 double mean(const std::vector<double>& values);               // NaN if empty
 double median(std::vector<double> values);                    // REQUIRES: not empty
