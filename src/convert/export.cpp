@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 template <class Exporter>
-std::optional<ExportResult> translated(const fs::path& source, const Exporter& exporter) {
+std::optional<ExportResult> exported(const fs::path& source, const Exporter& exporter) {
   const core::Stopwatch watch;
   try {
     ExportResult result = exporter();
@@ -89,20 +89,20 @@ void warn(ExportResult& result, const std::string& warning) {
 std::optional<ExportResult> export_hugging_face(const fs::path& source, const fs::path& directory,
                                                 const HfExportOptions& options,
                                                 core::Progress& progress, bool overwrite) {
-  return translated(
+  return exported(
       source, [&] { return write_hugging_face(source, directory, options, progress, overwrite); });
 }
 
 std::optional<ExportResult> export_gguf(const fs::path& source, const fs::path& file, GgufType type,
                                         core::Progress& progress, bool overwrite) {
-  return translated(source,
+  return exported(source,
                     [&] { return write_gguf_export(source, file, type, progress, overwrite); });
 }
 
 std::optional<ExportResult> export_torchscript(const fs::path& source, const fs::path& file,
                                                bool trusted, core::Progress& progress,
                                                bool overwrite) {
-  return translated(source,
+  return exported(source,
                     [&] { return copy_archive(source, file, trusted, progress, overwrite); });
 }
 

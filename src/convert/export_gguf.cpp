@@ -6,9 +6,11 @@
 #include "export_targets.h"
 #include "gguf_layout.h"
 #include "gguf_writer.h"
-#include "new_files.h"
 #include "salf/convert/quantize.h"
+#include "salf/core/error.h"
+#include "salf/core/files.h"
 #include "salf/core/hash.h"
+#include "salf/core/log.h"
 #include "salf/data/chat_template.h"
 #include "salf/data/tokenizer_json.h"
 
@@ -199,7 +201,7 @@ ExportResult write_gguf_export(const fs::path& path, const fs::path& file, GgufT
   result.files = {file.filename().string()};
   result.source_hash = core::sha256_file(source.files.archive);
   const fs::path place = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  check_disk(place, static_cast<std::uint64_t>(result.bytes) + metadata.bytes().size());
+  core::check_room(place, static_cast<std::uint64_t>(result.bytes) + metadata.bytes().size());
 
   std::vector<GgufTensorPlan> plans;
   for (const Item& item : items) plans.push_back(item.plan);

@@ -9,11 +9,15 @@
 
 #include "export_source.h"
 #include "export_targets.h"
+#include "hf_config.h"
 #include "new_files.h"
 #include "salf/convert/quantize.h"
 #include "salf/core/clock.h"
+#include "salf/core/error.h"
+#include "salf/core/files.h"
 #include "salf/core/hash.h"
 #include "salf/core/json.h"
+#include "salf/core/log.h"
 #include "salf/tensor/tensor_file.h"
 
 namespace salf::convert {
@@ -22,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMarker = "export.json";
-constexpr const char* kConfig = "config.json";
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
@@ -234,7 +237,7 @@ void write_shards(const ExportSource& source, const std::vector<Shard>& shards,
 void copy_side_files(const ExportSource& source, NewFiles& files, Names& written) {
   for (const std::string& name : model::side_files()) {
     const fs::path from = source.files.archive.parent_path() / name;
-    if (name == kConfig || !fs::is_regular_file(from)) continue;
+    if (name == kConfigFile || !fs::is_regular_file(from)) continue;
     core::write_file_atomically(files.add(name), core::read_file(from));
     written.insert(name);
   }
@@ -256,12 +259,12 @@ ExportResult write_hugging_face(const fs::path& path, const fs::path& directory,
 
   const core::OutputFolder folder(directory, kMarker, overwrite);
   constexpr std::uint64_t kOtherFiles = 32ULL << 20U;
-  check_disk(folder.path(), static_cast<std::uint64_t>(result.bytes) + kOtherFiles);
+  core::check_room(folder.path(), static_cast<std::uint64_t>(result.bytes) + kOtherFiles);
   NewFiles files(folder.path());
-  Names written = {kConfig};
+  Names written = {kConfigFile};
   write_shards(source, shards, result, files, written, progress);
   copy_side_files(source, files, written);
-  core::write_json_file(files.add(kConfig), config);
+  core::write_json_file(files.add(kConfigFile), config);
   result.files.assign(written.begin(), written.end());
   remove_stale_files(folder.path(), written);
   result.seconds = watch.seconds();

@@ -1,8 +1,10 @@
 #include <algorithm>
 
 #include "export_targets.h"
-#include "new_files.h"
+#include "salf/core/error.h"
+#include "salf/core/files.h"
 #include "salf/core/hash.h"
+#include "salf/core/log.h"
 #include "salf/model/model_directory.h"
 #include "salf/model/script_model.h"
 
@@ -48,7 +50,7 @@ ExportResult copy_archive(const fs::path& source, const fs::path& file, bool tru
     result.note = note_of(program, files);
   }
   result.bytes = static_cast<std::int64_t>(fs::file_size(files.archive));
-  check_disk(file.has_parent_path() ? file.parent_path() : fs::path("."),
+  core::check_room(file.has_parent_path() ? file.parent_path() : fs::path("."),
              static_cast<std::uint64_t>(result.bytes));
   check_stop();
   core::AtomicFile output(file);

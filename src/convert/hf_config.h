@@ -15,6 +15,8 @@
 
 namespace salf::convert {
 
+inline constexpr const char* kConfigFile = "config.json";
+
 // What the tensors say that a configuration alone does not.
 struct CheckpointFacts {
   std::size_t tensors = 0;

@@ -5,27 +5,29 @@
 
 #include <new>
 
+#include "hf_config.h"
 #include "import_sources.h"
 #include "salf/core/error.h"
+#include "salf/core/log.h"
 
 namespace salf::convert {
 namespace {
 
 template <class Importer>
-std::optional<ImportResult> translated(const std::filesystem::path& source, const Importer& importer) {
+std::optional<ImportResult> imported(const std::filesystem::path& source, const Importer& importer) {
   try {
     return importer();
   } catch (const ImportStopped&) {
     return std::nullopt;
   } catch (const c10::Error& error) {
     throw Error(ErrorKind::kInternal,
-                source.string() + ": building the model failed: " + error.what_without_backtrace());
+                core::printable_path(source) + ": building the model failed: " + error.what_without_backtrace());
   } catch (const torch::jit::ErrorReport& error) {
     throw Error(ErrorKind::kInternal,
-                source.string() + ": the program does not compile: " + error.what());
+                core::printable_path(source) + ": the program does not compile: " + error.what());
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::kIo,
-                source.string() + ": not enough memory for the model's float32 weights");
+                core::printable_path(source) + ": not enough memory for the model's float32 weights");
   }
 }
 
@@ -34,14 +36,14 @@ std::optional<ImportResult> translated(const std::filesystem::path& source, cons
 std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
                          const std::filesystem::path& directory, core::Progress& progress,
                          bool overwrite) {
-  return translated(source,
+  return imported(source,
                     [&] { return import_gguf_file(source, directory, progress, overwrite); });
 }
 
 std::optional<ImportResult> import_hugging_face(const std::filesystem::path& source,
                                  const std::filesystem::path& directory, core::Progress& progress,
                                  bool overwrite) {
-  return translated(source,
+  return imported(source,
                     [&] { return import_directory(source, directory, progress, overwrite); });
 }
 
@@ -49,15 +51,15 @@ std::optional<ImportResult> import_model(const std::filesystem::path& source,
                           const std::filesystem::path& directory, core::Progress& progress,
                           bool overwrite) {
   if (!std::filesystem::exists(source)) {
-    throw Error(ErrorKind::kIo, source.string() + ": no such file or directory");
+    throw Error(ErrorKind::kIo, core::printable_path(source) + ": no such file or directory");
   }
   if (std::filesystem::is_directory(source))
     return import_hugging_face(source, directory, progress, overwrite);
   const std::string name = source.filename().string();
-  if (source.extension() == ".safetensors" || name == "config.json" ||
+  if (source.extension() == ".safetensors" || name == kConfigFile ||
       name == "model.safetensors.index.json") {
     throw Error(ErrorKind::kUsage,
-                source.string() + ": give the directory that holds config.json and the weights");
+                core::printable_path(source) + ": give the directory that holds config.json and the weights");
   }
   return import_gguf(source, directory, progress, overwrite);
 }

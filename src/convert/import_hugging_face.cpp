@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "families.h"
+#include "hf_config.h"
 #include "hf_weights.h"
 #include "import_sources.h"
 #include "salf/core/error.h"
@@ -17,11 +18,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfig = "config.json";
 constexpr std::uint64_t kLargestText = 1ULL << 28U;
 
 HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
-  const fs::path path = directory / kConfig;
+  const fs::path path = directory / kConfigFile;
   if (!fs::exists(path)) {
     throw Error(
         ErrorKind::kBadModel,
@@ -128,7 +128,7 @@ ImportResult import_directory(const fs::path& source, const fs::path& directory,
   }
   import.source = directory_name(source);
   import.source_hash = [&source, &weights ] { std::vector<fs::path> files = weights.files();
-  files.insert(files.begin(), source / kConfig);
+  files.insert(files.begin(), source / kConfigFile);
   return hash_of(files);
 };
 import.result.source_bytes = static_cast<std::int64_t>(weights.bytes());

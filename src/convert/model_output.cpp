@@ -91,7 +91,7 @@ ImportResult write_model(const PreparedImport& import, const WeightSource& weigh
   ImportResult result = import.result;
   result.parameters = program.parameter_count();
   constexpr std::uint64_t kOtherFiles = 32ULL << 20U;  // tokenizer, code and headers of the archive
-  check_disk(folder.path(), static_cast<std::uint64_t>(result.parameters) * sizeof(float) +
+  core::check_room(folder.path(), static_cast<std::uint64_t>(result.parameters) * sizeof(float) +
                                 static_cast<std::uint64_t>(result.stored_bytes) + kOtherFiles);
   write_files(import, folder.path(), program);
   result.directory = directory.string();

@@ -1,17 +1,11 @@
 // How does a command leave a whole result behind, or none?
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
-
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
 
 namespace salf::convert {
 
@@ -40,14 +34,5 @@ class NewFiles {
   std::vector<std::string> written_;
   bool finished_ = false;
 };
-
-// Throws Error(kIo) where the disk has no room for `needed` bytes.
-inline void check_disk(const std::filesystem::path& place, std::uint64_t needed) {
-  const std::uint64_t free = core::free_disk_bytes(place);
-  if (free >= needed) return;
-  throw Error(ErrorKind::kIo, core::printable_path(place) +
-                                  ": not enough disk space: needed " + core::format_bytes(needed) +
-                                  ", free " + core::format_bytes(free));
-}
 
 }  // namespace salf::convert

@@ -24,8 +24,8 @@ using core::Json;
 using model::LinearLayer;
 using model::LoraLayer;
 
-constexpr const char* kConfig = "adapter_config.json";
-constexpr const char* kWeights = "adapter_model.safetensors";
+constexpr const char* kAdapterConfig = "adapter_config.json";
+constexpr const char* kAdapterWeights = "adapter_model.safetensors";
 constexpr const char* kBase = "base_model.model.";
 constexpr const char* kHash = "salf.base_hash";
 
@@ -150,7 +150,7 @@ LoraLayer fit(const LinearLayer& layer, const Pair& pair, const types::LoraSetti
   const auto check = [&](const at::Tensor& tensor, const char* name, std::int64_t rows, std::int64_t columns) {
     if (tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns && tensor.is_floating_point()) return;
     refuse_adapter(path, std::string(name) + " of " + core::printable(layer.module) + ": expected [" + std::to_string(rows) + ", " +
-                     std::to_string(columns) + "] for this model and the rank in " + kConfig + ", got " +
+                     std::to_string(columns) + "] for this model and the rank in " + kAdapterConfig + ", got " +
                      tensor::shape_text(tensor) + "; was it made for another model?");
   };
   check(pair.a, "lora_A", settings.rank, layer.in);
@@ -193,16 +193,16 @@ void write_peft_adapter(const fs::path& directory, const model::ScriptModel& mod
   config["layers_pattern"] = last_component(cut.map().container);
   config["fan_in_fan_out"] = branches.front().layer.transposed;
   config["inference_mode"] = true;
-  tensor::write_tensor_file(directory / kWeights, file);
-  core::write_json_file(directory / kConfig, config);
+  tensor::write_tensor_file(directory / kAdapterWeights, file);
+  core::write_json_file(directory / kAdapterConfig, config);
 }
 
 Adapter read_peft_adapter(const fs::path& directory, const model::ScriptModel& model, const model::GraphCut& cut) {
-  const fs::path config = directory / kConfig;
-  const fs::path weights = directory / kWeights;
+  const fs::path config = directory / kAdapterConfig;
+  const fs::path weights = directory / kAdapterWeights;
   if (!fs::exists(config) || !fs::exists(weights)) {
-    throw Error(ErrorKind::kIo, core::printable(directory.string()) + ": no adapter: it should hold " + kConfig + " and " +
-                                    kWeights + (fs::exists(directory / "adapter_model.bin")
+    throw Error(ErrorKind::kIo, core::printable(directory.string()) + ": no adapter: it should hold " + kAdapterConfig + " and " +
+                                    kAdapterWeights + (fs::exists(directory / "adapter_model.bin")
                                                     ? "; adapter_model.bin is not read: save it again with safe_serialization=True"
                                                     : ""));
   }
@@ -232,7 +232,7 @@ Adapter read_peft_adapter(const fs::path& directory, const model::ScriptModel& m
 }
 
 std::string peft_adapter_hash(const fs::path& directory) {
-  return core::sha256(core::sha256_file(directory / kConfig) + core::sha256_file(directory / kWeights));
+  return core::sha256(core::sha256_file(directory / kAdapterConfig) + core::sha256_file(directory / kAdapterWeights));
 }
 
 }  // namespace salf::convert

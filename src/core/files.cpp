@@ -188,9 +188,11 @@ void check_room(const fs::path& folder, std::uint64_t bytes) {
   const AtomicFile file(folder / ".salf-room");  // never committed
   const FileHandle handle(::open(file.temporary_path().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   if (!handle.open()) throw_system_error("cannot write into", folder);
-  const int failure = ::posix_fallocate(handle.get(), 0, static_cast<off_t>(bytes));
-  if (failure == 0 || failure == EINVAL || failure == EOPNOTSUPP) return;  // the latter of file systems that cannot tell
-  errno = failure;
+  if (bytes == 0 || ::fallocate(handle.get(), 0, 0, static_cast<off_t>(bytes)) == 0) return;
+  if (errno == EOPNOTSUPP) {  // a file system that takes room only as it is written
+    if (free_disk_bytes(folder) >= bytes) return;
+    errno = ENOSPC;
+  }
   throw_system_error("no room for " + format_bytes(bytes) + " in", folder);
 }
 

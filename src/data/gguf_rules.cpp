@@ -3,8 +3,6 @@
 namespace salf::data {
 namespace {
 
-constexpr const char* kPlain =
-    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
 constexpr const char* kDigitsThenPlain =
     R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)"
     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})";
@@ -24,7 +22,7 @@ constexpr const char* kQwen2 =
 // llama.cpp's names, and what the models that have them use in their own tokenizer.json.
 const std::vector<NamedRule>& named_rules() {
   static const std::vector<NamedRule> kRules = {
-      {"gpt-2", "null", kPlain, false},
+      {"gpt-2", "null", kByteLevelRule, false},
       {"smollm", "null", kDigitsThenPlain, false},
       {"starcoder", "null", kDigitsThenPlain, false},
       {"llama-bpe", "null", kLlama3, true},

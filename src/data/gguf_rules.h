@@ -16,6 +16,10 @@ enum TokenType : std::int64_t {
   kByte = 6
 };
 
+// The usual rule of byte-level tokenizers, JSON.
+inline constexpr const char* kByteLevelRule =
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
+
 // What stands behind a name in tokenizer.ggml.pre.
 struct NamedRule {
   const char* name;

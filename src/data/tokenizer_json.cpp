@@ -16,9 +16,6 @@ namespace {
 
 constexpr const char* kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
-constexpr const char* kPlain =
-    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
-
 [[noreturn]] void refuse(const std::string& where, const std::string& problem) {
   throw Error(ErrorKind::kBadInput, "tokenizer.ggml." + where + ": " + problem);
 }
@@ -155,7 +152,7 @@ Parts byte_level_parts(const GgufTokenizer& gguf) {
   for (const std::string& merge : gguf.merges) merges.push_back(quoted(merge));
   ModelFields fields;
   fields.ignore_merges = rule.ignore_merges;
-  return {rule.normalizer, rule.pre_tokenizer, kPlain, model(gguf, fields, merges)};
+  return {rule.normalizer, rule.pre_tokenizer, kByteLevelRule, model(gguf, fields, merges)};
 }
 
 // The tokens as pieces, in whose order they are merged.

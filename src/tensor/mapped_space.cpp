@@ -30,7 +30,7 @@ constexpr double kShareOfDisk = 0.5;
                                   ": " + std::generic_category().message(reason));
 }
 
-void check_room(const fs::path& folder, std::uint64_t bytes) {
+void check_share(const fs::path& folder, std::uint64_t bytes) {
   const std::uint64_t free = core::free_disk_bytes(folder);
   if (static_cast<double>(bytes) <= kShareOfDisk * static_cast<double>(free)) return;
   throw Error(ErrorKind::kIo, core::printable_path(folder) + ": no room for " + core::format_bytes(bytes) +
@@ -51,7 +51,7 @@ std::unique_ptr<MappedSpace> MappedSpace::map(int file, std::uint64_t bytes) {
 
 std::unique_ptr<MappedSpace> MappedSpace::nameless(const fs::path& folder, std::uint64_t bytes) {
   const std::uint64_t size = std::max<std::uint64_t>(bytes, 1);
-  check_room(folder, size);
+  check_share(folder, size);
   std::string name = (folder / ".salf-XXXXXX").string();
   const int file = ::mkostemp(name.data(), O_CLOEXEC);
   if (file < 0) throw_no_room(folder, size, errno);
@@ -68,7 +68,7 @@ std::unique_ptr<MappedSpace> MappedSpace::nameless(const fs::path& folder, std::
 std::unique_ptr<MappedSpace> MappedSpace::created(const fs::path& path, std::uint64_t bytes) {
   std::error_code none_there;
   fs::remove(path, none_there);
-  check_room(path.parent_path(), bytes);
+  check_share(path.parent_path(), bytes);
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) throw_no_room(path, bytes, errno);
   int reason = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));

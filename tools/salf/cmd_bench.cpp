@@ -219,7 +219,7 @@ class Bench {
 
   // What train spends of a budget before its first step: on the profile what its share allows, and on timing what that takes now.
   double planning_seconds(double budget) const {
-    const Timed timed = time_methods(runs_.train_rows(session_), std::min(train::ProbeOptions{}.seconds, kTimingShare / 2.0 * budget));
+    const Timed timed = time_methods(runs_.train_rows(session_), std::min(train::ProbeOptions{}.seconds, timing_share(true) * budget));
     return std::min(profile_->seconds, kProfileShare * budget) + timed.blocks.seconds + timed.lora.seconds;
   }
 

@@ -42,7 +42,7 @@ core::Json with_texts(core::Json json) {
 report::LimitTexts all_limits(const CompareOptions& options) {
   if (options.limits_file.empty()) return options.limits;
   report::LimitTexts limits;
-  const std::string where = core::printable(options.limits_file, 4096);
+  const std::string where = core::printable_path(options.limits_file);
   const core::Json json = core::read_json_file(options.limits_file);
   if (!json.is_object()) core::throw_json_type(where, "an object of limits", json);
   core::from_json(with_texts(json), where, limits);

@@ -27,6 +27,7 @@ namespace salf::tools {
 inline constexpr double kAnalysisShare = 0.05;
 inline constexpr double kProfileShare = 0.025;
 inline constexpr double kTimingShare = 0.025;
+inline constexpr double timing_share(bool beside) { return kTimingShare / (beside ? 2.0 : 1.0); }  // of one, where LoRA is timed beside blocks
 
 struct PlanningOptions {
   std::string budget;  // "": 3 epochs

@@ -76,7 +76,8 @@ class OutputFolder {
 // Bytes free for this user on the file system of `path` (or of its nearest existing parent).
 std::uint64_t free_disk_bytes(const std::filesystem::path& path);
 
-// Throws Error(kIo) where a file of so many bytes would not fit into `folder`, by disk, quota or limit; leaves nothing there.
+// Throws Error(kIo) where a file of so many bytes would not fit into `folder` (which exists), by disk, quota or limit; leaves
+// nothing there.
 void check_room(const std::filesystem::path& folder, std::uint64_t bytes);
 
 }  // namespace salf::core

@@ -210,7 +210,7 @@ struct FreezePlan {
   std::optional<double> max_memory_bytes;   // the limits that were asked for
   std::optional<double> max_loss_increase;
   std::optional<double> loss_before;  // of the untouched model: of dev documents, or as the profile estimates it; nats a token
-  std::optional<double> gradient_agreement;  // train::ProbeResult, among what they rest on
+  std::optional<double> gradient_agreement;  // train::ProbeResult; predicted losses rest on it where the prior can use it
   std::string prediction_basis;       // what the predicted losses rest on, one sentence; "": there are none
   std::optional<std::int64_t> knee;   // eof of the candidate where the Pareto curve bends most, and its arm
   std::optional<Arm> knee_arm;
