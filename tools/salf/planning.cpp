@@ -128,7 +128,7 @@ calibration::CalibrationOptions short_calibration(calibration::CalibrationOption
 MethodCosts time_methods(const ModelSession& session, const data::Dataset& dataset, const PlanRequest& request, const EnergyWatch& energy,
                          core::Progress& progress) {
   const types::Budget budget = request.planning.parsed_budget();
-  const double share = timing_share(request.beside);
+  const double share = timing_share(request.beside.has_value());
   const data::Batcher batcher = train_batcher(session, dataset, request.batch);
   train::ProbeOptions probe;
   probe.eof = wanted_cut(request.lora, request.planning.eof).value_or(0);
