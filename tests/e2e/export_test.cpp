@@ -44,10 +44,10 @@ TEST_F(ExportCommand, AModelThatWasNotImportedLeavesAsTorchScript) {
 TEST_F(ExportCommand, WhatGoesWrongLeavesNothing) {
   ProgramSetting full;
   full.file_size_limit = 2000;
-  expect_refused(salf({"export", "imported", "--to", "hf", "-o", "hf"}, full), kIo, "cannot write");
+  expect_refused(salf({"export", "imported", "--to", "hf", "-o", "hf"}, full), kIo, "no room");
   EXPECT_FALSE(exists("hf/model.safetensors"));
   EXPECT_FALSE(exists("hf/config.json"));
-  expect_refused(salf({"export", "imported", "--to", "torchscript", "-o", "copy.pt"}, full), kIo, "cannot be written");
+  expect_refused(salf({"export", "imported", "--to", "torchscript", "-o", "copy.pt"}, full), kIo, "no room");
   EXPECT_FALSE(exists("copy.pt"));
   expect_refused(salf({"export", "imported", "--to", "hf", "-o", "rows.jsonl"}), kUsage, "rows.jsonl");
   expect_refused(salf({"export", "imported", "--to", "hf", "-o", "hf", "--type", "f16"}), kUsage, "--type is for --to gguf");
