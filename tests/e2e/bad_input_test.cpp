@@ -21,9 +21,7 @@ class BadInput : public SmallWorld {
   // Trains on a file of this text.
   ProgramResult train_on(const std::string& data, const Words& more = {}) const {
     write("data.jsonl", data);
-    Words words{"train", "model", "--data", "data.jsonl", "--budget", "2steps", "-o", "run"};
-    words.insert(words.end(), more.begin(), more.end());
-    return salf(words);
+    return salf(joined({"train", "model", "--data", "data.jsonl", "--budget", "2steps", "-o", "run"}, more));
   }
 
   void expect_refused(const ProgramResult& result, int code, const std::string& message) const {
@@ -203,9 +201,7 @@ TEST_F(BadInput, DomainVocabulariesThatNameNothing) {
 
 TEST_F(BadInput, GatesPilotsAndStagesThatMakeNoSense) {
   const auto train = [this](const Words& more) {
-    Words words{"train", "model", "--data", "rows.jsonl", "--budget", "2steps", "-o", "run"};
-    words.insert(words.end(), more.begin(), more.end());
-    return salf(words);
+    return salf(joined({"train", "model", "--data", "rows.jsonl", "--budget", "2steps", "-o", "run"}, more));
   };
   expect_refused(train({"--gate", "dev_loss<1"}), kUsage, "there is no <= and no >=");
   expect_refused(train({"--gate", "speed<=1"}), kUsage, "the metric is not known");

@@ -52,8 +52,7 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const Progr
   const TemporaryFolder streams;
   const std::string out = setting.out.empty() ? (streams / "out").string() : setting.out;
   const std::string err = (streams / "err").string();
-  std::vector<std::string> words{SALF_BINARY};
-  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> words = joined({SALF_BINARY}, arguments);
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
@@ -68,6 +67,11 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const Progr
   if (setting.out.empty()) result.out = text_of(out);
   result.err = text_of(err);
   return result;
+}
+
+std::vector<std::string> joined(std::vector<std::string> first, const std::vector<std::string>& more) {
+  first.insert(first.end(), more.begin(), more.end());
+  return first;
 }
 
 }  // namespace salf::testing

@@ -25,4 +25,7 @@ struct ProgramSetting {
 // Blocks until it ends. Throws std::runtime_error if it cannot be started.
 ProgramResult run_program(const std::vector<std::string>& arguments, const ProgramSetting& setting);
 
+// `first`, then `more`.
+std::vector<std::string> joined(std::vector<std::string> first, const std::vector<std::string>& more);
+
 }  // namespace salf::testing

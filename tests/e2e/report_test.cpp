@@ -19,11 +19,8 @@ using Words = std::vector<std::string>;
 class ReportTest : public SmallWorld {
  protected:
   void train(const std::string& output, const Words& more = {}) const {
-    Words words{
-        "train", "model",          "--data", "rows.jsonl",  "--budget", "30steps",         "-o",
-        output,  "--batch-tokens", "256",    "--min-steps", "5",        "--learning-rate", "3e-3"};
-    words.insert(words.end(), more.begin(), more.end());
-    succeeds(words);
+    succeeds(joined({"train", "model", "--data", "rows.jsonl", "--budget", "30steps", "-o", output, "--batch-tokens", "256",
+                     "--min-steps", "5", "--learning-rate", "3e-3"}, more));
   }
   Words evaluate(const std::string& model, const std::string& output) const {
     return {"eval", model, "--data", "rows.jsonl", "--split", "test", "-o", output};

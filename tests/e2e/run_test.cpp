@@ -17,10 +17,8 @@ using Words = std::vector<std::string>;
 class RunTest : public SmallWorld {
  protected:
   Words train(const std::string& budget, const std::string& output, const Words& more = {}) const {
-    Words words{"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", output, "--batch-tokens", "256",
-                "--min-steps", "5"};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
+    return joined({"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", output, "--batch-tokens", "256",
+                   "--min-steps", "5"}, more);
   }
 
   // The losses of the steps in a run's metrics.jsonl.
@@ -149,9 +147,7 @@ TEST_F(RunTest, LoraIsPlannedBesideWholeBlocksAndTrainedWhereItIsPredictedToEndL
   write_prior("against.json", 0.5);
   succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
   const auto plan = [this](const Words& more, const std::string& file) {
-    Words words{"plan", "--profile", "profile.json", "--budget", "40steps", "-o", file};
-    words.insert(words.end(), more.begin(), more.end());
-    succeeds(words);
+    succeeds(joined({"plan", "--profile", "profile.json", "--budget", "40steps", "-o", file}, more));
     return json(file);
   };
   EXPECT_FALSE(plan({"--prior", "against.json"}, "against-plan.json").contains("lora"));
