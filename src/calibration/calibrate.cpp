@@ -1,4 +1,4 @@
-#include "salf/calibration/calibrate.h"
+#include "calibration/calibrate.h"
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
@@ -9,16 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include "deviation_sums.h"
-#include "domain_sums.h"
-#include "salf/core/clock.h"
-#include "salf/core/error.h"
-#include "salf/core/random.h"
-#include "salf/core/signals.h"
-#include "salf/core/text.h"
-#include "salf/data/batching.h"
-#include "salf/tensor/device.h"
-#include "token_map.h"
+#include "calibration/deviation_sums.h"
+#include "calibration/domain_sums.h"
+#include "calibration/token_map.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "core/signals.h"
+#include "core/text.h"
+#include "data/batching/batching.h"
+#include "tensor/device.h"
 
 namespace salf::calibration {
 namespace {
@@ -27,15 +27,17 @@ bool may_draw_more(const CalibrationOptions& options, const CalibrationSetting& 
   return setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
 }
 
-std::vector<std::int64_t> draw_documents(const data::Dataset& dataset, const CalibrationOptions& options,
-                                         const CalibrationSetting& setting) {
-  const std::int64_t count = may_draw_more(options, setting) ? options.max_documents : options.documents;
-  std::vector<std::int64_t> drawn = data::sample_documents(dataset, data::Split::kTrain, count, setting.seed);
+std::vector<std::int64_t> draw_documents(const data::Dataset& dataset,
+    const CalibrationOptions& options, const CalibrationSetting& setting) {
+  const std::int64_t count =
+      may_draw_more(options, setting) ? options.max_documents : options.documents;
+  std::vector<std::int64_t> drawn =
+      data::sample_documents(dataset, data::Split::kTrain, count, setting.seed);
   if (drawn.size() < 2) {
-    throw Error(ErrorKind::kBadInput,
-                "the train split has " + std::to_string(drawn.size()) +
-                    " documents, expected at least 2 to measure the layers with an error; give more data, or a "
-                    "smaller --dev-share and --test-share");
+    throw Error(ErrorKind::kBadInput, "the train split has " + std::to_string(drawn.size()) +
+                                          " documents, expected at least 2 to measure the layers "
+                                          "with an error; give more data, or a "
+                                          "smaller --dev-share and --test-share");
   }
   return drawn;
 }
@@ -46,23 +48,21 @@ constexpr std::int64_t kMapPositions = 32;
 // The pass itself: what has been measured so far.
 class Calibration {
  public:
-  Calibration(const model::GraphCut& cut, const data::Dataset& dataset, const std::vector<std::int64_t>& drawn,
-              const CalibrationOptions& options, const CalibrationSetting& setting)
-      : cut_(cut),
-        options_(options),
-        setting_(setting),
-        basis_(cut.head_weight(), setting.vocabulary_limit),
-        meter_(cut, basis_, options.norm),
-        cosine_(types::Measure::kCosine, cut.map().blocks, setting),
-        loss_(types::Measure::kLoss, cut.map().blocks, setting),
+  Calibration(const model::GraphCut& graph, const data::Dataset& dataset,
+      const std::vector<std::int64_t>& drawn, const CalibrationOptions& options,
+      const CalibrationSetting& setting)
+      : graph_(graph), options_(options), setting_(setting),
+        basis_(graph.head_weight(), setting.vocabulary_limit), meter_(graph, basis_, options.norm),
+        cosine_(types::Measure::kCosine, graph.map().blocks, setting),
+        loss_(types::Measure::kLoss, graph.map().blocks, setting),
         before_(types::Measure::kLoss, 0, setting),
-        parts_(dataset, drawn, cut.map().blocks, options, setting) {}
+        parts_(dataset, drawn, graph.map().blocks, options, setting) {}
 
   void measure(const tensor::Batch& batch) {
     const BatchPositions positions =
         select_positions(batch, options_.positions, {options_.loss_positions, setting_.seed});
     const core::Stopwatch watch;
-    const model::Spaces spaces = cut_.tap(batch);
+    const model::Spaces spaces = graph_.tap(batch);
     tensor::synchronize(spaces.final_state.device());
     forward_seconds_ += watch.seconds();
     tokens_ += batch.real_tokens;
@@ -73,7 +73,8 @@ class Calibration {
     if (options_.loss_positions > 0.0) measure_before(spaces, batch);
     if (positions.sampled.empty()) return;
     std::vector<std::int64_t> rows;
-    for (const std::int64_t i : positions.sampled) rows.push_back(positions.row[static_cast<std::size_t>(i)]);
+    for (const std::int64_t i : positions.sampled)
+      rows.push_back(positions.row[static_cast<std::size_t>(i)]);
     const at::Tensor loss = meter_.loss(spaces, positions);
     loss_.add(loss, rows);
     parts_.add_loss(loss, positions, rows);
@@ -81,13 +82,14 @@ class Calibration {
 
   // A document's map, if it has a supervised position.
   void add_map(const data::Dataset& dataset, std::int64_t document) {
-    types::TokenMap map = token_map(cut_, meter_, dataset, document, setting_.padding_id, kMapPositions, setting_.token_text);
+    types::TokenMap map = token_map(
+        graph_, meter_, dataset, document, setting_.padding_id, kMapPositions, setting_.token_text);
     if (!map.deviation.empty()) maps_.push_back(std::move(map));
   }
 
   // How far the last space is by now, for the progress line.
   std::string note() const {
-    const auto last = static_cast<std::size_t>(cut_.map().blocks);
+    const auto last = static_cast<std::size_t>(graph_.map().blocks);
     return "deviation " + core::format_number(cosine_.deviation(0), 3) + " to " +
            core::format_number(cosine_.deviation(last), 3);
   }
@@ -112,17 +114,19 @@ class Calibration {
 
  private:
   void measure_before(const model::Spaces& spaces, const tensor::Batch& batch) {
-    const BatchPositions all = select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
+    const BatchPositions all =
+        select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
     before_.add(meter_.model_loss(spaces, all), all.row);
   }
 
   std::optional<types::LossBefore> loss_before() const {
     if (before_.documents() < 2) return std::nullopt;  // one has no standard error
     const types::Deviation only = before_.result();
-    return types::LossBefore{only.deviation.front(), only.standard_error.front(), only.documents, only.positions};
+    return types::LossBefore{
+        only.deviation.front(), only.standard_error.front(), only.documents, only.positions};
   }
 
-  const model::GraphCut& cut_;
+  const model::GraphCut& graph_;
   const CalibrationOptions& options_;
   const CalibrationSetting& setting_;
   SemanticBasis basis_;
@@ -139,11 +143,15 @@ class Calibration {
 // What is measured between two looks at the clock.
 constexpr std::size_t kChunk = 8;
 
-// The sample in an order of which each beginning is spread evenly over the lengths, whole or not: the multiples of the
-// golden ratio, from a random start, are spread evenly over [0, 1).
-std::vector<std::int64_t> spread(const data::Dataset& dataset, std::vector<std::int64_t> drawn, std::uint64_t seed) {
-  const auto length = [&dataset](std::int64_t place) { return dataset.documents[static_cast<std::size_t>(place)].ids.size(); };
-  std::stable_sort(drawn.begin(), drawn.end(), [&](std::int64_t a, std::int64_t b) { return length(a) < length(b); });
+// The sample in an order of which each beginning is spread evenly over the lengths, whole or not:
+// the multiples of the golden ratio, from a random start, are spread evenly over [0, 1).
+std::vector<std::int64_t> spread(
+    const data::Dataset& dataset, std::vector<std::int64_t> drawn, std::uint64_t seed) {
+  const auto length = [&dataset](std::int64_t place) {
+    return dataset.documents[static_cast<std::size_t>(place)].ids.size();
+  };
+  std::stable_sort(drawn.begin(), drawn.end(),
+      [&](std::int64_t a, std::int64_t b) { return length(a) < length(b); });
   constexpr double kGolden = 0.6180339887498949;
   core::Random random(seed, "calibration-order");
   const double start = random.uniform();
@@ -158,7 +166,8 @@ std::vector<std::int64_t> spread(const data::Dataset& dataset, std::vector<std::
 }
 
 // What is measured in one go: all, or where the clock may end the pass, a few at a time.
-std::vector<std::vector<std::int64_t>> chunks(const std::vector<std::int64_t>& stage, const CalibrationSetting& setting) {
+std::vector<std::vector<std::int64_t>> chunks(
+    const std::vector<std::int64_t>& stage, const CalibrationSetting& setting) {
   if (!setting.seconds) return {stage};
   std::vector<std::vector<std::int64_t>> chunks;
   for (const std::int64_t document : stage) {
@@ -191,9 +200,9 @@ class ProgressLine {
 enum class StageEnd { kMeasured, kOutOfTime, kStopped };
 
 // Some more documents; `done` counts them.
-StageEnd measure_stage(Calibration& calibration, const data::Dataset& dataset, const std::vector<std::int64_t>& stage,
-                       const CalibrationSetting& setting, const core::Stopwatch& watch, std::int64_t& done,
-                       core::Progress& progress) {
+StageEnd measure_stage(Calibration& calibration, const data::Dataset& dataset,
+    const std::vector<std::int64_t>& stage, const CalibrationSetting& setting,
+    const core::Stopwatch& watch, std::int64_t& done, core::Progress& progress) {
   for (const auto& chunk : chunks(stage, setting)) {
     if (out_of_time(setting, watch.seconds(), done)) return StageEnd::kOutOfTime;
     const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
@@ -209,20 +218,22 @@ StageEnd measure_stage(Calibration& calibration, const data::Dataset& dataset, c
 
 }  // namespace
 
-std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const data::Dataset& dataset,
-                                             const CalibrationOptions& options,
-                                             const CalibrationSetting& setting, core::Progress& progress) {
+std::optional<types::LayerProfile> calibrate(const model::GraphCut& graph,
+    const data::Dataset& dataset, const CalibrationOptions& options,
+    const CalibrationSetting& setting, core::Progress& progress) {
   const c10::NoGradGuard no_grad;
   const core::Stopwatch watch;
-  const std::vector<std::int64_t> drawn = spread(dataset, draw_documents(dataset, options, setting), setting.seed);
-  Calibration calibration(cut, dataset, drawn, options, setting);
+  const std::vector<std::int64_t> drawn =
+      spread(dataset, draw_documents(dataset, options, setting), setting.seed);
+  Calibration calibration(graph, dataset, drawn, options, setting);
   double stability = 0.0;
   std::int64_t done = 0;
   for (std::size_t begin = 0; begin < drawn.size();) {
-    const std::size_t end = std::min(drawn.size(), std::max(2 * begin, static_cast<std::size_t>(options.documents)));
+    const std::size_t end =
+        std::min(drawn.size(), std::max(2 * begin, static_cast<std::size_t>(options.documents)));
     const ProgressLine line(progress, static_cast<std::int64_t>(end));
     const std::vector<std::int64_t> stage(drawn.begin() + static_cast<std::ptrdiff_t>(begin),
-                                          drawn.begin() + static_cast<std::ptrdiff_t>(end));
+        drawn.begin() + static_cast<std::ptrdiff_t>(end));
     const StageEnd how = measure_stage(calibration, dataset, stage, setting, watch, done, progress);
     if (how == StageEnd::kStopped) return std::nullopt;
     begin = end;
@@ -230,7 +241,9 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& cut, const d
     if (how == StageEnd::kOutOfTime || stability >= options.stability) break;
   }
   calibration.check_measured();
-  for (std::size_t i = 0; setting.token_text && i < drawn.size() && i < static_cast<std::size_t>(options.token_maps); ++i) {
+  for (std::size_t i = 0;
+       setting.token_text && i < drawn.size() && i < static_cast<std::size_t>(options.token_maps);
+       ++i) {
     if (out_of_time(setting, watch.seconds(), done)) break;
     if (core::stop_signal() != 0) return std::nullopt;
     calibration.add_map(dataset, drawn[i]);

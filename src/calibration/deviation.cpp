@@ -1,4 +1,4 @@
-#include "salf/calibration/deviation.h"
+#include "calibration/deviation.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
@@ -15,9 +15,9 @@
 #include <algorithm>
 #include <string>
 
-#include "salf/core/error.h"
-#include "salf/core/random.h"
-#include "salf/tensor/shapes.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "tensor/shapes.h"
 
 namespace salf::calibration {
 namespace {
@@ -35,19 +35,23 @@ at::Tensor standardised(const at::Tensor& vector) {
   return centred / centred.square().mean().sqrt();
 }
 
-// Half the difference of the norm's answers to a vector and its opposite: γ⊙vector, without the shift β.
-// The vector is made so long that the norm's ε does not show.
-at::Tensor odd_part(const Norming& norm, const at::Tensor& vector, const at::TensorOptions& options) {
-  const at::Tensor probe = (vector * 1e3).to(options.device(), at::typeMetaToScalarType(options.dtype()));
-  const at::Tensor answers = norm(at::stack({probe, -probe})).to(at::kCPU, at::kDouble);  // [2, D]
+// Half the difference of the norm's answers to a vector and its opposite: γ⊙vector, without the
+// shift β. The vector is made so long that the norm's ε does not show.
+at::Tensor odd_part(
+    const Norming& norm, const at::Tensor& vector, const at::TensorOptions& options) {
+  const at::Tensor sample =
+      (vector * 1e3).to(options.device(), at::typeMetaToScalarType(options.dtype()));
+  const at::Tensor answers =
+      norm(at::stack({sample, -sample})).to(at::kCPU, at::kDouble);  // [2, D]
   return (answers[0] - answers[1]) / 2.0;
 }
 
 [[noreturn]] void throw_not_finite(const std::string& what, std::int64_t space) {
   throw Error(ErrorKind::kBadModel,
-              what + " at space " + std::to_string(space) + (space == 0 ? " (the embedding's output)" : "") +
-                  " is NaN or infinite: the model's weights are damaged or its type is too narrow; "
-                  "try --dtype f32, or import the model again");
+      what + " at space " + std::to_string(space) +
+          (space == 0 ? " (the embedding's output)" : "") +
+          " is NaN or infinite: the model's weights are damaged or its type is too narrow; "
+          "try --dtype f32, or import the model again");
 }
 
 // Throws for the first row of values [L+1, n] that holds something else than finite numbers.
@@ -64,7 +68,8 @@ at::Tensor gather_states(const at::Tensor& hidden, const at::Tensor& index) {
 
 }  // namespace
 
-BatchPositions select_positions(const tensor::Batch& batch, Positions positions, const LossSample& sample) {
+BatchPositions select_positions(
+    const tensor::Batch& batch, Positions positions, const LossSample& sample) {
   const at::Tensor label_tensor = batch.labels.contiguous();
   const at::Tensor document_tensor = batch.documents.contiguous();
   const std::int64_t* labels = label_tensor.const_data_ptr<std::int64_t>();
@@ -93,16 +98,18 @@ BatchPositions select_positions(const tensor::Batch& batch, Positions positions,
 }
 
 at::Tensor cosine_deviation(const at::Tensor& state, const at::Tensor& unit_basis) {
-  tensor::check_shape(state, {unit_basis.size(0), unit_basis.size(1)}, "states to compare with the basis");
+  tensor::check_shape(
+      state, {unit_basis.size(0), unit_basis.size(1)}, "states to compare with the basis");
   const at::Tensor values = state.to(at::kFloat);
   const at::Tensor length = values.norm(2, {1}).clamp_min(1e-30);  // [N]
   return 1.0 - values.mul(unit_basis).sum(1).div(length);
 }
 
 at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels, const Head& head,
-                          std::int64_t vocabulary, std::int64_t max_logits) {
+    std::int64_t vocabulary, std::int64_t max_logits) {
   tensor::check_shape(labels, {state.size(0)}, "labels of the states");
-  const std::int64_t chunk = std::max<std::int64_t>(1, max_logits / std::max<std::int64_t>(1, vocabulary));
+  const std::int64_t chunk =
+      std::max<std::int64_t>(1, max_logits / std::max<std::int64_t>(1, vocabulary));
   std::vector<at::Tensor> losses;
   for (std::int64_t first = 0; first < state.size(0); first += chunk) {
     const std::int64_t end = std::min(state.size(0), first + chunk);
@@ -115,38 +122,43 @@ at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels, con
 
 at::Tensor norm_scale(const Norming& norm, std::int64_t hidden, const at::TensorOptions& options) {
   const at::Tensor angle = at::arange(hidden, at::kDouble) + 0.7;
-  const at::Tensor probe = at::stack({standardised(angle.sin()), standardised(angle.cos())});  // [2, D]
+  const at::Tensor sample =
+      at::stack({standardised(angle.sin()), standardised(angle.cos())});  // [2, D]
   const at::Tensor answer =
-      at::stack({odd_part(norm, probe[0], options), odd_part(norm, probe[1], options)});
-  const at::Tensor scale = (answer * probe).sum(0) / probe.square().sum(0);  // least squares, element by element
-  const double misfit = (answer - scale * probe).abs().max().item<double>();
+      at::stack({odd_part(norm, sample[0], options), odd_part(norm, sample[1], options)});
+  const at::Tensor scale =
+      (answer * sample).sum(0) / sample.square().sum(0);  // least squares, element by element
+  const double misfit = (answer - scale * sample).abs().max().item<double>();
   const double largest = scale.abs().max().item<double>();
   if (!(largest > 0.0) || !(misfit <= 0.02 * largest)) {  // rounding to bfloat16 is below 0.01
     throw Error(ErrorKind::kBadModel,
-                "the model's final norm is not a normalisation followed by a scale, so --norm none has nothing "
-                "to compare with; use --norm final");
+        "the model's final norm is not a normalisation followed by a scale, so --norm none "
+        "has nothing "
+        "to compare with; use --norm final");
   }
   return scale.to(options.device());
 }
 
-DeviationMeter::DeviationMeter(const model::GraphCut& cut, const SemanticBasis& basis, Norm norm)
-    : cut_(cut), basis_(basis), norm_(norm) {
+DeviationMeter::DeviationMeter(const model::GraphCut& graph, const SemanticBasis& basis, Norm norm)
+    : graph_(graph), basis_(basis), norm_(norm) {
   if (norm_ == Norm::kFinal) return;
-  const at::TensorOptions options = cut.head_weight().detach().options();
-  scale_ = norm_scale([&cut](const at::Tensor& h) { return cut.final_norm(h); }, cut.map().hidden, options);
+  const at::TensorOptions options = graph.head_weight().detach().options();
+  scale_ = norm_scale(
+      [&graph](const at::Tensor& h) { return graph.final_norm(h); }, graph.map().hidden, options);
   const at::Tensor tiny = scale_.abs().le(1e-6 * scale_.abs().max());
   inverse_scale_ = at::where(tiny, at::zeros_like(scale_), scale_.reciprocal());
 }
 
 at::Tensor DeviationMeter::normed(const at::Tensor& state) const {
-  return norm_ == Norm::kFinal ? cut_.final_norm(state) : state;
+  return norm_ == Norm::kFinal ? graph_.final_norm(state) : state;
 }
 
 at::Tensor DeviationMeter::for_head(const at::Tensor& state) const {
-  return norm_ == Norm::kFinal ? cut_.final_norm(state) : state * scale_.to(state.scalar_type());
+  return norm_ == Norm::kFinal ? graph_.final_norm(state) : state * scale_.to(state.scalar_type());
 }
 
-at::Tensor DeviationMeter::cosine(const model::Spaces& spaces, const BatchPositions& positions) const {
+at::Tensor DeviationMeter::cosine(
+    const model::Spaces& spaces, const BatchPositions& positions) const {
   const c10::Device device = spaces.hidden.front().device();
   const at::Tensor index = positions.index.to(device);
   const at::Tensor unit = basis_.unit_rows(positions.labels, inverse_scale_).to(device);
@@ -161,7 +173,8 @@ at::Tensor DeviationMeter::cosine(const model::Spaces& spaces, const BatchPositi
   return result;
 }
 
-at::Tensor DeviationMeter::loss(const model::Spaces& spaces, const BatchPositions& positions) const {
+at::Tensor DeviationMeter::loss(
+    const model::Spaces& spaces, const BatchPositions& positions) const {
   const c10::Device device = spaces.hidden.front().device();
   const auto count = static_cast<std::int64_t>(positions.sampled.size());
   const auto number_of_spaces = static_cast<std::int64_t>(spaces.hidden.size());
@@ -169,38 +182,45 @@ at::Tensor DeviationMeter::loss(const model::Spaces& spaces, const BatchPosition
   const at::Tensor index = positions.index.index_select(0, sampled).to(device);
   const at::Tensor labels = positions.labels.index_select(0, sampled).to(device);
   std::vector<at::Tensor> states;
-  for (const at::Tensor& hidden : spaces.hidden) states.push_back(for_head(gather_states(hidden, index)));
-  const at::Tensor losses =
-      loss_deviation(at::cat(states), labels.repeat({number_of_spaces}),
-                     [this](const at::Tensor& state) { return cut_.head(state); }, cut_.map().vocabulary);
+  for (const at::Tensor& hidden : spaces.hidden)
+    states.push_back(for_head(gather_states(hidden, index)));
+  const at::Tensor losses = loss_deviation(
+      at::cat(states), labels.repeat({number_of_spaces}),
+      [this](const at::Tensor& state) { return graph_.head(state); }, graph_.map().vocabulary);
   at::Tensor result = losses.reshape({number_of_spaces, count}).to(at::kCPU).to(at::kDouble);
   check_finite(result, "the loss");
   return result;
 }
 
-at::Tensor DeviationMeter::model_loss(const model::Spaces& spaces, const BatchPositions& positions) const {
+at::Tensor DeviationMeter::model_loss(
+    const model::Spaces& spaces, const BatchPositions& positions) const {
   const c10::Device device = spaces.final_state.device();
-  const at::Tensor losses =
-      loss_deviation(gather_states(spaces.final_state, positions.index.to(device)), positions.labels.to(device),
-                     [this](const at::Tensor& state) { return cut_.head(state); }, cut_.map().vocabulary);
+  const at::Tensor losses = loss_deviation(
+      gather_states(spaces.final_state, positions.index.to(device)), positions.labels.to(device),
+      [this](const at::Tensor& state) { return graph_.head(state); }, graph_.map().vocabulary);
   at::Tensor result = losses.unsqueeze(0).to(at::kCPU).to(at::kDouble);
-  if (!at::isfinite(result).all().item<bool>()) throw_not_finite("the loss", cut_.map().blocks);
+  if (!at::isfinite(result).all().item<bool>()) throw_not_finite("the loss", graph_.map().blocks);
   return result;
 }
 
-at::Tensor DeviationMeter::nearest(const model::Spaces& spaces, const BatchPositions& positions) const {
+at::Tensor DeviationMeter::nearest(
+    const model::Spaces& spaces, const BatchPositions& positions) const {
   constexpr std::int64_t kLikeliest = 16;
   const c10::Device device = spaces.hidden.front().device();
   const at::Tensor index = positions.index.to(device);
   std::vector<at::Tensor> ids;
   for (const at::Tensor& hidden : spaces.hidden) {
-    const at::Tensor logits = cut_.head(for_head(gather_states(hidden, index)));
+    const at::Tensor logits = graph_.head(for_head(gather_states(hidden, index)));
     const std::int64_t words = std::min(basis_.words(), logits.size(1));
     const at::Tensor real = logits.slice(1, 0, words);  // padded rows are no words
-    const at::Tensor likeliest = std::get<1>(real.topk(std::min(kLikeliest, words), 1)).to(at::kCPU);
-    const at::Tensor candidates = std::get<0>(at::_unique(at::cat({likeliest.flatten(), positions.labels})));
+    const at::Tensor likeliest =
+        std::get<1>(real.topk(std::min(kLikeliest, words), 1)).to(at::kCPU);
+    const at::Tensor candidates =
+        std::get<0>(at::_unique(at::cat({likeliest.flatten(), positions.labels})));
     const at::Tensor unit = basis_.unit_rows(candidates, inverse_scale_).to(device);
-    const at::Tensor cosines = normed(gather_states(hidden, index)).to(at::kFloat).matmul(unit.t());  // lengths do not rank
+    const at::Tensor cosines = normed(gather_states(hidden, index))
+                                   .to(at::kFloat)
+                                   .matmul(unit.t());  // lengths do not rank
     ids.push_back(candidates.index_select(0, cosines.argmax(1).to(at::kCPU)));
   }
   return at::stack(ids);

@@ -1,14 +1,15 @@
-#include "deviation_sums.h"
+#include "calibration/deviation_sums.h"
 
 namespace salf::calibration {
 
-DeviationSums::DeviationSums(types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting)
-    : measure_(measure),
-      spaces_(static_cast<std::size_t>(blocks + 1)),
+DeviationSums::DeviationSums(
+    types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting)
+    : measure_(measure), spaces_(static_cast<std::size_t>(blocks + 1)),
       gains_(static_cast<std::size_t>(blocks)),
       bootstrap_(setting.bootstrap_replicates, blocks + 1, setting.seed) {}
 
-void DeviationSums::add(const at::Tensor& values, const std::vector<std::int64_t>& row, const std::vector<bool>& keep) {
+void DeviationSums::add(
+    const at::Tensor& values, const std::vector<std::int64_t>& row, const std::vector<bool>& keep) {
   const at::Tensor columns = values.contiguous();
   const double* data = columns.const_data_ptr<double>();
   const std::size_t width = row.size();

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "salf/calibration/calibrate.h"
-#include "salf/core/statistics.h"
-#include "salf/types/layer_profile.h"
+#include "calibration/calibrate.h"
+#include "core/statistics.h"
+#include "types/layer_profile.h"
 
 namespace salf::calibration {
 
@@ -16,8 +16,10 @@ class DeviationSums {
  public:
   DeviationSums(types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting);
 
-  // values: [L+1, n] f64; row: the document (0 … rows-1) of each column, ascending; keep: which columns count (nothing: all).
-  void add(const at::Tensor& values, const std::vector<std::int64_t>& row, const std::vector<bool>& keep = {});
+  // values: [L+1, n] f64; row: the document (0 … rows-1) of each column, ascending; keep: which
+  // columns count (nothing: all).
+  void add(const at::Tensor& values, const std::vector<std::int64_t>& row,
+      const std::vector<bool>& keep = {});
 
   std::int64_t documents() const { return spaces_.front().clusters(); }
   std::int64_t positions() const { return static_cast<std::int64_t>(spaces_.front().units()); }

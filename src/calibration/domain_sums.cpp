@@ -1,30 +1,34 @@
-#include "domain_sums.h"
+#include "calibration/domain_sums.h"
 
 #include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 
-#include "salf/core/error.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/text.h"
 
 namespace salf::calibration {
 namespace {
 
 std::size_t place(std::int64_t index) { return static_cast<std::size_t>(index); }
 
-[[noreturn]] void throw_too_few(std::int64_t positions, std::int64_t documents, const std::string& what) {
+[[noreturn]] void throw_too_few(
+    std::int64_t positions, std::int64_t documents, const std::string& what) {
   throw Error(ErrorKind::kBadInput,
-              "--basis-vocabulary: only " + core::format_count(positions) + " positions of " + core::format_count(documents) + " documents " +
-                  what + " have a label of the domain vocabulary, expected at least " + std::to_string(kFewestVocabularyPositions) +
-                  " of " + std::to_string(kFewestDomainDocuments) +
-                  " documents; name more words, measure more documents (--documents, --max-documents), or leave the option out");
+      "--basis-vocabulary: only " + core::format_count(positions) + " positions of " +
+          core::format_count(documents) + " documents " + what +
+          " have a label of the domain vocabulary, expected at least " +
+          std::to_string(kFewestVocabularyPositions) + " of " +
+          std::to_string(kFewestDomainDocuments) +
+          " documents; name more words, measure more documents (--documents, "
+          "--max-documents), or leave the option out");
 }
 
 }  // namespace
 
-DomainSums::DomainSums(const data::Dataset& dataset, const std::vector<std::int64_t>& drawn, std::int64_t blocks,
-                       const CalibrationOptions& options, const CalibrationSetting& setting)
+DomainSums::DomainSums(const data::Dataset& dataset, const std::vector<std::int64_t>& drawn,
+    std::int64_t blocks, const CalibrationOptions& options, const CalibrationSetting& setting)
     : dataset_(dataset) {
   choose_domains(drawn, blocks, setting);
   if (!setting.vocabulary) return;
@@ -53,10 +57,12 @@ void DomainSums::check_sample(const std::vector<std::int64_t>& drawn, Positions 
     found += here;
     documents += here > 0 ? 1 : 0;
   }
-  if (found < kFewestVocabularyPositions || documents < kFewestDomainDocuments) throw_too_few(found, documents, "of the sample");
+  if (found < kFewestVocabularyPositions || documents < kFewestDomainDocuments)
+    throw_too_few(found, documents, "of the sample");
 }
 
-void DomainSums::choose_domains(const std::vector<std::int64_t>& drawn, std::int64_t blocks, const CalibrationSetting& setting) {
+void DomainSums::choose_domains(const std::vector<std::int64_t>& drawn, std::int64_t blocks,
+    const CalibrationSetting& setting) {
   std::map<std::int64_t, std::int64_t> counts;
   for (const std::int64_t index : drawn) {
     const std::int64_t domain = dataset_.documents[place(index)].domain;
@@ -80,7 +86,8 @@ std::vector<bool> DomainSums::in_vocabulary(const at::Tensor& labels) const {
   return keep;
 }
 
-void DomainSums::add_cosine(const at::Tensor& cosine, const tensor::Batch& batch, const BatchPositions& positions) {
+void DomainSums::add_cosine(
+    const at::Tensor& cosine, const tensor::Batch& batch, const BatchPositions& positions) {
   if (cosine_) cosine_->add(cosine, positions.row, in_vocabulary(positions.labels));
   if (dataset_.domains.empty()) return;
   const at::Tensor numbers = batch.documents.contiguous();
@@ -100,7 +107,8 @@ void DomainSums::add_cosine(const at::Tensor& cosine, const tensor::Batch& batch
   }
 }
 
-void DomainSums::add_loss(const at::Tensor& loss, const BatchPositions& positions, const std::vector<std::int64_t>& rows) {
+void DomainSums::add_loss(const at::Tensor& loss, const BatchPositions& positions,
+    const std::vector<std::int64_t>& rows) {
   if (!loss_) return;
   const std::vector<bool> all = in_vocabulary(positions.labels);
   std::vector<bool> keep;
@@ -129,7 +137,8 @@ void DomainSums::fill(types::LayerProfile& profile) const {
 
 void DomainSums::check_measured() const {
   if (!cosine_) return;
-  const bool few = cosine_->positions() < kFewestVocabularyPositions || cosine_->documents() < kFewestDomainDocuments;
+  const bool few = cosine_->positions() < kFewestVocabularyPositions ||
+                   cosine_->documents() < kFewestDomainDocuments;
   if (few) throw_too_few(cosine_->positions(), cosine_->documents(), "of those that were measured");
 }
 

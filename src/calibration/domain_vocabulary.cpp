@@ -1,4 +1,4 @@
-#include "salf/calibration/domain_vocabulary.h"
+#include "calibration/domain_vocabulary.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,12 +6,12 @@
 #include <string_view>
 #include <utility>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
-#include "salf/tensor/batch.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "tensor/batch.h"
 
 namespace salf::calibration {
 namespace {
@@ -63,17 +63,21 @@ class WordReader {
   // A line of a plain file.
   void add_line(const std::string& line, const std::string& where) {
     const std::string word = trimmed(line);
-    if (word.empty() || word.find_first_not_of("0123456789") != std::string::npos) return add_word(word);
+    if (word.empty() || word.find_first_not_of("0123456789") != std::string::npos)
+      return add_word(word);
     if (word.size() > 9) throw_outside(word, where);
     add_id(std::stoll(word), where);
   }
 
   DomainWords finish(const std::string& file) {
-    if (result_.words == 0) throw Error(ErrorKind::kBadInput, file + ": no words: expected one word or token id a line, or a JSON list");
+    if (result_.words == 0)
+      throw Error(ErrorKind::kBadInput,
+          file + ": no words: expected one word or token id a line, or a JSON list");
     if (seen_.empty()) {
-      throw Error(ErrorKind::kBadInput, file + ": none of the " + core::format_count(result_.words) +
-                                            " words has a token in this vocabulary; the first is \"" +
-                                            core::printable(result_.unknown.front(), 60) + "\"");
+      throw Error(
+          ErrorKind::kBadInput, file + ": none of the " + core::format_count(result_.words) +
+                                    " words has a token in this vocabulary; the first is \"" +
+                                    core::printable(result_.unknown.front(), 60) + "\"");
     }
     result_.ids.assign(seen_.begin(), seen_.end());
     return std::move(result_);
@@ -85,8 +89,10 @@ class WordReader {
     std::vector<std::int64_t> kept;
     for (const std::int64_t id : tokenizer_.encode(text)) {
       const std::string piece = trimmed(tokenizer_.decode({id}));
-      const bool is_byte = piece.find("\xEF\xBF\xBD") != std::string::npos || core::invalid_utf8(piece);
-      const bool is_part = is_byte || ascii_lower(word).find(ascii_lower(piece)) != std::string::npos;
+      const bool is_byte =
+          piece.find("\xEF\xBF\xBD") != std::string::npos || core::invalid_utf8(piece);
+      const bool is_part =
+          is_byte || ascii_lower(word).find(ascii_lower(piece)) != std::string::npos;
       if (!piece.empty() && is_part && !tokenizer_.is_special(id)) kept.push_back(id);
     }
     return kept;
@@ -94,13 +100,16 @@ class WordReader {
 
   void take(const std::vector<std::int64_t>& ids) {
     for (const std::int64_t id : ids) {
-      if (seen_.insert(id).second && result_.examples.size() < kExamples) result_.examples.push_back(id);
+      if (seen_.insert(id).second && result_.examples.size() < kExamples)
+        result_.examples.push_back(id);
     }
   }
 
   [[noreturn]] void throw_outside(const std::string& id, const std::string& where) const {
-    throw Error(ErrorKind::kBadInput, where + ": expected a token id from 0 to " + std::to_string(tokenizer_.vocabulary_size() - 1) +
-                                          ", got " + id + "; a word of digits goes into a JSON list, as a string");
+    throw Error(ErrorKind::kBadInput, where + ": expected a token id from 0 to " +
+                                          std::to_string(tokenizer_.vocabulary_size() - 1) +
+                                          ", got " + id +
+                                          "; a word of digits goes into a JSON list, as a string");
   }
 
   const data::Tokenizer& tokenizer_;
@@ -161,7 +170,8 @@ DomainWords read_domain_words(const std::filesystem::path& file, const data::Tok
   const std::string name = core::printable(file.string());
   std::string text = core::read_file(file, kMostBytes);
   if (const auto bad = core::invalid_utf8(text)) {
-    throw Error(ErrorKind::kBadInput, name + ": not UTF-8 at byte " + std::to_string(*bad) + ": expected a file of words");
+    throw Error(ErrorKind::kBadInput,
+        name + ": not UTF-8 at byte " + std::to_string(*bad) + ": expected a file of words");
   }
   if (text.rfind("\xEF\xBB\xBF", 0) == 0) text.erase(0, 3);
   WordReader reader(tokenizer);
@@ -174,26 +184,32 @@ DomainWords read_domain_words(const std::filesystem::path& file, const data::Tok
   return reader.finish(name);
 }
 
-DomainWords overrepresented_words(const data::Dataset& dataset, const TokenShares& general, const data::Tokenizer& tokenizer) {
+DomainWords overrepresented_words(
+    const data::Dataset& dataset, const TokenShares& general, const data::Tokenizer& tokenizer) {
   const std::vector<LabelCount> counts = count_labels(dataset, general.mean.size());
   double all = 0.0;
   for (const LabelCount& count : counts) all += count.tokens;
   std::vector<std::pair<double, std::int64_t>> found;  // (−standard errors above, id)
   for (std::size_t id = 0; id < counts.size(); ++id) {
     const auto token = static_cast<std::int64_t>(id);
-    if (counts[id].documents < kFewestDocuments || tokenizer.is_special(token) || tokenizer.eos_id() == token) continue;
+    if (counts[id].documents < kFewestDocuments || tokenizer.is_special(token) ||
+        tokenizer.eos_id() == token)
+      continue;
     const double share = std::clamp(general.mean[id], kSmallestShare, 1.0 - kSmallestShare);
     const double pseudo = counts[id].tokens + kPriorTokens * share;
     const double here = std::min(pseudo / (all + kPriorTokens), 1.0 - kSmallestShare);
     const double excess = logit(here) - logit(share);
     const double relative = general.error[id] / share;
-    const double error = std::sqrt(1.0 / pseudo + (std::isfinite(relative) ? relative * relative : 0.0));
-    if (excess >= std::log(2.0) && excess >= kStandardErrors * error) found.emplace_back(-excess / error, token);
+    const double error =
+        std::sqrt(1.0 / pseudo + (std::isfinite(relative) ? relative * relative : 0.0));
+    if (excess >= std::log(2.0) && excess >= kStandardErrors * error)
+      found.emplace_back(-excess / error, token);
   }
   if (found.empty()) {
     throw Error(ErrorKind::kBadInput,
-                "--basis-vocabulary data: no label of these data is more frequent than in general text; name the domain's words in a "
-                "file, or leave the option out");
+        "--basis-vocabulary data: no label of these data is more frequent than in general "
+        "text; name the domain's words in a "
+        "file, or leave the option out");
   }
   std::sort(found.begin(), found.end());
   DomainWords result;

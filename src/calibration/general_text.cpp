@@ -14,30 +14,36 @@
 #include <cmath>
 #include <limits>
 
-#include "salf/calibration/domain_vocabulary.h"
-#include "salf/core/error.h"
-#include "salf/core/random.h"
-#include "salf/core/signals.h"
-#include "salf/tensor/batch.h"
+#include "calibration/domain_vocabulary.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "core/signals.h"
+#include "tensor/batch.h"
 
 namespace salf::calibration {
 namespace {
 
 class Writer {
  public:
-  Writer(const model::GraphCut& cut, const data::Tokenizer& tokenizer, const GeneralTextOptions& options)
-      : cut_(cut), words_(std::min(cut.map().vocabulary, tokenizer.vocabulary_size())), random_(options.seed, "general-text") {
+  Writer(const model::GraphCut& graph, const data::Tokenizer& tokenizer,
+      const GeneralTextOptions& options)
+      : graph_(graph), words_(std::min(graph.map().vocabulary, tokenizer.vocabulary_size())),
+        random_(options.seed, "general-text") {
     std::vector<std::int64_t> texts;
     std::vector<float> barred(static_cast<std::size_t>(words_), 0.0F);
     for (std::int64_t id = 0; id < words_; ++id) {
-      const bool special = tokenizer.is_special(id) || tokenizer.bos_id() == id || tokenizer.eos_id() == id || tokenizer.padding_id() == id;
+      const bool special = tokenizer.is_special(id) || tokenizer.bos_id() == id ||
+                           tokenizer.eos_id() == id || tokenizer.padding_id() == id;
       if (special) barred[static_cast<std::size_t>(id)] = -std::numeric_limits<float>::infinity();
       if (!special) texts.push_back(id);
     }
-    if (texts.empty()) throw Error(ErrorKind::kBadModel, "the tokenizer has special tokens only: no text can be drawn from the model");
+    if (texts.empty())
+      throw Error(ErrorKind::kBadModel,
+          "the tokenizer has special tokens only: no text can be drawn from the model");
     barred_ = at::tensor(barred);
     std::vector<std::int64_t> first;
-    for (std::int64_t i = 0; i < options.texts; ++i) first.push_back(texts[random_.below(texts.size())]);
+    for (std::int64_t i = 0; i < options.texts; ++i)
+      first.push_back(texts[random_.below(texts.size())]);
     ids_ = at::tensor(first, at::kLong).unsqueeze(1);
   }
 
@@ -50,24 +56,29 @@ class Writer {
     batch.labels = at::full_like(ids_, tensor::kNoLabel);
     batch.documents = at::zeros_like(ids_);
     batch.real_tokens = ids_.numel();
-    const at::Tensor state = cut_.tap(batch).final_state.select(1, ids_.size(1) - 1);  // [texts, D]
-    const at::Tensor logits = cut_.head(state).slice(1, 0, words_).to(at::kCPU).to(at::kFloat);
+    const at::Tensor state =
+        graph_.tap(batch).final_state.select(1, ids_.size(1) - 1);  // [texts, D]
+    const at::Tensor logits = graph_.head(state).slice(1, 0, words_).to(at::kCPU).to(at::kFloat);
     const at::Tensor shares = at::softmax(logits + barred_, 1, at::kDouble);
     if (at::isfinite(shares).all().item<bool>()) return shares;
-    throw Error(ErrorKind::kBadModel, "the model's next-token distribution is not finite: its weights are damaged; import it again");
+    throw Error(ErrorKind::kBadModel,
+        "the model's next-token distribution is not finite: its weights are damaged; "
+        "import it again");
   }
 
   void draw(const at::Tensor& shares) {
     const at::Tensor sums = shares.cumsum(1);  // [texts, V']
     std::vector<double> places;
     for (std::int64_t i = 0; i < shares.size(0); ++i) places.push_back(random_.uniform());
-    const at::Tensor wanted = at::tensor(places, at::kDouble).unsqueeze(1) * sums.select(1, words_ - 1).unsqueeze(1);
-    const at::Tensor next = at::searchsorted(sums, wanted, false, /*right=*/true).clamp_max(words_ - 1);
+    const at::Tensor wanted =
+        at::tensor(places, at::kDouble).unsqueeze(1) * sums.select(1, words_ - 1).unsqueeze(1);
+    const at::Tensor next =
+        at::searchsorted(sums, wanted, false, /*right=*/true).clamp_max(words_ - 1);
     ids_ = at::cat({ids_, next}, 1);
   }
 
  private:
-  const model::GraphCut& cut_;
+  const model::GraphCut& graph_;
   std::int64_t words_;
   core::Random random_;
   at::Tensor barred_;  // [V'] f32: −∞ at special tokens
@@ -82,10 +93,10 @@ std::vector<double> values(const at::Tensor& tensor) {
 
 }  // namespace
 
-std::optional<TokenShares> general_text(const model::GraphCut& cut, const data::Tokenizer& tokenizer, const GeneralTextOptions& options,
-                                        core::Progress& progress) {
+std::optional<TokenShares> general_text(const model::GraphCut& graph,
+    const data::Tokenizer& tokenizer, const GeneralTextOptions& options, core::Progress& progress) {
   const c10::NoGradGuard no_grad;
-  Writer writer(cut, tokenizer, options);
+  Writer writer(graph, tokenizer, options);
   at::Tensor sums = at::zeros({options.texts, writer.words()}, at::kDouble);
   const std::int64_t counted = options.length - options.skipped;
   progress.begin("general text", options.length, "tokens");
@@ -101,7 +112,8 @@ std::optional<TokenShares> general_text(const model::GraphCut& cut, const data::
   }
   progress.end();
   sums /= static_cast<double>(counted);
-  return TokenShares{values(sums.mean(0)), values(sums.std(0, true) / std::sqrt(static_cast<double>(options.texts)))};
+  return TokenShares{values(sums.mean(0)),
+      values(sums.std(0, true) / std::sqrt(static_cast<double>(options.texts)))};
 }
 
 }  // namespace salf::calibration

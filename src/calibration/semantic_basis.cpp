@@ -1,4 +1,4 @@
-#include "salf/calibration/semantic_basis.h"
+#include "calibration/semantic_basis.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cholesky_solve.h>
@@ -10,27 +10,29 @@
 #include <cmath>
 #include <string>
 
-#include "salf/core/error.h"
-#include "salf/tensor/shapes.h"
+#include "core/error.h"
+#include "tensor/shapes.h"
 
 namespace salf::calibration {
 namespace {
 
-constexpr double kRelativeRidge = 1e-6;             // of trace/D
-constexpr std::int64_t kChunkElements = 1 << 22;    // 32 MiB as float64
+constexpr double kRelativeRidge = 1e-6;           // of trace/D
+constexpr std::int64_t kChunkElements = 1 << 22;  // 32 MiB as float64
 
 std::int64_t rows_per_chunk(const at::Tensor& weight) {
   return std::max<std::int64_t>(1, kChunkElements / std::max<std::int64_t>(1, weight.size(1)));
 }
 
-// How many of the first `words` rows are left without the equal ones at the end (0 or at least two).
+// How many of the first `words` rows are left without the equal ones at the end (0 or at least
+// two).
 std::int64_t without_equal_tail(const at::Tensor& weight, std::int64_t words) {
   const at::Tensor last = weight[words - 1];
   const std::int64_t chunk = rows_per_chunk(weight);
   std::int64_t begin = words;  // rows begin … words-1 are equal
   while (begin > 0) {
     const std::int64_t first = std::max<std::int64_t>(0, begin - chunk);
-    const at::Tensor equal = weight.slice(0, first, begin).eq(last).all(1).to(at::kCPU);  // [n] bool
+    const at::Tensor equal =
+        weight.slice(0, first, begin).eq(last).all(1).to(at::kCPU);  // [n] bool
     const bool* flags = equal.const_data_ptr<bool>();
     std::int64_t i = begin - first;
     while (i > 0 && flags[i - 1]) --i;
@@ -69,9 +71,11 @@ SemanticBasis::SemanticBasis(const at::Tensor& head_weight, std::int64_t vocabul
   const at::Tensor gram = gram_matrix(weight_, words_);
   const double mean_eigenvalue = gram.trace().item<double>() / static_cast<double>(weight_.size(1));
   if (!std::isfinite(mean_eigenvalue) || mean_eigenvalue <= 0.0) {
-    throw Error(ErrorKind::kBadModel, std::string("the head's weights ") +
-                    (mean_eigenvalue == 0.0 ? "are all zero or all rows are equal" : "hold NaN or infinity") +
-                    ": no semantic basis can be made of them; import the model again");
+    throw Error(ErrorKind::kBadModel,
+        std::string("the head's weights ") +
+            (mean_eigenvalue == 0.0 ? "are all zero or all rows are equal"
+                                    : "hold NaN or infinity") +
+            ": no semantic basis can be made of them; import the model again");
   }
   const double ridge = kRelativeRidge * mean_eigenvalue;
   ridge_ = has_cholesky(shifted(gram, -ridge)) ? 0.0 : ridge;
@@ -81,18 +85,24 @@ SemanticBasis::SemanticBasis(const at::Tensor& head_weight, std::int64_t vocabul
 at::Tensor SemanticBasis::solve(const at::Tensor& labels) const {
   tensor::check_shape(labels, {tensor::kAny}, "labels");
   const std::int64_t vocabulary = weight_.size(0);
-  if (labels.numel() > 0 && (labels.lt(0).any().item<bool>() || labels.ge(vocabulary).any().item<bool>())) {
+  if (labels.numel() > 0 &&
+      (labels.lt(0).any().item<bool>() || labels.ge(vocabulary).any().item<bool>())) {
     throw Error(ErrorKind::kBadModel,
-                "a label lies outside the head's rows 0 … " + std::to_string(vocabulary - 1) +
-                    ": the tokenizer does not belong to this model; give the right one with --tokenizer");
+        "a label lies outside the head's rows 0 … " + std::to_string(vocabulary - 1) +
+            ": the tokenizer does not belong to this model; give the right one with --tokenizer");
   }
-  const at::Tensor words = weight_.index_select(0, labels.to(weight_.device())).to(at::kDouble);  // [N, D]
+  const at::Tensor words =
+      weight_.index_select(0, labels.to(weight_.device())).to(at::kDouble);  // [N, D]
   return at::cholesky_solve(words.t(), factor_).t();
 }
 
-at::Tensor SemanticBasis::rows(const at::Tensor& labels) const { return solve(labels).to(at::kFloat).contiguous(); }
+at::Tensor SemanticBasis::rows(const at::Tensor& labels) const {
+  return solve(labels).to(at::kFloat).contiguous();
+}
 
-at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels) const { return unit_rows(labels, {}); }
+at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels) const {
+  return unit_rows(labels, {});
+}
 
 at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels, const at::Tensor& scale) const {
   at::Tensor rows = solve(labels);

@@ -1,4 +1,4 @@
-#include "token_map.h"
+#include "calibration/token_map.h"
 
 #include <ATen/ops/tensor.h>
 
@@ -17,9 +17,8 @@ struct Window {
 };
 
 Window window_of(const data::Document& document, std::int64_t most) {
-  const auto supervised =
-      std::find_if(document.labels.begin(), document.labels.end(),
-                   [](std::int64_t label) { return label != tensor::kNoLabel; });
+  const auto supervised = std::find_if(document.labels.begin(), document.labels.end(),
+      [](std::int64_t label) { return label != tensor::kNoLabel; });
   const std::int64_t place = supervised - document.labels.begin();
   Window window;
   window.first = std::max<std::int64_t>(0, place - kBefore);
@@ -43,10 +42,9 @@ BatchPositions positions_within(const data::Document& document, const Window& wi
 
 }  // namespace
 
-types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& meter,
-                          const data::Dataset& dataset, std::int64_t document,
-                          std::int64_t padding_id, std::int64_t most,
-                          const std::function<std::string(std::int64_t)>& text) {
+types::TokenMap token_map(const model::GraphCut& graph, const DeviationMeter& meter,
+    const data::Dataset& dataset, std::int64_t document, std::int64_t padding_id, std::int64_t most,
+    const std::function<std::string(std::int64_t)>& text) {
   const data::Document& row = dataset.documents[static_cast<std::size_t>(document)];
   const Window window = window_of(row, most);
   const auto width = static_cast<std::size_t>(window.end - window.first);
@@ -59,9 +57,9 @@ types::TokenMap token_map(const model::GraphCut& cut, const DeviationMeter& mete
   }
   const BatchPositions positions = positions_within(row, window);
   if (positions.row.empty()) return map;  // not shown
-  const data::Batcher alone(dataset, {document}, {static_cast<std::int64_t>(row.ids.size()), 0},
-                            padding_id);
-  const model::Spaces spaces = cut.tap(alone.make(alone.in_order().front()));
+  const data::Batcher alone(
+      dataset, {document}, {static_cast<std::int64_t>(row.ids.size()), 0}, padding_id);
+  const model::Spaces spaces = graph.tap(alone.make(alone.in_order().front()));
   const at::Tensor deviations = meter.cosine(spaces, positions);  // [L+1, N]
   const at::Tensor nearest = meter.nearest(spaces, positions);    // [L+1, N]
   for (std::int64_t space = 0; space < deviations.size(0); ++space) {

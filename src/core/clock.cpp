@@ -1,4 +1,4 @@
-#include "salf/core/clock.h"
+#include "core/clock.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,8 @@
 namespace salf::core {
 namespace {
 
-// The fields of /proc/self/stat are counted after the command's name, which may hold blanks and brackets.
+// The fields of /proc/self/stat are counted after the command's name, which may hold blanks and
+// brackets.
 std::optional<double> kernel_process_seconds() {
   std::ifstream stat("/proc/self/stat");
   std::string line;

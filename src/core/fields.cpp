@@ -1,8 +1,8 @@
-#include "salf/core/fields.h"
+#include "core/fields.h"
 
 #include <cmath>
 
-#include "salf/core/text.h"
+#include "core/text.h"
 
 namespace salf::core {
 

@@ -1,4 +1,4 @@
-#include "salf/core/files.h"
+#include "core/files.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -11,10 +11,10 @@
 #include <system_error>
 #include <utility>
 
-#include "file_handle.h"
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/file_handle.h"
+#include "core/log.h"
+#include "core/text.h"
 
 namespace salf::core {
 
@@ -22,8 +22,8 @@ namespace fs = std::filesystem;
 
 void throw_system_error(const std::string& what, const fs::path& path) {
   const int reason = errno;
-  throw Error(ErrorKind::kIo, what + " " + printable_path(path) + ": " +
-                                  std::generic_category().message(reason));
+  throw Error(ErrorKind::kIo,
+      what + " " + printable_path(path) + ": " + std::generic_category().message(reason));
 }
 
 FileHandle::~FileHandle() {
@@ -93,7 +93,8 @@ FileHandle open_for_reading(const fs::path& path) {
 
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   const FileHandle file = open_for_reading(path);
-  const auto expected = static_cast<std::uint64_t>(std::max<off_t>(0, file_status(file, path).st_size));
+  const auto expected =
+      static_cast<std::uint64_t>(std::max<off_t>(0, file_status(file, path).st_size));
   if (expected > limit) throw_too_large(path, limit);
   std::string bytes(expected, '\0');
   std::size_t done = 0;
@@ -178,15 +179,16 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
   std::error_code failure;
   const fs::space_info space = fs::space(existing, failure);
   if (failure) {
-    throw Error(ErrorKind::kIo, "cannot find the free space of " + printable_path(existing) +
-                                    ": " + failure.message());
+    throw Error(ErrorKind::kIo,
+        "cannot find the free space of " + printable_path(existing) + ": " + failure.message());
   }
   return space.available;
 }
 
 void check_room(const fs::path& folder, std::uint64_t bytes) {
   const AtomicFile file(folder / ".salf-room");  // never committed
-  const FileHandle handle(::open(file.temporary_path().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  const FileHandle handle(
+      ::open(file.temporary_path().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   if (!handle.open()) throw_system_error("cannot write into", folder);
   if (bytes == 0 || ::fallocate(handle.get(), 0, 0, static_cast<off_t>(bytes)) == 0) return;
   if (errno == EOPNOTSUPP) {  // a file system that takes room only as it is written

@@ -1,11 +1,11 @@
-#include "salf/core/hash.h"
+#include "core/hash.h"
 
 #include <openssl/evp.h>
 
 #include <array>
 
-#include "file_handle.h"
-#include "salf/core/error.h"
+#include "core/error.h"
+#include "core/file_handle.h"
 
 namespace salf::core {
 namespace {
@@ -15,7 +15,8 @@ using Digest = std::array<unsigned char, 32>;
 constexpr char kHexDigits[] = "0123456789abcdef";
 
 void require(int openssl_result) {
-  if (openssl_result != 1) throw Error(ErrorKind::kInternal, "SHA-256 failed in OpenSSL's libcrypto");
+  if (openssl_result != 1)
+    throw Error(ErrorKind::kInternal, "SHA-256 failed in OpenSSL's libcrypto");
 }
 
 std::string hex_text(const Digest& digest) {
@@ -30,7 +31,8 @@ std::string hex_text(const Digest& digest) {
 }  // namespace
 
 struct Sha256::Context {
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> handle{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> handle{
+      EVP_MD_CTX_new(), &EVP_MD_CTX_free};
 
   Digest finish() const {
     Digest digest{};

@@ -1,4 +1,4 @@
-#include "salf/core/heap.h"
+#include "core/heap.h"
 
 #include <malloc.h>
 

@@ -1,11 +1,11 @@
-#include "salf/core/json.h"
+#include "core/json.h"
 
 #include <algorithm>
 #include <cstdlib>
 
-#include "salf/core/files.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/text.h"
 
 namespace salf::core {
 namespace {
@@ -91,7 +91,8 @@ void check_schema(const Json& json, const std::string& schema, const std::string
     throw Error(ErrorKind::kBadInput, where + ": expected a document with \"schema\": \"" + schema +
                                           "\", got one without a schema");
   }
-  if (!found->is_string()) throw_json_type(detail::member_path(where, "schema"), "a string", *found);
+  if (!found->is_string())
+    throw_json_type(detail::member_path(where, "schema"), "a string", *found);
   const Schema expected = split_schema(schema);
   const Schema got = split_schema(found->get<std::string>());
   if (got.name != expected.name || got.version < 1) {
@@ -126,7 +127,8 @@ std::string member_path(const std::string& where, const std::string& key) {
 }
 
 std::string item_path(const std::string& where, std::size_t index) {
-  return where + (where.find(": ") == std::string::npos ? ": [" : "[") + std::to_string(index) + "]";
+  return where + (where.find(": ") == std::string::npos ? ": [" : "[") + std::to_string(index) +
+         "]";
 }
 
 void check_keys(const Json& json, const std::vector<std::string>& known, const std::string& where) {
@@ -134,10 +136,9 @@ void check_keys(const Json& json, const std::vector<std::string>& known, const s
     const std::string& key = item.key();
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     const std::string near = closest(key, known);
-    throw Error(ErrorKind::kBadInput,
-                where + ": unknown key \"" + printable(key) + "\"" +
-                    (near.empty() ? "; known are " + join(known, ", ")
-                                  : "; did you mean \"" + near + "\"?"));
+    throw Error(ErrorKind::kBadInput, where + ": unknown key \"" + printable(key) + "\"" +
+                                          (near.empty() ? "; known are " + join(known, ", ")
+                                                        : "; did you mean \"" + near + "\"?"));
   }
 }
 

@@ -3,16 +3,16 @@
 #include <utility>
 #include <vector>
 
-#include "salf/core/json.h"
-#include "salf/core/log.h"
+#include "core/json.h"
+#include "core/log.h"
 
 namespace salf::core {
 namespace {
 
 constexpr std::size_t kMaximumDepth = 64;
 
-// Builds the value from the parser's events. The library's own builder keeps the last of duplicate keys, and
-// searches an ordered object from its start for each key it adds.
+// Builds the value from the parser's events. The library's own builder keeps the last of duplicate
+// keys, and searches an ordered object from its start for each key it adds.
 class JsonBuilder : public nlohmann::json_sax<Json> {
  public:
   explicit JsonBuilder(const std::string& where) : where_(where) {}
@@ -30,7 +30,7 @@ class JsonBuilder : public nlohmann::json_sax<Json> {
   bool key(string_t& name) override {
     if (!open_.back().keys.insert(name).second) {
       throw Error(ErrorKind::kBadInput,
-                  where_ + ": the key \"" + printable(name) + "\" occurs twice in one object");
+          where_ + ": the key \"" + printable(name) + "\" occurs twice in one object");
     }
     open_.back().key = std::move(name);
     return true;
@@ -40,8 +40,9 @@ class JsonBuilder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
-                   const nlohmann::detail::exception& error) override {
-    std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, …"
+      const nlohmann::detail::exception& error) override {
+    std::string reason =
+        error.what();  // "[json.exception.parse_error.101] parse error at line 1, …"
     const auto id_end = reason.find("] ");
     if (id_end != std::string::npos) reason.erase(0, id_end + 2);
     throw Error(ErrorKind::kBadInput, where_ + ": not valid JSON: " + printable(reason, 400));
@@ -54,7 +55,8 @@ class JsonBuilder : public nlohmann::json_sax<Json> {
     std::unordered_set<std::string> keys;
   };
 
-  // Puts the value where it belongs. Addresses stay valid: a parent grows only after its child is closed.
+  // Puts the value where it belongs. Addresses stay valid: a parent grows only after its child is
+  // closed.
   Json* place(Json value) {
     if (open_.empty()) {
       root_ = std::move(value);

@@ -1,4 +1,4 @@
-#include "salf/core/log.h"
+#include "core/log.h"
 
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "salf/core/text.h"
+#include "core/text.h"
 
 namespace salf::core {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 class LevelPrefix : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
-              spdlog::memory_buf_t& out) override {
+      spdlog::memory_buf_t& out) override {
     const std::string_view prefix = text(message.level);
     out.append(prefix.data(), prefix.data() + prefix.size());
   }
@@ -28,14 +28,10 @@ class LevelPrefix : public spdlog::custom_flag_formatter {
  private:
   static std::string_view text(spdlog::level::level_enum level) {
     switch (level) {
-      case spdlog::level::debug:
-        return "salf: debug: ";
-      case spdlog::level::warn:
-        return "salf: warning: ";
-      case spdlog::level::err:
-        return "salf: error: ";
-      default:
-        return "";
+      case spdlog::level::debug: return "salf: debug: ";
+      case spdlog::level::warn: return "salf: warning: ";
+      case spdlog::level::err: return "salf: error: ";
+      default: return "";
     }
   }
 };
@@ -63,16 +59,11 @@ void log(spdlog::level::level_enum level, const std::string& message) {
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-    case LogLevel::kOff:
-      return spdlog::level::off;
+    case LogLevel::kDebug: return spdlog::level::debug;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kWarning: return spdlog::level::warn;
+    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kOff: return spdlog::level::off;
   }
   return spdlog::level::info;
 }
@@ -127,6 +118,8 @@ std::string printable(const std::string& text, std::size_t limit) {
   return out;
 }
 
-std::string printable_path(const std::filesystem::path& path) { return printable(path.string(), 4096); }
+std::string printable_path(const std::filesystem::path& path) {
+  return printable(path.string(), 4096);
+}
 
 }  // namespace salf::core

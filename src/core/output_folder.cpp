@@ -7,10 +7,10 @@
 #include <system_error>
 #include <utility>
 
-#include "file_handle.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/log.h"
+#include "core/error.h"
+#include "core/file_handle.h"
+#include "core/files.h"
+#include "core/log.h"
 
 namespace salf::core {
 namespace {
@@ -20,18 +20,21 @@ constexpr const char* kLockName = ".salf.lock";
 void make_folder(const std::filesystem::path& path) {
   std::error_code failure;
   if (std::filesystem::exists(path, failure) && !std::filesystem::is_directory(path, failure)) {
-    throw Error(ErrorKind::kUsage, printable_path(path) + ": expected a folder for the output, got a file");
+    throw Error(
+        ErrorKind::kUsage, printable_path(path) + ": expected a folder for the output, got a file");
   }
   std::filesystem::create_directories(path, failure);
   if (failure) {
-    throw Error(ErrorKind::kIo, "cannot make the folder " + printable_path(path) + ": " + failure.message());
+    throw Error(ErrorKind::kIo,
+        "cannot make the folder " + printable_path(path) + ": " + failure.message());
   }
 }
 
 bool holds_anything(const std::filesystem::path& path) {
   std::error_code failure;
   std::filesystem::directory_iterator entries(path, failure);
-  if (failure) throw Error(ErrorKind::kIo, "cannot list " + printable_path(path) + ": " + failure.message());
+  if (failure)
+    throw Error(ErrorKind::kIo, "cannot list " + printable_path(path) + ": " + failure.message());
   for (const auto& entry : entries) {
     if (entry.path().filename() != kLockName) return true;
   }
@@ -42,16 +45,18 @@ void check_contents(const std::filesystem::path& path, const std::string& marker
   if (!holds_anything(path)) return;
   std::error_code ignored;
   if (!std::filesystem::exists(path / marker, ignored)) {
-    throw Error(ErrorKind::kUsage, printable_path(path) + ": the folder holds other files (there is no " + marker +
+    throw Error(ErrorKind::kUsage, printable_path(path) +
+                                       ": the folder holds other files (there is no " + marker +
                                        " in it); give an empty or new folder");
   }
   if (!overwrite) {
-    throw Error(ErrorKind::kUsage, printable_path(path) + ": the folder already holds a result (" + marker +
-                                       "); give another folder, or --force to replace it");
+    throw Error(ErrorKind::kUsage, printable_path(path) + ": the folder already holds a result (" +
+                                       marker + "); give another folder, or --force to replace it");
   }
 }
 
-// Whether the locked file is still the one of that name: its last owner may have removed it meanwhile.
+// Whether the locked file is still the one of that name: its last owner may have removed it
+// meanwhile.
 bool is_current(const FileHandle& lock, const std::filesystem::path& lock_path) {
   struct stat held {};
   struct stat named {};
@@ -66,8 +71,9 @@ int take_lock(const std::filesystem::path& folder) {
     if (!lock.open()) throw_system_error("cannot lock", lock_path);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) throw_system_error("cannot lock", lock_path);
-      throw Error(ErrorKind::kIo, printable_path(folder) + ": another run is writing to this folder; wait for it "
-                                                  "to end or give another folder");
+      throw Error(ErrorKind::kIo, printable_path(folder) +
+                                      ": another run is writing to this folder; wait for it "
+                                      "to end or give another folder");
     }
     if (is_current(lock, lock_path)) return lock.release();
   }
@@ -78,10 +84,12 @@ int take_lock(const std::filesystem::path& folder) {
 OutputFolder::OutputFolder(std::filesystem::path path, const std::string& marker, bool overwrite)
     : path_(std::move(path)) {
   make_folder(path_);
-  // Looked at before locking, so that a stranger's folder gets no lock file, and after, since another run may have ended
-  // in between. A folder with a lock file is a run's: whether that one goes on matters before what it has written so far.
+  // Looked at before locking, so that a stranger's folder gets no lock file, and after, since
+  // another run may have ended in between. A folder with a lock file is a run's: whether that one
+  // goes on matters before what it has written so far.
   std::error_code ignored;
-  if (!std::filesystem::exists(path_ / kLockName, ignored)) check_contents(path_, marker, overwrite);
+  if (!std::filesystem::exists(path_ / kLockName, ignored))
+    check_contents(path_, marker, overwrite);
   lock_ = take_lock(path_);
   try {
     check_contents(path_, marker, overwrite);

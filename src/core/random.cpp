@@ -1,10 +1,10 @@
-#include "salf/core/random.h"
+#include "core/random.h"
 
 #include <cmath>
 #include <string>
 #include <utility>
 
-#include "salf/core/hash.h"
+#include "core/hash.h"
 
 namespace salf::core {
 
@@ -30,7 +30,8 @@ std::uint64_t Random::below(std::uint64_t limit) {
 }
 
 int Random::poisson_one() {
-  // Inversion: the smallest k with u < P(X <= k); the bound ends the loop where the sum stops growing.
+  // Inversion: the smallest k with u < P(X <= k); the bound ends the loop where the sum stops
+  // growing.
   constexpr int kLargest = 20;
   const double u = uniform();
   double probability = std::exp(-1.0);

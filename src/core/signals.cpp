@@ -1,4 +1,4 @@
-#include "salf/core/signals.h"
+#include "core/signals.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -8,14 +8,15 @@
 #include <csignal>
 #include <thread>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::core {
 namespace {
 
 std::atomic<int> requested{0};
 
-// timeout(1), and a terminal with a job runner behind it, signal a process and then its group: the same request twice.
+// timeout(1), and a terminal with a job runner behind it, signal a process and then its group: the
+// same request twice.
 constexpr std::chrono::seconds kSameRequest{1};
 
 // Of the thread that waits.
@@ -32,15 +33,16 @@ void take(int number, std::chrono::steady_clock::time_point& first) {
 }  // namespace
 
 // Note [No signal handlers]
-// oneDNN's generated float32 products use the stack pointer as a register for data. A handler that interrupts one writes its
-// frame wherever that points, into weights or the heap. So no thread is ever interrupted: the signals are blocked
-// everywhere, and one thread waits for them.
+// oneDNN's generated float32 products use the stack pointer as a register for data. A handler that
+// interrupts one writes its frame wherever that points, into weights or the heap. So no thread is
+// ever interrupted: the signals are blocked everywhere, and one thread waits for them.
 void watch_stop_signals() {
   sigset_t stops;
   ::sigemptyset(&stops);
   ::sigaddset(&stops, SIGINT);
   ::sigaddset(&stops, SIGTERM);
-  if (::pthread_sigmask(SIG_BLOCK, &stops, nullptr) != 0) throw Error(ErrorKind::kInternal, "SIGINT and SIGTERM cannot be blocked");
+  if (::pthread_sigmask(SIG_BLOCK, &stops, nullptr) != 0)
+    throw Error(ErrorKind::kInternal, "SIGINT and SIGTERM cannot be blocked");
   std::thread([stops] {
     std::chrono::steady_clock::time_point first;
     for (int number = 0;;) {

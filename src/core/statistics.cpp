@@ -1,4 +1,4 @@
-#include "salf/core/statistics.h"
+#include "core/statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "salf/core/error.h"
-#include "salf/core/random.h"
+#include "core/error.h"
+#include "core/random.h"
 
 namespace salf::core {
 namespace {
@@ -41,11 +41,11 @@ Estimate ClusteredMean::estimate() const {
   return estimate;
 }
 
-PoissonBootstrap::PoissonBootstrap(std::int64_t replicates, std::int64_t quantities, std::uint64_t seed)
-    : quantities_(quantities),
-      seed_(seed),
+PoissonBootstrap::PoissonBootstrap(
+    std::int64_t replicates, std::int64_t quantities, std::uint64_t seed)
+    : quantities_(quantities), seed_(seed),
       sums_(static_cast<std::size_t>(replicates),
-            std::vector<double>(static_cast<std::size_t>(quantities), 0.0)),
+          std::vector<double>(static_cast<std::size_t>(quantities), 0.0)),
       counts_(static_cast<std::size_t>(replicates), 0.0) {}
 
 void PoissonBootstrap::add(const std::vector<double>& sums, double count) {
@@ -53,7 +53,8 @@ void PoissonBootstrap::add(const std::vector<double>& sums, double count) {
     throw Error(ErrorKind::kInternal, "PoissonBootstrap: expected " + std::to_string(quantities_) +
                                           " sums, got " + std::to_string(sums.size()));
   }
-  // A generator for each document: neither the number of replicates nor what else is drawn changes others.
+  // A generator for each document: neither the number of replicates nor what else is drawn changes
+  // others.
   Random random(seed_, "bootstrap/" + std::to_string(documents_++));
   for (std::size_t r = 0; r < sums_.size(); ++r) {
     const double weight = random.poisson_one();

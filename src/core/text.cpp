@@ -1,4 +1,4 @@
-#include "salf/core/text.h"
+#include "core/text.h"
 
 #include <algorithm>
 #include <array>
@@ -15,10 +15,13 @@ std::string fixed(double value, int decimals) {
   return buffer.data();
 }
 
-std::string two_digits(std::int64_t value) { return (value < 10 ? "0" : "") + std::to_string(value); }
+std::string two_digits(std::int64_t value) {
+  return (value < 10 ? "0" : "") + std::to_string(value);
+}
 
-// The bytes that a character beginning with `first` has, and the smallest and largest second byte that
-// neither is overlong, nor a surrogate, nor beyond U+10FFFF (Unicode 15, table 3-7). 0 bytes: cannot begin.
+// The bytes that a character beginning with `first` has, and the smallest and largest second byte
+// that neither is overlong, nor a surrogate, nor beyond U+10FFFF (Unicode 15, table 3-7). 0 bytes:
+// cannot begin.
 struct Utf8Form {
   std::size_t length = 0;
   unsigned char second_low = 0x80;
@@ -152,7 +155,9 @@ std::optional<std::size_t> invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
+bool starts_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;

@@ -1,4 +1,4 @@
-#include "salf/cost/estimate.h"
+#include "cost/estimate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,10 +6,10 @@
 namespace salf::cost {
 
 types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
-                                   std::int64_t eof, const BatchShape& batch) {
-  const double frozen = static_cast<double>(eof) * batch.padded_tokens;
-  const double trained = static_cast<double>(shape.blocks - eof) * batch.padded_tokens;
-  const bool all = shape.trains_embedding(eof);
+    std::int64_t cut, const BatchShape& batch) {
+  const double frozen = static_cast<double>(cut) * batch.padded_tokens;
+  const double trained = static_cast<double>(shape.blocks - cut) * batch.padded_tokens;
+  const bool all = shape.trains_embedding(cut);
   types::CostBreakdown seconds;
   seconds.prefix = frozen * cost.block_forward;
   seconds.suffix_forward = trained * cost.block_forward_trained;
@@ -19,41 +19,45 @@ types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types:
   return seconds;
 }
 
-double evaluation_seconds(const types::MeasuredCost& cost, std::int64_t blocks,
-                          const BatchShape& batch) {
+double evaluation_seconds(
+    const types::MeasuredCost& cost, std::int64_t blocks, const BatchShape& batch) {
   return static_cast<double>(blocks) * batch.padded_tokens * cost.block_forward +
          batch.supervised_tokens * cost.head_forward;
 }
 
 types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
-                                  const types::DataShape& data, std::int64_t eof,
-                                  std::int64_t accumulate) {
-  types::CostBreakdown seconds = scaled(batch_seconds(cost, shape, eof, mean_batch(data)),
-                                        static_cast<double>(accumulate));
-  seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(eof));
+    const types::DataShape& data, std::int64_t cut, std::int64_t accumulate) {
+  types::CostBreakdown seconds =
+      scaled(batch_seconds(cost, shape, cut, mean_batch(data)), static_cast<double>(accumulate));
+  seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(cut));
   return seconds;
 }
 
 types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
-                                std::int64_t eof, std::int64_t accumulate) {
-  return scaled(batch_flops(shape, eof, mean_batch(data)), static_cast<double>(accumulate));
+    std::int64_t cut, std::int64_t accumulate) {
+  return scaled(batch_flops(shape, cut, mean_batch(data)), static_cast<double>(accumulate));
 }
 
-types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
-                                         const types::DataShape& data, const std::vector<std::int64_t>& blocks,
-                                         std::int64_t accumulate) {
+types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost,
+    const types::ModelShape& shape, const types::DataShape& data,
+    const std::vector<std::int64_t>& blocks, std::int64_t accumulate) {
   const std::int64_t lowest = *std::min_element(blocks.begin(), blocks.end());
   const BatchShape batch = mean_batch(data);
-  types::CostBreakdown seconds = batch_seconds(cost, shape, std::max<std::int64_t>(1, lowest), batch);
-  if (lowest == 0) {  // batch_seconds counts the embedding and the head as trained at 0, which they are not here
+  types::CostBreakdown seconds =
+      batch_seconds(cost, shape, std::max<std::int64_t>(1, lowest), batch);
+  if (lowest == 0) {  // batch_seconds counts the embedding and the head as trained at 0, which they
+                      // are not here
     seconds.prefix = 0.0;
-    seconds.suffix_forward = static_cast<double>(shape.blocks) * batch.padded_tokens * cost.block_forward_trained;
+    seconds.suffix_forward =
+        static_cast<double>(shape.blocks) * batch.padded_tokens * cost.block_forward_trained;
   }
-  const double through = static_cast<double>(shape.blocks - lowest) + static_cast<double>(blocks.size());
+  const double through =
+      static_cast<double>(shape.blocks - lowest) + static_cast<double>(blocks.size());
   seconds.backward = 0.5 * through * batch.padded_tokens * cost.block_backward;
   seconds = scaled(seconds, static_cast<double>(accumulate));
   double parameters = static_cast<double>(shape.final_parameters);
-  for (const std::int64_t block : blocks) parameters += static_cast<double>(shape.block_parameters.at(static_cast<std::size_t>(block)));
+  for (const std::int64_t block : blocks)
+    parameters += static_cast<double>(shape.block_parameters.at(static_cast<std::size_t>(block)));
   seconds.optimizer = cost.optimizer * parameters;
   return seconds;
 }

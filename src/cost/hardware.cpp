@@ -1,8 +1,8 @@
-#include "salf/cost/hardware.h"
+#include "cost/hardware.h"
 
 #include <algorithm>
 
-#include "salf/cost/table.h"
+#include "cost/table.h"
 
 namespace salf::cost {
 namespace {
@@ -18,15 +18,17 @@ std::string watts_text(double watts) { return core::format_number(watts, 3) + " 
 
 StatedWatts processor_watts(const HardwareTable& table, const MachineFacts& machine) {
   const auto threads = static_cast<double>(std::max<std::int64_t>(1, machine.threads));
-  const std::string share = core::format_number(threads) + (machine.threads == 1 ? " thread" : " threads");
+  const std::string share =
+      core::format_number(threads) + (machine.threads == 1 ? " thread" : " threads");
   const Device* const known = find(table, "cpu", machine.processor);
   if (known == nullptr || known->threads == 0) {
-    return {threads * table.watts_per_thread, share + " at " + watts_text(table.watts_per_thread) + " each (" +
-                                                  table.watts_per_thread_source + ")"};
+    return {threads * table.watts_per_thread, share + " at " + watts_text(table.watts_per_thread) +
+                                                  " each (" + table.watts_per_thread_source + ")"};
   }
   const double part = std::min(1.0, threads / static_cast<double>(known->threads));
-  return {part * known->watts, share + " of the " + core::format_count(known->threads) + " of " + known->match + ", " +
-                                   watts_text(known->watts) + " (" + known->source + ")"};
+  return {part * known->watts, share + " of the " + core::format_count(known->threads) + " of " +
+                                   known->match + ", " + watts_text(known->watts) + " (" +
+                                   known->source + ")"};
 }
 
 }  // namespace
@@ -35,11 +37,13 @@ HardwareTable read_hardware(const std::string& path) {
   HardwareTable table = read_table<HardwareTable>(path, kHardwareText, "built-in hardware table");
   for (std::size_t i = 0; i < table.devices.size(); ++i) {
     const Device& device = table.devices[i];
-    const std::string where = (path.empty() ? "built-in hardware table" : core::printable(path)) + ": devices[" +
-                              std::to_string(i) + "]";
-    if (device.match.empty()) throw Error(ErrorKind::kBadInput, where + ".match: expected part of a name, got \"\"");
+    const std::string where = (path.empty() ? "built-in hardware table" : core::printable(path)) +
+                              ": devices[" + std::to_string(i) + "]";
+    if (device.match.empty())
+      throw Error(ErrorKind::kBadInput, where + ".match: expected part of a name, got \"\"");
     if (device.kind != "cpu" && device.kind != "gpu") {
-      throw Error(ErrorKind::kBadInput, where + ".kind: expected cpu or gpu, got \"" + core::printable(device.kind) + "\"");
+      throw Error(ErrorKind::kBadInput,
+          where + ".kind: expected cpu or gpu, got \"" + core::printable(device.kind) + "\"");
     }
   }
   return table;
@@ -53,8 +57,8 @@ StatedWatts stated_watts(const HardwareTable& table, const MachineFacts& machine
     return {0.0, "not known: the hardware table has no \"" + core::printable(machine.gpu) +
                      "\"; --watts says what the machine draws"};
   }
-  return {gpu->watts + stated.watts, "the whole GPU " + gpu->match + ", " + watts_text(gpu->watts) + " (" + gpu->source +
-                                         "), and " + stated.basis};
+  return {gpu->watts + stated.watts, "the whole GPU " + gpu->match + ", " + watts_text(gpu->watts) +
+                                         " (" + gpu->source + "), and " + stated.basis};
 }
 
 }  // namespace salf::cost

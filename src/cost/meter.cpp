@@ -1,4 +1,4 @@
-#include "salf/cost/meter.h"
+#include "cost/meter.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -40,7 +40,8 @@ class Domain {
   bool update() {
     const auto now = read_number(file_);
     if (!now) return false;
-    const std::uint64_t passed = *now >= last_ ? *now - last_ : *now + (range_ - std::min(range_, last_));
+    const std::uint64_t passed =
+        *now >= last_ ? *now - last_ : *now + (range_ - std::min(range_, last_));
     joules_ += 1e-6 * static_cast<double>(passed);
     last_ = *now;
     return true;
@@ -59,7 +60,8 @@ class Domain {
 
 class RaplMeter : public EnergyMeter {
  public:
-  RaplMeter(std::vector<Domain> domains, bool memory) : domains_(std::move(domains)), memory_(memory) {}
+  RaplMeter(std::vector<Domain> domains, bool memory)
+      : domains_(std::move(domains)), memory_(memory) {}
 
   double joules() override {
     double sum = 0.0;
@@ -101,10 +103,11 @@ std::unique_ptr<EnergyMeter> open_rapl(const std::string& root) {
   std::error_code failed;
   std::vector<Domain> domains;
   bool memory = false;
-  for (auto entry = fs::directory_iterator(root, failed); !failed && entry != fs::directory_iterator();
-       entry.increment(failed)) {
+  for (auto entry = fs::directory_iterator(root, failed);
+       !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
     if (!starts_with(entry->path().filename().string(), "intel-rapl:")) continue;
-    // A package holds its "core" and "uncore"; "psys" holds the packages; "dram" stands beside them.
+    // A package holds its "core" and "uncore"; "psys" holds the packages; "dram" stands beside
+    // them.
     const std::string name = read_word(entry->path() / "name");
     if (!starts_with(name, "package-") && name != "dram") continue;
     std::optional<Domain> domain = Domain::open(entry->path());

@@ -1,15 +1,17 @@
-#include "salf/cost/money.h"
+#include "cost/money.h"
 
-#include "salf/cost/energy.h"
-#include "salf/types/budget.h"
-#include "salf/cost/table.h"
+#include "cost/energy.h"
+#include "cost/table.h"
+#include "types/budget.h"
 
 namespace salf::cost {
 namespace {
 
 constexpr double kSecondsPerHour = 3600.0;
 
-double price_of_a_second(const types::Rates& rates) { return price(rates, 1.0, rates.watts).value_or(0.0); }
+double price_of_a_second(const types::Rates& rates) {
+  return price(rates, 1.0, rates.watts).value_or(0.0);
+}
 
 }  // namespace
 
@@ -27,27 +29,33 @@ double budget_seconds(const types::Budget& budget, const types::Rates& rates) {
   if (budget.unit == types::BudgetUnit::kSeconds) return budget.amount;
   const std::string text = "budget " + types::format_budget(budget);
   if (budget.unit == types::BudgetUnit::kJoules) {
-    if (!(rates.watts > 0.0)) throw Error(ErrorKind::kUsage, text + ": the machine's watts are not known; say --watts");
+    if (!(rates.watts > 0.0))
+      throw Error(ErrorKind::kUsage, text + ": the machine's watts are not known; say --watts");
     return budget.amount / rates.watts;
   }
   if (budget.unit != types::BudgetUnit::kMoney) return 0.0;
   const std::string currency = budget.currency.value_or("");
   if (!rates.priced() || rates.currency != currency) {
-    const std::string known = rates.priced() ? "the prices are in " + rates.currency + ", and there are no exchange rates here"
-                                             : "no price in " + core::printable(currency) + " is known";
-    throw Error(ErrorKind::kUsage, text + ": " + known + "; give --price-per-hour or --price-per-kwh with --currency " +
-                                       core::printable(currency) + ", --rented NAME, or --country CODE with a price in the table");
+    const std::string known =
+        rates.priced()
+            ? "the prices are in " + rates.currency + ", and there are no exchange rates here"
+            : "no price in " + core::printable(currency) + " is known";
+    throw Error(ErrorKind::kUsage,
+        text + ": " + known + "; give --price-per-hour or --price-per-kwh with --currency " +
+            core::printable(currency) +
+            ", --rented NAME, or --country CODE with a price in the table");
   }
   if (rates.price_per_kwh && !(rates.watts > 0.0)) {
     throw Error(ErrorKind::kUsage, text + ": the machine's watts are not known; say --watts");
   }
   const double each = price_of_a_second(rates);
-  if (!(each > 0.0)) throw Error(ErrorKind::kUsage, text + ": at a price of 0 it never ends; give a budget in time");
+  if (!(each > 0.0))
+    throw Error(ErrorKind::kUsage, text + ": at a price of 0 it never ends; give a budget in time");
   return budget.amount / each;
 }
 
 double spent_seconds(const types::Budget& budget, const types::Rates& rates, double seconds,
-                     const std::optional<double>& joules) {
+    const std::optional<double>& joules) {
   if (!joules || !(rates.watts > 0.0)) return seconds;
   if (budget.unit == types::BudgetUnit::kJoules) return *joules / rates.watts;
   const double each = price_of_a_second(rates);

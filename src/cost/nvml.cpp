@@ -1,4 +1,5 @@
-// NVIDIA's management library: declared here as far as it is used, so that nothing is needed to build.
+// NVIDIA's management library: declared here as far as it is used, so that nothing is needed to
+// build.
 #include <dlfcn.h>
 
 #include <array>
@@ -6,18 +7,19 @@
 #include <string>
 #include <vector>
 
-#include "salf/cost/meter.h"
+#include "cost/meter.h"
 
 namespace salf::cost {
 namespace {
 
-using Handle = void*;          // nvmlDevice_t
-constexpr int kSuccess = 0;    // NVML_SUCCESS
+using Handle = void*;        // nvmlDevice_t
+constexpr int kSuccess = 0;  // NVML_SUCCESS
 constexpr unsigned kNameSize = 96;
 
 class Library {
  public:
-  explicit Library(const std::string& name) : library_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+  explicit Library(const std::string& name)
+      : library_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     if (library_ == nullptr) return;
     load("nvmlInit_v2", init_);
     load("nvmlShutdown", shutdown_);
@@ -40,7 +42,8 @@ class Library {
     char* end = nullptr;
     const unsigned long index = std::strtoul(visible.c_str(), &end, 10);
     const bool number = !visible.empty() && *end == '\0';
-    if (number) return by_index_(static_cast<unsigned>(index), &handle) == kSuccess ? handle : nullptr;
+    if (number)
+      return by_index_(static_cast<unsigned>(index), &handle) == kSuccess ? handle : nullptr;
     return by_uuid_ != nullptr && by_uuid_(visible.c_str(), &handle) == kSuccess ? handle : nullptr;
   }
 
@@ -95,7 +98,8 @@ class NvmlMeter : public EnergyMeter {
 
   double joules() override {
     const std::optional<double> now = library_->joules(device_);
-    // The counter counts from the driver's start; a driver that was loaded again is another counter.
+    // The counter counts from the driver's start; a driver that was loaded again is another
+    // counter.
     if (!now || *now < last_) {
       intact_ = false;
     } else if (intact_) {

@@ -1,12 +1,12 @@
-#include "salf/cost/rates.h"
+#include "cost/rates.h"
 
 #include <algorithm>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
-#include "salf/cost/energy.h"
-#include "salf/cost/money.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "cost/energy.h"
+#include "cost/money.h"
 
 namespace salf::cost {
 namespace {
@@ -17,7 +17,8 @@ bool is_upper_code(const std::string& text, std::size_t length) {
 }
 
 template <class Entry>
-const Entry* find(const std::vector<Entry>& entries, std::string Entry::*name, const std::string& wanted) {
+const Entry* find(
+    const std::vector<Entry>& entries, std::string Entry::*name, const std::string& wanted) {
   for (const Entry& entry : entries) {
     if (entry.*name == wanted) return &entry;
   }
@@ -41,46 +42,56 @@ void set_grid(const RateOptions& options, types::Rates& rates) {
   const std::string country = options.country.empty() ? "world" : options.country;
   const GridFactor* const factor = find(grid.factors, &GridFactor::country, country);
   if (factor == nullptr) {
-    throw Error(ErrorKind::kUsage, "--country " + core::printable(country) + ": the grid table has no factor for it; give " +
-                                       "--grid-gco2-per-kwh, or one of " + names(grid.factors, &GridFactor::country));
+    throw Error(ErrorKind::kUsage,
+        "--country " + core::printable(country) + ": the grid table has no factor for it; give " +
+            "--grid-gco2-per-kwh, or one of " + names(grid.factors, &GridFactor::country));
   }
   rates.gco2_per_kwh = factor->gco2_per_kwh;
-  rates.gco2_basis = core::format_number(factor->gco2_per_kwh) + " gCO2/kWh, " +
-                     (options.country.empty() ? "the world's mean (--country is more exact)" : country) + ", " + grid.date +
-                     " (" + grid.source + ")";
+  rates.gco2_basis =
+      core::format_number(factor->gco2_per_kwh) + " gCO2/kWh, " +
+      (options.country.empty() ? "the world's mean (--country is more exact)" : country) + ", " +
+      grid.date + " (" + grid.source + ")";
 }
 
 // Prices that the user gave.
-void set_given_prices(const RateOptions& options, const types::Budget& budget, types::Rates& rates) {
+void set_given_prices(
+    const RateOptions& options, const types::Budget& budget, types::Rates& rates) {
   rates.price_per_hour = options.price_per_hour;
   rates.price_per_kwh = options.price_per_kwh;
   rates.currency = !options.currency.empty() ? options.currency : budget.currency.value_or("");
-  if (rates.currency.empty()) throw Error(ErrorKind::kUsage, "a price needs its --currency, such as USD");
+  if (rates.currency.empty())
+    throw Error(ErrorKind::kUsage, "a price needs its --currency, such as USD");
   std::vector<std::string> parts;
-  if (rates.price_per_hour) parts.push_back(core::format_number(*rates.price_per_hour) + " " + rates.currency + " an hour");
-  if (rates.price_per_kwh) parts.push_back(core::format_number(*rates.price_per_kwh) + " " + rates.currency + " a kWh");
+  if (rates.price_per_hour)
+    parts.push_back(core::format_number(*rates.price_per_hour) + " " + rates.currency + " an hour");
+  if (rates.price_per_kwh)
+    parts.push_back(core::format_number(*rates.price_per_kwh) + " " + rates.currency + " a kWh");
   rates.price_basis = core::join(parts, " and ") + " as given";
 }
 
 void set_rented(const RateOptions& options, const PriceTable& prices, types::Rates& rates) {
   const MachinePrice* const machine = find(prices.per_hour, &MachinePrice::name, options.rented);
   if (machine == nullptr) {
-    throw Error(ErrorKind::kUsage, "--rented " + core::printable(options.rented) + ": the price table has " +
-                                       names(prices.per_hour, &MachinePrice::name) + "; for others give --price-per-hour and --currency");
+    throw Error(ErrorKind::kUsage, "--rented " + core::printable(options.rented) +
+                                       ": the price table has " +
+                                       names(prices.per_hour, &MachinePrice::name) +
+                                       "; for others give --price-per-hour and --currency");
   }
   rates.price_per_hour = machine->price;
   rates.currency = machine->currency;
-  rates.price_basis = core::format_number(machine->price) + " " + machine->currency + " an hour, " + machine->name + ", " +
-                      machine->date + " (" + machine->source + ")";
+  rates.price_basis = core::format_number(machine->price) + " " + machine->currency + " an hour, " +
+                      machine->name + ", " + machine->date + " (" + machine->source + ")";
 }
 
 void set_country_price(const RateOptions& options, const PriceTable& prices, types::Rates& rates) {
-  const ElectricityPrice* const country = find(prices.per_kwh, &ElectricityPrice::country, options.country);
+  const ElectricityPrice* const country =
+      find(prices.per_kwh, &ElectricityPrice::country, options.country);
   if (country == nullptr) return;  // its grid factor may be all that is wanted
   rates.price_per_kwh = country->price;
   rates.currency = country->currency;
-  rates.price_basis = core::format_number(country->price) + " " + country->currency + " a kWh of electricity alone, " +
-                      options.country + ", " + country->date + " (" + country->source + ")";
+  rates.price_basis = core::format_number(country->price) + " " + country->currency +
+                      " a kWh of electricity alone, " + options.country + ", " + country->date +
+                      " (" + country->source + ")";
 }
 
 void set_prices(const RateOptions& options, const types::Budget& budget, types::Rates& rates) {
@@ -95,8 +106,9 @@ void set_prices(const RateOptions& options, const types::Budget& budget, types::
     set_country_price(options, prices, rates);
   }
   if (rates.priced() && !options.currency.empty() && options.currency != rates.currency) {
-    throw Error(ErrorKind::kUsage, "--currency " + options.currency + ": the price in the table is in " + rates.currency +
-                                       ", and there are no exchange rates here; give --price-per-hour or --price-per-kwh");
+    throw Error(ErrorKind::kUsage,
+        "--currency " + options.currency + ": the price in the table is in " + rates.currency +
+            ", and there are no exchange rates here; give --price-per-hour or --price-per-kwh");
   }
 }
 
@@ -105,17 +117,22 @@ void set_prices(const RateOptions& options, const types::Budget& budget, types::
 std::vector<std::string> RateOptions::problems() const {
   std::vector<std::string> problems;
   if (!country.empty() && country != "world" && !is_upper_code(country, 2)) {
-    problems.push_back("--country: expected two capital letters (DE, JP, US), got \"" + core::printable(country) + "\"");
+    problems.push_back("--country: expected two capital letters (DE, JP, US), got \"" +
+                       core::printable(country) + "\"");
   }
   if (!currency.empty() && !is_upper_code(currency, 3)) {
-    problems.push_back("--currency: expected three capital letters (USD, EUR, JPY), got \"" + core::printable(currency) + "\"");
+    problems.push_back("--currency: expected three capital letters (USD, EUR, JPY), got \"" +
+                       core::printable(currency) + "\"");
   }
-  if (!rented.empty() && price_per_hour) problems.emplace_back("--rented already says the price of an hour: leave out --price-per-hour");
-  if (!rented.empty() && price_per_kwh) problems.emplace_back("--rented includes electricity: leave out --price-per-kwh");
+  if (!rented.empty() && price_per_hour)
+    problems.emplace_back("--rented already says the price of an hour: leave out --price-per-hour");
+  if (!rented.empty() && price_per_kwh)
+    problems.emplace_back("--rented includes electricity: leave out --price-per-kwh");
   return problems;
 }
 
-types::Rates make_rates(const RateOptions& options, const MachineFacts& machine, const types::Budget& budget) {
+types::Rates make_rates(
+    const RateOptions& options, const MachineFacts& machine, const types::Budget& budget) {
   types::Rates rates;
   if (options.watts) {
     rates.watts = *options.watts;
@@ -130,7 +147,8 @@ types::Rates make_rates(const RateOptions& options, const MachineFacts& machine,
   return rates;
 }
 
-types::Rates with_measured_watts(types::Rates rates, double joules, double seconds, const std::string& basis) {
+types::Rates with_measured_watts(
+    types::Rates rates, double joules, double seconds, const std::string& basis) {
   if (!(joules > 0.0) || !(seconds > 0.0)) return rates;
   rates.watts = joules / seconds;
   rates.watts_source = types::FigureSource::kMeasured;

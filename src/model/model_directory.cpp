@@ -1,8 +1,8 @@
-#include "salf/model/model_directory.h"
+#include "model/model_directory.h"
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
 
 namespace salf::model {
 namespace {
@@ -25,7 +25,8 @@ fs::path tokenizer_of(const fs::path& folder) {
   return tokenizer.empty() ? if_exists(folder / kSentencePiece) : tokenizer;
 }
 
-// The name that a tokenizer has in a model directory, whatever its file is called: JSON begins with a brace.
+// The name that a tokenizer has in a model directory, whatever its file is called: JSON begins with
+// a brace.
 const char* tokenizer_name(const std::string& content) {
   const std::size_t at = content.find_first_not_of(" \t\r\n");
   return at != std::string::npos && content[at] == '{' ? kTokenizer : kSentencePiece;
@@ -38,8 +39,9 @@ std::int64_t context_of_config(const fs::path& config) {
     if (found == json.end()) continue;
     const auto context = found->is_number_integer() ? found->get<std::int64_t>() : 0;
     if (context < 1 || context > kLongestContext) {
-      throw Error(ErrorKind::kBadModel, config.string() + ": " + key + ": expected a whole number from 1 to " +
-                                            std::to_string(kLongestContext) + ", got " + found->dump());
+      throw Error(ErrorKind::kBadModel,
+          config.string() + ": " + key + ": expected a whole number from 1 to " +
+              std::to_string(kLongestContext) + ", got " + found->dump());
     }
     return context;
   }
@@ -49,14 +51,16 @@ std::int64_t context_of_config(const fs::path& config) {
 ModelCard read_card(const fs::path& path) {
   auto card = core::read_document<ModelCard>(path);
   if (card.context < 0 || card.context > kLongestContext) {
-    throw Error(ErrorKind::kBadInput, path.string() + ": context: expected a whole number from 0 to " +
-                                          std::to_string(kLongestContext) + ", got " + std::to_string(card.context));
+    throw Error(ErrorKind::kBadInput,
+        path.string() + ": context: expected a whole number from 0 to " +
+            std::to_string(kLongestContext) + ", got " + std::to_string(card.context));
   }
   return card;
 }
 
 void copy_if_there(const fs::path& from, const fs::path& to) {
-  if (from.empty() || !fs::is_regular_file(from) || (fs::exists(to) && fs::equivalent(from, to))) return;
+  if (from.empty() || !fs::is_regular_file(from) || (fs::exists(to) && fs::equivalent(from, to)))
+    return;
   core::write_file_atomically(to, core::read_file(from));
 }
 
@@ -69,9 +73,10 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
   ModelFiles files;
   files.archive = is_folder ? path / kArchive : path;
   if (!fs::is_regular_file(files.archive)) {
-    throw Error(ErrorKind::kBadModel, path.string() + ": holds no " + kArchive +
-                                          "; expected a model directory (salf import makes one), a run directory of "
-                                          "salf train, or a TorchScript archive");
+    throw Error(ErrorKind::kBadModel,
+        path.string() + ": holds no " + kArchive +
+            "; expected a model directory (salf import makes one), a run directory of "
+            "salf train, or a TorchScript archive");
   }
   files.tokenizer = tokenizer.empty() ? tokenizer_of(folder) : fs::path(tokenizer);
   if (!tokenizer.empty() && !fs::is_regular_file(files.tokenizer)) {
@@ -81,15 +86,15 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
   if (const fs::path card = if_exists(folder / kCard); !card.empty()) {
     files.card = read_card(card);
   }
-  if (files.card.context == 0 && !files.config.empty()) files.card.context = context_of_config(files.config);
+  if (files.card.context == 0 && !files.config.empty())
+    files.card.context = context_of_config(files.config);
   return files;
 }
 
 const std::vector<std::string>& side_files() {
-  static const std::vector<std::string> kNames = {
-      kConfig,          kGeneration,   kTokenizer,
-      kSentencePiece,   "tokenizer_config.json", "special_tokens_map.json",
-      "added_tokens.json", "chat_template.jinja", "chat_template.json"};
+  static const std::vector<std::string> kNames = {kConfig, kGeneration, kTokenizer, kSentencePiece,
+      "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+      "chat_template.jinja", "chat_template.json"};
   return kNames;
 }
 
@@ -103,7 +108,8 @@ void write_model_files(const fs::path& directory, const ModelFiles& from, const 
     copy_if_there(from.tokenizer, directory / tokenizer_name(core::read_file(from.tokenizer)));
   }
   copy_if_there(from.config, directory / kConfig);
-  if (!from.config.empty()) copy_if_there(from.config.parent_path() / kGeneration, directory / kGeneration);
+  if (!from.config.empty())
+    copy_if_there(from.config.parent_path() / kGeneration, directory / kGeneration);
   core::write_document(directory / kCard, card);
 }
 

@@ -1,4 +1,4 @@
-#include "salf/model/script_model.h"
+#include "model/script_model.h"
 
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -11,14 +11,14 @@
 #include <streambuf>
 #include <unordered_map>
 
-#include "archive_scan.h"
-#include "logits.h"
-#include "program.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/log.h"
-#include "salf/tensor/device.h"
-#include "salf/tensor/mapped_space.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "model/graph/logits.h"
+#include "model/graph/program.h"
+#include "model/scan/archive_scan.h"
+#include "tensor/device.h"
+#include "tensor/mapped_space.h"
 
 namespace torch::jit {
 TORCH_API void setGraphExecutorOptimize(bool optimize);
@@ -30,8 +30,8 @@ namespace jit = torch::jit;
 
 namespace {
 
-// torch's archive writer ends the process where a write fails (its destructor throws). So what comes after a failure is taken
-// and dropped.
+// torch's archive writer ends the process where a write fails (its destructor throws). So what
+// comes after a failure is taken and dropped.
 class PatientBuffer : public std::streambuf {
  public:
   explicit PatientBuffer(std::streambuf& to) : to_(to) {}
@@ -53,8 +53,8 @@ class PatientBuffer : public std::streambuf {
   bool failed_ = false;
 };
 
-// Every graph runs as written: the profiling executor and its fusers take seconds for the first steps, and
-// TorchScript's own autodiff is known to give other gradients than eager PyTorch.
+// Every graph runs as written: the profiling executor and its fusers take seconds for the first
+// steps, and TorchScript's own autodiff is known to give other gradients than eager PyTorch.
 void turn_off_graph_optimizer() {
   jit::getProfilingMode() = false;
   jit::setGraphExecutorOptimize(false);
@@ -79,9 +79,7 @@ std::vector<Parameter> unique_parameters(const jit::Module& module) {
 
 struct ScriptModel::State {
   explicit State(const jit::Module& loaded, c10::Device on)
-      : module(loaded),
-        device(on),
-        signature(forward_signature(loaded)),
+      : module(loaded), device(on), signature(forward_signature(loaded)),
         parameters(unique_parameters(loaded)),
         whole(copy_forward(loaded), loaded, on, "forward", Operators::kOriginal) {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -100,8 +98,8 @@ struct ScriptModel::State {
   Program whole;
 };
 
-ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device, bool trusted,
-                              const std::filesystem::path& scratch) {
+ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device,
+    bool trusted, const std::filesystem::path& scratch) {
   turn_off_graph_optimizer();
   scan_archive(archive, trusted);
   try {
@@ -117,7 +115,8 @@ ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {  // c10::Error, and the script compiler's own
-    throw Error(ErrorKind::kBadModel, core::printable(archive.string()) + ": not a TorchScript archive that can be loaded: " +
+    throw Error(ErrorKind::kBadModel, core::printable(archive.string()) +
+                                          ": not a TorchScript archive that can be loaded: " +
                                           core::printable(tensor::error_text(error)));
   }
 }
@@ -183,7 +182,8 @@ void ScriptModel::save(const std::filesystem::path& archive) const {
     tensor.requires_grad_(present[i]);
   }
   if (!written) {
-    throw Error(ErrorKind::kIo, archive.string() + ": cannot be written" + reason + "; is the disk full?");
+    throw Error(
+        ErrorKind::kIo, archive.string() + ": cannot be written" + reason + "; is the disk full?");
   }
   file.commit();
 }

@@ -3,11 +3,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full_like.h>
 
-#include "device_operators.h"
-#include "row_kernels.h"
-#include "rows.h"
-#include "salf/ops/operators.h"
-#include "salf/tensor/shapes.h"
+#include "ops/device_operators.h"
+#include "ops/operators.h"
+#include "ops/row_kernels.h"
+#include "ops/rows.h"
+#include "tensor/shapes.h"
 
 namespace salf::ops {
 
@@ -22,7 +22,8 @@ at::Tensor cross_entropy_(at::Tensor& logits, const at::Tensor& labels, double s
     auto* loss = losses.data_ptr<double>();
     for_rows(rows.count(), rows.width(), [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
-        loss[i] = row_kernels().cross_entropy(rows.row(i), label[i], static_cast<float>(scale), rows.width());
+        loss[i] = row_kernels().cross_entropy(
+            rows.row(i), label[i], static_cast<float>(scale), rows.width());
       }
     });
     return losses.sum();

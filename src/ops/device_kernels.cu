@@ -1,6 +1,7 @@
-// The kernels of libsalf_cuda.so. Each moves a tensor through the processor once (cross entropy: twice), 16 bytes of
-// float32 or 8 of bfloat16 at a time where its memory is aligned for that. The tests compile this file for the CPU
-// too, by tests/support/cuda_on_cpu.h, which stands in for what CUDA brings along.
+// The kernels of libsalf_cuda.so. Each moves a tensor through the processor once (cross entropy:
+// twice), 16 bytes of float32 or 8 of bfloat16 at a time where its memory is aligned for that. The
+// tests compile this file for the CPU too, by tests/support/cuda_on_cpu.h, which stands in for what
+// CUDA brings along.
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #define SALF_LAUNCH(kernel, grid, threads, stream, ...) \
@@ -11,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "device_kernels.h"
+#include "ops/device_kernels.h"
 
 namespace salf::ops {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 using Index = std::int64_t;
 
 constexpr int kWarp = 32;
-constexpr int kMostThreads = 256;      // of a block
+constexpr int kMostThreads = 256;       // of a block
 constexpr Index kMostGridRows = 65535;  // CUDA's limit of a grid's second dimension
 constexpr unsigned kAllLanes = 0xFFFFFFFFU;
 
@@ -28,7 +29,9 @@ struct BFloat16 {
 };
 
 __device__ inline float load(float x) { return x; }
-__device__ inline float load(BFloat16 x) { return __uint_as_float(static_cast<std::uint32_t>(x.bits) << 16U); }
+__device__ inline float load(BFloat16 x) {
+  return __uint_as_float(static_cast<std::uint32_t>(x.bits) << 16U);
+}
 
 __device__ inline void store(float& y, float x) { y = x; }
 // Rounds to the nearest, to even at half way; NaN stays NaN.
@@ -74,7 +77,8 @@ __device__ inline float block_sum(float x) {
 
 // One block a row. See RowKernels::rms_norm.
 template <class X, class Y, int N>
-__global__ void rms_norm_kernel(Rows<X> x, const float* weight, float epsilon, Index width, Rows<Y> y, float* r) {
+__global__ void rms_norm_kernel(
+    Rows<X> x, const float* weight, float epsilon, Index width, Rows<Y> y, float* r) {
   const Index row = blockIdx.x;
   float square = 0.0F;
   for (Index i = threadIdx.x; i < width / N; i += blockDim.x) {
@@ -92,10 +96,11 @@ __global__ void rms_norm_kernel(Rows<X> x, const float* weight, float epsilon, I
   }
 }
 
-// Block b takes the rows b, b + blocks, …, and adds to its own row of the sums. See RowKernels::rms_norm_backward.
+// Block b takes the rows b, b + blocks, …, and adds to its own row of the sums. See
+// RowKernels::rms_norm_backward.
 template <class X, class Y, int N>
-__global__ void rms_norm_backward_kernel(Rows<Y> dy, Rows<X> x, const float* weight, const float* r, RowShape shape,
-                                         Rows<X> dx, float* weight_sums) {
+__global__ void rms_norm_backward_kernel(Rows<Y> dy, Rows<X> x, const float* weight, const float* r,
+    RowShape shape, Rows<X> dx, float* weight_sums) {
   const Index packs = shape.width / N;
   for (Index row = blockIdx.x; row < shape.count; row += gridDim.x) {
     float product = 0.0F;
@@ -134,13 +139,15 @@ __global__ void swiglu_kernel(Rows<T> gate, Rows<T> up, RowShape shape, Rows<T> 
     const Pack<T, N> g = gate.template pack<N>(row, i);
     const Pack<T, N> u = up.template pack<N>(row, i);
     Pack<T, N> out;
-    for (int k = 0; k < N; ++k) store(out.at[k], load(g.at[k]) * sigmoid(load(g.at[k])) * load(u.at[k]));
+    for (int k = 0; k < N; ++k)
+      store(out.at[k], load(g.at[k]) * sigmoid(load(g.at[k])) * load(u.at[k]));
     y.template pack<N>(row, i) = out;
   }
 }
 
 template <class T, int N>
-__global__ void swiglu_backward_kernel(Rows<T> dy, Rows<T> gate, Rows<T> up, RowShape shape, Rows<T> dgate, Rows<T> dup) {
+__global__ void swiglu_backward_kernel(
+    Rows<T> dy, Rows<T> gate, Rows<T> up, RowShape shape, Rows<T> dgate, Rows<T> dup) {
   const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= shape.width / N) return;
   for (Index row = blockIdx.y; row < shape.count; row += gridDim.y) {
@@ -164,16 +171,21 @@ template <class T>
 struct Heads {
   T* data;
   Index strides[3];
-  __device__ T* at(Index a, Index b, Index e) const { return data + a * strides[0] + b * strides[1] + e * strides[2]; }
+  __device__ T* at(Index a, Index b, Index e) const {
+    return data + a * strides[0] + b * strides[1] + e * strides[2];
+  }
 };
 
-// One warp a head. See RowKernels::rotary; the backward pass is the turn back, by the sines of the other half.
+// One warp a head. See RowKernels::rotary; the backward pass is the turn back, by the sines of the
+// other half.
 template <class T, bool kBackward>
-__global__ void rotary_kernel(Heads<const T> x, Heads<const float> cos, Heads<const float> sin, HeadShape shape, Heads<T> y) {
+__global__ void rotary_kernel(
+    Heads<const T> x, Heads<const float> cos, Heads<const float> sin, HeadShape shape, Heads<T> y) {
   const Index half = shape.width / 2;
   const Index warps = blockDim.x / kWarp;
   const Index heads = shape.a * shape.b * shape.e;
-  for (Index head = blockIdx.x * warps + threadIdx.x / kWarp; head < heads; head += gridDim.x * warps) {
+  for (Index head = blockIdx.x * warps + threadIdx.x / kWarp; head < heads;
+       head += gridDim.x * warps) {
     const Index e = head % shape.e;
     const Index b = head / shape.e % shape.b;
     const Index a = head / shape.e / shape.b;
@@ -212,7 +224,8 @@ __device__ inline SoftmaxSum joined(SoftmaxSum a, SoftmaxSum b) {
 
 __device__ inline SoftmaxSum warp_joined(SoftmaxSum x) {
   for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    const SoftmaxSum other{__shfl_xor_sync(kAllLanes, x.largest, offset), __shfl_xor_sync(kAllLanes, x.sum, offset)};
+    const SoftmaxSum other{
+        __shfl_xor_sync(kAllLanes, x.largest, offset), __shfl_xor_sync(kAllLanes, x.sum, offset)};
     x = joined(x, other);
   }
   return x;
@@ -220,11 +233,13 @@ __device__ inline SoftmaxSum warp_joined(SoftmaxSum x) {
 
 // One block a row. See RowKernels::cross_entropy.
 template <int N>
-__global__ void cross_entropy_kernel(Rows<float> logits, const Index* labels, float scale, Index width, double* losses) {
+__global__ void cross_entropy_kernel(
+    Rows<float> logits, const Index* labels, float scale, Index width, double* losses) {
   __shared__ SoftmaxSum parts[kWarp];
   const Index row = blockIdx.x;
   const Index label = labels[row];
-  const float at_label = logits.data[row * logits.stride + label];  // read by all before one of them overwrites it
+  const float at_label =
+      logits.data[row * logits.stride + label];  // read by all before one of them overwrites it
   SoftmaxSum seen{-INFINITY, 0.0F};
   for (Index i = threadIdx.x; i < width / N; i += blockDim.x) {
     const Pack<float, N> in = logits.template pack<N>(row, i);
@@ -234,7 +249,8 @@ __global__ void cross_entropy_kernel(Rows<float> logits, const Index* labels, fl
   seen = warp_joined(seen);
   if (lane == 0) parts[threadIdx.x / kWarp] = seen;
   __syncthreads();
-  seen = warp_joined(lane < static_cast<int>(blockDim.x) / kWarp ? parts[lane] : SoftmaxSum{-INFINITY, 0.0F});
+  seen = warp_joined(
+      lane < static_cast<int>(blockDim.x) / kWarp ? parts[lane] : SoftmaxSum{-INFINITY, 0.0F});
   const float factor = scale / seen.sum;
   for (Index i = threadIdx.x; i < width / N; i += blockDim.x) {
     Pack<float, N> out = logits.template pack<N>(row, i);
@@ -244,7 +260,8 @@ __global__ void cross_entropy_kernel(Rows<float> logits, const Index* labels, fl
     logits.template pack<N>(row, i) = out;
   }
   if (threadIdx.x == 0) {
-    losses[row] = log(static_cast<double>(seen.sum)) - (static_cast<double>(at_label) - static_cast<double>(seen.largest));
+    losses[row] = log(static_cast<double>(seen.sum)) -
+                  (static_cast<double>(at_label) - static_cast<double>(seen.largest));
   }
 }
 
@@ -265,11 +282,16 @@ Heads<T> heads(const DeviceHeads& from) {
 Index bytes(Element type) { return type == Element::kFloat32 ? 4 : 2; }
 
 bool is_aligned(const void* data, Element type) {
-  return reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(kPack * bytes(type)) == 0;
+  return reinterpret_cast<std::uintptr_t>(data) %
+             static_cast<std::uintptr_t>(kPack * bytes(type)) ==
+         0;
 }
-bool packs(const DeviceRows& rows) { return rows.stride % kPack == 0 && is_aligned(rows.data, rows.type); }
+bool packs(const DeviceRows& rows) {
+  return rows.stride % kPack == 0 && is_aligned(rows.data, rows.type);
+}
 
-// Calls `work` with packs of 4 where everything is aligned for them, of 1 elsewhere, and the packs of a row.
+// Calls `work` with packs of 4 where everything is aligned for them, of 1 elsewhere, and the packs
+// of a row.
 template <int N>
 struct PackOf {
   static constexpr int kSize = N;
@@ -299,7 +321,7 @@ unsigned threads_for(Index items) {
 
 dim3 row_grid(Index items, unsigned threads, Index count) {
   return dim3(static_cast<unsigned>((items + threads - 1) / threads),
-              static_cast<unsigned>(count < kMostGridRows ? count : kMostGridRows));
+      static_cast<unsigned>(count < kMostGridRows ? count : kMostGridRows));
 }
 
 // Of nothing no kernel is started: CUDA refuses an empty grid.
@@ -315,7 +337,8 @@ const char* launched() {
   return failed == cudaSuccess ? nullptr : cudaGetErrorString(failed);
 }
 
-const char* rms_norm(DeviceStream on, DeviceRows x, const float* weight, float epsilon, RowShape shape, DeviceRows y, float* r) {
+const char* rms_norm(DeviceStream on, DeviceRows x, const float* weight, float epsilon,
+    RowShape shape, DeviceRows y, float* r) {
   if (is_empty(shape)) return nullptr;
   if (const char* const failed = select_device(on)) return failed;
   const bool aligned = packs(x) && packs(y) && is_aligned(weight, Element::kFloat32);
@@ -325,16 +348,16 @@ const char* rms_norm(DeviceStream on, DeviceRows x, const float* weight, float e
         using X = typename decltype(in)::Type;
         using Y = typename decltype(out)::Type;
         auto* const kernel = rms_norm_kernel<X, Y, decltype(pack)::kSize>;
-        SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(shape.count)), threads_for(items), on.stream, rows<X>(x), weight,
-                    epsilon, shape.width, rows<Y>(y), r);
+        SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(shape.count)), threads_for(items), on.stream,
+            rows<X>(x), weight, epsilon, shape.width, rows<Y>(y), r);
       });
     });
   });
   return launched();
 }
 
-const char* rms_norm_backward(DeviceStream on, DeviceRows dy, DeviceRows x, const float* weight, const float* r,
-                              RowShape shape, DeviceRows dx, float* weight_sums, Index sums) {
+const char* rms_norm_backward(DeviceStream on, DeviceRows dy, DeviceRows x, const float* weight,
+    const float* r, RowShape shape, DeviceRows dx, float* weight_sums, Index sums) {
   if (is_empty(shape)) return nullptr;
   if (const char* const failed = select_device(on)) return failed;
   const bool aligned = packs(dy) && packs(x) && packs(dx) && is_aligned(weight, Element::kFloat32);
@@ -345,8 +368,8 @@ const char* rms_norm_backward(DeviceStream on, DeviceRows dy, DeviceRows x, cons
         using X = typename decltype(in)::Type;
         using Y = typename decltype(out)::Type;
         auto* const kernel = rms_norm_backward_kernel<X, Y, decltype(pack)::kSize>;
-        SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(blocks)), threads_for(items), on.stream, rows<Y>(dy), rows<X>(x),
-                    weight, r, shape, rows<X>(dx), weight_sums);
+        SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(blocks)), threads_for(items), on.stream,
+            rows<Y>(dy), rows<X>(x), weight, r, shape, rows<X>(dx), weight_sums);
       });
     });
   });
@@ -361,15 +384,15 @@ const char* swiglu(DeviceStream on, DeviceRows gate, DeviceRows up, RowShape sha
       using T = typename decltype(type)::Type;
       const unsigned threads = threads_for(items);
       auto* const kernel = swiglu_kernel<T, decltype(pack)::kSize>;
-      SALF_LAUNCH(kernel, row_grid(items, threads, shape.count), threads, on.stream, rows<T>(gate), rows<T>(up), shape,
-                  rows<T>(y));
+      SALF_LAUNCH(kernel, row_grid(items, threads, shape.count), threads, on.stream, rows<T>(gate),
+          rows<T>(up), shape, rows<T>(y));
     });
   });
   return launched();
 }
 
-const char* swiglu_backward(DeviceStream on, DeviceRows dy, DeviceRows gate, DeviceRows up, RowShape shape,
-                            DeviceRows dgate, DeviceRows dup) {
+const char* swiglu_backward(DeviceStream on, DeviceRows dy, DeviceRows gate, DeviceRows up,
+    RowShape shape, DeviceRows dgate, DeviceRows dup) {
   if (is_empty(shape)) return nullptr;
   if (const char* const failed = select_device(on)) return failed;
   const bool aligned = packs(dy) && packs(gate) && packs(up) && packs(dgate) && packs(dup);
@@ -378,15 +401,16 @@ const char* swiglu_backward(DeviceStream on, DeviceRows dy, DeviceRows gate, Dev
       using T = typename decltype(type)::Type;
       const unsigned threads = threads_for(items);
       auto* const kernel = swiglu_backward_kernel<T, decltype(pack)::kSize>;
-      SALF_LAUNCH(kernel, row_grid(items, threads, shape.count), threads, on.stream, rows<T>(dy), rows<T>(gate),
-                  rows<T>(up), shape, rows<T>(dgate), rows<T>(dup));
+      SALF_LAUNCH(kernel, row_grid(items, threads, shape.count), threads, on.stream, rows<T>(dy),
+          rows<T>(gate), rows<T>(up), shape, rows<T>(dgate), rows<T>(dup));
     });
   });
   return launched();
 }
 
 template <bool kBackward>
-const char* turn(DeviceStream on, DeviceHeads x, DeviceHeads cos, DeviceHeads sin, HeadShape shape, DeviceHeads y) {
+const char* turn(DeviceStream on, DeviceHeads x, DeviceHeads cos, DeviceHeads sin, HeadShape shape,
+    DeviceHeads y) {
   const Index count = shape.a * shape.b * shape.e;
   if (count == 0 || shape.width == 0) return nullptr;
   if (const char* const failed = select_device(on)) return failed;
@@ -396,19 +420,20 @@ const char* turn(DeviceStream on, DeviceHeads x, DeviceHeads cos, DeviceHeads si
     using T = typename decltype(type)::Type;
     auto* const kernel = rotary_kernel<T, kBackward>;
     SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks)),
-                static_cast<unsigned>(kMostThreads), on.stream, heads<const T>(x), heads<const float>(cos),
-                heads<const float>(sin), shape, heads<T>(y));
+        static_cast<unsigned>(kMostThreads), on.stream, heads<const T>(x), heads<const float>(cos),
+        heads<const float>(sin), shape, heads<T>(y));
   });
   return launched();
 }
 
-const char* cross_entropy(DeviceStream on, DeviceRows logits, const Index* labels, float scale, RowShape shape, double* losses) {
+const char* cross_entropy(DeviceStream on, DeviceRows logits, const Index* labels, float scale,
+    RowShape shape, double* losses) {
   if (is_empty(shape)) return nullptr;
   if (const char* const failed = select_device(on)) return failed;
   with_packs(packs(logits), shape.width, [&](auto pack, Index items) {
     auto* const kernel = cross_entropy_kernel<decltype(pack)::kSize>;
-    SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(shape.count)), threads_for(items), on.stream, rows<float>(logits),
-                labels, scale, shape.width, losses);
+    SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(shape.count)), threads_for(items), on.stream,
+        rows<float>(logits), labels, scale, shape.width, losses);
   });
   return launched();
 }
@@ -418,6 +443,7 @@ const char* cross_entropy(DeviceStream on, DeviceRows logits, const Index* label
 
 extern "C" const salf::ops::DeviceKernels* salf_device_kernels(std::int32_t version) {
   using namespace salf::ops;
-  static const DeviceKernels kernels{rms_norm, rms_norm_backward, swiglu, swiglu_backward, turn<false>, turn<true>, cross_entropy};
+  static const DeviceKernels kernels{
+      rms_norm, rms_norm_backward, swiglu, swiglu_backward, turn<false>, turn<true>, cross_entropy};
   return version == kDeviceKernelsVersion ? &kernels : nullptr;
 }

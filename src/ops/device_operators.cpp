@@ -1,4 +1,4 @@
-#include "device_operators.h"
+#include "ops/device_operators.h"
 
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <string>
 
-#include "salf/core/log.h"
+#include "core/log.h"
 
 namespace salf::ops {
 namespace {
@@ -28,16 +28,22 @@ constexpr std::int64_t kWeightSums = 512;  // of one launch: blocks, and rows to
 const DeviceKernels* open_library() {
   void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   const char* const reason = library == nullptr ? ::dlerror() : nullptr;
-  auto* const table = library == nullptr ? nullptr : reinterpret_cast<SalfDeviceKernels*>(::dlsym(library, "salf_device_kernels"));
+  auto* const table = library == nullptr ? nullptr
+                                         : reinterpret_cast<SalfDeviceKernels*>(
+                                               ::dlsym(library, "salf_device_kernels"));
   const DeviceKernels* const kernels = table == nullptr ? nullptr : table(kDeviceKernelsVersion);
   if (kernels == nullptr) {
-    const std::string why = reason == nullptr ? std::string(kLibrary) + " is of another version of salf" : reason;
-    core::log_info("norms, SwiGLU, rotary positions and the loss run by ATen's operators on CUDA: " + core::printable(why));
+    const std::string why =
+        reason == nullptr ? std::string(kLibrary) + " is of another version of salf" : reason;
+    core::log_info(
+        "norms, SwiGLU, rotary positions and the loss run by ATen's operators on CUDA: " +
+        core::printable(why));
   }
   return kernels;
 }
 
-// Stream::native_handle() is there from LibTorch 2.11 on; before, the default stream, the only one that salf uses.
+// Stream::native_handle() is there from LibTorch 2.11 on; before, the default stream, the only one
+// that salf uses.
 template <class Stream>
 auto native_handle(const Stream& stream, int) -> decltype(stream.native_handle()) {
   return stream.native_handle();
@@ -76,7 +82,8 @@ struct RowsOf {
 // A tensor [A, B, E, C] whose last dimension is contiguous, the rest as it lies.
 struct HeadsOf {
   explicit HeadsOf(const at::Tensor& x) : tensor(x.stride(3) == 1 ? x : x.contiguous()) {
-    view = {tensor.data_ptr(), {tensor.stride(0), tensor.stride(1), tensor.stride(2)}, element(tensor)};
+    view = {
+        tensor.data_ptr(), {tensor.stride(0), tensor.stride(1), tensor.stride(2)}, element(tensor)};
   }
   at::Tensor tensor;
   DeviceHeads view{};
@@ -92,14 +99,15 @@ const DeviceKernels& kept(AutogradContext* context) {
 
 struct RmsNormBy : torch::autograd::Function<RmsNormBy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const DeviceKernels* kernels, double epsilon, at::ScalarType result) {
+      const DeviceKernels* kernels, double epsilon, at::ScalarType result) {
     const RowsOf rows(x);
     const at::Tensor scale = weight.contiguous();
     const at::Tensor y = at::empty(x.sizes(), x.options().dtype(result));
     const at::Tensor r = at::empty({rows.shape().count}, x.options().dtype(at::kFloat));
-    check(kernels->rms_norm(stream_of(x), rows.view, scale.const_data_ptr<float>(), static_cast<float>(epsilon), rows.shape(),
-                            RowsOf(y).view, r.mutable_data_ptr<float>()),
-          "rms_norm");
+    check(
+        kernels->rms_norm(stream_of(x), rows.view, scale.const_data_ptr<float>(),
+            static_cast<float>(epsilon), rows.shape(), RowsOf(y).view, r.mutable_data_ptr<float>()),
+        "rms_norm");
     context->save_for_backward({x, weight, r});
     keep(context, *kernels);
     return y;
@@ -113,12 +121,13 @@ struct RmsNormBy : torch::autograd::Function<RmsNormBy> {
     const at::Tensor dx = at::empty(saved[0].sizes(), saved[0].options());
     const bool with_weight = context->needs_input_grad(1);
     const std::int64_t blocks = std::min(kWeightSums, rows.shape().count);
-    const at::Tensor sums = with_weight ? at::zeros({blocks, rows.shape().width}, scale.options()) : at::Tensor();
-    check(kept(context).rms_norm_backward(stream_of(dx), gradients.view, rows.view, scale.const_data_ptr<float>(),
-                                          saved[2].const_data_ptr<float>(), rows.shape(), RowsOf(dx).view,
-                                          with_weight ? sums.mutable_data_ptr<float>() : nullptr,
-                                          with_weight ? blocks : rows.shape().count),
-          "rms_norm's backward pass");
+    const at::Tensor sums =
+        with_weight ? at::zeros({blocks, rows.shape().width}, scale.options()) : at::Tensor();
+    check(kept(context).rms_norm_backward(stream_of(dx), gradients.view, rows.view,
+              scale.const_data_ptr<float>(), saved[2].const_data_ptr<float>(), rows.shape(),
+              RowsOf(dx).view, with_weight ? sums.mutable_data_ptr<float>() : nullptr,
+              with_weight ? blocks : rows.shape().count),
+        "rms_norm's backward pass");
     variable_list made(5);  // kernels, epsilon and type have none
     made[0] = dx;
     if (with_weight) made[1] = sums.sum(0);
@@ -128,10 +137,12 @@ struct RmsNormBy : torch::autograd::Function<RmsNormBy> {
 
 struct SwiGluBy : torch::autograd::Function<SwiGluBy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate, const at::Tensor& up,
-                            const DeviceKernels* kernels) {
+      const DeviceKernels* kernels) {
     const RowsOf gates(gate);
     const at::Tensor y = at::empty(gate.sizes(), gate.options());
-    check(kernels->swiglu(stream_of(gate), gates.view, RowsOf(up).view, gates.shape(), RowsOf(y).view), "swiglu");
+    check(kernels->swiglu(
+              stream_of(gate), gates.view, RowsOf(up).view, gates.shape(), RowsOf(y).view),
+        "swiglu");
     context->save_for_backward({gate, up});
     keep(context, *kernels);
     return y;
@@ -142,27 +153,29 @@ struct SwiGluBy : torch::autograd::Function<SwiGluBy> {
     const RowsOf gates(saved[0]);
     const at::Tensor dgate = at::empty(saved[0].sizes(), saved[0].options());
     const at::Tensor dup = at::empty(saved[1].sizes(), saved[1].options());
-    check(kept(context).swiglu_backward(stream_of(dgate), RowsOf(outer[0]).view, gates.view, RowsOf(saved[1]).view,
-                                        gates.shape(), RowsOf(dgate).view, RowsOf(dup).view),
-          "swiglu's backward pass");
+    check(kept(context).swiglu_backward(stream_of(dgate), RowsOf(outer[0]).view, gates.view,
+              RowsOf(saved[1]).view, gates.shape(), RowsOf(dgate).view, RowsOf(dup).view),
+        "swiglu's backward pass");
     return {dgate, dup, at::Tensor()};
   }
 };
 
-using Turn = const char* (*)(DeviceStream, DeviceHeads, DeviceHeads, DeviceHeads, HeadShape, DeviceHeads);
+using Turn = const char* (*)(DeviceStream, DeviceHeads, DeviceHeads, DeviceHeads, HeadShape,
+    DeviceHeads);
 
 at::Tensor turn(Turn kernel, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
   const HeadsOf heads(x);
   const at::Tensor y = at::empty_like(heads.tensor);
-  check(kernel(stream_of(x), heads.view, HeadsOf(cos.expand(x.sizes())).view, HeadsOf(sin.expand(x.sizes())).view,
-               {x.size(0), x.size(1), x.size(2), x.size(3)}, HeadsOf(y).view),
-        "rotary");
+  check(kernel(stream_of(x), heads.view, HeadsOf(cos.expand(x.sizes())).view,
+            HeadsOf(sin.expand(x.sizes())).view, {x.size(0), x.size(1), x.size(2), x.size(3)},
+            HeadsOf(y).view),
+      "rotary");
   return y;
 }
 
 struct RotaryBy : torch::autograd::Function<RotaryBy> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
-                            const DeviceKernels* kernels) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
+      const at::Tensor& sin, const DeviceKernels* kernels) {
     context->save_for_backward({cos, sin});
     keep(context, *kernels);
     return turn(kernels->rotary, x, cos, sin);
@@ -190,12 +203,13 @@ const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors) {
 
 at::ScalarType normed_type(const at::Tensor& x) {
   const auto device = x.device().type();
-  const bool narrow = at::autocast::is_autocast_enabled(device) && at::autocast::get_autocast_dtype(device) == at::kBFloat16;
+  const bool narrow = at::autocast::is_autocast_enabled(device) &&
+                      at::autocast::get_autocast_dtype(device) == at::kBFloat16;
   return narrow ? at::kBFloat16 : x.scalar_type();
 }
 
-at::Tensor rms_norm_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight, double epsilon,
-                       at::ScalarType result) {
+at::Tensor rms_norm_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight,
+    double epsilon, at::ScalarType result) {
   return RmsNormBy::apply(x, weight, &kernels, epsilon, result);
 }
 
@@ -203,17 +217,19 @@ at::Tensor swiglu_by(const DeviceKernels& kernels, const at::Tensor& gate, const
   return SwiGluBy::apply(gate, up, &kernels);
 }
 
-at::Tensor rotary_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
+at::Tensor rotary_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& cos,
+    const at::Tensor& sin) {
   return RotaryBy::apply(x, cos, sin, &kernels);
 }
 
-at::Tensor cross_entropy_by_(const DeviceKernels& kernels, at::Tensor& logits, const at::Tensor& labels, double scale) {
+at::Tensor cross_entropy_by_(
+    const DeviceKernels& kernels, at::Tensor& logits, const at::Tensor& labels, double scale) {
   const RowsOf rows(logits);
   const at::Tensor targets = labels.contiguous();
   const at::Tensor losses = at::empty({rows.shape().count}, logits.options().dtype(at::kDouble));
-  check(kernels.cross_entropy(stream_of(logits), rows.view, targets.const_data_ptr<std::int64_t>(), static_cast<float>(scale),
-                              rows.shape(), losses.mutable_data_ptr<double>()),
-        "cross_entropy");
+  check(kernels.cross_entropy(stream_of(logits), rows.view, targets.const_data_ptr<std::int64_t>(),
+            static_cast<float>(scale), rows.shape(), losses.mutable_data_ptr<double>()),
+      "cross_entropy");
   return losses.sum();
 }
 

@@ -4,8 +4,8 @@
 #include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "products.h"
-#include "salf/ops/operators.h"
+#include "ops/operators.h"
+#include "ops/products.h"
 
 namespace salf::ops {
 namespace {
@@ -15,8 +15,8 @@ using torch::autograd::variable_list;
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b,
-                            double scale) {
+      const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b,
+      double scale) {
     const at::Tensor rows = as_rows(x);
     const at::Tensor low = product(rows, a);  // [N, R]
     at::Tensor y = product(rows, weight, bias);
@@ -30,7 +30,8 @@ struct LoraLinear : torch::autograd::Function<LoraLinear> {
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3], &low = saved[4];
+    const at::Tensor &x = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3],
+                     &low = saved[4];
     const double scale = context->saved_data["scale"].toDouble();
     const at::Tensor dy = as_rows(outer[0]);
     const at::Tensor dlow = product(dy, b.t()).mul_(scale);  // [N, R]
@@ -50,8 +51,8 @@ bool is_trained(const std::optional<at::Tensor>& tensor) {
 
 }  // namespace
 
-at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                       const at::Tensor& a, const at::Tensor& b, double scale) {
+at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight,
+    const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b, double scale) {
   show_product(x, weight);
   if (has_product(x, weight) && !is_trained(weight) && !is_trained(bias)) {
     return LoraLinear::apply(x, weight, bias, a, b, scale);

@@ -11,7 +11,8 @@ namespace salf::ops {
 bool has_product(const at::Tensor& x, const at::Tensor& weight);
 
 // x [N, I] · weight [O, I]ᵀ + bias, without autograd. REQUIRES: has_product()
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias = std::nullopt);
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight,
+    const std::optional<at::Tensor>& bias = std::nullopt);
 
 // Tells the thread's ProductWatch, if there is one.
 void show_product(const at::Tensor& x, const at::Tensor& weight);

@@ -1,11 +1,11 @@
-#include "salf/ops/quantize.h"
+#include "ops/quantize.h"
 
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "rows.h"
+#include "ops/rows.h"
 
 namespace salf::ops {
 namespace {
@@ -27,7 +27,8 @@ void quantize_row_int8(const float* row, std::int64_t columns, std::int8_t* code
 }
 
 // The row's codes were set to zero.
-void quantize_row_int4(const float* row, std::int64_t columns, std::uint8_t* codes, float* scales, float* minimums) {
+void quantize_row_int4(
+    const float* row, std::int64_t columns, std::uint8_t* codes, float* scales, float* minimums) {
   for (std::int64_t first = 0; first < columns; first += kInt4Group) {
     const std::int64_t last = std::min(columns, first + kInt4Group);
     const auto [low, high] = std::minmax_element(row + first, row + last);
@@ -38,7 +39,8 @@ void quantize_row_int4(const float* row, std::int64_t columns, std::uint8_t* cod
     for (std::int64_t i = first; i < last; ++i) {
       const float code = std::clamp(std::nearbyint((row[i] - *low) * inverse), 0.0F, kLargestInt4);
       const int shift = i % 2 == 0 ? 0 : 4;
-      codes[i / 2] = static_cast<std::uint8_t>(codes[i / 2] | (static_cast<unsigned>(code) << shift));
+      codes[i / 2] =
+          static_cast<std::uint8_t>(codes[i / 2] | (static_cast<unsigned>(code) << shift));
     }
   }
 }
@@ -47,8 +49,8 @@ void dequantize_row_int8(const std::int8_t* codes, float scale, std::int64_t col
   for (std::int64_t i = 0; i < columns; ++i) row[i] = scale * static_cast<float>(codes[i]);
 }
 
-void dequantize_row_int4(const std::uint8_t* codes, const float* scales, const float* minimums, std::int64_t columns,
-                         float* row) {
+void dequantize_row_int4(const std::uint8_t* codes, const float* scales, const float* minimums,
+    std::int64_t columns, float* row) {
   for (std::int64_t first = 0; first < columns; first += kInt4Group) {
     const std::int64_t pairs = std::min(kInt4Group, columns - first) / 2;
     const float scale = *scales++;
@@ -88,7 +90,8 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format) {
     auto* codes = made.codes.mutable_data_ptr<std::int8_t>();
     auto* scales = made.scales.mutable_data_ptr<float>();
     for_rows(made.rows, columns, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) quantize_row_int8(values + i * columns, columns, codes + i * columns, scales[i]);
+      for (std::int64_t i = first; i < last; ++i)
+        quantize_row_int8(values + i * columns, columns, codes + i * columns, scales[i]);
     });
   } else {
     const std::int64_t groups = groups_of(columns);
@@ -101,7 +104,8 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format) {
     auto* minimums = made.minimums.mutable_data_ptr<float>();
     for_rows(made.rows, columns, [=](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
-        quantize_row_int4(values + i * columns, columns, codes + i * width, scales + i * groups, minimums + i * groups);
+        quantize_row_int4(values + i * columns, columns, codes + i * width, scales + i * groups,
+            minimums + i * groups);
       }
     });
   }
@@ -119,7 +123,8 @@ void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out) {
   if (matrix.format == WeightFormat::kInt8) {
     const auto* codes = matrix.codes.const_data_ptr<std::int8_t>();
     for_rows(matrix.rows, columns, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) dequantize_row_int8(codes + i * columns, scales[i], columns, values + i * columns);
+      for (std::int64_t i = first; i < last; ++i)
+        dequantize_row_int8(codes + i * columns, scales[i], columns, values + i * columns);
     });
     return;
   }
@@ -129,7 +134,8 @@ void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out) {
   const std::int64_t width = matrix.codes.size(1);
   for_rows(matrix.rows, columns, [=](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
-      dequantize_row_int4(codes + i * width, scales + i * groups, minimums + i * groups, columns, values + i * columns);
+      dequantize_row_int4(codes + i * width, scales + i * groups, minimums + i * groups, columns,
+          values + i * columns);
     }
   });
 }

@@ -9,8 +9,8 @@
 #include <cmath>
 #include <limits>
 
-#include "rows.h"
-#include "salf/ops/quantize.h"
+#include "ops/quantize.h"
+#include "ops/rows.h"
 
 namespace salf::ops {
 namespace {
@@ -22,7 +22,9 @@ constexpr float kTiny = 1e-30F;  // instead of a scale of zero: all its codes ar
 struct Grid {
   float scale = 0.0F, offset = 0.0F, low = 0.0F, high = 0.0F;
 
-  float code(float value) const { return std::clamp(std::nearbyint((value - offset) / scale), low, high); }
+  float code(float value) const {
+    return std::clamp(std::nearbyint((value - offset) / scale), low, high);
+  }
   float value(float code) const { return code * scale + offset; }
 };
 
@@ -32,7 +34,8 @@ Grid int8_grid(const float* row, std::int64_t columns) {
   return {std::max(largest / 127.0F, kTiny), 0.0F, -127.0F, 127.0F};
 }
 
-// Of one group: the range about its middle, from all of it to three fifths, with the least squared error.
+// Of one group: the range about its middle, from all of it to three fifths, with the least squared
+// error.
 Grid int4_grid(const float* values, std::int64_t count) {
   constexpr int kSteps = 14;
   constexpr float kShrink = 0.03F;
@@ -63,7 +66,8 @@ at::Tensor error_factor(const at::Tensor& moments) {
   sums = sums / mean + kDamping * at::eye(sums.size(0), sums.options());
   const auto [lower, failed] = at::linalg_cholesky_ex(sums);
   if (failed.item<int>() != 0) return {};
-  const auto [upper, failed_again] = at::linalg_cholesky_ex(at::cholesky_inverse(lower), /*upper=*/true);
+  const auto [upper, failed_again] =
+      at::linalg_cholesky_ex(at::cholesky_inverse(lower), /*upper=*/true);
   return failed_again.item<int>() != 0 ? at::Tensor() : upper.to(at::kFloat).contiguous();
 }
 
@@ -74,7 +78,8 @@ struct FactorPart {
 };
 
 // Turns values of one row into codes; `errors` receives what is left of each, over its own factor.
-void round_row_(float* values, std::int64_t count, const FactorPart& factor, const Grid& grid, float* errors) {
+void round_row_(
+    float* values, std::int64_t count, const FactorPart& factor, const Grid& grid, float* errors) {
   for (std::int64_t i = 0; i < count; ++i) {
     const float* const line = factor.data + i * factor.stride;
     const float code = grid.code(values[i]);
@@ -98,7 +103,8 @@ at::Tensor packed_pairs(const at::Tensor& codes) {
 
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at::Tensor& moments) {
   const at::NoGradGuard quiet;
-  const at::Tensor factor = format == WeightFormat::kBFloat16 ? at::Tensor() : error_factor(moments);
+  const at::Tensor factor =
+      format == WeightFormat::kBFloat16 ? at::Tensor() : error_factor(moments);
   if (!factor.defined()) return quantize(matrix, format);
   QuantizedMatrix made{format, matrix.size(0), matrix.size(1), {}, {}, {}};
   const bool int8 = format == WeightFormat::kInt8;
@@ -111,10 +117,12 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at
   auto* const scales = made.scales.mutable_data_ptr<float>();
   auto* const offsets = made.minimums.mutable_data_ptr<float>();
   if (int8) {
-    for (std::int64_t row = 0; row < made.rows; ++row) scales[row] = int8_grid(values + row * columns, columns).scale;
+    for (std::int64_t row = 0; row < made.rows; ++row)
+      scales[row] = int8_grid(values + row * columns, columns).scale;
   }
   for (std::int64_t first = 0; first < columns; first += kInt4Group) {
-    const std::int64_t count = std::min(kInt4Group, columns - first), rest = columns - first - count;
+    const std::int64_t count = std::min(kInt4Group, columns - first),
+                       rest = columns - first - count;
     at::Tensor errors = at::empty({made.rows, count}, left.options());
     auto* const left_over = errors.mutable_data_ptr<float>();
     const FactorPart part{factor.const_data_ptr<float>() + first * columns + first, columns};
@@ -128,7 +136,9 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at
         offsets[row * width + first / kInt4Group] = grid.offset;
       }
     });
-    if (rest > 0) left.narrow(1, first + count, rest).addmm_(errors, factor.narrow(0, first, count).narrow(1, first + count, rest), 1, -1);
+    if (rest > 0)
+      left.narrow(1, first + count, rest)
+          .addmm_(errors, factor.narrow(0, first, count).narrow(1, first + count, rest), 1, -1);
   }
   if (int8) {
     made.codes = left.to(at::kChar);

@@ -3,10 +3,10 @@
 #include <ATen/ops/roll.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "device_operators.h"
-#include "row_kernels.h"
-#include "rows.h"
-#include "salf/ops/operators.h"
+#include "ops/device_operators.h"
+#include "ops/operators.h"
+#include "ops/row_kernels.h"
+#include "ops/rows.h"
 
 namespace salf::ops {
 namespace {
@@ -15,10 +15,11 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using Kernel = void (*)(const float*, const float*, const float*, std::int64_t, float*);
 
-// A tensor [A, B, E, C] whose heads, its last dimension, are contiguous; the rest lies as it may, so that
-// neither transposed states nor broadcast tables are copied.
+// A tensor [A, B, E, C] whose heads, its last dimension, are contiguous; the rest lies as it may,
+// so that neither transposed states nor broadcast tables are copied.
 struct Heads {
-  explicit Heads(const at::Tensor& x) : tensor(x.stride(3) == 1 ? x : x.contiguous()), data(tensor.data_ptr<float>()) {}
+  explicit Heads(const at::Tensor& x)
+      : tensor(x.stride(3) == 1 ? x : x.contiguous()), data(tensor.data_ptr<float>()) {}
   float* at(std::int64_t a, std::int64_t b, std::int64_t e) const {
     return data + a * tensor.stride(0) + b * tensor.stride(1) + e * tensor.stride(2);
   }
@@ -39,7 +40,8 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
       const std::int64_t a = i / middle;
       const std::int64_t b = i % middle;
       for (std::int64_t e = 0; e < inner; ++e) {
-        kernel(heads.at(a, b, e), cosines.at(a, b, e), sines.at(a, b, e), x.size(3), results.at(a, b, e));
+        kernel(heads.at(a, b, e), cosines.at(a, b, e), sines.at(a, b, e), x.size(3),
+            results.at(a, b, e));
       }
     }
   });
@@ -47,22 +49,25 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
 }
 
 struct Rotary : torch::autograd::Function<Rotary> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
-                            const at::Tensor& sin) {
+  static at::Tensor forward(
+      AutogradContext* context, const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
     context->save_for_backward({cos, sin});
     return turn(x, cos, sin, row_kernels().rotary);
   }
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const auto saved = context->get_saved_variables();
-    return {turn(outer[0], saved[0], saved[1], row_kernels().rotary_backward), at::Tensor(), at::Tensor()};
+    return {turn(outer[0], saved[0], saved[1], row_kernels().rotary_backward), at::Tensor(),
+        at::Tensor()};
   }
 };
 
 }  // namespace
 
-at::Tensor rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, std::int64_t shift) {
+at::Tensor rotary(
+    const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, std::int64_t shift) {
   const bool heads = x.dim() == 4 && cos.dim() <= 4 && sin.dim() <= 4;
-  const bool halves = x.size(-1) == 2 * shift && cos.size(-1) == 2 * shift && sin.size(-1) == 2 * shift;
+  const bool halves =
+      x.size(-1) == 2 * shift && cos.size(-1) == 2 * shift && sin.size(-1) == 2 * shift;
   if (heads && halves) {
     if (is_plain(x) && is_plain(cos) && is_plain(sin)) return Rotary::apply(x, cos, sin);
     const DeviceKernels* const kernels = device_kernels({x, cos, sin});

@@ -1,5 +1,6 @@
-// What happens to one row in memory? The inner loops of the operators, compiled once for each instruction set; no
-// ATen header may be included where they are compiled (its inline functions would leak into other files).
+// What happens to one row in memory? The inner loops of the operators, compiled once for each
+// instruction set; no ATen header may be included where they are compiled (its inline functions
+// would leak into other files).
 #pragma once
 
 #include <cstdint>
@@ -8,16 +9,18 @@ namespace salf::ops {
 
 struct RowKernels {
   // y = x · r ⊙ weight with r = 1/√(mean(x²) + epsilon); returns r.
-  float (*rms_norm)(const float* x, const float* weight, float epsilon, std::int64_t width, float* y);
+  float (*rms_norm)(
+      const float* x, const float* weight, float epsilon, std::int64_t width, float* y);
   // dx of rms_norm; dweight += dy ⊙ x · r, unless it is null.
-  void (*rms_norm_backward)(const float* dy, const float* x, const float* weight, float r, std::int64_t width,
-                            float* dx, float* dweight);
+  void (*rms_norm_backward)(const float* dy, const float* x, const float* weight, float r,
+      std::int64_t width, float* dx, float* dweight);
   void (*swiglu)(const float* gate, const float* up, std::int64_t width, float* y);
-  void (*swiglu_backward)(const float* dy, const float* gate, const float* up, std::int64_t width, float* dgate,
-                          float* dup);
+  void (*swiglu_backward)(const float* dy, const float* gate, const float* up, std::int64_t width,
+      float* dgate, float* dup);
   // One head: y = x ⊙ cos + roll(x) ⊙ sin.
   void (*rotary)(const float* x, const float* cos, const float* sin, std::int64_t width, float* y);
-  void (*rotary_backward)(const float* dy, const float* cos, const float* sin, std::int64_t width, float* dx);
+  void (*rotary_backward)(
+      const float* dy, const float* cos, const float* sin, std::int64_t width, float* dx);
   // logits become scale · (softmax − onehot); returns −log softmax_label.
   double (*cross_entropy)(float* logits, std::int64_t label, float scale, std::int64_t width);
 };

@@ -1,2 +1,2 @@
 #define KERNELS row_kernels_avx512
-#include "row_kernels.inc"
+#include "ops/row_kernels.inc"

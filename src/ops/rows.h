@@ -10,7 +10,9 @@
 namespace salf::ops {
 
 // Whether the hand-written kernels serve this tensor.
-inline bool is_plain(const at::Tensor& x) { return x.device().is_cpu() && x.scalar_type() == at::kFloat; }
+inline bool is_plain(const at::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == at::kFloat;
+}
 
 // The last dimension of a tensor as rows [N, W]; a copy only where its strides do not allow it.
 struct Rows {
@@ -28,11 +30,13 @@ struct Rows {
   std::int64_t stride = 0;
 };
 
-// Calls work(first, last) for parts of 0 … count, in parallel where that is worth it for rows of this width.
+// Calls work(first, last) for parts of 0 … count, in parallel where that is worth it for rows of
+// this width.
 template <class Work>
 void for_rows(std::int64_t count, std::int64_t width, const Work& work) {
   constexpr std::int64_t kElements = 16384;  // of one task at least
-  at::parallel_for(0, count, std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, width)), work);
+  at::parallel_for(
+      0, count, std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, width)), work);
 }
 
 }  // namespace salf::ops

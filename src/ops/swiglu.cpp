@@ -3,10 +3,10 @@
 #include <ATen/ops/silu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "device_operators.h"
-#include "row_kernels.h"
-#include "rows.h"
-#include "salf/ops/operators.h"
+#include "ops/device_operators.h"
+#include "ops/operators.h"
+#include "ops/row_kernels.h"
+#include "ops/rows.h"
 
 namespace salf::ops {
 namespace {
@@ -15,7 +15,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 struct SwiGlu : torch::autograd::Function<SwiGlu> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& gate, const at::Tensor& up) {
+  static at::Tensor forward(
+      AutogradContext* context, const at::Tensor& gate, const at::Tensor& up) {
     const Rows gates(gate);
     const Rows ups(up);
     const at::Tensor y = at::empty(gate.sizes(), gate.options());
@@ -40,8 +41,8 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
     const Rows to_up(dup);
     for_rows(gates.count(), gates.width(), [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
-        row_kernels().swiglu_backward(gradients.row(i), gates.row(i), ups.row(i), gates.width(), to_gate.row(i),
-                                      to_up.row(i));
+        row_kernels().swiglu_backward(gradients.row(i), gates.row(i), ups.row(i), gates.width(),
+            to_gate.row(i), to_up.row(i));
       }
     });
     return {dgate, dup};
@@ -53,7 +54,8 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   const bool alike = gate.sizes() == up.sizes() && gate.scalar_type() == up.scalar_type();
   if (alike && is_plain(gate) && is_plain(up)) return SwiGlu::apply(gate, up);
-  if (const DeviceKernels* const kernels = device_kernels({gate, up}); alike && kernels != nullptr) return swiglu_by(*kernels, gate, up);
+  if (const DeviceKernels* const kernels = device_kernels({gate, up}); alike && kernels != nullptr)
+    return swiglu_by(*kernels, gate, up);
   return at::silu(gate) * up;
 }
 

@@ -1,9 +1,9 @@
-#include "advice.h"
+#include "policy/advice.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "salf/core/text.h"
+#include "core/text.h"
 
 namespace salf::policy {
 namespace {
@@ -36,57 +36,77 @@ void note_rules(const types::FreezePlan& plan, std::vector<std::string>& notes) 
   const RuleChoice* high = nullptr;
   for (const RuleChoice& choice : plan.choices) {
     if (!types::reads_profile(choice.rule)) continue;
-    if (low == nullptr || choice.eof < low->eof) low = &choice;
-    if (high == nullptr || choice.eof > high->eof) high = &choice;
+    if (low == nullptr || choice.cut < low->cut) low = &choice;
+    if (high == nullptr || choice.cut > high->cut) high = &choice;
   }
-  if (low == nullptr || static_cast<double>(high->eof - low->eof) <= apart_from(plan)) return;
-  notes.push_back("the rules disagree: " + name_of(*low) + " would freeze " + std::to_string(low->eof) + " of the blocks, " +
-                  name_of(*high) + " " + std::to_string(high->eof));
+  if (low == nullptr || static_cast<double>(high->cut - low->cut) <= apart_from(plan)) return;
+  notes.push_back("the rules disagree: " + name_of(*low) + " would freeze " +
+                  std::to_string(low->cut) + " of the blocks, " + name_of(*high) + " " +
+                  std::to_string(high->cut));
 }
 
 void note_measures(const types::FreezePlan& plan, std::vector<std::string>& notes) {
-  const RuleChoice* const cosine = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
-  const RuleChoice* const loss = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kLoss);
+  const RuleChoice* const cosine =
+      types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
+  const RuleChoice* const loss =
+      types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kLoss);
   if (cosine == nullptr || loss == nullptr) return;
-  if (std::fabs(static_cast<double>(cosine->eof - loss->eof)) <= apart_from(plan)) return;
-  notes.push_back("the measures disagree: the largest gain lies in block " + std::to_string(cosine->eof - 1) +
-                  " by cosine, in block " + std::to_string(loss->eof - 1) + " by loss");
+  if (std::fabs(static_cast<double>(cosine->cut - loss->cut)) <= apart_from(plan)) return;
+  notes.push_back("the measures disagree: the largest gain lies in block " +
+                  std::to_string(cosine->cut - 1) + " by cosine, in block " +
+                  std::to_string(loss->cut - 1) + " by loss");
 }
 
 void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& notes) {
-  const RuleChoice* const rule = types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
+  const RuleChoice* const rule =
+      types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
   const Candidate* const chosen = plan.chosen();
   if (chosen == nullptr || !chosen->loss) return;
-  const Candidate& by_rule = plan.candidates[static_cast<std::size_t>(rule == nullptr ? plan.eof : rule->eof)];
-  if (plan.rule == Rule::kPredicted && by_rule.loss && static_cast<double>(std::llabs(by_rule.eof - plan.eof)) > apart_from(plan)) {
+  const Candidate& by_rule =
+      plan.candidates[static_cast<std::size_t>(rule == nullptr ? plan.cut : rule->cut)];
+  if (plan.rule == Rule::kPredicted && by_rule.loss &&
+      static_cast<double>(std::llabs(by_rule.cut - plan.cut)) > apart_from(plan)) {
     const double more = by_rule.loss->value - chosen->loss->value;
-    notes.push_back("max-gain, the paper's rule, would freeze " + std::to_string(by_rule.eof) + " blocks; its predicted loss is " +
-                    core::format_number(std::fabs(more), 2) + (more >= 0.0 ? " higher" : " lower"));
+    notes.push_back("max-gain, the paper's rule, would freeze " + std::to_string(by_rule.cut) +
+                    " blocks; its predicted loss is " + core::format_number(std::fabs(more), 2) +
+                    (more >= 0.0 ? " higher" : " lower"));
   }
-  if (chosen == &plan.candidates.front() || !chosen->delta || chosen->delta->low >= 0.0 || chosen->delta->high <= 0.0) return;
-  notes.push_back("whether this " + std::string(plan.lora ? "LoRA" : "cut") + " or full fine-tuning ends lower is within the prediction's error");
+  if (chosen == &plan.candidates.front() || !chosen->delta || chosen->delta->low >= 0.0 ||
+      chosen->delta->high <= 0.0)
+    return;
+  notes.push_back("whether this " + std::string(plan.lora ? "LoRA" : "cut") +
+                  " or full fine-tuning ends lower is within the prediction's error");
 }
 
-void note_stability(const types::LayerProfile& profile, const types::FreezePlan& plan, std::vector<std::string>& notes) {
+void note_stability(const types::LayerProfile& profile, const types::FreezePlan& plan,
+    std::vector<std::string>& notes) {
   if (profile.stability_goal > 0.0 && profile.stability < profile.stability_goal) {
-    notes.push_back("the profile's choice had not settled when it ran out of documents: the same in " +
-                    core::format_number(100.0 * profile.stability, 2) + " % of resamples, " +
-                    core::format_number(100.0 * profile.stability_goal, 2) + " % were asked for (--max-documents)");
+    notes.push_back(
+        "the profile's choice had not settled when it ran out of documents: the same in " +
+        core::format_number(100.0 * profile.stability, 2) + " % of resamples, " +
+        core::format_number(100.0 * profile.stability_goal, 2) +
+        " % were asked for (--max-documents)");
   }
   if (plan.choices.empty()) return;
   const RuleChoice& used = plan.choices.back();
-  if (used.rule != plan.rule || used.eof != plan.eof || used.stability >= kSettled || used.low == used.high) return;
-  notes.push_back("the choice is open: " + std::string(plan.rule == Rule::kPredicted ? "resampled priors" : "resampled documents") +
-                  " choose " + std::to_string(used.low) + " to " + std::to_string(used.high) + " frozen blocks");
+  if (used.rule != plan.rule || used.cut != plan.cut || used.stability >= kSettled ||
+      used.low == used.high)
+    return;
+  notes.push_back(
+      "the choice is open: " +
+      std::string(plan.rule == Rule::kPredicted ? "resampled priors" : "resampled documents") +
+      " choose " + std::to_string(used.low) + " to " + std::to_string(used.high) +
+      " frozen blocks");
 }
 
 }  // namespace
 
 void mark_pareto(std::vector<Candidate>& candidates) {
   for (Candidate& candidate : candidates) {
-    candidate.pareto = counts(candidate) && std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& other) {
-                         return counts(other) && beats(other, candidate);
-                       });
+    candidate.pareto = counts(candidate) && std::none_of(candidates.begin(), candidates.end(),
+                                                [&](const Candidate& other) {
+                                                  return counts(other) && beats(other, candidate);
+                                                });
   }
 }
 
@@ -96,7 +116,8 @@ const Candidate* knee_of(const std::vector<Candidate>& candidates) {
     if (candidate.pareto) curve.push_back(&candidate);
   }
   if (curve.size() < 3) return nullptr;
-  std::sort(curve.begin(), curve.end(), [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
+  std::sort(curve.begin(), curve.end(),
+      [](const Candidate* a, const Candidate* b) { return a->seconds < b->seconds; });
   const double width = curve.back()->seconds - curve.front()->seconds;
   const double height = curve.front()->loss->value - curve.back()->loss->value;
   if (!(width > 0.0) || !(height > 0.0)) return nullptr;
@@ -112,7 +133,8 @@ const Candidate* knee_of(const std::vector<Candidate>& candidates) {
   return knee;
 }
 
-std::vector<std::string> notes_on(const types::LayerProfile& profile, const types::FreezePlan& plan) {
+std::vector<std::string> notes_on(
+    const types::LayerProfile& profile, const types::FreezePlan& plan) {
   std::vector<std::string> notes;
   note_rules(plan, notes);
   note_measures(plan, notes);

@@ -1,4 +1,5 @@
-// What a plan says beside its numbers: which candidates are worth a look, and where the evidence disagrees.
+// What a plan says beside its numbers: which candidates are worth a look, and where the evidence
+// disagrees.
 #pragma once
 
 #include <cstdint>
@@ -6,19 +7,21 @@
 #include <string>
 #include <vector>
 
-#include "salf/types/freeze_plan.h"
-#include "salf/types/layer_profile.h"
+#include "types/freeze_plan.h"
+#include "types/layer_profile.h"
 
 namespace salf::policy {
 
 // Sets Candidate::pareto among those that fit and have a loss.
 void mark_pareto(std::vector<types::Candidate>& candidates);
 
-// The candidate of the Pareto curve that lies farthest below the line between its ends, both axes from 0 to 1; nullptr
-// where the curve has fewer than three points.
+// The candidate of the Pareto curve that lies farthest below the line between its ends, both axes
+// from 0 to 1; nullptr where the curve has fewer than three points.
 const types::Candidate* knee_of(const std::vector<types::Candidate>& candidates);
 
-// Where rules or measures disagree, choices that had not settled, and differences that lie within their errors.
-std::vector<std::string> notes_on(const types::LayerProfile& profile, const types::FreezePlan& plan);
+// Where rules or measures disagree, choices that had not settled, and differences that lie within
+// their errors.
+std::vector<std::string> notes_on(
+    const types::LayerProfile& profile, const types::FreezePlan& plan);
 
 }  // namespace salf::policy

@@ -1,15 +1,15 @@
-#include "salf/policy/budget.h"
+#include "policy/budget.h"
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "advice.h"
-#include "planner.h"
-#include "salf/core/error.h"
-#include "salf/core/text.h"
-#include "salf/cost/energy.h"
-#include "salf/cost/estimate.h"
+#include "core/error.h"
+#include "core/text.h"
+#include "cost/energy.h"
+#include "cost/estimate.h"
+#include "policy/advice.h"
+#include "policy/planner.h"
 
 namespace salf::policy {
 namespace {
@@ -28,23 +28,31 @@ void check_inputs(const PlanInputs& inputs) {
   if (!(inputs.max_epochs > 0.0)) problems.emplace_back("--max-epochs must be above 0");
   if (inputs.accumulate < 1) problems.emplace_back("--accumulate must be at least 1");
   if (!inputs.budget.deterministic() && inputs.cost.timed_batches < 1) {
-    problems.emplace_back("a budget in time, energy or money needs measured costs, and none were measured");
+    problems.emplace_back(
+        "a budget in time, energy or money needs measured costs, and none were measured");
   }
-  if (!inputs.budget.deterministic() && inputs.budget.unit != BudgetUnit::kSeconds && !(inputs.budget_seconds > 0.0)) {
+  if (!inputs.budget.deterministic() && inputs.budget.unit != BudgetUnit::kSeconds &&
+      !(inputs.budget_seconds > 0.0)) {
     problems.emplace_back("a budget in energy or money needs watts or a price");
   }
-  if (inputs.rule == types::Rule::kPredicted && !inputs.prior) problems.emplace_back("the rule predicted needs a prior");
-  if (inputs.lora && (inputs.rule != types::Rule::kPredicted || inputs.stages > 1)) problems.emplace_back("LoRA beside whole blocks needs the rule predicted and one stage");
+  if (inputs.rule == types::Rule::kPredicted && !inputs.prior)
+    problems.emplace_back("the rule predicted needs a prior");
+  if (inputs.lora && (inputs.rule != types::Rule::kPredicted || inputs.stages > 1))
+    problems.emplace_back("LoRA beside whole blocks needs the rule predicted and one stage");
   if (inputs.max_loss_increase && inputs.rule != types::Rule::kPredicted) {
     problems.emplace_back("--max-loss-increase needs the rule predicted");
   }
-  const bool in_flops = inputs.budget.unit == BudgetUnit::kFlops || inputs.budget.unit == BudgetUnit::kShare;
+  const bool in_flops =
+      inputs.budget.unit == BudgetUnit::kFlops || inputs.budget.unit == BudgetUnit::kShare;
   if (inputs.stages > 1 && (in_flops || inputs.max_loss_increase)) {
-    problems.emplace_back("--stages needs a budget in time, energy, money, tokens, steps or epochs, and no --max-loss-increase: what its "
-                          "steps cost is decided on the way");
+    problems.emplace_back(
+        "--stages needs a budget in time, energy, money, tokens, steps or epochs, and no "
+        "--max-loss-increase: what its "
+        "steps cost is decided on the way");
   }
   if (inputs.max_memory_bytes && !(inputs.cost.base_bytes > 0.0)) {
-    problems.emplace_back("--max-memory: memory was not measured (on a GPU it cannot be predicted yet)");
+    problems.emplace_back(
+        "--max-memory: memory was not measured (on a GPU it cannot be predicted yet)");
   }
   if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "; "));
   if (inputs.data.batches < 1) throw Error(ErrorKind::kBadInput, "the training split has no batch");
@@ -64,7 +72,7 @@ Planner::Planner(const types::LayerProfile& profile, const PlanInputs& inputs)
   if (inputs.prior) {
     types::ModelShape whole = profile.shape;
     whole.block_trained_parameters.clear();
-    predictor_.emplace(*inputs.prior, whole, Evidence{profile.gradient_sketch, inputs.probes, inputs.gradient_agreement});
+    predictor_.emplace(*inputs.prior, whole, Evidence{inputs.trials, inputs.gradient_agreement});
   }
   if (predictor_) before_ = loss_before(profile);
 }
@@ -83,17 +91,17 @@ types::FreezePlan Planner::plan() const {
   plan.max_memory_bytes = inputs_.max_memory_bytes;
   plan.max_loss_increase = inputs_.max_loss_increase;
   plan.candidates = candidates();
-  const std::int64_t start = choose_eof(inputs_.rule, inputs_.parameters, deviation_);
+  const std::int64_t start = choose_cut(inputs_.rule, inputs_.parameters, deviation_);
   const std::size_t place = choose(plan.candidates, start);
   const types::Candidate chosen = plan.candidates[place];
   if (too_large(chosen)) refuse_limits(plan.candidates, place);
-  plan.eof = chosen.eof;
+  plan.cut = chosen.cut;
   plan.shape = prices(chosen).shape();
   plan.cost = prices(chosen).cost();
   if (inputs_.lora && chosen.arm == types::Arm::kLora) plan.lora = inputs_.lora->settings;
   const std::vector<std::size_t> by_prior = prior_choices(plan.candidates);
   plan.choices = choices(plan, by_prior);
-  if (!affordable(chosen)) plan.smallest_budget = prices(chosen).smallest(chosen.eof);
+  if (!affordable(chosen)) plan.smallest_budget = prices(chosen).smallest(chosen.cut);
   settle(plan, chosen);
   if (inputs_.stages > 1 && !plan.smallest_budget) settle_stages(plan);
   price_plan(plan, chosen);
@@ -103,12 +111,13 @@ types::FreezePlan Planner::plan() const {
     plan.gradient_agreement = inputs_.gradient_agreement;
     if (before_) plan.loss_before = before_->loss;
     if (const types::Candidate* const knee = knee_of(plan.candidates)) {
-      plan.knee = knee->eof;
+      plan.knee = knee->cut;
       plan.knee_arm = knee->arm;
     }
     for (const double factor : kFactors) plan.alternatives.push_back(alternative(factor));
   }
-  for (const std::string& note : {method_note(plan.candidates, chosen, by_prior), probes_note(chosen)}) {
+  for (const std::string& note :
+      {method_note(plan.candidates, chosen, by_prior), trials_note(chosen)}) {
     if (!note.empty()) plan.notes.push_back(note);
   }
   for (std::string& note : notes_on(profile_, plan)) plan.notes.push_back(std::move(note));
@@ -123,8 +132,9 @@ void Planner::set_steps(types::FreezePlan& plan, std::int64_t steps) const {
 
 void Planner::settle(types::FreezePlan& plan, const types::Candidate& chosen) const {
   const Prices& method = prices(chosen);
-  plan.evaluations = method.evaluations(plan.eof);
-  std::int64_t steps = method.affordable_steps(plan.eof, std::max(plan.evaluations, kFewestEvaluations));
+  plan.evaluations = method.evaluations(plan.cut);
+  std::int64_t steps =
+      method.affordable_steps(plan.cut, std::max(plan.evaluations, kFewestEvaluations));
   plan.most_steps = method.most_steps();
   if (inputs_.max_loss_increase) {
     steps = std::min(steps, chosen.steps);
@@ -132,22 +142,23 @@ void Planner::settle(types::FreezePlan& plan, const types::Candidate& chosen) co
   }
   set_steps(plan, steps);
   plan.learning_rate = chosen.learning_rate;
-  plan.predicted_seconds = method.run_seconds(plan.eof, plan.steps, plan.evaluations);
-  plan.predicted_flops = method.run_flops(plan.eof, plan.steps, plan.evaluations);
+  plan.predicted_seconds = method.run_seconds(plan.cut, plan.steps, plan.evaluations);
+  plan.predicted_flops = method.run_flops(plan.cut, plan.steps, plan.evaluations);
   plan.full_step_seconds = plan.candidates.front().step_seconds;
   plan.full_step_flops = plan.candidates.front().step_flops;
   if (!method.counts() && !method.in_seconds()) {
-    plan.budget_flops =
-        std::max(0.0, method.capacity() - plan.predicted_flops.fixed - plan.predicted_flops.evaluation);
+    plan.budget_flops = std::max(
+        0.0, method.capacity() - plan.predicted_flops.fixed - plan.predicted_flops.evaluation);
   }
 }
 
 void Planner::price_plan(types::FreezePlan& plan, const types::Candidate& chosen) const {
-  const double bytes = prices(chosen).memory_bytes(plan.eof, plan.steps);
+  const double bytes = prices(chosen).memory_bytes(plan.cut, plan.steps);
   if (bytes > 0.0) plan.memory_bytes = bytes;
   if (!inputs_.rates) return;
   plan.footprint = cost::footprint(*inputs_.rates, plan.predicted_seconds.total());
-  plan.full_footprint = cost::footprint(*inputs_.rates, methods_.front().run_seconds(0, plan.steps, plan.evaluations).total());
+  plan.full_footprint = cost::footprint(
+      *inputs_.rates, methods_.front().run_seconds(0, plan.steps, plan.evaluations).total());
 }
 
 double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs) {
@@ -165,8 +176,8 @@ types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs
   return Planner(profile, inputs).plan();
 }
 
-std::int64_t affordable_dev_documents(std::int64_t all, double seconds_per_document,
-                                      double budget_seconds) {
+std::int64_t affordable_dev_documents(
+    std::int64_t all, double seconds_per_document, double budget_seconds) {
   if (!(seconds_per_document > 0.0)) return all;
   const double affordable = std::floor(kDevShare * budget_seconds / seconds_per_document);
   return std::min(

@@ -1,9 +1,9 @@
-#include "salf/policy/domains.h"
+#include "policy/domains.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "salf/core/statistics.h"
+#include "core/statistics.h"
 
 namespace salf::policy {
 namespace {
@@ -14,19 +14,21 @@ struct Range {
   std::int64_t low = 0, high = 0;
 };
 
-// Bonferroni: each of `domains` ranges misses with a probability so small that all together keep kDomainCoverage.
-Range simultaneous_range(Rule rule, const RuleParameters& parameters, const types::Deviation& deviation, std::size_t domains) {
+// Bonferroni: each of `domains` ranges misses with a probability so small that all together keep
+// kDomainCoverage.
+Range simultaneous_range(Rule rule, const RuleParameters& parameters,
+    const types::Deviation& deviation, std::size_t domains) {
   const std::vector<std::int64_t> choices = replicate_choices(rule, parameters, deviation);
   const auto blocks = static_cast<std::int64_t>(deviation.deviation.size()) - 1;
   if (choices.empty()) return {0, blocks - 1};
   const std::vector<double> eofs(choices.begin(), choices.end());
   const double tail = 0.5 * (1.0 - kDomainCoverage) / static_cast<double>(domains);
   return {static_cast<std::int64_t>(std::floor(core::quantile(eofs, tail))),
-          static_cast<std::int64_t>(std::ceil(core::quantile(eofs, 1.0 - tail)))};
+      static_cast<std::int64_t>(std::ceil(core::quantile(eofs, 1.0 - tail)))};
 }
 
-types::DomainAgreement agreement(Rule rule, const RuleParameters& parameters, const std::vector<types::DomainMeasure>& domains,
-                                 std::int64_t overall) {
+types::DomainAgreement agreement(Rule rule, const RuleParameters& parameters,
+    const std::vector<types::DomainMeasure>& domains, std::int64_t overall) {
   types::DomainAgreement result;
   result.rule = rule;
   for (std::size_t i = 0; i < domains.size(); ++i) {
@@ -34,7 +36,7 @@ types::DomainAgreement agreement(Rule rule, const RuleParameters& parameters, co
     if (i == 0 || range.high < result.high) {
       result.high = range.high;
       result.shallowest = domains[i].name;
-      result.eof = choose_eof(rule, parameters, domains[i].deviation);
+      result.cut = choose_cut(rule, parameters, domains[i].deviation);
     }
     if (i == 0 || range.low > result.low) {
       result.low = range.low;
@@ -42,7 +44,7 @@ types::DomainAgreement agreement(Rule rule, const RuleParameters& parameters, co
     }
   }
   result.serves_all = result.low <= result.high;
-  if (result.serves_all) result.eof = std::clamp(overall, result.low, result.high);
+  if (result.serves_all) result.cut = std::clamp(overall, result.low, result.high);
   return result;
 }
 
@@ -55,10 +57,11 @@ void choose_for_domains(types::LayerProfile& profile, const RuleParameters& para
   }
   if (!profile.domains) return;
   std::vector<types::DomainMeasure>& domains = profile.domains->domains;
-  for (types::DomainMeasure& domain : domains) domain.choices = all_choices({domain.deviation}, parameters);
+  for (types::DomainMeasure& domain : domains)
+    domain.choices = all_choices({domain.deviation}, parameters);
   if (domains.size() > 1) {
     for (const Rule rule : types::kProfileRules) {
-      const std::int64_t overall = choose_eof(rule, parameters, profile.deviations.front());
+      const std::int64_t overall = choose_cut(rule, parameters, profile.deviations.front());
       profile.domains->agreements.push_back(agreement(rule, parameters, domains, overall));
     }
   }

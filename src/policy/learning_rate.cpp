@@ -1,4 +1,4 @@
-#include "salf/policy/learning_rate.h"
+#include "policy/learning_rate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,19 +24,23 @@ double quotient(std::int64_t part, std::int64_t whole) {
 
 }  // namespace
 
-double learning_rate(const types::ModelShape& shape, types::Arm arm, std::int64_t eof, double epochs) {
+double learning_rate(
+    const types::ModelShape& shape, types::Arm arm, std::int64_t cut, double epochs) {
   const double repeated = std::max(1.0, epochs);
-  if (arm == types::Arm::kLora) return of_share(1.0 - quotient(eof, shape.blocks), kLoraRate, kHighestLora) / repeated;
-  const double trained = quotient(shape.trained_parameters(eof), shape.parameters);
+  if (arm == types::Arm::kLora)
+    return of_share(1.0 - quotient(cut, shape.blocks), kLoraRate, kHighestLora) / repeated;
+  const double trained = quotient(shape.trained_parameters(cut), shape.parameters);
   return of_share(trained, kFullRate, kHighest) / std::pow(repeated, kWholeRepeated);
 }
 
-double probed_rate_factor(const types::ProbeTable& probes, types::Arm arm, std::int64_t eof) {
+double trial_rate_factor(const types::TrialTable& trials, types::Arm arm, std::int64_t cut) {
   constexpr double kClear = 2.0;  // standard errors
-  const types::ProbedArm* nearest = nullptr;
-  for (const types::ProbedArm& probed : probes.arms) {
-    if (probed.rates.empty() || (probed.arm == types::Arm::kLora) != (arm == types::Arm::kLora)) continue;
-    if (nearest == nullptr || std::abs(probed.eof - eof) < std::abs(nearest->eof - eof)) nearest = &probed;
+  const types::Trial* nearest = nullptr;
+  for (const types::Trial& tried : trials.arms) {
+    if (tried.rates.empty() || (tried.arm == types::Arm::kLora) != (arm == types::Arm::kLora))
+      continue;
+    if (nearest == nullptr || std::abs(tried.cut - cut) < std::abs(nearest->cut - cut))
+      nearest = &tried;
   }
   double factor = 1.0, best = 0.0;
   if (nearest == nullptr) return factor;

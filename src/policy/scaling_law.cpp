@@ -1,10 +1,10 @@
-#include "salf/policy/scaling_law.h"
+#include "policy/scaling_law.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "salf/core/statistics.h"
+#include "core/statistics.h"
 
 namespace salf::policy {
 namespace {

@@ -1,22 +1,23 @@
-#include "salf/policy/stages.h"
+#include "policy/stages.h"
 
 #include <cmath>
 #include <string>
 
-#include "planner.h"
-#include "salf/core/text.h"
+#include "core/text.h"
+#include "policy/planner.h"
 
 namespace salf::policy {
 namespace {
 
 constexpr int kHalvings = 60;
 
-ArmPoint point(std::int64_t eof, double tokens, double unique_tokens) {
-  return {eof == 0 ? types::Arm::kFull : types::Arm::kFreeze, eof, tokens, unique_tokens};
+ArmPoint point(std::int64_t cut, double tokens, double unique_tokens) {
+  return {cut == 0 ? types::Arm::kFull : types::Arm::kFreeze, cut, tokens, unique_tokens};
 }
 
 // Tokens at `to` that give the loss of `tokens` at `from`; at most as many.
-double equivalent(const Predictor& predictor, double tokens, std::int64_t from, std::int64_t to, double unique_tokens) {
+double equivalent(const Predictor& predictor, double tokens, std::int64_t from, std::int64_t to,
+    double unique_tokens) {
   const double reached = predictor.ratio(point(from, tokens, unique_tokens));
   double low = 0.0, high = tokens;
   for (int i = 0; i < kHalvings; ++i) {
@@ -32,35 +33,45 @@ std::vector<std::int64_t> stage_cuts(std::int64_t deep, std::int64_t shallow, st
   std::vector<std::int64_t> cuts;
   for (std::int64_t i = 0; i + 1 < count; ++i) {
     const double way = static_cast<double>(i) / static_cast<double>(count - 1);
-    const std::int64_t cut = std::llround(static_cast<double>(deep) - way * static_cast<double>(deep - shallow));
+    const std::int64_t cut =
+        std::llround(static_cast<double>(deep) - way * static_cast<double>(deep - shallow));
     if (cut > shallow && (cuts.empty() || cut < cuts.back())) cuts.push_back(cut);
   }
   cuts.push_back(shallow);
   return cuts;
 }
 
-types::StageDecision decide_stage(const Predictor& predictor, const types::StageEnd& end, std::optional<double> loss_before) {
+types::StageDecision decide_stage(
+    const Predictor& predictor, const types::StageEnd& end, std::optional<double> loss_before) {
   double tokens = 0.0;
-  std::int64_t eof = end.stages.front().eof;
+  std::int64_t cut = end.stages.front().cut;
   for (const types::StageRecord& stage : end.stages) {
-    tokens = equivalent(predictor, tokens, eof, stage.eof, end.unique_tokens) + static_cast<double>(stage.steps) * end.step_tokens;
-    eof = stage.eof;
+    tokens = equivalent(predictor, tokens, cut, stage.cut, end.unique_tokens) +
+             static_cast<double>(stage.steps) * end.step_tokens;
+    cut = stage.cut;
   }
-  const double moved = equivalent(predictor, tokens, eof, end.next_eof, end.unique_tokens);
-  const double staying = predictor.ratio(point(eof, tokens + end.steps_staying * end.step_tokens, end.unique_tokens));
-  const double next = predictor.ratio(point(end.next_eof, moved + end.steps_next * end.step_tokens, end.unique_tokens));
+  const double moved = equivalent(predictor, tokens, cut, end.next_cut, end.unique_tokens);
+  const double staying =
+      predictor.ratio(point(cut, tokens + end.steps_staying * end.step_tokens, end.unique_tokens));
+  const double next = predictor.ratio(
+      point(end.next_cut, moved + end.steps_next * end.step_tokens, end.unique_tokens));
   const bool go = next < staying - kSameLoss;
   const auto text = [&](double ratio) {
-    return loss_before ? core::format_number(ratio * *loss_before, 4) + " nats" : core::format_number(100.0 * ratio, 4) + " % of the loss before";
+    return loss_before ? core::format_number(ratio * *loss_before, 4) + " nats"
+                       : core::format_number(100.0 * ratio, 4) + " % of the loss before";
   };
-  const auto steps = [](double count) { return core::format_count(std::llround(count)) + " steps"; };
+  const auto steps = [](double count) {
+    return core::format_count(std::llround(count)) + " steps";
+  };
   types::StageDecision decision;
   decision.choice = go ? types::StageChoice::kNext : types::StageChoice::kStay;
   decision.loss_staying = staying * loss_before.value_or(1.0);
   decision.loss_next = next * loss_before.value_or(1.0);
-  decision.reason = std::string(go ? "unfrozen down to block " : "not unfrozen down to block ") + std::to_string(end.next_eof) + ": " +
-                    steps(end.steps_next) + " there are predicted to end at " + text(next) + ", " + steps(end.steps_staying) + " at cut " +
-                    std::to_string(eof) + " at " + text(staying);
+  decision.reason = std::string(go ? "unfrozen down to block " : "not unfrozen down to block ") +
+                    std::to_string(end.next_cut) + ": " + steps(end.steps_next) +
+                    " there are predicted to end at " + text(next) + ", " +
+                    steps(end.steps_staying) + " at cut " + std::to_string(cut) + " at " +
+                    text(staying);
   return decision;
 }
 

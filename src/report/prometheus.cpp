@@ -1,9 +1,9 @@
-#include "salf/report/prometheus.h"
+#include "report/prometheus.h"
 
 #include <cmath>
 
-#include "salf/core/json.h"
-#include "salf/core/log.h"
+#include "core/json.h"
+#include "core/log.h"
 
 namespace salf::report {
 namespace {
@@ -41,25 +41,25 @@ std::string prometheus_text(const LiveMetrics& metrics) {
   Writer writer{"{run=\"" + label(metrics.run) + "\"}"};
   writer.add("steps_total", "counter", "Optimizer steps done.", static_cast<double>(metrics.step));
   if (metrics.step > 0) {
-    writer.add("epoch", "gauge", "Epoch of the last step, from 0.",
-               static_cast<double>(metrics.epoch));
-    writer.add("tokens_total", "counter", "Tokens trained on.",
-               static_cast<double>(metrics.tokens));
+    writer.add(
+        "epoch", "gauge", "Epoch of the last step, from 0.", static_cast<double>(metrics.epoch));
+    writer.add(
+        "tokens_total", "counter", "Tokens trained on.", static_cast<double>(metrics.tokens));
     writer.add("supervised_tokens_total", "counter", "Tokens that carried loss.",
-               static_cast<double>(metrics.supervised_tokens));
+        static_cast<double>(metrics.supervised_tokens));
     writer.add("loss", "gauge", "Training loss of the last step, nats a token.", metrics.loss);
     writer.add("learning_rate", "gauge", "Learning rate of the last step.", metrics.learning_rate);
     writer.add("tokens_per_second", "gauge", "Tokens a second of the last step.",
-               metrics.tokens_per_second);
-    writer.add("budget_spent_ratio", "gauge", "Share of the budget that is spent.",
-               metrics.budget_spent);
+        metrics.tokens_per_second);
+    writer.add(
+        "budget_spent_ratio", "gauge", "Share of the budget that is spent.", metrics.budget_spent);
   }
   if (metrics.dev_loss)
-    writer.add("dev_loss", "gauge", "Dev loss of the last evaluation, nats a token.",
-               *metrics.dev_loss);
+    writer.add(
+        "dev_loss", "gauge", "Dev loss of the last evaluation, nats a token.", *metrics.dev_loss);
   if (metrics.dev_step)
     writer.add("dev_step", "gauge", "Steps done before the last evaluation.",
-               static_cast<double>(*metrics.dev_step));
+        static_cast<double>(*metrics.dev_step));
   return writer.text;
 }
 

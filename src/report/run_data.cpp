@@ -1,14 +1,14 @@
-#include "salf/report/run_data.h"
+#include "report/run_data.h"
 
 #include <cmath>
 #include <limits>
 #include <sstream>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/types/validate.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "types/validate.h"
 
 namespace salf::report {
 namespace {
@@ -45,27 +45,28 @@ std::int64_t count_at(const core::Json& json, const char* key, const std::string
     return static_cast<std::int64_t>(value);
   }
   throw Error(ErrorKind::kBadInput,
-              core::detail::member_path(where, key) + ": expected a whole number of at least 0");
+      core::detail::member_path(where, key) + ": expected a whole number of at least 0");
 }
 
 void add_line(const core::Json& json, const std::string& where, Metrics& metrics) {
   if (!json.is_object()) core::throw_json_type(where, "an object", json);
   if (core::find_member(json, "dev_loss") != nullptr) {
-    metrics.evaluations.push_back({count_at(json, "step", where), number_at(json, "dev_loss", where)});
+    metrics.evaluations.push_back(
+        {count_at(json, "step", where), number_at(json, "dev_loss", where)});
     return;
   }
   metrics.steps.push_back({count_at(json, "step", where), count_at(json, "tokens", where),
-                           number_at(json, "seconds", where), number_at(json, "loss", where),
-                           number_at(json, "lr", where), number_at(json, "budget_spent", where)});
+      number_at(json, "seconds", where), number_at(json, "loss", where),
+      number_at(json, "lr", where), number_at(json, "budget_spent", where)});
 }
 
 void refuse_running(const RunData& data, const fs::path& file) {
   if (data.run->status != types::RunStatus::kRunning) return;
   throw Error(ErrorKind::kBadInput,
-              core::printable_path(file) +
-                  ": this run is still being written (or was killed). Wait until it ends, "
-                  "watch it with salf report --follow " +
-                  core::printable(data.path) + ", or go on with it by salf train --resume");
+      core::printable_path(file) +
+          ": this run is still being written (or was killed). Wait until it ends, "
+          "watch it with salf report --follow " +
+          core::printable(data.path) + ", or go on with it by salf train --resume");
 }
 
 // Documents beside run.json, as far as they are there.
@@ -85,8 +86,7 @@ void read_run_file(const fs::path& file, Running running, RunData& data) {
   add_companions(file.parent_path(), data);
   const bool made_here = data.profile && data.profile->shape.blocks == data.plan->shape.blocks;
   if (data.profile && !made_here) {
-    throw Error(
-        ErrorKind::kBadInput,
+    throw Error(ErrorKind::kBadInput,
         core::printable_path(file.parent_path() / "profile.json") +
             ": is of another model than run.json: " + std::to_string(data.profile->shape.blocks) +
             " blocks, not " + std::to_string(data.plan->shape.blocks));
@@ -113,17 +113,17 @@ RunData load_run(const fs::path& path, Running running) {
   RunData data;
   data.path = path.string();
   if (!fs::exists(path)) {
-    throw Error(ErrorKind::kIo,
-                core::printable_path(path) +
-                    ": there is no such file or folder; expected a run directory, or its "
-                    "run.json, profile.json or plan.json");
+    throw Error(
+        ErrorKind::kIo, core::printable_path(path) +
+                            ": there is no such file or folder; expected a run directory, or its "
+                            "run.json, profile.json or plan.json");
   }
   fs::path file = path;
   if (fs::is_directory(path)) {
     file = path / "run.json";
     if (!fs::exists(file)) {
       throw Error(ErrorKind::kBadInput,
-                  core::printable_path(path) + ": is no run directory: there is no run.json in it");
+          core::printable_path(path) + ": is no run directory: there is no run.json in it");
     }
   }
   data.name =
@@ -137,8 +137,7 @@ RunData load_run(const fs::path& path, Running running) {
   } else if (schema == "salf.plan") {
     data.plan = types::read_plan(file);
   } else {
-    throw Error(
-        ErrorKind::kBadInput,
+    throw Error(ErrorKind::kBadInput,
         core::printable_path(file) +
             ": expected a document of salf (schema salf.run, salf.profile or "
             "salf.plan), got " +

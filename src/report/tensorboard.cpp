@@ -1,4 +1,4 @@
-#include "salf/report/tensorboard.h"
+#include "report/tensorboard.h"
 
 #include <unistd.h>
 
@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cstring>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
+#include "core/error.h"
+#include "core/log.h"
 
 namespace salf::report {
 namespace {
@@ -105,8 +105,8 @@ EventFile::EventFile(const std::filesystem::path& folder, std::int64_t first_ste
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
-    throw Error(ErrorKind::kIo,
-                core::printable(folder.string()) + ": cannot be made: " + error.message());
+    throw Error(
+        ErrorKind::kIo, core::printable(folder.string()) + ": cannot be made: " + error.message());
   stream_.open(path_, std::ios::binary | std::ios::trunc);
   std::string version = event_at(0);
   append_bytes(kFileVersion, "brain.Event:2", version);
@@ -142,7 +142,7 @@ void EventFile::record(const std::string& event) {
   stream_.flush();
   if (!stream_)
     throw Error(ErrorKind::kIo,
-                core::printable(path_.string()) + ": cannot be written (is the disk full?)");
+        core::printable(path_.string()) + ": cannot be written (is the disk full?)");
 }
 
 }  // namespace salf::report

@@ -1,4 +1,4 @@
-#include "salf/tensor/device.h"
+#include "tensor/device.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
@@ -10,8 +10,8 @@
 #include <optional>
 #include <system_error>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
+#include "core/error.h"
+#include "core/log.h"
 
 namespace salf::tensor {
 namespace {
@@ -47,10 +47,10 @@ void open_cuda_library() {
   if (::dlopen(cuda_library().c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     const char* const reason = ::dlerror();
     throw Error(ErrorKind::kIo,
-                "CUDA cannot be used, its part of LibTorch does not load: " +
-                    std::string(reason == nullptr ? "no reason given" : reason) +
-                    "; give a LibTorch with CUDA (`pip install torch==2.11.0`, then configure with "
-                    "-DCMAKE_PREFIX_PATH=<site-packages>), or use --device cpu");
+        "CUDA cannot be used, its part of LibTorch does not load: " +
+            std::string(reason == nullptr ? "no reason given" : reason) +
+            "; give a LibTorch with CUDA (`pip install torch==2.11.0`, then configure with "
+            "-DCMAKE_PREFIX_PATH=<site-packages>), or use --device cpu");
   }
   opened = true;
 }
@@ -62,18 +62,19 @@ c10::Device open_device(const std::string& text) {
   const auto index = cuda_index(text);
   if (!index) {
     throw Error(ErrorKind::kUsage,
-                "--device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
+        "--device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
   }
   open_cuda_library();
   const auto& hooks = at::detail::getCUDAHooks();
   if (!hooks.hasCUDA()) {
-    throw Error(ErrorKind::kIo, "CUDA cannot be used: LibTorch finds no NVIDIA GPU or driver; see whether "
-                                "nvidia-smi does, or use --device cpu");
+    throw Error(ErrorKind::kIo,
+        "CUDA cannot be used: LibTorch finds no NVIDIA GPU or driver; see whether "
+        "nvidia-smi does, or use --device cpu");
   }
   const int count = hooks.getNumGPUs();
   if (*index >= count) {
-    throw Error(ErrorKind::kIo, "--device: expected cuda:0 to cuda:" + std::to_string(count - 1) + ", got " +
-                                    text + "; this machine has no such GPU");
+    throw Error(ErrorKind::kIo, "--device: expected cuda:0 to cuda:" + std::to_string(count - 1) +
+                                    ", got " + text + "; this machine has no such GPU");
   }
   return c10::Device(c10::kCUDA, *index);
 }

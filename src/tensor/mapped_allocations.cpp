@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "salf/tensor/mapped_space.h"
+#include "tensor/mapped_space.h"
 
 namespace salf::tensor {
 namespace {
@@ -14,14 +14,17 @@ void free_space(void* space) { delete static_cast<MappedSpace*>(space); }
 
 class MappedAllocator final : public c10::Allocator {
  public:
-  MappedAllocator(std::filesystem::path folder, c10::Allocator* heap) : folder_(std::move(folder)), heap_(heap) {}
+  MappedAllocator(std::filesystem::path folder, c10::Allocator* heap)
+      : folder_(std::move(folder)), heap_(heap) {}
 
   c10::DataPtr allocate(std::size_t bytes) override {
     if (bytes < kSmall) return heap_->allocate(bytes);
     MappedSpace* const space = MappedSpace::nameless(folder_, bytes).release();
     return {space->data(), space, &free_space, c10::Device(c10::kCPU)};
   }
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { default_copy_data(to, from, bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
 
   c10::Allocator* heap() const { return heap_; }
 

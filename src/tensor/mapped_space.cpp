@@ -1,4 +1,4 @@
-#include "salf/tensor/mapped_space.h"
+#include "tensor/mapped_space.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
@@ -12,10 +12,10 @@
 #include <cstring>
 #include <system_error>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/text.h"
 
 namespace salf::tensor {
 namespace {
@@ -26,15 +26,17 @@ namespace fs = std::filesystem;
 constexpr double kShareOfDisk = 0.5;
 
 [[noreturn]] void throw_no_room(const fs::path& path, std::uint64_t bytes, int reason) {
-  throw Error(ErrorKind::kIo, core::printable_path(path) + ": no room for " + core::format_bytes(bytes) +
-                                  ": " + std::generic_category().message(reason));
+  throw Error(ErrorKind::kIo, core::printable_path(path) + ": no room for " +
+                                  core::format_bytes(bytes) + ": " +
+                                  std::generic_category().message(reason));
 }
 
 void check_share(const fs::path& folder, std::uint64_t bytes) {
   const std::uint64_t free = core::free_disk_bytes(folder);
   if (static_cast<double>(bytes) <= kShareOfDisk * static_cast<double>(free)) return;
-  throw Error(ErrorKind::kIo, core::printable_path(folder) + ": no room for " + core::format_bytes(bytes) +
-                                  ": the disk has " + core::format_bytes(free) + " left, of which half may be taken");
+  throw Error(ErrorKind::kIo, core::printable_path(folder) + ": no room for " +
+                                  core::format_bytes(bytes) + ": the disk has " +
+                                  core::format_bytes(free) + " left, of which half may be taken");
 }
 
 }  // namespace
@@ -86,7 +88,8 @@ std::unique_ptr<MappedSpace> MappedSpace::opened(const fs::path& path, std::uint
   const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return nullptr;
   struct stat status {};
-  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) == bytes) {
+  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
+      static_cast<std::uint64_t>(status.st_size) == bytes) {
     return map(file, bytes);
   }
   ::close(file);
@@ -105,7 +108,8 @@ MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path
   std::uint8_t* place = copy.space->data();
   for (const at::Tensor& tensor : tensors) {
     const auto keep = [space = copy.space](void*) {};
-    copy.tensors.push_back(at::from_blob(place, tensor.sizes(), keep, at::TensorOptions(tensor.scalar_type())));
+    copy.tensors.push_back(
+        at::from_blob(place, tensor.sizes(), keep, at::TensorOptions(tensor.scalar_type())));
     copy.tensors.back().copy_(tensor.detach());
     place += aligned(tensor.nbytes());
   }

@@ -1,8 +1,8 @@
-#include "salf/tensor/shapes.h"
+#include "tensor/shapes.h"
 
 #include <c10/core/ScalarType.h>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::tensor {
 namespace {
@@ -27,8 +27,8 @@ bool fits(const at::Tensor& tensor, const std::vector<std::int64_t>& expected) {
 
 }  // namespace
 
-void check_shape(const at::Tensor& tensor, const std::vector<std::int64_t>& expected,
-                 const std::string& name) {
+void check_shape(
+    const at::Tensor& tensor, const std::vector<std::int64_t>& expected, const std::string& name) {
   if (tensor.defined() && fits(tensor, expected)) return;
   const std::string got = tensor.defined() ? sizes_text(tensor.sizes()) : "an undefined tensor";
   throw Error(ErrorKind::kBadModel, name + ": expected " + sizes_text(expected) + ", got " + got);

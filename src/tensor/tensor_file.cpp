@@ -1,4 +1,4 @@
-#include "salf/tensor/tensor_file.h"
+#include "tensor/tensor_file.h"
 
 #include <ATen/core/TensorBody.h>
 #include <ATen/ops/empty.h>
@@ -13,12 +13,12 @@
 #include <set>
 #include <utility>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
-#include "salf/tensor/shapes.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "tensor/shapes.h"
 
 namespace salf::tensor {
 namespace {
@@ -34,19 +34,13 @@ struct TypeName {
   c10::ScalarType type;
   const char* name;
 };
-constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"},
-                                              {c10::kFloat, "F32"},
-                                              {c10::kHalf, "F16"},
-                                              {c10::kBFloat16, "BF16"},
-                                              {c10::kLong, "I64"},
-                                              {c10::kInt, "I32"},
-                                              {c10::kShort, "I16"},
-                                              {c10::kChar, "I8"},
-                                              {c10::kByte, "U8"},
-                                              {c10::kBool, "BOOL"}}};
+constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"}, {c10::kFloat, "F32"},
+    {c10::kHalf, "F16"}, {c10::kBFloat16, "BF16"}, {c10::kLong, "I64"}, {c10::kInt, "I32"},
+    {c10::kShort, "I16"}, {c10::kChar, "I8"}, {c10::kByte, "U8"}, {c10::kBool, "BOOL"}}};
 
 [[noreturn]] void throw_malformed(const std::string& where, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput, where + ": " + problem + "; the file is damaged or no safetensors file");
+  throw Error(ErrorKind::kBadInput,
+      where + ": " + problem + "; the file is damaged or no safetensors file");
 }
 
 // ---- Writing
@@ -55,17 +49,19 @@ const char* type_name(const TensorPlan& plan) {
   for (const TypeName& entry : kTypes) {
     if (entry.type == plan.type) return entry.name;
   }
-  throw Error(ErrorKind::kInternal, "tensor file: " + plan.name + " has a type that cannot be written: " +
-                                        c10::toString(plan.type));
+  throw Error(
+      ErrorKind::kInternal, "tensor file: " + plan.name +
+                                " has a type that cannot be written: " + c10::toString(plan.type));
 }
 
 void check_text(const std::string& text, const char* what) {
   if (!core::invalid_utf8(text)) return;
   throw Error(ErrorKind::kInternal,
-              std::string("tensor file: a ") + what + " is not UTF-8: " + core::printable(text));
+      std::string("tensor file: a ") + what + " is not UTF-8: " + core::printable(text));
 }
 
-void check_writable(const std::vector<TensorPlan>& plans, const std::map<std::string, std::string>& metadata) {
+void check_writable(
+    const std::vector<TensorPlan>& plans, const std::map<std::string, std::string>& metadata) {
   std::set<std::string> names = {kMetadataKey};
   for (const TensorPlan& plan : plans) {
     check_text(plan.name, "tensor's name");
@@ -85,7 +81,8 @@ std::uint64_t planned_bytes(const TensorPlan& plan) {
   return bytes;
 }
 
-// Larger elements first: whatever the shapes, each tensor then begins at a multiple of its element's size.
+// Larger elements first: whatever the shapes, each tensor then begins at a multiple of its
+// element's size.
 std::vector<std::size_t> order_of_bytes(const std::vector<TensorPlan>& plans) {
   std::vector<std::size_t> order(plans.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -95,8 +92,8 @@ std::vector<std::size_t> order_of_bytes(const std::vector<TensorPlan>& plans) {
   return order;
 }
 
-std::string make_header(const std::vector<TensorPlan>& plans, const std::map<std::string, std::string>& metadata,
-                        const std::vector<std::size_t>& order) {
+std::string make_header(const std::vector<TensorPlan>& plans,
+    const std::map<std::string, std::string>& metadata, const std::vector<std::size_t>& order) {
   std::vector<std::uint64_t> begins(plans.size());
   std::uint64_t place = 0;
   for (const std::size_t index : order) {
@@ -126,9 +123,10 @@ std::uint64_t header_length(const core::MappedFile& file, const std::string& whe
     length |= static_cast<std::uint64_t>(file.data()[i]) << (8U * i);
   }
   if (length > kLargestHeader || length > file.size() - kLengthBytes) {
-    throw_malformed(where, "expected a header of at most " +
-                               std::to_string(std::min(kLargestHeader, file.size() - kLengthBytes)) +
-                               " bytes, got a length of " + std::to_string(length));
+    throw_malformed(
+        where, "expected a header of at most " +
+                   std::to_string(std::min(kLargestHeader, file.size() - kLengthBytes)) +
+                   " bytes, got a length of " + std::to_string(length));
   }
   return length;
 }
@@ -146,7 +144,8 @@ c10::ScalarType read_type(const Json& json, const std::string& where) {
 // Bytes of a tensor. Empty dimensions count as 1 in the check, since strides are products too.
 std::uint64_t tensor_bytes(const TensorEntry& entry, const std::string& where) {
   const std::uint64_t element = c10::elementSize(entry.type);
-  const std::uint64_t most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element;
+  const std::uint64_t most =
+      static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / element;
   std::uint64_t product = 1;
   bool empty = false;
   for (const std::int64_t size : entry.shape) {
@@ -178,16 +177,17 @@ RawEntry read_raw_entry(const Json& json, const std::string& where) {
   return raw;
 }
 
-TensorEntry read_entry(const std::string& name, const Json& json, std::uint64_t data_bytes,
-                 const std::string& where) {
+TensorEntry read_entry(
+    const std::string& name, const Json& json, std::uint64_t data_bytes, const std::string& where) {
   const RawEntry raw = read_raw_entry(json, where);
-  if (raw.shape.size() > kMostDimensions) throw_malformed(where, "the shape has too many dimensions");
+  if (raw.shape.size() > kMostDimensions)
+    throw_malformed(where, "the shape has too many dimensions");
   if (std::any_of(raw.shape.begin(), raw.shape.end(), [](std::int64_t size) { return size < 0; })) {
     throw_malformed(where, "the shape has a negative size");
   }
   if (raw.data_offsets.size() != 2) throw_malformed(where, "expected two data_offsets");
-  TensorEntry entry{name, read_type(json["dtype"], where + ".dtype"), raw.shape, raw.data_offsets[0],
-              raw.data_offsets[1]};
+  TensorEntry entry{name, read_type(json["dtype"], where + ".dtype"), raw.shape,
+      raw.data_offsets[0], raw.data_offsets[1]};
   if (entry.begin > entry.end || entry.end > data_bytes) {
     throw_malformed(where, "the data_offsets " + std::to_string(entry.begin) + " to " +
                                std::to_string(entry.end) + " do not lie within the file's " +
@@ -196,13 +196,15 @@ TensorEntry read_entry(const std::string& name, const Json& json, std::uint64_t 
   const std::uint64_t expected = tensor_bytes(entry, where);
   if (entry.end - entry.begin != expected) {
     throw_malformed(where, "type and shape need " + std::to_string(expected) +
-                               " bytes, data_offsets give " + std::to_string(entry.end - entry.begin));
+                               " bytes, data_offsets give " +
+                               std::to_string(entry.end - entry.begin));
   }
   return entry;
 }
 
 // Holes could hide data, and overlaps let a small file become a large one in memory.
-void check_coverage(const std::vector<TensorEntry>& entries, std::uint64_t data_bytes, const std::string& where) {
+void check_coverage(
+    const std::vector<TensorEntry>& entries, std::uint64_t data_bytes, const std::string& where) {
   std::vector<const TensorEntry*> order;
   for (const TensorEntry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const TensorEntry* a, const TensorEntry* b) {
@@ -212,18 +214,19 @@ void check_coverage(const std::vector<TensorEntry>& entries, std::uint64_t data_
   for (const TensorEntry* entry : order) {
     if (entry->begin != place) {
       throw_malformed(where + ": " + core::printable(entry->name),
-                      "expected its data at " + std::to_string(place) + ", where the tensor before it ends, got " +
-                          std::to_string(entry->begin));
+          "expected its data at " + std::to_string(place) +
+              ", where the tensor before it ends, got " + std::to_string(entry->begin));
     }
     place = entry->end;
   }
   if (place != data_bytes) {
-    throw_malformed(where, "the tensors need " + std::to_string(place) + " bytes of data, the file has " +
-                               std::to_string(data_bytes));
+    throw_malformed(where, "the tensors need " + std::to_string(place) +
+                               " bytes of data, the file has " + std::to_string(data_bytes));
   }
 }
 
-void read_metadata(const Json& json, const std::string& where, std::map<std::string, std::string>& metadata) {
+void read_metadata(
+    const Json& json, const std::string& where, std::map<std::string, std::string>& metadata) {
   if (!json.is_object()) core::throw_json_type(where, "an object of strings", json);
   for (auto item = json.begin(); item != json.end(); ++item) {
     core::from_json(*item, where + "." + core::printable(item.key()), metadata[item.key()]);
@@ -236,8 +239,10 @@ at::Tensor copy_tensor(const MappedTensorFile& file, const TensorEntry& entry) {
   if (size == 0) return tensor;
   const std::uint8_t* const bytes = file.data(entry);
   // A bool of another value is undefined behaviour in the kernels.
-  if (entry.type == c10::kBool && std::any_of(bytes, bytes + size, [](std::uint8_t b) { return b > 1; })) {
-    throw_malformed(core::printable_path(file.path()) + ": " + core::printable(entry.name), "a BOOL is neither 0 nor 1");
+  if (entry.type == c10::kBool &&
+      std::any_of(bytes, bytes + size, [](std::uint8_t b) { return b > 1; })) {
+    throw_malformed(core::printable_path(file.path()) + ": " + core::printable(entry.name),
+        "a BOOL is neither 0 nor 1");
   }
   std::memcpy(tensor.mutable_data_ptr(), bytes, size);
   return tensor;
@@ -246,8 +251,8 @@ at::Tensor copy_tensor(const MappedTensorFile& file, const TensorEntry& entry) {
 }  // namespace
 
 void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
-                       const std::map<std::string, std::string>& metadata,
-                       const std::function<at::Tensor(const TensorPlan&)>& make) {
+    const std::map<std::string, std::string>& metadata,
+    const std::function<at::Tensor(const TensorPlan&)>& make) {
   check_writable(plans, metadata);
   const std::vector<std::size_t> order = order_of_bytes(plans);
   const std::string header = make_header(plans, metadata, order);
@@ -266,9 +271,11 @@ void write_tensor_file(const std::filesystem::path& path, const std::vector<Tens
     for (const std::size_t index : order) {
       const at::Tensor tensor = make(plans[index]).detach().to(c10::kCPU).contiguous();
       if (tensor.scalar_type() != plans[index].type || tensor.sizes() != plans[index].shape) {
-        throw Error(ErrorKind::kInternal, "tensor file: " + plans[index].name + " was planned otherwise: " + shape_text(tensor));
+        throw Error(ErrorKind::kInternal,
+            "tensor file: " + plans[index].name + " was planned otherwise: " + shape_text(tensor));
       }
-      if (tensor.nbytes() > 0) core::write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
+      if (tensor.nbytes() > 0)
+        core::write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
     }
   }
   atomic.commit();
@@ -284,7 +291,8 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
     plans.push_back({named.name, named.tensor.scalar_type(), named.tensor.sizes().vec()});
     tensors.emplace(named.name, &named.tensor);
   }
-  write_tensor_file(path, plans, file.metadata, [&tensors](const TensorPlan& plan) { return *tensors.at(plan.name); });
+  write_tensor_file(path, plans, file.metadata,
+      [&tensors](const TensorPlan& plan) { return *tensors.at(plan.name); });
 }
 
 struct MappedTensorFile::Contents {
@@ -299,7 +307,8 @@ struct MappedTensorFile::Contents {
     const std::uint64_t length = header_length(file, where);
     data_begin = kLengthBytes + length;
     const std::string text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
-    if (text.empty() || text.front() != '{') throw_malformed(where, "expected a header that begins with {");
+    if (text.empty() || text.front() != '{')
+      throw_malformed(where, "expected a header that begins with {");
     const Json header = core::parse_json(text, where);
     for (auto item = header.begin(); item != header.end(); ++item) {
       const std::string place = where + ": " + core::printable(item.key());
@@ -320,7 +329,9 @@ MappedTensorFile::MappedTensorFile(MappedTensorFile&&) noexcept = default;
 
 const std::filesystem::path& MappedTensorFile::path() const { return contents_->path; }
 const std::vector<TensorEntry>& MappedTensorFile::entries() const { return contents_->entries; }
-const std::map<std::string, std::string>& MappedTensorFile::metadata() const { return contents_->metadata; }
+const std::map<std::string, std::string>& MappedTensorFile::metadata() const {
+  return contents_->metadata;
+}
 
 const std::uint8_t* MappedTensorFile::data(const TensorEntry& entry) const {
   return contents_->file.data() + contents_->data_begin + entry.begin;

@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
-#include "salf/core/error.h"
-#include "salf/tensor/device.h"
+#include "core/error.h"
+#include "tensor/device.h"
 
 namespace salf::tensor {
 namespace {
@@ -16,8 +16,8 @@ constexpr std::int64_t kMostThreads = 4096;
 
 // The line that names the processors sharing a core with this one, the same for each of them.
 std::string siblings(int processor) {
-  std::ifstream file("/sys/devices/system/cpu/cpu" + std::to_string(processor) +
-                     "/topology/thread_siblings_list");
+  std::ifstream file(
+      "/sys/devices/system/cpu/cpu" + std::to_string(processor) + "/topology/thread_siblings_list");
   std::string line;
   // Where the kernel does not say, each processor counts as a core.
   if (!std::getline(file, line)) line = "cpu" + std::to_string(processor);
@@ -44,7 +44,8 @@ void set_threads(std::int64_t threads) {
                                        std::to_string(threads));
   }
   if (threads == 0) {
-    // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out already.
+    // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out
+    // already.
     if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
     threads = usable_cores();
   }

@@ -1,4 +1,4 @@
-#include "salf/train/evaluate.h"
+#include "train/evaluate.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
@@ -9,11 +9,11 @@
 #include <limits>
 #include <map>
 
-#include "salf/core/clock.h"
-#include "salf/core/statistics.h"
-#include "salf/core/text.h"
-#include "salf/tensor/device.h"
-#include "salf/train/head_loss.h"
+#include "core/clock.h"
+#include "core/statistics.h"
+#include "core/text.h"
+#include "tensor/device.h"
+#include "train/step/head_loss.h"
 
 namespace salf::train {
 namespace {
@@ -41,14 +41,14 @@ struct Scored {
   PositionScores scores;
 };
 
-Scored score_batch(const model::GraphCut& cut, const tensor::Batch& batch,
-                   const EvaluateOptions& options) {
-  const tensor::AutocastGuard guard(cut.head_weight().device(), options.autocast);
+Scored score_batch(
+    const model::GraphCut& graph, const tensor::Batch& batch, const EvaluateOptions& options) {
+  const tensor::AutocastGuard guard(graph.head_weight().device(), options.autocast);
   const bool cached = options.cache != nullptr;
-  const at::Tensor hidden = cached ? options.cache->hidden(batch) : cut.prefix(batch, 0);
+  const at::Tensor hidden = cached ? options.cache->hidden(batch) : graph.prefix(batch, 0);
   Scored scored;
-  scored.where = supervised(cut.suffix(hidden, batch, cached ? options.eof : 0), batch);
-  scored.scores = score_positions(cut, scored.where);
+  scored.where = supervised(graph.suffix(hidden, batch, cached ? options.cut : 0), batch);
+  scored.scores = score_positions(graph, scored.where);
   return scored;
 }
 
@@ -100,8 +100,8 @@ tensor::Batch option_batch(const std::vector<const data::Document*>& options) {
     const data::Document& option = *options[static_cast<std::size_t>(row)];
     const auto size = static_cast<std::int64_t>(option.ids.size());
     std::copy(option.ids.begin(), option.ids.end(), batch.ids[row].data_ptr<std::int64_t>());
-    std::copy(option.labels.begin(), option.labels.end(),
-              batch.labels[row].data_ptr<std::int64_t>());
+    std::copy(
+        option.labels.begin(), option.labels.end(), batch.labels[row].data_ptr<std::int64_t>());
     batch.mask[row].narrow(0, 0, size).fill_(1);
     batch.documents[row].fill_(row);
     batch.real_tokens += size;
@@ -114,8 +114,9 @@ tensor::Batch option_batch(const std::vector<const data::Document*>& options) {
 // Likelihoods of the options of consecutive rows, a batch at a time.
 class ChoiceScorer {
  public:
-  ChoiceScorer(const model::GraphCut& cut, std::int64_t batch_tokens, const EvaluateOptions& options)
-      : cut_(cut), batch_tokens_(batch_tokens), options_(options) {
+  ChoiceScorer(
+      const model::GraphCut& graph, std::int64_t batch_tokens, const EvaluateOptions& options)
+      : graph_(graph), batch_tokens_(batch_tokens), options_(options) {
     options_.cache = nullptr;  // the options are no rows of a batcher
   }
 
@@ -141,14 +142,14 @@ class ChoiceScorer {
   void run(std::vector<const data::Document*>& batch, std::vector<double>& sums) const {
     if (batch.empty()) return;
     std::map<std::int64_t, DocumentLoss> losses;
-    add_positions(score_batch(cut_, option_batch(batch), options_), losses);
+    add_positions(score_batch(graph_, option_batch(batch), options_), losses);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       sums.push_back(-losses[static_cast<std::int64_t>(i)].loss);
     }
     batch.clear();
   }
 
-  const model::GraphCut& cut_;
+  const model::GraphCut& graph_;
   std::int64_t batch_tokens_;
   EvaluateOptions options_;
 };
@@ -165,8 +166,8 @@ bool answer_is_likeliest(const data::ChoiceRow& row, const std::vector<double>& 
 
 }  // namespace
 
-std::optional<Evaluation> evaluate(const model::GraphCut& cut, const data::Batcher& batcher,
-                                   const EvaluateOptions& options, core::Progress& progress) {
+std::optional<Evaluation> evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
+    const EvaluateOptions& options, core::Progress& progress) {
   const core::Stopwatch watch;
   const at::NoGradGuard quiet;
   std::map<std::int64_t, DocumentLoss> documents;
@@ -179,7 +180,7 @@ std::optional<Evaluation> evaluate(const model::GraphCut& cut, const data::Batch
       return std::nullopt;
     }
     const tensor::Batch batch = batcher.make(plan);
-    add_positions(score_batch(cut, batch, options), documents);
+    add_positions(score_batch(graph, batch, options), documents);
     result.tokens += batch.real_tokens;
     result.supervised_tokens += batch.supervised_tokens;
     rows += batch.rows();
@@ -195,13 +196,12 @@ std::optional<Evaluation> evaluate(const model::GraphCut& cut, const data::Batch
   return result;
 }
 
-ChoiceEvaluation evaluate_choices(const model::GraphCut& cut,
-                                  const std::vector<data::ChoiceRow>& rows,
-                                  std::int64_t batch_tokens, const EvaluateOptions& options,
-                                  core::Progress& progress) {
+ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
+    const std::vector<data::ChoiceRow>& rows, std::int64_t batch_tokens,
+    const EvaluateOptions& options, core::Progress& progress) {
   const core::Stopwatch watch;
   const at::NoGradGuard quiet;
-  ChoiceScorer scorer(cut, batch_tokens, options);
+  ChoiceScorer scorer(graph, batch_tokens, options);
   ChoiceEvaluation result;
   progress.begin("answering", static_cast<std::int64_t>(rows.size()), "questions");
   for (const data::ChoiceRow& row : rows) {

@@ -1,4 +1,4 @@
-#include "salf/types/budget.h"
+#include "types/budget.h"
 
 #include <array>
 #include <charconv>
@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "salf/core/error.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/text.h"
 
 namespace salf::types {
 namespace {
@@ -26,21 +26,36 @@ struct UnitName {
 };
 
 constexpr std::array kUnits = {
-    UnitName{"", BudgetUnit::kSeconds, 1.0},        UnitName{"s", BudgetUnit::kSeconds, 1.0},
-    UnitName{"sec", BudgetUnit::kSeconds, 1.0},     UnitName{"second", BudgetUnit::kSeconds, 1.0},
-    UnitName{"m", BudgetUnit::kSeconds, 60.0},      UnitName{"min", BudgetUnit::kSeconds, 60.0},
-    UnitName{"minute", BudgetUnit::kSeconds, 60.0}, UnitName{"h", BudgetUnit::kSeconds, 3600.0},
-    UnitName{"hr", BudgetUnit::kSeconds, 3600.0},   UnitName{"hour", BudgetUnit::kSeconds, 3600.0},
-    UnitName{"d", BudgetUnit::kSeconds, 86400.0},   UnitName{"day", BudgetUnit::kSeconds, 86400.0},
-    UnitName{"%", BudgetUnit::kShare, 0.01},        UnitName{"percent", BudgetUnit::kShare, 0.01},
-    UnitName{"flop", BudgetUnit::kFlops, 1.0},      UnitName{"kflop", BudgetUnit::kFlops, 1e3},
-    UnitName{"mflop", BudgetUnit::kFlops, 1e6},     UnitName{"gflop", BudgetUnit::kFlops, 1e9},
-    UnitName{"tflop", BudgetUnit::kFlops, 1e12},    UnitName{"pflop", BudgetUnit::kFlops, 1e15},
-    UnitName{"eflop", BudgetUnit::kFlops, 1e18},    UnitName{"token", BudgetUnit::kTokens, 1.0},
-    UnitName{"step", BudgetUnit::kSteps, 1.0},      UnitName{"epoch", BudgetUnit::kEpochs, 1.0},
-    UnitName{"j", BudgetUnit::kJoules, 1.0},        UnitName{"joule", BudgetUnit::kJoules, 1.0},
-    UnitName{"kj", BudgetUnit::kJoules, 1e3},       UnitName{"mj", BudgetUnit::kJoules, 1e6},
-    UnitName{"wh", BudgetUnit::kJoules, 3.6e3},     UnitName{"kwh", BudgetUnit::kJoules, 3.6e6},
+    UnitName{"", BudgetUnit::kSeconds, 1.0},
+    UnitName{"s", BudgetUnit::kSeconds, 1.0},
+    UnitName{"sec", BudgetUnit::kSeconds, 1.0},
+    UnitName{"second", BudgetUnit::kSeconds, 1.0},
+    UnitName{"m", BudgetUnit::kSeconds, 60.0},
+    UnitName{"min", BudgetUnit::kSeconds, 60.0},
+    UnitName{"minute", BudgetUnit::kSeconds, 60.0},
+    UnitName{"h", BudgetUnit::kSeconds, 3600.0},
+    UnitName{"hr", BudgetUnit::kSeconds, 3600.0},
+    UnitName{"hour", BudgetUnit::kSeconds, 3600.0},
+    UnitName{"d", BudgetUnit::kSeconds, 86400.0},
+    UnitName{"day", BudgetUnit::kSeconds, 86400.0},
+    UnitName{"%", BudgetUnit::kShare, 0.01},
+    UnitName{"percent", BudgetUnit::kShare, 0.01},
+    UnitName{"flop", BudgetUnit::kFlops, 1.0},
+    UnitName{"kflop", BudgetUnit::kFlops, 1e3},
+    UnitName{"mflop", BudgetUnit::kFlops, 1e6},
+    UnitName{"gflop", BudgetUnit::kFlops, 1e9},
+    UnitName{"tflop", BudgetUnit::kFlops, 1e12},
+    UnitName{"pflop", BudgetUnit::kFlops, 1e15},
+    UnitName{"eflop", BudgetUnit::kFlops, 1e18},
+    UnitName{"token", BudgetUnit::kTokens, 1.0},
+    UnitName{"step", BudgetUnit::kSteps, 1.0},
+    UnitName{"epoch", BudgetUnit::kEpochs, 1.0},
+    UnitName{"j", BudgetUnit::kJoules, 1.0},
+    UnitName{"joule", BudgetUnit::kJoules, 1.0},
+    UnitName{"kj", BudgetUnit::kJoules, 1e3},
+    UnitName{"mj", BudgetUnit::kJoules, 1e6},
+    UnitName{"wh", BudgetUnit::kJoules, 3.6e3},
+    UnitName{"kwh", BudgetUnit::kJoules, 3.6e6},
     UnitName{"mwh", BudgetUnit::kJoules, 3.6e9},
 };
 
@@ -50,21 +65,36 @@ struct CurrencyName {
   const char* code;
 };
 constexpr std::array kCurrencies = {
-    CurrencyName{"usd", "USD"}, CurrencyName{"$", "USD"},   CurrencyName{"dollar", "USD"},
-    CurrencyName{"eur", "EUR"}, CurrencyName{"€", "EUR"},   CurrencyName{"euro", "EUR"},
-    CurrencyName{"gbp", "GBP"}, CurrencyName{"£", "GBP"},   CurrencyName{"pound", "GBP"},
-    CurrencyName{"jpy", "JPY"}, CurrencyName{"¥", "JPY"},   CurrencyName{"yen", "JPY"},
-    CurrencyName{"円", "JPY"},  CurrencyName{"chf", "CHF"}, CurrencyName{"cny", "CNY"},
-    CurrencyName{"inr", "INR"}, CurrencyName{"krw", "KRW"}, CurrencyName{"cad", "CAD"},
-    CurrencyName{"aud", "AUD"}, CurrencyName{"sek", "SEK"}, CurrencyName{"pln", "PLN"},
+    CurrencyName{"usd", "USD"},
+    CurrencyName{"$", "USD"},
+    CurrencyName{"dollar", "USD"},
+    CurrencyName{"eur", "EUR"},
+    CurrencyName{"€", "EUR"},
+    CurrencyName{"euro", "EUR"},
+    CurrencyName{"gbp", "GBP"},
+    CurrencyName{"£", "GBP"},
+    CurrencyName{"pound", "GBP"},
+    CurrencyName{"jpy", "JPY"},
+    CurrencyName{"¥", "JPY"},
+    CurrencyName{"yen", "JPY"},
+    CurrencyName{"円", "JPY"},
+    CurrencyName{"chf", "CHF"},
+    CurrencyName{"cny", "CNY"},
+    CurrencyName{"inr", "INR"},
+    CurrencyName{"krw", "KRW"},
+    CurrencyName{"cad", "CAD"},
+    CurrencyName{"aud", "AUD"},
+    CurrencyName{"sek", "SEK"},
+    CurrencyName{"pln", "PLN"},
 };
 
 [[noreturn]] void refuse(const std::string& text, const std::string& problem) {
   throw Error(ErrorKind::kUsage,
-              "budget \"" + text + "\": " + problem +
-                  "; expected time (90, 90s, 3m, 1h30m), a share of full fine-tuning (40%), FLOPs "
-                  "(1e15FLOP, 2PFLOP), energy (0.3kWh, 1MJ), money (5USD, 600JPY), 50000tokens, 200steps or "
-                  "3epochs");
+      "budget \"" + text + "\": " + problem +
+          "; expected time (90, 90s, 3m, 1h30m), a share of full fine-tuning (40%), FLOPs "
+          "(1e15FLOP, 2PFLOP), energy (0.3kWh, 1MJ), money (5USD, 600JPY), 50000tokens, "
+          "200steps or "
+          "3epochs");
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -195,28 +225,24 @@ std::string format_budget(const Budget& budget) {
       if (budget.amount == std::floor(budget.amount) && budget.amount < 1e15)
         return whole_time(budget.amount);
       return digits(budget.amount) + "s";
-    case BudgetUnit::kShare:
-      return digits(budget.amount * 100.0) + "%";
-    case BudgetUnit::kFlops:
-      return core::format_flops(budget.amount, 6);
-    case BudgetUnit::kTokens:
-      return digits(budget.amount) + "tokens";
-    case BudgetUnit::kSteps:
-      return digits(budget.amount) + "steps";
-    case BudgetUnit::kEpochs:
-      return digits(budget.amount) + "epochs";
+    case BudgetUnit::kShare: return digits(budget.amount * 100.0) + "%";
+    case BudgetUnit::kFlops: return core::format_flops(budget.amount, 6);
+    case BudgetUnit::kTokens: return digits(budget.amount) + "tokens";
+    case BudgetUnit::kSteps: return digits(budget.amount) + "steps";
+    case BudgetUnit::kEpochs: return digits(budget.amount) + "epochs";
     case BudgetUnit::kJoules:
       if (budget.amount >= 3.6e6) return digits(budget.amount / 3.6e6) + "kWh";
-      return budget.amount >= 3.6e3 ? digits(budget.amount / 3.6e3) + "Wh" : digits(budget.amount) + "J";
-    case BudgetUnit::kMoney:
-      return digits(budget.amount) + budget.currency.value_or("");
+      return budget.amount >= 3.6e3 ? digits(budget.amount / 3.6e3) + "Wh"
+                                    : digits(budget.amount) + "J";
+    case BudgetUnit::kMoney: return digits(budget.amount) + budget.currency.value_or("");
   }
   return {};
 }
 
 double parse_bytes(const std::string& text) {
   const auto refuse_bytes = [&text](const char* problem) {
-    throw Error(ErrorKind::kUsage, "memory \"" + text + "\": " + problem + "; expected 4GiB, 500MB or a number of bytes");
+    throw Error(ErrorKind::kUsage,
+        "memory \"" + text + "\": " + problem + "; expected 4GiB, 500MB or a number of bytes");
   };
   std::string compact;
   for (const char c : text) {
@@ -225,7 +251,8 @@ double parse_bytes(const std::string& text) {
   double number = 0.0;
   const char* const end = compact.data() + compact.size();
   const auto [behind, code] = std::from_chars(compact.data(), end, number);
-  if (code != std::errc() || compact.empty() || !(digit(compact[0]) || compact[0] == '.')) refuse_bytes("expected a number");
+  if (code != std::errc() || compact.empty() || !(digit(compact[0]) || compact[0] == '.'))
+    refuse_bytes("expected a number");
   std::string unit(behind, end);
   if (!unit.empty() && unit.back() == 'b') unit.pop_back();
   const bool binary = unit.size() == 2 && unit[1] == 'i';
@@ -233,10 +260,12 @@ double parse_bytes(const std::string& text) {
   double factor = 1.0;
   if (!unit.empty()) {
     const std::size_t power = prefixes.find(unit[0]);
-    if (power == std::string::npos || (unit.size() > 1 && !binary)) refuse_bytes("the unit is not known");
+    if (power == std::string::npos || (unit.size() > 1 && !binary))
+      refuse_bytes("the unit is not known");
     factor = std::pow(binary ? 1024.0 : 1000.0, static_cast<double>(power + 1));
   }
-  if (!(number > 0.0) || !(number * factor <= 1e18)) refuse_bytes("the amount must be above 0 and at most 1e18 bytes");
+  if (!(number > 0.0) || !(number * factor <= 1e18))
+    refuse_bytes("the amount must be above 0 and at most 1e18 bytes");
   return number * factor;
 }
 

@@ -1,12 +1,12 @@
-#include "salf/types/evaluation.h"
+#include "types/evaluation.h"
 
 #include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
-#include "salf/types/range_check.h"
-#include "salf/core/log.h"
-#include "salf/core/statistics.h"
+#include "core/log.h"
+#include "core/statistics.h"
+#include "types/range_check.h"
 
 namespace salf::types {
 namespace {
@@ -45,11 +45,11 @@ void check(const DocumentLosses& losses, const std::string& where) {
   for (std::size_t i = 0; i < count; ++i) {
     if (!seen.insert(losses.documents[i]).second) {
       refuse_losses(core::detail::item_path(path_of(where, "documents"), i),
-                    "\"" + core::printable(losses.documents[i], 40) + "\" stands there twice");
+          "\"" + core::printable(losses.documents[i], 40) + "\" stands there twice");
     }
     if (losses.correct[i] > losses.tokens[i]) {
-      refuse_losses(core::detail::item_path(path_of(where, "correct"), i),
-                    "more than the document's tokens");
+      refuse_losses(
+          core::detail::item_path(path_of(where, "correct"), i), "more than the document's tokens");
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "salf/types/freeze_plan.h"
+#include "types/freeze_plan.h"
 
 #include <algorithm>
 #include <iterator>
@@ -18,14 +18,15 @@ bool same_method(const FreezePlan& plan, const Candidate& candidate) {
 std::vector<Candidate> FreezePlan::of_its_method() const {
   std::vector<Candidate> same;
   std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(same),
-               [this](const Candidate& candidate) { return same_method(*this, candidate); });
+      [this](const Candidate& candidate) { return same_method(*this, candidate); });
   return same;
 }
 
 const Candidate* FreezePlan::chosen() const {
-  const auto found = std::find_if(candidates.begin(), candidates.end(), [this](const Candidate& candidate) {
-    return candidate.eof == eof && same_method(*this, candidate);
-  });
+  const auto found =
+      std::find_if(candidates.begin(), candidates.end(), [this](const Candidate& candidate) {
+        return candidate.cut == cut && same_method(*this, candidate);
+      });
   return found == candidates.end() ? nullptr : &*found;
 }
 

@@ -1,14 +1,14 @@
-#include "salf/types/gate.h"
+#include "types/gate.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
-#include "salf/types/budget.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "types/budget.h"
 
 namespace salf::types {
 namespace {
@@ -17,8 +17,10 @@ constexpr const char* kAtEnd = "end:";
 
 [[noreturn]] void refuse_gate(const std::string& text, const std::string& problem) {
   throw Error(ErrorKind::kUsage, "--gate \"" + core::printable(text, 60) + "\": " + problem +
-                                     "; expected METRIC<=LIMIT or METRIC>=LIMIT with a metric of " + core::enum_choices<GateMetric>() +
-                                     ", such as dev_loss<=1.6, dev_accuracy>=55% or seconds<=2h (end: in front: at the end alone)");
+                                     "; expected METRIC<=LIMIT or METRIC>=LIMIT with a metric of " +
+                                     core::enum_choices<GateMetric>() +
+                                     ", such as dev_loss<=1.6, dev_accuracy>=55% or seconds<=2h "
+                                     "(end: in front: at the end alone)");
 }
 
 std::string without_blanks(const std::string& text) {
@@ -33,7 +35,8 @@ double plain_number(const std::string& word, const std::string& text) {
   double value = 0.0;
   const char* const end = word.data() + word.size();
   const auto [behind, code] = std::from_chars(word.data(), end, value);
-  if (code != std::errc() || behind != end || !std::isfinite(value)) refuse_gate(text, "the limit is no number");
+  if (code != std::errc() || behind != end || !std::isfinite(value))
+    refuse_gate(text, "the limit is no number");
   return value;
 }
 
@@ -54,14 +57,10 @@ double limit_of(GateMetric metric, const std::string& word, const std::string& t
   try {
     switch (metric) {
       case GateMetric::kDevLoss:
-      case GateMetric::kLossIncrease:
-        return plain_number(word, text);
-      case GateMetric::kDevAccuracy:
-        return share(word, text);
-      case GateMetric::kSeconds:
-        return duration(word, text);
-      case GateMetric::kPeakMemory:
-        return parse_bytes(word);
+      case GateMetric::kLossIncrease: return plain_number(word, text);
+      case GateMetric::kDevAccuracy: return share(word, text);
+      case GateMetric::kSeconds: return duration(word, text);
+      case GateMetric::kPeakMemory: return parse_bytes(word);
     }
   } catch (const Error& error) {
     const std::string message = error.what();
@@ -71,7 +70,9 @@ double limit_of(GateMetric metric, const std::string& word, const std::string& t
   throw Error(ErrorKind::kInternal, "unknown metric of a gate");
 }
 
-bool same_figure(const Gate& one, const Gate& other) { return one.metric == other.metric && one.at_end == other.at_end; }
+bool same_figure(const Gate& one, const Gate& other) {
+  return one.metric == other.metric && one.at_end == other.at_end;
+}
 
 // Whether no value can pass both.
 bool exclude(const Gate& one, const Gate& other) {
@@ -83,7 +84,9 @@ bool exclude(const Gate& one, const Gate& other) {
 
 }  // namespace
 
-bool needs_evaluation(GateMetric metric) { return metric != GateMetric::kSeconds && metric != GateMetric::kPeakMemory; }
+bool needs_evaluation(GateMetric metric) {
+  return metric != GateMetric::kSeconds && metric != GateMetric::kPeakMemory;
+}
 
 Gate parse_gate(const std::string& text) {
   std::string rest = without_blanks(text);
@@ -91,7 +94,9 @@ Gate parse_gate(const std::string& text) {
   gate.at_end = rest.rfind(kAtEnd, 0) == 0;
   if (gate.at_end) rest.erase(0, std::string(kAtEnd).size());
   const std::size_t place = rest.find_first_of("<>=!");
-  const auto comparison = place == std::string::npos ? std::nullopt : core::enum_from_string<GateComparison>(rest.substr(place, 2));
+  const auto comparison = place == std::string::npos
+                              ? std::nullopt
+                              : core::enum_from_string<GateComparison>(rest.substr(place, 2));
   if (!comparison) refuse_gate(text, "there is no <= and no >=");
   const auto metric = core::enum_from_string<GateMetric>(rest.substr(0, place));
   if (!metric) refuse_gate(text, "the metric is not known");
@@ -108,8 +113,8 @@ std::string format_gate_value(GateMetric metric, double value) {
 }
 
 std::string format_gate(const Gate& gate) {
-  return (gate.at_end ? kAtEnd : "") + core::enum_to_string(gate.metric) + core::enum_to_string(gate.comparison) +
-         format_gate_value(gate.metric, gate.limit);
+  return (gate.at_end ? kAtEnd : "") + core::enum_to_string(gate.metric) +
+         core::enum_to_string(gate.comparison) + format_gate_value(gate.metric, gate.limit);
 }
 
 std::vector<std::string> gate_problems(const std::vector<std::string>& texts) {
@@ -120,10 +125,12 @@ std::vector<std::string> gate_problems(const std::vector<std::string>& texts) {
       const Gate gate = parse_gate(text);
       for (const Gate& other : gates) {
         if (same_figure(gate, other) && gate.comparison == other.comparison) {
-          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) + " limit the same figure: give one");
+          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) +
+                             " limit the same figure: give one");
         }
         if (exclude(gate, other)) {
-          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) + " contradict each other: no run passes both");
+          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) +
+                             " contradict each other: no run passes both");
         }
       }
       gates.push_back(gate);

@@ -1,20 +1,21 @@
-#include "salf/types/lora_settings.h"
+#include "types/lora_settings.h"
 
 #include <charconv>
 #include <cmath>
 #include <sstream>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/text.h"
 
 namespace salf::types {
 namespace {
 
 [[noreturn]] void refuse_lora(const std::string& text, const std::string& problem) {
-  throw Error(ErrorKind::kUsage, "--lora \"" + core::printable(text) + "\": " + core::printable(problem) +
-                                     "; expected r=16,alpha=32,targets=all-linear or targets=q_proj,v_proj, and rslora, "
-                                     "ratio=16 where wanted");
+  throw Error(ErrorKind::kUsage,
+      "--lora \"" + core::printable(text) + "\": " + core::printable(problem) +
+          "; expected r=16,alpha=32,targets=all-linear or targets=q_proj,v_proj, and rslora, "
+          "ratio=16 where wanted");
 }
 
 template <class Number>
@@ -27,7 +28,8 @@ std::optional<Number> parse_number(const std::string& text) {
 
 double positive_number(const std::string& text, const std::string& key, const std::string& value) {
   const auto number = parse_number<double>(value);
-  if (!number || !std::isfinite(*number) || *number <= 0.0) refuse_lora(text, key + " should be a number above 0, got '" + value + "'");
+  if (!number || !std::isfinite(*number) || *number <= 0.0)
+    refuse_lora(text, key + " should be a number above 0, got '" + value + "'");
   return *number;
 }
 
@@ -38,17 +40,20 @@ struct Reading {
   std::vector<std::string> targets;
 };
 
-void read_key(const std::string& text, const std::string& key, const std::string& value, Reading& reading) {
+void read_key(
+    const std::string& text, const std::string& key, const std::string& value, Reading& reading) {
   if (key == "r" || key == "rank") {
     const auto rank = parse_number<std::int64_t>(value);
-    if (!rank || *rank < 1 || *rank > 65536) refuse_lora(text, "r should be a whole number from 1 to 65536, got '" + value + "'");
+    if (!rank || *rank < 1 || *rank > 65536)
+      refuse_lora(text, "r should be a whole number from 1 to 65536, got '" + value + "'");
     reading.settings.rank = *rank;
   } else if (key == "alpha") {
     reading.alpha = positive_number(text, key, value);
   } else if (key == "ratio") {
     reading.settings.rate_ratio = positive_number(text, key, value);
   } else if (key == "rslora") {
-    if (value != "true" && value != "false") refuse_lora(text, "rslora should be true or false, got '" + value + "'");
+    if (value != "true" && value != "false")
+      refuse_lora(text, "rslora should be true or false, got '" + value + "'");
     reading.settings.rank_stabilized = value == "true";
   } else if (key == "targets") {
     if (value.empty()) refuse_lora(text, "targets names no layer");
@@ -72,7 +77,8 @@ LoraSettings parse_lora(const std::string& text) {
     } else if (!reading.targets.empty() && !item.empty()) {
       reading.targets.push_back(item);
     } else {
-      refuse_lora(text, item.empty() ? "something is missing between commas" : "'" + item + "' has no value");
+      refuse_lora(text,
+          item.empty() ? "something is missing between commas" : "'" + item + "' has no value");
     }
   }
   if (text.empty()) refuse_lora(text, "nothing is said");
@@ -84,23 +90,29 @@ LoraSettings parse_lora(const std::string& text) {
 BlockRange parse_blocks(const std::string& text, const std::string& flag) {
   const std::size_t dash = text.find('-');
   const auto first = parse_number<std::int64_t>(text.substr(0, dash));
-  const auto last = dash == std::string::npos ? first : parse_number<std::int64_t>(text.substr(dash + 1));
+  const auto last =
+      dash == std::string::npos ? first : parse_number<std::int64_t>(text.substr(dash + 1));
   if (!first || !last || *first < 0 || *last < *first || *last > 100000) {
-    throw Error(ErrorKind::kUsage, flag + ": expected blocks counted from 0, as in 15-23, got '" + core::printable(text) + "'");
+    throw Error(ErrorKind::kUsage, flag + ": expected blocks counted from 0, as in 15-23, got '" +
+                                       core::printable(text) + "'");
   }
   return {*first, *last};
 }
 
 std::string describe_lora(const LoraSettings& settings) {
-  std::string text = "LoRA r=" + std::to_string(settings.rank) + ", alpha=" + core::format_number(settings.alpha);
+  std::string text =
+      "LoRA r=" + std::to_string(settings.rank) + ", alpha=" + core::format_number(settings.alpha);
   if (settings.rank_stabilized) text += ", rsLoRA";
-  if (settings.rate_ratio != 1.0) text += ", LoRA+ ratio " + core::format_number(settings.rate_ratio);
+  if (settings.rate_ratio != 1.0)
+    text += ", LoRA+ ratio " + core::format_number(settings.rate_ratio);
   text += ", " + core::join(settings.targets, " ");
   if (settings.blocks) {
-    text += ", blocks " + std::to_string(settings.blocks->first) + "-" + std::to_string(settings.blocks->last);
+    text += ", blocks " + std::to_string(settings.blocks->first) + "-" +
+            std::to_string(settings.blocks->last);
   }
   if (settings.whole) {
-    text += "; blocks " + std::to_string(settings.whole->first) + "-" + std::to_string(settings.whole->last) + " as wholes";
+    text += "; blocks " + std::to_string(settings.whole->first) + "-" +
+            std::to_string(settings.whole->last) + " as wholes";
   }
   return text;
 }

@@ -1,11 +1,11 @@
-#include "salf/types/validate.h"
+#include "types/validate.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <set>
 
-#include "salf/types/range_check.h"
+#include "types/range_check.h"
 
 namespace salf::types {
 namespace {
@@ -22,21 +22,22 @@ template <class T>
 void check_length(const std::vector<T>& values, std::int64_t expected, const std::string& path) {
   const auto got = static_cast<std::int64_t>(values.size());
   if (got != expected) {
-    refuse_document(path, "expected " + std::to_string(expected) + " entries, got " + std::to_string(got));
+    refuse_document(
+        path, "expected " + std::to_string(expected) + " entries, got " + std::to_string(got));
   }
 }
 
-void check_eof(std::int64_t eof, std::int64_t blocks, const std::string& path) {
-  if (eof < blocks) return;
+void check_cut(std::int64_t cut, std::int64_t blocks, const std::string& path) {
+  if (cut < blocks) return;
   refuse_document(path, "expected 0 to " + std::to_string(blocks - 1) + " (the model has " +
-                   std::to_string(blocks) + " blocks), got " + std::to_string(eof));
+                            std::to_string(blocks) + " blocks), got " + std::to_string(cut));
 }
 
-void check_word(const std::string& word, const std::set<std::string>& known,
-                const std::string& path) {
+void check_word(
+    const std::string& word, const std::set<std::string>& known, const std::string& path) {
   if (known.count(word) > 0) return;
   refuse_document(path,
-         "expected " + core::join({known.begin(), known.end()}, " or ") + ", got \"" + word + "\"");
+      "expected " + core::join({known.begin(), known.end()}, " or ") + ", got \"" + word + "\"");
 }
 
 void check_deviation(const Deviation& measured, std::int64_t blocks, const std::string& where) {
@@ -46,7 +47,7 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
   check_length(measured.gain_error, blocks, at(where, "gain_error"));
   for (std::size_t r = 0; r < measured.replicates.size(); ++r) {
     check_length(measured.replicates[r], blocks + 1,
-                 at(where, "replicates") + "[" + std::to_string(r) + "]");
+        at(where, "replicates") + "[" + std::to_string(r) + "]");
   }
   for (std::size_t i = 0; i < measured.gain.size(); ++i) {
     const double drop = measured.deviation[i] - measured.deviation[i + 1];
@@ -54,38 +55,41 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
         std::max({1.0, std::fabs(measured.deviation[i]), std::fabs(measured.deviation[i + 1])});
     if (std::fabs(drop - measured.gain[i]) <= 1e-6 * scale) continue;
     refuse_document(at(where, "gain") + "[" + std::to_string(i) + "]",
-           "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
-               "] = " + core::format_number(drop) + ", got " +
-               core::format_number(measured.gain[i]));
+        "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
+            "] = " + core::format_number(drop) + ", got " + core::format_number(measured.gain[i]));
   }
 }
 
-void check_choices(const std::vector<RuleChoice>& choices, std::int64_t blocks, const std::string& where) {
+void check_choices(
+    const std::vector<RuleChoice>& choices, std::int64_t blocks, const std::string& where) {
   for (std::size_t i = 0; i < choices.size(); ++i) {
     const RuleChoice& choice = choices[i];
     const std::string path = where + "[" + std::to_string(i) + "]";
-    check_eof(choice.eof, blocks, at(path, "eof"));
-    check_eof(choice.high, blocks, at(path, "high"));
+    check_cut(choice.cut, blocks, at(path, "eof"));
+    check_cut(choice.high, blocks, at(path, "high"));
     if (choice.low > choice.high) {
       refuse_document(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
     }
   }
 }
 
-void check_deviations(const std::vector<Deviation>& deviations, std::int64_t blocks, const std::string& where) {
+void check_deviations(
+    const std::vector<Deviation>& deviations, std::int64_t blocks, const std::string& where) {
   if (deviations.empty()) refuse_document(where, "expected at least one measure, got none");
   std::set<Measure> seen;
   for (std::size_t i = 0; i < deviations.size(); ++i) {
     const std::string path = where + "[" + std::to_string(i) + "]";
     const Deviation& measured = deviations[i];
     if (!seen.insert(measured.measure).second) {
-      refuse_document(at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
+      refuse_document(
+          at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
     }
     check_deviation(measured, blocks, path);
   }
 }
 
-void check_vocabulary(const DomainVocabulary& vocabulary, std::int64_t blocks, const std::string& where) {
+void check_vocabulary(
+    const DomainVocabulary& vocabulary, std::int64_t blocks, const std::string& where) {
   check_deviations(vocabulary.deviations, blocks, at(where, "deviations"));
   check_choices(vocabulary.choices_with, blocks, at(where, "choices_with"));
   check_choices(vocabulary.choices_without, blocks, at(where, "choices_without"));
@@ -99,9 +103,9 @@ void check_domains(const DomainTable& table, std::int64_t blocks, const std::str
   }
   for (std::size_t i = 0; i < table.agreements.size(); ++i) {
     const std::string path = at(where, "agreements") + "[" + std::to_string(i) + "]";
-    check_eof(table.agreements[i].eof, blocks, at(path, "eof"));
-    check_eof(table.agreements[i].low, blocks, at(path, "low"));
-    check_eof(table.agreements[i].high, blocks, at(path, "high"));
+    check_cut(table.agreements[i].cut, blocks, at(path, "eof"));
+    check_cut(table.agreements[i].low, blocks, at(path, "low"));
+    check_cut(table.agreements[i].high, blocks, at(path, "high"));
   }
 }
 
@@ -126,13 +130,16 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
     const Candidate& candidate = plan.candidates[i];
     const std::string path = where + "[" + std::to_string(i) + "]";
-    const auto eof = static_cast<std::int64_t>(i % blocks);
+    const auto cut = static_cast<std::int64_t>(i % blocks);
     if ((candidate.arm == Arm::kLora) != (only_lora || i >= blocks)) {
-      refuse_document(at(path, "arm"), "expected one method for the first " + std::to_string(blocks) + " candidates, lora behind them");
+      refuse_document(at(path, "arm"), "expected one method for the first " +
+                                           std::to_string(blocks) +
+                                           " candidates, lora behind them");
     }
-    if (candidate.eof == eof) continue;
-    refuse_document(at(path, "eof"), "expected " + std::to_string(eof) + " (candidates stand in order), got " +
-                                         std::to_string(candidate.eof));
+    if (candidate.cut == cut) continue;
+    refuse_document(at(path, "eof"), "expected " + std::to_string(cut) +
+                                         " (candidates stand in order), got " +
+                                         std::to_string(candidate.cut));
   }
 }
 
@@ -140,12 +147,15 @@ void check_stages(const FreezePlan& plan, const std::string& where) {
   if (plan.stages.empty()) return;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
     const std::string path = where + "[" + std::to_string(i) + "]";
-    check_eof(plan.stages[i], plan.shape.blocks, path);
+    check_cut(plan.stages[i], plan.shape.blocks, path);
     if (i == 0 || plan.stages[i] < plan.stages[i - 1]) continue;
-    refuse_document(path, "expected less than the one before, " + std::to_string(plan.stages[i - 1]) + ", got " + std::to_string(plan.stages[i]));
+    refuse_document(path, "expected less than the one before, " +
+                              std::to_string(plan.stages[i - 1]) + ", got " +
+                              std::to_string(plan.stages[i]));
   }
-  if (plan.stages.back() == plan.eof) return;
-  refuse_document(where, "expected the last to be eof = " + std::to_string(plan.eof) + ", got " + std::to_string(plan.stages.back()));
+  if (plan.stages.back() == plan.cut) return;
+  refuse_document(where, "expected the last to be eof = " + std::to_string(plan.cut) + ", got " +
+                             std::to_string(plan.stages.back()));
 }
 
 }  // namespace
@@ -155,26 +165,27 @@ void check(const ModelShape& shape, const std::string& where) {
   check_length(shape.block_parameters, shape.blocks, at(where, "block_parameters"));
   check_length(shape.block_matrix_parameters, shape.blocks, at(where, "block_matrix_parameters"));
   if (!shape.block_trained_parameters.empty()) {
-    check_length(shape.block_trained_parameters, shape.blocks, at(where, "block_trained_parameters"));
+    check_length(
+        shape.block_trained_parameters, shape.blocks, at(where, "block_trained_parameters"));
   }
   for (std::size_t i = 0; i < shape.block_parameters.size(); ++i) {
     if (shape.block_matrix_parameters[i] <= shape.block_parameters[i]) continue;
     refuse_document(at(where, "block_matrix_parameters") + "[" + std::to_string(i) + "]",
-           "expected at most block_parameters[" + std::to_string(i) +
-               "] = " + std::to_string(shape.block_parameters[i]) + ", got " +
-               std::to_string(shape.block_matrix_parameters[i]));
+        "expected at most block_parameters[" + std::to_string(i) +
+            "] = " + std::to_string(shape.block_parameters[i]) + ", got " +
+            std::to_string(shape.block_matrix_parameters[i]));
   }
   if (shape.tied && shape.head_parameters != 0) {
     refuse_document(at(where, "head_parameters"),
-           "expected 0 for a tied head, got " + std::to_string(shape.head_parameters));
+        "expected 0 for a tied head, got " + std::to_string(shape.head_parameters));
   }
   const std::int64_t parts =
       std::accumulate(shape.block_parameters.begin(), shape.block_parameters.end(),
-                      shape.embedding_parameters + shape.head_parameters + shape.final_parameters);
+          shape.embedding_parameters + shape.head_parameters + shape.final_parameters);
   if (shape.parameters < parts) {
     refuse_document(at(where, "parameters"), "expected at least the sum of the parts, " +
-                                        std::to_string(parts) + ", got " +
-                                        std::to_string(shape.parameters));
+                                                 std::to_string(parts) + ", got " +
+                                                 std::to_string(shape.parameters));
   }
 }
 
@@ -184,18 +195,16 @@ void check(const LayerProfile& profile, const std::string& where) {
   check_word(profile.positions, {"last", "supervised"}, at(where, "positions"));
   check_word(profile.norm, {"final", "none"}, at(where, "norm"));
   check_deviations(profile.deviations, profile.shape.blocks, at(where, "deviations"));
-  if (profile.vocabulary) check_vocabulary(*profile.vocabulary, profile.shape.blocks, at(where, "vocabulary"));
+  if (profile.vocabulary)
+    check_vocabulary(*profile.vocabulary, profile.shape.blocks, at(where, "vocabulary"));
   if (profile.domains) check_domains(*profile.domains, profile.shape.blocks, at(where, "domains"));
   for (std::size_t i = 0; i < profile.scaling_laws.size(); ++i) {
     check_length(profile.scaling_laws[i].share, profile.shape.blocks + 1,
-                 at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
+        at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
   }
   for (std::size_t i = 0; i < profile.token_maps.size(); ++i) {
     check_token_map(profile.token_maps[i], profile.shape.blocks,
-                    at(where, "token_maps") + "[" + std::to_string(i) + "]");
-  }
-  if (profile.gradient_sketch) {
-    check_length(profile.gradient_sketch->blocks, profile.shape.blocks, at(where, "gradient_sketch.blocks"));
+        at(where, "token_maps") + "[" + std::to_string(i) + "]");
   }
 }
 
@@ -205,8 +214,8 @@ void check(const DataShape& data, const std::string& where) {
   check_ranges(data, where);
   if (data.real_tokens > data.padded_tokens) {
     refuse_document(at(where, "real_tokens"),
-           "expected at most padded_tokens = " + std::to_string(data.padded_tokens) + ", got " +
-               std::to_string(data.real_tokens));
+        "expected at most padded_tokens = " + std::to_string(data.padded_tokens) + ", got " +
+            std::to_string(data.real_tokens));
   }
 }
 
@@ -214,14 +223,14 @@ void check(const FreezePlan& plan, const std::string& where) {
   check_ranges(plan, where);
   check(plan.shape, at(where, "shape"));
   check(plan.data, at(where, "data"));
-  check_eof(plan.eof, plan.shape.blocks, at(where, "eof"));
+  check_cut(plan.cut, plan.shape.blocks, at(where, "eof"));
   check_choices(plan.choices, plan.shape.blocks, at(where, "choices"));
   check_candidates(plan, at(where, "candidates"));
   check_stages(plan, at(where, "stages"));
-  if (plan.knee) check_eof(*plan.knee, plan.shape.blocks, at(where, "knee"));
+  if (plan.knee) check_cut(*plan.knee, plan.shape.blocks, at(where, "knee"));
   for (std::size_t i = 0; i < plan.alternatives.size(); ++i) {
-    check_eof(plan.alternatives[i].eof, plan.shape.blocks,
-              at(where, "alternatives") + "[" + std::to_string(i) + "].eof");
+    check_cut(plan.alternatives[i].cut, plan.shape.blocks,
+        at(where, "alternatives") + "[" + std::to_string(i) + "].eof");
   }
 }
 
@@ -232,11 +241,12 @@ void check(const RunRecord& record, const std::string& where) {
   for (std::size_t i = 1; i < record.evaluations.size(); ++i) {
     if (record.evaluations[i - 1].step <= record.evaluations[i].step) continue;
     refuse_document(at(where, "evaluations") + "[" + std::to_string(i) + "].step",
-           "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) +
-               ", got " + std::to_string(record.evaluations[i].step));
+        "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) +
+            ", got " + std::to_string(record.evaluations[i].step));
   }
   for (std::size_t i = 0; i < record.stages.size(); ++i) {
-    check_eof(record.stages[i].eof, record.plan.shape.blocks, at(where, "stages") + "[" + std::to_string(i) + "].eof");
+    check_cut(record.stages[i].cut, record.plan.shape.blocks,
+        at(where, "stages") + "[" + std::to_string(i) + "].eof");
   }
 }
 
@@ -246,16 +256,17 @@ LayerProfile read_profile(const std::filesystem::path& path) {
   return profile;
 }
 
-void check(const ProbeTable& table, const std::string& where) {
+void check(const TrialTable& table, const std::string& where) {
   check_ranges(table, where);
   check(table.shape, at(where, "shape"));
   for (std::size_t i = 0; i < table.arms.size(); ++i) {
-    check_eof(table.arms[i].eof, table.shape.blocks, at(where, "arms") + "[" + std::to_string(i) + "].eof");
+    check_cut(table.arms[i].cut, table.shape.blocks,
+        at(where, "arms") + "[" + std::to_string(i) + "].eof");
   }
 }
 
-ProbeTable read_probes(const std::filesystem::path& path) {
-  auto table = core::read_document<ProbeTable>(path);
+TrialTable read_trials(const std::filesystem::path& path) {
+  auto table = core::read_document<TrialTable>(path);
   check(table, path.string());
   return table;
 }

@@ -1,4 +1,4 @@
-#include "salf/calibration/calibrate.h"
+#include "calibration/calibrate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,12 +8,12 @@
 #include <limits>
 #include <string>
 
+#include "core/error.h"
+#include "core/json.h"
+#include "core/signals.h"
+#include "core/statistics.h"
+#include "model/script_model.h"
 #include "random_documents.h"
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/signals.h"
-#include "salf/core/statistics.h"
-#include "salf/model/script_model.h"
 #include "support/tiny_model.h"
 
 namespace salf::calibration {
@@ -26,7 +26,7 @@ constexpr int kVocabulary = 48;
 class Calibrate : public ::testing::Test {
  protected:
   types::LayerProfile run(const CalibrationOptions& options) {
-    const auto profile = calibrate(cut_, dataset_, options, setting_, progress_);
+    const auto profile = calibrate(graph_, dataset_, options, setting_, progress_);
     EXPECT_TRUE(profile.has_value());
     return *profile;
   }
@@ -37,12 +37,12 @@ class Calibrate : public ::testing::Test {
     batch.labels = torch::tensor(document.labels, torch::kLong).unsqueeze(0);
     batch.documents = torch::zeros_like(batch.ids);
     const torch::NoGradGuard no_grad;
-    return torch::stack(cut_.tap(batch).hidden).squeeze(1);
+    return torch::stack(graph_.tap(batch).hidden).squeeze(1);
   }
 
   static constexpr std::int64_t kDocuments = 20;
   model::ScriptModel model_{support::make_tiny_decoder(kBlocks, kHidden, kVocabulary, 3)};
-  model::GraphCut cut_{model_, ""};
+  model::GraphCut graph_{model_, ""};
   data::Dataset dataset_ = random_documents(kDocuments, 0, kVocabulary, 4);
   CalibrationSetting setting_{64, 0, kVocabulary, 11, 200, std::nullopt};
   core::Progress progress_;
@@ -73,7 +73,7 @@ struct Reference {
 };
 
 Reference reference(const at::Tensor& hidden, const at::Tensor& labels, const at::Tensor& head,
-                    const at::Tensor& gamma) {
+    const at::Tensor& gamma) {
   const at::Tensor index = labels.ge(0).nonzero().squeeze(1);
   const at::Tensor label = labels.index_select(0, index);
   const at::Tensor state = hidden.index_select(1, index).to(torch::kFloat64);  // [L+1, N, D]
@@ -81,25 +81,29 @@ Reference reference(const at::Tensor& hidden, const at::Tensor& labels, const at
   const at::Tensor basis = torch::linalg_pinv(head).t().index_select(0, label);
   const at::Tensor cosine = torch::cosine_similarity(normed, basis.unsqueeze(0), -1);
   const at::Tensor logits = torch::matmul(normed, head.t());
-  const at::Tensor label_logits = logits.gather(2, label.view({1, -1, 1}).expand({hidden.size(0), -1, 1}));
+  const at::Tensor label_logits =
+      logits.gather(2, label.view({1, -1, 1}).expand({hidden.size(0), -1, 1}));
   const at::Tensor losses = torch::logsumexp(logits, -1) - label_logits.squeeze(2);
   return {(1.0 - cosine).sum(1), losses.sum(1), static_cast<double>(index.numel())};
 }
 
 TEST_F(Calibrate, EqualsTheDefinitionsDocumentByDocument) {
   model_.parameter("model.norm.weight").tensor.detach().uniform_(0.5, 2.0);
-  const at::Tensor gamma = model_.parameter("model.norm.weight").tensor.detach().to(torch::kFloat64);
-  const at::Tensor head = cut_.head_weight().detach().to(torch::kFloat64);
+  const at::Tensor gamma =
+      model_.parameter("model.norm.weight").tensor.detach().to(torch::kFloat64);
+  const at::Tensor head = graph_.head_weight().detach().to(torch::kFloat64);
   std::vector<core::ClusteredMean> cosine(kBlocks + 1);
   std::vector<core::ClusteredMean> loss(kBlocks + 1);
   std::vector<core::ClusteredMean> gain(kBlocks);
   for (const data::Document& document : dataset_.documents) {
-    const Reference sums =
-        reference(hidden_states(document), torch::tensor(document.labels, torch::kLong), head, gamma);
+    const Reference sums = reference(
+        hidden_states(document), torch::tensor(document.labels, torch::kLong), head, gamma);
     for (int l = 0; l <= kBlocks; ++l) {
       cosine[static_cast<std::size_t>(l)].add(sums.cosine[l].item<double>(), sums.count);
       loss[static_cast<std::size_t>(l)].add(sums.loss[l].item<double>(), sums.count);
-      if (l > 0) gain[static_cast<std::size_t>(l - 1)].add((sums.cosine[l - 1] - sums.cosine[l]).item<double>(), sums.count);
+      if (l > 0)
+        gain[static_cast<std::size_t>(l - 1)].add(
+            (sums.cosine[l - 1] - sums.cosine[l]).item<double>(), sums.count);
     }
   }
   const types::LayerProfile profile = run(everything());
@@ -113,7 +117,8 @@ TEST_F(Calibrate, EqualsTheDefinitionsDocumentByDocument) {
   }
   for (std::size_t block = 0; block < kBlocks; ++block) {
     EXPECT_NEAR(profile.deviations[0].gain[block], gain[block].estimate().mean, 1e-5);
-    EXPECT_NEAR(profile.deviations[0].gain_error[block], gain[block].estimate().standard_error, 1e-5);
+    EXPECT_NEAR(
+        profile.deviations[0].gain_error[block], gain[block].estimate().standard_error, 1e-5);
   }
 }
 
@@ -188,16 +193,19 @@ TEST_F(Calibrate, LastPositionsAreOnePerDocument) {
 TEST_F(Calibrate, WithoutNormTheLastSpaceIsComparedWithTheFoldedHead) {
   // cos(h, γ⁻¹⊙s) by hand, at γ that is far from 1.
   model_.parameter("model.norm.weight").tensor.detach().uniform_(0.2, 3.0);
-  const at::Tensor gamma = model_.parameter("model.norm.weight").tensor.detach().to(torch::kFloat64);
-  const at::Tensor folded = torch::linalg_pinv(cut_.head_weight().detach().to(torch::kFloat64)).t() / gamma;
+  const at::Tensor gamma =
+      model_.parameter("model.norm.weight").tensor.detach().to(torch::kFloat64);
+  const at::Tensor folded =
+      torch::linalg_pinv(graph_.head_weight().detach().to(torch::kFloat64)).t() / gamma;
   core::ClusteredMean expected;
   for (const data::Document& document : dataset_.documents) {
     const at::Tensor labels = torch::tensor(document.labels, torch::kLong);
     const at::Tensor index = labels.ge(0).nonzero().squeeze(1);
-    const at::Tensor state = hidden_states(document)[kBlocks].index_select(0, index).to(torch::kFloat64);
+    const at::Tensor state =
+        hidden_states(document)[kBlocks].index_select(0, index).to(torch::kFloat64);
     const at::Tensor basis = folded.index_select(0, labels.index_select(0, index));
     expected.add((1.0 - torch::cosine_similarity(state, basis, -1)).sum().item<double>(),
-                 static_cast<double>(index.numel()));
+        static_cast<double>(index.numel()));
   }
   CalibrationOptions options = everything();
   options.norm = Norm::kNone;
@@ -212,13 +220,13 @@ TEST_F(Calibrate, NoLossWhereNoneIsAskedFor) {
 
 TEST_F(Calibrate, StopsWithoutAResultWhenASignalCame) {
   core::set_stop_signal(2);
-  const auto profile = calibrate(cut_, dataset_, everything(), setting_, progress_);
+  const auto profile = calibrate(graph_, dataset_, everything(), setting_, progress_);
   core::set_stop_signal(0);
   EXPECT_FALSE(profile.has_value());
 }
 
 TEST_F(Calibrate, NamesTheSpaceThatIsNotFinite) {
-  const at::Tensor weight = model_.parameter(cut_.block_parameters(1).front()).tensor.detach();
+  const at::Tensor weight = model_.parameter(graph_.block_parameters(1).front()).tensor.detach();
   weight.fill_(std::numeric_limits<float>::quiet_NaN());
   try {
     run(everything());
@@ -243,8 +251,10 @@ TEST_F(Calibrate, WithTimeEnoughTheOrderOfDocumentsDoesNotMatter) {
   EXPECT_EQ(timed.deviations[0].documents, kDocuments);
   using ::testing::DoubleNear;
   using ::testing::Pointwise;
-  EXPECT_THAT(timed.deviations[0].deviation, Pointwise(DoubleNear(1e-6), all.deviations[0].deviation));
-  EXPECT_THAT(timed.deviations[0].standard_error, Pointwise(DoubleNear(1e-6), all.deviations[0].standard_error));
+  EXPECT_THAT(
+      timed.deviations[0].deviation, Pointwise(DoubleNear(1e-6), all.deviations[0].deviation));
+  EXPECT_THAT(timed.deviations[0].standard_error,
+      Pointwise(DoubleNear(1e-6), all.deviations[0].standard_error));
 }
 
 TEST_F(Calibrate, DrawsAsManyAgainUntilTheChoiceHasSettled) {
@@ -321,7 +331,7 @@ TEST_F(Calibrate, TokenMapsShowTheirDocumentsAlone) {
   const data::Document& document = *found;
   ASSERT_EQ(map.deviation.size(), static_cast<std::size_t>(kBlocks + 1));
   const at::Tensor states = hidden_states(document);
-  const SemanticBasis basis(cut_.head_weight(), kVocabulary);
+  const SemanticBasis basis(graph_.head_weight(), kVocabulary);
   const at::Tensor every_word = basis.unit_rows(torch::arange(kVocabulary));
   const torch::NoGradGuard no_grad;
   for (std::size_t t = 0; t < document.ids.size(); ++t) {
@@ -334,11 +344,13 @@ TEST_F(Calibrate, TokenMapsShowTheirDocumentsAlone) {
         EXPECT_EQ(shown, -1.0);
         continue;
       }
-      const at::Tensor state = cut_.final_norm(states[space][static_cast<std::int64_t>(t)].unsqueeze(0));
+      const at::Tensor state =
+          graph_.final_norm(states[space][static_cast<std::int64_t>(t)].unsqueeze(0));
       const at::Tensor cosines = every_word.matmul(state.t()).squeeze(1) / state.norm();
       EXPECT_NEAR(shown, 1.0 - cosines[label].item<double>(), 1e-5);
       // Of all words, but for those that the head finds hardly likely.
-      EXPECT_EQ(map.nearest[static_cast<std::size_t>(space)][t], setting_.token_text(cosines.argmax().item<std::int64_t>()));
+      EXPECT_EQ(map.nearest[static_cast<std::size_t>(space)][t],
+          setting_.token_text(cosines.argmax().item<std::int64_t>()));
     }
   }
   options.token_maps = 0;

@@ -8,12 +8,12 @@
 #include <numeric>
 #include <string>
 
+#include "calibration/calibrate.h"
+#include "calibration/domain_vocabulary.h"
+#include "core/json.h"
+#include "core/signals.h"
+#include "model/script_model.h"
 #include "random_documents.h"
-#include "salf/calibration/calibrate.h"
-#include "salf/calibration/domain_vocabulary.h"
-#include "salf/core/json.h"
-#include "salf/core/signals.h"
-#include "salf/model/script_model.h"
 #include "support/byte_tokenizer.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
@@ -37,7 +37,7 @@ class Domains : public ::testing::Test {
     CalibrationOptions options;
     options.documents = 1000;  // all there are
     options.loss_positions = 0.5;
-    const auto profile = calibrate(cut_, dataset_, options, setting_, progress_);
+    const auto profile = calibrate(graph_, dataset_, options, setting_, progress_);
     EXPECT_TRUE(profile.has_value());
     return *profile;
   }
@@ -57,7 +57,7 @@ class Domains : public ::testing::Test {
   }
 
   model::ScriptModel model_{support::make_tiny_decoder(kDepth, 16, kIds, 3)};
-  model::GraphCut cut_{model_, ""};
+  model::GraphCut graph_{model_, ""};
   data::Dataset dataset_ = random_documents(40, 'a', 26, 6);
   CalibrationSetting setting_{64, 0, kIds, 11, 200, std::nullopt};
   core::Progress progress_;
@@ -92,13 +92,15 @@ TEST_F(Domains, ARestrictionMeasuresThosePositionsAlone) {
   setting_.vocabulary.reset();
   const types::LayerProfile masked = run();
   ASSERT_EQ(restricted.vocabulary->deviations.size(), 2U);
-  for (std::size_t i = 0; i < 2; ++i) expect_near(restricted.vocabulary->deviations[i], masked.deviations[i]);
+  for (std::size_t i = 0; i < 2; ++i)
+    expect_near(restricted.vocabulary->deviations[i], masked.deviations[i]);
   EXPECT_LT(masked.deviations[0].positions, restricted.deviations[0].positions);
 }
 
 TEST_F(Domains, ADomainIsTheAnalysisOfItsDocuments) {
   dataset_.domains = {"first", "second"};
-  for (std::size_t i = 0; i < dataset_.documents.size(); ++i) dataset_.documents[i].domain = i % 4 == 0 ? -1 : i % 4 == 1 ? 1 : 0;
+  for (std::size_t i = 0; i < dataset_.documents.size(); ++i)
+    dataset_.documents[i].domain = i % 4 == 0 ? -1 : i % 4 == 1 ? 1 : 0;
   const types::LayerProfile all = run();
   ASSERT_TRUE(all.domains.has_value());
   ASSERT_EQ(all.domains->domains.size(), 2U);
@@ -115,7 +117,8 @@ TEST_F(Domains, OnlySoManyDomainsAreMeasuredAndNoneOfAFewDocuments) {
   dataset_ = random_documents(kFewestDomainDocuments * 30 + 2, 'a', 26, 6);
   for (std::size_t i = 0; i < dataset_.documents.size(); ++i) {
     const std::size_t domain = i / static_cast<std::size_t>(kFewestDomainDocuments);
-    if (domain == dataset_.domains.size()) dataset_.domains.push_back("domain " + std::to_string(domain));
+    if (domain == dataset_.domains.size())
+      dataset_.domains.push_back("domain " + std::to_string(domain));
     dataset_.documents[i].domain = static_cast<std::int64_t>(domain);
   }
   const types::LayerProfile profile = run();
@@ -125,7 +128,8 @@ TEST_F(Domains, OnlySoManyDomainsAreMeasuredAndNoneOfAFewDocuments) {
 
 TEST_F(Domains, RefusesAVocabularyWithTooFewPositions) {
   setting_.vocabulary = {'!'};
-  expect_error(ErrorKind::kBadInput, "only 0 positions of 0 documents of the sample", [this] { run(); });
+  expect_error(
+      ErrorKind::kBadInput, "only 0 positions of 0 documents of the sample", [this] { run(); });
   dataset_.documents[3].labels.back() = '!';
   expect_error(ErrorKind::kBadInput, "only 1 positions of 1 documents", [this] { run(); });
 }
@@ -143,26 +147,27 @@ TEST_F(Domains, GeneralTextIsTheModelsOwnDistribution) {
   options.texts = 8;
   options.length = 6;
   options.skipped = 2;
-  const auto shares = general_text(cut_, tokenizer, options, progress_);
+  const auto shares = general_text(graph_, tokenizer, options, progress_);
   ASSERT_TRUE(shares.has_value());
   ASSERT_EQ(shares->mean.size(), static_cast<std::size_t>(tokenizer.vocabulary_size()));
   EXPECT_NEAR(std::accumulate(shares->mean.begin(), shares->mean.end(), 0.0), 1.0, 1e-9);
   EXPECT_EQ(shares->mean[ByteTokenizer::kEos], 0.0);
-  EXPECT_EQ(general_text(cut_, tokenizer, options, progress_)->mean, shares->mean);
+  EXPECT_EQ(general_text(graph_, tokenizer, options, progress_)->mean, shares->mean);
   options.seed = 2;
-  EXPECT_NE(general_text(cut_, tokenizer, options, progress_)->mean, shares->mean);
+  EXPECT_NE(general_text(graph_, tokenizer, options, progress_)->mean, shares->mean);
   // A head of zeros makes all tokens but the three special ones equally likely.
   torch::NoGradGuard no_grad;
-  cut_.head_weight().zero_();
-  const auto flat = general_text(cut_, tokenizer, options, progress_);
+  graph_.head_weight().zero_();
+  const auto flat = general_text(graph_, tokenizer, options, progress_);
   for (std::size_t id = 0; id < 256; ++id) EXPECT_NEAR(flat->mean[id], 1.0 / 256.0, 1e-12);
   core::set_stop_signal(2);
-  EXPECT_FALSE(general_text(cut_, tokenizer, options, progress_).has_value());
+  EXPECT_FALSE(general_text(graph_, tokenizer, options, progress_).has_value());
   core::set_stop_signal(0);
 }
 
 TEST(OverrepresentedWords, AreThoseThatTheDataHaveMoreOften) {
-  // 'a' as often as in general text, 'b' four times as often, 'c' in two documents alone, 'd' never.
+  // 'a' as often as in general text, 'b' four times as often, 'c' in two documents alone, 'd'
+  // never.
   data::Dataset dataset;
   for (int i = 0; i < 100; ++i) {
     data::Document document;
@@ -181,7 +186,8 @@ TEST(OverrepresentedWords, AreThoseThatTheDataHaveMoreOften) {
   EXPECT_THAT(overrepresented_words(dataset, general, tokenizer).ids, ElementsAre('b'));
   // A share that is hardly known tells nothing.
   general.error['b'] = general.mean['b'];
-  expect_error(ErrorKind::kBadInput, "name the domain's words in a file", [&] { overrepresented_words(dataset, general, tokenizer); });
+  expect_error(ErrorKind::kBadInput, "name the domain's words in a file",
+      [&] { overrepresented_words(dataset, general, tokenizer); });
 }
 
 class DomainWordsFile : public ::testing::Test {
@@ -222,7 +228,8 @@ TEST_F(DomainWordsFile, RefusesWhatNamesNoWord) {
   refused("259\n", "words.txt:1: expected a token id from 0 to 258, got 259");
   refused("a\n99999999999999999999\n", "words.txt:2");
   refused("a\xff\n", "not UTF-8 at byte 1");
-  expect_error(ErrorKind::kIo, "none.txt", [this] { read_domain_words(folder_ / "none.txt", tokenizer_); });
+  expect_error(
+      ErrorKind::kIo, "none.txt", [this] { read_domain_words(folder_ / "none.txt", tokenizer_); });
 }
 
 // Knows the letters alone.
@@ -238,10 +245,12 @@ class LetterTokenizer : public ByteTokenizer {
 
 TEST_F(DomainWordsFile, NamesTheWordsWithoutAToken) {
   std::ofstream(folder_ / "words.txt") << "ab\n!?\n";
-  EXPECT_THAT(read_domain_words(folder_ / "words.txt", LetterTokenizer()).unknown, ElementsAre("!?"));
+  EXPECT_THAT(
+      read_domain_words(folder_ / "words.txt", LetterTokenizer()).unknown, ElementsAre("!?"));
   std::ofstream(folder_ / "words.txt") << "!?\n";
-  expect_error(ErrorKind::kBadInput, "none of the 1 words has a token in this vocabulary; the first is \"!?\"",
-               [this] { read_domain_words(folder_ / "words.txt", LetterTokenizer()); });
+  expect_error(ErrorKind::kBadInput,
+      "none of the 1 words has a token in this vocabulary; the first is \"!?\"",
+      [this] { read_domain_words(folder_ / "words.txt", LetterTokenizer()); });
 }
 
 }  // namespace

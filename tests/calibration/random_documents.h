@@ -3,15 +3,16 @@
 
 #include <cstdint>
 
-#include "salf/core/random.h"
-#include "salf/data/dataset.h"
-#include "salf/tensor/batch.h"
+#include "core/random.h"
+#include "data/rows/dataset.h"
+#include "tensor/batch.h"
 
 namespace salf::calibration {
 
-// Of `shortest` to `shortest` + 11 random tokens out of `kinds` from `first` on, the first third of each without loss; all in the
-// train split.
-inline data::Dataset random_documents(std::int64_t count, std::int64_t first, std::uint64_t kinds, std::uint64_t shortest) {
+// Of `shortest` to `shortest` + 11 random tokens out of `kinds` from `first` on, the first third of
+// each without loss; all in the train split.
+inline data::Dataset random_documents(
+    std::int64_t count, std::int64_t first, std::uint64_t kinds, std::uint64_t shortest) {
   core::Random random(5, "documents");
   const auto token = [&] { return first + static_cast<std::int64_t>(random.below(kinds)); };
   data::Dataset dataset;

@@ -1,4 +1,4 @@
-#include "salf/calibration/semantic_basis.h"
+#include "calibration/semantic_basis.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::calibration {
 namespace {
@@ -28,7 +28,8 @@ TEST(SemanticBasis, EqualsThePseudoInverse) {
   const at::Tensor expected = torch::linalg_pinv(head.to(torch::kFloat64)).t();
   EXPECT_EQ(basis.ridge(), 0.0);
   EXPECT_EQ(basis.rows(all_labels(40)).scalar_type(), torch::kFloat32);
-  EXPECT_LT(largest_difference(basis.rows(all_labels(40)), expected), 1e-8);  // float32's last digit of 0.1
+  EXPECT_LT(largest_difference(basis.rows(all_labels(40)), expected),
+      1e-8);  // float32's last digit of 0.1
 }
 
 TEST(SemanticBasis, LogitsOfABasisAreTheProjectionOfTheOneHot) {
@@ -41,16 +42,20 @@ TEST(SemanticBasis, LogitsOfABasisAreTheProjectionOfTheOneHot) {
   const SemanticBasis tall_basis(tall, 50);
   const at::Tensor orthonormal = std::get<0>(torch::linalg_qr(tall));
   const at::Tensor projection = torch::matmul(orthonormal, orthonormal.t());
-  EXPECT_LT(largest_difference(torch::matmul(tall_basis.rows(all_labels(50)).to(torch::kFloat64), tall.t()), projection),
-            1e-6);
+  EXPECT_LT(
+      largest_difference(
+          torch::matmul(tall_basis.rows(all_labels(50)).to(torch::kFloat64), tall.t()), projection),
+      1e-6);
 }
 
 TEST(SemanticBasis, RankDeficientHeadGetsARidge) {
-  const at::Tensor low = torch::matmul(random_head(40, 3, 4), random_head(3, 10, 5));  // rank 3 of 10
+  const at::Tensor low =
+      torch::matmul(random_head(40, 3, 4), random_head(3, 10, 5));  // rank 3 of 10
   const SemanticBasis basis(low, 40);
   const double trace = low.square().sum().item<double>();
   EXPECT_NEAR(basis.ridge(), 1e-6 * trace / 10, 1e-12 * trace);
-  // In the row space the ridge changes little, outside of it the basis has nothing: close to the pseudo-inverse.
+  // In the row space the ridge changes little, outside of it the basis has nothing: close to the
+  // pseudo-inverse.
   const at::Tensor expected = torch::linalg_pinv(low, /*rcond=*/1e-8).t();
   const double scale = expected.abs().max().item<double>();
   EXPECT_LT(largest_difference(basis.rows(all_labels(40)), expected) / scale, 1e-4);
@@ -86,11 +91,13 @@ TEST(SemanticBasis, ASingleLastRowIsNotPadding) {
 }
 
 TEST(SemanticBasis, LargeHeadIsReadInChunks) {
-  const at::Tensor head = random_head(5000, 2048, 9).to(torch::kFloat32);  // more than one chunk of rows
+  const at::Tensor head =
+      random_head(5000, 2048, 9).to(torch::kFloat32);  // more than one chunk of rows
   const SemanticBasis basis(head, 5000);
   const at::Tensor labels = torch::tensor({0, 2047, 2048, 4999}, torch::kLong);
   const at::Tensor wide = head.to(torch::kFloat64);
-  const at::Tensor back = torch::matmul(basis.rows(labels).to(torch::kFloat64), torch::matmul(wide.t(), wide));
+  const at::Tensor back =
+      torch::matmul(basis.rows(labels).to(torch::kFloat64), torch::matmul(wide.t(), wide));
   EXPECT_LT(largest_difference(back, wide.index_select(0, labels)), 1e-3);
 }
 
@@ -102,7 +109,8 @@ TEST(SemanticBasis, UnitRowsHaveLengthOneAndTheScaleActsBefore) {
   const at::Tensor scale = torch::tensor({1.0, 2.0, 0.5, 4.0, 1.0}, torch::kFloat64);
   EXPECT_LT(largest_difference(basis.unit_rows(labels), rows / rows.norm(2, {1}, true)), 1e-6);
   const at::Tensor scaled = rows * scale;
-  EXPECT_LT(largest_difference(basis.unit_rows(labels, scale), scaled / scaled.norm(2, {1}, true)), 1e-6);
+  EXPECT_LT(
+      largest_difference(basis.unit_rows(labels, scale), scaled / scaled.norm(2, {1}, true)), 1e-6);
 }
 
 TEST(SemanticBasis, RefusesWhatIsNoHead) {

@@ -1,4 +1,4 @@
-#include "salf/convert/dequantize.h"
+#include "convert/gguf/dequantize.h"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 #include <cstring>
 #include <vector>
 
-#include "salf/convert/gguf.h"
-#include "salf/core/files.h"
+#include "convert/gguf/gguf.h"
+#include "core/files.h"
 
 namespace salf::convert {
 namespace {
@@ -20,7 +20,8 @@ std::vector<float> decode(const GgufFile& file, const GgufTensor& tensor) {
   return values;
 }
 
-// Every product is exact in float32 and at most one sum rounds, so the values are equal to the last bit.
+// Every product is exact in float32 and at most one sum rounds, so the values are equal to the last
+// bit.
 TEST(Dequantize, EqualsTheGgufPackageForEveryEncoding) {
   const GgufFile file(kGolden / "types.gguf");
   const std::string expected = core::read_file(kGolden / "types.f32");
@@ -50,9 +51,9 @@ float half(std::uint16_t bits) {
 TEST(Dequantize, ReadsEveryKindOfHalfFloat) {
   EXPECT_EQ(half(0x3C00), 1.0F);
   EXPECT_EQ(half(0xC000), -2.0F);
-  EXPECT_EQ(half(0x0001), std::ldexp(1.0F, -24));   // the smallest subnormal
+  EXPECT_EQ(half(0x0001), std::ldexp(1.0F, -24));  // the smallest subnormal
   EXPECT_EQ(half(0x83FF), -1023.0F * std::ldexp(1.0F, -24));
-  EXPECT_EQ(half(0x0400), std::ldexp(1.0F, -14));   // the smallest normal
+  EXPECT_EQ(half(0x0400), std::ldexp(1.0F, -14));  // the smallest normal
   EXPECT_EQ(half(0x7BFF), 65504.0F);
   EXPECT_TRUE(std::signbit(half(0x8000)));
   EXPECT_EQ(half(0xFC00), -INFINITY);

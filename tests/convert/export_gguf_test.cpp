@@ -8,15 +8,15 @@
 #include <functional>
 #include <map>
 
+#include "convert/export/export.h"
+#include "convert/gguf/dequantize.h"
+#include "convert/gguf/gguf.h"
+#include "core/files.h"
+#include "core/hash.h"
+#include "core/signals.h"
+#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/tokenizer_json.h"
 #include "hf_directory.h"
-#include "salf/convert/dequantize.h"
-#include "salf/convert/export.h"
-#include "salf/convert/gguf.h"
-#include "salf/core/files.h"
-#include "salf/core/hash.h"
-#include "salf/core/signals.h"
-#include "salf/data/tokenizer.h"
-#include "salf/data/tokenizer_json.h"
 #include "support/expect_error.h"
 #include "tiny_llama.h"
 
@@ -30,7 +30,7 @@ using testing::expect_error;
 using ::testing::HasSubstr;
 
 ExportResult to_gguf(const fs::path& source, const fs::path& file, GgufType type = GgufType::kF32,
-                     bool overwrite = false) {
+    bool overwrite = false) {
   core::Progress progress;
   return export_gguf(source, file, type, progress, overwrite).value();
 }
@@ -75,18 +75,18 @@ class GgufRoundTrip : public ::testing::Test {
       EXPECT_EQ(before.text(key), after.text(key)) << key;
     for (const char* const key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"})
       EXPECT_EQ(before.texts(key), after.texts(key)) << key;
-    EXPECT_EQ(before.integers("tokenizer.ggml.token_type"),
-              after.integers("tokenizer.ggml.token_type"));
+    EXPECT_EQ(
+        before.integers("tokenizer.ggml.token_type"), after.integers("tokenizer.ggml.token_type"));
     import_gguf(folder_ / "export.gguf", folder_ / "again", progress, true);
     EXPECT_EQ(core::read_file(folder_ / "again/config.json"),
-              core::read_file(folder_ / "model/config.json"));
+        core::read_file(folder_ / "model/config.json"));
     EXPECT_EQ(core::read_file(folder_ / "again/tokenizer.json"),
-              core::read_file(folder_ / "model/tokenizer.json"));
+        core::read_file(folder_ / "model/tokenizer.json"));
     EXPECT_EQ(core::read_file(folder_ / "again/tokenizer_config.json"),
-              core::read_file(folder_ / "model/tokenizer_config.json"));
+        core::read_file(folder_ / "model/tokenizer_config.json"));
     if (!model.rope_divisors.empty()) return;
     EXPECT_EQ(core::sha256_file(folder_ / "again/model.pt"),
-              core::sha256_file(folder_ / "model/model.pt"));
+        core::sha256_file(folder_ / "model/model.pt"));
   }
   void expect_identity(const TinyLlama& model) const { expect_identity(model, metadata_of(model)); }
 
@@ -144,15 +144,10 @@ TEST_F(GgufRoundTrip, KeepsASentencePieceTokenizerAndItsTemplate) {
   writer.number(prefix + "attention.head_count", 4);
   writer.number(prefix + "attention.head_count_kv", 2);
   writer.real(prefix + "attention.layer_norm_rms_epsilon", 1e-5F);
-  std::vector<std::string> tokens = {"<unk>",
-                                     "<s>",
-                                     "</s>",
-                                     "<0x41>",
-                                     "ab",
-                                     "abc",
-                                     "\xE2\x96\x81"
-                                     "a",
-                                     "<user>"};
+  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "<0x41>", "ab", "abc",
+      "\xE2\x96\x81"
+      "a",
+      "<user>"};
   std::vector<std::int32_t> types = {2, 3, 3, 6, 1, 1, 1, 4};
   std::vector<float> scores = {0, 0, 0, 0, -0.0F, -1, -2, 0};
   for (char letter = 'a'; tokens.size() < 39; ++letter) {
@@ -185,8 +180,8 @@ TEST_F(GgufRoundTrip, KeepsASentencePieceTokenizerAndItsTemplate) {
 // none.
 class GgufFamilies : public ::testing::Test {
  protected:
-  fs::path imported(const std::string& family,
-                    const std::function<void(core::Json&)>& change = {}) const {
+  fs::path imported(
+      const std::string& family, const std::function<void(core::Json&)>& change = {}) const {
     HfDirectory source(family);
     if (change) source.config(change);
     const fs::path model = folder_ / family;
@@ -209,7 +204,7 @@ class GgufFamilies : public ::testing::Test {
   std::map<std::string, at::Tensor> tensors_of(const std::string& family) const {
     std::map<std::string, at::Tensor> tensors;
     for (const auto& named :
-         tensor::read_tensor_file(golden_directory(family) / "model.safetensors").tensors)
+        tensor::read_tensor_file(golden_directory(family) / "model.safetensors").tensors)
       tensors.emplace(named.name, named.tensor);
     return tensors;
   }
@@ -228,7 +223,7 @@ TEST_F(GgufFamilies, FillTheVocabularyWithUnusedTokens) {
   core::Progress progress;
   import_gguf(folder_ / "out.gguf", folder_ / "again", progress);
   EXPECT_EQ(data::load_tokenizer(folder_ / "again/tokenizer.json")->encode("hello"),
-            (std::vector<std::int64_t>{7, 4, 11, 11, 14}));
+      (std::vector<std::int64_t>{7, 4, 11, 11, 14}));
 }
 
 TEST_F(GgufFamilies, StoreQwen3AsItIs) {
@@ -238,9 +233,9 @@ TEST_F(GgufFamilies, StoreQwen3AsItIs) {
   EXPECT_EQ(file.text("general.architecture"), "qwen3");
   EXPECT_EQ(file.integer("qwen3.attention.key_length"), 6);
   EXPECT_EQ(values_of(file, "blk.1.attn_q.weight"),
-            values_of(tensors.at("model.layers.1.self_attn.q_proj.weight")));
+      values_of(tensors.at("model.layers.1.self_attn.q_proj.weight")));
   EXPECT_EQ(values_of(file, "blk.1.attn_k_norm.weight"),
-            values_of(tensors.at("model.layers.1.self_attn.k_norm.weight")));
+      values_of(tensors.at("model.layers.1.self_attn.k_norm.weight")));
 }
 
 TEST_F(GgufFamilies, StoreMistralAsALlamaThatSeesEverything) {
@@ -255,24 +250,24 @@ TEST_F(GgufFamilies, StoreMistralAsALlamaThatSeesEverything) {
   const std::vector<std::int64_t> order = {0, 3, 1, 4, 2, 5};
   for (std::size_t row = 0; row < order.size(); ++row) {
     const std::vector<float> part(written.begin() + static_cast<std::ptrdiff_t>(16 * row),
-                                  written.begin() + static_cast<std::ptrdiff_t>(16 * (row + 1)));
+        written.begin() + static_cast<std::ptrdiff_t>(16 * (row + 1)));
     EXPECT_EQ(part, values_of(rows[order[row]])) << row;
   }
 }
 
 TEST_F(GgufFamilies, StoreGemma2sNormsAsTheyScale) {
   to_gguf(imported("gemma2", [](core::Json& json) { json["query_pre_attn_scalar"] = 6; }),
-          folder_ / "out.gguf");
+      folder_ / "out.gguf");
   const GgufFile file(folder_ / "out.gguf");
   const auto tensors = tensors_of("gemma2");
   EXPECT_EQ(values_of(file, "blk.2.ffn_norm.weight"),
-            values_of(tensors.at("model.layers.2.pre_feedforward_layernorm.weight") + 1.0));
+      values_of(tensors.at("model.layers.2.pre_feedforward_layernorm.weight") + 1.0));
   EXPECT_EQ(values_of(file, "blk.2.post_attention_norm.weight"),
-            values_of(tensors.at("model.layers.2.post_attention_layernorm.weight") + 1.0));
-  EXPECT_EQ(values_of(file, "output_norm.weight"),
-            values_of(tensors.at("model.norm.weight") + 1.0));
+      values_of(tensors.at("model.layers.2.post_attention_layernorm.weight") + 1.0));
+  EXPECT_EQ(
+      values_of(file, "output_norm.weight"), values_of(tensors.at("model.norm.weight") + 1.0));
   EXPECT_EQ(values_of(file, "blk.2.attn_q.weight"),
-            values_of(tensors.at("model.layers.2.self_attn.q_proj.weight")));
+      values_of(tensors.at("model.layers.2.self_attn.q_proj.weight")));
   EXPECT_EQ(file.number("gemma2.attn_logit_softcapping"), 2.0);
   EXPECT_EQ(file.integer("gemma2.attention.sliding_window"), 7);
   EXPECT_EQ(file.find("output.weight"), nullptr);
@@ -283,9 +278,9 @@ TEST_F(GgufFamilies, StorePhi3sFusedMatrices) {
   const GgufFile file(folder_ / "out.gguf");
   const auto tensors = tensors_of("phi3");
   EXPECT_EQ(values_of(file, "blk.0.attn_qkv.weight"),
-            values_of(tensors.at("model.layers.0.self_attn.qkv_proj.weight")));
+      values_of(tensors.at("model.layers.0.self_attn.qkv_proj.weight")));
   EXPECT_EQ(values_of(file, "blk.0.ffn_up.weight"),
-            values_of(tensors.at("model.layers.0.mlp.gate_up_proj.weight")));
+      values_of(tensors.at("model.layers.0.mlp.gate_up_proj.weight")));
 }
 
 TEST_F(GgufFamilies, StoreOlmo2sNormsBehindItsParts) {
@@ -293,11 +288,11 @@ TEST_F(GgufFamilies, StoreOlmo2sNormsBehindItsParts) {
   const GgufFile file(folder_ / "out.gguf");
   const auto tensors = tensors_of("olmo2");
   EXPECT_EQ(values_of(file, "blk.1.post_attention_norm.weight"),
-            values_of(tensors.at("model.layers.1.post_attention_layernorm.weight")));
+      values_of(tensors.at("model.layers.1.post_attention_layernorm.weight")));
   EXPECT_EQ(values_of(file, "blk.1.post_ffw_norm.weight"),
-            values_of(tensors.at("model.layers.1.post_feedforward_layernorm.weight")));
+      values_of(tensors.at("model.layers.1.post_feedforward_layernorm.weight")));
   EXPECT_EQ(values_of(file, "blk.1.attn_q.weight"),
-            values_of(tensors.at("model.layers.1.self_attn.q_proj.weight")));
+      values_of(tensors.at("model.layers.1.self_attn.q_proj.weight")));
   EXPECT_EQ(file.find("blk.1.attn_norm.weight"), nullptr);
 }
 
@@ -307,11 +302,11 @@ TEST_F(GgufFamilies, StoreGpt2sMatricesTransposed) {
   const auto tensors = tensors_of("gpt2");
   EXPECT_EQ(file.find("blk.0.attn_qkv.weight")->shape, (std::vector<std::int64_t>{48, 16}));
   EXPECT_EQ(values_of(file, "blk.0.attn_qkv.weight"),
-            values_of(tensors.at("transformer.h.0.attn.c_attn.weight").t().to(c10::kHalf)));
+      values_of(tensors.at("transformer.h.0.attn.c_attn.weight").t().to(c10::kHalf)));
   EXPECT_EQ(values_of(file, "blk.0.attn_qkv.bias"),
-            values_of(tensors.at("transformer.h.0.attn.c_attn.bias")));
-  EXPECT_EQ(values_of(file, "position_embd.weight"),
-            values_of(tensors.at("transformer.wpe.weight")))
+      values_of(tensors.at("transformer.h.0.attn.c_attn.bias")));
+  EXPECT_EQ(
+      values_of(file, "position_embd.weight"), values_of(tensors.at("transformer.wpe.weight")))
       << "stays F32";
   EXPECT_EQ(file.find("token_embd.weight")->type, TensorType::kF16);
 }
@@ -334,7 +329,7 @@ TEST_F(GgufFamilies, RefuseWhatGgufCannotExpress) {
 TEST_F(GgufFamilies, RefuseTokenizersThatGgufCannotExpress) {
   const fs::path model = imported("llama");
   fs::copy_file(fs::path(SALF_TEST_DATA) / "tokenizer/mixed/tokenizer.json",
-                model / "tokenizer.json", fs::copy_options::overwrite_existing);
+      model / "tokenizer.json", fs::copy_options::overwrite_existing);
   expect_refused(model, ErrorKind::kBadInput, "expected ids below the model's vocabulary of 32");
   fs::remove(model / "tokenizer.json");
   expect_refused(model, ErrorKind::kBadModel, "holds no tokenizer");
@@ -355,7 +350,7 @@ TEST_F(GgufFamilies, ReplaceTheirOwnWorkOnly) {
   expect_error(ErrorKind::kUsage, "--force", [&] { to_gguf(model, folder_ / "out.gguf"); });
   to_gguf(model, folder_ / "out.gguf", GgufType::kF16, true);
   expect_error(ErrorKind::kUsage, "holds something else",
-               [&] { to_gguf(model, model / "config.json", GgufType::kF16, true); });
+      [&] { to_gguf(model, model / "config.json", GgufType::kF16, true); });
   expect_error(ErrorKind::kUsage, "model.gguf", [&] { to_gguf(model, folder_.path()); });
 }
 

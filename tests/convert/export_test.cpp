@@ -1,6 +1,6 @@
 // Export to Hugging Face and TorchScript, and what it refuses: the golden directories of every
 // family come back bit for bit.
-#include "salf/convert/export.h"
+#include "convert/export/export.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -12,12 +12,12 @@
 #include <fstream>
 #include <map>
 
+#include "core/files.h"
+#include "core/hash.h"
+#include "core/signals.h"
 #include "hf_directory.h"
-#include "salf/core/files.h"
-#include "salf/core/hash.h"
-#include "salf/core/signals.h"
-#include "salf/model/mapped_archive.h"
-#include "salf/model/model_directory.h"
+#include "model/model_directory.h"
+#include "model/scan/mapped_archive.h"
 #include "support/expect_error.h"
 
 namespace salf::convert {
@@ -57,7 +57,7 @@ void expect_same(const TensorsByName& a, const TensorsByName& b) {
 }
 
 ExportResult to_hf(const fs::path& source, const fs::path& folder,
-                   const HfExportOptions& options = {}, bool overwrite = false) {
+    const HfExportOptions& options = {}, bool overwrite = false) {
   core::Progress progress;
   return export_hugging_face(source, folder, options, progress, overwrite).value();
 }
@@ -76,20 +76,19 @@ TEST_P(ExportedFamily, IsTheImportedDirectoryAgain) {
   const ExportResult result = to_hf(folder / "model", folder / "hf");
   expect_same(read_folder(golden), read_folder(folder / "hf"));
   EXPECT_EQ(core::read_json_file(folder / "hf/config.json"),
-            core::read_json_file(golden / "config.json"));
+      core::read_json_file(golden / "config.json"));
   EXPECT_EQ(result.warnings.size(), 1U) << "only the missing tokenizer is worth a warning";
   // And the model directory is what it was, in float32.
   import_directory_quietly(folder / "hf", folder / "again");
-  EXPECT_EQ(core::sha256_file(folder / "again/model.pt"),
-            core::sha256_file(folder / "model/model.pt"));
+  EXPECT_EQ(
+      core::sha256_file(folder / "again/model.pt"), core::sha256_file(folder / "model/model.pt"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, ExportedFamily,
-                         ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2",
-                                           "qwen2_window", "qwen3", "gemma2", "gemma2_uncapped",
-                                           "phi3", "phi3_longrope", "olmo2", "gpt2",
-                                           "gpt2_variant"),
-                         [](const auto& family) { return std::string(family.param); });
+    ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2", "qwen2_window",
+        "qwen3", "gemma2", "gemma2_uncapped", "phi3", "phi3_longrope", "olmo2", "gpt2",
+        "gpt2_variant"),
+    [](const auto& family) { return std::string(family.param); });
 
 class Export : public ::testing::Test {
  protected:
@@ -152,8 +151,7 @@ TEST_F(Export, WritesTheDtypeThatIsAskedFor) {
   const fs::path model = imported("smollm2");
   const TensorsByName before = read_folder(golden_directory("smollm2"));
   const std::map<HfDtype, std::pair<c10::ScalarType, std::string>> dtypes = {
-      {HfDtype::kF32, {c10::kFloat, "float32"}},
-      {HfDtype::kF16, {c10::kHalf, "float16"}},
+      {HfDtype::kF32, {c10::kFloat, "float32"}}, {HfDtype::kF16, {c10::kHalf, "float16"}},
       {HfDtype::kBF16, {c10::kBFloat16, "bfloat16"}}};
   for (const auto& [dtype, expected] : dtypes) {
     HfExportOptions options;
@@ -213,8 +211,8 @@ TEST_F(Export, SaysThatAnUntiedHeadIsUntied) {
 
 TEST_F(Export, TakesTheOtherFilesAlong) {
   const fs::path model = imported("llama");
-  const std::vector<std::string> names = {"generation_config.json", "special_tokens_map.json",
-                                          "chat_template.jinja"};
+  const std::vector<std::string> names = {
+      "generation_config.json", "special_tokens_map.json", "chat_template.jinja"};
   for (const std::string& name : names)
     core::write_file_atomically(model / name, "{\"of\": \"" + name + "\"}");
   core::write_file_atomically(model / "diary.txt", "private");
@@ -232,8 +230,8 @@ TEST_F(Export, ReplacesItsOwnWorkOnly) {
   expect_error(ErrorKind::kUsage, "holds other files", [&] { to_hf(model, model, {}, true); });
   fs::create_directory(folder_ / "other");
   fs::copy(golden_directory("llama"), folder_ / "other");
-  expect_error(ErrorKind::kUsage, "holds other files",
-               [&] { to_hf(model, folder_ / "other", {}, true); });
+  expect_error(
+      ErrorKind::kUsage, "holds other files", [&] { to_hf(model, folder_ / "other", {}, true); });
   EXPECT_TRUE(fs::exists(folder_ / "other/expected.safetensors"));
 }
 
@@ -261,12 +259,12 @@ TEST_F(Export, RefusesAConfigOfAnotherModel) {
     expect_refused(model, ErrorKind::kBadModel, message);
   };
   with("intermediate_size", 32,
-       "'model.layers.0.mlp.gate_proj.weight': expected [32, 16], got [24, 16]");
+      "'model.layers.0.mlp.gate_proj.weight': expected [32, 16], got [24, 16]");
   with("num_hidden_layers", 1, "tensor 'model.layers.1.input_layernorm.weight' is not part of it");
   with("num_hidden_layers", 3, "tensor 'model.layers.2.self_attn.q_proj.weight' is missing");
   with("rms_norm_eps", 1e-6, "the constant model.layers.0.input_layernorm.epsilon is another one");
   with("rope_parameters", {{"rope_type", "default"}, {"rope_theta", 500.0}},
-       "model.rotary_frequencies is another one");
+      "model.rotary_frequencies is another one");
   with("model_type", "mistral", "model_type is mistral, but model.pt holds __torch__.salf.llama.");
   with("model_type", "mamba", "model_type");
   core::write_file_atomically(model / "config.json", "{\"model_type\": ");
@@ -280,7 +278,7 @@ TEST_F(Export, RefusesATensorThatIsNotStoredWhole) {
   norm.setattr("weight", at::ones({1}).expand({16}));
   module.save((model / "model.pt").string());
   expect_refused(model, ErrorKind::kBadModel,
-                 "tensor 'model.norm.weight' is larger than what is stored of it");
+      "tensor 'model.norm.weight' is larger than what is stored of it");
 }
 
 TEST_F(Export, RefusesADtypeThatItDoesNotKnow) {
@@ -289,8 +287,8 @@ TEST_F(Export, RefusesADtypeThatItDoesNotKnow) {
   EXPECT_EQ(card.dtype, "F32");
   card.dtype = "F8_E4M3";
   core::write_document(model / "salf.json", card);
-  expect_refused(model, ErrorKind::kBadModel,
-                 "salf.json: dtype: expected F32, F16 or BF16, got 'F8_E4M3'");
+  expect_refused(
+      model, ErrorKind::kBadModel, "salf.json: dtype: expected F32, F16 or BF16, got 'F8_E4M3'");
 }
 
 TEST_F(Export, RefusesATruncatedArchive) {
@@ -301,8 +299,8 @@ TEST_F(Export, RefusesATruncatedArchive) {
     std::ofstream(model / "model.pt", std::ios::binary)
         << whole.substr(0, whole.size() * part / 40);
     expect_refused(model, ErrorKind::kBadModel, "model.pt");
-    expect_error(ErrorKind::kBadModel, "model.pt",
-                 [&] { to_torchscript(model, folder_ / "copy.pt"); });
+    expect_error(
+        ErrorKind::kBadModel, "model.pt", [&] { to_torchscript(model, folder_ / "copy.pt"); });
     EXPECT_FALSE(fs::exists(folder_ / "copy.pt"));
   }
 }
@@ -324,13 +322,13 @@ TEST_F(Export, CopiesArchivesAndSaysWhatTheyTake) {
   const ExportResult result = to_torchscript(model, folder_ / "new/copy.pt");
   EXPECT_EQ(core::read_file(folder_ / "new/copy.pt"), core::read_file(model / "model.pt"));
   EXPECT_THAT(result.note, HasSubstr("attention_mask [B, T] or None"));
-  expect_error(ErrorKind::kUsage, "--force",
-               [&] { to_torchscript(model, folder_ / "new/copy.pt"); });
+  expect_error(
+      ErrorKind::kUsage, "--force", [&] { to_torchscript(model, folder_ / "new/copy.pt"); });
   to_torchscript(model, folder_ / "new/copy.pt", true);
   expect_error(ErrorKind::kUsage, "is the model itself",
-               [&] { to_torchscript(model, model / "model.pt", true); });
+      [&] { to_torchscript(model, model / "model.pt", true); });
   expect_error(ErrorKind::kUsage, "holds something else",
-               [&] { to_torchscript(model, model / "config.json", true); });
+      [&] { to_torchscript(model, model / "config.json", true); });
   expect_error(ErrorKind::kUsage, "is a folder", [&] { to_torchscript(model, folder_ / "new"); });
   expect_error(ErrorKind::kIo, "", [&] { to_torchscript(model, "/proc/nowhere/copy.pt"); });
 }

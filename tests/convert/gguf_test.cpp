@@ -1,21 +1,21 @@
-#include "salf/convert/gguf.h"
+#include "convert/gguf/gguf.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 #include "support/gguf_writer.h"
 #include "support/temporary_folder.h"
 
 namespace salf::convert {
 namespace {
 
-using ::testing::HasSubstr;
 using support::GgufBytes;
 using support::GgufWriter;
 using support::write_bytes;
+using ::testing::HasSubstr;
 
 std::string floats(const std::vector<float>& values) {
   GgufBytes bytes;
@@ -34,8 +34,14 @@ GgufWriter small_file() {
   writer.texts("tokens", {"a", "", "c"});
   writer.integers("types", {1, -2});
   // An array of two arrays: [[1], []].
-  writer.entry("nested", 9).put<std::uint32_t>(9).put<std::uint64_t>(2).put<std::uint32_t>(0).put<std::uint64_t>(1)
-      .put<std::uint8_t>(1).put<std::uint32_t>(8).put<std::uint64_t>(0);
+  writer.entry("nested", 9)
+      .put<std::uint32_t>(9)
+      .put<std::uint64_t>(2)
+      .put<std::uint32_t>(0)
+      .put<std::uint64_t>(1)
+      .put<std::uint8_t>(1)
+      .put<std::uint32_t>(8)
+      .put<std::uint64_t>(0);
   writer.tensor("matrix", {2, 3}, 0, floats({1, 2, 3, 4, 5, 6}));
   writer.tensor("vector", {2}, 0, floats({-1, 8}));
   return writer;
@@ -67,9 +73,11 @@ TEST(Gguf, ReadsMetadataAndTensors) {
     EXPECT_EQ(file.boolean("yes"), true);
     EXPECT_EQ(file.texts("tokens"), (std::vector<std::string>{"a", "", "c"}));
     EXPECT_EQ(file.integers("types"), (std::vector<std::int64_t>{1, -2}));
-    const auto& nested = std::get<std::vector<GgufArray>>(std::get<GgufArray>(file.metadata().at("nested")).values);
+    const auto& nested =
+        std::get<std::vector<GgufArray>>(std::get<GgufArray>(file.metadata().at("nested")).values);
     ASSERT_EQ(nested.size(), 2U);
-    EXPECT_EQ(std::get<std::vector<std::uint64_t>>(nested[0].values), std::vector<std::uint64_t>{1});
+    EXPECT_EQ(
+        std::get<std::vector<std::uint64_t>>(nested[0].values), std::vector<std::uint64_t>{1});
     EXPECT_FALSE(file.integer("absent").has_value());
     EXPECT_EQ(file.find("absent"), nullptr);
     const GgufTensor* matrix = file.find("matrix");
@@ -104,7 +112,8 @@ TEST(Gguf, RefusesEveryTruncation) {
   // The last tensor is padded to 32 bytes; the padding alone may be missing.
   const std::size_t needed = whole.size() - 24;
   for (std::size_t length = 0; length < whole.size(); ++length) {
-    EXPECT_EQ(refusal(whole.substr(0, length)).empty(), length >= needed) << length << " of " << whole.size();
+    EXPECT_EQ(refusal(whole.substr(0, length)).empty(), length >= needed)
+        << length << " of " << whole.size();
   }
 }
 
@@ -144,7 +153,8 @@ TEST(Gguf, RefusesOtherFilesAndVersions) {
 TEST(Gguf, BelievesNoCountOrLength) {
   EXPECT_THAT(refusal(header(~0ULL, 0).bytes()), HasSubstr("number of tensors"));
   EXPECT_THAT(refusal(header(0, ~0ULL).bytes()), HasSubstr("number of metadata entries"));
-  EXPECT_THAT(refusal(header(0, 1).put(~0ULL).raw("12345678").bytes()), HasSubstr("length of a string"));
+  EXPECT_THAT(
+      refusal(header(0, 1).put(~0ULL).raw("12345678").bytes()), HasSubstr("length of a string"));
   GgufWriter array;
   array.entry("a", 9).put<std::uint32_t>(8).put<std::uint64_t>(1ULL << 61U);
   EXPECT_THAT(refusal(array.bytes()), HasSubstr("number of array elements"));
@@ -156,20 +166,26 @@ TEST(Gguf, RefusesBadMetadata) {
     change(writer);
     return refusal(writer.bytes());
   };
-  EXPECT_THAT(with([](GgufWriter& w) { w.entry("a", 13).put<std::uint64_t>(0); }), HasSubstr("metadata type"));
-  EXPECT_THAT(with([](GgufWriter& w) { w.entry("a", 7).put<std::uint8_t>(2); }), HasSubstr("truth value"));
-  EXPECT_THAT(with([](GgufWriter& w) { w.number("a", 1), w.number("a", 1); }), HasSubstr("'a' again"));
+  EXPECT_THAT(with([](GgufWriter& w) { w.entry("a", 13).put<std::uint64_t>(0); }),
+      HasSubstr("metadata type"));
+  EXPECT_THAT(
+      with([](GgufWriter& w) { w.entry("a", 7).put<std::uint8_t>(2); }), HasSubstr("truth value"));
+  EXPECT_THAT(
+      with([](GgufWriter& w) { w.number("a", 1), w.number("a", 1); }), HasSubstr("'a' again"));
   EXPECT_THAT(with([](GgufWriter& w) { w.number("\xFF", 1); }), HasSubstr("UTF-8"));
-  EXPECT_THAT(with([](GgufWriter& w) { w.number("general.alignment", 48); }), HasSubstr("power of two"));
-  EXPECT_THAT(with([](GgufWriter& w) { w.text("general.alignment", "32"); }), HasSubstr("another type"));
+  EXPECT_THAT(
+      with([](GgufWriter& w) { w.number("general.alignment", 48); }), HasSubstr("power of two"));
+  EXPECT_THAT(
+      with([](GgufWriter& w) { w.text("general.alignment", "32"); }), HasSubstr("another type"));
   EXPECT_THAT(with([](GgufWriter& w) {
-                GgufBytes& deep = w.entry("a", 9);
-                for (int i = 0; i < 1000; ++i) deep.put<std::uint32_t>(9).put<std::uint64_t>(1);
-              }),
-              HasSubstr("levels"));
+    GgufBytes& deep = w.entry("a", 9);
+    for (int i = 0; i < 1000; ++i) deep.put<std::uint32_t>(9).put<std::uint64_t>(1);
+  }),
+      HasSubstr("levels"));
 }
 
-GgufBytes tensor_header(const std::vector<std::uint64_t>& sizes, std::uint32_t type, std::uint64_t offset) {
+GgufBytes tensor_header(
+    const std::vector<std::uint64_t>& sizes, std::uint32_t type, std::uint64_t offset) {
   GgufBytes bytes = header(1, 0);
   bytes.text("t").put(static_cast<std::uint32_t>(sizes.size()));
   for (const std::uint64_t size : sizes) bytes.put(size);
@@ -184,7 +200,8 @@ TEST(Gguf, RefusesBadTensors) {
   EXPECT_THAT(refusal(tensor_header({}, 0, 0).bytes()), HasSubstr("rank"));
   EXPECT_THAT(refusal(tensor_header({1, 1, 1, 1, 1}, 0, 0).bytes()), HasSubstr("rank"));
   EXPECT_THAT(refusal(tensor_header({0}, 0, 0).bytes()), HasSubstr("size 0"));
-  EXPECT_THAT(refusal(tensor_header({1ULL << 32U, 1ULL << 32U}, 0, 0).bytes()), HasSubstr("size 1"));
+  EXPECT_THAT(
+      refusal(tensor_header({1ULL << 32U, 1ULL << 32U}, 0, 0).bytes()), HasSubstr("size 1"));
   EXPECT_THAT(refusal(tensor_header({1ULL << 62U}, 0, 0).bytes()), HasSubstr("elements"));
   EXPECT_THAT(refusal(tensor_header({17}, 0, 0).bytes()), HasSubstr("place of tensor"));
   EXPECT_THAT(refusal(tensor_header({16}, 0, 32).bytes()), HasSubstr("place of tensor"));

@@ -5,10 +5,10 @@
 #include <functional>
 #include <string>
 
-#include "salf/convert/import.h"
-#include "salf/core/json.h"
-#include "salf/tensor/tensor_file.h"
+#include "convert/import/import.h"
+#include "core/json.h"
 #include "support/temporary_folder.h"
+#include "tensor/tensor_file.h"
 
 namespace salf::convert {
 
@@ -17,8 +17,7 @@ inline std::filesystem::path golden_directory(const std::string& name) {
 }
 
 inline ImportResult import_directory_quietly(const std::filesystem::path& source,
-                                             const std::filesystem::path& directory,
-                                             bool overwrite = false) {
+    const std::filesystem::path& directory, bool overwrite = false) {
   core::Progress progress;
   return import_hugging_face(source, directory, progress, overwrite).value();
 }

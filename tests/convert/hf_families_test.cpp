@@ -8,12 +8,12 @@
 #include <map>
 #include <set>
 
+#include "calibration/calibrate.h"
+#include "core/random.h"
 #include "hf_directory.h"
-#include "salf/calibration/calibrate.h"
-#include "salf/core/random.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/model_directory.h"
-#include "salf/train/trainer.h"
+#include "model/graph/graph_cut.h"
+#include "model/model_directory.h"
+#include "train/run/trainer.h"
 
 namespace salf::convert {
 namespace {
@@ -94,7 +94,7 @@ TEST_P(ImportedFamily, KeepsTheNamesOfTransformers) {
     imported.insert(parameter.name);
     EXPECT_TRUE(parameter.tensor.requires_grad());
     EXPECT_EQ(parameter.aliases.size(),
-              result_.tied && parameter.name == model_.parameters()[0].name ? 1U : 0U);
+        result_.tied && parameter.name == model_.parameters()[0].name ? 1U : 0U);
   }
   EXPECT_EQ(imported, stored);
   EXPECT_EQ(result_.warnings.size(), 1U) << "only the missing tokenizer is worth a warning";
@@ -102,22 +102,22 @@ TEST_P(ImportedFamily, KeepsTheNamesOfTransformers) {
 
 TEST_P(ImportedFamily, IsCutAtEveryBlock) {
   const auto card = core::read_document<model::ModelCard>(folder_ / "model/salf.json");
-  const model::GraphCut cut(model_, card.blocks);
-  EXPECT_EQ(cut.map().blocks, result_.blocks);
-  EXPECT_EQ(cut.map().hidden, 16);
-  EXPECT_EQ(cut.map().vocabulary, kVocabulary);
-  EXPECT_EQ(cut.map().tied, result_.tied);
-  EXPECT_EQ(cut.map().plain_head, std::string(GetParam()) != "gemma2");
-  EXPECT_EQ(cut.map().container, model::GraphCut(model_, "").map().container);
+  const model::GraphCut graph(model_, card.blocks);
+  EXPECT_EQ(graph.map().blocks, result_.blocks);
+  EXPECT_EQ(graph.map().hidden, 16);
+  EXPECT_EQ(graph.map().vocabulary, kVocabulary);
+  EXPECT_EQ(graph.map().tied, result_.tied);
+  EXPECT_EQ(graph.map().plain_head, std::string(GetParam()) != "gemma2");
+  EXPECT_EQ(graph.map().container, model::GraphCut(model_, "").map().container);
   const at::NoGradGuard no_gradients;
   tensor::Batch batch;
   batch.ids = expected_.at("ids.3");
-  for (std::int64_t eof = 0; eof < result_.blocks; ++eof) {
-    const at::Tensor state = cut.suffix(cut.prefix(batch, eof), batch, eof);
+  for (std::int64_t cut = 0; cut < result_.blocks; ++cut) {
+    const at::Tensor state = graph.suffix(graph.prefix(batch, cut), batch, cut);
     const at::Tensor logits =
-        cut.head(state.reshape({-1, 16})).view({1, batch.length(), kVocabulary});
-    EXPECT_LT(largest_difference(logits, expected_.at("logits.3")), kTolerance) << "cut " << eof;
-    EXPECT_LT(cut.prove(eof), 1e-5);
+        graph.head(state.reshape({-1, 16})).view({1, batch.length(), kVocabulary});
+    EXPECT_LT(largest_difference(logits, expected_.at("logits.3")), kTolerance) << "cut " << cut;
+    EXPECT_LT(graph.prove(cut), 1e-5);
   }
 }
 
@@ -139,14 +139,14 @@ data::Dataset random_documents() {
 }
 
 TEST_P(ImportedFamily, IsMeasuredAndTrained) {
-  const model::GraphCut cut(model_, "");
+  const model::GraphCut graph(model_, "");
   const data::Dataset dataset = random_documents();
   core::Progress progress;
   calibration::CalibrationOptions options;
   options.documents = 8;
   options.loss_positions = 1.0;
-  const auto profile =
-      calibration::calibrate(cut, dataset, options, {64, 0, kVocabulary, 1, 20, std::nullopt}, progress);
+  const auto profile = calibration::calibrate(
+      graph, dataset, options, {64, 0, kVocabulary, 1, 20, std::nullopt}, progress);
   ASSERT_TRUE(profile.has_value());
 
   std::map<std::string, at::Tensor> before;
@@ -159,7 +159,7 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
   plan.batch_tokens = 256;
   plan.steps = 2;
   plan.learning_rate = 0.01;
-  train::TrainInputs inputs{model_, cut, batches, none, plan, {}};
+  train::TrainInputs inputs{model_, graph, batches, none, plan, {}};
   inputs.folder = folder_.path();
   const types::RunRecord record = train::train(inputs, progress);
   EXPECT_EQ(record.steps, 2);
@@ -170,11 +170,10 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, ImportedFamily,
-                         ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2",
-                                           "qwen2_window", "qwen3", "gemma2", "gemma2_uncapped",
-                                           "phi3", "phi3_longrope", "olmo2", "gpt2",
-                                           "gpt2_variant"),
-                         [](const auto& family) { return std::string(family.param); });
+    ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2", "qwen2_window",
+        "qwen3", "gemma2", "gemma2_uncapped", "phi3", "phi3_longrope", "olmo2", "gpt2",
+        "gpt2_variant"),
+    [](const auto& family) { return std::string(family.param); });
 
 }  // namespace
 }  // namespace salf::convert

@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/error.h"
+#include "core/files.h"
+#include "core/hash.h"
 #include "hf_directory.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/hash.h"
-#include "salf/model/model_directory.h"
+#include "model/model_directory.h"
 #include "support/gguf_writer.h"
 
 namespace salf::convert {
@@ -43,60 +43,60 @@ at::Tensor& named(Tensors& tensors, const std::string& name) {
 
 void erase(Tensors& tensors, const std::string& name) {
   tensors.erase(std::remove_if(tensors.begin(), tensors.end(),
-                               [&](const auto& entry) { return entry.name == name; }),
-                tensors.end());
+                    [&](const auto& entry) { return entry.name == name; }),
+      tensors.end());
 }
 
 TEST(HfImport, NamesTheSettingThatIsNotSupported) {
   EXPECT_THAT(with("llama", "model_type", "falcon"),
-              AllOf(HasSubstr("model_type"), HasSubstr("gpt2, got 'falcon'")));
+      AllOf(HasSubstr("model_type"), HasSubstr("gpt2, got 'falcon'")));
   EXPECT_THAT(with("llama", "architectures", {"LlamaForSequenceClassification"}),
-              HasSubstr("architectures: expected LlamaForCausalLM"));
-  EXPECT_THAT(with("llama", "hidden_act", "laplace"),
-              HasSubstr("hidden_act: expected one of gelu"));
+      HasSubstr("architectures: expected LlamaForCausalLM"));
+  EXPECT_THAT(
+      with("llama", "hidden_act", "laplace"), HasSubstr("hidden_act: expected one of gelu"));
   EXPECT_THAT(with("llama", "rope_scaling", {{"type", "yarn"}, {"factor", 2.0}}),
-              HasSubstr("rope_scaling.rope_type: expected default, linear or llama3, got 'yarn'"));
+      HasSubstr("rope_scaling.rope_type: expected default, linear or llama3, got 'yarn'"));
   EXPECT_THAT(with("llama", "rope_scaling", {{"rope_type", "linear"}}),
-              HasSubstr("rope_scaling.factor: is missing"));
+      HasSubstr("rope_scaling.factor: is missing"));
   EXPECT_THAT(with("mistral", "partial_rotary_factor", 0.5),
-              HasSubstr("partial_rotary_factor: expected 1"));
+      HasSubstr("partial_rotary_factor: expected 1"));
   EXPECT_THAT(with("llama", "quantization_config", {{"bits", 4}}),
-              HasSubstr("quantization_config: quantised weights"));
+      HasSubstr("quantization_config: quantised weights"));
   EXPECT_THAT(with("qwen2_window", "layer_types", {"full_attention", "linear_attention"}),
-              HasSubstr("layer_types: expected full_attention"));
+      HasSubstr("layer_types: expected full_attention"));
   EXPECT_THAT(with("qwen2", "layer_types", {"full_attention", "sliding_attention"}),
-              HasSubstr("sliding_window: expected the window"));
+      HasSubstr("sliding_window: expected the window"));
   EXPECT_THAT(with("gemma2", "use_bidirectional_attention", true),
-              HasSubstr("use_bidirectional_attention"));
+      HasSubstr("use_bidirectional_attention"));
   EXPECT_THAT(with("gemma2", "rope_parameters", {{"full_attention", {{"rope_type", "default"}}}}),
-              HasSubstr("rope_parameters.full_attention: rotary settings"));
+      HasSubstr("rope_parameters.full_attention: rotary settings"));
   EXPECT_THAT(with("phi3", "rope_parameters", {{"rope_type", "linear"}, {"factor", 2.0}}),
-              HasSubstr("expected default or longrope"));
+      HasSubstr("expected default or longrope"));
   EXPECT_THAT(with("phi3_longrope", "rope_scaling",
-                   {{"type", "su"}, {"short_factor", {1.0}}, {"long_factor", {1.0, 2.0}}}),
-              HasSubstr("expected 4 numbers"));
+                  {{"type", "su"}, {"short_factor", {1.0}}, {"long_factor", {1.0, 2.0}}}),
+      HasSubstr("expected 4 numbers"));
   EXPECT_THAT(with("gpt2", "add_cross_attention", true), HasSubstr("add_cross_attention"));
   EXPECT_THAT(with("gpt2", "activation_function", "mish"), HasSubstr("activation_function"));
 }
 
 TEST(HfImport, NamesTheSizeThatIsWrong) {
   EXPECT_THAT(with("llama", "hidden_size", nullptr),
-              HasSubstr("hidden_size: is missing: expected a whole number"));
-  EXPECT_THAT(with("llama", "hidden_size", "16"),
-              HasSubstr("hidden_size: expected a whole number from 1"));
+      HasSubstr("hidden_size: is missing: expected a whole number"));
+  EXPECT_THAT(
+      with("llama", "hidden_size", "16"), HasSubstr("hidden_size: expected a whole number from 1"));
   EXPECT_THAT(with("llama", "hidden_size", 1e30), HasSubstr("hidden_size"));
   EXPECT_THAT(with("llama", "vocab_size", 18446744073709551615U), HasSubstr("vocab_size"));
   EXPECT_THAT(with("llama", "num_hidden_layers", 1000000),
-              HasSubstr("num_hidden_layers: expected at most 21"));
+      HasSubstr("num_hidden_layers: expected at most 21"));
   EXPECT_THAT(with("llama", "num_attention_heads", 3),
-              HasSubstr("num_attention_heads: expected a multiple of num_key_value_heads"));
+      HasSubstr("num_attention_heads: expected a multiple of num_key_value_heads"));
   EXPECT_THAT(with("llama", "head_dim", 268435456),
-              HasSubstr("head_dim: expected an even number up to 65536"));
+      HasSubstr("head_dim: expected an even number up to 65536"));
   EXPECT_THAT(with("llama", "head_dim", 5), HasSubstr("head_dim"));
   EXPECT_THAT(with("llama", "rms_norm_eps", -1.0),
-              HasSubstr("rms_norm_eps: expected a positive number, got -1.0"));
-  EXPECT_THAT(with("llama", "attention_bias", "no"),
-              HasSubstr("attention_bias: expected true or false"));
+      HasSubstr("rms_norm_eps: expected a positive number, got -1.0"));
+  EXPECT_THAT(
+      with("llama", "attention_bias", "no"), HasSubstr("attention_bias: expected true or false"));
   EXPECT_THAT(with("gpt2", "n_head", 5), HasSubstr("n_head: expected a divisor of n_embd, 16"));
   EXPECT_THAT(with("mistral", "sliding_window", -1), HasSubstr("sliding_window"));
 }
@@ -107,23 +107,23 @@ TEST(HfImport, NamesTensorsThatDoNotFit) {
   };
   const std::string up = "model.layers.1.mlp.up_proj.weight";
   EXPECT_THAT(changed([&](Tensors& t) { erase(t, up), erase(t, "lm_head.weight"); }),
-              AllOf(HasSubstr("tensor '" + up + "' [24, 16] is missing"),
-                    HasSubstr("'lm_head.weight' [32, 16] is missing")));
+      AllOf(HasSubstr("tensor '" + up + "' [24, 16] is missing"),
+          HasSubstr("'lm_head.weight' [32, 16] is missing")));
   EXPECT_THAT(changed([&](Tensors& t) {
-                named(t, up) = at::zeros({16, 24});
-              }),
-              HasSubstr("model.safetensors: tensor '" + up + "': expected [24, 16], got [16, 24]"));
+    named(t, up) = at::zeros({16, 24});
+  }),
+      HasSubstr("model.safetensors: tensor '" + up + "': expected [24, 16], got [16, 24]"));
   EXPECT_THAT(changed([&](Tensors& t) {
-                named(t, up) = at::zeros({24, 16}, at::kChar);
-              }),
-              HasSubstr("expected F32, F16 or BF16, got Char"));
+    named(t, up) = at::zeros({24, 16}, at::kChar);
+  }),
+      HasSubstr("expected F32, F16 or BF16, got Char"));
   EXPECT_THAT(changed([&](Tensors& t) {
-                t.push_back({"model.layers.0.self_attn.q_proj.bias", at::zeros({24})});
-              }),
-              HasSubstr("'model.layers.0.self_attn.q_proj.bias' [24] is not part of a mistral of "
-                        "this configuration"));
+    t.push_back({"model.layers.0.self_attn.q_proj.bias", at::zeros({24})});
+  }),
+      HasSubstr("'model.layers.0.self_attn.q_proj.bias' [24] is not part of a mistral of "
+                "this configuration"));
   EXPECT_THAT(with("llama", "mlp_bias", true),
-              HasSubstr("'model.layers.0.mlp.gate_proj.bias' [24] is missing"));
+      HasSubstr("'model.layers.0.mlp.gate_proj.bias' [24] is missing"));
 }
 
 TEST(HfImport, ToleratesBuffersOfOlderFiles) {
@@ -150,18 +150,18 @@ TEST(HfImport, TiesAsTransformersDoes) {
   };
   const std::string embedding = "model.embed_tokens.weight";
   EXPECT_TRUE(import([&](Tensors& t) {
-                t.push_back({"lm_head.weight", named(t, embedding)});
-              }).tied);
+    t.push_back({"lm_head.weight", named(t, embedding)});
+  }).tied);
   const ImportResult apart = import([&](Tensors& t) {
     t.push_back({"lm_head.weight", named(t, embedding) + 1.0});
   });
   EXPECT_FALSE(apart.tied);
   EXPECT_THAT(apart.warnings, ::testing::Contains(HasSubstr("lm_head.weight differs")));
   EXPECT_TRUE(import([&](Tensors& t) {
-                for (auto& entry : t) {
-                  if (entry.name == embedding) entry.name = "lm_head.weight";
-                }
-              }).tied);
+    for (auto& entry : t) {
+      if (entry.name == embedding) entry.name = "lm_head.weight";
+    }
+  }).tied);
 }
 
 TEST(HfImport, ChecksTheIndexOfShards) {
@@ -170,14 +170,14 @@ TEST(HfImport, ChecksTheIndexOfShards) {
   };
   const std::string norm = "model.norm.weight";
   for (const char* name : {"../other/model.safetensors", "/etc/passwd", "..", "", "a/b.safetensors",
-                           ".hidden.safetensors"}) {
+           ".hidden.safetensors"}) {
     EXPECT_THAT(changed([&](Json& json) { json["weight_map"][norm] = name; }),
-                HasSubstr("weight_map: model.norm.weight: expected the name of a .safetensors file "
-                          "in the same directory"));
+        HasSubstr("weight_map: model.norm.weight: expected the name of a .safetensors file "
+                  "in the same directory"));
   }
   EXPECT_THAT(changed([&](Json& json) { json["weight_map"][norm] = 3; }), HasSubstr("got 3"));
   EXPECT_THAT(changed([&](Json& json) { json["weight_map"] = Json::array(); }),
-              HasSubstr("weight_map: expected an object"));
+      HasSubstr("weight_map: expected an object"));
   EXPECT_THAT(
       changed([&](Json& json) { json["weight_map"]["model.other"] = json["weight_map"][norm]; }),
       HasSubstr("tensor 'model.other': expected in"));
@@ -185,8 +185,8 @@ TEST(HfImport, ChecksTheIndexOfShards) {
   std::filesystem::remove(incomplete.path() / "model-00002-of-00002.safetensors");
   EXPECT_THAT(refusal(incomplete, ErrorKind::kIo), HasSubstr("model-00002-of-00002.safetensors"));
   HfDirectory twice("llama");
-  std::filesystem::copy(twice.path() / "model-00001-of-00002.safetensors",
-                        twice.path() / "more.safetensors");
+  std::filesystem::copy(
+      twice.path() / "model-00001-of-00002.safetensors", twice.path() / "more.safetensors");
   twice.index([&](Json& json) { json["weight_map"]["model.more"] = "more.safetensors"; });
   EXPECT_THAT(refusal(twice), HasSubstr("too"));
 }
@@ -194,8 +194,7 @@ TEST(HfImport, ChecksTheIndexOfShards) {
 TEST(HfImport, RefusesWhatIsNoHuggingFaceDirectory) {
   const HfDirectory source("mistral");
   std::filesystem::remove(source.path() / "model.safetensors");
-  EXPECT_THAT(
-      refusal(source),
+  EXPECT_THAT(refusal(source),
       HasSubstr("expected model.safetensors or model.safetensors.index.json, found neither"));
   support::write_bytes(source.path() / "pytorch_model.bin", "pickle");
   EXPECT_THAT(refusal(source), HasSubstr("pytorch_model.bin is a pickled program"));
@@ -228,10 +227,9 @@ TEST(HfImport, WarnsOfSettingsThatAreNotUsed) {
   });
   const ImportResult result = import_directory_quietly(source.path(), source.output());
   EXPECT_THAT(
-      result.warnings,
-      ::testing::ElementsAre(HasSubstr("residual_multiplier is not used (0.5)"),
-                             HasSubstr("config.json: rope_parameters.mystery is not used (7)"),
-                             HasSubstr("no tokenizer.json")));
+      result.warnings, ::testing::ElementsAre(HasSubstr("residual_multiplier is not used (0.5)"),
+                           HasSubstr("config.json: rope_parameters.mystery is not used (7)"),
+                           HasSubstr("no tokenizer.json")));
 }
 
 TEST(HfImport, CopiesTheTokenizerAndChecksItsSize) {
@@ -239,8 +237,7 @@ TEST(HfImport, CopiesTheTokenizerAndChecksItsSize) {
   const std::filesystem::path tokenizer =
       std::filesystem::path(SALF_TEST_DATA) / "tokenizer/gpt2/tokenizer.json";
   std::filesystem::copy(tokenizer, source.path() / "tokenizer.json");
-  EXPECT_THAT(
-      refusal(source),
+  EXPECT_THAT(refusal(source),
       HasSubstr("tokenizer.json: expected at most the 32 ids of the model's vocabulary, got 3"));
   support::write_bytes(source.path() / "tokenizer.json", R"({"model": {"type": "Mystery"}})");
   support::write_bytes(source.path() / "chat_template.jinja", "{{ messages }}");
@@ -248,9 +245,9 @@ TEST(HfImport, CopiesTheTokenizerAndChecksItsSize) {
   const ImportResult result = import_directory_quietly(source.path(), source.output());
   EXPECT_EQ(result.tokens, 0);
   EXPECT_THAT(result.warnings,
-              ::testing::ElementsAre(HasSubstr("the tokenizer was copied, but cannot be used: ")));
+      ::testing::ElementsAre(HasSubstr("the tokenizer was copied, but cannot be used: ")));
   for (const char* name :
-       {"tokenizer.json", "chat_template.jinja", "generation_config.json", "config.json"}) {
+      {"tokenizer.json", "chat_template.jinja", "generation_config.json", "config.json"}) {
     EXPECT_EQ(core::read_file(source.output() / name), core::read_file(source.path() / name))
         << name;
   }
@@ -264,12 +261,15 @@ TEST(HfImport, CopiesTheTokenizerAndChecksItsSize) {
 
 TEST(HfImport, TakesASentencePieceModel) {
   HfDirectory source("mistral");
-  const std::filesystem::path golden = std::filesystem::path(SALF_TEST_DATA) / "tokenizer/characters/unigram/tokenizer.model";
+  const std::filesystem::path golden =
+      std::filesystem::path(SALF_TEST_DATA) / "tokenizer/characters/unigram/tokenizer.model";
   std::filesystem::copy(golden, source.path() / "tokenizer.model");
-  EXPECT_THAT(refusal(source), HasSubstr("tokenizer.model: expected at most the 32 ids of the model's vocabulary, got "));
+  EXPECT_THAT(refusal(source),
+      HasSubstr("tokenizer.model: expected at most the 32 ids of the model's vocabulary, got "));
   source.config([](Json& json) { json["vocab_size"] = 200; });
   source.tensors([](Tensors& tensors) {
-    for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) named(tensors, name) = at::rand({200, named(tensors, name).size(1)});
+    for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"})
+      named(tensors, name) = at::rand({200, named(tensors, name).size(1)});
   });
   const ImportResult result = import_directory_quietly(source.path(), source.output());
   EXPECT_GT(result.tokens, 32);
@@ -300,7 +300,7 @@ TEST(HfImport, RecordsWhereTheModelCameFrom) {
   EXPECT_EQ(card.source, "llama");
   std::string lines;
   for (const char* name :
-       {"config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}) {
+      {"config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}) {
     lines += std::string(name) + " " + core::sha256_file(source.path() / name) + "\n";
   }
   EXPECT_EQ(card.source_hash, core::sha256(lines));

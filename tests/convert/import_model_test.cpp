@@ -1,4 +1,5 @@
-// The import of a real pretrained model against transformers. tests/golden/import/make_golden.py made the figures.
+// The import of a real pretrained model against transformers. tests/golden/import/make_golden.py
+// made the figures.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
@@ -6,9 +7,9 @@
 
 #include <cstdlib>
 
-#include "salf/convert/import.h"
-#include "salf/core/json.h"
-#include "salf/data/tokenizer.h"
+#include "convert/import/import.h"
+#include "core/json.h"
+#include "data/tokenizer/tokenizer.h"
 #include "support/temporary_folder.h"
 
 namespace salf::convert {
@@ -25,12 +26,16 @@ std::filesystem::path model_path() {
   return base / "salf/models" / kModel;
 }
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 // Goldens are rounded to 1e-6; the two programs' float32 sums differ by some 5e-5.
 TEST(ImportedModel, GivesTheLogitsOfTransformers) {
   if (!std::filesystem::exists(model_path())) {
-    GTEST_SKIP() << model_path() << " is not there: tools/quickstart or tools/test fetch it, or set SALF_TEST_MODEL_GGUF";
+    GTEST_SKIP()
+        << model_path()
+        << " is not there: tools/quickstart or tools/test fetch it, or set SALF_TEST_MODEL_GGUF";
   }
   const testing::TemporaryFolder folder;
   core::Progress progress;
@@ -54,8 +59,11 @@ TEST(ImportedModel, GivesTheLogitsOfTransformers) {
     }
     const std::int64_t last = row.numel() - 1;
     const at::Tensor labels = row.narrow(0, 1, last).unsqueeze(1);
-    const at::Tensor logprobs = logits.narrow(0, 0, last).log_softmax(-1).gather(1, labels).squeeze(1);
-    EXPECT_LT(largest_difference(logprobs, at::tensor(text["label_logprobs"].get<std::vector<float>>())), 1e-4);
+    const at::Tensor logprobs =
+        logits.narrow(0, 0, last).log_softmax(-1).gather(1, labels).squeeze(1);
+    EXPECT_LT(
+        largest_difference(logprobs, at::tensor(text["label_logprobs"].get<std::vector<float>>())),
+        1e-4);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "salf/convert/import.h"
+#include "convert/import/import.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -10,25 +10,25 @@
 #include <cmath>
 #include <functional>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/hash.h"
-#include "salf/core/json.h"
-#include "salf/core/signals.h"
-#include "salf/data/tokenizer.h"
-#include "salf/model/model_directory.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/hash.h"
+#include "core/json.h"
+#include "core/signals.h"
+#include "data/tokenizer/tokenizer.h"
+#include "model/model_directory.h"
 #include "support/temporary_folder.h"
 #include "tiny_llama.h"
 
 namespace salf::convert {
 namespace {
 
-using ::testing::HasSubstr;
 using support::GgufWriter;
 using support::write_bytes;
+using ::testing::HasSubstr;
 
-ImportResult import_quietly(const std::filesystem::path& source, const std::filesystem::path& directory,
-                            bool overwrite = false) {
+ImportResult import_quietly(const std::filesystem::path& source,
+    const std::filesystem::path& directory, bool overwrite = false) {
   core::Progress progress;
   return import_gguf(source, directory, progress, overwrite).value();
 }
@@ -48,7 +48,9 @@ at::Tensor run(torch::jit::Module& module, const at::Tensor& ids, const c10::IVa
   return module.forward({ids, mask}).toTensor();
 }
 
-double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
 
 // Sums of a few dozen float32 products: the two orders of summation differ by some 1e-6.
 constexpr double kTolerance = 2e-5;
@@ -56,8 +58,8 @@ constexpr double kTolerance = 2e-5;
 void expect_reference(const TinyLlama& model) {
   const testing::TemporaryFolder folder;
   const Weights weights = random_weights(model, 5);
-  const ImportResult result =
-      import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, weights)), folder.path() / "model");
+  const ImportResult result = import_quietly(
+      write_bytes(folder / "tiny.gguf", file_of(model, weights)), folder.path() / "model");
   EXPECT_EQ(result.architecture, model.architecture);
   EXPECT_EQ(result.tied, model.tied);
   std::int64_t elements = 0;
@@ -65,10 +67,13 @@ void expect_reference(const TinyLlama& model) {
   EXPECT_EQ(result.parameters, elements);
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   const at::Tensor ids = some_ids(model);
-  EXPECT_LT(largest_difference(run(module, ids), reference_logits(model, weights, ids)), kTolerance);
+  EXPECT_LT(
+      largest_difference(run(module, ids), reference_logits(model, weights, ids)), kTolerance);
   for (const auto& parameter : module.named_parameters()) {
     const bool head = parameter.name == "lm_head.weight" && model.tied;
-    EXPECT_TRUE(parameter.value.equal(weights.at(head ? "model.embed_tokens.weight" : parameter.name))) << parameter.name;
+    EXPECT_TRUE(
+        parameter.value.equal(weights.at(head ? "model.embed_tokens.weight" : parameter.name)))
+        << parameter.name;
     EXPECT_TRUE(parameter.value.requires_grad());
   }
 }
@@ -132,7 +137,8 @@ TEST(Import, PaddingOnEitherSideChangesNothing) {
 TEST(Import, GradientsReachEveryParameter) {
   const TinyLlama model;
   const testing::TemporaryFolder folder;
-  import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 7))), folder.path() / "model");
+  import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 7))),
+      folder.path() / "model");
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   module.forward({some_ids(model)}).toTensor().pow(2).mean().backward();
   for (const auto& parameter : module.named_parameters()) {
@@ -144,10 +150,17 @@ TEST(Import, GradientsReachEveryParameter) {
 TEST(Import, StoresATiedWeightOnce) {
   const TinyLlama model;
   const testing::TemporaryFolder folder;
-  import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 8))), folder.path() / "model");
+  import_quietly(write_bytes(folder / "tiny.gguf", file_of(model, random_weights(model, 8))),
+      folder.path() / "model");
   auto module = torch::jit::load((folder.path() / "model/model.pt").string());
   EXPECT_EQ(module.attr("lm_head").toModule().attr("weight").toTensor().data_ptr(),
-            module.attr("model").toModule().attr("embed_tokens").toModule().attr("weight").toTensor().data_ptr());
+      module.attr("model")
+          .toModule()
+          .attr("embed_tokens")
+          .toModule()
+          .attr("weight")
+          .toTensor()
+          .data_ptr());
 }
 
 TEST(Import, WritesAModelDirectory) {
@@ -170,10 +183,12 @@ TEST(Import, WritesAModelDirectory) {
   EXPECT_EQ(config["eos_token_id"], model.vocabulary - 1);
   const auto tokenizer = data::load_tokenizer(directory / "tokenizer.json");
   EXPECT_EQ(tokenizer->vocabulary_size(), model.vocabulary);
-  EXPECT_EQ(tokenizer->encode("AB<|end|>"), (std::vector<std::int64_t>{'A' - '!', 'B' - '!', model.vocabulary - 1}));
+  EXPECT_EQ(tokenizer->encode("AB<|end|>"),
+      (std::vector<std::int64_t>{'A' - '!', 'B' - '!', model.vocabulary - 1}));
 }
 
-// Wavelengths in tokens: up to 8192/4 are kept, from 8192 on divided by 8, blended between (Llama 3.1).
+// Wavelengths in tokens: up to 8192/4 are kept, from 8192 on divided by 8, blended between
+// (Llama 3.1).
 TEST(Import, TellsOtherToolsOfLlama3Scaling) {
   TinyLlama model;
   model.head_dim = 16;
@@ -232,14 +247,20 @@ std::string refusal_of_tensors(const std::function<void(Weights&)>& change) {
 }
 
 TEST(Import, NamesTensorsThatDoNotFit) {
-  EXPECT_THAT(refusal_of_tensors([](Weights& t) { t.erase("blk.1.ffn_up.weight"), t.erase("output_norm.weight"); }),
-              AllOf(HasSubstr("'blk.1.ffn_up.weight' is missing"), HasSubstr("'output_norm.weight' is missing")));
-  EXPECT_THAT(refusal_of_tensors([](Weights& t) { t["blk.0.attn_k.weight"] = at::zeros({8, 4}); }),
-              HasSubstr("'blk.0.attn_k.weight': expected [8, 16], got [8, 4]"));
-  EXPECT_THAT(refusal_of_tensors([](Weights& t) { t["blk.0.attn_q_norm.weight"] = at::zeros({4}); }),
-              HasSubstr("'blk.0.attn_q_norm.weight' is not part of a llama block"));
+  EXPECT_THAT(refusal_of_tensors([](Weights& t) {
+    t.erase("blk.1.ffn_up.weight"), t.erase("output_norm.weight");
+  }),
+      AllOf(HasSubstr("'blk.1.ffn_up.weight' is missing"),
+          HasSubstr("'output_norm.weight' is missing")));
+  EXPECT_THAT(refusal_of_tensors([](Weights& t) {
+    t["blk.0.attn_k.weight"] = at::zeros({8, 4});
+  }),
+      HasSubstr("'blk.0.attn_k.weight': expected [8, 16], got [8, 4]"));
+  EXPECT_THAT(
+      refusal_of_tensors([](Weights& t) { t["blk.0.attn_q_norm.weight"] = at::zeros({4}); }),
+      HasSubstr("'blk.0.attn_q_norm.weight' is not part of a llama block"));
   EXPECT_THAT(refusal_of_tensors([](Weights& t) { t["rope_freqs.weight"] = at::zeros({2}); }),
-              HasSubstr("positive numbers"));
+      HasSubstr("positive numbers"));
   EXPECT_THAT(refusal_of_tensors([](Weights& t) { t.clear(); }), HasSubstr("block_count"));
 }
 
@@ -250,13 +271,16 @@ TEST(Import, WarnsOfTensorsThatAreNotUsed) {
   tensors["classifier.weight"] = at::zeros({3});
   add_tensors(writer, tensors);
   const testing::TemporaryFolder folder;
-  const ImportResult result = import_quietly(write_bytes(folder / "tiny.gguf", writer.bytes()), folder.path() / "model");
+  const ImportResult result =
+      import_quietly(write_bytes(folder / "tiny.gguf", writer.bytes()), folder.path() / "model");
   ASSERT_EQ(result.warnings.size(), 1U);
   EXPECT_THAT(result.warnings[0], HasSubstr("'classifier.weight' is not used"));
 }
 
-// A correct file's metadata with one key under another name, so that the key itself can be given again.
-std::string refusal_of_metadata(const std::string& key, const std::function<void(GgufWriter&)>& replace) {
+// A correct file's metadata with one key under another name, so that the key itself can be given
+// again.
+std::string refusal_of_metadata(
+    const std::string& key, const std::function<void(GgufWriter&)>& replace) {
   const TinyLlama model;
   GgufWriter writer = metadata_of(model);
   replace(writer);
@@ -272,7 +296,9 @@ TEST(Import, RefusesMetadataThatMakesNoLlama) {
   const auto with = [](const std::string& key, std::uint32_t value) {
     return refusal_of_metadata(key, [&](GgufWriter& w) { w.number(key, value); });
   };
-  const auto without = [](const std::string& key) { return refusal_of_metadata(key, [](GgufWriter&) {}); };
+  const auto without = [](const std::string& key) {
+    return refusal_of_metadata(key, [](GgufWriter&) {});
+  };
   EXPECT_THAT(without("general.architecture"), HasSubstr("expected llama"));
   EXPECT_THAT(without("llama.block_count"), HasSubstr("'llama.block_count' is missing"));
   EXPECT_THAT(without("llama.attention.layer_norm_rms_epsilon"), HasSubstr("is missing"));
@@ -281,10 +307,12 @@ TEST(Import, RefusesMetadataThatMakesNoLlama) {
   EXPECT_THAT(with("llama.attention.head_count_kv", 3), HasSubstr("a multiple of the 3"));
   EXPECT_THAT(with("llama.attention.value_length", 8), HasSubstr("values of 8"));
   EXPECT_THAT(with("llama.embedding_length", 24), HasSubstr("expected [40, 24], got [40, 16]"));
-  EXPECT_THAT(refusal_of_metadata("general.architecture", [](GgufWriter& w) { w.text("general.architecture", "mamba"); }),
-              HasSubstr("'mamba'"));
-  EXPECT_THAT(refusal_of_metadata("llama.rope.freq_base", [](GgufWriter& w) { w.real("llama.rope.freq_base", NAN); }),
-              HasSubstr("positive number"));
+  EXPECT_THAT(refusal_of_metadata("general.architecture",
+                  [](GgufWriter& w) { w.text("general.architecture", "mamba"); }),
+      HasSubstr("'mamba'"));
+  EXPECT_THAT(refusal_of_metadata("llama.rope.freq_base",
+                  [](GgufWriter& w) { w.real("llama.rope.freq_base", NAN); }),
+      HasSubstr("positive number"));
 }
 
 TEST(Import, StopsWhenAskedToAndLeavesNothing) {
@@ -295,7 +323,8 @@ TEST(Import, StopsWhenAskedToAndLeavesNothing) {
   const auto stopped = import_gguf(source, folder.path() / "model", progress);
   core::set_stop_signal(0);
   EXPECT_FALSE(stopped.has_value());
-  EXPECT_TRUE(!std::filesystem::exists(folder.path() / "model") || std::filesystem::is_empty(folder.path() / "model"));
+  EXPECT_TRUE(!std::filesystem::exists(folder.path() / "model") ||
+              std::filesystem::is_empty(folder.path() / "model"));
   import_quietly(source, folder.path() / "model");
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "model/salf.json"));
 }
@@ -304,12 +333,15 @@ TEST(Import, RefusesTokenizersThatDoNotFit) {
   const auto with_text = [](const std::string& key, const std::string& value) {
     return refusal_of_metadata(key, [&](GgufWriter& w) { w.text(key, value); });
   };
-  EXPECT_THAT(with_text("tokenizer.ggml.model", "llama"), HasSubstr("scores: expected one for each of 40"));
+  EXPECT_THAT(
+      with_text("tokenizer.ggml.model", "llama"), HasSubstr("scores: expected one for each of 40"));
   EXPECT_THAT(with_text("tokenizer.ggml.model", "rwkv"), HasSubstr("'gpt2'"));
   EXPECT_THAT(with_text("tokenizer.ggml.pre", "unheard-of"), HasSubstr("unheard-of"));
   EXPECT_THAT(refusal_of_metadata("tokenizer.ggml.tokens",
-                                  [](GgufWriter& w) { w.texts("tokenizer.ggml.tokens", {"a", "b"}); }),
-              AllOf(HasSubstr("40 rows"), HasSubstr("got 2")));
+                  [](GgufWriter& w) {
+                    w.texts("tokenizer.ggml.tokens", {"a", "b"});
+                  }),
+      AllOf(HasSubstr("40 rows"), HasSubstr("got 2")));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "salf/convert/peft_adapter.h"
+#include "convert/adapter/peft_adapter.h"
 
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
@@ -10,13 +10,13 @@
 #include <functional>
 #include <limits>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/model/lora.h"
-#include "salf/tensor/tensor_file.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "model/weights/lora.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
+#include "tensor/tensor_file.h"
 
 namespace salf::convert {
 namespace {
@@ -29,15 +29,15 @@ class PeftAdapter : public ::testing::Test {
     settings_.rank = 2;
     settings_.alpha = 6.0;
     std::vector<model::LinearLayer> layers;
-    for (const auto& layer : cut_.linear_layers()) {
+    for (const auto& layer : graph_.linear_layers()) {
       if (layer.block >= 1) layers.push_back(layer);
     }
     branches_ = model::make_lora(model_, layers, {2, 6.0, false}, 1);
     for (auto& branch : branches_) branch.b.normal_();
-    write_peft_adapter(folder_.path(), model_, cut_, branches_, settings_, {"tiny", "abc"});
+    write_peft_adapter(folder_.path(), model_, graph_, branches_, settings_, {"tiny", "abc"});
   }
 
-  Adapter read() const { return read_peft_adapter(folder_.path(), model_, cut_); }
+  Adapter read() const { return read_peft_adapter(folder_.path(), model_, graph_); }
 
   void change_config(const std::function<void(core::Json&)>& change) const {
     core::Json config = core::read_json_file(folder_.path() / "adapter_config.json");
@@ -45,7 +45,8 @@ class PeftAdapter : public ::testing::Test {
     core::write_json_file(folder_.path() / "adapter_config.json", config);
   }
   void change_weights(const std::function<void(tensor::TensorFile&)>& change) const {
-    tensor::TensorFile file = tensor::read_tensor_file(folder_.path() / "adapter_model.safetensors");
+    tensor::TensorFile file =
+        tensor::read_tensor_file(folder_.path() / "adapter_model.safetensors");
     for (auto& named : file.tensors) named.tensor = named.tensor.clone();
     change(file);
     tensor::write_tensor_file(folder_.path() / "adapter_model.safetensors", file);
@@ -62,7 +63,7 @@ class PeftAdapter : public ::testing::Test {
 
   const testing::TemporaryFolder folder_;
   model::ScriptModel model_{support::make_tiny_decoder(3, 16, 50, 5)};
-  model::GraphCut cut_{model_, ""};
+  model::GraphCut graph_{model_, ""};
   types::LoraSettings settings_;
   std::vector<model::LoraLayer> branches_;
 };
@@ -83,8 +84,10 @@ TEST_F(PeftAdapter, ComesBackBitForBit) {
 }
 
 TEST_F(PeftAdapter, IsNamedAsPeftNamesIt) {
-  const tensor::TensorFile file = tensor::read_tensor_file(folder_.path() / "adapter_model.safetensors");
-  EXPECT_EQ(file.tensors.front().name, "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight");
+  const tensor::TensorFile file =
+      tensor::read_tensor_file(folder_.path() / "adapter_model.safetensors");
+  EXPECT_EQ(
+      file.tensors.front().name, "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight");
   const core::Json config = core::read_json_file(folder_.path() / "adapter_config.json");
   EXPECT_EQ(config["peft_type"], "LORA");
   EXPECT_EQ(config["layers_to_transform"], (core::Json{1, 2}));
@@ -96,13 +99,25 @@ TEST_F(PeftAdapter, IsNamedAsPeftNamesIt) {
 TEST_F(PeftAdapter, RefusesOtherKindsByTheirKey) {
   change_config([](core::Json& config) { config["use_dora"] = true; });
   expect_refused("use_dora");
-  change_config([](core::Json& config) { config["use_dora"] = false; config["rank_pattern"] = {{"q_proj", 4}}; });
+  change_config([](core::Json& config) {
+    config["use_dora"] = false;
+    config["rank_pattern"] = {{"q_proj", 4}};
+  });
   expect_refused("rank_pattern");
-  change_config([](core::Json& config) { config["rank_pattern"] = core::Json::object(); config["bias"] = "all"; });
+  change_config([](core::Json& config) {
+    config["rank_pattern"] = core::Json::object();
+    config["bias"] = "all";
+  });
   expect_refused("bias");
-  change_config([](core::Json& config) { config["bias"] = "none"; config["peft_type"] = "IA3"; });
+  change_config([](core::Json& config) {
+    config["bias"] = "none";
+    config["peft_type"] = "IA3";
+  });
   expect_refused("peft_type");
-  change_config([](core::Json& config) { config["peft_type"] = "LORA"; config["r"] = 1e300; });
+  change_config([](core::Json& config) {
+    config["peft_type"] = "LORA";
+    config["r"] = 1e300;
+  });
   expect_refused("r: expected");
 }
 
@@ -114,13 +129,16 @@ TEST_F(PeftAdapter, RefusesWhatDoesNotFitTheModel) {
   expect_refused("lora_A of model.layers.1.self_attn.q_proj is missing");
   change_weights([](tensor::TensorFile& file) {
     file.tensors.erase(file.tensors.begin());
-    file.tensors.push_back({"base_model.model.model.layers.7.mlp.up_proj.lora_A.weight", at::zeros({2, 16})});
+    file.tensors.push_back(
+        {"base_model.model.model.layers.7.mlp.up_proj.lora_A.weight", at::zeros({2, 16})});
   });
   expect_refused("model.layers.7.mlp.up_proj");
 }
 
 TEST_F(PeftAdapter, RefusesMatricesThatAreNotFinite) {
-  change_weights([](tensor::TensorFile& file) { file.tensors[0].tensor[0][0] = std::numeric_limits<float>::quiet_NaN(); });
+  change_weights([](tensor::TensorFile& file) {
+    file.tensors[0].tensor[0][0] = std::numeric_limits<float>::quiet_NaN();
+  });
   expect_refused("not finite");
 }
 
@@ -129,7 +147,8 @@ TEST_F(PeftAdapter, RefusesFilesCutAnywhere) {
     const std::string bytes = core::read_file(folder_.path() / name);
     const std::size_t step = std::max<std::size_t>(1, bytes.size() / 97);
     for (std::size_t size = 0; size + 2 < bytes.size(); size += step) {
-      std::ofstream(folder_.path() / name, std::ios::binary | std::ios::trunc) << bytes.substr(0, size);
+      std::ofstream(folder_.path() / name, std::ios::binary | std::ios::trunc)
+          << bytes.substr(0, size);
       EXPECT_THROW(read(), Error) << name << " cut to " << size;
     }
     std::ofstream(folder_.path() / name, std::ios::binary | std::ios::trunc) << bytes;

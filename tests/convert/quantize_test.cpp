@@ -1,4 +1,4 @@
-#include "salf/convert/quantize.h"
+#include "convert/gguf/quantize.h"
 
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "salf/core/random.h"
+#include "core/random.h"
 
 namespace salf::convert {
 namespace {
@@ -30,8 +30,8 @@ std::uint16_t encoded_bits(TensorType type, float value) {
 TEST(Quantize, GivesEveryHalfFloatItsBitsBack) {
   for (const TensorType type : {TensorType::kF16, TensorType::kBF16}) {
     for (std::uint32_t bits = 0; bits < 65536; ++bits) {
-      const std::uint8_t source[2] = {static_cast<std::uint8_t>(bits & 0xFFU),
-                                      static_cast<std::uint8_t>(bits >> 8U)};
+      const std::uint8_t source[2] = {
+          static_cast<std::uint8_t>(bits & 0xFFU), static_cast<std::uint8_t>(bits >> 8U)};
       float value = 0.0F;
       dequantize(type, source, 1, &value);
       ASSERT_EQ(encoded_bits(type, value), bits)
@@ -52,7 +52,7 @@ TEST(Quantize, RoundsAsLibTorchDoes) {
     ASSERT_EQ(encoded_bits(TensorType::kBF16, value), c10::BFloat16(value).x) << value;
   }
   for (const float value : {65519.0F, 65520.0F, 1e38F, 0x1p-25F, 0x1.8p-25F, 0x1p-24F, 0x1.ffcp-15F,
-                            1.0F + 0x1p-11F, 1.0F + 0x3p-11F}) {
+           1.0F + 0x1p-11F, 1.0F + 0x3p-11F}) {
     EXPECT_EQ(encoded_bits(TensorType::kF16, value), c10::Half(value).x) << value;
   }
 }

@@ -1,4 +1,4 @@
-#include "salf/convert/stored_blocks.h"
+#include "convert/gguf/stored_blocks.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -8,24 +8,24 @@
 #include <string>
 #include <vector>
 
-#include "../../src/model/probe_batch.h"
-#include "salf/convert/dequantize.h"
-#include "salf/convert/import.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/hash.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/script_model.h"
-#include "salf/tensor/tensor_file.h"
+#include "convert/gguf/dequantize.h"
+#include "convert/import/import.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/hash.h"
+#include "model/graph/graph_cut.h"
+#include "model/graph/proof_batch.h"
+#include "model/script_model.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
+#include "tensor/tensor_file.h"
 #include "tiny_llama.h"
 
 namespace salf::convert {
 namespace {
 
-using testing::expect_error;
 using support::write_bytes;
+using testing::expect_error;
 
 // Rows are whole blocks of 256 numbers, which suits every encoding.
 TinyLlama wide_llama() {
@@ -38,7 +38,8 @@ TinyLlama wide_llama() {
 // Where a block holds half floats.
 std::vector<std::size_t> scales_of(TensorType type) {
   if (type == TensorType::kQ6_K) return {208};
-  if (type == TensorType::kQ4_0 || type == TensorType::kQ5_0 || type == TensorType::kQ8_0) return {0};
+  if (type == TensorType::kQ4_0 || type == TensorType::kQ5_0 || type == TensorType::kQ8_0)
+    return {0};
   return {0, 2};
 }
 
@@ -46,7 +47,8 @@ std::vector<std::size_t> scales_of(TensorType type) {
 std::string random_blocks(TensorType type, std::int64_t elements) {
   const BlockLayout layout = block_layout(type);
   if (layout.elements == 1) {
-    const at::Tensor values = (0.1 * at::randn({elements})).to(type == TensorType::kF16 ? at::kHalf : at::kBFloat16);
+    const at::Tensor values =
+        (0.1 * at::randn({elements})).to(type == TensorType::kF16 ? at::kHalf : at::kBFloat16);
     return {static_cast<const char*>(values.const_data_ptr()), values.nbytes()};
   }
   const std::int64_t blocks = elements / layout.elements;
@@ -65,7 +67,8 @@ std::string file_in(const TinyLlama& model, TensorType type) {
     if (tensor.dim() != 2 || name.rfind("blk.", 0) != 0 || type == TensorType::kF32) {
       plain[name] = tensor;
     } else {
-      writer.tensor(name, tensor.sizes().vec(), static_cast<std::uint32_t>(type), random_blocks(type, tensor.numel()));
+      writer.tensor(name, tensor.sizes().vec(), static_cast<std::uint32_t>(type),
+          random_blocks(type, tensor.numel()));
     }
   }
   add_tensors(writer, plain);
@@ -78,12 +81,16 @@ class Stored : public ::testing::Test {
 
   ImportResult import_as(TensorType type) {
     core::Progress progress;
-    return import_gguf(write_bytes(folder_ / "tiny.gguf", file_in(wide_llama(), type)), directory(), progress, true).value();
+    return import_gguf(write_bytes(folder_ / "tiny.gguf", file_in(wide_llama(), type)), directory(),
+        progress, true)
+        .value();
   }
   std::filesystem::path directory() const { return folder_.path() / "model"; }
   std::filesystem::path file() const { return directory() / kStoredBlocks; }
   std::string hash() const { return core::sha256_file(directory() / "model.pt"); }
-  model::ScriptModel load() const { return model::ScriptModel::load(directory() / "model.pt", c10::Device(c10::kCPU), false); }
+  model::ScriptModel load() const {
+    return model::ScriptModel::load(directory() / "model.pt", c10::Device(c10::kCPU), false);
+  }
 
   // Writes the file again, changed.
   template <class Change>
@@ -105,43 +112,48 @@ TEST_P(StoredEncoding, ComputesTheSameBitsAsTheDecodedModel) {
   const std::int64_t per_block = 256 * (256 + 128 + 128 + 256 + 3 * 256);
   EXPECT_EQ(result.stored_bytes, 2 * per_block / layout.elements * layout.bytes);
   const model::ScriptModel model = load();
-  model::GraphCut cut(model, "");
-  const tensor::Batch batch = model::probe_batch();
-  const model::Spaces before = cut.tap(batch);
-  const at::Tensor suffix = cut.suffix(before.hidden[1], batch, 1);
-  const model::QuantizedBlocks stored(model, cut, StoredBlocks(directory(), hash()).packer(), 2);
+  model::GraphCut graph(model, "");
+  const tensor::Batch batch = model::proof_batch();
+  const model::Spaces before = graph.tap(batch);
+  const at::Tensor suffix = graph.suffix(before.hidden[1], batch, 1);
+  const model::QuantizedBlocks stored(model, graph, StoredBlocks(directory(), hash()).packer(), 2);
   EXPECT_EQ(stored.bytes(), result.stored_bytes);
-  const model::Spaces after = cut.tap(batch);
-  for (std::size_t i = 0; i < before.hidden.size(); ++i) EXPECT_TRUE(at::equal(after.hidden[i], before.hidden[i])) << i;
+  const model::Spaces after = graph.tap(batch);
+  for (std::size_t i = 0; i < before.hidden.size(); ++i)
+    EXPECT_TRUE(at::equal(after.hidden[i], before.hidden[i])) << i;
   EXPECT_TRUE(at::equal(after.final_state, before.final_state));
-  EXPECT_GT((before.hidden[2] - before.hidden[0]).abs().max().item<double>(), 1e-3) << "the blocks matter";
-  EXPECT_TRUE(at::equal(cut.prefix(batch, 1), before.hidden[1]));
+  EXPECT_GT((before.hidden[2] - before.hidden[0]).abs().max().item<double>(), 1e-3)
+      << "the blocks matter";
+  EXPECT_TRUE(at::equal(graph.prefix(batch, 1), before.hidden[1]));
   EXPECT_TRUE(suffix.isfinite().all().item<bool>());
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, StoredEncoding,
-                         ::testing::Values(TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0, TensorType::kQ5_1,
-                                           TensorType::kQ8_0, TensorType::kQ4_K, TensorType::kQ5_K, TensorType::kQ6_K,
-                                           TensorType::kF16, TensorType::kBF16),
-                         [](const auto& type) { return tensor_type_name(static_cast<std::uint32_t>(type.param)); });
+    ::testing::Values(TensorType::kQ4_0, TensorType::kQ4_1, TensorType::kQ5_0, TensorType::kQ5_1,
+        TensorType::kQ8_0, TensorType::kQ4_K, TensorType::kQ5_K, TensorType::kQ6_K,
+        TensorType::kF16, TensorType::kBF16),
+    [](const auto& type) { return tensor_type_name(static_cast<std::uint32_t>(type.param)); });
 
 TEST_F(Stored, FloatsHaveNoFileAndRemoveAnEarlierOne) {
   import_as(TensorType::kQ8_0);
   EXPECT_TRUE(std::filesystem::exists(file()));
   EXPECT_EQ(import_as(TensorType::kF32).stored_bytes, 0);
   EXPECT_FALSE(std::filesystem::exists(file()));
-  expect_error(ErrorKind::kUsage, "import the file (again)", [&] { StoredBlocks(directory(), hash()); });
+  expect_error(
+      ErrorKind::kUsage, "import the file (again)", [&] { StoredBlocks(directory(), hash()); });
 }
 
 TEST_F(Stored, BlocksOfOtherWeightsAreRefused) {
   import_as(TensorType::kQ8_0);
-  expect_error(ErrorKind::kBadInput, "belong to another model.pt", [&] { StoredBlocks(directory(), core::sha256("other")); });
+  expect_error(ErrorKind::kBadInput, "belong to another model.pt",
+      [&] { StoredBlocks(directory(), core::sha256("other")); });
 }
 
 TEST_F(Stored, FilesThatEndEarlyAreRefusedWhereverThatIs) {
   import_as(TensorType::kQ4_K);
   const std::string whole = core::read_file(file());
-  for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{100}, whole.size() / 2, whole.size() - 1}) {
+  for (const std::size_t size :
+      {std::size_t{0}, std::size_t{5}, std::size_t{100}, whole.size() / 2, whole.size() - 1}) {
     write_bytes(file(), whole.substr(0, size));
     expect_error(ErrorKind::kBadInput, kStoredBlocks, [&] { StoredBlocks(directory(), hash()); });
   }
@@ -155,24 +167,31 @@ TEST_F(Stored, WhatDoesNotFitIsRefusedByName) {
     write_bytes(file(), whole);
     change(edit);
     const model::ScriptModel model = load();
-    model::GraphCut cut(model, "");
+    model::GraphCut graph(model, "");
     std::map<std::string, at::Tensor> before;
-    for (const auto& parameter : model.parameters()) before[parameter.name] = parameter.tensor.clone();
+    for (const auto& parameter : model.parameters())
+      before[parameter.name] = parameter.tensor.clone();
     expect_error(ErrorKind::kBadInput, problem, [&] {
-      const model::QuantizedBlocks blocks(model, cut, StoredBlocks(directory(), hash()).packer(), 2);
+      const model::QuantizedBlocks blocks(
+          model, graph, StoredBlocks(directory(), hash()).packer(), 2);
     });
-    for (const auto& parameter : model.parameters()) EXPECT_TRUE(at::equal(parameter.tensor, before.at(parameter.name)));
+    for (const auto& parameter : model.parameters())
+      EXPECT_TRUE(at::equal(parameter.tensor, before.at(parameter.name)));
   };
-  refused("salf.stored-blocks/1", [](tensor::TensorFile& file) { file.metadata["schema"] = "other/1"; });
-  refused("expected an encoding of", [&](tensor::TensorFile& file) { file.metadata[name] = "Q2_K"; });
+  refused("salf.stored-blocks/1",
+      [](tensor::TensorFile& file) { file.metadata["schema"] = "other/1"; });
+  refused(
+      "expected an encoding of", [&](tensor::TensorFile& file) { file.metadata[name] = "Q2_K"; });
   refused("expected an encoding of", [&](tensor::TensorFile& file) { file.metadata.erase(name); });
-  refused("whole Q8_0 blocks of 34 bytes", [&](tensor::TensorFile& file) { file.metadata[name] = "Q8_0"; });
+  refused("whole Q8_0 blocks of 34 bytes",
+      [&](tensor::TensorFile& file) { file.metadata[name] = "Q8_0"; });
   refused("it holds no matrices", [](tensor::TensorFile& file) { file.tensors.clear(); });
-  refused("expected [256, 256] float32 as in the model, got [128, 256]", [&](tensor::TensorFile& file) {
-    for (auto& named : file.tensors) {
-      if (named.name == name) named.tensor = named.tensor.slice(0, 0, 128).contiguous();
-    }
-  });
+  refused(
+      "expected [256, 256] float32 as in the model, got [128, 256]", [&](tensor::TensorFile& file) {
+        for (auto& named : file.tensors) {
+          if (named.name == name) named.tensor = named.tensor.slice(0, 0, 128).contiguous();
+        }
+      });
   refused("whole Q5_1 blocks", [&](tensor::TensorFile& file) {
     for (auto& named : file.tensors) {
       if (named.name == name) named.tensor = named.tensor.flatten();

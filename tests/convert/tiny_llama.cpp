@@ -28,7 +28,8 @@ at::Tensor rotate(const TinyLlama& model, const at::Tensor& x) {
     for (std::int64_t i = 0; i < half; ++i) {
       double frequency = std::pow(model.theta, -static_cast<double>(i) / static_cast<double>(half));
       frequency /= model.linear_factor;
-      if (!model.rope_divisors.empty()) frequency /= static_cast<double>(model.rope_divisors[static_cast<std::size_t>(i)]);
+      if (!model.rope_divisors.empty())
+        frequency /= static_cast<double>(model.rope_divisors[static_cast<std::size_t>(i)]);
       const double angle = static_cast<double>(t) * frequency;
       const auto a = x[t][i].item<double>();
       const auto b = x[t][i + half].item<double>();
@@ -46,7 +47,8 @@ at::Tensor project(const Weights& weights, const std::string& name, const at::Te
 }
 
 // x: [T, D] of one row.
-at::Tensor attention(const TinyLlama& model, const Weights& weights, const std::string& prefix, const at::Tensor& x) {
+at::Tensor attention(const TinyLlama& model, const Weights& weights, const std::string& prefix,
+    const at::Tensor& x) {
   const at::Tensor query = project(weights, prefix + "q_proj", x);
   const at::Tensor key = project(weights, prefix + "k_proj", x);
   const at::Tensor value = project(weights, prefix + "v_proj", x);
@@ -57,8 +59,10 @@ at::Tensor attention(const TinyLlama& model, const Weights& weights, const std::
     const auto part = [&](const at::Tensor& whole, std::int64_t index) {
       return whole.narrow(1, index * model.head_dim, model.head_dim);
     };
-    at::Tensor scores = rotate(model, part(query, head)).matmul(rotate(model, part(key, shared)).t());
-    scores = (scores / std::sqrt(static_cast<double>(model.head_dim))).masked_fill(future, -INFINITY);
+    at::Tensor scores =
+        rotate(model, part(query, head)).matmul(rotate(model, part(key, shared)).t());
+    scores =
+        (scores / std::sqrt(static_cast<double>(model.head_dim))).masked_fill(future, -INFINITY);
     mixed.push_back(scores.softmax(-1).matmul(part(value, shared)));
   }
   return project(weights, prefix + "o_proj", at::cat(mixed, 1));
@@ -66,7 +70,8 @@ at::Tensor attention(const TinyLlama& model, const Weights& weights, const std::
 
 at::Tensor feed_forward(const Weights& weights, const std::string& prefix, const at::Tensor& x) {
   const at::Tensor gate = project(weights, prefix + "gate_proj", x);
-  return project(weights, prefix + "down_proj", gate * gate.sigmoid() * project(weights, prefix + "up_proj", x));
+  return project(weights, prefix + "down_proj",
+      gate * gate.sigmoid() * project(weights, prefix + "up_proj", x));
 }
 
 }  // namespace
@@ -74,7 +79,8 @@ at::Tensor feed_forward(const Weights& weights, const std::string& prefix, const
 Weights random_weights(const TinyLlama& model, std::uint64_t seed) {
   Weights weights;
   auto generator = at::detail::createCPUGenerator(seed);
-  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, double scale, double offset) {
+  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape, double scale,
+                       double offset) {
     weights[name] = at::randn(shape, generator, at::kFloat) * scale + offset;
   };
   const auto linear = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
@@ -126,7 +132,8 @@ support::GgufWriter metadata_of(const TinyLlama& model) {
     writer.real(prefix + "rope.scaling.factor", static_cast<float>(model.linear_factor));
   }
   std::vector<std::string> tokens;
-  for (std::int64_t id = 0; id < model.vocabulary; ++id) tokens.emplace_back(1, static_cast<char>('!' + id));
+  for (std::int64_t id = 0; id < model.vocabulary; ++id)
+    tokens.emplace_back(1, static_cast<char>('!' + id));
   tokens.back() = "<|end|>";
   std::vector<std::int32_t> types(tokens.size(), 1);
   types.back() = 3;
@@ -140,12 +147,13 @@ support::GgufWriter metadata_of(const TinyLlama& model) {
 }
 
 Weights gguf_tensors(const TinyLlama& model, const Weights& weights) {
-  const std::map<std::string, std::string> parts = {
-      {"self_attn.q_proj", "attn_q"},    {"self_attn.k_proj", "attn_k"},  {"self_attn.v_proj", "attn_v"},
+  const std::map<std::string, std::string> parts = {{"self_attn.q_proj", "attn_q"},
+      {"self_attn.k_proj", "attn_k"}, {"self_attn.v_proj", "attn_v"},
       {"self_attn.o_proj", "attn_output"}, {"mlp.gate_proj", "ffn_gate"}, {"mlp.up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"},     {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"}};
+      {"mlp.down_proj", "ffn_down"}, {"input_layernorm", "attn_norm"},
+      {"post_attention_layernorm", "ffn_norm"}};
   Weights tensors = {{"token_embd.weight", weights.at("model.embed_tokens.weight")},
-                     {"output_norm.weight", weights.at("model.norm.weight")}};
+      {"output_norm.weight", weights.at("model.norm.weight")}};
   if (!model.tied) tensors["output.weight"] = weights.at("lm_head.weight");
   if (!model.rope_divisors.empty()) tensors["rope_freqs.weight"] = at::tensor(model.rope_divisors);
   for (std::int64_t block = 0; block < model.blocks; ++block) {
@@ -167,7 +175,7 @@ void add_tensors(support::GgufWriter& writer, const Weights& tensors) {
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor values = tensor.contiguous();
     writer.tensor(name, values.sizes().vec(), 0,
-                  std::string(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
+        std::string(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
   }
 }
 
@@ -182,7 +190,8 @@ at::Tensor reference_logits(const TinyLlama& model, const Weights& weights, cons
       const at::Tensor after = norm(hidden, weights.at(prefix + "post_attention_layernorm.weight"));
       hidden = hidden + feed_forward(weights, prefix + "mlp.", after);
     }
-    const at::Tensor& head = weights.at(model.tied ? "model.embed_tokens.weight" : "lm_head.weight");
+    const at::Tensor& head =
+        weights.at(model.tied ? "model.embed_tokens.weight" : "lm_head.weight");
     rows.push_back(norm(hidden, weights.at("model.norm.weight")).matmul(head.t()));
   }
   return at::stack(rows);

@@ -1,4 +1,5 @@
-// A Llama of a few thousand random weights as a GGUF file, and what it should compute, written plainly.
+// A Llama of a few thousand random weights as a GGUF file, and what it should compute, written
+// plainly.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-#include "salf/core/fields.h"
+#include "core/fields.h"
 
 #include <gtest/gtest.h>
 
@@ -69,7 +69,9 @@ TEST(Fields, BoundsBelongToTheRangeAndZeroIsNotPositive) {
 TEST(Fields, NanIsAProblemEvenWithoutARange) {
   struct Free {
     double value = std::nan("");
-    static void fields(const Free& self, detail::RangeVisitor& visit) { visit(Field{"value"}, self.value); }
+    static void fields(const Free& self, detail::RangeVisitor& visit) {
+      visit(Field{"value"}, self.value);
+    }
   };
   const auto problems = range_problems(Free{});
   ASSERT_EQ(problems.size(), 1U);

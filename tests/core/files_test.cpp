@@ -1,4 +1,4 @@
-#include "salf/core/files.h"
+#include "core/files.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -20,7 +20,8 @@ using testing::TemporaryFolder;
 
 std::size_t entries(const std::filesystem::path& folder) {
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) count += entry.exists() ? 1U : 0U;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    count += entry.exists() ? 1U : 0U;
   return count;
 }
 
@@ -52,7 +53,8 @@ TEST(Files, MissingFilesAndFoldersAreErrors) {
   expect_error(ErrorKind::kIo, "No such file", [&] { read_file(folder / "missing"); });
   expect_error(ErrorKind::kIo, "got a folder", [&] { read_file(folder.path()); });
   expect_error(ErrorKind::kIo, "got a folder", [&] { MappedFile mapped(folder.path()); });
-  expect_error(ErrorKind::kIo, "No such file", [&] { write_file_atomically(folder / "no/such", "x"); });
+  expect_error(
+      ErrorKind::kIo, "No such file", [&] { write_file_atomically(folder / "no/such", "x"); });
 }
 
 TEST(Files, NamesInMessagesAreMadePrintable) {
@@ -67,7 +69,8 @@ int write_beyond_limit(const std::filesystem::path& path) {
   try {
     write_file_atomically(path, std::string(5000, 'n'));
   } catch (const Error& error) {
-    return error.kind() == ErrorKind::kIo && std::strstr(error.what(), "too large") != nullptr ? 0 : 3;
+    return error.kind() == ErrorKind::kIo && std::strstr(error.what(), "too large") != nullptr ? 0
+                                                                                               : 3;
   }
   return 4;
 }

@@ -1,8 +1,8 @@
-#include "salf/core/hash.h"
+#include "core/hash.h"
 
 #include <gtest/gtest.h>
 
-#include "salf/core/files.h"
+#include "core/files.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 

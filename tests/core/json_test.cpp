@@ -1,4 +1,4 @@
-#include "salf/core/json.h"
+#include "core/json.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "salf/core/files.h"
+#include "core/files.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -16,7 +16,9 @@ namespace {
 using testing::expect_error;
 
 enum class Shade { kDark, kLight };
-std::vector<EnumName<Shade>> enum_names(Shade) { return {{Shade::kDark, "dark"}, {Shade::kLight, "light"}}; }
+std::vector<EnumName<Shade>> enum_names(Shade) {
+  return {{Shade::kDark, "dark"}, {Shade::kLight, "light"}};
+}
 
 struct Point {
   double x = 1.5;
@@ -122,26 +124,32 @@ TEST(Json, WrongTypesNameThePlace) {
   expect_bad(R"({"shade": "grey"})", "f.json: shade: expected dark or light, got \"grey\"");
   expect_bad(R"({"point": []})", "f.json: point: expected an object, got an array");
   expect_bad(R"({"numbers": {}})", "f.json: numbers: expected an array, got an object");
-  expect_bad(R"({"points": [{"x": 1}, {"x": true}]})", "f.json: points[1].x: expected a number, got true");
+  expect_bad(
+      R"({"points": [{"x": 1}, {"x": true}]})", "f.json: points[1].x: expected a number, got true");
   expect_bad(R"({"table": [[1], [2, "y"]]})", "f.json: table[1][1]: expected a number");
   expect_bad("[1]", "f.json: expected an object, got an array");
 }
 
 TEST(Json, WholeNumbersNeverWrap) {
-  expect_bad(R"({"seed": -1})", "f.json: seed: expected a whole number from 0 to 18446744073709551615, got -1");
-  expect_bad(R"({"count": 9223372036854775808})", "f.json: count: expected a whole number from -9223372036854775808");
+  expect_bad(R"({"seed": -1})",
+      "f.json: seed: expected a whole number from 0 to 18446744073709551615, got -1");
+  expect_bad(R"({"count": 9223372036854775808})",
+      "f.json: count: expected a whole number from -9223372036854775808");
   expect_bad(R"({"seed": 18446744073709551616})", "f.json: seed: expected a whole number");
-  EXPECT_EQ(read(R"({"count": 9223372036854775807})").count, std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(
+      read(R"({"count": 9223372036854775807})").count, std::numeric_limits<std::int64_t>::max());
   std::int8_t small = 0;
   from_json(Json(-128), "f.json", small);
   EXPECT_EQ(small, -128);
-  expect_error(ErrorKind::kBadInput, "-128 to 127", [&] { from_json(Json(-129), "f.json", small); });
+  expect_error(
+      ErrorKind::kBadInput, "-128 to 127", [&] { from_json(Json(-129), "f.json", small); });
   expect_error(ErrorKind::kBadInput, "-128 to 127", [&] { from_json(Json(128), "f.json", small); });
 }
 
 TEST(Json, UnknownKeysAreErrorsThatSuggest) {
   expect_bad(R"({"cuont": 1})", R"(f.json: unknown key "cuont"; did you mean "count"?)");
-  expect_bad(R"({"point": {"elephant": 1}})", R"(f.json: point: unknown key "elephant"; known are x, label)");
+  expect_bad(R"({"point": {"elephant": 1}})",
+      R"(f.json: point: unknown key "elephant"; known are x, label)");
 }
 
 TEST(Json, DuplicateKeysAreErrorsAtEveryDepth) {
@@ -152,23 +160,24 @@ TEST(Json, DuplicateKeysAreErrorsAtEveryDepth) {
 }
 
 TEST(Json, DepthIsLimitedTo64) {
-  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
   EXPECT_EQ(parse_json(nested(64), "f").size(), 1U);
   expect_bad(nested(65), "deeper than 64");
   expect_bad(std::string(1'000'000, '['), "deeper than 64");
 }
 
 TEST(Json, MalformedTextNamesLineAndReason) {
-  for (const char* const text : {"", "{", "[1,]", "{\"a\" 1}", "nul", "1 2", "\"a", "{'a': 1}", "NaN", "\"\xFF\"", "[1]]"}) {
+  for (const char* const text :
+      {"", "{", "[1,]", "{\"a\" 1}", "nul", "1 2", "\"a", "{'a': 1}", "NaN", "\"\xFF\"", "[1]]"}) {
     expect_bad(text, "f.json: not valid JSON: ");
   }
   expect_bad("{\n\"a\": tru }\n", "line 2");
   expect_bad("[1e999]", "not valid JSON");
 }
 
-TEST(Json, ValuesInMessagesAreMadePrintable) {
-  expect_bad("{\"a\\u001b[2J\": 1}", "\\x1B[2J");
-}
+TEST(Json, ValuesInMessagesAreMadePrintable) { expect_bad("{\"a\\u001b[2J\": 1}", "\\x1B[2J"); }
 
 TEST(Json, NumbersThatAreNotFiniteBecomeNull) {
   Everything value;
@@ -186,15 +195,16 @@ TEST(Json, LayoutHasArraysOfNumbersOnOneLine) {
   json["c"] = Json::object();
   json["d"] = Json::array({Json::array({1, 2}), Json::array()});
   EXPECT_EQ(format_json(json),
-            "{\n  \"a\": [1, 2.5, -3],\n  \"b\": [\n    \"x\",\n    1\n  ],\n  \"c\": {},\n"
-            "  \"d\": [\n    [1, 2],\n    []\n  ]\n}\n");
+      "{\n  \"a\": [1, 2.5, -3],\n  \"b\": [\n    \"x\",\n    1\n  ],\n  \"c\": {},\n"
+      "  \"d\": [\n    [1, 2],\n    []\n  ]\n}\n");
   EXPECT_EQ(parse_json(format_json(json), "f"), json);
 }
 
 TEST(Json, ObjectsOfManyKeysParseInLinearTime) {
   // With a search for each key this would be ten thousand million comparisons.
   std::string text = "{";
-  for (int i = 0; i < 200'000; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":" + std::to_string(i);
+  for (int i = 0; i < 200'000; ++i)
+    text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":" + std::to_string(i);
   const Json json = parse_json(text + "}", "f");
   EXPECT_EQ(json.size(), 200'000U);
   EXPECT_EQ(json.back(), 199'999);
@@ -204,19 +214,22 @@ TEST(Documents, ComeBackFromTheirFile) {
   const testing::TemporaryFolder folder;
   write_document(folder / "e.json", filled());
   EXPECT_EQ(read_file(folder / "e.json").rfind("{\n  \"schema\": \"salf.everything/2\",\n", 0), 0U);
-  EXPECT_EQ(format_json(to_json(read_document<Everything>(folder / "e.json"))), format_json(to_json(filled())));
+  EXPECT_EQ(format_json(to_json(read_document<Everything>(folder / "e.json"))),
+      format_json(to_json(filled())));
 }
 
 TEST(Documents, SchemaIsChecked) {
-  const auto check = [](const char* text) { check_schema(parse_json(text, "f"), "salf.plan/2", "f"); };
+  const auto check = [](const char* text) {
+    check_schema(parse_json(text, "f"), "salf.plan/2", "f");
+  };
   EXPECT_NO_THROW(check(R"({"schema": "salf.plan/2"})"));
   EXPECT_NO_THROW(check(R"({"schema": "salf.plan/1"})"));
   expect_error(ErrorKind::kBadInput, "newer salf", [&] { check(R"({"schema": "salf.plan/3"})"); });
   expect_error(ErrorKind::kBadInput, "expected \"salf.plan/2\", got \"salf.run/1\"",
-               [&] { check(R"({"schema": "salf.run/1"})"); });
-  for (const char* const text : {"{}", "[]", R"({"schema": 2})", R"({"schema": "salf.plan"})",
-                                 R"({"schema": "salf.plan/x"})", R"({"schema": "salf.plan/0"})",
-                                 R"({"schema": "salf.plan/99999999999999999999"})"}) {
+      [&] { check(R"({"schema": "salf.run/1"})"); });
+  for (const char* const text :
+      {"{}", "[]", R"({"schema": 2})", R"({"schema": "salf.plan"})", R"({"schema": "salf.plan/x"})",
+          R"({"schema": "salf.plan/0"})", R"({"schema": "salf.plan/99999999999999999999"})"}) {
     expect_error(ErrorKind::kBadInput, "expected", [&] { check(text); });
   }
 }

@@ -1,4 +1,4 @@
-#include "salf/core/log.h"
+#include "core/log.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,8 @@ std::string logged(LogLevel level) {
 }
 
 TEST(Log, LevelsChooseWhatIsShownAndBracesMeanNothing) {
-  EXPECT_EQ(logged(LogLevel::kDebug), "salf: debug: d {} %s\ni\nsalf: warning: w\nsalf: error: e\n");
+  EXPECT_EQ(
+      logged(LogLevel::kDebug), "salf: debug: d {} %s\ni\nsalf: warning: w\nsalf: error: e\n");
   EXPECT_EQ(logged(LogLevel::kInfo), "i\nsalf: warning: w\nsalf: error: e\n");
   EXPECT_EQ(logged(LogLevel::kError), "salf: error: e\n");
   EXPECT_EQ(logged(LogLevel::kOff), "");
@@ -31,7 +32,10 @@ TEST(Printable, KeepsTextOfEveryLanguage) {
 TEST(Printable, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("a\x1B[31mb\r\n\t\x7F"), "a\\x1B[31mb\\x0D\\x0A\\x09\\x7F");
   EXPECT_EQ(printable(std::string("a\0b", 3)), "a\\x00b");
-  EXPECT_EQ(printable("\xC2\x9B" "1m"), "\\xC2\\x9B" "1m");  // U+009B, one-character CSI
+  EXPECT_EQ(printable("\xC2\x9B"
+                      "1m"),
+      "\\xC2\\x9B"
+      "1m");  // U+009B, one-character CSI
 }
 
 TEST(Printable, EscapesBytesThatAreNoUtf8) {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <optional>
 
-#include "salf/core/files.h"
+#include "core/files.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -46,10 +46,12 @@ TEST(OutputFolder, IsMadeAndLockedAgainstOtherProcesses) {
 TEST(OutputFolder, IsLockedWithinOneProcessToo) {
   const TemporaryFolder parent;
   const OutputFolder folder(parent / "run", "run.json", false);
-  expect_error(ErrorKind::kIo, "another run", [&] { OutputFolder second(parent / "run", "run.json", true); });
+  expect_error(ErrorKind::kIo, "another run",
+      [&] { OutputFolder second(parent / "run", "run.json", true); });
   // What the run has written so far does not hide that it goes on.
   std::ofstream(parent / "run" / "plan.json") << "{}";
-  expect_error(ErrorKind::kIo, "another run", [&] { OutputFolder second(parent / "run", "run.json", true); });
+  expect_error(ErrorKind::kIo, "another run",
+      [&] { OutputFolder second(parent / "run", "run.json", true); });
   EXPECT_TRUE(std::filesystem::exists(parent / "run/.salf.lock"));
 }
 
@@ -64,7 +66,8 @@ TEST(OutputFolder, LeavesForeignFilesAlone) {
   const TemporaryFolder parent;
   std::ofstream(parent / "thesis.txt") << "mine";
   for (const bool overwrite : {false, true}) {
-    expect_error(ErrorKind::kUsage, "no run.json", [&] { OutputFolder f(parent.path(), "run.json", overwrite); });
+    expect_error(ErrorKind::kUsage, "no run.json",
+        [&] { OutputFolder f(parent.path(), "run.json", overwrite); });
   }
   EXPECT_FALSE(std::filesystem::exists(parent / ".salf.lock"));
 }
@@ -72,7 +75,8 @@ TEST(OutputFolder, LeavesForeignFilesAlone) {
 TEST(OutputFolder, AnEarlierResultNeedsOverwrite) {
   const TemporaryFolder parent;
   std::ofstream(parent / "run.json") << "{}";
-  expect_error(ErrorKind::kUsage, "--force", [&] { OutputFolder f(parent.path(), "run.json", false); });
+  expect_error(
+      ErrorKind::kUsage, "--force", [&] { OutputFolder f(parent.path(), "run.json", false); });
   EXPECT_NO_THROW(OutputFolder(parent.path(), "run.json", true));
   EXPECT_EQ(read_file(parent / "run.json"), "{}");
 }
@@ -80,8 +84,10 @@ TEST(OutputFolder, AnEarlierResultNeedsOverwrite) {
 TEST(OutputFolder, AFileIsNoFolder) {
   const TemporaryFolder parent;
   std::ofstream(parent / "file") << "x";
-  expect_error(ErrorKind::kUsage, "got a file", [&] { OutputFolder f(parent / "file", "run.json", true); });
-  expect_error(ErrorKind::kIo, "cannot make", [&] { OutputFolder f(parent / "file/run", "run.json", true); });
+  expect_error(
+      ErrorKind::kUsage, "got a file", [&] { OutputFolder f(parent / "file", "run.json", true); });
+  expect_error(ErrorKind::kIo, "cannot make",
+      [&] { OutputFolder f(parent / "file/run", "run.json", true); });
 }
 
 }  // namespace

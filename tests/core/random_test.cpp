@@ -1,4 +1,4 @@
-#include "salf/core/random.h"
+#include "core/random.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,8 @@ namespace salf::core {
 namespace {
 
 TEST(Random, IsSplitMix64) {
-  // The first outputs for state 0 and 1234567, as published with the reference C code (Vigna, splitmix64.c).
+  // The first outputs for state 0 and 1234567, as published with the reference C code (Vigna,
+  // splitmix64.c).
   Random zero(0);
   EXPECT_EQ(zero.next(), 0xE220A8397B1DCDAFULL);
   EXPECT_EQ(zero.next(), 0x6E789E6AA1B965F4ULL);
@@ -105,7 +106,8 @@ TEST(Permutation, EveryOrderIsEquallyLikely) {
   for (int i = 0; i < n; ++i) ++counts[permutation(4, random)];
   ASSERT_EQ(counts.size(), 24U);
   double chi_square = 0.0;
-  for (const auto& [order, count] : counts) chi_square += (count - 2000.0) * (count - 2000.0) / 2000.0;
+  for (const auto& [order, count] : counts)
+    chi_square += (count - 2000.0) * (count - 2000.0) / 2000.0;
   EXPECT_LT(chi_square, 60.0);  // 23 degrees of freedom: p = 4e-5
 }
 

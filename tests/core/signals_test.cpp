@@ -1,4 +1,4 @@
-#include "salf/core/signals.h"
+#include "core/signals.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -9,7 +9,7 @@
 #include <regex>
 #include <thread>
 
-#include "salf/core/clock.h"
+#include "core/clock.h"
 
 namespace salf::core {
 namespace {
@@ -19,7 +19,8 @@ TEST(Signals, TheFirstIsRememberedAndTheSecondEndsTheProcess) {
       {
         watch_stop_signals();
         ::kill(::getpid(), SIGTERM);
-        for (int tries = 0; stop_signal() == 0 && tries < 1000; ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        for (int tries = 0; stop_signal() == 0 && tries < 1000; ++tries)
+          std::this_thread::sleep_for(std::chrono::milliseconds(10));
         if (stop_signal() != SIGTERM) ::_exit(1);
         ::kill(::getpid(), SIGTERM);  // as timeout(1) sends it twice: still the first request
         std::this_thread::sleep_for(std::chrono::milliseconds(1300));
@@ -68,7 +69,8 @@ TEST(Clock, AgeOfTheProcessGrowsWithTheClock) {
 }
 
 TEST(Clock, CalendarTimeIsIso8601) {
-  EXPECT_TRUE(std::regex_match(utc_now(), std::regex(R"(20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ)")));
+  EXPECT_TRUE(
+      std::regex_match(utc_now(), std::regex(R"(20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ)")));
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
-#include "salf/core/statistics.h"
+#include "core/statistics.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "salf/core/error.h"
-#include "salf/core/random.h"
+#include "core/error.h"
+#include "core/random.h"
 
 namespace salf::core {
 namespace {
@@ -84,7 +84,8 @@ TEST(ClusteredMean, ErrorIsTheSpreadOverRepeatedSamples) {
     errors += clustered.estimate().standard_error / repeats;
   }
   EXPECT_NEAR(mean(means), 3.0, 5.0 * errors / std::sqrt(repeats));
-  EXPECT_NEAR(standard_deviation(means) / errors, 1.0, 0.08);  // 4 errors of a deviation from 1500, and bias
+  EXPECT_NEAR(standard_deviation(means) / errors, 1.0,
+      0.08);  // 4 errors of a deviation from 1500, and bias
 }
 
 TEST(PoissonBootstrap, SpreadsAsTheClusteredErrorSays) {

@@ -1,4 +1,4 @@
-#include "salf/core/text.h"
+#include "core/text.h"
 
 #include <gtest/gtest.h>
 
@@ -76,7 +76,9 @@ std::string encoded(std::uint32_t code, int bytes) {
   return text;
 }
 
-int shortest_form(std::uint32_t code) { return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4; }
+int shortest_form(std::uint32_t code) {
+  return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+}
 
 TEST(Utf8, EveryCodePointIsValidInItsShortestFormOnly) {
   for (std::uint32_t code = 0; code < 0x110000; ++code) {
@@ -84,7 +86,8 @@ TEST(Utf8, EveryCodePointIsValidInItsShortestFormOnly) {
     const int shortest = shortest_form(code);
     ASSERT_EQ(!invalid_utf8(encoded(code, shortest)), !surrogate) << code;
     for (int bytes = shortest + 1; bytes <= 4; ++bytes) {
-      ASSERT_EQ(invalid_utf8(encoded(code, bytes)), std::optional<std::size_t>(0)) << code << " in " << bytes;
+      ASSERT_EQ(invalid_utf8(encoded(code, bytes)), std::optional<std::size_t>(0))
+          << code << " in " << bytes;
     }
   }
   for (std::uint32_t code = 0x110000; code < 0x200000; code += 37) {

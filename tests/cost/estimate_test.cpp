@@ -1,4 +1,4 @@
-#include "salf/cost/estimate.h"
+#include "cost/estimate.h"
 
 #include "support/sample_documents.h"
 
@@ -43,16 +43,15 @@ TEST(Estimate, EvaluationAndSaving) {
   const types::MeasuredCost cost = support::sample_cost();
   const types::ModelShape shape = support::sample_shape();
   EXPECT_DOUBLE_EQ(evaluation_seconds(cost, 30, dev_batch(support::sample_data())),
-                   30 * 1500.0 * 7e-5 + 900.0 * 6e-4);
+      30 * 1500.0 * 7e-5 + 900.0 * 6e-4);
   EXPECT_DOUBLE_EQ(save_seconds(cost, shape), 0.134515008);
 }
 
 TEST(Estimate, ADeeperCutNeverCostsMore) {
   const types::ModelShape shape = support::sample_shape();
-  for (std::int64_t eof = 1; eof < shape.blocks; ++eof) {
-    EXPECT_LT(
-        step_seconds(support::sample_cost(), shape, support::sample_data(), eof, 1).total(),
-        step_seconds(support::sample_cost(), shape, support::sample_data(), eof - 1, 1).total());
+  for (std::int64_t cut = 1; cut < shape.blocks; ++cut) {
+    EXPECT_LT(step_seconds(support::sample_cost(), shape, support::sample_data(), cut, 1).total(),
+        step_seconds(support::sample_cost(), shape, support::sample_data(), cut - 1, 1).total());
   }
 }
 
@@ -62,7 +61,8 @@ TEST(Estimate, AnySetOfBlocksCostsItsPathAndItsWeights) {
   const types::MeasuredCost cost = support::sample_cost();
   std::vector<std::int64_t> last;
   for (std::int64_t block = 20; block < 30; ++block) last.push_back(block);
-  const types::CostBreakdown cut = step_seconds(cost, shape, data, 20, 2), same = masked_step_seconds(cost, shape, data, last, 2);
+  const types::CostBreakdown cut = step_seconds(cost, shape, data, 20, 2),
+                             same = masked_step_seconds(cost, shape, data, last, 2);
   EXPECT_NEAR(same.total(), cut.total(), 1e-9);  // the blocks above a cut are such a set
   const types::CostBreakdown first = masked_step_seconds(cost, shape, data, {0, 1, 2}, 1);
   EXPECT_DOUBLE_EQ(first.prefix, 0.0);

@@ -1,4 +1,5 @@
-// Two devices: 0 counts what SALF_FAKE_MILLIJOULES says, 1 has no counter. The functions are those that the meter loads.
+// Two devices: 0 counts what SALF_FAKE_MILLIJOULES says, 1 has no counter. The functions are those
+// that the meter loads.
 #include <cstdlib>
 #include <cstring>
 

@@ -1,6 +1,6 @@
-#include "salf/cost/flops.h"
+#include "cost/flops.h"
 
-#include "salf/cost/estimate.h"
+#include "cost/estimate.h"
 #include "support/sample_documents.h"
 
 namespace salf::cost {
@@ -34,8 +34,8 @@ double counted_forward(double weights, double hidden, int length) {
 TEST(Flops, ABlockIsCountedAsItsLoops) {
   for (const int length : {1, 2, 7, 100}) {
     const BatchShape rows{4.0 * length, 0.0, static_cast<double>(length)};
-    EXPECT_DOUBLE_EQ(block_forward_flops(tiny_shape(), 0, rows),
-                     4.0 * counted_forward(9, 3, length));
+    EXPECT_DOUBLE_EQ(
+        block_forward_flops(tiny_shape(), 0, rows), 4.0 * counted_forward(9, 3, length));
   }
 }
 
@@ -43,7 +43,7 @@ TEST(Flops, ABlockIsCountedAsItsLoops) {
 TEST(Flops, MixedRowsAreCountedByTheirTokenWeightedLength) {
   const BatchShape rows{2.0 + 6.0, 0.0, (2.0 * 2.0 + 6.0 * 6.0) / 8.0};
   EXPECT_DOUBLE_EQ(block_forward_flops(tiny_shape(), 1, rows),
-                   counted_forward(9, 3, 2) + counted_forward(9, 3, 6));
+      counted_forward(9, 3, 2) + counted_forward(9, 3, 6));
 }
 
 TEST(Flops, EachPartOfABatchFollowsItsFormula) {
@@ -74,8 +74,8 @@ TEST(Flops, FullTrainingIsAboutSixPerWeightAndToken) {
 TEST(Flops, ADeeperCutNeverCostsMore) {
   const types::ModelShape shape = support::sample_shape();
   const BatchShape batch = mean_batch(support::sample_data());
-  for (std::int64_t eof = 1; eof < shape.blocks; ++eof) {
-    EXPECT_LT(batch_flops(shape, eof, batch).total(), batch_flops(shape, eof - 1, batch).total());
+  for (std::int64_t cut = 1; cut < shape.blocks; ++cut) {
+    EXPECT_LT(batch_flops(shape, cut, batch).total(), batch_flops(shape, cut - 1, batch).total());
   }
 }
 

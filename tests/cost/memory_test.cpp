@@ -1,4 +1,4 @@
-#include "salf/cost/memory.h"
+#include "cost/memory.h"
 
 #include "support/sample_documents.h"
 
@@ -22,29 +22,33 @@ TEST(Memory, IsTheSumOfItsPartsAndTheHeapsGaps) {
   const auto parameters = static_cast<double>(shape.parameters);
   const double rest = 18 * 1000 * kActivation + 5.0e8;
   EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 0, {1000, false, false}),
-                   with_gaps(12.0 * parameters + 30 * 1000 * kActivation + 5.0e8, 1000));
+      with_gaps(12.0 * parameters + 30 * 1000 * kActivation + 5.0e8, 1000));
   const auto trained = static_cast<double>(shape.trained_parameters(12));
-  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, false, false}), with_gaps(4.0 * parameters + 8.0 * trained + rest, 1000));
-  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, true, false}), with_gaps(12.0 * trained + 4.0 * 576 * 49152 + rest, 1000));
+  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, false, false}),
+      with_gaps(4.0 * parameters + 8.0 * trained + rest, 1000));
+  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 12, {1000, true, false}),
+      with_gaps(12.0 * trained + 4.0 * 576 * 49152 + rest, 1000));
 }
 
 TEST(Memory, GradientsTakeThePlaceOfFewActivations) {
   const types::ModelShape shape = support::sample_shape();
-  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 0, {10, false, false}), with_gaps(16.0 * static_cast<double>(shape.parameters) + 5.0e8, 10));
+  EXPECT_DOUBLE_EQ(peak_bytes(measured(), shape, 0, {10, false, false}),
+      with_gaps(16.0 * static_cast<double>(shape.parameters) + 5.0e8, 10));
 }
 
 TEST(Memory, RecomputingKeepsOneBlock) {
   const types::ModelShape shape = support::sample_shape();
-  const double saved = peak_bytes(measured(), shape, 0, {10'000, false, false}) - peak_bytes(measured(), shape, 0, {10'000, false, true});
+  const double saved = peak_bytes(measured(), shape, 0, {10'000, false, false}) -
+                       peak_bytes(measured(), shape, 0, {10'000, false, true});
   EXPECT_DOUBLE_EQ(saved, 1.08 * (29 * 10'000 * kActivation - 30 * 10'000 * 576 * 4.0));
 }
 
 TEST(Memory, ADeeperCutNeverNeedsMoreButTheModelIsAlwaysReadIn) {
   const types::ModelShape shape = support::sample_shape();
   for (const bool in_file : {false, true}) {
-    for (std::int64_t eof = 1; eof < shape.blocks; ++eof) {
-      const double bytes = peak_bytes(measured(), shape, eof, {1024, in_file, false});
-      EXPECT_LE(bytes, peak_bytes(measured(), shape, eof - 1, {1024, in_file, false}));
+    for (std::int64_t cut = 1; cut < shape.blocks; ++cut) {
+      const double bytes = peak_bytes(measured(), shape, cut, {1024, in_file, false});
+      EXPECT_LE(bytes, peak_bytes(measured(), shape, cut - 1, {1024, in_file, false}));
       EXPECT_GE(bytes, 4.0 * static_cast<double>(shape.parameters));
     }
   }
@@ -54,7 +58,8 @@ TEST(Memory, IsNotKnownWhereItWasNotMeasured) {
   EXPECT_DOUBLE_EQ(peak_bytes(support::sample_cost(), support::sample_shape(), 3, {}), 0.0);
 }
 
-// SmolLM2-135M, 1,024 tokens a batch, 22 to 66 batches of GSM8K: the largest anonymous memory (bytes) of such runs.
+// SmolLM2-135M, 1,024 tokens a batch, 22 to 66 batches of GSM8K: the largest anonymous memory
+// (bytes) of such runs.
 TEST(Memory, IsCloseToWhatWasMeasured) {
   types::MeasuredCost cost = measured();
   cost.base_bytes = 1.65e8;

@@ -1,4 +1,4 @@
-#include "salf/cost/meter.h"
+#include "cost/meter.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,14 +17,19 @@ namespace fs = std::filesystem;
 // A powercap folder as Linux has it.
 class Rapl : public ::testing::Test {
  protected:
-  void domain(const std::string& folder, const std::string& name, std::uint64_t microjoules, std::uint64_t range = 262143328850) {
+  void domain(const std::string& folder, const std::string& name, std::uint64_t microjoules,
+      std::uint64_t range = 262143328850) {
     fs::create_directories(root_.path() / folder);
     write(folder + "/name", name);
     write(folder + "/max_energy_range_uj", std::to_string(range));
     set(folder, microjoules);
   }
-  void set(const std::string& folder, std::uint64_t microjoules) { write(folder + "/energy_uj", std::to_string(microjoules)); }
-  void write(const std::string& file, const std::string& text) { std::ofstream(root_.path() / file) << text << "\n"; }
+  void set(const std::string& folder, std::uint64_t microjoules) {
+    write(folder + "/energy_uj", std::to_string(microjoules));
+  }
+  void write(const std::string& file, const std::string& text) {
+    std::ofstream(root_.path() / file) << text << "\n";
+  }
 
   OwnFolder root_;
 };
@@ -94,7 +99,9 @@ class Nvml : public ::testing::Test {
     ::unsetenv("CUDA_VISIBLE_DEVICES");
     ::unsetenv("SALF_FAKE_MILLIJOULES");
   }
-  static void set(std::uint64_t millijoules) { ::setenv("SALF_FAKE_MILLIJOULES", std::to_string(millijoules).c_str(), 1); }
+  static void set(std::uint64_t millijoules) {
+    ::setenv("SALF_FAKE_MILLIJOULES", std::to_string(millijoules).c_str(), 1);
+  }
 };
 
 TEST_F(Nvml, ReadsTheWholeDevice) {

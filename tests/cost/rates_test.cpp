@@ -1,9 +1,9 @@
-#include "salf/cost/rates.h"
+#include "cost/rates.h"
 
-#include "salf/cost/energy.h"
-#include "salf/cost/money.h"
-#include "salf/types/budget.h"
+#include "cost/energy.h"
+#include "cost/money.h"
 #include "support/sample_documents.h"
+#include "types/budget.h"
 
 namespace salf::cost {
 namespace {
@@ -43,7 +43,8 @@ TEST(Footprint, IsMeasuredOnlyWhereTheMeterSawAllOfIt) {
   const types::Footprint half = footprint(hundred, 100.0, MeasuredEnergy{5000.0, 50.0, "a meter"});
   EXPECT_EQ(half.source, types::FigureSource::kEstimated);
   EXPECT_DOUBLE_EQ(half.energy_joules.value(), 5000.0 + 50.0 * 100.0);
-  EXPECT_THAT(half.energy_basis, ::testing::AllOf(::testing::HasSubstr("50 s of"), ::testing::HasSubstr("100 W")));
+  EXPECT_THAT(half.energy_basis,
+      ::testing::AllOf(::testing::HasSubstr("50 s of"), ::testing::HasSubstr("100 W")));
 }
 
 TEST(Footprint, SaysNothingOfWhatIsNotKnown) {
@@ -51,7 +52,9 @@ TEST(Footprint, SaysNothingOfWhatIsNotKnown) {
   EXPECT_FALSE(taken.energy_joules || taken.gco2);
   EXPECT_DOUBLE_EQ(taken.money.value(), 2.0);
   EXPECT_FALSE(footprint(rates(0.0, 2.0, 0.1), 3600.0).money.has_value());
-  EXPECT_DOUBLE_EQ(footprint(rates(0.0, {}, {}), 10.0, MeasuredEnergy{70.0, 10.0, "NVML"}).energy_joules.value(), 70.0);
+  EXPECT_DOUBLE_EQ(
+      footprint(rates(0.0, {}, {}), 10.0, MeasuredEnergy{70.0, 10.0, "NVML"}).energy_joules.value(),
+      70.0);
 }
 
 TEST(BudgetSeconds, OfEnergyAndMoney) {
@@ -65,11 +68,13 @@ TEST(BudgetSeconds, OfEnergyAndMoney) {
 
 TEST(BudgetSeconds, RefusesMoneyWithoutAPriceInItsCurrency) {
   expect_error(ErrorKind::kUsage, {"5EUR", "no price in EUR", "--price-per-hour", "--country"},
-               [] { budget_seconds(parse_budget("5EUR"), rates(100.0, {}, {})); });
+      [] { budget_seconds(parse_budget("5EUR"), rates(100.0, {}, {})); });
   expect_error(ErrorKind::kUsage, {"5EUR", "in USD", "exchange"},
-               [] { budget_seconds(parse_budget("5EUR"), rates(100.0, 1.0, {})); });
-  expect_error(ErrorKind::kUsage, {"never ends"}, [] { budget_seconds(parse_budget("5USD"), rates(100.0, 0.0, {})); });
-  expect_error(ErrorKind::kUsage, {"--watts"}, [] { budget_seconds(parse_budget("5Wh"), rates(0.0, {}, {})); });
+      [] { budget_seconds(parse_budget("5EUR"), rates(100.0, 1.0, {})); });
+  expect_error(ErrorKind::kUsage, {"never ends"},
+      [] { budget_seconds(parse_budget("5USD"), rates(100.0, 0.0, {})); });
+  expect_error(ErrorKind::kUsage, {"--watts"},
+      [] { budget_seconds(parse_budget("5Wh"), rates(0.0, {}, {})); });
 }
 
 // The clock that enforces such budgets: it runs as fast as the joules do.
@@ -79,7 +84,8 @@ TEST(SpentSeconds, FollowTheMeter) {
   EXPECT_DOUBLE_EQ(spent_seconds(parse_budget("1Wh"), mixed, 10.0, std::nullopt), 10.0);
   EXPECT_DOUBLE_EQ(spent_seconds(parse_budget("90s"), mixed, 10.0, 2000.0), 10.0);
   EXPECT_NEAR(spent_seconds(parse_budget("1USD"), mixed, 10.0, 1000.0), 10.0, 1e-12);
-  EXPECT_NEAR(spent_seconds(parse_budget("1USD"), mixed, 10.0, 2000.0), 10.0 * (1.0 + 0.2) / 1.1, 1e-12);
+  EXPECT_NEAR(
+      spent_seconds(parse_budget("1USD"), mixed, 10.0, 2000.0), 10.0 * (1.0 + 0.2) / 1.1, 1e-12);
 }
 
 TEST(MakeRates, TakesWhatIsGivenBeforeTheTables) {
@@ -113,20 +119,24 @@ TEST(MakeRates, ABudgetSaysTheCurrencyOfAPrice) {
   RateOptions options;
   options.price_per_hour = 2.0;
   EXPECT_EQ(make_rates(options, laptop(), parse_budget("7 CZK")).currency, "CZK");
-  expect_error(ErrorKind::kUsage, {"--currency"}, [&] { make_rates(options, laptop(), parse_budget("2h")); });
+  expect_error(ErrorKind::kUsage, {"--currency"},
+      [&] { make_rates(options, laptop(), parse_budget("2h")); });
 }
 
 TEST(MakeRates, RefusesWhatItDoesNotKnow) {
   RateOptions options;
   options.country = "XX";
-  expect_error(ErrorKind::kUsage, {"--country XX", "--grid-gco2-per-kwh", "DE"}, [&] { make_rates(options, laptop(), {}); });
+  expect_error(ErrorKind::kUsage, {"--country XX", "--grid-gco2-per-kwh", "DE"},
+      [&] { make_rates(options, laptop(), {}); });
   options = {};
   options.rented = "aws:nothing";
-  expect_error(ErrorKind::kUsage, {"aws:nothing", "aws:g5.xlarge"}, [&] { make_rates(options, laptop(), {}); });
+  expect_error(ErrorKind::kUsage, {"aws:nothing", "aws:g5.xlarge"},
+      [&] { make_rates(options, laptop(), {}); });
   options = {};
   options.rented = "aws:g5.xlarge";
   options.currency = "EUR";
-  expect_error(ErrorKind::kUsage, {"--currency EUR", "USD"}, [&] { make_rates(options, laptop(), {}); });
+  expect_error(
+      ErrorKind::kUsage, {"--currency EUR", "USD"}, [&] { make_rates(options, laptop(), {}); });
   options.currency = "euro";
   options.country = "Germany";
   options.price_per_hour = 1.0;
@@ -136,14 +146,17 @@ TEST(MakeRates, RefusesWhatItDoesNotKnow) {
 
 TEST(StatedWatts, AreSharedOverTheProcessorsThreads) {
   const HardwareTable table = read_hardware("");
-  EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC 7763 64-Core Processor", 2, ""}).watts, 280.0 * 2.0 / 128.0);
+  EXPECT_DOUBLE_EQ(
+      stated_watts(table, {"AMD EPYC 7763 64-Core Processor", 2, ""}).watts, 280.0 * 2.0 / 128.0);
   EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC 7763 64-Core Processor", 500, ""}).watts, 280.0);
   EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC", 2, ""}).watts, 2.0 * table.watts_per_thread);
   EXPECT_GT(stated_watts(table, {"AMD EPYC", 2, "NVIDIA H100 80GB HBM3"}).watts, 700.0);
-  EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC", 1, "NVIDIA H100 PCIe"}).watts, 350.0 + table.watts_per_thread);
+  EXPECT_DOUBLE_EQ(stated_watts(table, {"AMD EPYC", 1, "NVIDIA H100 PCIe"}).watts,
+      350.0 + table.watts_per_thread);
   const StatedWatts unknown = stated_watts(table, {"AMD EPYC", 2, "NVIDIA Old"});
   EXPECT_DOUBLE_EQ(unknown.watts, 0.0);
-  EXPECT_THAT(unknown.basis, ::testing::AllOf(::testing::HasSubstr("NVIDIA Old"), ::testing::HasSubstr("--watts")));
+  EXPECT_THAT(unknown.basis,
+      ::testing::AllOf(::testing::HasSubstr("NVIDIA Old"), ::testing::HasSubstr("--watts")));
 }
 
 TEST(MeasuredWatts, ReplaceTheStatedOnes) {

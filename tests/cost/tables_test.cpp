@@ -2,12 +2,12 @@
 #include <fstream>
 #include <set>
 
-#include "salf/core/json.h"
-#include "salf/cost/energy.h"
-#include "salf/cost/hardware.h"
-#include "salf/cost/money.h"
-#include "support/sample_documents.h"
+#include "core/json.h"
+#include "cost/energy.h"
+#include "cost/hardware.h"
+#include "cost/money.h"
 #include "own_folder.h"
+#include "support/sample_documents.h"
 
 namespace salf::cost {
 namespace {
@@ -17,7 +17,8 @@ using support::expect_error;
 const std::string kConfigs = SALF_CONFIGS;
 
 TEST(Tables, TheProgramHoldsTheFilesInConfigs) {
-  EXPECT_EQ(core::to_json(read_hardware("")), core::to_json(read_hardware(kConfigs + "/hardware.json")));
+  EXPECT_EQ(
+      core::to_json(read_hardware("")), core::to_json(read_hardware(kConfigs + "/hardware.json")));
   EXPECT_EQ(core::to_json(read_prices("")), core::to_json(read_prices(kConfigs + "/prices.json")));
   EXPECT_EQ(core::to_json(read_grid("")), core::to_json(read_grid(kConfigs + "/grid.json")));
 }
@@ -38,7 +39,8 @@ TEST(Tables, EveryEntryHasItsSourceAndDateAndStandsOnce) {
     EXPECT_TRUE(seen.insert(price.name).second) << price.name;
   }
   std::set<std::string> countries;
-  for (const auto& factor : read_grid("").factors) EXPECT_TRUE(countries.insert(factor.country).second) << factor.country;
+  for (const auto& factor : read_grid("").factors)
+    EXPECT_TRUE(countries.insert(factor.country).second) << factor.country;
   EXPECT_NE(read_grid("").source, "");
 }
 
@@ -53,12 +55,16 @@ TEST(Tables, RefuseWhatIsNoTable) {
   expect_error(ErrorKind::kBadInput, {file, "newer"}, [&] { read_grid(file); });
   write(R"({"schema": "salf.grid/1", "factors": [{"country": "DE", "gco2_per_kwh": -1}]})");
   expect_error(ErrorKind::kBadInput, {file, "gco2_per_kwh"}, [&] { read_grid(file); });
-  write(R"({"schema": "salf.hardware/1", "watts_per_thread": 3, "devices": [{"match": "", "watts": 3}]})");
+  write(
+      R"({"schema": "salf.hardware/1", "watts_per_thread": 3, "devices": [{"match": "", "watts": 3}]})");
   expect_error(ErrorKind::kBadInput, {file, "devices[0].match"}, [&] { read_hardware(file); });
-  write(R"({"schema": "salf.hardware/1", "watts_per_thread": 3, "devices": [{"match": "x", "kind": "tpu", "watts": 3}]})");
-  expect_error(ErrorKind::kBadInput, {file, "devices[0].kind", "tpu"}, [&] { read_hardware(file); });
+  write(
+      R"({"schema": "salf.hardware/1", "watts_per_thread": 3, "devices": [{"match": "x", "kind": "tpu", "watts": 3}]})");
+  expect_error(
+      ErrorKind::kBadInput, {file, "devices[0].kind", "tpu"}, [&] { read_hardware(file); });
   write(R"({"schema": "salf.prices/1", "per_kwh": [{"country": "DE", "price": "0.3"}]})");
-  expect_error(ErrorKind::kBadInput, {file, "per_kwh[0].price", "a number"}, [&] { read_prices(file); });
+  expect_error(
+      ErrorKind::kBadInput, {file, "per_kwh[0].price", "a number"}, [&] { read_prices(file); });
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "salf/data/batching.h"
+#include "data/batching/batching.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::data {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <chrono>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/data/tokenizer.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "data/tokenizer/tokenizer.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -46,8 +46,8 @@ TEST_P(CharacterGolden, IdsAndTextsEqualTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Pipelines, CharacterGolden,
-                         ::testing::Values("llama2", "first", "gemma", "folded", "words",
-                                         "precompiled", "unigram", "bpe", "llama_class"));
+    ::testing::Values("llama2", "first", "gemma", "folded", "words", "precompiled", "unigram",
+        "bpe", "llama_class"));
 
 TEST(CharacterTokenizer, ALineOfAMegabyteEndsWithinSeconds) {
   const auto start = std::chrono::steady_clock::now();
@@ -140,8 +140,8 @@ TEST_F(CharacterPipeline, BytesStandForUnknownCharactersWhereAllAreThere) {
   file["decoder"] = {{"type", "ByteFallback"}};
   EXPECT_EQ(load(file)->decode({1, 7, 8}), "a\xC3\xA8");
   EXPECT_EQ(load(file)->decode({8, 7, 1}),
-            "\xEF\xBF\xBD\xEF\xBF\xBD"
-            "a");
+      "\xEF\xBF\xBD\xEF\xBF\xBD"
+      "a");
 }
 
 TEST_F(CharacterPipeline, MetaspaceIsPutInFrontOfTheFirstOrAllPieces) {
@@ -175,28 +175,28 @@ TEST_F(CharacterPipeline, NamesWhatIsWrong) {
     return refusal(file.dump());
   };
   EXPECT_THAT(with("/normalizer", R"({"type":"BertNormalizer"})"),
-              HasSubstr("normalizer.type: BertNormalizer is not supported; known: NFC"));
+      HasSubstr("normalizer.type: BertNormalizer is not supported; known: NFC"));
   EXPECT_THAT(with("/normalizer", R"({"type":"Replace","pattern":{"String":""},"content":""})"),
-              HasSubstr("normalizer.pattern.String: expected at least one"));
+      HasSubstr("normalizer.pattern.String: expected at least one"));
   EXPECT_THAT(with("/normalizer", R"({"type":"Precompiled","precompiled_charsmap":"AAAA!"})"),
-              HasSubstr("precompiled_charsmap: expected base64"));
+      HasSubstr("precompiled_charsmap: expected base64"));
   EXPECT_THAT(with("/normalizer", R"({"type":"Precompiled","precompiled_charsmap":"/////w=="})"),
-              HasSubstr("precompiled_charsmap: damaged"));
+      HasSubstr("precompiled_charsmap: damaged"));
   EXPECT_THAT(with("/pre_tokenizer", R"({"type":"UnicodeScripts"})"),
-              HasSubstr("pre_tokenizer.type: UnicodeScripts"));
+      HasSubstr("pre_tokenizer.type: UnicodeScripts"));
   EXPECT_THAT(with("/pre_tokenizer", R"({"type":"Metaspace","replacement":"ab"})"),
-              HasSubstr("replacement: expected one character"));
+      HasSubstr("replacement: expected one character"));
   EXPECT_THAT(
       with("/pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"last"})"),
       HasSubstr("prepend_scheme: expected always, first or never"));
   EXPECT_THAT(with("/decoder", R"({"type":"CTC"})"), HasSubstr("decoder.type: CTC"));
   EXPECT_THAT(with("/decoder", R"({"type":"Strip","content":" ","start":-1,"stop":0})"),
-              HasSubstr("decoder.start"));
+      HasSubstr("decoder.start"));
   EXPECT_THAT(with("/model", R"({"type":"Unigram","vocab":[]})"), HasSubstr("empty"));
   EXPECT_THAT(with("/model", R"({"type":"Unigram","vocab":[["a"]]})"),
-              HasSubstr("model.vocab[0]: expected [\"token\", score]"));
+      HasSubstr("model.vocab[0]: expected [\"token\", score]"));
   EXPECT_THAT(with("/model", R"({"type":"Unigram","vocab":[["a",0.5]],"unk_id":1})"),
-              HasSubstr("model.unk_id"));
+      HasSubstr("model.unk_id"));
 }
 
 }  // namespace

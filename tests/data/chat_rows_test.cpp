@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "../../src/data/chat_tokens.h"
+#include "core/hash.h"
+#include "data/chat/chat_tokens.h"
 #include "dataset_fixture.h"
-#include "salf/core/hash.h"
 
 namespace salf::data {
 namespace {
@@ -28,9 +28,9 @@ TEST_F(ChatRowsTest, AnswersCarryLoss) {
   const Dataset data = load(chat(kRow), 0, true);
   ASSERT_EQ(data.documents.size(), 1U);
   EXPECT_EQ(text_of(data.documents[0]),
-            "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>"
-            "assistant\nA1<|im_end|>\n"
-            "<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\nA2<|im_end|>\n");
+      "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>"
+      "assistant\nA1<|im_end|>\n"
+      "<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\nA2<|im_end|>\n");
   EXPECT_EQ(loss_text(data.documents[0]), "A1<|im_end|>A2<|im_end|>");
   EXPECT_EQ(data.documents[0].ids.front(), '<');  // the template writes no bos, so there is none
   EXPECT_EQ(data.report.chats, 1);
@@ -98,14 +98,14 @@ TEST_F(ChatRowsTest, RefusesWhatIsNoConversation) {
   EXPECT_THAT(with("7"), HasSubstr("a.jsonl:1: messages: expected an array"));
   EXPECT_THAT(with("[]"), HasSubstr("expected 1 to"));
   EXPECT_THAT(with("[7]"), HasSubstr("messages[0]: expected an object"));
-  EXPECT_THAT(with(R"([{"role": "user"}])"),
-              HasSubstr("messages[0]: expected a message with content"));
+  EXPECT_THAT(
+      with(R"([{"role": "user"}])"), HasSubstr("messages[0]: expected a message with content"));
   EXPECT_THAT(with(R"([{"role": "user", "content": 7}])"),
-              HasSubstr("messages[0].content: expected a string"));
+      HasSubstr("messages[0].content: expected a string"));
   EXPECT_THAT(with(R"([{"role": "tool", "content": "7"}])"),
-              AllOf(HasSubstr("messages[0]"), HasSubstr("got \"tool\"")));
+      AllOf(HasSubstr("messages[0]"), HasSubstr("got \"tool\"")));
   EXPECT_THAT(with(R"([{"role": "assistant", "content": null, "tool_calls": [{}]}])"),
-              HasSubstr("tool_calls"));
+      HasSubstr("tool_calls"));
 }
 
 TEST_F(ChatRowsTest, DuplicatesAreDropped) {

@@ -1,11 +1,11 @@
-#include "salf/data/chat_template.h"
+#include "data/chat/chat_template.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "../../src/data/chat_tokens.h"
-#include "../../src/data/jinja_tokens.h"
-#include "salf/core/json.h"
+#include "core/json.h"
+#include "data/chat/chat_tokens.h"
+#include "data/chat/jinja_tokens.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -26,7 +26,7 @@ std::vector<ChatMessage> messages_of(const Json& conversation) {
     messages.push_back({role == "user"     ? ChatRole::kUser
                         : role == "system" ? ChatRole::kSystem
                                            : ChatRole::kAssistant,
-                        message["content"]});
+        message["content"]});
   }
   return messages;
 }
@@ -43,7 +43,7 @@ bool is_stricter(const std::string& format, const std::vector<ChatMessage>& mess
   for (std::size_t i = 1; i < messages.size(); ++i)
     late_system = late_system || messages[i].role == ChatRole::kSystem;
   return late_system && (format == "gemma" || format == "llama2" || format == "llama3.1" ||
-                         format == "vicuna" || format == "alpaca");
+                            format == "vicuna" || format == "alpaca");
 }
 
 // The text of a conversation, or "refused".
@@ -57,7 +57,7 @@ ChatText rendered(const std::string& format, const std::vector<ChatMessage>& mes
 }
 
 void expect_equal(const Json& expected, const std::string& format,
-                  const std::vector<ChatMessage>& messages, const Tokenizer& tokenizer) {
+    const std::vector<ChatMessage>& messages, const Tokenizer& tokenizer) {
   const ChatText text = rendered(format, messages);
   if (expected.is_null()) {
     EXPECT_EQ(text.text, "refused") << format;
@@ -83,7 +83,7 @@ TEST(ChatTemplate, TextsAndIdsEqualApplyChatTemplate) {
     for (std::size_t i = 0; i < expected["conversations"].size(); ++i) {
       SCOPED_TRACE("conversation " + std::to_string(i));
       expect_equal(format["results"][i], format["name"], messages_of(expected["conversations"][i]),
-                   *tokenizer);
+          *tokenizer);
     }
   }
 }
@@ -100,7 +100,7 @@ TEST(ChatTemplate, IsRecognisedInEverySpelling) {
   for (const Json& format : expected["formats"]) {
     for (const Json& spelling : format["templates"]) {
       EXPECT_EQ(recognise_template(spelling).value_or("unknown: " + jinja_tokens(spelling)),
-                format["name"]);
+          format["name"]);
     }
   }
 }
@@ -128,10 +128,9 @@ TEST(ChatTemplate, AnotherTextIsAnotherTemplate) {
 TEST(ChatTemplate, LossIsOnTheAnswersAndTheTokensThatEndThem) {
   const auto tokenizer = load_tokenizer(golden("tokenizer.json"));
   const auto loss_of = [&](const std::string& format) {
-    const ChatText chat = rendered(format, {{ChatRole::kUser, "one"},
-                                            {ChatRole::kAssistant, "two three"},
-                                            {ChatRole::kUser, "four"},
-                                            {ChatRole::kAssistant, "five"}});
+    const ChatText chat =
+        rendered(format, {{ChatRole::kUser, "one"}, {ChatRole::kAssistant, "two three"},
+                             {ChatRole::kUser, "four"}, {ChatRole::kAssistant, "five"}});
     const MarkedTokens tokens = encode_chat(chat, *tokenizer, 0);
     std::string text;
     for (std::size_t t = 0; t < tokens.ids.size(); ++t) {
@@ -162,17 +161,16 @@ std::string usage_error(const std::string& choice, const ModelTemplate& model) {
 
 TEST(ChatTemplate, AnUnknownOneSaysHowToGiveAFormat) {
   EXPECT_THAT(usage_error("", {"{{ my own }}", "model/tokenizer_config.json"}),
-              AllOf(HasSubstr("model/tokenizer_config.json"), HasSubstr("{{ my own }}"),
-                    HasSubstr("--chat-template NAME"), HasSubstr("chatml, smollm"),
-                    HasSubstr("JSON file")));
-  EXPECT_THAT(usage_error("", {}),
-              AllOf(HasSubstr("no chat template"), HasSubstr("--chat-template NAME")));
+      AllOf(HasSubstr("model/tokenizer_config.json"), HasSubstr("{{ my own }}"),
+          HasSubstr("--chat-template NAME"), HasSubstr("chatml, smollm"), HasSubstr("JSON file")));
+  EXPECT_THAT(
+      usage_error("", {}), AllOf(HasSubstr("no chat template"), HasSubstr("--chat-template NAME")));
   EXPECT_THAT(usage_error("lama2", {}), HasSubstr("did you mean llama2?"));
 }
 
 TEST(ChatTemplate, RefusesWhatTheFormatDoesNotHave) {
   const auto refusal = [](const std::string& format, const std::vector<ChatMessage>& messages,
-                          const SpecialTexts& special) {
+                           const SpecialTexts& special) {
     try {
       render_chat(format_named(format), messages, special, "a.jsonl:3");
     } catch (const Error& error) {
@@ -182,10 +180,10 @@ TEST(ChatTemplate, RefusesWhatTheFormatDoesNotHave) {
   };
   const ChatMessage user{ChatRole::kUser, "u"}, system{ChatRole::kSystem, "s"},
       answer{ChatRole::kAssistant, "a"};
-  EXPECT_THAT(refusal("gemma", {system, user}, {"<s>", "</s>"}),
-              HasSubstr("a.jsonl:3: messages[0]: "));
+  EXPECT_THAT(
+      refusal("gemma", {system, user}, {"<s>", "</s>"}), HasSubstr("a.jsonl:3: messages[0]: "));
   EXPECT_THAT(refusal("llama2", {user, user}, {"<s>", "</s>"}),
-              HasSubstr("messages[1]: expected a message of the assistant"));
+      HasSubstr("messages[1]: expected a message of the assistant"));
   EXPECT_THAT(refusal("llama2", {user, answer}, {"<s>", ""}), HasSubstr("{eos}"));
   EXPECT_THAT(refusal("chatml", {}, {}), HasSubstr("at least one message"));
 }
@@ -200,8 +198,7 @@ TEST_F(ModelTemplateTest, StandsBesideTheTokenizer) {
   write("tokenizer_config.json", R"({"chat_template": "one"})");
   EXPECT_EQ(read().text, "one");
   EXPECT_THAT(read().where, HasSubstr("tokenizer_config.json"));
-  write(
-      "tokenizer_config.json",
+  write("tokenizer_config.json",
       R"({"chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "two"}]})");
   EXPECT_EQ(read().text, "two");
   write("chat_template.jinja", "three");
@@ -209,9 +206,8 @@ TEST_F(ModelTemplateTest, StandsBesideTheTokenizer) {
 }
 
 TEST_F(ModelTemplateTest, RefusesWhatIsNoTemplate) {
-  for (const char* config :
-       {R"({"chat_template": 7})", R"({"chat_template": [7]})",
-        R"({"chat_template": [{"name": "x"}, {}]})", R"({"chat_template": )"}) {
+  for (const char* config : {R"({"chat_template": 7})", R"({"chat_template": [7]})",
+           R"({"chat_template": [{"name": "x"}, {}]})", R"({"chat_template": )"}) {
     write("tokenizer_config.json", config);
     EXPECT_THROW(read(), Error) << config;
   }
@@ -219,7 +215,7 @@ TEST_F(ModelTemplateTest, RefusesWhatIsNoTemplate) {
 
 TEST_F(ModelTemplateTest, AFormatMayComeFromAFile) {
   write("mine.json",
-        R"({"user_before": "U: ", "user_after": "\n", "assistant_before": "A:", "answer_lead": " ",
+      R"({"user_before": "U: ", "user_after": "\n", "assistant_before": "A:", "answer_lead": " ",
     "assistant_after": "{eos}\n"})");
   const NamedFormat mine = choose_chat_format((folder_ / "mine.json").string(), {});
   const ChatText chat = render_chat(
@@ -227,7 +223,7 @@ TEST_F(ModelTemplateTest, AFormatMayComeFromAFile) {
   EXPECT_EQ(chat.text, "U: x\nA: y</s>\n");
   ASSERT_EQ(chat.answers.size(), 1U);
   EXPECT_EQ(chat.text.substr(chat.answers[0].begin, chat.answers[0].end - chat.answers[0].begin),
-            " y</s>");
+      " y</s>");
   write("bad.json", R"({"user_begin": "U: "})");
   EXPECT_THROW(choose_chat_format((folder_ / "bad.json").string(), {}), Error);
   write("endless.json", R"({"user_before": "U: "})");
@@ -236,7 +232,8 @@ TEST_F(ModelTemplateTest, AFormatMayComeFromAFile) {
 
 TEST_F(ModelTemplateTest, TruncatedJsonIsRefusedAtEveryByte) {
   const std::string config = R"({"bos_token": "<s>", "chat_template": "{{ messages }}"})";
-  const std::string format = R"({"user_before": "U: ", "assistant_after": "{eos}", "system": "turn"})";
+  const std::string format =
+      R"({"user_before": "U: ", "assistant_after": "{eos}", "system": "turn"})";
   const auto refused = [&](const auto& action, const std::string& name, std::size_t size) {
     try {
       action();

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/hash.h"
 #include "dataset_fixture.h"
-#include "salf/core/hash.h"
 
 namespace salf::data {
 namespace {
@@ -55,8 +55,8 @@ TEST_F(DataFileTest, GzipReadsAsItsContentWhateverTheName) {
 
 TEST_F(DataFileTest, EveryFormatMayBeGzip) {
   EXPECT_EQ(load_text("a.txt.gz", gzip("[one\n\ntwo\n")).documents.size(), 2U);
-  EXPECT_EQ(load_text("a.json.gz", gzip(R"([{"text": "one"}, {"text": "two"}])")).documents.size(),
-            2U);
+  EXPECT_EQ(
+      load_text("a.json.gz", gzip(R"([{"text": "one"}, {"text": "two"}])")).documents.size(), 2U);
   EXPECT_EQ(load_text("a.gz", gzip("one\n\ntwo\n\nthree")).documents.size(), 3U);
 }
 
@@ -73,7 +73,7 @@ TEST_F(DataFileTest, TruncatedGzipIsAnErrorAtEveryByte) {
     DataOptions options = whole(write("a.jsonl", packed.substr(0, size)));
     options.skip_bad = true;  // must not be taken for a bad row
     EXPECT_THAT(failure(options, ErrorKind::kIo),
-                AllOf(HasSubstr("a.jsonl: at byte " + std::to_string(size)), HasSubstr("cut off")));
+        AllOf(HasSubstr("a.jsonl: at byte " + std::to_string(size)), HasSubstr("cut off")));
   }
 }
 
@@ -81,9 +81,9 @@ TEST_F(DataFileTest, DamagedGzipIsAnErrorWithItsPlace) {
   std::string packed = gzip(numbered(300));
   packed[packed.size() / 2] = static_cast<char>(packed[packed.size() / 2] ^ 0x55);
   EXPECT_THAT(failure(whole(write("a.jsonl", packed)), ErrorKind::kIo),
-              AllOf(HasSubstr("a.jsonl: at byte "), HasSubstr("damaged")));
+      AllOf(HasSubstr("a.jsonl: at byte "), HasSubstr("damaged")));
   EXPECT_THAT(failure(whole(write("b.jsonl", "\x1F\x8B is no gzip")), ErrorKind::kIo),
-              HasSubstr("damaged"));
+      HasSubstr("damaged"));
   EXPECT_THAT(
       failure(whole(write("c.jsonl", gzip(numbered(3)) + "{\"text\": \"x\"}")), ErrorKind::kIo),
       HasSubstr("not gzip follows"));
@@ -102,15 +102,15 @@ TEST_F(DataFileTest, AnObjectMayHoldTheRows) {
   for (const char* key : {"data", "train", "rows", "examples"}) {
     EXPECT_EQ(load_text("a.json", std::string("{\"version\": 1, \"") + key + "\": " + rows + "}")
                   .documents.size(),
-              2U)
+        2U)
         << key;
     EXPECT_EQ(
         load_text("a", std::string("\n{\n  \"") + key + "\":\n" + rows + "\n}\n").documents.size(),
         2U)
         << key;
   }
-  EXPECT_THAT(failure_of("a.json", "{\n\"table\": []}"),
-              AllOf(HasSubstr("a.json"), HasSubstr("\"data\"")));
+  EXPECT_THAT(
+      failure_of("a.json", "{\n\"table\": []}"), AllOf(HasSubstr("a.json"), HasSubstr("\"data\"")));
   EXPECT_THAT(failure_of("a.json", "{\n\"data\": [{\"tex\": 1}]}"), HasSubstr("a.json, row 1"));
 }
 

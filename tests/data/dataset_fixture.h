@@ -9,11 +9,11 @@
 #include <fstream>
 #include <string>
 
-#include "salf/core/error.h"
-#include "salf/core/progress.h"
-#include "salf/data/dataset.h"
-#include "salf/tensor/batch.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
 #include "support/byte_tokenizer.h"
+#include "tensor/batch.h"
 
 namespace salf::data {
 
@@ -48,8 +48,8 @@ class DatasetTest : public ::testing::Test {
     return load(whole(write(name, bytes)));
   }
 
-  static std::string failure(const DataOptions& options, ErrorKind kind = ErrorKind::kBadInput,
-                             std::int64_t context = 0) {
+  static std::string failure(
+      const DataOptions& options, ErrorKind kind = ErrorKind::kBadInput, std::int64_t context = 0) {
     try {
       load(options, context);
     } catch (const Error& error) {

@@ -1,4 +1,4 @@
-#include "salf/data/dataset.h"
+#include "data/rows/dataset.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,16 +9,16 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "dataset_fixture.h"
-#include "salf/core/error.h"
-#include "salf/tensor/batch.h"
+#include "tensor/batch.h"
 
 namespace salf::data {
 namespace {
 
 namespace fs = std::filesystem;
-using tensor::kNoLabel;
 using salf::testing::ByteTokenizer;
+using tensor::kNoLabel;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -37,8 +37,8 @@ TEST_F(DatasetTest, PromptCarriesNoLossAndCompletionEndsWithEos) {
 
 TEST_F(DatasetTest, APromptThatEndsInWhiteSpaceStaysAsItIs) {
   const Dataset data = load_text("a.jsonl",
-                                 "{\"prompt\": \"ab \", \"completion\": \"cd\"}\n"
-                                 "{\"prompt\": \"\", \"completion\": \"ef\"}\n");
+      "{\"prompt\": \"ab \", \"completion\": \"cd\"}\n"
+      "{\"prompt\": \"\", \"completion\": \"ef\"}\n");
   EXPECT_EQ(text_of(data.documents[0]), "ab cd");
   EXPECT_EQ(text_of(data.documents[1]), "ef");
   EXPECT_EQ(loss_text(data.documents[1]), "f$");
@@ -82,7 +82,7 @@ TEST_F(DatasetTest, RefusesLongDocumentsOnRequest) {
   DataOptions options = whole(write("a.jsonl", "{\"text\": \"1234\"}\n{\"text\": \"12345\"}\n"));
   options.long_rows = LongRows::kRefuse;
   EXPECT_THAT(failure(options, ErrorKind::kBadInput, 5),
-              AllOf(HasSubstr("a.jsonl:2: "), HasSubstr("6 tokens"), HasSubstr("limit is 5")));
+      AllOf(HasSubstr("a.jsonl:2: "), HasSubstr("6 tokens"), HasSubstr("limit is 5")));
   options.skip_bad = true;
   const Dataset data = load(options, 5);
   EXPECT_EQ(data.documents.size(), 1U);
@@ -94,7 +94,7 @@ TEST_F(DatasetTest, SaysWhyNothingIsSupervised) {
   DataOptions options =
       whole(write("a.jsonl", R"({"prompt": "a long prompt", "completion": "x"})"));
   EXPECT_THAT(failure(options, ErrorKind::kBadInput, 5),
-              AllOf(HasSubstr("no supervised token"), HasSubstr("--max-length")));
+      AllOf(HasSubstr("no supervised token"), HasSubstr("--max-length")));
   EXPECT_THAT(failure_of("b.jsonl", R"({"text": ""})"), HasSubstr("no supervised token"));
 }
 
@@ -132,7 +132,7 @@ TEST_F(DatasetTest, SplitsByTheDocumentAlone) {
   EXPECT_EQ(data.indices(Split::kAll).size(), 2000U);
   EXPECT_EQ(data.indices(Split::kTrain).size() + data.indices(Split::kDev).size() +
                 data.indices(Split::kTest).size(),
-            2000U);
+      2000U);
 
   options.data = write("b.jsonl", numbered_rows(1500, 2500)).string();
   const auto all = splits_by_text(data);
@@ -156,8 +156,8 @@ TEST_F(DatasetTest, RefusesSharesThatLeaveNothingToTrainOn) {
   DataOptions options = whole(write("a.jsonl", numbered_rows(0, 5)));
   options.dev_share = 0.5;
   options.test_share = 0.5;
-  EXPECT_THAT(failure(options, ErrorKind::kUsage),
-              AllOf(HasSubstr("--dev-share"), HasSubstr("below 1")));
+  EXPECT_THAT(
+      failure(options, ErrorKind::kUsage), AllOf(HasSubstr("--dev-share"), HasSubstr("below 1")));
   options.dev_share = 1.5;
   EXPECT_THAT(failure(options, ErrorKind::kUsage), HasSubstr("--dev-share"));
 
@@ -232,7 +232,7 @@ TEST(SampleDocuments, DrawsEveryDocumentOfAStratumEquallyOften) {
   constexpr int kDraws = 2000;
   for (int seed = 0; seed < kDraws; ++seed) {
     for (const std::int64_t index :
-         sample_documents(data, Split::kAll, 2, static_cast<std::uint64_t>(seed))) {
+        sample_documents(data, Split::kAll, 2, static_cast<std::uint64_t>(seed))) {
       ++counts[static_cast<std::size_t>(index)];
     }
   }
@@ -248,7 +248,7 @@ TEST(Describe, SaysOnlyWhatHappened) {
   report.first_bad_row = "a.jsonl:3: broken";
   report.cut_documents = 1;
   EXPECT_THAT(describe(report),
-              ElementsAre("1,234 rows read", HasSubstr("a.jsonl:3: broken"), HasSubstr("cut")));
+      ElementsAre("1,234 rows read", HasSubstr("a.jsonl:3: broken"), HasSubstr("cut")));
 }
 
 }  // namespace

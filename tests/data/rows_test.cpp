@@ -3,10 +3,10 @@
 
 #include <string>
 
+#include "core/error.h"
+#include "core/hash.h"
+#include "data/rows/dataset.h"
 #include "dataset_fixture.h"
-#include "salf/core/error.h"
-#include "salf/core/hash.h"
-#include "salf/data/dataset.h"
 
 namespace salf::data {
 namespace {
@@ -49,7 +49,8 @@ TEST_F(RowsTest, RowsMayNameTheirDomain) {
   for (const Document& document : data.documents) domains.push_back(document.domain);
   EXPECT_THAT(domains, ElementsAre(0, 1, -1, -1, 0, -1));
   EXPECT_EQ(data.report.odd_domains, 1);
-  EXPECT_THAT(describe(data.report), ::testing::Contains("1 rows whose domain is no text: they count as without one"));
+  EXPECT_THAT(describe(data.report),
+      ::testing::Contains("1 rows whose domain is no text: they count as without one"));
 }
 
 TEST_F(RowsTest, LinesMayEndInCrlfBeginWithABomOrBeEmpty) {
@@ -99,32 +100,32 @@ TEST_F(RowsTest, HashIsThatOfTheFile) {
 
 TEST_F(RowsTest, NamesTheLineAndTheByteThatIsNotText) {
   EXPECT_THAT(failure_of("a.jsonl", "{\"text\": \"x\"}\n{\"text\": \"\xE9\"}\n"),
-              AllOf(HasSubstr("a.jsonl:2: byte 11 "), HasSubstr("UTF-8")));
+      AllOf(HasSubstr("a.jsonl:2: byte 11 "), HasSubstr("UTF-8")));
   EXPECT_THAT(failure_of("a.jsonl", std::string("{\"text\": \"\0\"}\n", 14)),
-              AllOf(HasSubstr("a.jsonl:1: byte 11 "), HasSubstr("NUL")));
-  EXPECT_THAT(failure_of("a.json", "[\n{\"text\": \"\xC0\x80\"}]"),
-              HasSubstr("a.json:2: byte 11 "));
+      AllOf(HasSubstr("a.jsonl:1: byte 11 "), HasSubstr("NUL")));
+  EXPECT_THAT(
+      failure_of("a.json", "[\n{\"text\": \"\xC0\x80\"}]"), HasSubstr("a.json:2: byte 11 "));
   EXPECT_THAT(failure_of("a.txt", "one\n\ntwo\nb\xFF\n"), HasSubstr("a.txt:4: byte 2 "));
 }
 
 TEST_F(RowsTest, NamesTheLineOfMalformedJson) {
   EXPECT_THAT(failure_of("a.jsonl", "{\"text\": \"x\"}\n{\"text\": \n{\"text\": \"y\"}\n"),
-              AllOf(HasSubstr("a.jsonl:2: "), Not(HasSubstr("cut off"))));
+      AllOf(HasSubstr("a.jsonl:2: "), Not(HasSubstr("cut off"))));
   EXPECT_THAT(failure_of("a.jsonl", "{\"text\": \"x\"}\n{\"text\": \"y"),
-              AllOf(HasSubstr("a.jsonl:2: "), HasSubstr("cut off")));
-  EXPECT_THAT(failure_of("a.json", "[{\"text\": \"x\"}, {\"te"),
-              HasSubstr("a.json: not valid JSON"));
+      AllOf(HasSubstr("a.jsonl:2: "), HasSubstr("cut off")));
+  EXPECT_THAT(
+      failure_of("a.json", "[{\"text\": \"x\"}, {\"te"), HasSubstr("a.json: not valid JSON"));
   EXPECT_THAT(failure_of("a.jsonl", "17\n"), HasSubstr("a.jsonl:1: expected an object"));
 }
 
 TEST_F(RowsTest, AWrongRowNamesTheFormsAndItsKeys) {
   EXPECT_THAT(failure_of("a.jsonl", R"({"prompt": "x", "reply": "y"})"),
-              AllOf(HasSubstr("a.jsonl:1: "), HasSubstr("prompt and completion"), HasSubstr("text"),
-                    HasSubstr("found the keys prompt, reply")));
+      AllOf(HasSubstr("a.jsonl:1: "), HasSubstr("prompt and completion"), HasSubstr("text"),
+          HasSubstr("found the keys prompt, reply")));
   EXPECT_THAT(failure_of("a.json", R"([{"text": "x"}, {}])"),
-              AllOf(HasSubstr("a.json, row 2: "), HasSubstr("no keys")));
+      AllOf(HasSubstr("a.json, row 2: "), HasSubstr("no keys")));
   EXPECT_THAT(failure_of("a.jsonl", R"({"prompt": "x", "completion": 3})"),
-              HasSubstr("a.jsonl:1: completion: expected a string, got 3"));
+      HasSubstr("a.jsonl:1: completion: expected a string, got 3"));
   EXPECT_THAT(failure_of("a.jsonl", R"({"text": null})"), HasSubstr("text (null)"));
 }
 
@@ -154,8 +155,8 @@ TEST_F(RowsTest, RefusesFilesThatHoldNothing) {
   EXPECT_THAT(failure_of("a.json", ""), HasSubstr("empty"));
   EXPECT_THAT(failure_of("a.json", "[]"), HasSubstr("empty"));
   EXPECT_THAT(failure_of("a.txt", "\n \r\n"), HasSubstr("empty"));
-  EXPECT_THAT(failure(whole(folder_ / "missing.jsonl"), ErrorKind::kIo),
-              HasSubstr("missing.jsonl"));
+  EXPECT_THAT(
+      failure(whole(folder_ / "missing.jsonl"), ErrorKind::kIo), HasSubstr("missing.jsonl"));
   EXPECT_THAT(failure(whole(folder_), ErrorKind::kIo), HasSubstr("a folder"));
   EXPECT_THAT(failure(whole("/dev/null"), ErrorKind::kIo), HasSubstr("no regular file"));
 }
@@ -192,18 +193,18 @@ TEST_F(RowsTest, RefusesOptionsThatDoNotFitTheirAnswer) {
   const auto with = [&](const std::string& fields) {
     return failure_of("a.jsonl", "{\"prompt\": \"Q\", " + fields + "}");
   };
-  EXPECT_THAT(with(R"("options": ["a", "b"], "answer": 2)"),
-              HasSubstr("a.jsonl:1: answer: expected"));
+  EXPECT_THAT(
+      with(R"("options": ["a", "b"], "answer": 2)"), HasSubstr("a.jsonl:1: answer: expected"));
   EXPECT_THAT(with(R"("options": ["a", "b"], "answer": -1)"), HasSubstr("got -1"));
   EXPECT_THAT(with(R"("options": ["a", "b"], "answer": "c")"), HasSubstr("got \"c\""));
   EXPECT_THAT(with(R"("options": ["a", "b"], "answer": "answer3")"), HasSubstr("answer3"));
   EXPECT_THAT(with(R"("options": ["a"], "answer": 0)"), HasSubstr("expected 2 to 26 options"));
-  EXPECT_THAT(with(R"("options": ["a", 1], "answer": 0)"),
-              HasSubstr("options[1]: expected a string"));
+  EXPECT_THAT(
+      with(R"("options": ["a", 1], "answer": 0)"), HasSubstr("options[1]: expected a string"));
   EXPECT_THAT(with(R"("options": ["a", ""], "answer": 0)"), HasSubstr("options[1]"));
   EXPECT_THAT(with(R"("options": "a", "answer": 0)"), HasSubstr("expected an array"));
   EXPECT_THAT(failure_of("b.jsonl", R"({"ask": "Q", "options": ["a", "b"], "answer": 0})"),
-              HasSubstr("found the keys ask, options, answer"));
+      HasSubstr("found the keys ask, options, answer"));
 }
 
 TEST_F(RowsTest, ListedOptionsAreScoredInTheOutputsForm) {
@@ -221,8 +222,7 @@ TEST_F(RowsTest, ListedOptionsAreScoredInTheOutputsForm) {
 }
 
 TEST_F(RowsTest, AnAnswerThatIsNoListedLabelMakesNoQuestion) {
-  const Dataset data = load_text(
-      "a.jsonl",
+  const Dataset data = load_text("a.jsonl",
       R"({"instruction": "answer1: a answer2: b", "output": "it is answer3", "answer": "answer3"}
 {"instruction": "answer1: a answer2: b", "output": "it is b", "answer": "answer2"}
 {"instruction": "nothing listed", "output": "answer1", "answer": "answer1"}

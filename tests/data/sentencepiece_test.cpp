@@ -5,8 +5,8 @@
 #include <cstring>
 #include <limits>
 
-#include "salf/core/files.h"
-#include "salf/data/tokenizer_json.h"
+#include "core/files.h"
+#include "data/tokenizer/tokenizer_json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -51,17 +51,12 @@ std::string piece(const std::string& text, float score, unsigned type) {
 class SentencePieceFiles : public TokenizerFiles {
  protected:
   SentencePieceFiles() {
-    pieces_ = {piece("<unk>", 0, 2),
-               piece("<s>", 0, 3),
-               piece("</s>", 0, 3),
-               piece("\xE2\x96\x81", -3, 1),
-               piece("a", -4, 1),
-               piece("b", -5, 1),
-               piece("ab", -1, 1),
-               piece("\xE2\x96\x81"
-                     "a",
-                     -2, 1),
-               piece("ba", -1, 1)};
+    pieces_ = {piece("<unk>", 0, 2), piece("<s>", 0, 3), piece("</s>", 0, 3),
+        piece("\xE2\x96\x81", -3, 1), piece("a", -4, 1), piece("b", -5, 1), piece("ab", -1, 1),
+        piece("\xE2\x96\x81"
+              "a",
+            -2, 1),
+        piece("ba", -1, 1)};
     trainer_.number(3, 2);
     normalizer_.number(4, 0);  // remove_extra_whitespaces
   }
@@ -111,7 +106,9 @@ TEST_F(SentencePieceFiles, LeaveForGgufWithTheirScores) {
   const ProvedGgufTokenizer result = make_gguf_tokenizer(folder_ / "tokenizer.model", 300);
   const GgufTokenizer& gguf = result.tokenizer;
   EXPECT_EQ(gguf.kind, GgufTokenizer::Kind::kSentencePiece);
-  EXPECT_EQ(gguf.tokens[7], "\xE2\x96\x81" "a");
+  EXPECT_EQ(gguf.tokens[7],
+      "\xE2\x96\x81"
+      "a");
   EXPECT_EQ(gguf.scores[7], -2.0);
   EXPECT_EQ(gguf.token_types[1], 3);
   EXPECT_EQ(gguf.token_types[9], 6);
@@ -172,8 +169,8 @@ TEST_F(SentencePieceFiles, UnknownCharactersBecomeBytes) {
   }
   trainer_.number(35, 1);
   EXPECT_THAT(read()->encode("a\xC3\xA9"), ElementsAre(7, 9 + 0xC3, 9 + 0xA9));
-  EXPECT_EQ(read()->decode({7, 9 + 0xC3, 9 + 0xA9, 9 + 0xC3}),
-            "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(
+      read()->decode({7, 9 + 0xC3, 9 + 0xA9, 9 + 0xC3}), "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
   pieces_.pop_back();
   EXPECT_THAT(refused(model()), HasSubstr("there is no piece <0xFF>"));
 }
@@ -202,14 +199,14 @@ TEST_F(SentencePieceFiles, NamesWhatIsWrong) {
   EXPECT_THAT(with(piece("a", -1, 2)), HasSubstr("two pieces are of the type UNKNOWN"));
   EXPECT_THAT(with(piece("a", -1, 9)), HasSubstr("type 9, expected 1 to 6"));
   EXPECT_THAT(with(piece("\xFF", -1, 1)), HasSubstr("not valid UTF-8"));
-  EXPECT_THAT(with(piece("a", std::numeric_limits<float>::quiet_NaN(), 1)),
-              HasSubstr("not finite"));
+  EXPECT_THAT(
+      with(piece("a", std::numeric_limits<float>::quiet_NaN(), 1)), HasSubstr("not finite"));
   EXPECT_THAT(with(Message().number(1, 5).text()), HasSubstr("expected bytes"));
-  EXPECT_THAT(refused(Message().bytes(1, piece("a", 0, 1)).text()),
-              HasSubstr("UNKNOWN, expected one"));
+  EXPECT_THAT(
+      refused(Message().bytes(1, piece("a", 0, 1)).text()), HasSubstr("UNKNOWN, expected one"));
   EXPECT_THAT(refused(Message().bytes(2, "").text()), HasSubstr("the vocabulary is empty"));
   EXPECT_THAT(refused(std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 10)),
-              HasSubstr("bytes, but only 0 are left (at byte 0)"));
+      HasSubstr("bytes, but only 0 are left (at byte 0)"));
   EXPECT_THAT(refused("\x0A" + std::string(11, '\xFF')), HasSubstr("more than 10 bytes"));
   trainer_ = Message().number(3, 3);
   EXPECT_THAT(refused(model()), HasSubstr("model_type 3 is not supported"));

@@ -10,9 +10,9 @@
 #include <memory>
 #include <string>
 
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/data/tokenizer.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace salf::data {
 

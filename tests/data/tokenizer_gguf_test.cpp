@@ -4,8 +4,8 @@
 
 #include <map>
 
-#include "salf/core/json.h"
-#include "salf/data/tokenizer_json.h"
+#include "core/json.h"
+#include "data/tokenizer/tokenizer_json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -49,13 +49,9 @@ class GgufTokenizers : public TokenizerFiles {
   static Json pieces() {
     GgufTokenizer gguf;
     gguf.kind = GgufTokenizer::Kind::kSentencePiece;
-    gguf.tokens = {"<unk>",
-                   "<s>",
-                   "</s>",
-                   "ab",
-                   "abc",
-                   "\xE2\x96\x81"
-                   "a"};
+    gguf.tokens = {"<unk>", "<s>", "</s>", "ab", "abc",
+        "\xE2\x96\x81"
+        "a"};
     gguf.token_types = {2, 3, 3, 1, 1, 1};
     for (int byte = 0; byte < 256; ++byte) {
       char name[8];
@@ -98,15 +94,15 @@ TEST_F(GgufTokenizers, LookPastWhatChangesNoIds) {
 TEST_F(GgufTokenizers, AreRefusedWhereTheirIdsWouldChange) {
   // Added tokens that are part of words, and one that takes white space away.
   EXPECT_THAT(refused(read_json(golden_tokenizer("gpt2/tokenizer.json"))),
-              HasSubstr("it would give other ids for"));
-  EXPECT_THAT(refused(plain("mixed")),
-              HasSubstr("none of the split rules that are known: gpt-2, smollm"));
-  EXPECT_THAT(refused(plain("gpt2"), 300),
-              HasSubstr("expected ids below the model's vocabulary of 300"));
-  EXPECT_THAT(refused(plain("characters/precompiled")),
-              HasSubstr("its model is Unigram, expected BPE"));
-  EXPECT_THAT(refused(plain("characters/words")),
-              HasSubstr("or over characters with byte_fallback"));
+      HasSubstr("it would give other ids for"));
+  EXPECT_THAT(
+      refused(plain("mixed")), HasSubstr("none of the split rules that are known: gpt-2, smollm"));
+  EXPECT_THAT(
+      refused(plain("gpt2"), 300), HasSubstr("expected ids below the model's vocabulary of 300"));
+  EXPECT_THAT(
+      refused(plain("characters/precompiled")), HasSubstr("its model is Unigram, expected BPE"));
+  EXPECT_THAT(
+      refused(plain("characters/words")), HasSubstr("or over characters with byte_fallback"));
   Json json = plain("gpt2");
   json["added_tokens"][0]["content"] = "<|other|>";
   EXPECT_NE(refused(json), "accepted");
@@ -122,7 +118,7 @@ TEST_F(GgufTokenizers, OfPiecesHaveScoresByTheRankOfTheirMerges) {
   EXPECT_GT(gguf.scores[4], gguf.scores[5]);
   EXPECT_GT(gguf.scores[5], gguf.scores[6 + 256]);
   EXPECT_EQ(std::vector<std::int64_t>(gguf.token_types.begin(), gguf.token_types.begin() + 7),
-            (std::vector<std::int64_t>{2, 3, 3, 1, 1, 1, 6}));
+      (std::vector<std::int64_t>{2, 3, 3, 1, 1, 1, 6}));
   EXPECT_THAT(result.differences, IsEmpty());
 }
 

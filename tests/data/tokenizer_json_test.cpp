@@ -1,11 +1,11 @@
-#include "salf/data/tokenizer_json.h"
+#include "data/tokenizer/tokenizer_json.h"
 
 #include <cstdio>
 #include <functional>
 #include <limits>
 #include <utility>
 
-#include "salf/core/json.h"
+#include "core/json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -38,7 +38,7 @@ GgufTokenizer as_gguf(const std::string& rule, const std::string& pre) {
 TEST_F(GgufTokenizerJson, GivesTheIdsOfTheTokenizerItCameFrom) {
   const Json expected = read_json(golden_tokenizer("ids.json"));
   for (const auto& [rule, pre] : {std::pair("gpt2", "gpt-2"), std::pair("smollm", "smollm"),
-                                  std::pair("llama3", "llama-bpe"), std::pair("qwen2", "qwen2")}) {
+           std::pair("llama3", "llama-bpe"), std::pair("qwen2", "qwen2")}) {
     const TokenizerJson made = make_tokenizer_json(as_gguf(rule, pre));
     write("tokenizer_config.json", made.config);
     const auto tokenizer = load(made.tokenizer);
@@ -147,23 +147,23 @@ TEST(GgufTokenizer, RefusesWhatDoesNotFit) {
   };
   EXPECT_THAT(refusal([](auto& gguf) { gguf.pre = "viking"; }), HasSubstr("known: gpt-2, smollm"));
   EXPECT_THAT(refusal([](auto& gguf) { gguf.token_types.pop_back(); }),
-              HasSubstr("token_type: expected one for each"));
+      HasSubstr("token_type: expected one for each"));
   EXPECT_THAT(refusal([](auto& gguf) { gguf.token_types[2] = 9; }), HasSubstr("token_type[2]"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.tokens[7] = gguf.tokens[8]; }),
-              HasSubstr("occurs twice"));
+  EXPECT_THAT(
+      refusal([](auto& gguf) { gguf.tokens[7] = gguf.tokens[8]; }), HasSubstr("occurs twice"));
   EXPECT_THAT(refusal([](auto& gguf) { gguf.tokens[7] = "\xFF"; }),
-              HasSubstr("tokens[7]: not valid UTF-8"));
-  EXPECT_THAT(refusal([](auto& gguf) { gguf.merges[3] = "nowhere b"; }),
-              HasSubstr("model.merges[3]"));
+      HasSubstr("tokens[7]: not valid UTF-8"));
+  EXPECT_THAT(
+      refusal([](auto& gguf) { gguf.merges[3] = "nowhere b"; }), HasSubstr("model.merges[3]"));
   EXPECT_THAT(refusal([](auto& gguf) { gguf.eos = 1 << 30; }), HasSubstr("eos_token_id"));
   EXPECT_THAT(refusal([](auto& gguf) { gguf.bos = -1; }), HasSubstr("bos_token_id"));
   EXPECT_THAT(refusal([](auto& gguf) {
-                gguf.tokens.clear();
-                gguf.token_types.clear();
-                gguf.bos.reset();
-                gguf.eos.reset();
-              }),
-              HasSubstr("the vocabulary is empty"));
+    gguf.tokens.clear();
+    gguf.token_types.clear();
+    gguf.bos.reset();
+    gguf.eos.reset();
+  }),
+      HasSubstr("the vocabulary is empty"));
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
-#include "salf/data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "salf/core/error.h"
-#include "salf/core/hash.h"
-#include "salf/core/json.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/json.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -35,8 +35,8 @@ TEST_P(TokenizerGolden, IdsEqualHuggingFace) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, TokenizerGolden,
-                         ::testing::Values("gpt2", "smollm", "llama3", "qwen2", "mixed"));
+INSTANTIATE_TEST_SUITE_P(
+    Rules, TokenizerGolden, ::testing::Values("gpt2", "smollm", "llama3", "qwen2", "mixed"));
 
 TEST(Tokenizer, DecodeGivesTheTextBack) {
   const auto tokenizer = load_tokenizer(golden_tokenizer("llama3/tokenizer.json"));
@@ -153,30 +153,30 @@ TEST_F(TokenizerOptions, SpecialIdsComeFromTheConfigAndTheTemplate) {
   EXPECT_TRUE(load(file)->add_bos());
   EXPECT_THAT(load(file)->encode("b"), ElementsAre(1));  // without bos all the same
   write("tokenizer_config.json",
-        R"({"eos_token":{"content":"b"},"pad_token":"c","add_bos_token":false})");
+      R"({"eos_token":{"content":"b"},"pad_token":"c","add_bos_token":false})");
   EXPECT_EQ(load(file)->eos_id(), 1);
   EXPECT_EQ(load(file)->padding_id(), 2);
   EXPECT_FALSE(load(file)->add_bos());
   write("tokenizer_config.json", R"({"eos_token":"nowhere"})");
   EXPECT_THAT(refusal(file.dump()),
-              HasSubstr("tokenizer_config.json: eos_token: the tokenizer has no token"));
+      HasSubstr("tokenizer_config.json: eos_token: the tokenizer has no token"));
   write("tokenizer_config.json", R"({"bos_token":"b"})");
-  EXPECT_THAT(refusal(file.dump()),
-              HasSubstr("the template begins with the id 0, but bos_token is 1"));
+  EXPECT_THAT(
+      refusal(file.dump()), HasSubstr("the template begins with the id 0, but bos_token is 1"));
 }
 
 TEST_F(TokenizerReader, NamesWhatIsNotSupported) {
-  EXPECT_THAT(refusal("/normalizer", {{"type", "ByteLevel"}}),
-              HasSubstr("normalizer.type: ByteLevel"));
+  EXPECT_THAT(
+      refusal("/normalizer", {{"type", "ByteLevel"}}), HasSubstr("normalizer.type: ByteLevel"));
   EXPECT_THAT(refusal("/pre_tokenizer/type", "BertPreTokenizer"),
-              HasSubstr("pre_tokenizer.type: BertPreTokenizer"));
+      HasSubstr("pre_tokenizer.type: BertPreTokenizer"));
   EXPECT_THAT(refusal("/decoder/type", "WordPiece"), HasSubstr("decoder.type: WordPiece"));
   EXPECT_THAT(refusal("/post_processor/type", "BertProcessing"), HasSubstr("BertProcessing"));
   EXPECT_THAT(refusal("/model/type", "WordPiece"), HasSubstr("model.type: WordPiece"));
   EXPECT_THAT(refusal("/model/dropout", 0.1), HasSubstr("model.dropout"));
   EXPECT_THAT(refusal("/model/end_of_word_suffix", "</w>"), HasSubstr("model.end_of_word_suffix"));
-  EXPECT_THAT(refusal("/model/continuing_subword_prefix", "##"),
-              HasSubstr("continuing_subword_prefix"));
+  EXPECT_THAT(
+      refusal("/model/continuing_subword_prefix", "##"), HasSubstr("continuing_subword_prefix"));
   EXPECT_THAT(refusal("/model/unk_token", "nowhere"), HasSubstr("model.unk_token"));
   EXPECT_THAT(refusal("/model/mystery", 1), HasSubstr("\"mystery\" is not supported"));
   EXPECT_EQ(refusal("/pre_tokenizer", nullptr), "accepted");
@@ -189,58 +189,56 @@ TEST_F(TokenizerReader, NamesWhatIsWrongInTheVocabulary) {
     return refusal(file.dump());
   };
   EXPECT_THAT(model(R"({"vocab":{"a":0,"b":0},"merges":[]})"),
-              HasSubstr("model.vocab[\"b\"]: the id 0 is taken"));
+      HasSubstr("model.vocab[\"b\"]: the id 0 is taken"));
   EXPECT_THAT(model(R"({"vocab":{"a":-1},"merges":[]})"), HasSubstr("expected a token id"));
   EXPECT_THAT(model(R"({"vocab":{"a":1e3},"merges":[]})"), HasSubstr("expected a token id"));
   EXPECT_THAT(model(R"({"vocab":{"a":2147483647},"merges":[]})"),
-              HasSubstr("too many ids without a token"));
+      HasSubstr("too many ids without a token"));
   EXPECT_THAT(model(R"({"vocab":{"a":99999999999999999999},"merges":[]})"),
-              HasSubstr("expected a token id"));
+      HasSubstr("expected a token id"));
   EXPECT_THAT(model(R"({"vocab":{},"merges":[]})"), HasSubstr("the vocabulary is empty"));
   EXPECT_THAT(model(R"({"vocab":{"a":0,"b":1},"merges":["a b"]})"),
-              HasSubstr("model.merges[0]: \"ab\" is not in the vocabulary"));
-  EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":["a z"]})"),
-              HasSubstr("\"z\" is not in the vocabulary"));
+      HasSubstr("model.merges[0]: \"ab\" is not in the vocabulary"));
+  EXPECT_THAT(
+      model(R"({"vocab":{"a":0},"merges":["a z"]})"), HasSubstr("\"z\" is not in the vocabulary"));
   EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":["a"]})"),
-              HasSubstr("model.merges[0]: expected two tokens"));
-  EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":[["a"]]})"),
-              HasSubstr("model.merges[0]: expected"));
+      HasSubstr("model.merges[0]: expected two tokens"));
+  EXPECT_THAT(
+      model(R"({"vocab":{"a":0},"merges":[["a"]]})"), HasSubstr("model.merges[0]: expected"));
   EXPECT_THAT(model(R"({"vocab":{"a":0},"merges":[["a",1]]})"),
-              HasSubstr("model.merges[0][1]: expected a string"));
+      HasSubstr("model.merges[0][1]: expected a string"));
   EXPECT_THAT(model(R"({"vocab":{"a":0,"<0x0A>":1},"merges":[],"byte_fallback":true})"),
-              HasSubstr("byte_fallback"));
+      HasSubstr("byte_fallback"));
 }
 
 TEST_F(TokenizerReader, NamesWhatIsWrongInAddedTokens) {
   const auto added = [&](const char* text) { return refusal("/added_tokens", Json::parse(text)); };
-  EXPECT_THAT(added(R"([{"id":5,"content":"new"}])"),
-              HasSubstr("added_tokens[0]: the id 5 is taken"));
+  EXPECT_THAT(
+      added(R"([{"id":5,"content":"new"}])"), HasSubstr("added_tokens[0]: the id 5 is taken"));
   EXPECT_THAT(added(R"([{"id":900000000,"content":"new"}])"), HasSubstr("too many ids"));
-  EXPECT_THAT(added(R"([{"id":1,"content":"<|im_start|>"}])"),
-              HasSubstr("is not the vocabulary's"));
-  EXPECT_THAT(added(R"([{"id":400,"content":"n"},{"id":400,"content":"m"}])"),
-              HasSubstr("added_tokens"));
+  EXPECT_THAT(
+      added(R"([{"id":1,"content":"<|im_start|>"}])"), HasSubstr("is not the vocabulary's"));
+  EXPECT_THAT(
+      added(R"([{"id":400,"content":"n"},{"id":400,"content":"m"}])"), HasSubstr("added_tokens"));
   EXPECT_THAT(added(R"([{"content":"new"}])"), HasSubstr("expected a member \"id\""));
   EXPECT_THAT(added(R"({"a":1})"), HasSubstr("expected an array"));
 }
 
 TEST_F(TokenizerReader, RefusesPatternsThatWouldMeanSomethingElse) {
   const auto pattern = [&](const std::string& regex) {
-    return refusal(
-        "/pre_tokenizer",
+    return refusal("/pre_tokenizer",
         {{"type", "Sequence"},
-         {"pretokenizers",
-          {{{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}},
-           {{"type", "ByteLevel"}}}}});
+            {"pretokenizers",
+                {{{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}},
+                    {{"type", "ByteLevel"}}}}});
   };
   EXPECT_EQ(pattern(R"(\s+(?!\S)|[^\p{L}-]{1,3}|a{,b}|\w+?x++)"), "accepted");
   EXPECT_THAT(pattern("(a"), HasSubstr("does not compile"));
   EXPECT_THAT(pattern("*"), HasSubstr("does not compile"));
   EXPECT_THAT(pattern(std::string("a\0b", 3)), HasSubstr("a NUL byte"));
-  for (const char* regex :
-       {R"(\bx)",  R"(\h)", "[a[bc]]",   "[a-z&&b]", "[[:alpha:]]", "(?<n>a)",      R"((a)\1)",
-        "a{2}+",   "a**",   "a{,3}",     "(?i:ss)",  "a(?i)b",      R"(\p{Greek})", R"([^\P{L}])",
-        R"(\xFF)", R"(\K)", "(*ACCEPT)", "[b-a]",    "[]a]",        R"(\u12)",      "a\\"}) {
+  for (const char* regex : {R"(\bx)", R"(\h)", "[a[bc]]", "[a-z&&b]", "[[:alpha:]]", "(?<n>a)",
+           R"((a)\1)", "a{2}+", "a**", "a{,3}", "(?i:ss)", "a(?i)b", R"(\p{Greek})", R"([^\P{L}])",
+           R"(\xFF)", R"(\K)", "(*ACCEPT)", "[b-a]", "[]a]", R"(\u12)", "a\\"}) {
     EXPECT_THAT(pattern(regex), HasSubstr("pattern.Regex: ")) << regex;
     EXPECT_THAT(pattern(regex), HasSubstr("is not supported")) << regex;
   }
@@ -248,8 +246,8 @@ TEST_F(TokenizerReader, RefusesPatternsThatWouldMeanSomethingElse) {
   const Json rule = {
       {"type", "Split"}, {"pattern", {{"Regex", "(?:a+)+[xy]"}}}, {"behavior", "Isolated"}};
   Json file = three_letters();
-  file["pre_tokenizer"] = {{"type", "Sequence"},
-                           {"pretokenizers", {rule, {{"type", "ByteLevel"}}}}};
+  file["pre_tokenizer"] = {
+      {"type", "Sequence"}, {"pretokenizers", {rule, {{"type", "ByteLevel"}}}}};
   const auto tokenizer = load(file);
   EXPECT_THROW(tokenizer->encode(std::string(60, 'a')), Error);
 }

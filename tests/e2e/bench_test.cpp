@@ -12,8 +12,10 @@ using Words = std::vector<std::string>;
 class BenchTest : public SmallWorld {
  protected:
   static Words bench(const Words& more) {
-    return joined({"bench", "model", "--data", "rows.jsonl", "--batch-tokens", "256", "--documents", "8", "--stability", "0",
-                   "--dev-documents", "8", "--minutes", "0.02", "--minutes", "0.03", "-o", "bench"}, more);
+    return joined({"bench", "model", "--data", "rows.jsonl", "--batch-tokens", "256", "--documents",
+                      "8", "--stability", "0", "--dev-documents", "8", "--minutes", "0.02",
+                      "--minutes", "0.03", "-o", "bench"},
+        more);
   }
 };
 
@@ -33,7 +35,8 @@ TEST_F(BenchTest, ArmsShareABudgetAndALaterCallGoesOn) {
     EXPECT_LT(rows[i]["test_loss"].get<double>(), rows[0]["test_loss"].get<double>());
   }
   EXPECT_LT(rows[3]["steps"], rows[4]["steps"]);
-  EXPECT_EQ(json("bench/losses/lora-0_0.03min_seed1.json")["document"].size(), json("bench/losses/untuned.json")["document"].size());
+  EXPECT_EQ(json("bench/losses/lora-0_0.03min_seed1.json")["document"].size(),
+      json("bench/losses/untuned.json")["document"].size());
 
   const ProgramResult again = salf(bench(two));
   EXPECT_EQ(again.code, 0) << again.err;
@@ -53,7 +56,8 @@ TEST_F(BenchTest, ArmsShareABudgetAndALaterCallGoesOn) {
 }
 
 TEST_F(BenchTest, ABudgetThatPaysForNothingSaysSo) {
-  const ProgramResult result = salf({"bench", "model", "--data", "rows.jsonl", "--arms", "full", "--minutes", "0.001", "--batch-tokens", "100000", "-o", "bench"});
+  const ProgramResult result = salf({"bench", "model", "--data", "rows.jsonl", "--arms", "full",
+      "--minutes", "0.001", "--batch-tokens", "100000", "-o", "bench"});
   EXPECT_EQ(result.code, 6) << result.err;
   EXPECT_THAT(result.err, HasSubstr("give more --minutes"));
 }

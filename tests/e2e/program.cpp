@@ -29,8 +29,8 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 // In the child; does not return.
-[[noreturn]] void become_program(std::vector<char*> arguments, const ProgramSetting& setting, const std::string& out,
-                                 const std::string& err) {
+[[noreturn]] void become_program(std::vector<char*> arguments, const ProgramSetting& setting,
+    const std::string& out, const std::string& err) {
   const std::string in_file = setting.in.empty() ? "/dev/null" : setting.in;
   const int in = ::open(in_file.c_str(), O_RDONLY);
   if (in < 0 || ::dup2(in, STDIN_FILENO) < 0) ::_exit(125);
@@ -38,7 +38,8 @@ std::string text_of(const std::filesystem::path& path) {
   redirect(err, STDERR_FILENO);
   if (!setting.folder.empty() && ::chdir(setting.folder.c_str()) != 0) ::_exit(125);
   if (setting.file_size_limit > 0) {
-    const rlimit limit{static_cast<rlim_t>(setting.file_size_limit), static_cast<rlim_t>(setting.file_size_limit)};
+    const rlimit limit{
+        static_cast<rlim_t>(setting.file_size_limit), static_cast<rlim_t>(setting.file_size_limit)};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(125);
     ::signal(SIGXFSZ, SIG_IGN);  // writing then fails with EFBIG
   }
@@ -48,7 +49,8 @@ std::string text_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-ProgramResult run_program(const std::vector<std::string>& arguments, const ProgramSetting& setting) {
+ProgramResult run_program(
+    const std::vector<std::string>& arguments, const ProgramSetting& setting) {
   const TemporaryFolder streams;
   const std::string out = setting.out.empty() ? (streams / "out").string() : setting.out;
   const std::string err = (streams / "err").string();
@@ -69,7 +71,8 @@ ProgramResult run_program(const std::vector<std::string>& arguments, const Progr
   return result;
 }
 
-std::vector<std::string> joined(std::vector<std::string> first, const std::vector<std::string>& more) {
+std::vector<std::string> joined(
+    std::vector<std::string> first, const std::vector<std::string>& more) {
   first.insert(first.end(), more.begin(), more.end());
   return first;
 }

@@ -19,8 +19,9 @@ using Words = std::vector<std::string>;
 class ReportTest : public SmallWorld {
  protected:
   void train(const std::string& output, const Words& more = {}) const {
-    succeeds(joined({"train", "model", "--data", "rows.jsonl", "--budget", "30steps", "-o", output, "--batch-tokens", "256",
-                     "--min-steps", "5", "--learning-rate", "3e-3"}, more));
+    succeeds(joined({"train", "model", "--data", "rows.jsonl", "--budget", "30steps", "-o", output,
+                        "--batch-tokens", "256", "--min-steps", "5", "--learning-rate", "3e-3"},
+        more));
   }
   Words evaluate(const std::string& model, const std::string& output) const {
     return {"eval", model, "--data", "rows.jsonl", "--split", "test", "-o", output};
@@ -40,8 +41,8 @@ TEST_F(ReportTest, ExplainsARunOnOnePage) {
   const std::string page = text("report.html");
   EXPECT_THAT(page, HasSubstr("data-lang=\"ja\""));
   const core::Json run = json("run/run.json");
-  EXPECT_THAT(page, HasSubstr("<data value=\"" + run["best"]["loss"].dump() +
-                              "\" data-json=\"run.best.loss\">"));
+  EXPECT_THAT(page,
+      HasSubstr("<data value=\"" + run["best"]["loss"].dump() + "\" data-json=\"run.best.loss\">"));
   EXPECT_THAT(page, HasSubstr(run["provenance"]["data_hash"].get<std::string>()));
 
   EXPECT_EQ(salf({"report", "run", "-o", "report.html"}).code, 2);  // there already
@@ -86,15 +87,15 @@ TEST_F(ReportTest, FollowsARunUntilItEnds) {
     EXPECT_THAT(followed.out, HasSubstr("http://127.0.0.1:"));
   };
   salf({"train", "model", "--data", "rows.jsonl", "--budget", "100000steps", "--max-epochs",
-        "100000", "-o", "run", "--patience", "0"},
-       setting);
+           "100000", "-o", "run", "--patience", "0"},
+      setting);
 }
 
 TEST_F(ReportTest, ShowsEachDocumentWithinEightyColumns) {
   train("run");
   succeeds(evaluate("run", "eval.json"));
   for (const char* file :
-       {"run", "run/run.json", "run/profile.json", "run/plan.json", "eval.json"}) {
+      {"run", "run/run.json", "run/profile.json", "run/plan.json", "eval.json"}) {
     const ProgramResult shown = salf({"show", file});
     ASSERT_EQ(shown.code, 0) << file << shown.err;
     EXPECT_FALSE(shown.out.empty());
@@ -123,7 +124,7 @@ TEST_F(ReportTest, ComparesRunsAndEvaluationsForCi) {
   EXPECT_EQ(salf({"compare", "after.json", "before.json", "--max-loss-increase", "100"}).code, 0);
 
   const ProgramResult same = salf({"compare", "run", "run", "--max-accuracy-decrease", "0.01",
-                                   "--max-time-increase", "10%", "--json"});
+      "--max-time-increase", "10%", "--json"});
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_EQ(core::parse_json(same.out, "compare")["regression"], false);
   EXPECT_EQ(salf({"compare", "run", "after.json"}).code, 3);
@@ -167,8 +168,8 @@ TEST_F(ReportTest, AResumedRunKeepsItsDevLosses) {
     if (wait_for("run/dev_losses.json")) ::kill(process, SIGINT);
   };
   const ProgramResult stopped = salf({"train", "model", "--data", "rows.jsonl", "--budget",
-                                      "60steps", "-o", "run", "--min-steps", "5"},
-                                     setting);
+                                         "60steps", "-o", "run", "--min-steps", "5"},
+      setting);
   ASSERT_EQ(stopped.code, 128 + SIGINT) << stopped.err;
   succeeds({"train", "--resume", "run", "--tensorboard", "logs", "--metrics-port", "0"});
   const core::Json losses = json("run/dev_losses.json");
@@ -187,7 +188,7 @@ TEST_F(ReportTest, WritesTensorBoardsFiles) {
   }
   EXPECT_EQ(files, 1U);
   EXPECT_THAT(json("run/run.json")["options"].dump(),
-              Not(HasSubstr("logs")));  // no part of what a run is
+      Not(HasSubstr("logs")));  // no part of what a run is
   write("file", "");
   EXPECT_EQ(
       salf({"train", "model", "--data", "rows.jsonl", "-o", "other", "--tensorboard", "file/logs"})

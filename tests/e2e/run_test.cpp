@@ -17,8 +17,9 @@ using Words = std::vector<std::string>;
 class RunTest : public SmallWorld {
  protected:
   Words train(const std::string& budget, const std::string& output, const Words& more = {}) const {
-    return joined({"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", output, "--batch-tokens", "256",
-                   "--min-steps", "5"}, more);
+    return joined({"train", "model", "--data", "rows.jsonl", "--budget", budget, "-o", output,
+                      "--batch-tokens", "256", "--min-steps", "5"},
+        more);
   }
 
   // The losses of the steps in a run's metrics.jsonl.
@@ -49,7 +50,8 @@ class RunTest : public SmallWorld {
 TEST_F(RunTest, EachStageByItself) {
   succeeds({"inspect", "model"});
   succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
-  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "--learning-rate", "3e-3", "-o", "plan.json"});
+  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "--learning-rate", "3e-3",
+      "-o", "plan.json"});
   succeeds({"train", "model", "--data", "rows.jsonl", "--plan", "plan.json", "-o", "run"});
   const core::Json run = json("run/run.json");
   EXPECT_EQ(run["status"], "finished");
@@ -58,8 +60,10 @@ TEST_F(RunTest, EachStageByItself) {
   EXPECT_LT(run["best"]["loss"].get<double>(), run["before"]["loss"].get<double>() - 0.1);
   EXPECT_FALSE(exists("run/checkpoint.safetensors"));
 
-  const ProgramResult before = salf({"eval", "model", "--data", "rows.jsonl", "--split", "test", "--json"});
-  const ProgramResult after = salf({"eval", "run", "--data", "rows.jsonl", "--split", "test", "--json"});
+  const ProgramResult before =
+      salf({"eval", "model", "--data", "rows.jsonl", "--split", "test", "--json"});
+  const ProgramResult after =
+      salf({"eval", "run", "--data", "rows.jsonl", "--split", "test", "--json"});
   ASSERT_EQ(after.code, 0) << after.err;
   const auto loss = [](const ProgramResult& result) {
     return core::parse_json(result.out, "eval")["tokens"]["loss"]["value"].get<double>();
@@ -77,66 +81,81 @@ TEST_F(RunTest, PredictedLossesRestOnTheDevDocumentsNotOnTheSample) {
     const core::Json profile = json(run + "/profile.json");
     EXPECT_NE(profile["loss_before"]["loss"], record["before"]["loss"]);
     predicted.push_back(record["plan"]["candidates"][2]["loss"]["value"]);
-    succeeds({"analyze", "model", "--data", "rows.jsonl", "--documents", documents, "--stability", "0", "-o", "profile.json", "--force"});
-    succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "--batch-tokens", "256", "-o", "plan.json", "--force"});
+    succeeds({"analyze", "model", "--data", "rows.jsonl", "--documents", documents, "--stability",
+        "0", "-o", "profile.json", "--force"});
+    succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "--batch-tokens", "256",
+        "-o", "plan.json", "--force"});
     EXPECT_EQ(json("plan.json")["loss_before"], record["before"]["loss"]);
   }
   EXPECT_DOUBLE_EQ(predicted[0], predicted[1]);
 }
 
 TEST_F(RunTest, TrainAloneRunsTheWholeChain) {
-  const ProgramResult result = salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"});
+  const ProgramResult result =
+      salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("max-gain"));
-  for (const char* file : {"model.pt", "tokenizer.json", "salf.json", "profile.json", "plan.json", "run.json", "metrics.jsonl"}) {
+  for (const char* file : {"model.pt", "tokenizer.json", "salf.json", "profile.json", "plan.json",
+           "run.json", "metrics.jsonl"}) {
     EXPECT_TRUE(exists(std::string("run/") + file)) << file;
   }
   // The same again would replace it.
   EXPECT_EQ(salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"}).code, 2);
 }
 
-TEST_F(RunTest, ProbesOfArmsServeThePlan) {
-  std::vector<std::string> words{"probe", "model", "--data", "rows.jsonl", "--steps", "6", "--arms", "full", "--arms", "cut:2", "--rates", "4"};
+TEST_F(RunTest, TrialsOfArmsServeThePlan) {
+  std::vector<std::string> words{"trial", "model", "--data", "rows.jsonl", "--steps", "6", "--arms",
+      "full", "--arms", "cut:2", "--rates", "4"};
   succeeds(words);
-  const core::Json probes = json("probe.json");
-  ASSERT_EQ(probes["arms"].size(), 2U);
-  EXPECT_GT(probes["arms"][0]["gain"], 0.0);
-  EXPECT_NEAR(probes["arms"][1]["delta"].get<double>(), probes["arms"][1]["loss"].get<double>() - probes["arms"][0]["loss"].get<double>(), 1e-9);
-  succeeds({"analyze", "model", "--data", "rows.jsonl", "--sketch", "-o", "profile.json"});
-  EXPECT_EQ(json("profile.json")["gradient_sketch"]["blocks"].size(), 4U);
-  succeeds({"plan", "--profile", "profile.json", "--probe", "probe.json", "--budget", "60steps", "-o", "plan.json"});
-  EXPECT_THAT(json("plan.json")["prediction_basis"].get<std::string>(), HasSubstr("probes of 2 arms"));
+  const core::Json trials = json("trials.json");
+  ASSERT_EQ(trials["arms"].size(), 2U);
+  EXPECT_GT(trials["arms"][0]["gain"], 0.0);
+  EXPECT_NEAR(trials["arms"][1]["delta"].get<double>(),
+      trials["arms"][1]["loss"].get<double>() - trials["arms"][0]["loss"].get<double>(), 1e-9);
+  succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
+  succeeds({"plan", "--profile", "profile.json", "--trials", "trials.json", "--budget", "60steps",
+      "-o", "plan.json"});
+  EXPECT_THAT(
+      json("plan.json")["prediction_basis"].get<std::string>(), HasSubstr("trials of 2 arms"));
   // A few steps from random weights: the higher rate gets further.
-  EXPECT_LT(probes["arms"][0]["rates"][0]["delta"], 0.0);
-  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "-o", "unprobed.json"});
+  EXPECT_LT(trials["arms"][0]["rates"][0]["delta"], 0.0);
+  succeeds({"plan", "--profile", "profile.json", "--budget", "60steps", "-o", "untried.json"});
   EXPECT_DOUBLE_EQ(json("plan.json")["candidates"][0]["learning_rate"].get<double>(),
-                   4.0 * json("unprobed.json")["candidates"][0]["learning_rate"].get<double>());
+      4.0 * json("untried.json")["candidates"][0]["learning_rate"].get<double>());
   words.insert(words.end(), {"--arms", "lisa:2", "-o", "other.json"});
-  EXPECT_THAT(salf(words).err, HasSubstr("a probe is of a cut or of LoRA"));
-  EXPECT_EQ(salf({"probe", "model", "--data", "rows.jsonl", "--arms", "full", "-o", "other.json"}).code, 2);
+  EXPECT_THAT(salf(words).err, HasSubstr("a trial is of a cut or of LoRA"));
+  EXPECT_EQ(
+      salf({"trial", "model", "--data", "rows.jsonl", "--arms", "full", "-o", "other.json"}).code,
+      2);
   write("rows.jsonl", text("rows.jsonl") + R"({"prompt": "New?", "completion": " Yes."})" + "\n");
-  EXPECT_THAT(salf(train("60steps", "run", {"--probe", "probe.json"})).err, HasSubstr("another data file"));
+  EXPECT_THAT(salf(train("60steps", "run", {"--trials", "trials.json"})).err,
+      HasSubstr("another data file"));
 }
 
 TEST_F(RunTest, TheLevelOfPredictionsRestsOnTwoGradientsOfAModelThatThePriorKnows) {
   succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
   succeeds({"plan", "--profile", "profile.json", "--budget", "40steps", "-o", "other-model.json"});
   EXPECT_FALSE(json("other-model.json").contains("gradient_agreement"));
-  core::Json prior = core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "../../configs/prior.json");
+  core::Json prior =
+      core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "../../configs/prior.json");
   prior["level"]["blocks"] = 4;
   prior["level"]["parameters"] = json("other-model.json")["shape"]["parameters"];
   write("prior.json", prior.dump());
-  succeeds({"plan", "--profile", "profile.json", "--budget", "40steps", "--prior", "prior.json", "-o", "plan.json"});
+  succeeds({"plan", "--profile", "profile.json", "--budget", "40steps", "--prior", "prior.json",
+      "-o", "plan.json"});
   const core::Json plan = json("plan.json");
   EXPECT_GT(plan["gradient_agreement"], 0.0);
-  EXPECT_THAT(plan["prediction_basis"].get<std::string>(), HasSubstr("two gradients on these data"));
-  EXPECT_NE(plan["candidates"][0]["loss"]["value"], json("other-model.json")["candidates"][0]["loss"]["value"]);
+  EXPECT_THAT(
+      plan["prediction_basis"].get<std::string>(), HasSubstr("two gradients on these data"));
+  EXPECT_NE(plan["candidates"][0]["loss"]["value"],
+      json("other-model.json")["candidates"][0]["loss"]["value"]);
 }
 
 TEST_F(RunTest, LoraIsPlannedBesideWholeBlocksAndTrainedWhereItIsPredictedToEndLower) {
   // The built-in prior, with LoRA keeping so much less of full tuning's gain.
   const auto write_prior = [this](const std::string& file, double penalty) {
-    core::Json prior = core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "../../configs/prior.json");
+    core::Json prior =
+        core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "../../configs/prior.json");
     for (core::Json& fit : prior["fits"]) {
       fit["law"]["lora_penalty"] = penalty;
       for (core::Json& replicate : fit["replicates"]) replicate["lora_penalty"] = penalty;
@@ -147,18 +166,21 @@ TEST_F(RunTest, LoraIsPlannedBesideWholeBlocksAndTrainedWhereItIsPredictedToEndL
   write_prior("against.json", 0.5);
   succeeds({"analyze", "model", "--data", "rows.jsonl", "-o", "profile.json"});
   const auto plan = [this](const Words& more, const std::string& file) {
-    succeeds(joined({"plan", "--profile", "profile.json", "--budget", "40steps", "-o", file}, more));
+    succeeds(
+        joined({"plan", "--profile", "profile.json", "--budget", "40steps", "-o", file}, more));
     return json(file);
   };
   EXPECT_FALSE(plan({"--prior", "against.json"}, "against-plan.json").contains("lora"));
   EXPECT_EQ(json("against-plan.json")["candidates"].size(), 8U);
-  EXPECT_EQ(plan({"--prior", "for.json", "--lora", "none"}, "none-plan.json")["candidates"].size(), 4U);
+  EXPECT_EQ(
+      plan({"--prior", "for.json", "--lora", "none"}, "none-plan.json")["candidates"].size(), 4U);
   EXPECT_FALSE(json("none-plan.json").contains("lora"));
   EXPECT_EQ(plan({"--lora", "r=4"}, "alone-plan.json")["candidates"][0]["arm"], "lora");
   succeeds({"show", "alone-plan.json"});
   ASSERT_TRUE(plan({"--prior", "for.json"}, "for-plan.json").contains("lora"));
 
-  const ProgramResult stopped = salf(train("400steps", "run", {"--prior", "for.json"}), stop_after_steps("run", SIGINT));
+  const ProgramResult stopped =
+      salf(train("400steps", "run", {"--prior", "for.json"}), stop_after_steps("run", SIGINT));
   ASSERT_EQ(stopped.code, 130) << stopped.err;
   succeeds({"train", "--resume", "run"});
   const core::Json run = json("run/run.json");
@@ -177,7 +199,8 @@ TEST_F(RunTest, FrozenWeightsKeepTheirBytesAndTheOthersDoNot) {
   const auto after = parameters("run/model.pt");
   ASSERT_EQ(before.size(), after.size());
   for (const auto& [name, bytes] : before) {
-    const bool trained = name.find("layers.2.") != std::string::npos || name.find("layers.3.") != std::string::npos ||
+    const bool trained = name.find("layers.2.") != std::string::npos ||
+                         name.find("layers.3.") != std::string::npos ||
                          name.find("model.norm") != std::string::npos;
     EXPECT_EQ(after.at(name) != bytes, trained) << name;
   }
@@ -197,7 +220,8 @@ TEST_F(RunTest, EveryCountedBudgetIsKept) {
   EXPECT_GT(tokens, 2000.0);
   const core::Json share = run("40%");
   EXPECT_EQ(share["status"], "finished");
-  const double whole = share["plan"]["full_step_flops"].get<double>() * share["plan"]["most_steps"].get<double>();
+  const double whole =
+      share["plan"]["full_step_flops"].get<double>() * share["plan"]["most_steps"].get<double>();
   EXPECT_LE(share["flops"].get<double>(), 0.41 * whole);
   const core::Json flops = run("2GFLOP");
   EXPECT_LE(flops["flops"].get<double>(), 2e9);
@@ -205,9 +229,10 @@ TEST_F(RunTest, EveryCountedBudgetIsKept) {
 }
 
 TEST_F(RunTest, ABudgetThatIsNotUsedUpSaysWhy) {
-  const ProgramResult done = salf(train("10m", "run", {"--max-epochs", "1", "--no-probes"}));
+  const ProgramResult done = salf(train("10m", "run", {"--max-epochs", "1", "--no-trials"}));
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_THAT(json("run/run.json")["unused"].get<std::string>(), HasSubstr("of 10 min 00 s were left: --max-epochs was reached"));
+  EXPECT_THAT(json("run/run.json")["unused"].get<std::string>(),
+      HasSubstr("of 10 min 00 s were left: --max-epochs was reached"));
   EXPECT_THAT(done.out, HasSubstr("--max-epochs was reached"));
   succeeds(train("3steps", "counted"));
   EXPECT_EQ(json("counted/run.json")["unused"], "");
@@ -239,7 +264,8 @@ TEST_F(RunTest, AnInterruptedRunGoesOnToTheSameBytes) {
   EXPECT_FALSE(exists("run/model.pt"));
   const std::size_t done = losses("run").size();
   EXPECT_LT(done, 400U);
-  EXPECT_THAT(salf({"train", "--resume", "run", "--eof", "1"}).err, HasSubstr("'eof' cannot be changed"));
+  EXPECT_THAT(
+      salf({"train", "--resume", "run", "--eof", "1"}).err, HasSubstr("'eof' cannot be changed"));
   succeeds({"train", "--resume", "run"});
   succeeds(train("400steps", "straight", {"--accumulate", "2"}));
   EXPECT_EQ(losses("run"), losses("straight"));
@@ -249,7 +275,8 @@ TEST_F(RunTest, AnInterruptedRunGoesOnToTheSameBytes) {
 
 TEST_F(RunTest, AKeptCacheIsUsedByAResumedRunAndByTheNext) {
   const Words more{"--eof", "2", "--keep-cache"};
-  ASSERT_EQ(salf(train("400steps", "run", more), stop_after_steps("run", SIGINT)).code, 128 + SIGINT);
+  ASSERT_EQ(
+      salf(train("400steps", "run", more), stop_after_steps("run", SIGINT)).code, 128 + SIGINT);
   const ProgramResult resumed = salf({"train", "--resume", "run"});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_THAT(resumed.err, HasSubstr("rows is used again"));
@@ -263,7 +290,8 @@ TEST_F(RunTest, AKeptCacheIsUsedByAResumedRunAndByTheNext) {
   succeeds(again);
   const core::Json cache = json("run/run.json")["cache"];
   EXPECT_EQ(cache["rows_computed"], 0);
-  EXPECT_GT(cache["flops_avoided"].get<double>(), json("straight/run.json")["cache"]["flops_avoided"].get<double>());
+  EXPECT_GT(cache["flops_avoided"].get<double>(),
+      json("straight/run.json")["cache"]["flops_avoided"].get<double>());
   EXPECT_TRUE(text("run/model.pt") == text("straight/model.pt"));
   again.insert(again.end(), {"--seed", "2"});
   EXPECT_THAT(salf(again).err, HasSubstr("train.prefix-cache: not used"));
@@ -285,7 +313,7 @@ TEST_F(RunTest, ResumeRefusesChangedDataAndModel) {
   write("rows.jsonl", rows);
   succeeds(train("5steps", "tuned"));
   std::filesystem::copy_file(folder_ / "tuned" / "model.pt", folder_ / "model" / "model.pt",
-                             std::filesystem::copy_options::overwrite_existing);
+      std::filesystem::copy_options::overwrite_existing);
   const ProgramResult other_model = salf({"train", "--resume", "run"});
   EXPECT_EQ(other_model.code, 2);
   EXPECT_THAT(other_model.err, HasSubstr("another model"));
@@ -298,7 +326,8 @@ TEST_F(RunTest, TheSmallestBudgetThatIsNamedWorks) {
   const std::string key = "smallest budget that works is ";
   const std::size_t at = refused.err.find(key);
   ASSERT_NE(at, std::string::npos) << refused.err;
-  const std::string smallest = refused.err.substr(at + key.size(), refused.err.find(';', at) - at - key.size());
+  const std::string smallest =
+      refused.err.substr(at + key.size(), refused.err.find(';', at) - at - key.size());
   const ProgramResult accepted = salf(train(smallest, "run"));
   EXPECT_EQ(accepted.code, 0) << smallest << ": " << accepted.err;
 }
@@ -338,7 +367,8 @@ TEST_F(RunTest, AGateThatFailsEndsTheRunWithExitCodeOne) {
 }
 
 TEST_F(RunTest, APilotRunsTheWholeFlowOnASample) {
-  const ProgramResult pilot = salf(train("200steps", "pilot", {"--pilot", "20%", "--gate", "loss_increase<=1"}));
+  const ProgramResult pilot =
+      salf(train("200steps", "pilot", {"--pilot", "20%", "--gate", "loss_increase<=1"}));
   ASSERT_EQ(pilot.code, 0) << pilot.err;
   EXPECT_THAT(pilot.out, HasSubstr("the whole run"));
   const core::Json run = json("pilot/run.json");
@@ -348,13 +378,17 @@ TEST_F(RunTest, APilotRunsTheWholeFlowOnASample) {
   EXPECT_LT(run["pilot"]["documents"], 45);
   EXPECT_GT(run["pilot"]["pace"], 0.0);
   EXPECT_TRUE(exists("pilot/model.pt"));
-  succeeds({"train", "model", "--data", "rows.jsonl", "--plan", "pilot/full-plan.json", "-o", "whole"});
+  succeeds(
+      {"train", "model", "--data", "rows.jsonl", "--plan", "pilot/full-plan.json", "-o", "whole"});
   EXPECT_EQ(json("whole/run.json")["steps"], 200);
-  EXPECT_EQ(salf(train("200steps", "failed", {"--pilot", "20%", "--gate", "dev_loss<=0.01"})).code, 1);
+  EXPECT_EQ(
+      salf(train("200steps", "failed", {"--pilot", "20%", "--gate", "dev_loss<=0.01"})).code, 1);
   // Repeated and gone on with like any run.
   succeeds({"train", "--replay", "pilot/run.json", "-o", "again"});
   EXPECT_EQ(parameters("again/model.pt"), parameters("pilot/model.pt"));
-  const ProgramResult stopped = salf(train("20000steps", "stopped", {"--pilot", "20%", "--patience", "0"}), stop_after_steps("stopped", SIGINT));
+  const ProgramResult stopped =
+      salf(train("20000steps", "stopped", {"--pilot", "20%", "--patience", "0"}),
+          stop_after_steps("stopped", SIGINT));
   EXPECT_EQ(stopped.code, 130) << stopped.err;
   EXPECT_EQ(json("stopped/run.json")["pilot"]["full_steps"], 20000);
 }

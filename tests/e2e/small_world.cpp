@@ -6,8 +6,8 @@
 #include <iterator>
 #include <utility>
 
-#include "salf/core/files.h"
-#include "salf/model/model_directory.h"
+#include "core/files.h"
+#include "model/model_directory.h"
 #include "support/tiny_model.h"
 
 namespace salf::testing {
@@ -21,7 +21,8 @@ std::string rows() {
   std::string text;
   for (std::size_t i = 0; i < 150; ++i) {
     text += std::string(R"({"prompt": "What is )") + things[i % 6] + " " + std::to_string(i) +
-            R"(?", "completion": " A thing that )" + uses[i % 5] + " the " + things[(i / 6) % 6] + ".\"}\n";
+            R"(?", "completion": " A thing that )" + uses[i % 5] + " the " + things[(i / 6) % 6] +
+            ".\"}\n";
   }
   return text;
 }
@@ -32,7 +33,7 @@ SmallWorld::SmallWorld() {
   std::filesystem::create_directory(folder_ / "model");
   write_model("model/model.pt", kVocabulary);
   std::filesystem::copy_file(std::string(SALF_TEST_DATA) + "/tokenizer/smollm/tokenizer.json",
-                             folder_ / "model" / "tokenizer.json");
+      folder_ / "model" / "tokenizer.json");
   model::ModelCard card;
   card.architecture = "llama";
   card.blocks = "model.layers";
@@ -42,10 +43,13 @@ SmallWorld::SmallWorld() {
 }
 
 void SmallWorld::write_model(const std::string& archive, int vocabulary) const {
-  support::make_tied_tiny_decoder(kBlocks, kHidden, vocabulary, 7).save((folder_ / archive).string());
+  support::make_tied_tiny_decoder(kBlocks, kHidden, vocabulary, 7)
+      .save((folder_ / archive).string());
 }
 
-ProgramResult SmallWorld::salf(std::vector<std::string> arguments) const { return salf(std::move(arguments), {}); }
+ProgramResult SmallWorld::salf(std::vector<std::string> arguments) const {
+  return salf(std::move(arguments), {});
+}
 
 ProgramResult SmallWorld::salf(std::vector<std::string> arguments, ProgramSetting setting) const {
   setting.folder = folder_.path().string();
@@ -57,7 +61,9 @@ void SmallWorld::succeeds(std::vector<std::string> arguments) const {
   ASSERT_EQ(result.code, 0) << result.err;
 }
 
-std::string SmallWorld::text(const std::string& file) const { return core::read_file(folder_ / file); }
+std::string SmallWorld::text(const std::string& file) const {
+  return core::read_file(folder_ / file);
+}
 
 void SmallWorld::write(const std::string& file, const std::string& text) const {
   std::ofstream(folder_ / file, std::ios::binary) << text;
@@ -82,6 +88,8 @@ std::map<std::string, std::string> SmallWorld::parameters(const std::string& arc
   return all;
 }
 
-core::Json SmallWorld::json(const std::string& file) const { return core::read_json_file(folder_ / file); }
+core::Json SmallWorld::json(const std::string& file) const {
+  return core::read_json_file(folder_ / file);
+}
 
 }  // namespace salf::testing

@@ -8,13 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "core/json.h"
 #include "program.h"
-#include "salf/core/json.h"
 #include "support/temporary_folder.h"
 
 namespace salf::testing {
 
-// Holds model/ (a tied decoder of 4 blocks, with a byte-level tokenizer) and rows.jsonl (150 questions with answers).
+// Holds model/ (a tied decoder of 4 blocks, with a byte-level tokenizer) and rows.jsonl (150
+// questions with answers).
 class SmallWorld : public ::testing::Test {
  protected:
   SmallWorld();

@@ -1,6 +1,6 @@
 #include "fuzz_input.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/script_model.h"
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return salf::testing::fuzz(data, size, [](const std::filesystem::path& path) {

@@ -1,5 +1,5 @@
+#include "data/chat/chat_template.h"
 #include "fuzz_input.h"
-#include "salf/data/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using salf::testing::FuzzFolder;
@@ -14,10 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto chosen =
         salf::data::choose_chat_format((folder.path() / "format.json").string(), {});
     salf::data::render_chat(chosen.format,
-                            {{salf::data::ChatRole::kSystem, " a\n"},
-                             {salf::data::ChatRole::kUser, "b"},
-                             {salf::data::ChatRole::kAssistant, "<think>c</think>\n d"}},
-                            {"<s>", "</s>"}, "row 1");
+        {{salf::data::ChatRole::kSystem, " a\n"}, {salf::data::ChatRole::kUser, "b"},
+            {salf::data::ChatRole::kAssistant, "<think>c</think>\n d"}},
+        {"<s>", "</s>"}, "row 1");
   });
   return 0;
 }

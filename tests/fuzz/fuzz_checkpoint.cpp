@@ -1,5 +1,5 @@
 #include "fuzz_input.h"
-#include "salf/train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using salf::testing::FuzzFolder;

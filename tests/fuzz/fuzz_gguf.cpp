@@ -1,5 +1,5 @@
+#include "convert/gguf/gguf.h"
 #include "fuzz_input.h"
-#include "salf/convert/gguf.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return salf::testing::fuzz(data, size, [](const std::filesystem::path& path) {

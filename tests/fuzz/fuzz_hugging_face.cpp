@@ -1,5 +1,5 @@
+#include "convert/import/import.h"
 #include "fuzz_input.h"
-#include "salf/convert/import.h"
 
 // The input is the config.json of a small Llama model, or the list of its shards.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 #include "support/temporary_folder.h"
 
 namespace salf::testing {

@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "fuzz_input.h"
-#include "salf/model/mapped_archive.h"
+#include "model/scan/mapped_archive.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return salf::testing::fuzz(data, size, [](const std::filesystem::path& path) {

@@ -1,6 +1,6 @@
+#include "core/progress.h"
+#include "data/rows/dataset.h"
 #include "fuzz_input.h"
-#include "salf/core/progress.h"
-#include "salf/data/dataset.h"
 #include "support/byte_tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,5 @@
 #include "fuzz_input.h"
-#include "salf/tensor/tensor_file.h"
+#include "tensor/tensor_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return salf::testing::fuzz(

@@ -1,5 +1,5 @@
+#include "data/tokenizer/tokenizer.h"
 #include "fuzz_input.h"
-#include "salf/data/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return salf::testing::fuzz(data, size, [](const std::filesystem::path& path) {

@@ -1,42 +1,42 @@
 # Does every #include follow cmake/Layers.cmake? Run as: cmake -DROOT=<folder> -P check_layers.cmake
-# ROOT holds include/salf/<module>/ and src/<module>/. Prints every offence and fails if there is one. The rules:
-#   salf/<other>/…         only where SALF_EDGES_<module> lists <other>
-#   another folder's files are reached as salf/<module>/…, never by "../"
+# ROOT holds src/<module>/. Prints every offence and fails if there is one. The rules:
+#   <other>/…              only where SALF_EDGES_<module> lists <other>
+#   every file of ours is reached as <module>/…, never by "../" or by its bare name
 #   torch, ATen, c10, caffe2   only in modules that may include tensor
-#   torch/script.h, torch/torch.h   not in public headers (they cost 15-20 s to compile)
+#   torch/script.h, torch/torch.h   not in headers (they cost 15-20 s to compile)
 #   spdlog                 only in src/core/log.cpp (torch ships an fmt of its own that shadows Debian's)
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/../../cmake/Layers.cmake)
 
-# Sets OUT to the reason why FILE of MODULE must not include HEADER, or to "".
-function(salf_offence out file module header)
+# Sets OUT to the reason why FILE of MODULE must not include HEADER (QUOTED: in quotes, not in brackets), or to "".
+function(salf_offence out file module header quoted)
   set(${out} "" PARENT_SCOPE)
-  if(header MATCHES "^salf/([a-z]+)/")
-    set(other ${CMAKE_MATCH_1})
+  string(REGEX MATCH "^[a-z]+" other "${header}")
+  if(header MATCHES "^[a-z]+/" AND other IN_LIST SALF_MODULES)
     if(NOT other STREQUAL module AND NOT other IN_LIST SALF_EDGES_${module})
       list(JOIN SALF_EDGES_${module} ", " edges)
       set(${out} "${module} may include only: ${edges}" PARENT_SCOPE)
     endif()
-  elseif(header MATCHES "^\\.\\./|/\\.\\./")
-    set(${out} "another folder's file is included by its salf/ path" PARENT_SCOPE)
   elseif(header MATCHES "^(torch|ATen|c10|caffe2)/")
     if(NOT module STREQUAL "tensor" AND NOT "tensor" IN_LIST SALF_EDGES_${module})
       set(${out} "${module} sees no torch" PARENT_SCOPE)
-    elseif(file MATCHES "^include/" AND header MATCHES "^torch/(script|torch)\\.h$")
-      set(${out} "not in a public header: slow to compile" PARENT_SCOPE)
+    elseif(file MATCHES "\\.h$" AND header MATCHES "^torch/(script|torch)\\.h$")
+      set(${out} "not in a header: slow to compile" PARENT_SCOPE)
     endif()
   elseif(header MATCHES "^spdlog/" AND NOT file STREQUAL "src/core/log.cpp")
     set(${out} "spdlog is included only in src/core/log.cpp" PARENT_SCOPE)
+  elseif(quoted)
+    set(${out} "a file of ours is included by its path from src/" PARENT_SCOPE)
   endif()
 endfunction()
 
 set(offences 0)
-file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/include/salf/*.h" "${ROOT}/src/*.h" "${ROOT}/src/*.cpp" "${ROOT}/src/*.cu")
+file(GLOB_RECURSE files RELATIVE "${ROOT}" "${ROOT}/src/*.h" "${ROOT}/src/*.inc" "${ROOT}/src/*.cpp" "${ROOT}/src/*.cu")
 if(NOT files)
   message(FATAL_ERROR "no source files under \"${ROOT}\"")
 endif()
 foreach(file IN LISTS files)
-  string(REGEX REPLACE "^(include/salf|src)/([^/]+)/.*" "\\2" module "${file}")
+  string(REGEX REPLACE "^src/([^/]+)/.*" "\\1" module "${file}")
   if(NOT module IN_LIST SALF_MODULES)
     message("${file}: its folder is no module of cmake/Layers.cmake")
     math(EXPR offences "${offences} + 1")
@@ -45,7 +45,8 @@ foreach(file IN LISTS files)
   file(STRINGS "${ROOT}/${file}" includes REGEX "^[ \t]*#[ \t]*include[ \t]*[<\"]")
   foreach(include IN LISTS includes)
     string(REGEX REPLACE "^[^<\"]*[<\"]([^>\"]*)[>\"].*" "\\1" header "${include}")
-    salf_offence(offence "${file}" "${module}" "${header}")
+    string(REGEX MATCH "^[^<]*\"" quoted "${include}")
+    salf_offence(offence "${file}" "${module}" "${header}" "${quoted}")
     if(offence)
       message("${file}: ${header}: ${offence}")
       math(EXPR offences "${offences} + 1")

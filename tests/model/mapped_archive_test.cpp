@@ -1,4 +1,4 @@
-#include "salf/model/mapped_archive.h"
+#include "model/scan/mapped_archive.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "salf/core/files.h"
+#include "core/files.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
@@ -38,7 +38,7 @@ void expect_same(const std::filesystem::path& path) {
 
 TEST(MappedArchive, HoldsWhatTheLoadedModuleHolds) {
   for (const char* const name : {"llama-sdpa.pt", "gpt2-dict.pt", "gemma2-sdpa.pt",
-                                 "nanogpt-script.pt", "sequential-script.pt"})
+           "nanogpt-script.pt", "sequential-script.pt"})
     expect_same(kTraces / name);
 }
 
@@ -48,7 +48,7 @@ TEST(MappedArchive, ShowsTiedTensorsAtOnePlace) {
   expect_same(folder / "tied.pt");
   const MappedArchive archive(folder / "tied.pt");
   EXPECT_EQ(archive.tensors().at("lm_head.weight").const_data_ptr(),
-            archive.tensors().at("model.embed_tokens.weight").const_data_ptr());
+      archive.tensors().at("model.embed_tokens.weight").const_data_ptr());
 }
 
 TEST(MappedArchive, ReadsConstants) {
@@ -67,7 +67,7 @@ TEST(MappedArchive, ReadsConstants) {
   EXPECT_EQ(std::get<std::int64_t>(archive.constants().at("inner.heads")), 4);
   EXPECT_EQ(std::get<double>(archive.constants().at("inner.epsilon")), 0.5);
   EXPECT_EQ(std::get<std::vector<double>>(archive.constants().at("angles")),
-            (std::vector<double>{1.0, 2.5}));
+      (std::vector<double>{1.0, 2.5}));
 }
 
 TEST(MappedArchive, RefusesTruncatedAndForeignFiles) {

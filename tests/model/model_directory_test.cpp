@@ -1,12 +1,12 @@
-#include "salf/model/model_directory.h"
+#include "model/model_directory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "salf/core/files.h"
-#include "salf/core/json.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -36,7 +36,7 @@ TEST_F(ModelDirectory, TakesTokenizerJsonBeforeASentencePieceModel) {
   EXPECT_EQ(find().tokenizer, json);
   EXPECT_EQ(find_model(folder_ / "model.pt", pieces.string()).tokenizer, pieces);
   expect_error(ErrorKind::kIo, "none.model: no such tokenizer file",
-               [&] { find_model(folder_.path(), "none.model"); });
+      [&] { find_model(folder_.path(), "none.model"); });
 }
 
 TEST_F(ModelDirectory, CopiesATokenizerUnderTheNameOfItsKind) {
@@ -79,8 +79,8 @@ TEST_F(ModelDirectory, NamesWhatIsWrongInTheCardAndTheConfig) {
   expect_card_refused(R"("contxt": 1)", "unknown key \"contxt\"; did you mean \"context\"?");
   std::filesystem::remove(folder_ / "salf.json");
   for (const char* const config :
-       {R"({"n_positions": 0})", R"({"n_positions": 18446744073709551615})",
-        R"({"n_positions": "many"})", R"({"max_position_embeddings": 9223372036854775807})"}) {
+      {R"({"n_positions": 0})", R"({"n_positions": 18446744073709551615})",
+          R"({"n_positions": "many"})", R"({"max_position_embeddings": 9223372036854775807})"}) {
     write("config.json", config);
     expect_error(ErrorKind::kBadModel, "config.json: ", [&] { find(); });
   }

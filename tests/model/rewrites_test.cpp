@@ -1,6 +1,7 @@
-// Which steps of a program are replaced by faster ones, and do they compute the same? On programs as users bring them
-// (tests/golden/traces), and on small graphs that look like a pattern but are none.
-#include "../../src/model/rewrites.h"
+// Which steps of a program are replaced by faster ones, and do they compute the same? On programs
+// as users bring them (tests/golden/traces), and on small graphs that look like a pattern but are
+// none.
+#include "model/rewrites/rewrites.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -17,15 +18,15 @@
 #include <string>
 #include <vector>
 
-#include "../../src/model/block_finder.h"
-#include "../../src/model/causal_attention.h"
-#include "../../src/model/head_finder.h"
-#include "../../src/model/probe_batch.h"
-#include "../../src/model/program.h"
-#include "salf/core/files.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/script_model.h"
-#include "salf/ops/operators.h"
+#include "core/files.h"
+#include "model/graph/block_finder.h"
+#include "model/graph/graph_cut.h"
+#include "model/graph/head_finder.h"
+#include "model/graph/program.h"
+#include "model/graph/proof_batch.h"
+#include "model/rewrites/causal_attention.h"
+#include "model/script_model.h"
+#include "ops/operators.h"
 
 namespace salf::model {
 namespace {
@@ -36,7 +37,8 @@ namespace jit = torch::jit;
 using Counts = std::map<std::string, int>;
 
 ScriptModel open_trace(const std::string& name) {
-  return ScriptModel::load(fs::path(SALF_TEST_DATA) / "traces" / (name + ".pt"), c10::Device(c10::kCPU));
+  return ScriptModel::load(
+      fs::path(SALF_TEST_DATA) / "traces" / (name + ".pt"), c10::Device(c10::kCPU));
 }
 
 // The operators that rewrites make, salf::linear aside: it needs no pattern.
@@ -62,22 +64,19 @@ void PrintTo(const Family& family, std::ostream* out) { *out << family.archive; 
 
 std::vector<Family> families() {
   return {{"llama-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
-          {"llama-sdpa-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
-          {"llama-tied-eager-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
-          {"mistral-sdpa-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
-          {"qwen2-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
-          {"qwen3-sdpa-mask", {{"attention", 3}, {"rms_norm", 13}, {"rotary", 6}, {"swiglu", 3}}},
-          {"gemma2-sdpa", {{"attention", 3}, {"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}, 1},
-          {"gemma2-eager-mask", {{"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}, 0},
-          {"phi3-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
-          {"olmo2-sdpa-mask", {{"attention", 3}, {"rms_norm", 13}, {"rotary", 6}, {"swiglu", 3}}},
-          {"gpt2-sdpa", {{"attention", 3}, {"gelu", 3}}},
-          {"neox-eager-mask", {{"attention", 3}, {"rotary", 6}}},
-          {"opt-sdpa-mask", {{"attention", 3}}},
-          {"falcon-sdpa", {{"attention", 3}, {"rotary", 6}}},
-          {"nanogpt-script", {{"attention", 3}}},
-          {"nanogpt-trace", {{"attention", 3}}},
-          {"sequential-script", {{"attention", 3}}}};
+      {"llama-sdpa-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
+      {"llama-tied-eager-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
+      {"mistral-sdpa-mask", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
+      {"qwen2-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
+      {"qwen3-sdpa-mask", {{"attention", 3}, {"rms_norm", 13}, {"rotary", 6}, {"swiglu", 3}}},
+      {"gemma2-sdpa", {{"attention", 3}, {"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}, 1},
+      {"gemma2-eager-mask", {{"gelu", 3}, {"rms_norm", 13}, {"rotary", 6}}, 0},
+      {"phi3-sdpa", {{"attention", 3}, {"rms_norm", 7}, {"rotary", 6}, {"swiglu", 3}}},
+      {"olmo2-sdpa-mask", {{"attention", 3}, {"rms_norm", 13}, {"rotary", 6}, {"swiglu", 3}}},
+      {"gpt2-sdpa", {{"attention", 3}, {"gelu", 3}}},
+      {"neox-eager-mask", {{"attention", 3}, {"rotary", 6}}}, {"opt-sdpa-mask", {{"attention", 3}}},
+      {"falcon-sdpa", {{"attention", 3}, {"rotary", 6}}}, {"nanogpt-script", {{"attention", 3}}},
+      {"nanogpt-trace", {{"attention", 3}}}, {"sequential-script", {{"attention", 3}}}};
 }
 
 std::string family_name(const ::testing::TestParamInfo<Family>& family) {
@@ -95,7 +94,7 @@ class RewrittenTrace : public ::testing::TestWithParam<Family> {
 
   ScriptModel model_ = open_trace(GetParam().archive);
   ForwardSignature signature_ = forward_signature(model_.module());
-  tensor::Batch probe_ = probe_batch();
+  tensor::Batch probe_ = proof_batch();
   BlockGraph blocks_ = find_blocks(model_.module(), signature_, "", probe_, model_.device());
 };
 
@@ -109,16 +108,18 @@ struct Results {
   std::vector<at::Tensor> gradients;
 };
 
-Results run_suffix(const Program& suffix, std::vector<c10::IValue> arguments, const at::Tensor& hidden,
-                   const at::Tensor& weights, const std::vector<Parameter>& parameters) {
+Results run_suffix(const Program& suffix, std::vector<c10::IValue> arguments,
+    const at::Tensor& hidden, const at::Tensor& weights, const std::vector<Parameter>& parameters) {
   std::vector<at::Tensor> inputs{hidden.detach().clone().requires_grad_(true)};
   arguments.emplace_back(inputs.front());
   for (const Parameter& parameter : parameters) {
-    if (parameter.tensor.is_floating_point()) inputs.push_back(parameter.tensor.requires_grad_(true));
+    if (parameter.tensor.is_floating_point())
+      inputs.push_back(parameter.tensor.requires_grad_(true));
   }
   Results results;
   results.state = suffix.run(std::move(arguments)).at(0).toTensor();
-  results.gradients = torch::autograd::grad({(results.state * weights).sum()}, inputs, {}, std::nullopt, false, true);
+  results.gradients = torch::autograd::grad(
+      {(results.state * weights).sum()}, inputs, {}, std::nullopt, false, true);
   return results;
 }
 
@@ -139,42 +140,47 @@ void expect_equal(const Results& results, const Results& expected, const at::Ten
 
 TEST_P(RewrittenTrace, GivesTheSameValuesAndGradients) {
   const HeadGraph head = find_head(blocks_, model_);
-  jit::Value* cut = blocks_.hidden[1];
-  const Program prefix = program(slice(blocks_.graph, {}, {cut}), Operators::kOriginal);
-  const GraphPointer above = slice(blocks_.graph, {cut}, {head.state});
+  jit::Value* graph = blocks_.hidden[1];
+  const Program prefix = program(slice(blocks_.graph, {}, {graph}), Operators::kOriginal);
+  const GraphPointer above = slice(blocks_.graph, {graph}, {head.state});
   const Program written = program(above, Operators::kOriginal);
   const Program rewritten = program(above, Operators::kOwn);
   Program causal = program(above, Operators::kOwn);
   for (const tensor::Batch& batch : {probe_, first_row(probe_)}) {
     const auto arguments = forward_arguments(signature_, batch, model_.device());
     const at::Tensor hidden = prefix.run(arguments).at(0).toTensor().detach();
-    const at::Tensor real = (batch.mask.defined() ? batch.mask : torch::ones_like(batch.ids)).unsqueeze(-1);
-    const at::Tensor weights = torch::sin(torch::arange(hidden.numel()).reshape(hidden.sizes()).to(torch::kFloat)) * real;
+    const at::Tensor real =
+        (batch.mask.defined() ? batch.mask : torch::ones_like(batch.ids)).unsqueeze(-1);
+    const at::Tensor weights =
+        torch::sin(torch::arange(hidden.numel()).reshape(hidden.sizes()).to(torch::kFloat)) * real;
     const Results expected = run_suffix(written, arguments, hidden, weights, model_.parameters());
-    expect_equal(run_suffix(rewritten, arguments, hidden, weights, model_.parameters()), expected, real);
+    expect_equal(
+        run_suffix(rewritten, arguments, hidden, weights, model_.parameters()), expected, real);
 
-    MaskProbe probe{arguments, batch.length(), {9}};
-    if (batch.rows() == 2) probe.rows.push_back(batch.length());
-    probe.arguments.emplace_back(hidden);
-    causal.use_causal_attention(signature_.mask, {probe});
-    expect_equal(run_suffix(causal, arguments, hidden, weights, model_.parameters()), expected, real);
+    MaskCheck proof{arguments, batch.length(), {9}};
+    if (batch.rows() == 2) proof.rows.push_back(batch.length());
+    proof.arguments.emplace_back(hidden);
+    causal.use_causal_attention(signature_.mask, {proof});
+    expect_equal(
+        run_suffix(causal, arguments, hidden, weights, model_.parameters()), expected, real);
   }
 }
 
 TEST_P(RewrittenTrace, LosesMasksThatAreCausal) {
-  GraphCut cut(model_, "");
-  EXPECT_EQ(cut.use_causal_attention(20), GetParam().causal);
-  for (std::int64_t eof = 0; eof < 3; ++eof) EXPECT_LE(cut.prove(eof), 1e-5) << eof;
+  GraphCut graph(model_, "");
+  EXPECT_EQ(graph.use_causal_attention(20), GetParam().causal);
+  for (std::int64_t cut = 0; cut < 3; ++cut) EXPECT_LE(graph.prove(cut), 1e-5) << cut;
 }
 
 TEST_P(RewrittenTrace, CoversBatchesLongerThanAnnounced) {
   const torch::NoGradGuard no_grad;
-  GraphCut cut(model_, "");
-  cut.use_causal_attention(1);
+  GraphCut graph(model_, "");
+  graph.use_causal_attention(1);
   tensor::Batch batch;
   batch.ids = torch::arange(2 * 30).reshape({2, 30}).remainder(60);
-  const at::Tensor state = cut.suffix(cut.prefix(batch, 1), batch, 1);
-  const at::Tensor logits = cut.head(state.reshape({60, cut.map().hidden})).reshape({2, 30, -1});
+  const at::Tensor state = graph.suffix(graph.prefix(batch, 1), batch, 1);
+  const at::Tensor logits =
+      graph.head(state.reshape({60, graph.map().hidden})).reshape({2, 30, -1});
   EXPECT_LE(relative_difference(logits, model_.forward(batch)), 1e-5);
 }
 
@@ -182,9 +188,9 @@ TEST_P(RewrittenTrace, IsSavedAsItWas) {
   const fs::path folder = fs::path(::testing::TempDir()) / ("rewritten-" + GetParam().archive);
   fs::create_directories(folder);
   model_.save(folder / "before.pt");
-  GraphCut cut(model_, "");
-  cut.use_causal_attention(20);
-  cut.prove(1);
+  GraphCut graph(model_, "");
+  graph.use_causal_attention(20);
+  graph.prove(1);
   model_.save(folder / "after.pt");
   EXPECT_EQ(core::read_file(folder / "before.pt"), core::read_file(folder / "after.pt"));
   fs::remove_all(folder);
@@ -192,7 +198,8 @@ TEST_P(RewrittenTrace, IsSavedAsItWas) {
 
 INSTANTIATE_TEST_SUITE_P(Archives, RewrittenTrace, ::testing::ValuesIn(families()), family_name);
 
-// --- what looks like a pattern --------------------------------------------------------------------------------------
+// --- what looks like a pattern
+// --------------------------------------------------------------------------------------
 
 constexpr const char* kConstants = R"(
   %none : NoneType = prim::Constant()
@@ -269,8 +276,9 @@ constexpr const char* kGelu = R"(
 // The operators made of a graph's body; `also` is returned beside its result.
 Counts made_of(const std::string& body, const std::string& also = "") {
   const std::string result = also.empty() ? "%result" : "%result, " + also;
-  const std::string text = "graph(%self : Tensor, %a : Tensor, %b : Tensor, %c : Tensor, %d : Tensor):" +
-                           std::string(kConstants) + body + "\n  return (" + result + ")\n";
+  const std::string text =
+      "graph(%self : Tensor, %a : Tensor, %b : Tensor, %c : Tensor, %d : Tensor):" +
+      std::string(kConstants) + body + "\n  return (" + result + ")\n";
   auto graph = std::make_shared<jit::Graph>();
   jit::parseIR(text, graph.get());
   use_own_operators(graph, jit::Module("Empty"));
@@ -300,23 +308,32 @@ TEST(Rewrites, LeaveStepsThatSomethingElseUses) {
   for (const char* step : {"%straight", "%first", "%second", "%minus", "%swapped", "%crossed"}) {
     EXPECT_EQ(made_of(kRotary, step), Counts{}) << step;
   }
-  for (const char* step : {"%square", "%mean", "%sum", "%root", "%normed"}) EXPECT_EQ(made_of(kNorm, step), Counts{}) << step;
+  for (const char* step : {"%square", "%mean", "%sum", "%root", "%normed"})
+    EXPECT_EQ(made_of(kNorm, step), Counts{}) << step;
   for (const char* step : {"%half", "%cube", "%bend", "%bent", "%inner", "%tanh", "%gated"}) {
     EXPECT_EQ(made_of(kGelu, step), Counts{}) << step;
   }
   EXPECT_EQ(made_of(kSwiglu, "%gate"), Counts{});
-  EXPECT_EQ(made_of(kAttention, "%mask"), (Counts{{"attention", 1}}));  // an input of the pattern, no step
+  EXPECT_EQ(made_of(kAttention, "%mask"),
+      (Counts{{"attention", 1}}));  // an input of the pattern, no step
 }
 
 TEST(Rewrites, LeaveAttentionOfAnotherKind) {
-  EXPECT_EQ(made_of(changed(kAttention, "softmax(%masked, %last", "softmax(%masked, %c2")), Counts{});
-  EXPECT_EQ(made_of(changed(kAttention, "transpose(%k, %c2, %c3)", "transpose(%k, %c1, %c3)")), Counts{});
-  EXPECT_EQ(made_of(changed(kAttention, "add(%scores, %mask, %c1)", "add(%scores, %mask, %c2)")), Counts{});
-  EXPECT_EQ(made_of(changed(kAttention, "view(%b, %four)", "relu(%b)")), Counts{});  // of unknown rank
-  const std::string capped = changed(kAttention, "add(%scores,", "tanh(%scores)\n  %sum : Tensor = aten::add(%masked,");
+  EXPECT_EQ(
+      made_of(changed(kAttention, "softmax(%masked, %last", "softmax(%masked, %c2")), Counts{});
+  EXPECT_EQ(
+      made_of(changed(kAttention, "transpose(%k, %c2, %c3)", "transpose(%k, %c1, %c3)")), Counts{});
+  EXPECT_EQ(made_of(changed(kAttention, "add(%scores, %mask, %c1)", "add(%scores, %mask, %c2)")),
+      Counts{});
+  EXPECT_EQ(
+      made_of(changed(kAttention, "view(%b, %four)", "relu(%b)")), Counts{});  // of unknown rank
+  const std::string capped =
+      changed(kAttention, "add(%scores,", "tanh(%scores)\n  %sum : Tensor = aten::add(%masked,");
   EXPECT_EQ(made_of(changed(capped, "softmax(%masked", "softmax(%sum")), Counts{});
-  const std::string late = changed(kAttention, "mul(%product, %third)", "add(%product, %mask, %c1)");
-  EXPECT_EQ(made_of(changed(late, "add(%scores, %mask, %c1)", "mul(%scores, %third)")), Counts{});  // scales the mask
+  const std::string late =
+      changed(kAttention, "mul(%product, %third)", "add(%product, %mask, %c1)");
+  EXPECT_EQ(made_of(changed(late, "add(%scores, %mask, %c1)", "mul(%scores, %third)")),
+      Counts{});  // scales the mask
 }
 
 TEST(Rewrites, LeaveRotaryOfAnotherKind) {
@@ -326,7 +343,8 @@ TEST(Rewrites, LeaveRotaryOfAnotherKind) {
   EXPECT_EQ(made_of(changed(kRotary, "cat(%halves, %last)", "cat(%halves, %c2)")), Counts{});
   EXPECT_EQ(made_of(changed(kRotary, "slice(%x, %last, %c0", "slice(%a, %last, %c0")), Counts{});
   EXPECT_EQ(made_of(changed(kRotary, "mul(%x, %b)", "mul(%a, %b)")), Counts{});
-  EXPECT_EQ(made_of(changed(kRotary, "view(%a, %four)", "relu(%a)")), Counts{});  // where x ends is not known
+  EXPECT_EQ(made_of(changed(kRotary, "view(%a, %four)", "relu(%a)")),
+      Counts{});  // where x ends is not known
   EXPECT_EQ(made_of(changed(kRolled, "roll(%a, %by, %of_last)", "roll(%a, %by, %by)")), Counts{});
   EXPECT_EQ(made_of(changed(kRolled, "roll(%a", "roll(%b")), Counts{});
 }
@@ -336,7 +354,8 @@ TEST(Rewrites, LeaveNormsAndActivationsOfAnotherKind) {
   EXPECT_EQ(made_of(changed(kNorm, "%of_last, %true", "%of_last, %false")), Counts{});
   EXPECT_EQ(made_of(changed(kNorm, "mean(%square, %of_last", "mean(%square, %width")), Counts{});
   EXPECT_EQ(made_of(changed(kNorm, "mul(%a, %root)", "mul(%c, %root)")), Counts{});
-  EXPECT_EQ(made_of(changed(kNorm, "ListConstruct(%c8)", "ListConstruct(%c1)")), Counts{});  // one weight for all
+  EXPECT_EQ(made_of(changed(kNorm, "ListConstruct(%c8)", "ListConstruct(%c1)")),
+      Counts{});  // one weight for all
   EXPECT_EQ(made_of(changed(kNorm, "view(%b, %width)", "relu(%b)")), Counts{});
   EXPECT_EQ(made_of(changed(kGelu, "0.044715", "0.05")), Counts{});
   EXPECT_EQ(made_of(changed(kGelu, "pow(%a, %c3)", "pow(%b, %c3)")), Counts{});

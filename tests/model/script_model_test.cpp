@@ -1,18 +1,17 @@
-#include "salf/model/script_model.h"
+#include "model/script_model.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
-
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
+#include "core/error.h"
+#include "core/files.h"
 #include "support/tiny_model.h"
 
 namespace salf::model {
@@ -70,7 +69,8 @@ TEST_F(ScriptModelFiles, SavesTheRequiresGradThatWasLoaded) {
   first.requires_grad_(!before);
   model.save(folder_ / "a.pt");
   EXPECT_EQ(first.requires_grad(), !before);
-  EXPECT_EQ(ScriptModel::load(folder_ / "a.pt", c10::kCPU).parameters()[0].tensor.requires_grad(), before);
+  EXPECT_EQ(ScriptModel::load(folder_ / "a.pt", c10::kCPU).parameters()[0].tensor.requires_grad(),
+      before);
 }
 
 TEST_F(ScriptModelFiles, RefusesWhatIsNoArchive) {

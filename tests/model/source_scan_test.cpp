@@ -1,10 +1,10 @@
 // Programs that would exhaust the stack of TorchScript's parser are told by their text.
-#include "../../src/model/source_scan.h"
+#include "model/scan/source_scan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::model {
 namespace {
@@ -32,18 +32,18 @@ std::string problem(const std::map<std::string, std::string>& records) {
 
 std::string returning(const std::string& expression) {
   return problem({{"code/__torch__.py",
-                   "class M(Module):\n  def forward(self):\n    return " + expression + "\n"}});
+      "class M(Module):\n  def forward(self):\n    return " + expression + "\n"}});
 }
 
 TEST(SourceScan, NestedExpressionsAreBounded) {
   EXPECT_EQ(returning(repeated("(", 200) + "x" + repeated(")", 200)), "");
   for (const char* deeper : {"(", "[", "{", "-", "not ", "x + ", "f(1, ", "x.a.", "x if x else ",
-                             "f()", "\"a\" ", "(\n"}) {
+           "f()", "\"a\" ", "(\n"}) {
     EXPECT_THAT(returning(repeated(deeper, 1000)), HasSubstr("model.pt, code/__torch__.py:"))
         << deeper;
   }
-  EXPECT_THAT(returning(repeated("(\\\n", 1000)),
-              HasSubstr("an expression of more than 500 tokens"));
+  EXPECT_THAT(
+      returning(repeated("(\\\n", 1000)), HasSubstr("an expression of more than 500 tokens"));
   EXPECT_EQ(returning("[" + repeated("(1, [2, -3]), ", 5000) + "]"), "");
   EXPECT_EQ(problem({{"code/__torch__.py", repeated("x = (a + b) * c[1]\n", 5000)}}), "");
 }
@@ -61,9 +61,9 @@ TEST(SourceScan, StringsAndCommentsAreSkippedAsTheLexerDoes) {
 
 TEST(SourceScan, BlocksAreBounded) {
   EXPECT_THAT(problem({{"code/a.py", "\n" + std::string(1001, ' ') + "x\n"}}),
-              HasSubstr("code/a.py:2: a line is indented by 1001"));
-  EXPECT_THAT(problem({{"code/a.py", repeated("elif x:\n  y\n", 501)}}),
-              HasSubstr("at most 500 elifs"));
+      HasSubstr("code/a.py:2: a line is indented by 1001"));
+  EXPECT_THAT(
+      problem({{"code/a.py", repeated("elif x:\n  y\n", 501)}}), HasSubstr("at most 500 elifs"));
 }
 
 // Class 0 needs class 1, which needs class 2, and so on.
@@ -79,17 +79,16 @@ std::string chain(int length, const std::string& last) {
 TEST(SourceScan, ChainsOfDefinitionsAreBounded) {
   EXPECT_EQ(problem({{"code/__torch__/m.py", chain(400, "int")}}), "");
   EXPECT_EQ(problem({{"code/__torch__/m.py", chain(400, "__torch__.m.C400")}}),
-            "");  // a class may need itself
+      "");  // a class may need itself
   EXPECT_THAT(problem({{"code/__torch__/m.py", chain(600, "int")}}),
-              HasSubstr("more than 500 definitions that need one another"));
+      HasSubstr("more than 500 definitions that need one another"));
   EXPECT_THAT(problem({{"code/__TORCH__/M.py", chain(600, "int")}}),
-              HasSubstr("more than 500 definitions that need one another"));
+      HasSubstr("more than 500 definitions that need one another"));
   EXPECT_THAT(problem({{"code/__torch__/m.py", chain(5, "__torch__.m.C3.method")}}),
-              HasSubstr("in a circle"));
+      HasSubstr("in a circle"));
   EXPECT_THAT(
-      problem(
-          {{"code/__torch__/m.py", "def f(x: Tensor) -> Tensor:\n  return __torch__.n.g(x)\n"},
-           {"code/__torch__/n.py", "def g(x: Tensor) -> Tensor:\n  return __torch__ . m.f(x)\n"}}),
+      problem({{"code/__torch__/m.py", "def f(x: Tensor) -> Tensor:\n  return __torch__.n.g(x)\n"},
+          {"code/__torch__/n.py", "def g(x: Tensor) -> Tensor:\n  return __torch__ . m.f(x)\n"}}),
       HasSubstr("in a circle"));
 }
 

@@ -1,5 +1,5 @@
-// Programs as users bring them (tests/golden/traces/make_traces.py): each is cut anywhere and can be trained above the
-// cut, or is refused for the right reason.
+// Programs as users bring them (tests/golden/traces/make_traces.py): each is cut anywhere and can
+// be trained above the cut, or is refused for the right reason.
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/script_model.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
 
 namespace salf::model {
 namespace {
@@ -53,19 +53,20 @@ tensor::Batch batch() {
 class Trace : public ::testing::TestWithParam<std::string> {
  protected:
   ScriptModel model_ = open_archive(GetParam());
-  GraphCut cut_{model_, ""};
+  GraphCut graph_{model_, ""};
 };
 
 TEST_P(Trace, GivesTheLogitsOfPython) {
   const torch::NoGradGuard no_grad;
-  const double expected = core::read_json_file(kFolder / "expected.json")[GetParam()]["mean_square"].get<double>();
+  const double expected =
+      core::read_json_file(kFolder / "expected.json")[GetParam()]["mean_square"].get<double>();
   EXPECT_NEAR(model_.forward(batch()).square().mean().item<double>(), expected, 1e-5 * expected);
 }
 
 TEST_P(Trace, EqualsItsPartsAtEveryCut) {
-  EXPECT_EQ(cut_.map().blocks, 3);
-  EXPECT_EQ(cut_.map().vocabulary, 64);
-  for (std::int64_t eof = 0; eof < 3; ++eof) EXPECT_LE(cut_.prove(eof), 1e-5) << eof;
+  EXPECT_EQ(graph_.map().blocks, 3);
+  EXPECT_EQ(graph_.map().vocabulary, 64);
+  for (std::int64_t cut = 0; cut < 3; ++cut) EXPECT_LE(graph_.prove(cut), 1e-5) << cut;
 }
 
 TEST_P(Trace, GivesGradientsAboveTheCutOnly) {
@@ -73,22 +74,22 @@ TEST_P(Trace, GivesGradientsAboveTheCutOnly) {
   for (const Parameter& parameter : model_.parameters()) parameter.tensor.requires_grad_(false);
   std::set<std::string> trained;
   for (std::int64_t i = kEof; i < 3; ++i) {
-    for (const auto& name : cut_.block_parameters(i)) trained.insert(name);
+    for (const auto& name : graph_.block_parameters(i)) trained.insert(name);
   }
-  for (const auto& name : cut_.final_parameters()) trained.insert(name);
+  for (const auto& name : graph_.final_parameters()) trained.insert(name);
   for (const auto& name : trained) model_.parameter(name).tensor.requires_grad_(true);
 
-  const at::Tensor hidden = cut_.prefix(batch(), kEof);
+  const at::Tensor hidden = graph_.prefix(batch(), kEof);
   EXPECT_FALSE(hidden.requires_grad());
-  const at::Tensor state = cut_.suffix(hidden, batch(), kEof);
-  const at::Tensor logits = cut_.head(state.reshape({18, cut_.map().hidden}));
+  const at::Tensor state = graph_.suffix(hidden, batch(), kEof);
+  const at::Tensor logits = graph_.head(state.reshape({18, graph_.map().hidden}));
   torch::nll_loss(torch::log_softmax(logits, 1), batch().labels.reshape({18})).backward();
   for (const auto& name : trained) {
     const at::Tensor gradient = model_.parameter(name).tensor.grad();
     ASSERT_TRUE(gradient.defined()) << name;
     EXPECT_TRUE(gradient.isfinite().all().item<bool>()) << name;
   }
-  const at::Tensor first = model_.parameter(cut_.block_parameters(kEof).front()).tensor.grad();
+  const at::Tensor first = model_.parameter(graph_.block_parameters(kEof).front()).tensor.grad();
   EXPECT_GT(first.abs().max().item<double>(), 0.0);
 }
 
@@ -97,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(Archives, Trace, ::testing::ValuesIn(archives()), reada
 std::string refusal(const std::string& name) {
   try {
     const ScriptModel model = open_archive("refused-" + name);
-    const GraphCut cut(model, "");
+    const GraphCut graph(model, "");
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kBadModel);
     return error.what();
@@ -113,7 +114,8 @@ TEST(RefusedTrace, SaysWhy) {
   EXPECT_THAT(refusal("dropout"), HasSubstr("traced in training mode"));
   EXPECT_THAT(refusal("encoder"), HasSubstr("causal"));
   EXPECT_THAT(refusal("inplace"), HasSubstr("changes its input in place (aten::add_)"));
-  EXPECT_THAT(refusal("loop"), HasSubstr("h (3 children): the blocks are called inside a loop or a branch"));
+  EXPECT_THAT(refusal("loop"),
+      HasSubstr("h (3 children): the blocks are called inside a loop or a branch"));
   EXPECT_THAT(refusal("skip"), HasSubstr("reads more than the last block's hidden state"));
 }
 

@@ -1,4 +1,4 @@
 // The kernels of libsalf_cuda.so, for the CPU.
 #include "support/cuda_on_cpu.h"
 // The file under test comes after what it is compiled against.
-#include "../../src/ops/device_kernels.cu"
+#include "ops/device_kernels.cu"

@@ -1,6 +1,6 @@
-// The operators of a GPU against ATen's own, values and gradients: their kernels and launches on the CPU everywhere
-// (support/cuda_on_cpu.h), and libsalf_cuda.so itself where there is a GPU.
-#include "../../src/ops/device_operators.h"
+// The operators of a GPU against ATen's own, values and gradients: their kernels and launches on
+// the CPU everywhere (support/cuda_on_cpu.h), and libsalf_cuda.so itself where there is a GPU.
+#include "ops/device_operators.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -10,10 +10,10 @@
 #include <optional>
 #include <string>
 
+#include "core/error.h"
 #include "operator_comparison.h"
-#include "salf/core/error.h"
-#include "salf/ops/operators.h"
-#include "salf/tensor/device.h"
+#include "ops/operators.h"
+#include "tensor/device.h"
 
 extern "C" const salf::ops::DeviceKernels* salf_device_kernels(std::int32_t version);
 
@@ -52,17 +52,22 @@ class DeviceOperators : public ::testing::TestWithParam<const char*> {
 constexpr double kBFloat16Tolerance = 4e-3;  // half a unit of its last place, 2^-8
 
 TEST_P(DeviceOperators, RmsNormEqualsAten) {
-  const Operator ours = [&](const Inputs& x) { return rms_norm_by(*kernels_, x[0], x[1], 1e-5, x[0].scalar_type()); };
+  const Operator ours = [&](const Inputs& x) {
+    return rms_norm_by(*kernels_, x[0], x[1], 1e-5, x[0].scalar_type());
+  };
   for (const std::int64_t width : {1, 15, 64, 67, 1028, 2048}) {
     compare(ours, plain_rms_norm, {values({3, 5, width}), values({width})}, 2);
   }
   // More rows than sums, rows that lie apart, and a table that is not aligned for packs.
   compare(ours, plain_rms_norm, {values({601, 40}).narrow(1, 0, 36), values({36})}, 2);
-  compare(ours, plain_rms_norm, {values({4, 33, 64}).transpose(0, 1), values({67}).narrow(0, 3, 64)}, 2);
+  compare(ours, plain_rms_norm,
+      {values({4, 33, 64}).transpose(0, 1), values({67}).narrow(0, 3, 64)}, 2);
 }
 
 TEST_P(DeviceOperators, RmsNormRoundsItsResultOnce) {
-  const Operator narrowing = [&](const Inputs& x) { return rms_norm_by(*kernels_, x[0], x[1], 1e-5, at::kBFloat16); };
+  const Operator narrowing = [&](const Inputs& x) {
+    return rms_norm_by(*kernels_, x[0], x[1], 1e-5, at::kBFloat16);
+  };
   compare(narrowing, plain_rms_norm, {values({7, 96}), values({96})}, 2, kBFloat16Tolerance);
   const at::Tensor narrow = values({7, 96}).to(at::kBFloat16);
   compare(narrowing, plain_rms_norm, {narrow, values({96})}, 2, kBFloat16Tolerance);
@@ -88,22 +93,31 @@ TEST_P(DeviceOperators, SwiGluEqualsAten) {
   const at::Tensor both = values({2, 7, 2 * 48});
   compare(ours, plain_swiglu, {both.narrow(-1, 0, 48), both.narrow(-1, 48, 48)}, 2);
   const at::Tensor narrow = both.to(at::kBFloat16);
-  compare(ours, plain_swiglu, {narrow.narrow(-1, 0, 48), narrow.narrow(-1, 48, 48)}, 2, kBFloat16Tolerance);
+  compare(ours, plain_swiglu, {narrow.narrow(-1, 0, 48), narrow.narrow(-1, 48, 48)}, 2,
+      kBFloat16Tolerance);
 }
 
 TEST_P(DeviceOperators, SwiGluOfFarGatesIsExact) {
-  const at::Tensor gate = at::tensor({-1e4F, -100.0F, -88.0F, 0.0F, 88.0F, 100.0F, 1e4F}).to(device_);
-  EXPECT_LT(distance(swiglu_by(*kernels_, gate, at::ones_like(gate)), at::silu(gate.to(at::kDouble))), 1e-6);
+  const at::Tensor gate =
+      at::tensor({-1e4F, -100.0F, -88.0F, 0.0F, 88.0F, 100.0F, 1e4F}).to(device_);
+  EXPECT_LT(
+      distance(swiglu_by(*kernels_, gate, at::ones_like(gate)), at::silu(gate.to(at::kDouble))),
+      1e-6);
 }
 
 TEST_P(DeviceOperators, RotaryEqualsAten) {
-  const Operator ours = [&](const Inputs& x) { return rotary_by(*kernels_, x[0], x[1].to(at::kFloat), x[2].to(at::kFloat)); };
-  compare(ours, plain_rotary, {values({2, 11, 3, 32}), values({11, 1, 32}), values({11, 1, 32})}, 1);
+  const Operator ours = [&](const Inputs& x) {
+    return rotary_by(*kernels_, x[0], x[1].to(at::kFloat), x[2].to(at::kFloat));
+  };
+  compare(
+      ours, plain_rotary, {values({2, 11, 3, 32}), values({11, 1, 32}), values({11, 1, 32})}, 1);
   // As transformers lays it out: heads before tokens.
   const at::Tensor heads = values({2, 11, 3, 128}).transpose(1, 2);
   const at::Tensor cos = values({2, 1, 11, 128}), sin = values({2, 1, 11, 128});
   compare(ours, plain_rotary, {heads, cos, sin}, 1);
-  compare(ours, plain_rotary, {heads.to(at::kBFloat16), cos.to(at::kBFloat16), sin.to(at::kBFloat16)}, 1, kBFloat16Tolerance);
+  compare(ours, plain_rotary,
+      {heads.to(at::kBFloat16), cos.to(at::kBFloat16), sin.to(at::kBFloat16)}, 1,
+      kBFloat16Tolerance);
   compare(ours, plain_rotary, {values({1, 5, 2, 2}), values({5, 1, 2}), values({5, 1, 2})}, 1);
 }
 
@@ -115,7 +129,8 @@ TEST_P(DeviceOperators, CrossEntropyEqualsAten) {
     const at::Tensor expected = at::cross_entropy_loss(wide, labels, {}, at::Reduction::Sum);
     const at::Tensor slope = torch::autograd::grad({expected * 0.25}, {wide})[0];
     const at::Tensor loss = cross_entropy_by_(*kernels_, logits, labels, 0.25);
-    EXPECT_NEAR(loss.item<double>(), expected.item<double>(), 1e-5 * std::abs(expected.item<double>()));
+    EXPECT_NEAR(
+        loss.item<double>(), expected.item<double>(), 1e-5 * std::abs(expected.item<double>()));
     EXPECT_LT(distance(logits, slope), 1e-6);
   }
 }
@@ -149,13 +164,17 @@ TEST_P(DeviceOperators, OfNothingIsNothing) {
   EXPECT_EQ(rms_norm_by(*kernels_, none, values({8}), 1e-5, at::kFloat).numel(), 0);
   EXPECT_EQ(swiglu_by(*kernels_, none, none).numel(), 0);
   at::Tensor logits = none.clone();
-  EXPECT_EQ(cross_entropy_by_(*kernels_, logits, at::empty({0}, at::kLong).to(device_), 1.0).item<double>(), 0.0);
+  EXPECT_EQ(cross_entropy_by_(*kernels_, logits, at::empty({0}, at::kLong).to(device_), 1.0)
+                .item<double>(),
+      0.0);
 }
 
 INSTANTIATE_TEST_SUITE_P(On, DeviceOperators, ::testing::Values("cpu", "gpu"),
-                         [](const auto& tested) { return std::string(tested.param); });
+    [](const auto& tested) { return std::string(tested.param); });
 
-TEST(DeviceKernels, AreNotUsedByAnotherVersion) { EXPECT_EQ(salf_device_kernels(kDeviceKernelsVersion + 1), nullptr); }
+TEST(DeviceKernels, AreNotUsedByAnotherVersion) {
+  EXPECT_EQ(salf_device_kernels(kDeviceKernelsVersion + 1), nullptr);
+}
 
 TEST(DeviceKernels, DoNotServeTheCpu) { EXPECT_EQ(device_kernels({at::zeros({1})}), nullptr); }
 
@@ -170,7 +189,8 @@ TEST_P(OperatorsOfAGpu, RunByTheKernels) {
   EXPECT_EQ(rms_norm(x, weight, 1e-5).scalar_type(), at::kBFloat16);
 }
 
-INSTANTIATE_TEST_SUITE_P(On, OperatorsOfAGpu, ::testing::Values("gpu"), [](const auto& tested) { return std::string(tested.param); });
+INSTANTIATE_TEST_SUITE_P(On, OperatorsOfAGpu, ::testing::Values("gpu"),
+    [](const auto& tested) { return std::string(tested.param); });
 
 }  // namespace
 }  // namespace salf::ops

@@ -1,6 +1,6 @@
-// Every operator against ATen's own, values and gradients, at widths that fill vectors and that do not, and on tensors
-// whose memory is not contiguous.
-#include "salf/ops/operators.h"
+// Every operator against ATen's own, values and gradients, at widths that fill vectors and that do
+// not, and on tensors whose memory is not contiguous.
+#include "ops/operators.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -23,7 +23,9 @@ at::Tensor own_swiglu(const Inputs& x) { return swiglu(x[0], x[1]); }
 at::Tensor own_rotary(const Inputs& x) { return rotary(x[0], x[1], x[2], x[0].size(-1) / 2); }
 
 at::Tensor plain_linear(const Inputs& x) { return at::linear(x[0], x[1], x[2]); }
-at::Tensor plain_lora(const Inputs& x) { return at::linear(x[0], x[3], x[4]) + 1.5 * at::linear(at::linear(x[0], x[1]), x[2]); }
+at::Tensor plain_lora(const Inputs& x) {
+  return at::linear(x[0], x[3], x[4]) + 1.5 * at::linear(at::linear(x[0], x[1]), x[2]);
+}
 at::Tensor own_lora(const Inputs& x) { return lora_linear(x[0], x[3], x[4], x[1], x[2], 1.5); }
 
 at::Tensor own_linear(const Inputs& x) { return ops::linear(x[0], x[1], x[2]); }
@@ -73,8 +75,10 @@ TEST_F(Operators, RotaryEqualsAten) {
   const at::Tensor tables = values({11, 1, 32});
   compare(own_rotary, plain_rotary, {values({2, 11, 3, 32}), tables, values({11, 1, 32})}, 1);
   // As transformers lays it out: heads before tokens.
-  compare(own_rotary, plain_rotary, {values({2, 11, 3, 32}).transpose(1, 2), values({2, 1, 11, 32}), values({2, 1, 11, 32})}, 1);
-  compare(own_rotary, plain_rotary, {values({1, 5, 2, 2}), values({5, 1, 2}), values({5, 1, 2})}, 1);
+  compare(own_rotary, plain_rotary,
+      {values({2, 11, 3, 32}).transpose(1, 2), values({2, 1, 11, 32}), values({2, 1, 11, 32})}, 1);
+  compare(
+      own_rotary, plain_rotary, {values({1, 5, 2, 2}), values({5, 1, 2}), values({5, 1, 2})}, 1);
 }
 
 TEST_F(Operators, RotaryTakesAnyShift) {
@@ -94,17 +98,21 @@ TEST_F(Operators, LinearEqualsAten) {
 }
 
 TEST(LoraLinear, EqualsTheSumOfBothProducts) {
-  compare(own_lora, plain_lora, {values({2, 33, 24}), values({4, 24}), values({40, 4}), values({40, 24}), values({40})}, 3);
+  compare(own_lora, plain_lora,
+      {values({2, 33, 24}), values({4, 24}), values({40, 4}), values({40, 24}), values({40})}, 3);
   // A weight that lies transposed, as GPT-2 has it.
-  compare(own_lora, plain_lora, {values({7, 24}), values({1, 24}), values({40, 1}), values({24, 40}).t(), values({40})}, 3);
+  compare(own_lora, plain_lora,
+      {values({7, 24}), values({1, 24}), values({40, 1}), values({24, 40}).t(), values({40})}, 3);
 }
 
 TEST(LoraLinear, TrainsTheWeightTooWhereThatIsAskedFor) {
-  compare(own_lora, plain_lora, {values({3, 24}), values({4, 24}), values({40, 4}), values({40, 24}), values({40})}, 5);
+  compare(own_lora, plain_lora,
+      {values({3, 24}), values({4, 24}), values({40, 4}), values({40, 24}), values({40})}, 5);
 }
 
 TEST_F(Operators, LinearOfNothingIsNothing) {
-  EXPECT_EQ(ops::linear(at::zeros({0, 4}), at::ones({3, 4}), std::nullopt).sizes(), (std::vector<std::int64_t>{0, 3}));
+  EXPECT_EQ(ops::linear(at::zeros({0, 4}), at::ones({3, 4}), std::nullopt).sizes(),
+      (std::vector<std::int64_t>{0, 3}));
 }
 
 TEST_F(Operators, CrossEntropyEqualsAten) {
@@ -115,7 +123,8 @@ TEST_F(Operators, CrossEntropyEqualsAten) {
     const at::Tensor expected = at::cross_entropy_loss(wide, labels, {}, at::Reduction::Sum);
     const at::Tensor slope = torch::autograd::grad({expected * 0.25}, {wide})[0];
     const at::Tensor loss = cross_entropy_(logits, labels, 0.25);
-    EXPECT_NEAR(loss.item<double>(), expected.item<double>(), 1e-5 * std::abs(expected.item<double>()));
+    EXPECT_NEAR(
+        loss.item<double>(), expected.item<double>(), 1e-5 * std::abs(expected.item<double>()));
     EXPECT_LT(distance(logits, slope), 1e-6);
   }
 }
@@ -130,7 +139,8 @@ TEST_F(Operators, CrossEntropyOfLargeLogitsStaysFinite) {
 TEST_F(Operators, NotANumberIsNotHidden) {
   at::Tensor logits = at::full({1, 40}, 1.0);
   logits[0][21] = std::nan("");
-  EXPECT_TRUE(std::isnan(cross_entropy_(logits, at::tensor({std::int64_t{3}}), 1.0).item<double>()));
+  EXPECT_TRUE(
+      std::isnan(cross_entropy_(logits, at::tensor({std::int64_t{3}}), 1.0).item<double>()));
   const at::Tensor state = at::full({1, 40}, std::nan(""));
   EXPECT_TRUE(rms_norm(state, at::ones({40}), 1e-5).isnan().all().item<bool>());
   EXPECT_TRUE(swiglu(state, at::ones({1, 40})).isnan().all().item<bool>());
@@ -140,7 +150,8 @@ TEST_F(Operators, OtherTypesTakeAtensOperators) {
   const at::Tensor x = values({3, 16}).to(at::kDouble);
   const at::Tensor weight = values({16}).to(at::kDouble);
   EXPECT_LT(largest(rms_norm(x, weight, 1e-5) - plain_rms_norm({x, weight})), 1e-12);
-  EXPECT_EQ(ops::linear(x, values({2, 16}).to(at::kDouble), std::nullopt).scalar_type(), at::kDouble);
+  EXPECT_EQ(
+      ops::linear(x, values({2, 16}).to(at::kDouble), std::nullopt).scalar_type(), at::kDouble);
 }
 
 TEST_F(Operators, TorchScriptKnowsThem) {
@@ -152,7 +163,7 @@ graph(%x : Tensor, %w : Tensor, %epsilon : float):
   %y : Tensor = salf::rms_norm(%x, %w, %epsilon)
   %z : Tensor = salf::swiglu(%y, %x)
   return (%z))IR",
-                      graph.get());
+      graph.get());
   const at::Tensor x = values({4, 32});
   const at::Tensor weight = values({32});
   torch::jit::Stack stack{x, weight, 1e-5};

@@ -1,4 +1,4 @@
-#include "salf/ops/quantize.h"
+#include "ops/quantize.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -30,14 +30,17 @@ TEST(Quantize, Int4IsWithinHalfAStepOfItsGroup) {
       const std::int64_t last = std::min(columns, first + kInt4Group);
       const at::Tensor group = matrix.slice(1, first, last);
       const at::Tensor step = (group.amax(1) - group.amin(1)) / 15.0;
-      EXPECT_LE((difference.slice(1, first, last).amax(1) - 0.5001 * step).max().item<double>(), 1e-6) << columns << " " << first;
+      EXPECT_LE(
+          (difference.slice(1, first, last).amax(1) - 0.5001 * step).max().item<double>(), 1e-6)
+          << columns << " " << first;
     }
   }
 }
 
 TEST(Quantize, BFloat16IsItsRounding) {
   const at::Tensor matrix = at::randn({5, 7});
-  EXPECT_TRUE(at::equal(back(quantize(matrix, WeightFormat::kBFloat16)), matrix.to(at::kBFloat16).to(at::kFloat)));
+  EXPECT_TRUE(at::equal(
+      back(quantize(matrix, WeightFormat::kBFloat16)), matrix.to(at::kBFloat16).to(at::kFloat)));
 }
 
 TEST(Quantize, ValuesOnTheGridComeBackExactly) {
@@ -51,7 +54,8 @@ TEST(Quantize, ValuesOnTheGridComeBackExactly) {
 }
 
 TEST(Quantize, RowsOfOneValueStayWhatTheyAre) {
-  for (const WeightFormat format : {WeightFormat::kBFloat16, WeightFormat::kInt8, WeightFormat::kInt4}) {
+  for (const WeightFormat format :
+      {WeightFormat::kBFloat16, WeightFormat::kInt8, WeightFormat::kInt4}) {
     EXPECT_TRUE(at::equal(back(quantize(at::zeros({3, 70}), format)), at::zeros({3, 70})));
     EXPECT_LT(largest_of(back(quantize(at::full({3, 70}, -0.5F), format)) + 0.5), 1e-6);
   }
@@ -62,8 +66,10 @@ at::Tensor correlated_inputs(std::int64_t columns) {
   return at::randn({500, 12}).matmul(at::randn({12, columns})) + 0.1 * at::randn({500, columns});
 }
 
-double product_error(const at::Tensor& inputs, const at::Tensor& matrix, const QuantizedMatrix& made) {
-  return (inputs.matmul((back(made) - matrix).t())).norm().item<double>() / inputs.matmul(matrix.t()).norm().item<double>();
+double product_error(
+    const at::Tensor& inputs, const at::Tensor& matrix, const QuantizedMatrix& made) {
+  return (inputs.matmul((back(made) - matrix).t())).norm().item<double>() /
+         inputs.matmul(matrix.t()).norm().item<double>();
 }
 
 TEST(Quantize, MomentsMakeProductsWithSuchInputsMoreExact) {
@@ -74,9 +80,12 @@ TEST(Quantize, MomentsMakeProductsWithSuchInputsMoreExact) {
       const at::Tensor inputs = correlated_inputs(columns);
       const QuantizedMatrix fitted = quantize(matrix, format, inputs.t().matmul(inputs));
       EXPECT_EQ(fitted.bytes(), quantize(matrix, format).bytes());
-      EXPECT_LT(product_error(inputs, matrix, fitted), 0.6 * product_error(inputs, matrix, quantize(matrix, format))) << columns;
+      EXPECT_LT(product_error(inputs, matrix, fitted),
+          0.6 * product_error(inputs, matrix, quantize(matrix, format)))
+          << columns;
       const at::Tensor others = correlated_inputs(columns);
-      EXPECT_LT(product_error(others, matrix, fitted), 0.5) << "it is still a rounding of the matrix";
+      EXPECT_LT(product_error(others, matrix, fitted), 0.5)
+          << "it is still a rounding of the matrix";
     }
   }
 }
@@ -85,15 +94,18 @@ TEST(Quantize, MomentsThatSayNothingRoundToTheNearest) {
   const at::Tensor matrix = at::randn({8, 70});
   const at::Tensor nearest = back(quantize(matrix, WeightFormat::kInt4));
   EXPECT_TRUE(at::equal(back(quantize(matrix, WeightFormat::kInt4, at::zeros({70, 70}))), nearest));
-  EXPECT_TRUE(at::equal(back(quantize(matrix, WeightFormat::kInt4, at::full({70, 70}, INFINITY))), nearest));
+  EXPECT_TRUE(at::equal(
+      back(quantize(matrix, WeightFormat::kInt4, at::full({70, 70}, INFINITY))), nearest));
   const at::Tensor same = back(quantize(matrix, WeightFormat::kInt8, at::eye(70)));
-  EXPECT_TRUE(at::allclose(same, back(quantize(matrix, WeightFormat::kInt8)), 1e-6, 1e-6)) << "independent inputs: nothing to make good";
+  EXPECT_TRUE(at::allclose(same, back(quantize(matrix, WeightFormat::kInt8)), 1e-6, 1e-6))
+      << "independent inputs: nothing to make good";
 }
 
 TEST(Quantize, MomentsKeepRowsOfOneValue) {
   const at::Tensor inputs = correlated_inputs(70);
   for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
-    EXPECT_TRUE(at::equal(back(quantize(at::zeros({3, 70}), format, inputs.t().matmul(inputs))), at::zeros({3, 70})));
+    EXPECT_TRUE(at::equal(
+        back(quantize(at::zeros({3, 70}), format, inputs.t().matmul(inputs))), at::zeros({3, 70})));
   }
 }
 

@@ -1,9 +1,9 @@
-#include "salf/policy/budget.h"
+#include "policy/budget.h"
 
-#include "salf/cost/estimate.h"
-#include "salf/types/budget.h"
-#include "salf/types/validate.h"
+#include "cost/estimate.h"
 #include "support/sample_documents.h"
+#include "types/budget.h"
+#include "types/validate.h"
 
 namespace salf::policy {
 namespace {
@@ -32,16 +32,11 @@ PlanInputs inputs(const std::string& budget) {
 // What the plan predicts of the budget's own quantity.
 double predicted(const types::FreezePlan& plan) {
   switch (plan.budget.unit) {
-    case BudgetUnit::kSeconds:
-      return plan.predicted_seconds.total();
-    case BudgetUnit::kTokens:
-      return static_cast<double>(plan.tokens);
-    case BudgetUnit::kSteps:
-      return static_cast<double>(plan.steps);
-    case BudgetUnit::kEpochs:
-      return plan.epochs;
-    default:
-      return plan.predicted_flops.total();
+    case BudgetUnit::kSeconds: return plan.predicted_seconds.total();
+    case BudgetUnit::kTokens: return static_cast<double>(plan.tokens);
+    case BudgetUnit::kSteps: return static_cast<double>(plan.steps);
+    case BudgetUnit::kEpochs: return plan.epochs;
+    default: return plan.predicted_flops.total();
   }
 }
 
@@ -53,12 +48,12 @@ double limit(const types::FreezePlan& plan, const PlanInputs& asked) {
 
 TEST(Planner, AShortBudgetKeepsMaxGainsLayerAndALongOneReachesTheShallowBlocks) {
   const auto profile_of_test = profile();
-  // A step at eof 20: about 4.4 s; full tuning: about 8 s.
+  // A step at cut 20: about 4.4 s; full tuning: about 8 s.
   const auto small = make_plan(profile_of_test, inputs("260s"));
-  EXPECT_EQ(small.eof, kStart);
+  EXPECT_EQ(small.cut, kStart);
   EXPECT_FALSE(small.smallest_budget.has_value());
   const auto large = make_plan(profile_of_test, inputs("2h"));
-  EXPECT_EQ(large.eof, 0);
+  EXPECT_EQ(large.cut, 0);
   EXPECT_LE(large.steps, 450);
 }
 
@@ -68,11 +63,11 @@ TEST(Planner, TheChoiceIsTheShallowestThatPaysForTheSteps) {
     const auto plan = make_plan(profile(), inputs(budget));
     const auto& candidates = plan.candidates;
     ASSERT_EQ(candidates.size(), 30U);
-    const auto at = static_cast<std::size_t>(plan.eof);
-    EXPECT_LE(plan.eof, kStart);
+    const auto at = static_cast<std::size_t>(plan.cut);
+    EXPECT_LE(plan.cut, kStart);
     EXPECT_TRUE(candidates[at].fits);
     EXPECT_GE(plan.steps, 50);
-    if (plan.eof > 0) {
+    if (plan.cut > 0) {
       EXPECT_FALSE(candidates[at - 1].fits);
       EXPECT_LT(candidates[at - 1].steps, 50);
     }
@@ -135,8 +130,8 @@ TEST(Planner, MoreBudgetNeverFreezesDeeper) {
     std::int64_t last = kStart;
     for (int amount = 1; amount < 3000; amount = amount * 21 / 20 + 1) {
       const auto plan = make_plan(profile_of_test, inputs(std::to_string(amount) + unit));
-      EXPECT_LE(plan.eof, last) << amount << unit;
-      last = plan.eof;
+      EXPECT_LE(plan.cut, last) << amount << unit;
+      last = plan.cut;
     }
     EXPECT_EQ(last, 0) << unit;
   }
@@ -167,7 +162,7 @@ TEST(Planner, TheSmallestBudgetWorksAlsoAsText) {
 
 TEST(Planner, MoreThanTheEpochsGoesToDepthAndThenStaysUnused) {
   const auto plan = make_plan(profile(), inputs("10h"));
-  EXPECT_EQ(plan.eof, 0);
+  EXPECT_EQ(plan.cut, 0);
   EXPECT_EQ(plan.steps, 450);
   EXPECT_DOUBLE_EQ(plan.epochs, 3.0);
   EXPECT_THAT(plan.reason, ::testing::HasSubstr("unused"));
@@ -184,12 +179,12 @@ TEST(Planner, DataThatIsTooSmallForMinStepsIsPlannedForItsEpochs) {
 
 TEST(Planner, TheWholeShareIsFullFineTuning) {
   const auto plan = make_plan(profile(), inputs("100%"));
-  EXPECT_EQ(plan.eof, 0);
+  EXPECT_EQ(plan.cut, 0);
   EXPECT_GE(plan.steps, 440);  // a few evaluations more than the two cost some steps
   PlanInputs asked = inputs("50%");
   const auto half = make_plan(profile(), asked);
   EXPECT_NEAR(half.budget_flops + half.predicted_flops.evaluation + half.predicted_flops.fixed,
-              0.5 * budget_flops(half.shape, inputs("100%")), 1.0);
+      0.5 * budget_flops(half.shape, inputs("100%")), 1.0);
 }
 
 TEST(Planner, CountedBudgetsAreTheSteps) {
@@ -198,7 +193,7 @@ TEST(Planner, CountedBudgetsAreTheSteps) {
   EXPECT_EQ(make_plan(profile_of_test, inputs("7epochs")).steps, 1050);
   EXPECT_EQ(make_plan(profile_of_test, inputs("13000tokens")).steps, 15);
   const auto plan = make_plan(profile_of_test, inputs("20steps"));
-  EXPECT_EQ(plan.eof, kStart);
+  EXPECT_EQ(plan.cut, kStart);
   EXPECT_FALSE(plan.smallest_budget.has_value());
   PlanInputs asked = inputs("3epochs");
   asked.accumulate = 4;
@@ -208,13 +203,13 @@ TEST(Planner, CountedBudgetsAreTheSteps) {
 
 TEST(Planner, AnotherRulesDepthIsKept) {
   for (const auto& [rule, expected] :
-       {std::pair{Rule::kMaxGain, kStart}, std::pair{Rule::kFixed, std::int64_t{7}},
-        std::pair{Rule::kFraction, std::int64_t{15}}}) {
+      {std::pair{Rule::kMaxGain, kStart}, std::pair{Rule::kFixed, std::int64_t{7}},
+          std::pair{Rule::kFraction, std::int64_t{15}}}) {
     PlanInputs asked = inputs("2h");
     asked.rule = rule;
     asked.parameters.fixed = 7;
     const auto plan = make_plan(profile(), asked);
-    EXPECT_EQ(plan.eof, expected);
+    EXPECT_EQ(plan.cut, expected);
     EXPECT_EQ(plan.rule, rule);
   }
 }
@@ -223,7 +218,7 @@ TEST(Planner, ReportsTheStabilityOfWhatItChose) {
   const auto plan = make_plan(profile(), inputs("8m"));
   ASSERT_FALSE(plan.choices.empty());
   EXPECT_EQ(plan.choices.back().rule, Rule::kBudget);
-  EXPECT_EQ(plan.choices.back().eof, plan.eof);
+  EXPECT_EQ(plan.choices.back().cut, plan.cut);
   EXPECT_DOUBLE_EQ(plan.choices.back().stability, 1.0);
 }
 
@@ -244,7 +239,7 @@ TEST(Planner, SecondsAlreadySpentArePartOfTheBudget) {
   const auto early = make_plan(profile(), asked);
   asked.spent_seconds += 100.0;
   const auto late = make_plan(profile(), asked);
-  EXPECT_GE(late.eof, early.eof);
+  EXPECT_GE(late.cut, early.cut);
   EXPECT_LE(late.predicted_seconds.total(), 480.0);
   EXPECT_GE(late.predicted_seconds.fixed, 120.0);
 }
@@ -255,19 +250,24 @@ TEST(Planner, AnEvaluationThatIsDoneIsPaidForOnce) {
     asked.rule = types::Rule::kFixed;
     asked.parameters.fixed = 4;
     const auto whole = make_plan(profile(), asked);
-    const double each = cost::evaluation_seconds(asked.cost, whole.shape.blocks - 4, cost::dev_batch(asked.data));
+    const double each =
+        cost::evaluation_seconds(asked.cost, whole.shape.blocks - 4, cost::dev_batch(asked.data));
     asked.first_evaluation = FirstEvaluation::kBeforeThePlan;
     const auto before = make_plan(profile(), asked);
-    const double all = cost::evaluation_seconds(asked.cost, whole.shape.blocks, cost::dev_batch(asked.data));
+    const double all =
+        cost::evaluation_seconds(asked.cost, whole.shape.blocks, cost::dev_batch(asked.data));
     ASSERT_EQ(before.evaluations, whole.evaluations) << budget;
     // The first one in the run fills the cache.
-    EXPECT_NEAR(before.predicted_seconds.evaluation, whole.predicted_seconds.evaluation - each + all, 1e-9) << budget;
+    EXPECT_NEAR(
+        before.predicted_seconds.evaluation, whole.predicted_seconds.evaluation - each + all, 1e-9)
+        << budget;
     asked.first_evaluation = FirstEvaluation::kDone;
     asked.spent_seconds += all;
     asked.spent_flops += cost::evaluation_flops(whole.shape, cost::dev_batch(asked.data));
     const auto rest = make_plan(profile(), asked);
     ASSERT_EQ(rest.evaluations, whole.evaluations) << budget;
-    EXPECT_NEAR(rest.predicted_seconds.evaluation, before.predicted_seconds.evaluation - all, 1e-9) << budget;
+    EXPECT_NEAR(rest.predicted_seconds.evaluation, before.predicted_seconds.evaluation - all, 1e-9)
+        << budget;
     EXPECT_EQ(rest.steps, before.steps) << budget;
   }
 }
@@ -281,7 +281,9 @@ TEST(Planner, AnExplicitLearningRateIsKept) {
 }
 
 TEST(Planner, RowsThatComeAgainTakeALowerLearningRate) {
-  const auto rate = [](const char* budget) { return make_plan(profile(), inputs(budget)).candidates.at(4).learning_rate; };
+  const auto rate = [](const char* budget) {
+    return make_plan(profile(), inputs(budget)).candidates.at(4).learning_rate;
+  };
   EXPECT_DOUBLE_EQ(rate("0.5epochs"), rate("1epochs"));
   EXPECT_NEAR(rate("4epochs"), rate("1epochs") / 8.0, 1e-3 * rate("1epochs"));
 }
@@ -292,7 +294,7 @@ TEST(Planner, NamesEveryBadInputAtOnce) {
   asked.min_steps = 0;
   asked.cost = {};
   expect_error(ErrorKind::kUsage, {"--accumulate", "--min-steps", "measured"},
-               [&] { make_plan(profile(), asked); });
+      [&] { make_plan(profile(), asked); });
   asked = inputs("8m");
   asked.data.batches = 0;
   expect_error(ErrorKind::kBadInput, {"no batch"}, [&] { make_plan(profile(), asked); });

@@ -1,10 +1,10 @@
 // The planner's choice by predicted loss, and the limits beside the budget.
-#include "salf/cost/money.h"
-#include "salf/policy/budget.h"
-#include "salf/core/text.h"
-#include "salf/types/budget.h"
-#include "salf/types/validate.h"
+#include "core/text.h"
+#include "cost/money.h"
+#include "policy/budget.h"
 #include "support/sample_documents.h"
+#include "types/budget.h"
+#include "types/validate.h"
 
 namespace salf::policy {
 namespace {
@@ -38,7 +38,8 @@ PlanInputs predicted(const std::string& budget) {
   rates.price_per_hour = 3.6;
   rates.currency = "USD";
   inputs.rates = rates;
-  if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
+  if (inputs.budget.unit != types::BudgetUnit::kSeconds)
+    inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
   return inputs;
 }
 
@@ -49,11 +50,16 @@ PlanInputs certain(const std::string& budget) {
   return inputs;
 }
 
-types::FreezePlan plan_for(const std::string& budget) { return make_plan(profile_with_loss(), predicted(budget)); }
-const types::Candidate& at(const types::FreezePlan& plan, std::int64_t eof) { return plan.candidates[static_cast<std::size_t>(eof)]; }
+types::FreezePlan plan_for(const std::string& budget) {
+  return make_plan(profile_with_loss(), predicted(budget));
+}
+const types::Candidate& at(const types::FreezePlan& plan, std::int64_t cut) {
+  return plan.candidates[static_cast<std::size_t>(cut)];
+}
 
 TEST(PredictedPlan, HasTheLowestPredictedLossOfWhatFits) {
-  for (const char* budget : {"4m", "8m", "15m", "1h", "60%", "2PFLOP", "200steps", "30Wh", "1USD"}) {
+  for (const char* budget :
+      {"4m", "8m", "15m", "1h", "60%", "2PFLOP", "200steps", "30Wh", "1USD"}) {
     SCOPED_TRACE(budget);
     const auto plan = make_plan(profile_with_loss(), certain(budget));
     types::check(plan, "plan");
@@ -63,21 +69,23 @@ TEST(PredictedPlan, HasTheLowestPredictedLossOfWhatFits) {
       EXPECT_LE(candidate.loss->low, candidate.loss->value);
       // A thousandth of the loss before counts as the same.
       if (candidate.fits) {
-        EXPECT_GE(candidate.loss->value, at(plan, plan.eof).loss->value - 0.0021);
+        EXPECT_GE(candidate.loss->value, at(plan, plan.cut).loss->value - 0.0021);
       }
     }
-    EXPECT_TRUE(at(plan, plan.eof).fits);
+    EXPECT_TRUE(at(plan, plan.cut).fits);
     EXPECT_NE(plan.prediction_basis, "");
     EXPECT_DOUBLE_EQ(plan.loss_before.value(), 2.0);
     EXPECT_EQ(plan.choices.back().rule, Rule::kPredicted);
-    EXPECT_EQ(plan.choices.back().eof, plan.eof);
+    EXPECT_EQ(plan.choices.back().cut, plan.cut);
   }
 }
 
 TEST(PredictedPlan, SmallBudgetsGoDeepAndLargeOnesShallow) {
-  const auto eof = [](const char* budget) { return make_plan(profile_with_loss(), certain(budget)).eof; };
-  EXPECT_GT(eof("5m"), eof("1h"));
-  EXPECT_LE(eof("10h"), 8);
+  const auto cut = [](const char* budget) {
+    return make_plan(profile_with_loss(), certain(budget)).cut;
+  };
+  EXPECT_GT(cut("5m"), cut("1h"));
+  EXPECT_LE(cut("10h"), 8);
 }
 
 TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromTheBest) {
@@ -92,14 +100,16 @@ TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromThe
       if (candidate.fits) best = std::min(best, candidate.loss->value);
     }
     for (const auto& candidate : plan.candidates) {
-      const bool close = candidate.fits && candidate.loss->value <= best + 2.0 * error;  // from a loss of 2
-      EXPECT_TRUE(!close || candidate.eof >= plan.eof);
-      EXPECT_TRUE(close || candidate.eof != plan.eof);
+      const bool close =
+          candidate.fits && candidate.loss->value <= best + 2.0 * error;  // from a loss of 2
+      EXPECT_TRUE(!close || candidate.cut >= plan.cut);
+      EXPECT_TRUE(close || candidate.cut != plan.cut);
     }
     // Where steps are counted, time is what a deeper cut saves.
     auto counted = predicted("200steps");
     for (LawFit& fit : counted.prior->fits) fit.arm_error = error;
-    EXPECT_EQ(make_plan(profile_with_loss(), counted).eof, make_plan(profile_with_loss(), certain("200steps")).eof);
+    EXPECT_EQ(make_plan(profile_with_loss(), counted).cut,
+        make_plan(profile_with_loss(), certain("200steps")).cut);
   }
 }
 
@@ -113,32 +123,32 @@ TEST(PredictedPlan, OfEqualsTakesTheQuickestAndOfThoseTheShallowest) {
     }
     return make_plan(profile_with_loss(), asked);
   };
-  EXPECT_EQ(plan("15m").eof, 0);
+  EXPECT_EQ(plan("15m").cut, 0);
   const auto counted = plan("200steps");
-  EXPECT_GT(counted.eof, 20);
-  EXPECT_LE(at(counted, counted.eof).seconds, 1.05 * at(counted, 29).seconds);
-  EXPECT_GT(at(counted, counted.eof - 1).seconds, 1.05 * at(counted, 29).seconds);
+  EXPECT_GT(counted.cut, 20);
+  EXPECT_LE(at(counted, counted.cut).seconds, 1.05 * at(counted, 29).seconds);
+  EXPECT_GT(at(counted, counted.cut - 1).seconds, 1.05 * at(counted, 29).seconds);
 }
 
 TEST(PredictedPlan, WithoutALossOfTheModelLossesAreShares) {
   auto asked = predicted("15m");
   const auto plan = make_plan(support::sample_profile(support::curve_with_drop(30, 20)), asked);
   EXPECT_FALSE(plan.loss_before.has_value());
-  EXPECT_GT(at(plan, plan.eof).loss->value, 0.4);
-  EXPECT_LT(at(plan, plan.eof).loss->value, 1.0);
-  EXPECT_EQ(plan.eof, plan_for("15m").eof);
+  EXPECT_GT(at(plan, plan.cut).loss->value, 0.4);
+  EXPECT_LT(at(plan, plan.cut).loss->value, 1.0);
+  EXPECT_EQ(plan.cut, plan_for("15m").cut);
   EXPECT_THAT(plan.reason, ::testing::HasSubstr("of the loss before"));
 }
 
 TEST(PredictedPlan, EnergyAndMoneyAreTimeAtTheRates) {
   const auto time = plan_for("15m");
-  const auto energy = plan_for("25Wh");  // 100 W
+  const auto energy = plan_for("25Wh");   // 100 W
   const auto money = plan_for("0.9USD");  // 3.6 USD an hour
   EXPECT_DOUBLE_EQ(energy.budget_seconds, 900.0);
   EXPECT_DOUBLE_EQ(money.budget_seconds, 900.0);
   EXPECT_DOUBLE_EQ(time.budget_seconds, 0.0);
   for (const auto* plan : {&energy, &money}) {
-    EXPECT_EQ(plan->eof, time.eof);
+    EXPECT_EQ(plan->cut, time.cut);
     EXPECT_EQ(plan->steps, time.steps);
     EXPECT_DOUBLE_EQ(plan->clock_seconds(), 900.0);
   }
@@ -171,11 +181,12 @@ TEST(PredictedPlan, MemoryLeavesOutShallowCuts) {
   auto asked = predicted("1h");
   asked.max_memory_bytes = 1.7e9;
   const auto plan = make_plan(profile_with_loss(), asked);
-  EXPECT_GT(plan.eof, make_plan(profile_with_loss(), predicted("1h")).eof);
+  EXPECT_GT(plan.cut, make_plan(profile_with_loss(), predicted("1h")).cut);
   EXPECT_LE(plan.memory_bytes.value(), 1.7e9);
   EXPECT_FALSE(at(plan, 0).fits);
   asked.max_memory_bytes = 1e8;
-  expect_error(ErrorKind::kBudget, {"--max-memory", "100.0 MB", "smallest"}, [&] { make_plan(profile_with_loss(), asked); });
+  expect_error(ErrorKind::kBudget, {"--max-memory", "100.0 MB", "smallest"},
+      [&] { make_plan(profile_with_loss(), asked); });
 }
 
 TEST(PredictedPlan, ACutThatWasAskedForIsHeldToTheMemoryToo) {
@@ -183,9 +194,10 @@ TEST(PredictedPlan, ACutThatWasAskedForIsHeldToTheMemoryToo) {
   asked.rule = Rule::kFixed;
   asked.parameters.fixed = 3;
   asked.max_memory_bytes = 1.7e9;
-  expect_error(ErrorKind::kBudget, {"3 frozen blocks", "--max-memory"}, [&] { make_plan(profile_with_loss(), asked); });
+  expect_error(ErrorKind::kBudget, {"3 frozen blocks", "--max-memory"},
+      [&] { make_plan(profile_with_loss(), asked); });
   asked.parameters.fixed = 25;
-  EXPECT_EQ(make_plan(profile_with_loss(), asked).eof, 25);
+  EXPECT_EQ(make_plan(profile_with_loss(), asked).cut, 25);
 }
 
 TEST(PredictedPlan, ALossIncreaseBuysTime) {
@@ -196,11 +208,11 @@ TEST(PredictedPlan, ALossIncreaseBuysTime) {
     SCOPED_TRACE(increase);
     asked.max_loss_increase = increase;
     const auto plan = make_plan(profile_with_loss(), asked);
-    EXPECT_LE(at(plan, plan.eof).loss->value, at(all, 0).loss->value + increase + 1e-9);
-    EXPECT_LE(at(plan, plan.eof).seconds, last);
-    EXPECT_LE(plan.steps, at(plan, plan.eof).steps);
+    EXPECT_LE(at(plan, plan.cut).loss->value, at(all, 0).loss->value + increase + 1e-9);
+    EXPECT_LE(at(plan, plan.cut).seconds, last);
+    EXPECT_LE(plan.steps, at(plan, plan.cut).steps);
     EXPECT_EQ(plan.most_steps, plan.steps);  // by the clock too it ends there
-    last = at(plan, plan.eof).seconds;
+    last = at(plan, plan.cut).seconds;
   }
   EXPECT_LT(last, 0.7 * all.predicted_seconds.total());
 }
@@ -211,11 +223,13 @@ TEST(PredictedPlan, RefusesContradictions) {
   asked.max_loss_increase = 0.1;
   asked.max_memory_bytes = 1e9;
   asked.cost.base_bytes = 0.0;
-  expect_error(ErrorKind::kUsage, {"--max-loss-increase", "--max-memory"}, [&] { make_plan(profile_with_loss(), asked); });
+  expect_error(ErrorKind::kUsage, {"--max-loss-increase", "--max-memory"},
+      [&] { make_plan(profile_with_loss(), asked); });
   asked = predicted("1Wh");
   asked.budget_seconds = 0.0;
   asked.prior.reset();
-  expect_error(ErrorKind::kUsage, {"watts or a price", "prior"}, [&] { make_plan(profile_with_loss(), asked); });
+  expect_error(ErrorKind::kUsage, {"watts or a price", "prior"},
+      [&] { make_plan(profile_with_loss(), asked); });
 }
 
 TEST(PredictedPlan, TheParetoCurveHoldsWhatNothingBeats) {
@@ -224,10 +238,11 @@ TEST(PredictedPlan, TheParetoCurveHoldsWhatNothingBeats) {
   for (const auto& one : plan.candidates) {
     bool beaten = false;
     for (const auto& other : plan.candidates) {
-      beaten = beaten || (other.fits && other.seconds <= one.seconds && other.loss->value <= one.loss->value &&
-                          (other.seconds < one.seconds || other.loss->value < one.loss->value));
+      beaten = beaten || (other.fits && other.seconds <= one.seconds &&
+                             other.loss->value <= one.loss->value &&
+                             (other.seconds < one.seconds || other.loss->value < one.loss->value));
     }
-    EXPECT_EQ(one.pareto, one.fits && !beaten) << one.eof;
+    EXPECT_EQ(one.pareto, one.fits && !beaten) << one.cut;
     on += one.pareto ? 1 : 0;
   }
   EXPECT_GT(on, 3);
@@ -249,11 +264,11 @@ TEST(PredictedPlan, TellsWhatOtherBudgetsBuy) {
     EXPECT_LE(other.seconds, 600.0 * other.factor);
     last = other.loss->value;
     if (other.factor == 1.0) {
-      EXPECT_EQ(other.eof, plan.eof);
-      EXPECT_EQ(other.steps, at(plan, plan.eof).steps);
+      EXPECT_EQ(other.cut, plan.cut);
+      EXPECT_EQ(other.steps, at(plan, plan.cut).steps);
     } else {
       const auto planned = plan_for(types::format_budget(other.budget));
-      EXPECT_EQ(other.eof, planned.eof);
+      EXPECT_EQ(other.cut, planned.cut);
     }
   }
 }
@@ -266,7 +281,8 @@ TEST(PredictedPlan, SaysWhereRulesAndMeasuresDisagree) {
   auto unsettled = profile_with_loss();
   unsettled.stability = 0.4;
   unsettled.stability_goal = 0.9;
-  EXPECT_THAT(core::join(make_plan(unsettled, predicted("1h")).notes, "\n"), ::testing::HasSubstr("not settled"));
+  EXPECT_THAT(core::join(make_plan(unsettled, predicted("1h")).notes, "\n"),
+      ::testing::HasSubstr("not settled"));
 }
 
 // LoRA beside whole blocks, whose blocks are so much faster.
@@ -292,20 +308,20 @@ TEST(PlanWithLora, TakesTheMethodOfTheLowerPredictedLoss) {
   EXPECT_EQ(fast.chosen()->arm, types::Arm::kLora);
   EXPECT_EQ(fast.steps, std::min(fast.steps, fast.chosen()->steps));
   EXPECT_EQ(fast.learning_rate, fast.chosen()->learning_rate);
-  EXPECT_EQ(fast.shape.trained_parameters(fast.eof), fast.chosen()->trained_parameters);
+  EXPECT_EQ(fast.shape.trained_parameters(fast.cut), fast.chosen()->trained_parameters);
   for (const auto& candidate : fast.candidates) {
     if (!candidate.fits) continue;
     EXPECT_GE(candidate.loss->value, fast.chosen()->loss->value - 0.0021);
   }
   EXPECT_EQ(fast.alternatives[2].arm, types::Arm::kLora);
-  EXPECT_EQ(fast.alternatives[2].eof, fast.eof);
+  EXPECT_EQ(fast.alternatives[2].cut, fast.cut);
   EXPECT_THAT(fast.reason, ::testing::HasSubstr("LoRA"));
   EXPECT_THAT(fast.reason, ::testing::HasSubstr("full fine-tuning"));
 
   const auto slow = make_plan(profile, with_lora("8m", 0.2));
   const auto alone = plan_for("8m");
   EXPECT_FALSE(slow.lora.has_value());
-  EXPECT_EQ(slow.eof, alone.eof);
+  EXPECT_EQ(slow.cut, alone.cut);
   EXPECT_EQ(slow.steps, alone.steps);
   EXPECT_EQ(slow.reason, alone.reason);
   EXPECT_DOUBLE_EQ(slow.predicted_seconds.total(), alone.predicted_seconds.total());
@@ -318,7 +334,7 @@ TEST(PlanWithLora, AtTheSameDepthTakesTheLighterMethodWhereThePriorCannotTellThe
     fit.law.lora_penalty = 0.01;
   }
   const auto plan = make_plan(profile_with_loss(), asked);
-  EXPECT_EQ(plan.eof, 0);
+  EXPECT_EQ(plan.cut, 0);
   EXPECT_TRUE(plan.lora.has_value());
 }
 
@@ -334,7 +350,8 @@ TEST(PlanWithLora, IsThereWhereMemoryOrTimeLeavesNothingElse) {
   ASSERT_TRUE(refused.smallest_budget.has_value());
   EXPECT_TRUE(refused.lora.has_value());
   EXPECT_LT(refused.smallest_budget->amount, plan_for("1s").smallest_budget->amount);
-  EXPECT_FALSE(make_plan(profile, with_lora(types::format_budget(*refused.smallest_budget), 3.0)).smallest_budget.has_value());
+  EXPECT_FALSE(make_plan(profile, with_lora(types::format_budget(*refused.smallest_budget), 3.0))
+                   .smallest_budget.has_value());
 }
 
 TEST(PlanWithLora, IsComparedWithFullTuningForMaxLossIncrease) {

@@ -1,8 +1,8 @@
-#include "salf/policy/prediction.h"
+#include "policy/prediction.h"
 
 #include <fstream>
 
-#include "salf/core/json.h"
+#include "core/json.h"
 #include "support/sample_documents.h"
 
 namespace salf::policy {
@@ -34,7 +34,8 @@ Predictor predictor() { return {prior(), support::sample_shape()}; }
 TEST(EffectiveTokens, CountRepeatedOnesLess) {
   EXPECT_DOUBLE_EQ(effective_tokens(500.0, 1000.0, 2.0), 500.0);
   EXPECT_DOUBLE_EQ(effective_tokens(1000.0, 1000.0, 2.0), 1000.0);
-  EXPECT_DOUBLE_EQ(effective_tokens(3000.0, 1000.0, 2.0), 1000.0 * (1.0 + 2.0 * (1.0 - std::exp(-1.0))));
+  EXPECT_DOUBLE_EQ(
+      effective_tokens(3000.0, 1000.0, 2.0), 1000.0 * (1.0 + 2.0 * (1.0 - std::exp(-1.0))));
   EXPECT_LT(effective_tokens(1e9, 1000.0, 2.0), 3000.0 + 1e-9);  // U(1 + r) at most
   EXPECT_DOUBLE_EQ(effective_tokens(500.0, 0.0, 2.0), 500.0);
 }
@@ -44,18 +45,19 @@ TEST(Predictor, FollowsItsLaw) {
   EXPECT_DOUBLE_EQ(law.ratio({Arm::kFull, 0, 0.0, 1e5}), 1.0);
   EXPECT_DOUBLE_EQ(law.ratio({Arm::kFull, 0, 10000.0, 1e5}), 0.8);
   EXPECT_DOUBLE_EQ(law.ratio({Arm::kFreeze, 15, 10000.0, 1e5}), 1.0 - 0.2 * (1.0 - 0.5 * 0.25));
-  EXPECT_DOUBLE_EQ(law.ratio({Arm::kLora, 15, 10000.0, 1e5}), 1.0 - 0.2 * (1.0 - 0.5 * 0.25 - 0.05));
+  EXPECT_DOUBLE_EQ(
+      law.ratio({Arm::kLora, 15, 10000.0, 1e5}), 1.0 - 0.2 * (1.0 - 0.5 * 0.25 - 0.05));
 }
 
 TEST(Predictor, MoreTokensAreNeverWorseAndDeeperCutsNeverBetter) {
   const Predictor law(read_prior(""), support::sample_shape());
-  for (std::int64_t eof = 0; eof < 30; ++eof) {
+  for (std::int64_t cut = 0; cut < 30; ++cut) {
     double last = 1.0;
     for (double tokens = 1000.0; tokens < 1e7; tokens *= 2.0) {
-      const double ratio = law.ratio({eof == 0 ? Arm::kFull : Arm::kFreeze, eof, tokens, 5e4});
+      const double ratio = law.ratio({cut == 0 ? Arm::kFull : Arm::kFreeze, cut, tokens, 5e4});
       EXPECT_LE(ratio, last);
       EXPECT_GT(ratio, 0.0);
-      if (eof > 0) {
+      if (cut > 0) {
         EXPECT_GE(ratio, law.ratio({Arm::kFull, 0, tokens, 5e4}));
       }
       last = ratio;
@@ -81,24 +83,10 @@ TEST(Predictor, AShareOfParametersCanStandForDepth) {
   by_share.fits[0].covariate = Covariate::kShare;
   const types::ModelShape shape = support::sample_shape();
   const Predictor law(by_share, shape);
-  const double untrained = 1.0 - static_cast<double>(shape.trained_parameters(15)) / static_cast<double>(shape.parameters);
-  EXPECT_NEAR(law.ratio({Arm::kFreeze, 15, 10000.0, 1e5}), 1.0 - 0.2 * (1.0 - 0.5 * untrained * untrained), 1e-12);
-}
-
-TEST(Predictor, TakesASketchWhereThereIsOne) {
-  Prior with_sketch = prior();
-  with_sketch.fits.insert(with_sketch.fits.begin(), with_sketch.fits[0]);
-  with_sketch.fits[0].covariate = Covariate::kSketch;
-  with_sketch.fits[0].law.reduction = 0.2;
-  EXPECT_TRUE(with_sketch.wants_sketch());
-  const types::ModelShape shape = support::sample_shape();
-  const ArmPoint cut{Arm::kFreeze, 15, 10000.0, 1e5};
-  EXPECT_DOUBLE_EQ(Predictor(with_sketch, shape).ratio(cut), predictor().ratio(cut));
-  types::GradientSketch sketch;
-  sketch.blocks.assign(30, 1.0);
-  sketch.embedding = 20.0;  // 15 of 50 lie above block 15
-  EXPECT_NEAR(Predictor(with_sketch, shape, {sketch, {}}).ratio(cut), 1.0 - 0.1 * (1.0 - 0.5 * 0.7 * 0.7), 1e-12);
-  EXPECT_THAT(Predictor(with_sketch, shape, {sketch, {}}).basis(), ::testing::HasSubstr("gradient sketch"));
+  const double untrained = 1.0 - static_cast<double>(shape.trained_parameters(15)) /
+                                     static_cast<double>(shape.parameters);
+  EXPECT_NEAR(law.ratio({Arm::kFreeze, 15, 10000.0, 1e5}),
+      1.0 - 0.2 * (1.0 - 0.5 * untrained * untrained), 1e-12);
 }
 
 TEST(Predictor, TakesItsLevelFromTwoGradients) {
@@ -106,7 +94,7 @@ TEST(Predictor, TakesItsLevelFromTwoGradients) {
   Prior with_level = prior();
   with_level.level = LevelFit{shape.blocks, shape.parameters, 0.3, 0.5, 0.04, 0.1};
   const ArmPoint full{Arm::kFull, 0, 10000.0, 1e5};  // φ = 1/2
-  const auto with = [&](double agreement) { return Predictor(with_level, shape, {{}, {}, agreement}); };
+  const auto with = [&](double agreement) { return Predictor(with_level, shape, {{}, agreement}); };
   EXPECT_NEAR(with(1.0).ratio(full), 1.0 - 0.5 * 0.3, 1e-12);
   EXPECT_NEAR(with(0.25).ratio(full), 1.0 - 0.5 * 0.15, 1e-12);
   EXPECT_NEAR(with(0.0).ratio(full), 1.0 - 0.5 * 0.06, 1e-12);  // no less than the fit saw
@@ -114,101 +102,108 @@ TEST(Predictor, TakesItsLevelFromTwoGradients) {
   EXPECT_DOUBLE_EQ(with(1e9).ratio(full), 0.0);
   EXPECT_NEAR(with(1.0).error_unseen(), 0.01 * 0.3 / 0.4, 1e-12);
   EXPECT_THAT(with(1.0).basis(), ::testing::HasSubstr("two gradients on these data"));
-  const auto width = [&](const Predictor& law) { return law.ratio_range(full).high - law.ratio_range(full).low; };
+  const auto width = [&](const Predictor& law) {
+    return law.ratio_range(full).high - law.ratio_range(full).low;
+  };
   EXPECT_LT(width(with(1.0)), 0.6 * width(predictor()));  // R off by a tenth, not a fifth
-  // Without them, of another model, and where probes know better, it changes nothing.
+  // Without them, of another model, and where trials know better, it changes nothing.
   EXPECT_DOUBLE_EQ(Predictor(with_level, shape).ratio(full), predictor().ratio(full));
   ++with_level.level->parameters;
   EXPECT_DOUBLE_EQ(with(1.0).ratio(full), predictor().ratio(full));
   EXPECT_THAT(with(1.0).basis(), ::testing::Not(::testing::HasSubstr("gradients")));
 }
 
-types::ProbeTable probes() {
-  types::ProbeTable table;
+types::TrialTable trials() {
+  types::TrialTable table;
   table.steps = 24;
   table.tokens = 10000;
   table.unique_tokens = 10000;
   table.loss_before = 2.0;
-  const auto arm = [](Arm kind, std::int64_t eof, double gain) {
-    return types::ProbedArm{"", kind, eof, 1e-4, 2.0 - gain, gain, 0.01, 0.0, 0.002, 1.0};
+  const auto arm = [](Arm kind, std::int64_t cut, double gain) {
+    return types::Trial{"", kind, cut, 1e-4, 2.0 - gain, gain, 0.01, 0.0, 0.002, 1.0};
   };
   table.arms = {arm(Arm::kFull, 0, 0.6), arm(Arm::kFreeze, 10, 0.57), arm(Arm::kFreeze, 20, 0.3)};
   return table;
 }
 
-TEST(ProbedPredictor, SaysWhatTheProbesFound) {
-  const Predictor law(prior(), support::sample_shape(), {{}, probes()});
+TEST(PredictorWithTrials, SaysWhatTheTrialsFound) {
+  const Predictor law(prior(), support::sample_shape(), {trials()});
   EXPECT_NEAR(law.ratio({Arm::kFull, 0, 10000.0, 10000.0}), 0.7, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), 1.0 - 0.57 / 2.0, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 20, 10000.0, 10000.0}), 1.0 - 0.3 / 2.0, 1e-12);
-  EXPECT_THAT(law.basis(), ::testing::HasSubstr("probes of 3 arms"));
+  EXPECT_THAT(law.basis(), ::testing::HasSubstr("trials of 3 arms"));
   // More tokens gain by the law's φ: twice as many, 2/3 instead of 1/2.
   EXPECT_NEAR(law.ratio({Arm::kFull, 0, 20000.0, 20000.0}), 1.0 - 0.3 * (2.0 / 3.0) / 0.5, 1e-12);
 }
 
-TEST(ProbedPredictor, KnowsBetterThanTwoGradients) {
+TEST(PredictorWithTrials, KnowsBetterThanTwoGradients) {
   const types::ModelShape shape = support::sample_shape();
   Prior with_level = prior();
   with_level.level = LevelFit{shape.blocks, shape.parameters, 0.1, 0.5, 0.04, 0.1};
   const ArmPoint cut{Arm::kFreeze, 15, 20000.0, 20000.0};
-  EXPECT_DOUBLE_EQ(Predictor(with_level, shape, {{}, probes(), 1.0}).ratio(cut), Predictor(prior(), shape, {{}, probes()}).ratio(cut));
+  EXPECT_DOUBLE_EQ(Predictor(with_level, shape, {trials(), 1.0}).ratio(cut),
+      Predictor(prior(), shape, {trials()}).ratio(cut));
 }
 
-TEST(ProbedPredictor, TakesLorasPenaltyFromItsArms) {
-  types::ProbeTable table = probes();
+TEST(PredictorWithTrials, TakesLorasPenaltyFromItsArms) {
+  types::TrialTable table = trials();
   table.arms.push_back({"lora:10", Arm::kLora, 10, 2e-3, 1.48, 0.52, 0.01, 0.0, 0.002, 1.0});
-  const Predictor law(prior(), support::sample_shape(), {{}, table});
+  const Predictor law(prior(), support::sample_shape(), {table});
   EXPECT_NEAR(law.ratio({Arm::kLora, 10, 10000.0, 10000.0}), 1.0 - 0.52 / 2.0, 1e-12);
-  EXPECT_NEAR(law.ratio({Arm::kLora, 0, 10000.0, 10000.0}), 1.0 - 0.55 / 2.0, 1e-12);  // as far below full tuning
+  EXPECT_NEAR(law.ratio({Arm::kLora, 0, 10000.0, 10000.0}), 1.0 - 0.55 / 2.0,
+      1e-12);  // as far below full tuning
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), 1.0 - 0.57 / 2.0, 1e-12);
 }
 
-TEST(ProbedPredictor, IsMonotoneBetweenAndBeyondThem) {
-  const Predictor law(prior(), support::sample_shape(), {{}, probes()});
+TEST(PredictorWithTrials, IsMonotoneBetweenAndBeyondThem) {
+  const Predictor law(prior(), support::sample_shape(), {trials()});
   double last = 0.0;
-  for (std::int64_t eof = 0; eof < 30; ++eof) {
-    const double ratio = law.ratio({eof == 0 ? Arm::kFull : Arm::kFreeze, eof, 10000.0, 10000.0});
-    EXPECT_GE(ratio, last) << eof;
+  for (std::int64_t cut = 0; cut < 30; ++cut) {
+    const double ratio = law.ratio({cut == 0 ? Arm::kFull : Arm::kFreeze, cut, 10000.0, 10000.0});
+    EXPECT_GE(ratio, last) << cut;
     EXPECT_LE(ratio, 1.0);
     last = ratio;
   }
 }
 
-TEST(ProbedPredictor, PoolsArmsThatContradictTheOrder) {
-  types::ProbeTable table = probes();
+TEST(PredictorWithTrials, PoolsArmsThatContradictTheOrder) {
+  types::TrialTable table = trials();
   table.arms[1].gain = 0.64;  // above full tuning's
-  const Predictor law(prior(), support::sample_shape(), {{}, table});
+  const Predictor law(prior(), support::sample_shape(), {table});
   const double full = law.ratio({Arm::kFull, 0, 10000.0, 10000.0});
   EXPECT_NEAR(full, 1.0 - 0.62 / 2.0, 1e-9);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), full, 1e-9);
 }
 
-TEST(ProbedPredictor, IsSurerThanThePriorAndLessSureFarBeyondItsTokens) {
+TEST(PredictorWithTrials, IsSurerThanThePriorAndLessSureFarBeyondItsTokens) {
   const ArmPoint near{Arm::kFreeze, 10, 10000.0, 10000.0}, far{Arm::kFreeze, 10, 1e6, 1e6};
   const auto width = [](const types::Range& range) { return range.high - range.low; };
-  const Predictor law(prior(), support::sample_shape(), {{}, probes()});
+  const Predictor law(prior(), support::sample_shape(), {trials()});
   EXPECT_LT(width(law.ratio_range(near)), 0.5 * width(predictor().ratio_range(near)));
   EXPECT_GT(width(law.ratio_range(far)), 2.0 * width(law.ratio_range(near)));
 }
 
-TEST(ProbedPredictor, RefusesProbesThatGainedNothing) {
-  types::ProbeTable table = probes();
+TEST(PredictorWithTrials, RefusesTrialsThatGainedNothing) {
+  types::TrialTable table = trials();
   for (auto& arm : table.arms) arm.gain = -0.1;
-  support::expect_error(ErrorKind::kBadInput, {"--steps"}, [&] { Predictor(prior(), support::sample_shape(), {{}, table}); });
+  support::expect_error(ErrorKind::kBadInput, {"--steps"},
+      [&] { Predictor(prior(), support::sample_shape(), {table}); });
 }
 
-// Levels are off together (R is the mean over data sets), so R of the data set is given; differences to full tuning, in nats,
-// are what a choice needs.
+// Levels are off together (R is the mean over data sets), so R of the data set is given;
+// differences to full tuning, in nats, are what a choice needs.
 double difference(double before, double own, const ArmPoint& cut, const ArmPoint& full) {
   const Prior prior = read_prior("");
   const Predictor law(prior, support::sample_shape());
   return before * own / prior.fits.back().law.reduction * (law.ratio(cut) - law.ratio(full));
 }
 
-// docs/results/truth_table.json, GSM8K at 6 minutes; one law for all data is too steep for its deep cuts.
+// docs/results/truth_table.json, GSM8K at 6 minutes; one law for all data is too steep for its deep
+// cuts.
 TEST(BuiltInPrior, KnowsTheDifferencesOfTheTruthTable) {
-  const auto at = [](std::int64_t eof, double tokens) {
-    return difference(1.4616, 0.519, {Arm::kFreeze, eof, tokens, tokens}, {Arm::kFull, 0, 43861.0, 43861.0});
+  const auto at = [](std::int64_t cut, double tokens) {
+    return difference(
+        1.4616, 0.519, {Arm::kFreeze, cut, tokens, tokens}, {Arm::kFull, 0, 43861.0, 43861.0});
   };
   EXPECT_NEAR(at(8, 56460.0), 0.7725 - 0.7852, 0.015);
   EXPECT_NEAR(at(16, 70852.0), 0.7907 - 0.7852, 0.03);
@@ -217,8 +212,9 @@ TEST(BuiltInPrior, KnowsTheDifferencesOfTheTruthTable) {
 
 // docs/results/prototype.json, where cuts 23 and 27 had one learning rate only.
 TEST(BuiltInPrior, KnowsTheDifferencesOfThePrototype) {
-  const auto at = [](std::int64_t eof) {
-    return difference(2.165, 0.322, {Arm::kFreeze, eof, 41000.0, 41000.0}, {Arm::kFull, 0, 41000.0, 41000.0});
+  const auto at = [](std::int64_t cut) {
+    return difference(
+        2.165, 0.322, {Arm::kFreeze, cut, 41000.0, 41000.0}, {Arm::kFull, 0, 41000.0, 41000.0});
   };
   EXPECT_NEAR(at(8), 1.523 - 1.515, 0.02);
   EXPECT_NEAR(at(15), 1.558 - 1.515, 0.03);
@@ -228,14 +224,16 @@ TEST(BuiltInPrior, KnowsTheDifferencesOfThePrototype) {
 
 TEST(BuiltInPrior, SaysWhatItRestsOn) {
   const std::string basis = Predictor(read_prior(""), support::sample_shape()).basis();
-  EXPECT_THAT(basis, ::testing::AllOf(::testing::HasSubstr(".json"), ::testing::HasSubstr("no run on these data")));
+  EXPECT_THAT(basis, ::testing::AllOf(::testing::HasSubstr(".json"),
+                         ::testing::HasSubstr("no run on these data")));
   EXPECT_GE(read_prior("").fits.back().replicates.size(), 20U);
 }
 
 TEST(ReadPrior, RefusesAnotherFile) {
   const std::string file = ::testing::TempDir() + "salf_prior_test.json";
   std::ofstream(file) << R"({"schema": "salf.prior/2", "fits": [{"law": {"half_tokens": -3}}]})";
-  support::expect_error(ErrorKind::kBadInput, {file, "fits[0].law.half_tokens"}, [&] { read_prior(file); });
+  support::expect_error(
+      ErrorKind::kBadInput, {file, "fits[0].law.half_tokens"}, [&] { read_prior(file); });
   std::ofstream(file) << R"({"schema": "salf.plan/1"})";
   support::expect_error(ErrorKind::kBadInput, {file, "salf.prior/2"}, [&] { read_prior(file); });
   std::remove(file.c_str());

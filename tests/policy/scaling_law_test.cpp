@@ -1,4 +1,4 @@
-#include "salf/policy/scaling_law.h"
+#include "policy/scaling_law.h"
 
 #include "support/sample_documents.h"
 
@@ -61,7 +61,7 @@ TEST(ScalingLaw, SaysWhenThereIsNone) {
   std::vector<double> rising, straight;
   for (int l = 0; l <= 10; ++l) rising.push_back(0.5 + 0.01 * l);
   for (const auto& curve :
-       {flat, rising, std::vector<double>{1.0, 0.5}, std::vector<double>{1.0}}) {
+      {flat, rising, std::vector<double>{1.0, 0.5}, std::vector<double>{1.0}}) {
     const auto law = fit_scaling_law(support::sample_deviation(curve, 1e-3, 0));
     EXPECT_FALSE(law.found);
     EXPECT_EQ(law.share, std::vector<double>(curve.size(), 0.0));

@@ -1,9 +1,9 @@
-#include "salf/policy/stages.h"
+#include "policy/stages.h"
 
-#include "salf/policy/budget.h"
-#include "salf/types/budget.h"
-#include "salf/types/validate.h"
+#include "policy/budget.h"
 #include "support/sample_documents.h"
+#include "types/budget.h"
+#include "types/validate.h"
 
 namespace salf::policy {
 namespace {
@@ -18,13 +18,13 @@ Predictor predictor(double depth_penalty) {
   return Predictor(prior, support::sample_shape());
 }
 
-types::StageEnd at_cut(std::int64_t eof, std::int64_t next) {
+types::StageEnd at_cut(std::int64_t cut, std::int64_t next) {
   types::StageEnd end;
   types::StageRecord stage;
-  stage.eof = eof;
+  stage.cut = cut;
   stage.steps = 50;
   end.stages = {stage};
-  end.next_eof = next;
+  end.next_cut = next;
   end.step_tokens = 800.0;
   end.unique_tokens = 90000.0;
   end.steps_staying = 50.0;
@@ -69,10 +69,11 @@ TEST(StageDecision, AMoveByItselfChangesNothing) {
   EXPECT_NEAR(decision.loss_next.value(), decision.loss_staying.value(), 1e-9);
   types::StageEnd moved = over;
   types::StageRecord second;
-  second.eof = 8;
+  second.cut = 8;
   moved.stages.push_back(second);
-  moved.next_eof = 0;
-  EXPECT_NEAR(decide_stage(predictor(0.5), moved, {}).loss_staying.value(), decision.loss_staying.value(), 1e-9);
+  moved.next_cut = 0;
+  EXPECT_NEAR(decide_stage(predictor(0.5), moved, {}).loss_staying.value(),
+      decision.loss_staying.value(), 1e-9);
 }
 
 PlanInputs staged(const std::string& budget, std::int64_t stages) {
@@ -99,7 +100,7 @@ TEST(StagedPlan, GoesFromMaxGainsLayerToTheCutWithinTheBudget) {
     types::check(three, "plan");
     EXPECT_TRUE(one.stages.empty());
     EXPECT_EQ(three.stages, (std::vector<std::int64_t>{20, 11, 2}));
-    EXPECT_EQ(three.eof, 2);
+    EXPECT_EQ(three.cut, 2);
     if (one.budget.deterministic()) {
       EXPECT_EQ(three.steps, one.steps);
       EXPECT_LT(three.predicted_seconds.total(), one.predicted_seconds.total());
@@ -108,7 +109,8 @@ TEST(StagedPlan, GoesFromMaxGainsLayerToTheCutWithinTheBudget) {
       EXPECT_LE(three.predicted_seconds.total(), 1200.0);
       EXPECT_GE(three.predicted_seconds.total(), 0.9 * 1200.0);
     }
-    EXPECT_LT(three.predicted_flops.total() / static_cast<double>(three.steps), one.predicted_flops.total() / static_cast<double>(one.steps));
+    EXPECT_LT(three.predicted_flops.total() / static_cast<double>(three.steps),
+        one.predicted_flops.total() / static_cast<double>(one.steps));
   }
 }
 
@@ -123,7 +125,8 @@ TEST(StagedPlan, OneStageWhereTheCutIsAsDeep) {
 
 TEST(StagedPlan, RefusesBudgetsThatItCannotCount) {
   for (const char* budget : {"40%", "1PFLOP"}) {
-    support::expect_error(ErrorKind::kUsage, {"--stages needs a budget in time"}, [&] { plan_of(staged(budget, 2)); });
+    support::expect_error(ErrorKind::kUsage, {"--stages needs a budget in time"},
+        [&] { plan_of(staged(budget, 2)); });
   }
 }
 

@@ -1,11 +1,11 @@
-#include "salf/report/compare.h"
+#include "report/compare/compare.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "salf/core/random.h"
+#include "core/random.h"
 #include "sample.h"
 #include "support/expect_error.h"
 
@@ -68,8 +68,8 @@ double error_of_difference(double noise) {
   return std::sqrt(sum / kTries);
 }
 
-int regressions(int pairs, double noise, double shift, std::uint64_t seed,
-                const LimitTexts& limits = {}) {
+int regressions(
+    int pairs, double noise, double shift, std::uint64_t seed, const LimitTexts& limits = {}) {
   core::Random random(seed, "pairs");
   int found = 0;
   for (int i = 0; i < pairs; ++i) {
@@ -131,12 +131,12 @@ Comparable run(double seconds = 33.25) {
 
 TEST(Compare, ChecksTimeMemoryAndTheCut) {
   Comparable other = run(36.0);
-  other.run->plan.eof = 5;
+  other.run->plan.cut = 5;
   other.run->peak_anonymous_bytes += 1000000;
   LimitTexts limits;
   limits.max_time_increase = "10%";
   limits.max_memory_increase = "2MB";
-  limits.max_eof_move = 2;
+  limits.max_cut_move = 2;
   EXPECT_FALSE(compare(run(), other, limits).regression);
   limits.max_time_increase = "2s";
   EXPECT_TRUE(compare(run(), other, limits).regression);
@@ -144,7 +144,7 @@ TEST(Compare, ChecksTimeMemoryAndTheCut) {
   limits.max_memory_increase = "0.5MB";
   EXPECT_TRUE(compare(run(), other, limits).regression);
   limits.max_memory_increase = "";
-  limits.max_eof_move = 1;
+  limits.max_cut_move = 1;
   EXPECT_TRUE(compare(run(), other, limits).regression);
   EXPECT_TRUE(compare(other, run(), limits).regression);  // up as well as down
 }
@@ -158,22 +158,22 @@ TEST(Compare, ADivergedRunIsARegression) {
 TEST(Compare, RefusesWhatCannotBeCompared) {
   core::Random random(1, "refused");
   Pair pair = simulate(random, 0.1, 0.0);
-  testing::expect_error(ErrorKind::kBadInput, "two of a kind",
-                        [&] { compare(run(), pair.new_one, {}); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "two of a kind", [&] { compare(run(), pair.new_one, {}); });
   pair.new_one.evaluation->split = "dev";
-  testing::expect_error(ErrorKind::kBadInput, "splits",
-                        [&] { compare(pair.base, pair.new_one, {}); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "splits", [&] { compare(pair.base, pair.new_one, {}); });
   LimitTexts limits;
-  limits.max_eof_move = 1;
-  testing::expect_error(ErrorKind::kBadInput, "--max-eof-move",
-                        [&] { compare(pair.base, pair.base, limits); });
+  limits.max_cut_move = 1;
+  testing::expect_error(
+      ErrorKind::kBadInput, "--max-eof-move", [&] { compare(pair.base, pair.base, limits); });
   Comparable other = run();
   other.run->provenance.data_hash = "another";
   testing::expect_error(ErrorKind::kBadInput, "different data", [&] { compare(run(), other, {}); });
   LimitTexts accuracy;
   accuracy.max_accuracy_decrease = "1%";
-  testing::expect_error(ErrorKind::kBadInput, "dev_losses.json",
-                        [&] { compare(run(), run(), accuracy); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "dev_losses.json", [&] { compare(run(), run(), accuracy); });
 }
 
 TEST(Limits, AreReadAsPeopleWriteThem) {
@@ -198,8 +198,7 @@ TEST(JUnit, IsEscaped) {
       {"loss", "nats", 2.0, 2.1, 0.1, 0.01, 0.08, 0.05, Verdict::kRegression, "<paired>"});
   comparison.checks.push_back({"time", "s", 2.0, 2.1, 0.1, {}, {}, {}, Verdict::kInformation, ""});
   const std::string xml = junit_xml(comparison);
-  EXPECT_THAT(
-      xml,
+  EXPECT_THAT(xml,
       HasSubstr("name=\"salf compare a&lt;b&gt;&amp;&quot;\\x01 \" tests=\"1\" failures=\"1\""));
   EXPECT_THAT(xml, HasSubstr("&lt;paired&gt;</failure>"));
   EXPECT_EQ(xml.find('\x01'), std::string::npos);

@@ -1,4 +1,4 @@
-#include "salf/report/html_report.h"
+#include "report/page/html_report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,12 +6,12 @@
 #include <regex>
 #include <set>
 
-#include "../../src/report/html.h"
-#include "../../src/report/sections.h"
-#include "../../src/report/thin.h"
-#include "salf/core/json.h"
-#include "salf/types/validate.h"
+#include "core/json.h"
+#include "report/page/html.h"
+#include "report/page/thin.h"
+#include "report/sections/sections.h"
 #include "sample.h"
+#include "types/validate.h"
 
 namespace salf::report {
 namespace {
@@ -49,17 +49,17 @@ TEST(HtmlReport, EveryFigureOfADocumentIsTheDocuments) {
     EXPECT_EQ(std::stod((*match)[1].str()), at(documents, path)) << path;
   }
   for (const char* path :
-       {"run.before.loss", "run.best.loss", "run.plan.eof", "run.measured_seconds.backward",
-        "run.peak_anonymous_bytes", "profile.deviations[1].deviation[6]",
-        "profile.deviations[0].gain[2]", "run.plan.choices[0].stability"}) {
+      {"run.before.loss", "run.best.loss", "run.plan.eof", "run.measured_seconds.backward",
+          "run.peak_anonymous_bytes", "profile.deviations[1].deviation[6]",
+          "profile.deviations[0].gain[2]", "run.plan.choices[0].stability"}) {
     EXPECT_EQ(paths.count(path), 1U) << path;
   }
 }
 
 TEST(HtmlReport, ShowsFiguresRoundedToTheirDigits) {
   const std::string page = html_report({testing::sample_run()}, {});
-  EXPECT_THAT(page,
-              HasSubstr("data-json=\"run.before.loss\">2.512</data> ± <data value=\"0.09995"));
+  EXPECT_THAT(
+      page, HasSubstr("data-json=\"run.before.loss\">2.512</data> ± <data value=\"0.09995"));
   EXPECT_THAT(page, HasSubstr("data-json=\"run.peak_anonymous_bytes\">123.5 MB</data>"));
   EXPECT_THAT(page, HasSubstr("data-json=\"run.plan.choices[0].stability\">81&nbsp;%</data>"));
 }
@@ -85,11 +85,8 @@ TEST(HtmlReport, EscapesWhateverStrangersWrote) {
   run.plan->reason = run.run->plan.reason = kHostile;
   run.run->options = {{kHostile, kHostile}, {"list", {kHostile}}};
   run.profile->token_maps.push_back(
-      {1,
-       {kHostile},
-       {kHostile},
-       std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
-       std::vector<std::vector<std::string>>(testing::kBlocks + 1, {kHostile})});
+      {1, {kHostile}, {kHostile}, std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
+          std::vector<std::vector<std::string>>(testing::kBlocks + 1, {kHostile})});
   const std::string page = html_report({run, run}, {});
   EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
   EXPECT_THAT(page, Not(HasSubstr("<img")));
@@ -112,11 +109,13 @@ TEST(HtmlReport, ShowsTheGatesWithValueLimitAndResult) {
   run.run->options["gate"] = {"dev_loss<=1.5", "end:seconds<=2h"};
   const std::string page = html_report({run}, {});
   EXPECT_THAT(page, Not(HasSubstr("No quality gate was set")));
-  EXPECT_THAT(page, HasSubstr("<data value=\"1.625\" data-json=\"run.gates[0].value\">1.625</data>"));
+  EXPECT_THAT(
+      page, HasSubstr("<data value=\"1.625\" data-json=\"run.gates[0].value\">1.625</data>"));
   EXPECT_THAT(page, HasSubstr("data-json=\"run.gates[1].limit\">"));
   EXPECT_THAT(page, HasSubstr("不合格"));
   EXPECT_THAT(page, HasSubstr("a quality gate failed: the last good weights were kept"));
-  EXPECT_THAT(page, HasSubstr("--gate &#39;dev_loss&lt;=1.5&#39; --gate &#39;end:seconds&lt;=2h&#39;"));
+  EXPECT_THAT(
+      page, HasSubstr("--gate &#39;dev_loss&lt;=1.5&#39; --gate &#39;end:seconds&lt;=2h&#39;"));
 }
 
 TEST(HtmlReport, SaysWhatAPilotMeansForTheWhole) {
@@ -125,7 +124,7 @@ TEST(HtmlReport, SaysWhatAPilotMeansForTheWhole) {
   pilot.share = 0.05;
   pilot.documents = 40;
   pilot.all_documents = 800;
-  pilot.full_eof = 3;
+  pilot.full_cut = 3;
   pilot.full_steps = 900;
   pilot.full_seconds = 720.0;
   run.run->pilot = pilot;
@@ -140,11 +139,11 @@ TEST(HtmlReport, TellsEachStageAndWhatWasDecided) {
   RunData run = testing::sample_run();
   EXPECT_THAT(html_report({run}, {}), HasSubstr("One stage: the cut did not change"));
   types::StageRecord deep, shallow;
-  deep.eof = 5;
+  deep.cut = 5;
   deep.steps = 40;
   deep.decision = {types::StageChoice::kNext, "pays", 1.75, 1.5};
   deep.evaluation = types::DevEvaluation{40, 1.875, 0.01, 0.5};
-  shallow.eof = 2;
+  shallow.cut = 2;
   shallow.steps = 60;
   run.run->stages = {deep, shallow};
   const std::string page = html_report({run}, {});
@@ -168,7 +167,8 @@ types::LayerProfile profile_with_domains(const std::string& name) {
   profile.vocabulary->choices_with = profile.vocabulary->choices_without = {choice};
   profile.domains.emplace();
   profile.domains->domains = {{name, testing::sample_deviation(types::Measure::kCosine), {choice}}};
-  profile.domains->agreements = {{types::Rule::kMaxGain, true, 3, 5, 4, "", ""}, {types::Rule::kThreshold, false, 5, 2, 2, name, name}};
+  profile.domains->agreements = {{types::Rule::kMaxGain, true, 3, 5, 4, "", ""},
+      {types::Rule::kThreshold, false, 5, 2, 2, name, name}};
   profile.domains->others = 3;
   profile.domains->unnamed_documents = 2;
   return profile;
@@ -181,9 +181,10 @@ TEST(HtmlReport, ShowsTheDomainsVocabularyAndEachDomain) {
   types::check(*run.profile, "profile.json");
   const std::string page = html_report({run}, {});
   EXPECT_THAT(page, Not(HasSubstr("No domain vocabulary was used")));
-  for (const char* path : {"profile.vocabulary.tokens\">305<", "profile.vocabulary.choices_with[0].eof\">4<",
-                           "profile.domains.domains[0].choices[0].low\">3<", "profile.domains.agreements[1].low\">5<",
-                           "profile.domains.others\">3<"}) {
+  for (const char* path :
+      {"profile.vocabulary.tokens\">305<", "profile.vocabulary.choices_with[0].eof\">4<",
+          "profile.domains.domains[0].choices[0].low\">3<",
+          "profile.domains.agreements[1].low\">5<", "profile.domains.others\">3<"}) {
     EXPECT_THAT(page, HasSubstr(path));
   }
   EXPECT_THAT(page, HasSubstr("一つの切断位置（eof 層"));
@@ -208,18 +209,15 @@ TEST(HtmlReport, EscapesDomainsAndLeavesTheirWordsOutWhereAsked) {
 TEST(HtmlReport, EscapesTurnsOfDirection) {
   EXPECT_EQ(escape("a\xE2\x80\xAE"
                    "b\xE2\x81\xA6"),
-            "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6");
+      "a\\xE2\\x80\\xAEb\\xE2\\x81\\xA6");
   EXPECT_EQ(escape("微調整 –"), "微調整 –");
 }
 
 TEST(HtmlReport, LeavesTheDatasTextOutWhereAsked) {
   RunData run = testing::sample_run();
-  run.profile->token_maps.push_back(
-      {1,
-       {"secret-token"},
-       {"secret-label"},
-       std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
-       std::vector<std::vector<std::string>>(testing::kBlocks + 1, {"secret-word"})});
+  run.profile->token_maps.push_back({1, {"secret-token"}, {"secret-label"},
+      std::vector<std::vector<double>>(testing::kBlocks + 1, {0.5}),
+      std::vector<std::vector<std::string>>(testing::kBlocks + 1, {"secret-word"})});
   EXPECT_THAT(html_report({run}, {}), HasSubstr("secret-word"));
   PageOptions silent;
   silent.text = false;
@@ -260,9 +258,9 @@ TEST(HtmlReport, EveryWordHasBothLanguages) {
 
 TEST(CommandLine, IsQuotedForAShell) {
   const core::Json options = {{"model", "it's here"}, {"no_cache", true}, {"keep_cache", false},
-                              {"eof", nullptr},       {"tau", 0.1},       {"blocks", ""}};
+      {"eof", nullptr}, {"tau", 0.1}, {"blocks", ""}};
   EXPECT_EQ(command_line(options),
-            "salf train --model 'it'\\''s here' --no-cache --tau 0.1 --output again");
+      "salf train --model 'it'\\''s here' --no-cache --tau 0.1 --output again");
 }
 
 TEST(Thin, KeepsMeansAndExtremes) {

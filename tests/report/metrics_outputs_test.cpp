@@ -3,9 +3,9 @@
 
 #include <cstring>
 
-#include "salf/core/files.h"
-#include "salf/report/prometheus.h"
-#include "salf/report/tensorboard.h"
+#include "core/files.h"
+#include "report/prometheus.h"
+#include "report/tensorboard.h"
 #include "support/temporary_folder.h"
 
 namespace salf::report {
@@ -50,7 +50,7 @@ TEST(Prometheus, NamesTypesAndValues) {
   LiveMetrics metrics;
   metrics.run = "a \"run\"\\\n";
   EXPECT_THAT(prometheus_text(metrics),
-              HasSubstr("salf_steps_total{run=\"a \\\"run\\\"\\\\\\\\x0A\"} 0.0\n"));
+      HasSubstr("salf_steps_total{run=\"a \\\"run\\\"\\\\\\\\x0A\"} 0.0\n"));
   metrics.step = 12;
   metrics.loss = 2.5;
   metrics.dev_loss = std::nan("");

@@ -1,11 +1,11 @@
-#include "salf/report/run_data.h"
+#include "report/run_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "salf/core/json.h"
+#include "core/json.h"
 #include "sample.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
@@ -45,7 +45,7 @@ TEST_F(RunFolder, ARunStillBeingWrittenIsRefusedWithTheWayOut) {
   run.status = types::RunStatus::kRunning;
   core::write_document(folder_ / "run.json", run);
   testing::expect_error(ErrorKind::kBadInput, "salf report --follow",
-                        [&] { load_run(folder_ / "", Running::kRefuse); });
+      [&] { load_run(folder_ / "", Running::kRefuse); });
   EXPECT_TRUE(load_run(folder_ / "", Running::kAccept).run);
 }
 
@@ -56,25 +56,25 @@ TEST_F(RunFolder, AHalfWrittenLastLineIsLeftOut) {
 
 TEST_F(RunFolder, DamageIsNamedByFileAndLine) {
   write("metrics.jsonl", step_ + "{\"step\":-2}\n");
-  testing::expect_error(ErrorKind::kBadInput, "metrics.jsonl:2",
-                        [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "metrics.jsonl:2", [&] { load_run(folder_ / "", Running::kRefuse); });
   write("metrics.jsonl", step_ + "{\"step\":1,\"dev_loss\":\"low\"}\n");
-  testing::expect_error(ErrorKind::kBadInput, "expected a number",
-                        [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "expected a number", [&] { load_run(folder_ / "", Running::kRefuse); });
 }
 
 TEST_F(RunFolder, WhatIsNoRunIsRefused) {
-  testing::expect_error(ErrorKind::kIo, "no such file",
-                        [&] { load_run(folder_ / "nothing", Running::kRefuse); });
+  testing::expect_error(
+      ErrorKind::kIo, "no such file", [&] { load_run(folder_ / "nothing", Running::kRefuse); });
   std::filesystem::create_directory(folder_ / "empty");
-  testing::expect_error(ErrorKind::kBadInput, "no run.json",
-                        [&] { load_run(folder_ / "empty", Running::kRefuse); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "no run.json", [&] { load_run(folder_ / "empty", Running::kRefuse); });
   write("other.json", "{\"schema\":\"salf.other/1\"}");
   testing::expect_error(ErrorKind::kBadInput, "salf.other",
-                        [&] { load_run(folder_ / "other.json", Running::kRefuse); });
+      [&] { load_run(folder_ / "other.json", Running::kRefuse); });
   write("newer.json", "{\"schema\":\"salf.run/2\"}");
   testing::expect_error(ErrorKind::kBadInput, "newer salf",
-                        [&] { load_run(folder_ / "newer.json", Running::kRefuse); });
+      [&] { load_run(folder_ / "newer.json", Running::kRefuse); });
 }
 
 TEST_F(RunFolder, AProfileOfAnotherModelIsRefused) {
@@ -87,8 +87,8 @@ TEST_F(RunFolder, AProfileOfAnotherModelIsRefused) {
   profile.deviations[0].standard_error = {0.1, 0.1};
   profile.deviations[0].gain_error = {0.1};
   core::write_document(folder_ / "profile.json", profile);
-  testing::expect_error(ErrorKind::kBadInput, "another model",
-                        [&] { load_run(folder_ / "", Running::kRefuse); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "another model", [&] { load_run(folder_ / "", Running::kRefuse); });
 }
 
 }  // namespace

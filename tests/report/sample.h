@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "salf/report/run_data.h"
+#include "report/run_data.h"
 
 namespace salf::testing {
 
@@ -42,8 +42,8 @@ inline types::LayerProfile sample_profile() {
   profile.shape = sample_shape();
   profile.tokens = 4567;
   profile.seconds = 1.25;
-  profile.deviations = {sample_deviation(types::Measure::kCosine),
-                        sample_deviation(types::Measure::kLoss)};
+  profile.deviations = {
+      sample_deviation(types::Measure::kCosine), sample_deviation(types::Measure::kLoss)};
   return profile;
 }
 
@@ -51,7 +51,7 @@ inline types::FreezePlan sample_plan() {
   types::FreezePlan plan;
   plan.shape = sample_shape();
   plan.rule = types::Rule::kBudget;
-  plan.eof = 3;
+  plan.cut = 3;
   plan.reason = "for a reason";
   plan.choices = {{types::Rule::kMaxGain, types::Measure::kCosine, 3, 0.81, 3, 4}};
   plan.budget = {600.0, types::BudgetUnit::kSeconds};
@@ -63,12 +63,12 @@ inline types::FreezePlan sample_plan() {
   plan.predicted_flops.backward = 4.2e9;
   plan.full_step_seconds = 1.5;
   plan.full_step_flops = 2e8;
-  for (std::int64_t eof = 0; eof < kBlocks; ++eof) {
-    const auto depth = static_cast<double>(eof);
+  for (std::int64_t cut = 0; cut < kBlocks; ++cut) {
+    const auto depth = static_cast<double>(cut);
     types::Candidate candidate;
-    candidate.eof = eof;
-    candidate.trained_parameters = plan.shape.trained_parameters(eof);
-    candidate.steps = 30 + 10 * eof;
+    candidate.cut = cut;
+    candidate.trained_parameters = plan.shape.trained_parameters(cut);
+    candidate.steps = 30 + 10 * cut;
     candidate.step_seconds = 1.5 - 0.2 * depth;
     candidate.step_flops = 2e8 - 2e7 * depth;
     candidate.seconds = 60.0;

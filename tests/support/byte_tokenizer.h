@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "salf/core/error.h"
-#include "salf/data/tokenizer.h"
+#include "core/error.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace salf::testing {
 
@@ -27,7 +27,8 @@ class ByteTokenizer : public data::Tokenizer {
   std::string decode(const std::vector<std::int64_t>& ids) const override {
     std::string text;
     for (const std::int64_t id : ids) {
-      if (id < 0 || id > kPadding) throw Error(ErrorKind::kBadInput, "no such id: " + std::to_string(id));
+      if (id < 0 || id > kPadding)
+        throw Error(ErrorKind::kBadInput, "no such id: " + std::to_string(id));
       if (id < kBos) text += static_cast<char>(id);
     }
     return text;

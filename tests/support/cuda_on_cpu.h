@@ -1,7 +1,8 @@
-// Can a CUDA kernel be tested where there is no GPU? What device_kernels.cu needs of CUDA, on the CPU: the threads of a
-// block take turns, each running to the next __syncthreads() or shuffle, blocks run one after the other. It shows what
-// kernels and launches compute, out-of-bounds accesses (with the asan preset) and reads of what another thread has not
-// yet written in this order; not races that need true concurrency, and no speed. Include it before the .cu file.
+// Can a CUDA kernel be tested where there is no GPU? What device_kernels.cu needs of CUDA, on the
+// CPU: the threads of a block take turns, each running to the next __syncthreads() or shuffle,
+// blocks run one after the other. It shows what kernels and launches compute, out-of-bounds
+// accesses (with the asan preset) and reads of what another thread has not yet written in this
+// order; not races that need true concurrency, and no speed. Include it before the .cu file.
 #pragma once
 
 #include <ucontext.h>
@@ -38,7 +39,8 @@ inline int shuffles[kMostThreads];
 // The block that runs now.
 class Block {
  public:
-  Block(unsigned threads, const std::function<void()>& body) : body_(body), fibers_(threads), stacks_(threads * kStack) {
+  Block(unsigned threads, const std::function<void()>& body)
+      : body_(body), fibers_(threads), stacks_(threads * kStack) {
     running = this;
     for (unsigned i = 0; i < threads; ++i) {
       ucontext_t& fiber = fibers_[i].context;
@@ -46,7 +48,8 @@ class Block {
       fiber.uc_stack.ss_sp = stacks_.data() + i * kStack;
       fiber.uc_stack.ss_size = kStack;
       fiber.uc_link = &scheduler_;
-      ::makecontext(&fiber, [] { running->run_body(); }, 0);
+      ::makecontext(
+          &fiber, [] { running->run_body(); }, 0);
     }
   }
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::testing {
 

@@ -29,7 +29,9 @@ class GgufBytes {
     bytes_ += value;
     return *this;
   }
-  void align(std::size_t alignment) { bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment); }
+  void align(std::size_t alignment) {
+    bytes_.resize((bytes_.size() + alignment - 1) / alignment * alignment);
+  }
   const std::string& bytes() const { return bytes_; }
 
  private:
@@ -57,16 +59,22 @@ class GgufWriter {
   }
   // shape is row-major; `data` are the encoded bytes.
   void tensor(const std::string& name, const std::vector<std::int64_t>& shape, std::uint32_t type,
-              const std::string& data) {
+      const std::string& data) {
     ++tensors_;
     infos_.text(name).put(static_cast<std::uint32_t>(shape.size()));
-    for (auto size = shape.rbegin(); size != shape.rend(); ++size) infos_.put(static_cast<std::uint64_t>(*size));
+    for (auto size = shape.rbegin(); size != shape.rend(); ++size)
+      infos_.put(static_cast<std::uint64_t>(*size));
     infos_.put(type).put(static_cast<std::uint64_t>(data_.bytes().size()));
     data_.raw(data).align(32);
   }
   std::string bytes(std::uint32_t version = 3) const {
     GgufBytes file;
-    file.raw("GGUF").put(version).put(tensors_).put(entries_).raw(metadata_.bytes()).raw(infos_.bytes());
+    file.raw("GGUF")
+        .put(version)
+        .put(tensors_)
+        .put(entries_)
+        .raw(metadata_.bytes())
+        .raw(infos_.bytes());
     file.align(32);
     return file.raw(data_.bytes()).bytes();
   }
@@ -78,7 +86,8 @@ class GgufWriter {
 };
 
 // Writes a file of the test; gives its path.
-inline std::filesystem::path write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+inline std::filesystem::path write_bytes(
+    const std::filesystem::path& path, const std::string& bytes) {
   std::filesystem::remove(path);  // ext4 would sync a file that is truncated and written again
   std::ofstream(path, std::ios::binary) << bytes;
   return path;

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "salf/core/error.h"
-#include "salf/core/random.h"
-#include "salf/types/freeze_plan.h"
-#include "salf/types/layer_profile.h"
-#include "salf/types/measured_cost.h"
-#include "salf/types/model_shape.h"
+#include "core/error.h"
+#include "core/random.h"
+#include "types/freeze_plan.h"
+#include "types/layer_profile.h"
+#include "types/measured_cost.h"
+#include "types/model_shape.h"
 
 namespace salf::support {
 
@@ -64,7 +64,7 @@ inline types::DataShape sample_data() {
 
 // One measure of this curve, each space known to `error`, with replicates that scatter as much.
 inline types::Deviation sample_deviation(const std::vector<double>& curve, double error = 1e-3,
-                                         int replicates = 50, std::uint64_t seed = 1) {
+    int replicates = 50, std::uint64_t seed = 1) {
   types::Deviation measured;
   measured.documents = 500;
   measured.positions = 20000;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "salf/core/random.h"
+#include "core/random.h"
 
 namespace salf::support {
 namespace {
@@ -161,8 +161,8 @@ torch::jit::Module make_tiny_decoder(int blocks, int hidden, int vocabulary, std
   return builder.decoder(body, builder.weights(vocabulary, hidden, 0.3));
 }
 
-torch::jit::Module make_tied_tiny_decoder(int blocks, int hidden, int vocabulary,
-                                          std::uint64_t seed) {
+torch::jit::Module make_tied_tiny_decoder(
+    int blocks, int hidden, int vocabulary, std::uint64_t seed) {
   Builder builder(seed);
   const at::Tensor shared = builder.weights(vocabulary, hidden, 0.3);
   return builder.decoder(builder.model(blocks, hidden, shared), shared);

@@ -17,7 +17,7 @@ namespace salf::support {
 torch::jit::Module make_tiny_decoder(int blocks, int hidden, int vocabulary, std::uint64_t seed);
 
 // The same with the embedding as the head's weight (one tensor).
-torch::jit::Module make_tied_tiny_decoder(int blocks, int hidden, int vocabulary,
-                                          std::uint64_t seed);
+torch::jit::Module make_tied_tiny_decoder(
+    int blocks, int hidden, int vocabulary, std::uint64_t seed);
 
 }  // namespace salf::support

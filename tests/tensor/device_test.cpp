@@ -1,8 +1,8 @@
-#include "salf/tensor/device.h"
+#include "tensor/device.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
-#include <ATen/Context.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 
 #include <stdexcept>
 
-#include "salf/tensor/shapes.h"
 #include "support/expect_error.h"
+#include "tensor/shapes.h"
 
 namespace salf::tensor {
 namespace {
@@ -20,7 +20,8 @@ using testing::expect_error;
 
 TEST(Device, OnlyKnownTextsAreDevices) {
   EXPECT_TRUE(open_device("cpu").is_cpu());
-  for (const char* const text : {"", "gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda:1000", "CUDA", " cpu"}) {
+  for (const char* const text :
+      {"", "gpu", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda:1000", "CUDA", " cpu"}) {
     expect_error(ErrorKind::kUsage, "expected cpu, cuda or cuda:N", [&] { open_device(text); });
   }
 }
@@ -51,7 +52,9 @@ TEST(Threads, AreSet) {
   set_threads(1);
 }
 
-c10::ScalarType product_type(const at::Tensor& weight) { return at::mm(at::ones({2, 2}), weight).scalar_type(); }
+c10::ScalarType product_type(const at::Tensor& weight) {
+  return at::mm(at::ones({2, 2}), weight).scalar_type();
+}
 
 TEST(AutocastGuard, WorksWithinItsLifeOnly) {
   const at::Tensor weight = at::ones({2, 2});
@@ -86,7 +89,8 @@ TEST(AutocastGuard, ForgetsCastsOfWeightsThatChange) {
 }
 
 TEST(AutocastGuard, RefusesOtherTypes) {
-  expect_error(ErrorKind::kUsage, "autocast", [] { const AutocastGuard guard(c10::kCPU, c10::kDouble); });
+  expect_error(
+      ErrorKind::kUsage, "autocast", [] { const AutocastGuard guard(c10::kCPU, c10::kDouble); });
 }
 
 TEST(ErrorText, HasNoBacktrace) {
@@ -94,7 +98,8 @@ TEST(ErrorText, HasNoBacktrace) {
     at::mm(at::ones({2, 3}), at::ones({2, 3}));
     FAIL();
   } catch (const std::exception& error) {
-    EXPECT_NE(error_text(error).find("cannot be multiplied"), std::string::npos) << error_text(error);
+    EXPECT_NE(error_text(error).find("cannot be multiplied"), std::string::npos)
+        << error_text(error);
     EXPECT_EQ(error_text(error).find("frame #"), std::string::npos);
   }
   EXPECT_EQ(error_text(std::runtime_error("plain")), "plain");
@@ -105,9 +110,13 @@ TEST(Shapes, AreCheckedAndShown) {
   EXPECT_NO_THROW(check_shape(tensor, {2, 3}, "hidden"));
   EXPECT_NO_THROW(check_shape(tensor, {kAny, 3}, "hidden"));
   EXPECT_NO_THROW(check_shape(at::zeros({}), {}, "scalar"));
-  expect_error(ErrorKind::kBadModel, "hidden: expected [2, 4], got [2, 3]", [&] { check_shape(tensor, {2, 4}, "hidden"); });
-  expect_error(ErrorKind::kBadModel, "expected [any], got [2, 3]", [&] { check_shape(tensor, {kAny}, "hidden"); });
-  expect_error(ErrorKind::kBadModel, "got an undefined tensor", [&] { check_shape({}, {1}, "hidden"); });
+  expect_error(ErrorKind::kBadModel, "hidden: expected [2, 4], got [2, 3]", [&] {
+    check_shape(tensor, {2, 4}, "hidden");
+  });
+  expect_error(ErrorKind::kBadModel, "expected [any], got [2, 3]",
+      [&] { check_shape(tensor, {kAny}, "hidden"); });
+  expect_error(
+      ErrorKind::kBadModel, "got an undefined tensor", [&] { check_shape({}, {1}, "hidden"); });
   EXPECT_EQ(shape_text(tensor), "[2, 3] float32");
   EXPECT_EQ(shape_text(at::zeros({}, c10::kBFloat16)), "[] bfloat16");
   EXPECT_EQ(shape_text({}), "undefined");

@@ -1,4 +1,4 @@
-#include "salf/tensor/tensor_file.h"
+#include "tensor/tensor_file.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
@@ -13,8 +13,8 @@
 #include <fstream>
 #include <limits>
 
-#include "salf/core/files.h"
-#include "salf/core/json.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -23,8 +23,8 @@ namespace {
 
 using testing::expect_error;
 
-constexpr c10::ScalarType kAllTypes[] = {c10::kDouble, c10::kFloat, c10::kHalf, c10::kBFloat16, c10::kLong,
-                                         c10::kInt,    c10::kShort, c10::kChar, c10::kByte,     c10::kBool};
+constexpr c10::ScalarType kAllTypes[] = {c10::kDouble, c10::kFloat, c10::kHalf, c10::kBFloat16,
+    c10::kLong, c10::kInt, c10::kShort, c10::kChar, c10::kByte, c10::kBool};
 
 // Bytes of a file with this header and `data_bytes` zeros after it.
 std::string file_bytes(const std::string& header, std::size_t data_bytes) {
@@ -39,7 +39,8 @@ class TensorFileTest : public ::testing::Test {
     std::ofstream(path_, std::ios::binary) << bytes;  // not synced: this is done thousands of times
     return read_tensor_file(path_);
   }
-  void expect_bad(const std::string& header, std::size_t data_bytes, const std::string& message) const {
+  void expect_bad(
+      const std::string& header, std::size_t data_bytes, const std::string& message) const {
     expect_error(ErrorKind::kBadInput, message, [&] { read(file_bytes(header, data_bytes)); });
   }
   std::string written(const TensorFile& file) const {
@@ -65,7 +66,8 @@ TensorFile one_of_each_type() {
   TensorFile file;
   file.metadata = {{"format", "pt"}, {"日本", "ü\n"}};
   for (const c10::ScalarType type : kAllTypes) {
-    // Sizes of 3 elements: each tensor would begin at an odd place if they were stored as they come.
+    // Sizes of 3 elements: each tensor would begin at an odd place if they were stored as they
+    // come.
     file.tensors.push_back({std::string("t.") + c10::toString(type), at::arange(-1, 2).to(type)});
   }
   return file;
@@ -114,7 +116,8 @@ TEST_F(TensorFileTest, EachTensorBeginsAtAMultipleOfItsElementsSize) {
 }
 
 TEST_F(TensorFileTest, TruncationAtEveryByteIsFound) {
-  const std::string bytes = written({{{"a", at::ones({3})}, {"b", at::ones({2, 2}, c10::kByte)}}, {{"format", "pt"}}});
+  const std::string bytes =
+      written({{{"a", at::ones({3})}, {"b", at::ones({2, 2}, c10::kByte)}}, {{"format", "pt"}}});
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     expect_error(ErrorKind::kBadInput, "t.safetensors", [&] { read(bytes.substr(0, size)); });
   }
@@ -135,12 +138,13 @@ TEST_F(TensorFileTest, AnyChangedByteIsReadOrRefused) {
 }
 
 TEST_F(TensorFileTest, HeaderLengthIsCheckedBeforeItIsBelieved) {
-  for (const std::uint64_t length : {std::uint64_t{1}, std::uint64_t{100'000'001}, std::uint64_t{1} << 63U,
-                                     std::numeric_limits<std::uint64_t>::max(),
-                                     std::numeric_limits<std::uint64_t>::max() - 7}) {
+  for (const std::uint64_t length : {std::uint64_t{1}, std::uint64_t{100'000'001},
+           std::uint64_t{1} << 63U, std::numeric_limits<std::uint64_t>::max(),
+           std::numeric_limits<std::uint64_t>::max() - 7}) {
     std::string bytes;
     for (unsigned i = 0; i < 8; ++i) bytes += static_cast<char>(length >> (8U * i));
-    expect_error(ErrorKind::kBadInput, "expected a header of at most 0 bytes", [&] { read(bytes); });
+    expect_error(
+        ErrorKind::kBadInput, "expected a header of at most 0 bytes", [&] { read(bytes); });
   }
   expect_bad("", 4, "begins with {");
   expect_bad(" {}", 0, "begins with {");
@@ -148,7 +152,7 @@ TEST_F(TensorFileTest, HeaderLengthIsCheckedBeforeItIsBelieved) {
 
 TEST_F(TensorFileTest, HeaderOfMoreThan100MegabytesIsRefused) {
   expect_error(ErrorKind::kBadInput, "at most 100000000 bytes",
-               [&] { read(file_bytes("{}" + std::string(100'000'000, ' '), 0)); });
+      [&] { read(file_bytes("{}" + std::string(100'000'000, ' '), 0)); });
 }
 
 TEST_F(TensorFileTest, MalformedHeadersAreRefused) {
@@ -156,27 +160,36 @@ TEST_F(TensorFileTest, MalformedHeadersAreRefused) {
   expect_bad("[]", 0, "begins with {");
   expect_bad(R"({"a": 1})", 0, "a: expected an object");
   expect_bad(R"({"a": {"dtype": "F32", "shape": [1]}})", 4, "there is no \"data_offsets\"");
-  expect_bad(R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], "x": 1}})", 4, "unknown key \"x\"");
-  expect_bad(R"({"a": {"dtype": "F33", "shape": [1], "data_offsets": [0, 4]}})", 4, "a.dtype: expected one of F64 F32");
+  expect_bad(R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], "x": 1}})", 4,
+      "unknown key \"x\"");
+  expect_bad(R"({"a": {"dtype": "F33", "shape": [1], "data_offsets": [0, 4]}})", 4,
+      "a.dtype: expected one of F64 F32");
   expect_bad(R"({"a": {"dtype": 1, "shape": [1], "data_offsets": [0, 4]}})", 4, "a.dtype");
-  expect_bad(R"({"a": {"dtype": "F32", "shape": 1, "data_offsets": [0, 4]}})", 4, "a.shape: expected an array");
+  expect_bad(R"({"a": {"dtype": "F32", "shape": 1, "data_offsets": [0, 4]}})", 4,
+      "a.shape: expected an array");
   expect_bad(R"({"a": {"dtype": "F32", "shape": [1.0], "data_offsets": [0, 4]}})", 4, "a.shape[0]");
   expect_bad(R"({"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}})", 4, "negative");
-  expect_bad(R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0]}})", 4, "two data_offsets");
-  expect_bad(R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, -4]}})", 4, "a.data_offsets[1]");
+  expect_bad(
+      R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0]}})", 4, "two data_offsets");
+  expect_bad(
+      R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, -4]}})", 4, "a.data_offsets[1]");
   expect_bad(R"({"__metadata__": {"a": 1}})", 0, "__metadata__.a: expected a string");
   expect_bad(R"({"__metadata__": []})", 0, "expected an object of strings");
 }
 
 TEST_F(TensorFileTest, DuplicateNamesAreRefused) {
   expect_bad(R"({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]},
-                 "a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}})", 2, "occurs twice");
+                 "a": {"dtype": "U8", "shape": [1], "data_offsets": [1, 2]}})",
+      2, "occurs twice");
 }
 
 TEST_F(TensorFileTest, OffsetsMustLieWithinTheFile) {
-  expect_bad(R"({"a": {"dtype": "U8", "shape": [5], "data_offsets": [0, 5]}})", 4, "do not lie within");
-  expect_bad(R"({"a": {"dtype": "U8", "shape": [1], "data_offsets": [3, 2]}})", 4, "do not lie within");
-  expect_bad(R"({"a": {"dtype": "U8", "shape": [1], "data_offsets": [18446744073709551615, 0]}})", 4, "do not lie within");
+  expect_bad(
+      R"({"a": {"dtype": "U8", "shape": [5], "data_offsets": [0, 5]}})", 4, "do not lie within");
+  expect_bad(
+      R"({"a": {"dtype": "U8", "shape": [1], "data_offsets": [3, 2]}})", 4, "do not lie within");
+  expect_bad(R"({"a": {"dtype": "U8", "shape": [1], "data_offsets": [18446744073709551615, 0]}})",
+      4, "do not lie within");
 }
 
 TEST_F(TensorFileTest, SizesMustAgree) {
@@ -186,32 +199,42 @@ TEST_F(TensorFileTest, SizesMustAgree) {
 
 TEST_F(TensorFileTest, ShapesThatOverflowAreRefused) {
   // 2^32 · 2^32 = 0 in 64 bits, which would agree with the offsets.
-  expect_bad(R"({"a": {"dtype": "U8", "shape": [4294967296, 4294967296], "data_offsets": [0, 0]}})", 0, "too many elements");
-  expect_bad(R"({"a": {"dtype": "F64", "shape": [2305843009213693952], "data_offsets": [0, 0]}})", 0, "too many elements");
+  expect_bad(R"({"a": {"dtype": "U8", "shape": [4294967296, 4294967296], "data_offsets": [0, 0]}})",
+      0, "too many elements");
+  expect_bad(R"({"a": {"dtype": "F64", "shape": [2305843009213693952], "data_offsets": [0, 0]}})",
+      0, "too many elements");
   // Without elements, but its strides would overflow.
-  expect_bad(R"({"a": {"dtype": "U8", "shape": [0, 4611686018427387904, 4], "data_offsets": [0, 0]}})", 0, "too many elements");
+  expect_bad(
+      R"({"a": {"dtype": "U8", "shape": [0, 4611686018427387904, 4], "data_offsets": [0, 0]}})", 0,
+      "too many elements");
   std::string ones = "1";
   for (int i = 1; i < 65; ++i) ones += ",1";
-  expect_bad(R"({"a": {"dtype": "U8", "shape": [)" + ones + R"(], "data_offsets": [0, 1]}})", 1, "too many dimensions");
+  expect_bad(R"({"a": {"dtype": "U8", "shape": [)" + ones + R"(], "data_offsets": [0, 1]}})", 1,
+      "too many dimensions");
 }
 
 TEST_F(TensorFileTest, HolesAndOverlapsAreRefused) {
   const std::string a = R"("a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]})";
-  expect_bad("{" + a + R"(, "b": {"dtype": "U8", "shape": [1], "data_offsets": [3, 4]}})", 4, "b: expected its data at 2");
-  expect_bad("{" + a + R"(, "b": {"dtype": "U8", "shape": [2], "data_offsets": [1, 3]}})", 3, "b: expected its data at 2");
-  expect_bad("{" + a + R"(, "b": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}})", 2, "expected its data at 2");
+  expect_bad("{" + a + R"(, "b": {"dtype": "U8", "shape": [1], "data_offsets": [3, 4]}})", 4,
+      "b: expected its data at 2");
+  expect_bad("{" + a + R"(, "b": {"dtype": "U8", "shape": [2], "data_offsets": [1, 3]}})", 3,
+      "b: expected its data at 2");
+  expect_bad("{" + a + R"(, "b": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}})", 2,
+      "expected its data at 2");
   expect_bad("{" + a + "}", 3, "the tensors need 2 bytes of data, the file has 3");
 }
 
 TEST_F(TensorFileTest, OrderInTheFileIsFree) {
   const TensorFile file = read(file_bytes(
-      R"({"b": {"dtype": "U8", "shape": [1], "data_offsets": [2, 3]}, "a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}})", 3));
+      R"({"b": {"dtype": "U8", "shape": [1], "data_offsets": [2, 3]}, "a": {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}})",
+      3));
   ASSERT_EQ(file.tensors.size(), 2U);
   EXPECT_EQ(file.tensors[0].name, "b");
 }
 
 TEST_F(TensorFileTest, BoolsAreZeroOrOne) {
-  std::string bytes = file_bytes(R"({"a": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]}})", 2);
+  std::string bytes =
+      file_bytes(R"({"a": {"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]}})", 2);
   bytes.back() = '\x01';
   EXPECT_TRUE(read(bytes).tensors[0].tensor[1].item<bool>());
   bytes.back() = '\x02';
@@ -250,7 +273,8 @@ TEST_F(TensorFileTest, MappedTensorsStayReadableAfterRelease) {
       EXPECT_EQ(entry.type, tensor.scalar_type());
       EXPECT_EQ(entry.shape, tensor.sizes().vec());
       ASSERT_EQ(entry.bytes(), tensor.nbytes());
-      EXPECT_EQ(std::memcmp(file.data(entry), tensor.const_data_ptr(), entry.bytes()), 0) << entry.name;
+      EXPECT_EQ(std::memcmp(file.data(entry), tensor.const_data_ptr(), entry.bytes()), 0)
+          << entry.name;
       file.release(entry);
     }
   }
@@ -259,11 +283,14 @@ TEST_F(TensorFileTest, MappedTensorsStayReadableAfterRelease) {
 
 TEST_F(TensorFileTest, MissingFilesAreIoErrors) {
   expect_error(ErrorKind::kIo, "No such file", [&] { read_tensor_file(folder_ / "missing"); });
-  expect_error(ErrorKind::kIo, "cannot write", [&] { write_tensor_file(folder_ / "no/such", one_of_each_type()); });
+  expect_error(ErrorKind::kIo, "cannot write",
+      [&] { write_tensor_file(folder_ / "no/such", one_of_each_type()); });
 }
 
 TEST_F(TensorFileTest, AsksForOneTensorAfterTheOther) {
-  const TensorFile expected{{{"small", at::ones({3}, c10::kHalf)}, {"wide", at::arange(4, c10::kDouble)}}, {{"format", "pt"}}};
+  const TensorFile expected{
+      {{"small", at::ones({3}, c10::kHalf)}, {"wide", at::arange(4, c10::kDouble)}},
+      {{"format", "pt"}}};
   const std::vector<TensorPlan> plans = {{"small", c10::kHalf, {3}}, {"wide", c10::kDouble, {4}}};
   std::vector<std::string> asked;
   write_tensor_file(path_, plans, expected.metadata, [&](const TensorPlan& plan) {
@@ -276,9 +303,12 @@ TEST_F(TensorFileTest, AsksForOneTensorAfterTheOther) {
 }
 
 TEST_F(TensorFileTest, RefusesTensorsThatWerePlannedOtherwise) {
-  for (const TensorPlan& plan : {TensorPlan{"a", c10::kFloat, {3}}, TensorPlan{"a", c10::kDouble, {2}}}) {
-    expect_error(ErrorKind::kInternal, "planned otherwise",
-                 [&] { write_tensor_file(path_, {plan}, {}, [](const TensorPlan&) { return at::ones({2}, c10::kFloat); }); });
+  for (const TensorPlan& plan :
+      {TensorPlan{"a", c10::kFloat, {3}}, TensorPlan{"a", c10::kDouble, {2}}}) {
+    expect_error(ErrorKind::kInternal, "planned otherwise", [&] {
+      write_tensor_file(
+          path_, {plan}, {}, [](const TensorPlan&) { return at::ones({2}, c10::kFloat); });
+    });
     EXPECT_FALSE(std::filesystem::exists(path_));
   }
 }

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "bench_record.h"
-#include "salf/cost/estimate.h"
+#include "cost/estimate.h"
 #include "support/sample_documents.h"
 
 namespace salf::tools {
@@ -14,24 +14,29 @@ namespace {
 using support::expect_error;
 
 TEST(BenchArms, ComeBackAsTheyAreWritten) {
-  for (const char* text : {"plan", "full", "half", "cut:8", "last:6", "first:6", "middle:3", "random:5", "lisa:2", "lora:0", "lora:12"}) {
+  for (const char* text : {"plan", "full", "half", "cut:8", "last:6", "first:6", "middle:3",
+           "random:5", "lisa:2", "lora:0", "lora:12"}) {
     EXPECT_EQ(arm_text(parse_arm(text)), text);
   }
-  for (const char* text : {"", "cut", "full:3", "cut:0", "cut:-1", "cut:1.5", "cut:8x", "cut:99999999999999999999", "lora", "lora:-1", "cut:"}) {
+  for (const char* text : {"", "cut", "full:3", "cut:0", "cut:-1", "cut:1.5", "cut:8x",
+           "cut:99999999999999999999", "lora", "lora:-1", "cut:"}) {
     SCOPED_TRACE(text);
     support::expect_error(ErrorKind::kUsage, {"--arms", "cut:N"}, [&] { parse_arm(text); });
   }
 }
 
 TEST(BenchArms, AreCutsOrSetsOfBlocks) {
-  EXPECT_EQ(arm_eof(parse_arm("half"), 30), 15);
-  EXPECT_EQ(arm_eof(parse_arm("last:6"), 30), 24);
-  EXPECT_EQ(arm_eof(parse_arm("cut:29"), 30), 29);
+  EXPECT_EQ(arm_cut(parse_arm("half"), 30), 15);
+  EXPECT_EQ(arm_cut(parse_arm("last:6"), 30), 24);
+  EXPECT_EQ(arm_cut(parse_arm("cut:29"), 30), 29);
   EXPECT_EQ(arm_word(parse_arm("half")), "freeze");
   EXPECT_EQ(arm_blocks(parse_arm("first:3"), 30, 1, 0, 10), (std::vector<std::int64_t>{0, 1, 2}));
-  EXPECT_EQ(arm_blocks(parse_arm("middle:4"), 10, 1, 0, 10), (std::vector<std::int64_t>{3, 4, 5, 6}));
-  support::expect_error(ErrorKind::kUsage, {"cut:30", "30 blocks"}, [] { arm_eof(parse_arm("cut:30"), 30); });
-  support::expect_error(ErrorKind::kUsage, {"first:31"}, [] { arm_eof(parse_arm("first:31"), 30); });
+  EXPECT_EQ(
+      arm_blocks(parse_arm("middle:4"), 10, 1, 0, 10), (std::vector<std::int64_t>{3, 4, 5, 6}));
+  support::expect_error(
+      ErrorKind::kUsage, {"cut:30", "30 blocks"}, [] { arm_cut(parse_arm("cut:30"), 30); });
+  support::expect_error(
+      ErrorKind::kUsage, {"first:31"}, [] { arm_cut(parse_arm("first:31"), 30); });
 }
 
 TEST(BenchArms, RandomBlocksStayAndLisasAreDrawnAgain) {
@@ -86,7 +91,8 @@ TEST(PairedDifference, IsSurerThanTheLossesAre) {
 }
 
 TEST(BenchTable, HasALineAnArmAndPairsWithFull) {
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "salf_bench_table";
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / "salf_bench_table";
   std::filesystem::create_directories(folder);
   BenchRecord record;
   const auto add = [&](const char* arm, const char* name, std::int64_t seed, double loss) {
@@ -113,8 +119,8 @@ TEST(BenchTable, HasALineAnArmAndPairsWithFull) {
   add("freeze", "cut:8", 2, 2.02);
   const std::string text = bench_table(record, folder);
   std::filesystem::remove_all(folder);
-  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr("2.0500 +-0.0980"), ::testing::HasSubstr("-0.0900 +-0.0196"),
-                                   ::testing::HasSubstr("1,234")));
+  EXPECT_THAT(text, ::testing::AllOf(::testing::HasSubstr("2.0500 +-0.0980"),
+                        ::testing::HasSubstr("-0.0900 +-0.0196"), ::testing::HasSubstr("1,234")));
   std::istringstream lines(text);
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80U) << line;

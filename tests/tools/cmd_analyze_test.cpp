@@ -7,12 +7,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/signals.h"
-#include "salf/types/validate.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/signals.h"
 #include "support/byte_tokenizer.h"
 #include "support/tiny_model.h"
+#include "types/validate.h"
 
 namespace salf::tools {
 namespace {
@@ -22,10 +22,12 @@ using ::testing::HasSubstr;
 constexpr int kVocabulary = 264;  // the byte tokenizer's 259 ids and a little padding
 
 ModelSession tiny_session() {
-  ModelSession session{model::ModelFiles{}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, nullptr};
+  ModelSession session{
+      model::ModelFiles{}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, nullptr};
   session.tokenizer = std::make_unique<salf::testing::ByteTokenizer>();
-  session.model = std::make_unique<model::ScriptModel>(support::make_tiny_decoder(4, 16, kVocabulary, 1));
-  session.cut = std::make_unique<model::GraphCut>(*session.model, "");
+  session.model =
+      std::make_unique<model::ScriptModel>(support::make_tiny_decoder(4, 16, kVocabulary, 1));
+  session.graph = std::make_unique<model::GraphCut>(*session.model, "");
   return session;
 }
 
@@ -77,7 +79,8 @@ TEST(Analyze, MeasuresTheDomainsWordsBesideAllOthers) {
   core::Progress progress;
   data::Dataset dataset = rows(60);
   dataset.domains = {"even", "odd"};
-  for (std::size_t i = 0; i < dataset.documents.size(); ++i) dataset.documents[i].domain = static_cast<std::int64_t>(i % 2);
+  for (std::size_t i = 0; i < dataset.documents.size(); ++i)
+    dataset.documents[i].domain = static_cast<std::int64_t>(i % 2);
   const auto profile = analyze(session, dataset, request, progress);
   ASSERT_TRUE(profile.has_value());
   EXPECT_NO_THROW(types::check(*profile, "profile.json"));
@@ -137,7 +140,7 @@ class AnalyzeOutput : public ::testing::Test {
   }
 
   std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) /
-      ::testing::UnitTest::GetInstance()->current_test_info()->name();
+                                  ::testing::UnitTest::GetInstance()->current_test_info()->name();
   AnalyzeOptions options_;
 };
 

@@ -11,11 +11,13 @@
 namespace salf::tools {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::expect_error;
+using ::testing::HasSubstr;
 
 enum class Mode { kFast, kSlow };
-std::vector<core::EnumName<Mode>> enum_names(Mode) { return {{Mode::kFast, "fast"}, {Mode::kSlow, "slow"}}; }
+std::vector<core::EnumName<Mode>> enum_names(Mode) {
+  return {{Mode::kFast, "fast"}, {Mode::kSlow, "slow"}};
+}
 
 struct Options {
   std::string model;
@@ -78,16 +80,16 @@ TEST(Flags, DefaultsStayWhereNothingIsGiven) {
   const Options options = load({"m"});
   EXPECT_EQ(options.model, "m");
   EXPECT_EQ(core::format_json(core::to_json(options)), core::format_json([] {
-              core::Json json = core::to_json(Options{});
-              json["model"] = "m";
-              return json;
-            }()));
+    core::Json json = core::to_json(Options{});
+    json["model"] = "m";
+    return json;
+  }()));
 }
 
 TEST(Flags, EveryTypeIsRead) {
-  const Options options = load({"--model", "m", "--batch-tokens=7", "--share", "-0.25", "--skip-bad", "--mode", "slow",
-                                "--seed", "18446744073709551615", "--limit", "1e-3", "--other", "slow", "--layers", "3",
-                                "--layers", "5", "-o", "there"});
+  const Options options = load({"--model", "m", "--batch-tokens=7", "--share", "-0.25",
+      "--skip-bad", "--mode", "slow", "--seed", "18446744073709551615", "--limit", "1e-3",
+      "--other", "slow", "--layers", "3", "--layers", "5", "-o", "there"});
   EXPECT_EQ(options.model, "m");
   EXPECT_EQ(options.batch_tokens, 7);
   EXPECT_EQ(options.share, -0.25);
@@ -106,12 +108,14 @@ TEST(Flags, AListTakesOneWordAFlagSoThatTheModelMayFollow) {
   EXPECT_EQ(options.model, "m");
 }
 
-TEST(Flags, TheLastOfTwoWins) { EXPECT_EQ(load({"m", "--batch-tokens", "1", "--batch-tokens", "2"}).batch_tokens, 2); }
+TEST(Flags, TheLastOfTwoWins) {
+  EXPECT_EQ(load({"m", "--batch-tokens", "1", "--batch-tokens", "2"}).batch_tokens, 2);
+}
 
 TEST(Flags, DefaultThenConfigThenFlag) {
   const testing::TemporaryFolder folder;
-  const std::string path =
-      config(folder, R"({"model": "c", "batch_tokens": 5, "skip_bad": true, "mode": "slow", "layers": [1, 2]})");
+  const std::string path = config(folder,
+      R"({"model": "c", "batch_tokens": 5, "skip_bad": true, "mode": "slow", "layers": [1, 2]})");
   Options options = load({"--config", path, "--batch-tokens", "9", "--layers", "4"});
   EXPECT_EQ(options.model, "c");
   EXPECT_EQ(options.batch_tokens, 9);
@@ -126,19 +130,24 @@ TEST(Flags, DefaultThenConfigThenFlag) {
 
 TEST(Flags, ConfigFilesAreChecked) {
   const testing::TemporaryFolder folder;
-  expect_error(ErrorKind::kBadInput, "did you mean \"batch_tokens\"?",
-               [&] { load({"m", "--config", config(folder, R"({"batch_token": 5})")}); });
-  expect_error(ErrorKind::kBadInput, "share: expected a number",
-               [&] { load({"m", "--config", config(folder, R"({"share": "x"})")}); });
-  expect_error(ErrorKind::kBadInput, "not valid JSON", [&] { load({"m", "--config", config(folder, "{")}); });
+  expect_error(ErrorKind::kBadInput, "did you mean \"batch_tokens\"?", [&] {
+    load({"m", "--config", config(folder, R"({"batch_token": 5})")});
+  });
+  expect_error(ErrorKind::kBadInput, "share: expected a number", [&] {
+    load({"m", "--config", config(folder, R"({"share": "x"})")});
+  });
+  expect_error(ErrorKind::kBadInput, "not valid JSON", [&] {
+    load({"m", "--config", config(folder, "{")});
+  });
   expect_error(ErrorKind::kIo, "nowhere", [] { load({"m", "--config", "/nowhere/c.json"}); });
-  EXPECT_THAT(usage_error({"m", "--config", config(folder, R"({"batch_tokens": 0})")}), HasSubstr("--batch-tokens"));
+  EXPECT_THAT(usage_error({"m", "--config", config(folder, R"({"batch_tokens": 0})")}),
+      HasSubstr("--batch-tokens"));
   EXPECT_THAT(usage_error({"m", "--config"}), HasSubstr("--config"));
 }
 
 TEST(Flags, AllProblemsAreReportedAtOnce) {
-  const std::string message = usage_error({"--batch-tokens", "0", "--share", "x", "--mode", "swift", "--limit", "0",
-                                           "--layers", "31", "--seed", "-1"});
+  const std::string message = usage_error({"--batch-tokens", "0", "--share", "x", "--mode", "swift",
+      "--limit", "0", "--layers", "31", "--seed", "-1"});
   EXPECT_THAT(message, HasSubstr("7 problems"));
   EXPECT_THAT(message, HasSubstr("--batch-tokens: expected a number from 1 to 1000000000, got 0"));
   EXPECT_THAT(message, HasSubstr("--share: expected a number, got 'x'"));
@@ -151,10 +160,13 @@ TEST(Flags, AllProblemsAreReportedAtOnce) {
 
 TEST(Flags, NumbersAreReadWholeOrNotAtAll) {
   for (const char* const text : {"", "1x", " 1", "1.5", "0x10", "9223372036854775808", "1e3"}) {
-    EXPECT_THAT(usage_error({"m", std::string("--batch-tokens=") + text}), HasSubstr("--batch-tokens")) << text;
+    EXPECT_THAT(
+        usage_error({"m", std::string("--batch-tokens=") + text}), HasSubstr("--batch-tokens"))
+        << text;
   }
   for (const char* const text : {"inf", "nan", "1e999", "1,5", "0.5 "}) {
-    EXPECT_THAT(usage_error({"m", "--share", text}), HasSubstr("--share: expected a number")) << text;
+    EXPECT_THAT(usage_error({"m", "--share", text}), HasSubstr("--share: expected a number"))
+        << text;
   }
 }
 
@@ -181,11 +193,14 @@ TEST(Flags, HelpShowsDefaultsRangesAndChoices) {
 
 TEST(Flags, ATruncatedConfigIsRefusedAtEveryByte) {
   const testing::TemporaryFolder folder;
-  const std::string whole = R"({"batch_tokens": 7, "mode": "slow", "layers": [1, 2], "limit": null})";
+  const std::string whole =
+      R"({"batch_tokens": 7, "mode": "slow", "layers": [1, 2], "limit": null})";
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const std::string path = config(folder, whole.substr(0, size));
     Options options;
-    expect_error(ErrorKind::kBadInput, "config.json: not valid JSON", [&] { load_options(kText, {"m", "--config", path}, options); });
+    expect_error(ErrorKind::kBadInput, "config.json: not valid JSON", [&] {
+      load_options(kText, {"m", "--config", path}, options);
+    });
   }
 }
 

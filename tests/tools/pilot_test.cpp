@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::tools {
 namespace {
@@ -19,7 +19,9 @@ data::Dataset documents() {
     document.ids.assign(static_cast<std::size_t>(i + 1), 7);
     document.labels = document.ids;
     all.documents.push_back(document);
-    all.splits.push_back(i % 10 < 2 ? data::Split::kDev : i % 10 == 2 ? data::Split::kTest : data::Split::kTrain);
+    all.splits.push_back(i % 10 < 2    ? data::Split::kDev
+                         : i % 10 == 2 ? data::Split::kTest
+                                       : data::Split::kTrain);
   }
   return all;
 }
@@ -33,7 +35,8 @@ std::set<std::size_t> lengths(const data::Dataset& dataset) {
 TEST(Pilot, ShareIsAPercentageOrANumber) {
   EXPECT_DOUBLE_EQ(pilot_share("5%"), 0.05);
   EXPECT_DOUBLE_EQ(pilot_share("0.25"), 0.25);
-  for (const char* text : {"", "%", "0", "0%", "100%", "1", "-5%", "5%%", "five", "nan", "5 % "}) EXPECT_THROW(pilot_share(text), Error) << text;
+  for (const char* text : {"", "%", "0", "0%", "100%", "1", "-5%", "5%%", "five", "nan", "5 % "})
+    EXPECT_THROW(pilot_share(text), Error) << text;
 }
 
 TEST(Pilot, SampleHasItsShareOfEachSplitAndIsTheSameForTheSameSeed) {

@@ -2,10 +2,10 @@
 
 #include <sstream>
 
-#include "salf/cost/money.h"
-#include "salf/policy/budget.h"
-#include "salf/types/budget.h"
+#include "cost/money.h"
+#include "policy/budget.h"
 #include "support/sample_documents.h"
+#include "types/budget.h"
 
 namespace salf::tools {
 namespace {
@@ -33,16 +33,19 @@ types::FreezePlan plan(const std::string& budget, bool with_loss) {
   rates.price_per_hour = 3.6;
   rates.currency = "EUR";
   inputs.rates = rates;
-  if (inputs.budget.unit != types::BudgetUnit::kSeconds) inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
+  if (inputs.budget.unit != types::BudgetUnit::kSeconds)
+    inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
   return policy::make_plan(profile, inputs);
 }
 
 TEST(PlanText, StaysWithin80Columns) {
-  for (const char* budget : {"4m", "3h", "50%", "20000steps", "3epochs", "0.05kWh", "1.25EUR", "10s"}) {
+  for (const char* budget :
+      {"4m", "3h", "50%", "20000steps", "3epochs", "0.05kWh", "1.25EUR", "10s"}) {
     for (const bool with_loss : {false, true}) {
       const types::FreezePlan one = plan(budget, with_loss);
       std::istringstream text(plan_summary(one) + plan_table(one));
-      for (std::string line; std::getline(text, line);) EXPECT_LE(line.size(), 80U) << budget << ": " << line;
+      for (std::string line; std::getline(text, line);)
+        EXPECT_LE(line.size(), 80U) << budget << ": " << line;
     }
   }
 }
@@ -50,10 +53,12 @@ TEST(PlanText, StaysWithin80Columns) {
 TEST(PlanText, TellsThePlanAndWhatItRestsOn) {
   const types::FreezePlan one = plan("1.25EUR", true);
   const std::string summary = plan_summary(one), table = plan_table(one);
-  EXPECT_THAT(summary, ::testing::AllOf(::testing::HasSubstr("1.25EUR, 20 min 50 s at these rates"), ::testing::HasSubstr("it rests on"),
-                                      ::testing::HasSubstr("estimated"), ::testing::HasSubstr(" EUR"), ::testing::HasSubstr("g CO2")));
-  EXPECT_THAT(table, ::testing::AllOf(::testing::HasSubstr("2.5EUR"), ::testing::HasSubstr("0.625EUR"), ::testing::HasSubstr("# P"),
-                                    ::testing::HasSubstr("<- plan")));
+  EXPECT_THAT(summary, ::testing::AllOf(::testing::HasSubstr("1.25EUR, 20 min 50 s at these rates"),
+                           ::testing::HasSubstr("it rests on"), ::testing::HasSubstr("estimated"),
+                           ::testing::HasSubstr(" EUR"), ::testing::HasSubstr("g CO2")));
+  EXPECT_THAT(
+      table, ::testing::AllOf(::testing::HasSubstr("2.5EUR"), ::testing::HasSubstr("0.625EUR"),
+                 ::testing::HasSubstr("# P"), ::testing::HasSubstr("<- plan")));
 }
 
 TEST(PlanText, PrintsNoControlCharactersOutOfAFile) {

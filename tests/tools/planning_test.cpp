@@ -20,7 +20,8 @@ class CountedEpochs : public ::testing::Test {
     PlanningOptions planning;
     planning.budget = budget;
     planning.accumulate = accumulate;
-    return counted_epochs(planning, data::Batcher(dataset_, dataset_.indices(data::Split::kTrain), {16, 0}, 0));
+    return counted_epochs(
+        planning, data::Batcher(dataset_, dataset_.indices(data::Split::kTrain), {16, 0}, 0));
   }
 
   data::Dataset dataset_;
@@ -34,7 +35,8 @@ TEST_F(CountedEpochs, AreThoseOfStepsTokensAndEpochs) {
 }
 
 TEST_F(CountedEpochs, AreNotKnownOfAnyOtherBudget) {
-  for (const char* budget : {"3m", "1e15FLOP", "40%", "5USD", "0.3kWh"}) EXPECT_FALSE(of(budget)) << budget;
+  for (const char* budget : {"3m", "1e15FLOP", "40%", "5USD", "0.3kWh"})
+    EXPECT_FALSE(of(budget)) << budget;
   dataset_.documents.clear();
   dataset_.splits.clear();
   EXPECT_FALSE(of("5epochs"));
@@ -42,7 +44,8 @@ TEST_F(CountedEpochs, AreNotKnownOfAnyOtherBudget) {
 
 TEST(ShortCalibration, MeasuresATwentiethOfFewDocumentsAndDrawsNoMore) {
   const calibration::CalibrationOptions usual;
-  for (const auto& [trained, measured] : std::vector<std::pair<double, std::int64_t>>{{20, 16}, {600, 30}, {1e6, usual.documents}}) {
+  for (const auto& [trained, measured] :
+      std::vector<std::pair<double, std::int64_t>>{{20, 16}, {600, 30}, {1e6, usual.documents}}) {
     const calibration::CalibrationOptions options = short_calibration(usual, trained);
     EXPECT_EQ(options.documents, measured);
     EXPECT_EQ(options.stability, 0.0);

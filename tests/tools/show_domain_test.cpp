@@ -32,7 +32,7 @@ types::LayerProfile profile(const std::string& name) {
   profile.domains.emplace();
   profile.domains->domains = {{name, measured, {with}}, {"other", measured, {without}}};
   profile.domains->agreements = {{types::Rule::kMaxGain, true, 21, 22, 21, "", ""},
-                                 {types::Rule::kMinDeviation, false, 24, 20, 20, name, "other"}};
+      {types::Rule::kMinDeviation, false, 24, 20, 20, name, "other"}};
   profile.domains->others = 7;
   return profile;
 }
@@ -41,15 +41,18 @@ TEST(DomainText, ShowsBothCutsAndEachDomain) {
   const std::string text = domain_text(profile("maths"));
   EXPECT_THAT(text, HasSubstr("max-gain       cosine  20 (19-22)    21 (21-24)\n"));
   EXPECT_THAT(text, HasSubstr("the labels of 678 of 12,345 positions;\n"));
-  EXPECT_THAT(text, HasSubstr("maths                        64  20 (19-22)     -              -\n"));
+  EXPECT_THAT(
+      text, HasSubstr("maths                        64  20 (19-22)     -              -\n"));
   EXPECT_THAT(text, HasSubstr("max-gain: one cut serves all, 21 (any from 21 to 22).\n"));
-  EXPECT_THAT(text, HasSubstr("min-deviation: no cut serves all: \"other\" wants at least 24 frozen blocks,\n\"maths\" at most 20"));
+  EXPECT_THAT(text, HasSubstr("min-deviation: no cut serves all: \"other\" wants at least 24 "
+                              "frozen blocks,\n\"maths\" at most 20"));
   EXPECT_THAT(text, HasSubstr("(7 domains"));
   EXPECT_EQ(domain_text({}), "");
 }
 
 TEST(DomainText, EscapesNamesAndStaysWithinItsWidth) {
-  const std::string hostile = "\x1b[31m<b>\xE5\xBE\xAE\xE8\xAA\xBF\xE6\x95\xB4" + std::string(300, 'x') + "\r\n\xff";
+  const std::string hostile =
+      "\x1b[31m<b>\xE5\xBE\xAE\xE8\xAA\xBF\xE6\x95\xB4" + std::string(300, 'x') + "\r\n\xff";
   for (const std::size_t width : {40U, 80U}) {
     const std::string text = domain_text(profile(hostile), width);
     EXPECT_THAT(text, Not(HasSubstr("\x1b")));

@@ -36,7 +36,8 @@ types::LayerProfile profile() {
 
 std::vector<types::RuleChoice> choices() {
   std::vector<types::RuleChoice> all;
-  for (const auto rule : {types::Rule::kMaxGain, types::Rule::kMinDeviation, types::Rule::kThreshold}) {
+  for (const auto rule :
+      {types::Rule::kMaxGain, types::Rule::kMinDeviation, types::Rule::kThreshold}) {
     for (const auto measure : {types::Measure::kCosine, types::Measure::kLoss}) {
       all.push_back({rule, measure, 2, 0.87, 1, 2});
     }
@@ -55,8 +56,11 @@ TEST(ProfileText, StaysWithinEightyPlainColumns) {
 
 TEST(ProfileText, ShowsTheFiguresAndTheCuts) {
   const std::string text = profile_text(profile(), choices());
-  EXPECT_THAT(text, HasSubstr("    2  0.6000 +-0.0123   0.3500 +-0.0045  9.8700 +-0.0123  ##           GgMmTt\n"));
-  EXPECT_THAT(text, HasSubstr("    0  0.9700 +-0.0123                    "));  // no block before the embedding
+  EXPECT_THAT(text,
+      HasSubstr(
+          "    2  0.6000 +-0.0123   0.3500 +-0.0045  9.8700 +-0.0123  ##           GgMmTt\n"));
+  EXPECT_THAT(text,
+      HasSubstr("    0  0.9700 +-0.0123                    "));  // no block before the embedding
   EXPECT_THAT(text, HasSubstr("max-gain G      cosine               2            87 %  1 and 2\n"));
 }
 

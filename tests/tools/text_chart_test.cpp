@@ -25,11 +25,11 @@ std::size_t widest(const std::string& text) {
 TEST(TextCurve, FallsFromItsCornerToTheOther) {
   const std::string text = text_curve({1, 2, 3}, {3.0, 2.0, 1.0}, 30, 3);
   EXPECT_EQ(text,
-            "        3 |*\n"
-            "          |         *\n"
-            "        1 |                  *\n"
-            "          +-------------------\n"
-            "           1                 3\n");
+      "        3 |*\n"
+      "          |         *\n"
+      "        1 |                  *\n"
+      "          +-------------------\n"
+      "           1                 3\n");
 }
 
 TEST(TextCurve, LeavesOutWhatIsNotFinite) {
@@ -53,17 +53,17 @@ types::FreezePlan plan() {
   plan.shape.parameters = 60000;
   plan.shape.block_parameters.assign(60, 1000);
   plan.shape.block_matrix_parameters = plan.shape.block_parameters;
-  plan.eof = 31;
+  plan.cut = 31;
   plan.reason =
       "the embedding and blocks 0-30 of 60 are frozen: \033[31ma reason that is much longer than a "
       "line of a terminal";
   plan.budget = {600.0, types::BudgetUnit::kSeconds};
   plan.choices = {{types::Rule::kMinDeviation, types::Measure::kCosine, 31, 0.81, 30, 33}};
-  for (std::int64_t eof = 0; eof < 60; ++eof) {
+  for (std::int64_t cut = 0; cut < 60; ++cut) {
     types::Candidate candidate;
-    candidate.eof = eof;
+    candidate.cut = cut;
     candidate.steps = 1234567;
-    candidate.step_seconds = 12.5 - 0.1 * static_cast<double>(eof);
+    candidate.step_seconds = 12.5 - 0.1 * static_cast<double>(cut);
     candidate.step_flops = 1e9;
     candidate.seconds = 600.0;
     candidate.flops = 1e12;

@@ -1,13 +1,13 @@
-#include "salf/train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
+#include "core/error.h"
+#include "core/files.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -22,8 +22,8 @@ Checkpoint example(std::int64_t step) {
   checkpoint.progression.cooldown_start = 40;
   checkpoint.progression.best = types::DevEvaluation{5, 1.5, 0.25, 0.1};
   checkpoint.progression.evaluations = {{0, 2.0, 0.5, 0.1}, {5, 1.5, 0.25, 0.1}};
-  checkpoint.tensors = {{"weight/a", at::arange(6, at::kFloat).view({2, 3})},
-                        {"adam/step/a", at::full({}, 3.0F)}};
+  checkpoint.tensors = {
+      {"weight/a", at::arange(6, at::kFloat).view({2, 3})}, {"adam/step/a", at::full({}, 3.0F)}};
   return checkpoint;
 }
 

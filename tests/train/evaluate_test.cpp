@@ -1,7 +1,7 @@
-#include "salf/train/evaluate.h"
+#include "train/evaluate.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,7 @@ TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
   EvaluateOptions options;
   options.documents = &documents;
   core::Progress progress;
-  const Evaluation result = *evaluate(setup.cut, setup.train_batches, options, progress);
+  const Evaluation result = *evaluate(setup.graph, setup.train_batches, options, progress);
   double loss = 0.0, correct = 0.0, tokens = 0.0;
   for (const DocumentLoss& ours : documents) {
     const DocumentLoss theirs =
@@ -52,8 +52,8 @@ TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
   EXPECT_EQ(result.supervised_tokens, static_cast<std::int64_t>(tokens));
   EXPECT_EQ(result.documents, static_cast<std::int64_t>(documents.size()));
   EXPECT_LT(result.loss.low, result.loss.value);
-  EXPECT_NEAR(result.loss.high - result.loss.low, 2.0 * 1.959963984540054 * result.standard_error,
-              1e-12);
+  EXPECT_NEAR(
+      result.loss.high - result.loss.low, 2.0 * 1.959963984540054 * result.standard_error, 1e-12);
 }
 
 TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
@@ -65,12 +65,12 @@ TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
   EvaluateOptions options;
   options.documents = &documents;
   core::Progress progress;
-  const Evaluation result = *evaluate(setup.cut, packed, options, progress);
+  const Evaluation result = *evaluate(setup.graph, packed, options, progress);
   EXPECT_EQ(result.supervised_tokens, setup.train_batches.supervised_tokens());
   for (const DocumentLoss& entry : documents) {
     double tokens = 0.0;
     for (const auto label :
-         setup.dataset.documents[static_cast<std::size_t>(entry.document)].labels) {
+        setup.dataset.documents[static_cast<std::size_t>(entry.document)].labels) {
       tokens += label == tensor::kNoLabel ? 0.0 : 1.0;
     }
     EXPECT_EQ(entry.tokens, tokens);
@@ -83,7 +83,7 @@ TEST(Evaluate, EndsWithoutResultWhenToldTo) {
   EvaluateOptions options;
   options.keep_going = [&] { return ++asked < 3; };
   core::Progress progress;
-  EXPECT_FALSE(evaluate(setup.cut, setup.train_batches, options, progress).has_value());
+  EXPECT_FALSE(evaluate(setup.graph, setup.train_batches, options, progress).has_value());
   EXPECT_EQ(asked, 3);
 }
 
@@ -112,7 +112,7 @@ TEST(Evaluate, ChoosesTheLikeliestOptionPerByte) {
   }
   core::Progress progress;
   for (const std::int64_t batch_tokens : {1, 45, 1000}) {
-    const ChoiceEvaluation result = evaluate_choices(setup.cut, rows, batch_tokens, {}, progress);
+    const ChoiceEvaluation result = evaluate_choices(setup.graph, rows, batch_tokens, {}, progress);
     EXPECT_EQ(result.rows, 20);
     EXPECT_EQ(result.correct, expected);
   }
@@ -122,10 +122,10 @@ TEST(Evaluate, NothingToEvaluateGivesNoFigures) {
   const TinyRun setup;
   const data::Batcher none(setup.dataset, {}, {64, 0}, 0);
   core::Progress progress;
-  const Evaluation result = *evaluate(setup.cut, none, {}, progress);
+  const Evaluation result = *evaluate(setup.graph, none, {}, progress);
   EXPECT_TRUE(std::isnan(result.loss.value));
   EXPECT_EQ(result.documents, 0);
-  EXPECT_TRUE(std::isnan(evaluate_choices(setup.cut, {}, 64, {}, progress).accuracy.value));
+  EXPECT_TRUE(std::isnan(evaluate_choices(setup.graph, {}, 64, {}, progress).accuracy.value));
 }
 
 TEST(Wilson, EqualsThePublishedExample) {

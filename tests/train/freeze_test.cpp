@@ -1,4 +1,4 @@
-#include "salf/train/freeze.h"
+#include "train/step/freeze.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/ones_like.h>
@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -22,7 +22,7 @@ std::set<std::string> names(const std::vector<model::Parameter>& parameters) {
 TEST(Freeze, EofZeroTrainsEverything) {
   for (const bool tied : {false, true}) {
     const TinyRun setup(tied);
-    const Freeze freeze(setup.model, setup.cut, 0);
+    const Freeze freeze(setup.model, setup.graph, 0);
     EXPECT_TRUE(freeze.frozen().empty());
     EXPECT_EQ(freeze.trained_count(), setup.model.parameter_count());
   }
@@ -30,7 +30,7 @@ TEST(Freeze, EofZeroTrainsEverything) {
 
 TEST(Freeze, CutTrainsBlocksAboveAndTheFinalNormOnly) {
   const TinyRun setup(/*tied=*/false);
-  const Freeze freeze(setup.model, setup.cut, 2);
+  const Freeze freeze(setup.model, setup.graph, 2);
   for (const std::string& name : names(freeze.trained())) {
     EXPECT_TRUE(name.rfind("model.layers.2.", 0) == 0 || name == "model.norm.weight") << name;
   }
@@ -49,7 +49,7 @@ TEST(Freeze, EndsWithWhatWasLoaded) {
   first.requires_grad_(true);
   last.requires_grad_(false);
   {
-    const Freeze freeze(setup.model, setup.cut, 1);
+    const Freeze freeze(setup.model, setup.graph, 1);
     last.mutable_grad() = at::ones_like(last);
   }
   EXPECT_TRUE(first.requires_grad());
@@ -59,7 +59,7 @@ TEST(Freeze, EndsWithWhatWasLoaded) {
 
 TEST(Freeze, TrainsAnySetOfBlocks) {
   const TinyRun setup;
-  Freeze freeze(setup.model, setup.cut, 0);
+  Freeze freeze(setup.model, setup.graph, 0);
   const auto trained = [&] {
     std::set<std::string> names;
     for (const auto& parameter : freeze.trained()) {
@@ -70,22 +70,22 @@ TEST(Freeze, TrainsAnySetOfBlocks) {
   const auto expected = [&](const std::vector<std::int64_t>& blocks) {
     std::set<std::string> names;
     for (const std::int64_t block : blocks) {
-      for (const auto& name : setup.cut.block_parameters(block)) names.insert(name);
+      for (const auto& name : setup.graph.block_parameters(block)) names.insert(name);
     }
-    for (const auto& name : setup.cut.final_parameters()) names.insert(name);
+    for (const auto& name : setup.graph.final_parameters()) names.insert(name);
     return names;
   };
-  freeze.train_only(setup.cut, {0, 2});
+  freeze.train_only(setup.graph, {0, 2});
   EXPECT_EQ(trained(), expected({0, 2}));
   freeze.trained().front().tensor.mutable_grad() = at::ones_like(freeze.trained().front().tensor);
-  freeze.train_only(setup.cut, {1});
+  freeze.train_only(setup.graph, {1});
   EXPECT_EQ(trained(), expected({1}));
   EXPECT_FALSE(freeze.trained().front().tensor.grad().defined());
 }
 
 TEST(Freeze, GradientOfAFrozenParameterIsAnInternalError) {
   const TinyRun setup;
-  const Freeze freeze(setup.model, setup.cut, 1);
+  const Freeze freeze(setup.model, setup.graph, 1);
   EXPECT_NO_THROW(freeze.check());
   const at::Tensor frozen = freeze.frozen().front().tensor;
   frozen.mutable_grad() = at::ones_like(frozen);

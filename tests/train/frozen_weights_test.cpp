@@ -1,4 +1,4 @@
-#include "salf/train/frozen_weights.h"
+#include "train/cache/frozen_weights.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
@@ -10,8 +10,8 @@
 #include <set>
 #include <sstream>
 
-#include "salf/core/error.h"
-#include "salf/core/files.h"
+#include "core/error.h"
+#include "core/files.h"
 #include "support/tiny_model.h"
 #include "training_setup.h"
 
@@ -40,9 +40,9 @@ std::string saved(const model::ScriptModel& model, const std::filesystem::path& 
 TEST(FrozenWeights, AreThoseThatOnlyTheFrozenPartNeeds) {
   for (const bool tied : {true, false}) {
     const TinyRun run(tied);
-    const Freeze freeze(run.model, run.cut, 2);
+    const Freeze freeze(run.model, run.graph, 2);
     std::set<std::string> names;
-    for (const auto& parameter : weights_below(freeze, run.cut, 2)) names.insert(parameter.name);
+    for (const auto& parameter : weights_below(freeze, run.graph, 2)) names.insert(parameter.name);
     EXPECT_EQ(names.count("model.embed_tokens.weight"), tied ? 0U : 1U);
     EXPECT_EQ(names.count("lm_head.weight"), 0U);
     EXPECT_EQ(names.count("model.layers.1.mlp.up_proj.weight"), 1U);
@@ -55,15 +55,15 @@ TEST(FrozenWeights, LeaveMemoryAndComeBackBitForBit) {
   saved(model::ScriptModel(support::make_tiny_decoder(4, 512, 2000, 7)), folder.path());
   // Loaded, as every model is: each weight has its memory for itself.
   const model::ScriptModel model = model::ScriptModel::load(folder / "model.pt", c10::kCPU);
-  const model::GraphCut cut(model, "");
+  const model::GraphCut graph(model, "");
   const TinyRun rows;
   const tensor::Batch batch = rows.train_batches.make(rows.train_batches.in_order().front());
   const at::NoGradGuard quiet;
   const at::Tensor logits = model.forward(batch);
   const std::string before = saved(model, folder.path());
 
-  const Freeze freeze(model, cut, kEof);
-  const std::vector<model::Parameter> below = weights_below(freeze, cut, kEof);
+  const Freeze freeze(model, graph, kEof);
+  const std::vector<model::Parameter> below = weights_below(freeze, graph, kEof);
   std::int64_t bytes = 0;
   for (const auto& parameter : below) bytes += static_cast<std::int64_t>(parameter.tensor.nbytes());
   const std::int64_t anonymous = anonymous_bytes();
@@ -81,8 +81,8 @@ TEST(FrozenWeights, LeaveMemoryAndComeBackBitForBit) {
 TEST(FrozenWeights, StayWhereTheirMemoryIsShared) {
   const TemporaryFolder folder;
   const TinyRun run(false);
-  const Freeze freeze(run.model, run.cut, 2);
-  const std::vector<model::Parameter> below = weights_below(freeze, run.cut, 2);
+  const Freeze freeze(run.model, run.graph, 2);
+  const std::vector<model::Parameter> below = weights_below(freeze, run.graph, 2);
   const at::Tensor view = below.front().tensor.detach();
   const void* const place = view.const_data_ptr();
   const MappedWeights mapped(below, folder.path());
@@ -92,9 +92,9 @@ TEST(FrozenWeights, StayWhereTheirMemoryIsShared) {
 
 TEST(FrozenWeights, AreLeftAloneWithoutADisk) {
   const TinyRun run(false);
-  const Freeze freeze(run.model, run.cut, 2);
+  const Freeze freeze(run.model, run.graph, 2);
   const std::string before = run.saved_bytes();
-  EXPECT_THROW(MappedWeights(weights_below(freeze, run.cut, 2), "/proc/self/fd"), Error);
+  EXPECT_THROW(MappedWeights(weights_below(freeze, run.graph, 2), "/proc/self/fd"), Error);
   EXPECT_TRUE(run.saved_bytes() == before);
 }
 

@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "../../src/train/gate_check.h"
-#include "salf/train/trainer.h"
+#include "train/run/gate_check.h"
+#include "train/run/trainer.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -15,7 +15,8 @@ using types::RunStatus;
 // A full run of 12 steps with evaluations after 0, 6 and 12.
 class Gates : public ::testing::Test {
  protected:
-  static types::RunRecord run(TinyRun& setup, const std::vector<std::string>& gates, const TemporaryFolder& folder) {
+  static types::RunRecord run(
+      TinyRun& setup, const std::vector<std::string>& gates, const TemporaryFolder& folder) {
     TrainInputs inputs = setup.inputs(folder.path());
     inputs.gates = types::parse_gates(gates);
     core::Progress quiet;
@@ -26,7 +27,8 @@ class Gates : public ::testing::Test {
 TEST_F(Gates, ThatHoldChangeNothingAndAreRecorded) {
   TinyRun plain, gated;
   TemporaryFolder first, second;
-  const types::RunRecord record = run(gated, {"dev_loss<=100", "end:seconds<=1h", "peak_memory>=1", "dev_accuracy>=0"}, second);
+  const types::RunRecord record =
+      run(gated, {"dev_loss<=100", "end:seconds<=1h", "peak_memory>=1", "dev_accuracy>=0"}, second);
   run(plain, {}, first);
   EXPECT_EQ(gated.saved_bytes(), plain.saved_bytes());
   EXPECT_EQ(record.status, RunStatus::kFinished);
@@ -68,13 +70,15 @@ TEST_F(Gates, ThatFailLaterLeaveTheLastGoodWeights) {
   EXPECT_EQ(record.best->loss, free.evaluations[1].loss);
   // What is in the model is what that evaluation saw.
   core::Progress quiet;
-  EXPECT_NEAR(evaluate(gated.cut, gated.dev_batches, {}, quiet)->loss.value, record.best->loss, 1e-6);
+  EXPECT_NEAR(
+      evaluate(gated.graph, gated.dev_batches, {}, quiet)->loss.value, record.best->loss, 1e-6);
 }
 
 TEST_F(Gates, AtTheEndAloneJudgeTheWeightsThatAreKept) {
   TinyRun setup;
   TemporaryFolder folder;
-  const types::RunRecord record = run(setup, {"end:loss_increase<=-100", "loss_increase<=0.5"}, folder);
+  const types::RunRecord record =
+      run(setup, {"end:loss_increase<=-100", "loss_increase<=0.5"}, folder);
   EXPECT_EQ(record.status, RunStatus::kGateFailed);
   EXPECT_EQ(record.steps, 12);  // not before
   EXPECT_FALSE(record.gates[0].passed);
@@ -110,7 +114,8 @@ TEST_F(Gates, AreKeptOverAnInterruption) {
 }
 
 TEST(CheckGates, AFigureThatIsNotKnownPassesNothing) {
-  std::vector<types::Gate> gates = types::parse_gates({"dev_loss<=1", "seconds<=5", "end:dev_loss>=0"});
+  std::vector<types::Gate> gates =
+      types::parse_gates({"dev_loss<=1", "seconds<=5", "end:dev_loss>=0"});
   RunFigures figures;
   figures.seconds = 4.0;
   const std::vector<std::string> failures = check_gates(gates, figures, false);

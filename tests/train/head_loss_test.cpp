@@ -1,7 +1,7 @@
-#include "salf/train/head_loss.h"
+#include "train/step/head_loss.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
@@ -115,13 +115,13 @@ TEST(HeadLoss, PicksSupervisedPositionsOnly) {
   const TinyRun setup;
   const tensor::Batch batch = setup.train_batches.make(setup.train_batches.in_order().back());
   const at::NoGradGuard quiet;
-  const at::Tensor state = setup.cut.suffix(setup.cut.prefix(batch, 0), batch, 0);
+  const at::Tensor state = setup.graph.suffix(setup.graph.prefix(batch, 0), batch, 0);
   const Supervised picked = supervised(state, batch);
   ASSERT_EQ(picked.labels.size(0), batch.supervised_tokens);
-  const at::Tensor whole = at::cross_entropy_loss(setup.model.forward(batch).flatten(0, 1),
-                                                  batch.labels.flatten(), {}, at::Reduction::Sum);
-  EXPECT_NEAR(head_loss(setup.cut, picked, 1.0).item<double>(), whole.item<double>(), 1e-4);
-  const PositionScores scores = score_positions(setup.cut, picked, 3 * kTestVocabulary);
+  const at::Tensor whole = at::cross_entropy_loss(
+      setup.model.forward(batch).flatten(0, 1), batch.labels.flatten(), {}, at::Reduction::Sum);
+  EXPECT_NEAR(head_loss(setup.graph, picked, 1.0).item<double>(), whole.item<double>(), 1e-4);
+  const PositionScores scores = score_positions(setup.graph, picked, 3 * kTestVocabulary);
   EXPECT_NEAR(scores.loss.sum().item<double>(), whole.item<double>(), 1e-4);
 }
 

@@ -1,18 +1,18 @@
-#include "salf/train/optimizer.h"
+#include "train/step/optimizer.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "salf/core/error.h"
+#include "core/error.h"
 
 namespace salf::train {
 namespace {
 
-model::Parameter parameter(const std::string& name, const std::vector<double>& values,
-                           bool matrix) {
+model::Parameter parameter(
+    const std::string& name, const std::vector<double>& values, bool matrix) {
   at::Tensor tensor = at::tensor(values, at::kDouble).to(at::kFloat);
   if (matrix) tensor = tensor.unsqueeze(0).clone();
   return {name, {}, tensor};
@@ -88,7 +88,7 @@ TEST(AdamW, RefusesStateOfAnotherShape) {
   AdamW adamw({weight}, {});
   EXPECT_THROW(adamw.load_state({{"first/w", at::zeros({3})}}, "", 1), Error);
   EXPECT_THROW(adamw.load_state({{"first/w", at::zeros({1, 2})}}, "", 1),
-               Error);  // no second moment
+      Error);  // no second moment
 }
 
 TEST(Clipping, DividesToTheLimitAndTellsTheNormBefore) {

@@ -1,8 +1,8 @@
-#include "salf/train/pacer.h"
+#include "train/run/pacer.h"
 
 #include <gtest/gtest.h>
 
-#include "salf/train/schedule.h"
+#include "train/step/schedule.h"
 
 namespace salf::train {
 namespace {

@@ -1,4 +1,4 @@
-#include "salf/train/prefix_cache.h"
+#include "train/cache/prefix_cache.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -8,10 +8,10 @@
 #include <functional>
 #include <memory>
 
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/train/trainer.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "train/run/trainer.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -30,14 +30,14 @@ class PrefixCacheTest : public ::testing::Test {
 
   at::Tensor plain(const tensor::Batch& batch) const {
     const torch::NoGradGuard quiet;
-    return run_.cut.prefix(batch, kEof);
+    return run_.graph.prefix(batch, kEof);
   }
 
   TemporaryFolder folder_;
   TinyRun run_{true, 1};
   std::vector<data::BatchPlan> first_ = run_.train_batches.epoch(5, 0);
   CacheSetup setup_{kEof, types::CacheType::kFloat32, folder_.path(), "", {}};
-  PrefixCache cache_{run_.cut, run_.train_batches, first_, setup_};
+  PrefixCache cache_{run_.graph, run_.train_batches, first_, setup_};
 };
 
 TEST_F(PrefixCacheTest, IsThePrefixBitForBitInItsOwnPass) {
@@ -60,7 +60,7 @@ TEST_F(PrefixCacheTest, IsThePrefixInOtherBatches) {
 }
 
 TEST_F(PrefixCacheTest, GivesTheSameWhereverARunBegins) {
-  PrefixCache resumed(run_.cut, run_.train_batches, first_, setup_);
+  PrefixCache resumed(run_.graph, run_.train_batches, first_, setup_);
   for (const auto& plan : first_) cache_.hidden(run_.train_batches.make(plan));
   for (const auto& plan : run_.train_batches.epoch(5, 3)) {
     const tensor::Batch batch = run_.train_batches.make(plan);
@@ -71,15 +71,17 @@ TEST_F(PrefixCacheTest, GivesTheSameWhereverARunBegins) {
 TEST_F(PrefixCacheTest, LeavesNoFileAndNeedsTheSpaceOfItsTokens) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
   const auto tokens = static_cast<std::uint64_t>(run_.train_batches.real_tokens());
-  EXPECT_EQ(PrefixCache::bytes(run_.train_batches, 16, types::CacheType::kFloat32), tokens * 16 * 4);
-  EXPECT_EQ(PrefixCache::bytes(run_.train_batches, 16, types::CacheType::kBFloat16), tokens * 16 * 2);
+  EXPECT_EQ(
+      PrefixCache::bytes(run_.train_batches, 16, types::CacheType::kFloat32), tokens * 16 * 4);
+  EXPECT_EQ(
+      PrefixCache::bytes(run_.train_batches, 16, types::CacheType::kBFloat16), tokens * 16 * 2);
   setup_.folder = folder_ / "none";
-  EXPECT_THROW(PrefixCache(run_.cut, run_.train_batches, first_, setup_), Error);
+  EXPECT_THROW(PrefixCache(run_.graph, run_.train_batches, first_, setup_), Error);
 }
 
 TEST_F(PrefixCacheTest, RoundsToBFloat16InEveryPass) {
   setup_.type = types::CacheType::kBFloat16;
-  PrefixCache halved(run_.cut, run_.train_batches, first_, setup_);
+  PrefixCache halved(run_.graph, run_.train_batches, first_, setup_);
   for (int pass = 0; pass < 2; ++pass) {
     for (const auto& plan : first_) {
       const tensor::Batch batch = run_.train_batches.make(plan);
@@ -99,7 +101,9 @@ class KeptCacheTest : public PrefixCacheTest {
   }
   ~KeptCacheTest() override { core::set_log_level(core::LogLevel::kInfo); }
 
-  std::unique_ptr<PrefixCache> open() { return std::make_unique<PrefixCache>(run_.cut, run_.train_batches, first_, setup_); }
+  std::unique_ptr<PrefixCache> open() {
+    return std::make_unique<PrefixCache>(run_.graph, run_.train_batches, first_, setup_);
+  }
 
   void fill(std::size_t batches) {
     const auto cache = open();
@@ -149,7 +153,8 @@ TEST_F(KeptCacheTest, ComputesDamagedRowsAnew) {
   const std::int64_t batch_of_it = rows_computed();
   EXPECT_GE(batch_of_it, 1);
   EXPECT_LT(batch_of_it, rows_);
-  const auto states = static_cast<std::int64_t>(PrefixCache::bytes(run_.train_batches, 16, setup_.type));
+  const auto states =
+      static_cast<std::int64_t>(PrefixCache::bytes(run_.train_batches, 16, setup_.type));
   flip_byte_at(size - states - 64);  // a checksum
   EXPECT_LT(rows_computed(), rows_);
   EXPECT_EQ(rows_computed(), 0);
@@ -164,25 +169,28 @@ TEST_F(KeptCacheTest, IsNotUsedWhereAnythingElseIsDifferent) {
   const std::filesystem::path file = folder_ / "kept";
   EXPECT_TRUE(anew_after([&] { setup_.key["model"] = "other"; }));
   EXPECT_TRUE(anew_after([&] { first_ = run_.train_batches.epoch(6, 0); }));
-  EXPECT_TRUE(anew_after([&] { std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1); }));
-  EXPECT_TRUE(anew_after([&] { std::filesystem::resize_file(file, std::filesystem::file_size(file) + 1); }));
+  EXPECT_TRUE(anew_after(
+      [&] { std::filesystem::resize_file(file, std::filesystem::file_size(file) - 1); }));
+  EXPECT_TRUE(anew_after(
+      [&] { std::filesystem::resize_file(file, std::filesystem::file_size(file) + 1); }));
   EXPECT_TRUE(anew_after([&] { std::filesystem::resize_file(file, 0); }));
   EXPECT_TRUE(anew_after([&] { flip_byte_at(3); }));
   EXPECT_FALSE(anew_after([] {}));
-  setup_.eof = 1;
+  setup_.cut = 1;
   EXPECT_FALSE(open()->holds(run_.train_batches.make(first_[0])));
 }
 
 // A run of three epochs.
 struct ThreeEpochs {
   ThreeEpochs() {
-    run.plan.eof = kEof;
+    run.plan.cut = kEof;
     run.plan.epochs = 3.0;
     run.plan.steps = 3 * static_cast<std::int64_t>(run.train_batches.epoch(1, 0).size());
     run.plan.budget = {static_cast<double>(run.plan.steps), types::BudgetUnit::kSteps};
   }
 
-  types::RunRecord train_in(const std::filesystem::path& folder, const TrainOptions& options) const {
+  types::RunRecord train_in(
+      const std::filesystem::path& folder, const TrainOptions& options) const {
     TrainInputs inputs = run.inputs(folder);
     inputs.options = options;
     inputs.batch_flops = [](const tensor::Batch& batch, std::int64_t, bool cached) {
@@ -199,7 +207,8 @@ std::vector<double> losses(const std::filesystem::path& folder) {
   std::vector<double> result;
   for (const auto& line : read_lines(folder / "metrics.jsonl")) {
     const core::Json step = core::parse_json(line, "metrics.jsonl");
-    result.push_back(step.contains("loss") ? step["loss"].get<double>() : step["dev_loss"].get<double>());
+    result.push_back(
+        step.contains("loss") ? step["loss"].get<double>() : step["dev_loss"].get<double>());
   }
   return result;
 }

@@ -1,5 +1,5 @@
-// Twenty steps of full fine-tuning of a real pretrained model, against transformers and torch.optim.AdamW.
-// tests/golden/train/make_golden.py made the figures.
+// Twenty steps of full fine-tuning of a real pretrained model, against transformers and
+// torch.optim.AdamW. tests/golden/train/make_golden.py made the figures.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
@@ -8,11 +8,11 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "salf/convert/import.h"
-#include "salf/core/json.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/script_model.h"
-#include "salf/train/trainer.h"
+#include "convert/import/import.h"
+#include "core/json.h"
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
+#include "train/run/trainer.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -50,7 +50,8 @@ struct GoldenRows {
 // Puts the documents where the epoch's shuffled batches will look for the steps' rows.
 void arrange(data::Dataset& dataset, const data::BatchOptions& options, std::uint64_t seed) {
   std::vector<std::int64_t> all;
-  for (std::size_t i = 0; i < dataset.documents.size(); ++i) all.push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < dataset.documents.size(); ++i)
+    all.push_back(static_cast<std::int64_t>(i));
   const data::Batcher batcher(dataset, all, options, 0);
   std::vector<data::Document> arranged(dataset.documents.size());
   std::size_t next = 0;
@@ -64,7 +65,9 @@ void arrange(data::Dataset& dataset, const data::BatchOptions& options, std::uin
 
 TEST(PretrainedModel, LosesWhatThePyTorchReferenceLoses) {
   if (!std::filesystem::exists(gguf_path())) {
-    GTEST_SKIP() << gguf_path() << " is not there: tools/quickstart or tools/test fetch it, or set SALF_TEST_MODEL_GGUF";
+    GTEST_SKIP()
+        << gguf_path()
+        << " is not there: tools/quickstart or tools/test fetch it, or set SALF_TEST_MODEL_GGUF";
   }
   const core::Json golden =
       core::read_json_file(std::filesystem::path(SALF_TEST_DATA) / "train/smollm2_steps.json");
@@ -72,7 +75,7 @@ TEST(PretrainedModel, LosesWhatThePyTorchReferenceLoses) {
   core::Progress progress;
   convert::import_gguf(gguf_path(), folder.path() / "model", progress);
   const auto model = model::ScriptModel::load(folder.path() / "model/model.pt", c10::Device("cpu"));
-  const model::GraphCut cut(model, "");
+  const model::GraphCut graph(model, "");
 
   const auto expected = golden["losses"].get<std::vector<double>>();
   const data::BatchOptions batch{128, 0};
@@ -80,14 +83,15 @@ TEST(PretrainedModel, LosesWhatThePyTorchReferenceLoses) {
   TrainOptions options;
   arrange(rows.dataset, batch, 1);
   std::vector<std::int64_t> all;
-  for (std::size_t i = 0; i < rows.dataset.documents.size(); ++i) all.push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < rows.dataset.documents.size(); ++i)
+    all.push_back(static_cast<std::int64_t>(i));
   const data::Batcher train_rows(rows.dataset, all, batch, 0);
   const data::Batcher no_dev(rows.dataset, {}, batch, 0);
   types::FreezePlan plan;
   plan.steps = static_cast<std::int64_t>(expected.size());
   plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
   plan.learning_rate = golden["learning_rate"].get<double>();
-  TrainInputs inputs{model, cut, train_rows, no_dev, plan, options};
+  TrainInputs inputs{model, graph, train_rows, no_dev, plan, options};
   inputs.seed = 1;
   inputs.folder = folder.path();
   train(inputs, progress);

@@ -1,4 +1,4 @@
-#include "salf/train/schedule.h"
+#include "train/step/schedule.h"
 
 #include <gtest/gtest.h>
 

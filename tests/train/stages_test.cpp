@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "salf/train/trainer.h"
 #include "support/sample_documents.h"
+#include "train/run/trainer.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -29,22 +29,23 @@ types::StageDecision always(StageChoice choice) {
 struct StagedRun : TinyRun {
   explicit StagedRun(std::vector<std::int64_t> cuts = {2, 1, 0}) : TinyRun(false) {
     plan.stages = std::move(cuts);
-    plan.eof = plan.stages.back();
+    plan.cut = plan.stages.back();
     plan.shape = support::sample_shape(kTestBlocks);
     plan.cost = support::sample_cost();
     plan.data = support::sample_data();
     plan.steps = 20;
     plan.budget = {20.0, BudgetUnit::kSteps};
     plan.epochs = 20.0 / static_cast<double>(train_batches.epoch(1, 0).size());
-    for (std::int64_t eof = 0; eof < kTestBlocks; ++eof) {
+    for (std::int64_t cut = 0; cut < kTestBlocks; ++cut) {
       types::Candidate candidate;
-      candidate.eof = eof;
-      candidate.learning_rate = 0.004 * static_cast<double>(eof + 1);
+      candidate.cut = cut;
+      candidate.learning_rate = 0.004 * static_cast<double>(cut + 1);
       plan.candidates.push_back(candidate);
     }
   }
 
-  TrainInputs staged(const std::filesystem::path& folder, StageChoice choice = StageChoice::kNext) const {
+  TrainInputs staged(
+      const std::filesystem::path& folder, StageChoice choice = StageChoice::kNext) const {
     TrainInputs made = inputs(folder);
     made.next_stage = [choice](const types::StageEnd&) { return always(choice); };
     return made;
@@ -57,7 +58,8 @@ struct Ended {
   std::vector<std::string> lines;
 };
 
-Ended run_staged(const TrainOptions& options = {}, std::vector<std::int64_t> cuts = {2, 1, 0}, StageChoice choice = StageChoice::kNext) {
+Ended run_staged(const TrainOptions& options = {}, std::vector<std::int64_t> cuts = {2, 1, 0},
+    StageChoice choice = StageChoice::kNext) {
   const StagedRun setup(std::move(cuts));
   const TemporaryFolder folder;
   core::Progress progress;
@@ -69,7 +71,8 @@ Ended run_staged(const TrainOptions& options = {}, std::vector<std::int64_t> cut
 
 std::map<std::string, at::Tensor> copies(const TinyRun& setup) {
   std::map<std::string, at::Tensor> all;
-  for (const auto& parameter : setup.model.parameters()) all[parameter.name] = parameter.tensor.detach().clone();
+  for (const auto& parameter : setup.model.parameters())
+    all[parameter.name] = parameter.tensor.detach().clone();
   return all;
 }
 
@@ -78,7 +81,7 @@ TEST(Stages, UnfreezeFromDeepToShallow) {
   const TemporaryFolder folder;
   const auto before = copies(setup);
   const auto moved = [&](std::int64_t block) {
-    for (const auto& name : setup.cut.block_parameters(block)) {
+    for (const auto& name : setup.graph.block_parameters(block)) {
       for (const auto& parameter : setup.model.parameters()) {
         if (parameter.name == name && !at::equal(parameter.tensor, before.at(name))) return true;
       }
@@ -102,7 +105,7 @@ TEST(Stages, UnfreezeFromDeepToShallow) {
   std::int64_t steps = 0;
   for (std::size_t i = 0; i < 3; ++i) {
     const types::StageRecord& stage = record.stages[i];
-    EXPECT_EQ(stage.eof, 2 - static_cast<std::int64_t>(i));
+    EXPECT_EQ(stage.cut, 2 - static_cast<std::int64_t>(i));
     EXPECT_EQ(stage.first_step, steps);
     ASSERT_TRUE(stage.evaluation.has_value());
     steps += stage.steps;
@@ -110,11 +113,11 @@ TEST(Stages, UnfreezeFromDeepToShallow) {
     EXPECT_EQ(stage.decision.choice, i < 2 ? StageChoice::kNext : StageChoice::kNone);
   }
   EXPECT_EQ(steps, 20);
-  EXPECT_EQ(record.eof(), 0);
+  EXPECT_EQ(record.cut(), 0);
   EXPECT_EQ(record.stages[1].first_step, 5);  // 0.8 of 20 steps in three
   EXPECT_EQ(ends[0].steps_next, 15.0);
   EXPECT_EQ(ends[1].stages.size(), 2U);
-  EXPECT_EQ(ends[1].next_eof, 0);
+  EXPECT_EQ(ends[1].next_cut, 0);
 }
 
 TEST(Stages, TakeTheirOwnLearningRatesWarmedUpAgain) {
@@ -123,7 +126,9 @@ TEST(Stages, TakeTheirOwnLearningRatesWarmedUpAgain) {
   core::Progress progress;
   const types::RunRecord record = train(setup.staged(folder.path()), progress);
   const auto steps = metrics(folder.path(), "lr");
-  const auto rate = [&](std::int64_t step) { return steps[static_cast<std::size_t>(step)]["lr"].get<double>(); };
+  const auto rate = [&](std::int64_t step) {
+    return steps[static_cast<std::size_t>(step)]["lr"].get<double>();
+  };
   EXPECT_DOUBLE_EQ(rate(4), 0.012);
   EXPECT_DOUBLE_EQ(rate(5), 0.004);  // half of 0.008
   EXPECT_DOUBLE_EQ(rate(6), 0.008);
@@ -142,8 +147,8 @@ TEST(Stages, OneThatStaysIsARunAtItsCut) {
   TrainInputs inputs = plain.inputs(folder.path());
   train(inputs, progress);
   EXPECT_EQ(staged.model, plain.saved_bytes());
-  EXPECT_EQ(staged.record.eof(), 2);
-  EXPECT_EQ(staged.record.plan.eof, 1);
+  EXPECT_EQ(staged.record.cut(), 2);
+  EXPECT_EQ(staged.record.plan.cut, 1);
   ASSERT_EQ(staged.record.stages.size(), 1U);
   EXPECT_EQ(staged.record.stages[0].decision.choice, StageChoice::kStay);
   EXPECT_EQ(staged.record.stages[0].steps, 20);
@@ -154,7 +159,8 @@ TEST(Stages, AgainAreTheSameBytes) { EXPECT_EQ(run_staged().model, run_staged().
 TEST(Stages, LearnAsWithoutACache) {
   TrainOptions plain;
   plain.no_cache = true;
-  for (const std::vector<std::int64_t>& cuts : {std::vector<std::int64_t>{2, 1, 0}, std::vector<std::int64_t>{2, 1}}) {
+  for (const std::vector<std::int64_t>& cuts :
+      {std::vector<std::int64_t>{2, 1, 0}, std::vector<std::int64_t>{2, 1}}) {
     const Ended with = run_staged({}, cuts), without = run_staged(plain, cuts);
     EXPECT_TRUE(with.record.cache.has_value());
     EXPECT_FALSE(without.record.cache.has_value());
@@ -162,7 +168,8 @@ TEST(Stages, LearnAsWithoutACache) {
   }
 }
 
-// Each row is computed once for each cut; the second stage, after the first has seen all, computes none.
+// Each row is computed once for each cut; the second stage, after the first has seen all, computes
+// none.
 TEST(Stages, TheShallowerCutIsKeptOnTheWay) {
   StagedRun setup({2, 1});
   setup.plan.steps = 40;
@@ -174,7 +181,8 @@ TEST(Stages, TheShallowerCutIsKeptOnTheWay) {
   inputs.options.patience = 0;
   const types::RunRecord record = train(inputs, progress);
   ASSERT_TRUE(record.cache.has_value());
-  EXPECT_EQ(record.cache->rows_computed, 2 * (setup.train_batches.rows() + setup.dev_batches.rows()));
+  EXPECT_EQ(
+      record.cache->rows_computed, 2 * (setup.train_batches.rows() + setup.dev_batches.rows()));
   EXPECT_TRUE(record.cache->complete);
   EXPECT_GT(record.frozen_bytes_mapped, 0);
 }

@@ -1,7 +1,7 @@
-#include "salf/train/trainer.h"
+#include "train/run/trainer.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
@@ -12,13 +12,13 @@
 #include <map>
 #include <memory>
 
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/signals.h"
-#include "salf/model/lora.h"
-#include "salf/train/checkpoint.h"
-#include "salf/train/schedule.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "model/weights/lora.h"
+#include "train/run/checkpoint.h"
+#include "train/step/schedule.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -115,14 +115,14 @@ TEST(Trainer, FullFineTuningEqualsAPlainLoopOverTheWholeModule) {
 
 TEST(Trainer, TakesTheEvaluationBeforeTheFirstStepFromElsewhere) {
   TinyRun setup;
-  setup.plan.eof = 2;
+  setup.plan.cut = 2;
   const TemporaryFolder folder;
   TrainInputs inputs = setup.inputs(folder.path());
   core::Progress progress;
   MeasuredLosses before;
   EvaluateOptions how;
   how.documents = &before.documents;
-  before.evaluation = *evaluate(setup.cut, setup.dev_batches, how, progress);
+  before.evaluation = *evaluate(setup.graph, setup.dev_batches, how, progress);
   const double loss = before.evaluation.loss.value;
   before.evaluation.loss.value += 1.0;  // to be told from another
   inputs.before = before;
@@ -133,12 +133,13 @@ TEST(Trainer, TakesTheEvaluationBeforeTheFirstStepFromElsewhere) {
   EXPECT_EQ(metrics(folder.path(), "dev_loss").front()["dev_loss"], loss + 1.0);
   EXPECT_LT(record.best->loss, loss);
   // The cache that it would have filled is filled by the next one.
-  EXPECT_NEAR(evaluate(setup.cut, setup.dev_batches, {}, progress)->loss.value, record.best->loss, 1e-6);
+  EXPECT_NEAR(
+      evaluate(setup.graph, setup.dev_batches, {}, progress)->loss.value, record.best->loss, 1e-6);
 }
 
 TEST(Trainer, FrozenParametersKeepTheirBitsAndTheRestMoves) {
   TinyRun setup;
-  setup.plan.eof = 2;
+  setup.plan.cut = 2;
   std::map<std::string, at::Tensor> before;
   for (const auto& parameter : setup.model.parameters())
     before[parameter.name] = parameter.tensor.clone();
@@ -232,11 +233,11 @@ TEST(Trainer, DeterministicBudgetGivesTheSameBytesTwice) {
 
 // Each block is the same program on the same input, so its gradients have the same bits.
 TEST(Trainer, RecomputationGivesTheSameWeights) {
-  for (const std::int64_t eof : {0, 1}) {
+  for (const std::int64_t cut : {0, 1}) {
     std::string models[2];
     for (const bool recompute : {false, true}) {
       TinyRun setup;
-      setup.plan.eof = eof;
+      setup.plan.cut = cut;
       const TemporaryFolder folder;
       core::Progress progress;
       TrainInputs inputs = setup.inputs(folder.path());
@@ -244,7 +245,7 @@ TEST(Trainer, RecomputationGivesTheSameWeights) {
       EXPECT_EQ(train(inputs, progress).steps, 12);
       models[recompute ? 1 : 0] = setup.saved_bytes();
     }
-    EXPECT_EQ(models[0], models[1]) << "eof " << eof;
+    EXPECT_EQ(models[0], models[1]) << "eof " << cut;
   }
 }
 
@@ -291,15 +292,16 @@ TEST(Trainer, InterruptedAndResumedIsAsIfNothingHadHappened) {
 
 // LoRA above block 1 of three.
 std::vector<at::Tensor> use_lora(TinyRun& setup) {
-  setup.plan.eof = 1;
+  setup.plan.cut = 1;
   setup.plan.lora.emplace();
   std::vector<model::LinearLayer> layers;
-  for (const auto& layer : setup.cut.linear_layers()) {
+  for (const auto& layer : setup.graph.linear_layers()) {
     if (layer.block >= 1) layers.push_back(layer);
   }
-  setup.cut.use_lora(model::make_lora(setup.model, layers, {2, 4.0, false}, 1));
+  setup.graph.use_lora(model::make_lora(setup.model, layers, {2, 4.0, false}, 1));
   std::vector<at::Tensor> branches;
-  for (const auto& parameter : model::lora_parameters(setup.cut.lora())) branches.push_back(parameter.tensor);
+  for (const auto& parameter : model::lora_parameters(setup.graph.lora()))
+    branches.push_back(parameter.tensor);
   return branches;
 }
 
@@ -311,7 +313,8 @@ TEST(Trainer, LoraTrainsItsBranchesAlone) {
   core::Progress progress;
   const types::RunRecord record = train(setup.inputs(folder.path()), progress);
   EXPECT_EQ(setup.saved_bytes(), before);
-  for (std::size_t i = 1; i < branches.size(); i += 2) EXPECT_GT(branches[i].abs().max().item<float>(), 0.0F);
+  for (std::size_t i = 1; i < branches.size(); i += 2)
+    EXPECT_GT(branches[i].abs().max().item<float>(), 0.0F);
   EXPECT_LT(record.best->loss, record.before->loss);
 }
 
@@ -332,7 +335,8 @@ TEST(Trainer, LoraInterruptedAndResumedIsAsIfNothingHadHappened) {
     core::Progress progress;
     EXPECT_EQ(train(inputs, progress).status, RunStatus::kFinished);
     if (!stopped) whole = branches;
-    for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_TRUE(at::equal(branches[i], whole[i])) << i;
+    for (std::size_t i = 0; i < whole.size(); ++i)
+      EXPECT_TRUE(at::equal(branches[i], whole[i])) << i;
   }
 }
 
@@ -356,7 +360,9 @@ TEST(Trainer, ResumeSaysWhichMetricsLineIsNone) {
       ADD_FAILURE() << "went on";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kBadInput);
-      EXPECT_NE(std::string(error.what()).find("line " + std::to_string(lines + 1)), std::string::npos) << error.what();
+      EXPECT_NE(
+          std::string(error.what()).find("line " + std::to_string(lines + 1)), std::string::npos)
+          << error.what();
     }
   }
 }
@@ -437,9 +443,8 @@ TEST(Trainer, NotFiniteLossStopsAndKeepsTheBestWeights) {
       bool training_ = false;
     } progress(setup.model);
     TrainInputs base = setup.inputs(folder.path());
-    const TrainInputs inputs{base.model, base.cut,     base.train, with_dev ? base.dev : no_dev,
-                             base.plan,  base.options, base.seed,  base.autocast,
-                             base.folder};
+    const TrainInputs inputs{base.model, base.graph, base.train, with_dev ? base.dev : no_dev,
+        base.plan, base.options, base.seed, base.autocast, base.folder};
     core::set_log_level(core::LogLevel::kOff);
     const types::RunRecord record = train(inputs, progress);
     core::set_log_level(core::LogLevel::kInfo);
@@ -483,8 +488,7 @@ struct TimedRun : TinyRun {
 
 TEST(Trainer, TimeBudgetIsSpentAndNotExceededWhateverTheMachineDoes) {
   const std::vector<std::function<double(std::int64_t)>> machines = {
-      [](std::int64_t) { return 1.0; },
-      [](std::int64_t step) { return step < 30 ? 1.0 : 4.0; },
+      [](std::int64_t) { return 1.0; }, [](std::int64_t step) { return step < 30 ? 1.0 : 4.0; },
       [](std::int64_t step) { return step < 70 ? 1.0 : 4.0; },
       [](std::int64_t step) { return step < 10 ? 2.0 : 0.5; },
       [](std::int64_t step) { return step % 7 == 3 ? 2.0 : 0.8; },
@@ -562,7 +566,7 @@ TEST(Trainer, TimedRunGoesOnWithItsClockAfterAnInterruption) {
 TEST(Replay, NeedsARunThatEndedByItself) {
   types::RunRecord record;
   for (const RunStatus status :
-       {RunStatus::kRunning, RunStatus::kInterrupted, RunStatus::kDiverged}) {
+      {RunStatus::kRunning, RunStatus::kInterrupted, RunStatus::kDiverged}) {
     record.status = status;
     EXPECT_THROW(replay_of(record), Error);
   }

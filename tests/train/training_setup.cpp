@@ -4,8 +4,8 @@
 
 #include <fstream>
 
-#include "salf/core/files.h"
-#include "salf/core/random.h"
+#include "core/files.h"
+#include "core/random.h"
 #include "support/tiny_model.h"
 
 namespace salf::train {
@@ -46,12 +46,10 @@ data::Dataset make_dataset(std::int64_t count, std::uint64_t seed) {
 }
 
 TinyRun::TinyRun(bool tied, std::int64_t accumulate)
-    : dataset(make_dataset(60, 3)),
-      model(tiny(tied)),
-      cut(model, ""),
+    : dataset(make_dataset(60, 3)), model(tiny(tied)), graph(model, ""),
       train_batches(dataset, range(0, 48), {64, 0}, 0),
       dev_batches(dataset, range(48, 60), {64, 0}, 0) {
-  plan.eof = 0;
+  plan.cut = 0;
   plan.budget = {12.0, types::BudgetUnit::kSteps};
   plan.batch_tokens = 64;
   plan.accumulate = accumulate;
@@ -61,7 +59,7 @@ TinyRun::TinyRun(bool tied, std::int64_t accumulate)
 }
 
 TrainInputs TinyRun::inputs(const std::filesystem::path& folder) const {
-  TrainInputs made{model, cut, train_batches, dev_batches, plan, {}};
+  TrainInputs made{model, graph, train_batches, dev_batches, plan, {}};
   made.folder = folder;
   made.identity["model_hash"] = "m";
   made.identity["data_hash"] = dataset.hash;

@@ -7,16 +7,16 @@
 #include <utility>
 #include <vector>
 
-#include "salf/core/json.h"
-#include "salf/core/progress.h"
-#include "salf/core/signals.h"
-#include "salf/data/batching.h"
-#include "salf/data/dataset.h"
-#include "salf/model/graph_cut.h"
-#include "salf/model/script_model.h"
-#include "salf/train/trainer.h"
-#include "salf/types/freeze_plan.h"
+#include "core/json.h"
+#include "core/progress.h"
+#include "core/signals.h"
+#include "data/batching/batching.h"
+#include "data/rows/dataset.h"
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
 #include "support/temporary_folder.h"
+#include "train/run/trainer.h"
+#include "types/freeze_plan.h"
 
 namespace salf::train {
 
@@ -37,7 +37,7 @@ struct TinyRun {
 
   data::Dataset dataset;
   model::ScriptModel model;
-  model::GraphCut cut;
+  model::GraphCut graph;
   data::Batcher train_batches;
   data::Batcher dev_batches;
   types::FreezePlan plan;  // full fine-tuning in 12 steps, 3 evaluations

@@ -1,4 +1,4 @@
-#include "salf/types/budget.h"
+#include "types/budget.h"
 
 #include "support/sample_documents.h"
 
@@ -13,19 +13,32 @@ struct Form {
 
 TEST(ParseBudget, ReadsEveryForm) {
   const std::vector<Form> forms = {
-      {"90", BudgetUnit::kSeconds, 90},           {"90s", BudgetUnit::kSeconds, 90},
-      {"3m", BudgetUnit::kSeconds, 180},          {"3min", BudgetUnit::kSeconds, 180},
-      {" 3 Minutes ", BudgetUnit::kSeconds, 180}, {"1h30m", BudgetUnit::kSeconds, 5400},
-      {"1h 0m 5s", BudgetUnit::kSeconds, 3605},   {"1.5h", BudgetUnit::kSeconds, 5400},
-      {"2H", BudgetUnit::kSeconds, 7200},         {"1d", BudgetUnit::kSeconds, 86400},
-      {"40%", BudgetUnit::kShare, 0.4},           {"1e15FLOP", BudgetUnit::kFlops, 1e15},
-      {"2PFLOP", BudgetUnit::kFlops, 2e15},       {"2pflops", BudgetUnit::kFlops, 2e15},
-      {"3 EFLOPs", BudgetUnit::kFlops, 3e18},     {"50000tokens", BudgetUnit::kTokens, 50000},
-      {"5e4Tokens", BudgetUnit::kTokens, 50000},  {"200steps", BudgetUnit::kSteps, 200},
-      {"1step", BudgetUnit::kSteps, 1},           {"3epochs", BudgetUnit::kEpochs, 3},
-      {"0.5epoch", BudgetUnit::kEpochs, 0.5},     {"0.3kWh", BudgetUnit::kJoules, 1.08e6},
-      {"200 Wh", BudgetUnit::kJoules, 7.2e5},     {"200J", BudgetUnit::kJoules, 200},
-      {"1MJ", BudgetUnit::kJoules, 1e6},          {"5kJ", BudgetUnit::kJoules, 5000},
+      {"90", BudgetUnit::kSeconds, 90},
+      {"90s", BudgetUnit::kSeconds, 90},
+      {"3m", BudgetUnit::kSeconds, 180},
+      {"3min", BudgetUnit::kSeconds, 180},
+      {" 3 Minutes ", BudgetUnit::kSeconds, 180},
+      {"1h30m", BudgetUnit::kSeconds, 5400},
+      {"1h 0m 5s", BudgetUnit::kSeconds, 3605},
+      {"1.5h", BudgetUnit::kSeconds, 5400},
+      {"2H", BudgetUnit::kSeconds, 7200},
+      {"1d", BudgetUnit::kSeconds, 86400},
+      {"40%", BudgetUnit::kShare, 0.4},
+      {"1e15FLOP", BudgetUnit::kFlops, 1e15},
+      {"2PFLOP", BudgetUnit::kFlops, 2e15},
+      {"2pflops", BudgetUnit::kFlops, 2e15},
+      {"3 EFLOPs", BudgetUnit::kFlops, 3e18},
+      {"50000tokens", BudgetUnit::kTokens, 50000},
+      {"5e4Tokens", BudgetUnit::kTokens, 50000},
+      {"200steps", BudgetUnit::kSteps, 200},
+      {"1step", BudgetUnit::kSteps, 1},
+      {"3epochs", BudgetUnit::kEpochs, 3},
+      {"0.5epoch", BudgetUnit::kEpochs, 0.5},
+      {"0.3kWh", BudgetUnit::kJoules, 1.08e6},
+      {"200 Wh", BudgetUnit::kJoules, 7.2e5},
+      {"200J", BudgetUnit::kJoules, 200},
+      {"1MJ", BudgetUnit::kJoules, 1e6},
+      {"5kJ", BudgetUnit::kJoules, 5000},
       {"3joules", BudgetUnit::kJoules, 3},
   };
   for (const Form& form : forms) {
@@ -37,22 +50,25 @@ TEST(ParseBudget, ReadsEveryForm) {
 }
 
 TEST(ParseBudget, RefusesWhatIsNoBudgetAndListsTheForms) {
-  for (const char* text :
-       {"", " ", "s", "-5s", "0", "0%", "nan", "inf", "1e400", "5 parsecs", "1m1h", "1h1h", "5%5%",
-        "1h30", "1.5steps", "0.5tokens", "1e20s", "3,5h", "++3"}) {
+  for (const char* text : {"", " ", "s", "-5s", "0", "0%", "nan", "inf", "1e400", "5 parsecs",
+           "1m1h", "1h1h", "5%5%", "1h30", "1.5steps", "0.5tokens", "1e20s", "3,5h", "++3"}) {
     SCOPED_TRACE(text);
     support::expect_error(ErrorKind::kUsage,
-                          {std::string("\"") + text + "\"", "1h30m", "2PFLOP", "200steps"},
-                          [&] { parse_budget(text); });
+        {std::string("\"") + text + "\"", "1h30m", "2PFLOP", "200steps"},
+        [&] { parse_budget(text); });
   }
 }
 
 TEST(ParseBudget, ReadsMoneyByCodeSignAndWord) {
   const std::vector<std::pair<const char*, Budget>> forms = {
-      {"5USD", {5.0, BudgetUnit::kMoney, "USD"}},     {"3.50 EUR", {3.5, BudgetUnit::kMoney, "EUR"}},
-      {"600JPY", {600.0, BudgetUnit::kMoney, "JPY"}}, {"$5", {5.0, BudgetUnit::kMoney, "USD"}},
-      {" € 0.5", {0.5, BudgetUnit::kMoney, "EUR"}},   {"3 euros", {3.0, BudgetUnit::kMoney, "EUR"}},
-      {"600円", {600.0, BudgetUnit::kMoney, "JPY"}},  {"7 CZK", {7.0, BudgetUnit::kMoney, "CZK"}},
+      {"5USD", {5.0, BudgetUnit::kMoney, "USD"}},
+      {"3.50 EUR", {3.5, BudgetUnit::kMoney, "EUR"}},
+      {"600JPY", {600.0, BudgetUnit::kMoney, "JPY"}},
+      {"$5", {5.0, BudgetUnit::kMoney, "USD"}},
+      {" € 0.5", {0.5, BudgetUnit::kMoney, "EUR"}},
+      {"3 euros", {3.0, BudgetUnit::kMoney, "EUR"}},
+      {"600円", {600.0, BudgetUnit::kMoney, "JPY"}},
+      {"7 CZK", {7.0, BudgetUnit::kMoney, "CZK"}},
       {"5usd", {5.0, BudgetUnit::kMoney, "USD"}},
   };
   for (const auto& [text, expected] : forms) {
@@ -67,7 +83,8 @@ TEST(ParseBudget, ReadsMoneyByCodeSignAndWord) {
 
 TEST(ParseBudget, RefusesOddMoneyAndRates) {
   // A word in small letters is no currency that nobody knows.
-  for (const char* text : {"5czk", "5cents", "0USD", "-1USD", "1USD1USD", "USD", "$", "5KRONA", "1h5USD"}) {
+  for (const char* text :
+      {"5czk", "5cents", "0USD", "-1USD", "1USD1USD", "USD", "$", "5KRONA", "1h5USD"}) {
     SCOPED_TRACE(text);
     support::expect_error(ErrorKind::kUsage, {"600JPY"}, [&] { parse_budget(text); });
   }
@@ -80,7 +97,8 @@ TEST(ParseBytes, ReadsPowersOfTenAndTwo) {
   EXPECT_DOUBLE_EQ(parse_bytes("1.5g"), 1.5e9);
   EXPECT_DOUBLE_EQ(parse_bytes("2000000000"), 2e9);
   EXPECT_DOUBLE_EQ(parse_bytes("7b"), 7.0);
-  for (const char* text : {"", "GB", "-1GB", "0", "4Gib/s", "4PiB", "nan", "inf", "1e300TB", "4GG"}) {
+  for (const char* text :
+      {"", "GB", "-1GB", "0", "4Gib/s", "4PiB", "nan", "inf", "1e300TB", "4GG"}) {
     SCOPED_TRACE(text);
     support::expect_error(ErrorKind::kUsage, {"4GiB"}, [&] { parse_bytes(text); });
   }

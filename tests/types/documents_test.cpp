@@ -3,10 +3,10 @@
 #include <fstream>
 #include <limits>
 
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/types/validate.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "support/sample_documents.h"
+#include "types/validate.h"
 
 namespace salf::types {
 namespace {
@@ -52,10 +52,10 @@ FreezePlan plan() {
   plan.shape = support::sample_shape(6);
   plan.data = support::sample_data();
   plan.cost = support::sample_cost();
-  plan.eof = 3;
+  plan.cut = 3;
   plan.reason = "a \"reason\" with ünïcode";
   RuleChoice choice;
-  choice.eof = 3;
+  choice.cut = 3;
   choice.stability = 0.9;
   choice.low = 2;
   choice.high = 5;
@@ -67,10 +67,10 @@ FreezePlan plan() {
   plan.learning_rate = 3e-4;
   plan.predicted_seconds.backward = 1.0 / 3.0;
   plan.smallest_budget = Budget{240.0, BudgetUnit::kSeconds};
-  for (std::int64_t eof = 0; eof < 6; ++eof) {
+  for (std::int64_t cut = 0; cut < 6; ++cut) {
     Candidate candidate;
-    candidate.eof = eof;
-    candidate.fits = eof > 2;
+    candidate.cut = cut;
+    candidate.fits = cut > 2;
     plan.candidates.push_back(candidate);
   }
   return plan;
@@ -115,7 +115,8 @@ TEST_F(Documents, RunTellsOfItsCacheAndOlderRunsHaveNone) {
   core::write_document(file(), one);
   EXPECT_EQ(core::to_json(read_run(file())), core::to_json(one));
   write_changed(one, [](core::Json& json) {
-    for (const char* key : {"cache", "frozen_bytes_mapped", "activation_bytes_below_cut"}) json.erase(key);
+    for (const char* key : {"cache", "frozen_bytes_mapped", "activation_bytes_below_cut"})
+      json.erase(key);
   });
   EXPECT_FALSE(read_run(file()).cache.has_value());
 }
@@ -135,18 +136,19 @@ FreezePlan predicted_plan() {
   footprint.money = 5.0;
   one.footprint = footprint;
   for (auto& candidate : one.candidates) {
-    candidate.arm = candidate.eof == 0 ? Arm::kFull : Arm::kFreeze;
+    candidate.arm = candidate.cut == 0 ? Arm::kFull : Arm::kFreeze;
     candidate.loss = Range{1.5, 1.4, 1.6};
     candidate.delta = Range{0.0, -0.1, 0.1};
   }
-  for (std::size_t eof = 0; eof < 6; ++eof) {
-    Candidate adapters = one.candidates[eof];
+  for (std::size_t cut = 0; cut < 6; ++cut) {
+    Candidate adapters = one.candidates[cut];
     adapters.arm = Arm::kLora;
     one.candidates.push_back(adapters);
   }
   one.knee = 3;
   one.knee_arm = Arm::kLora;
-  one.alternatives = {{0.5, {2.5, BudgetUnit::kMoney, "EUR"}, true, Arm::kLora, 4, 60, 300.0, Range{1.6, 1.5, 1.7}}};
+  one.alternatives = {{0.5, {2.5, BudgetUnit::kMoney, "EUR"}, true, Arm::kLora, 4, 60, 300.0,
+      Range{1.6, 1.5, 1.7}}};
   one.notes = {"the rules disagree"};
   return one;
 }
@@ -155,19 +157,21 @@ TEST_F(Documents, APlanWithPredictionsComesBackAndOlderOnesHaveNone) {
   core::write_document(file(), predicted_plan());
   EXPECT_EQ(core::to_json(read_plan(file())), core::to_json(predicted_plan()));
   write_changed(plan(), [](core::Json& json) {
-    for (const char* key : {"budget_seconds", "prediction_basis", "alternatives", "notes"}) json.erase(key);
+    for (const char* key : {"budget_seconds", "prediction_basis", "alternatives", "notes"})
+      json.erase(key);
     for (auto& candidate : json["candidates"]) {
       for (const char* key : {"learning_rate", "tokens", "pareto"}) candidate.erase(key);
     }
   });
   const FreezePlan older = read_plan(file());
-  EXPECT_FALSE(older.rates || older.footprint || older.knee || older.candidates[0].loss || older.candidates[0].arm);
+  EXPECT_FALSE(older.rates || older.footprint || older.knee || older.candidates[0].loss ||
+               older.candidates[0].arm);
   EXPECT_DOUBLE_EQ(older.clock_seconds(), 180.0);
 }
 
 TEST(FreezePlan, KnowsTheCandidateItCarriesOut) {
   FreezePlan one = predicted_plan();
-  one.eof = 4;
+  one.cut = 4;
   EXPECT_EQ(one.chosen(), &one.candidates[4]);
   one.shape.block_trained_parameters.assign(6, 10);
   EXPECT_EQ(one.chosen(), &one.candidates[10]);
@@ -179,7 +183,8 @@ TEST(FreezePlan, KnowsTheCandidateItCarriesOut) {
 
 TEST_F(Documents, RefusesCandidatesOfAnotherArmInTheirPlace) {
   const auto refused = [&](const char* pointer, const core::Json& value, const char* place) {
-    write_changed(predicted_plan(), [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = value; });
+    write_changed(predicted_plan(),
+        [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = value; });
     support::expect_error(ErrorKind::kBadInput, {place}, [&] { read_plan(file()); });
   };
   refused("/candidates/2/arm", "lora", "candidates[2].arm");
@@ -194,7 +199,8 @@ TEST_F(Documents, RefusesCandidatesOfAnotherArmInTheirPlace) {
 TEST_F(Documents, RunTellsOfItsFootprint) {
   RunRecord one = record();
   one.predicted_footprint = predicted_plan().footprint;
-  one.measured_footprint = Footprint{50000.0, FigureSource::kMeasured, "RAPL", 6.0, "world", std::nullopt, "", ""};
+  one.measured_footprint =
+      Footprint{50000.0, FigureSource::kMeasured, "RAPL", 6.0, "world", std::nullopt, "", ""};
   core::write_document(file(), one);
   EXPECT_EQ(core::to_json(read_run(file())), core::to_json(one));
 }
@@ -208,11 +214,11 @@ TEST_F(Documents, AnErrorThatIsNotKnownIsNull) {
 
 TEST_F(Documents, RefusesANewerSchemaAndAnotherDocument) {
   write_changed(profile(), [](core::Json& json) { json["schema"] = "salf.profile/2"; });
-  support::expect_error(ErrorKind::kBadInput, {file().string(), "newer"},
-                        [&] { read_profile(file()); });
+  support::expect_error(
+      ErrorKind::kBadInput, {file().string(), "newer"}, [&] { read_profile(file()); });
   core::write_document(file(), plan());
-  support::expect_error(ErrorKind::kBadInput, {file().string(), "salf.plan/1"},
-                        [&] { read_profile(file()); });
+  support::expect_error(
+      ErrorKind::kBadInput, {file().string(), "salf.plan/1"}, [&] { read_profile(file()); });
 }
 
 TEST_F(Documents, RefusesUnknownKeysByPath) {
@@ -224,25 +230,27 @@ TEST_F(Documents, RefusesUnknownKeysByPath) {
 
 TEST_F(Documents, RefusesWrongTypesByPath) {
   write_changed(profile(), [](core::Json& json) { json["deviations"][0]["gain"][2] = "0.1"; });
-  support::expect_error(ErrorKind::kBadInput, {"deviations[0].gain[2]", "a number"},
-                        [&] { read_profile(file()); });
+  support::expect_error(
+      ErrorKind::kBadInput, {"deviations[0].gain[2]", "a number"}, [&] { read_profile(file()); });
   write_changed(plan(), [](core::Json& json) { json["rule"] = "deepest"; });
-  support::expect_error(ErrorKind::kBadInput, {"document.json: rule", "max-gain"},
-                        [&] { read_plan(file()); });
+  support::expect_error(
+      ErrorKind::kBadInput, {"document.json: rule", "max-gain"}, [&] { read_plan(file()); });
   write_changed(plan(), [](core::Json& json) { json["steps"] = 1.5; });
-  support::expect_error(ErrorKind::kBadInput, {"document.json: steps", "whole number"},
-                        [&] { read_plan(file()); });
+  support::expect_error(
+      ErrorKind::kBadInput, {"document.json: steps", "whole number"}, [&] { read_plan(file()); });
 }
 
 // Every prefix of the file is refused by its name; only the newline at the end may be missing.
 template <class T, class Read>
-void expect_truncation_is_refused(const std::filesystem::path& path, const T& value, const Read& read) {
+void expect_truncation_is_refused(
+    const std::filesystem::path& path, const T& value, const Read& read) {
   core::write_document(path, value);
   const std::string whole = core::read_file(path);
   ASSERT_GT(whole.size(), 100U);
   for (std::size_t size = 0; size + 1 < whole.size(); ++size) {
     std::ofstream(path, std::ios::binary) << whole.substr(0, size);
-    support::expect_error(ErrorKind::kBadInput, {path.string() + ": not valid JSON"}, [&] { read(path); });
+    support::expect_error(
+        ErrorKind::kBadInput, {path.string() + ": not valid JSON"}, [&] { read(path); });
   }
   std::ofstream(path, std::ios::binary) << whole;
   EXPECT_NO_THROW(read(path));
@@ -261,9 +269,12 @@ TEST_F(Documents, RefusesATruncatedFileAtEveryByte) {
 }
 
 TEST_F(Documents, RefusesNumbersOutOfRangeByPath) {
-  const auto expect_refused = [&](const char* pointer, const core::Json& number, const std::string& place) {
-    write_changed(plan(), [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = number; });
-    support::expect_error(ErrorKind::kBadInput, {file().string() + ": " + place, "expected"}, [&] { read_plan(file()); });
+  const auto expect_refused = [&](const char* pointer, const core::Json& number,
+                                  const std::string& place) {
+    write_changed(
+        plan(), [&](core::Json& json) { json[core::Json::json_pointer(pointer)] = number; });
+    support::expect_error(ErrorKind::kBadInput, {file().string() + ": " + place, "expected"},
+        [&] { read_plan(file()); });
   };
   expect_refused("/eof", -1, "eof");
   expect_refused("/eof", std::uint64_t{1} << 63, "eof");

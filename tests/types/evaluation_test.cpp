@@ -1,10 +1,10 @@
-#include "salf/types/evaluation.h"
+#include "types/evaluation.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "salf/core/json.h"
+#include "core/json.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -38,8 +38,8 @@ TEST(Evaluation, RefusesLossesThatDoNotFitTogether) {
   testing::expect_error(ErrorKind::kBadInput, "twice", [&] { check(twice, "eval.json"); });
   DocumentLosses lucky = losses();
   lucky.correct[1] = 4.0;
-  testing::expect_error(ErrorKind::kBadInput, "more than the document's tokens",
-                        [&] { check(lucky, "eval.json"); });
+  testing::expect_error(
+      ErrorKind::kBadInput, "more than the document's tokens", [&] { check(lucky, "eval.json"); });
   DocumentLosses negative = losses();
   negative.loss[0] = -1.0;
   testing::expect_error(ErrorKind::kBadInput, "loss", [&] { check(negative, "eval.json"); });

@@ -1,4 +1,4 @@
-#include "salf/types/model_shape.h"
+#include "types/model_shape.h"
 
 #include "support/sample_documents.h"
 

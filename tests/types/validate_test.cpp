@@ -1,4 +1,4 @@
-#include "salf/types/validate.h"
+#include "types/validate.h"
 
 #include <functional>
 #include <limits>
@@ -41,29 +41,29 @@ TEST(Validate, NamesTheBrokenPlaceOfAProfile) {
       {"p: shape.block_parameters", [](LayerProfile& p) { p.shape.block_parameters.pop_back(); }},
       {"p: shape.block_parameters[2]", [](LayerProfile& p) { p.shape.block_parameters[2] = -1; }},
       {"p: shape.block_matrix_parameters[1]",
-       [](LayerProfile& p) { p.shape.block_matrix_parameters[1] = 4000000; }},
+          [](LayerProfile& p) { p.shape.block_matrix_parameters[1] = 4000000; }},
       {"p: shape.head_parameters", [](LayerProfile& p) { p.shape.head_parameters = 1; }},
       {"p: shape.parameters", [](LayerProfile& p) { p.shape.parameters = 5; }},
       {"p: positions", [](LayerProfile& p) { p.positions = "some"; }},
       {"p: norm", [](LayerProfile& p) { p.norm = ""; }},
       {"p: deviations", [](LayerProfile& p) { p.deviations.clear(); }},
       {"p: deviations[1].measure",
-       [](LayerProfile& p) { p.deviations.push_back(p.deviations[0]); }},
+          [](LayerProfile& p) { p.deviations.push_back(p.deviations[0]); }},
       {"p: deviations[0].deviation",
-       [](LayerProfile& p) { p.deviations[0].deviation.push_back(0); }},
+          [](LayerProfile& p) { p.deviations[0].deviation.push_back(0); }},
       {"p: deviations[0].standard_error",
-       [](LayerProfile& p) { p.deviations[0].standard_error.clear(); }},
+          [](LayerProfile& p) { p.deviations[0].standard_error.clear(); }},
       {"p: deviations[0].standard_error[1]",
-       [](LayerProfile& p) { p.deviations[0].standard_error[1] = -1; }},
+          [](LayerProfile& p) { p.deviations[0].standard_error[1] = -1; }},
       {"p: deviations[0].deviation[3]",
-       [=](LayerProfile& p) { p.deviations[0].deviation[3] = infinity; }},
+          [=](LayerProfile& p) { p.deviations[0].deviation[3] = infinity; }},
       {"p: deviations[0].gain[4]", [](LayerProfile& p) { p.deviations[0].gain[4] += 1e-4; }},
       {"p: deviations[0].gain_error",
-       [](LayerProfile& p) { p.deviations[0].gain_error.pop_back(); }},
+          [](LayerProfile& p) { p.deviations[0].gain_error.pop_back(); }},
       {"p: deviations[0].replicates[7]",
-       [](LayerProfile& p) { p.deviations[0].replicates[7].pop_back(); }},
+          [](LayerProfile& p) { p.deviations[0].replicates[7].pop_back(); }},
       {"p: deviations[0].replicates[2][1]",
-       [](LayerProfile& p) { p.deviations[0].replicates[2][1] = std::nan(""); }},
+          [](LayerProfile& p) { p.deviations[0].replicates[2][1] = std::nan(""); }},
       {"p: scaling_laws[0].share", [](LayerProfile& p) { p.scaling_laws.resize(1); }},
   };
   for (const BadProfile& one : cases) {
@@ -80,8 +80,8 @@ TEST(Validate, StandardErrorsAloneMayBeUnknown) {
   unknown.deviations[0].gain_error[0] = std::nan("");
   EXPECT_NO_THROW(check(unknown, "p"));
   unknown.deviations[0].deviation[0] = std::nan("");
-  expect_error(ErrorKind::kBadInput, {"p: deviations[0].deviation[0]"},
-               [&] { check(unknown, "p"); });
+  expect_error(
+      ErrorKind::kBadInput, {"p: deviations[0].deviation[0]"}, [&] { check(unknown, "p"); });
 }
 
 struct BadPlan {
@@ -91,8 +91,8 @@ struct BadPlan {
 
 TEST(Validate, NamesTheBrokenPlaceOfAPlan) {
   const std::vector<BadPlan> cases = {
-      {"p: eof", [](FreezePlan& p) { p.eof = 6; }},
-      {"p: eof", [](FreezePlan& p) { p.eof = -1; }},
+      {"p: eof", [](FreezePlan& p) { p.cut = 6; }},
+      {"p: eof", [](FreezePlan& p) { p.cut = -1; }},
       {"p: budget.amount", [](FreezePlan& p) { p.budget.amount = 0; }},
       {"p: smallest_budget.amount", [](FreezePlan& p) { p.smallest_budget = Budget{}; }},
       {"p: accumulate", [](FreezePlan& p) { p.accumulate = 0; }},
@@ -101,15 +101,15 @@ TEST(Validate, NamesTheBrokenPlaceOfAPlan) {
       {"p: data.real_tokens", [](FreezePlan& p) { p.data.real_tokens = p.data.padded_tokens + 1; }},
       {"p: predicted_flops.backward", [](FreezePlan& p) { p.predicted_flops.backward = -1; }},
       {"p: choices[0].eof",
-       [](FreezePlan& p) {
-         p.choices.resize(1);
-         p.choices[0].eof = 6;
-       }},
+          [](FreezePlan& p) {
+            p.choices.resize(1);
+            p.choices[0].cut = 6;
+          }},
       {"p: choices[0].low",
-       [](FreezePlan& p) {
-         p.choices.resize(1);
-         p.choices[0].low = 1;
-       }},
+          [](FreezePlan& p) {
+            p.choices.resize(1);
+            p.choices[0].low = 1;
+          }},
       {"p: candidates", [](FreezePlan& p) { p.candidates.resize(5); }},
       {"p: candidates[1].eof", [](FreezePlan& p) { p.candidates.resize(6); }},
   };
@@ -127,7 +127,7 @@ TEST(Validate, EvaluationsOfARunStandInOrder) {
   record.evaluations = {{10, 1, 0, 0}, {5, 1, 0, 0}};
   expect_error(ErrorKind::kBadInput, {"r: evaluations[1].step"}, [&] { check(record, "r"); });
   record.evaluations.clear();
-  record.plan.eof = 9;
+  record.plan.cut = 9;
   expect_error(ErrorKind::kBadInput, {"r: plan.eof"}, [&] { check(record, "r"); });
 }
 

@@ -3,29 +3,33 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error.h"
 #include "planning.h"
-#include "salf/core/error.h"
-#include "salf/policy/learning_rate.h"
+#include "policy/learning_rate.h"
 
 namespace salf::tools {
 namespace {
 
 namespace fs = std::filesystem;
 
-types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape, const data::BatchOptions& batch, const data::Batcher& rows) {
+types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape,
+    const data::BatchOptions& batch, const data::Batcher& rows) {
   types::FreezePlan plan;
   plan.shape = shape;
   plan.rule = types::Rule::kFixed;
-  plan.eof = run.eof;
+  plan.cut = run.cut;
   plan.batch_tokens = batch.batch_tokens;
   plan.pack = batch.pack;
   plan.steps = run.steps.back();
   plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
   plan.evaluations = run.evaluations;
-  const std::int64_t as_cut = std::min(run.arm.masked() ? shape.blocks - run.arm.number : run.eof, shape.blocks - 1);
+  const std::int64_t as_cut =
+      std::min(run.arm.masked() ? shape.blocks - run.arm.number : run.cut, shape.blocks - 1);
   const types::Arm arm = run.arm.kind == ArmKind::kLora ? types::Arm::kLora : types::Arm::kFreeze;
-  const double epochs = static_cast<double>(plan.steps) / static_cast<double>(std::max<std::size_t>(1, rows.in_order().size()));
-  plan.learning_rate = std::min(1.0, run.rate_factor * policy::learning_rate(shape, arm, as_cut, epochs));
+  const double epochs = static_cast<double>(plan.steps) /
+                        static_cast<double>(std::max<std::size_t>(1, rows.in_order().size()));
+  plan.learning_rate =
+      std::min(1.0, run.rate_factor * policy::learning_rate(shape, arm, as_cut, epochs));
   return plan;
 }
 
@@ -35,7 +39,8 @@ LoraStart arm_lora(const std::string& lora, const ModelSession& session, std::ui
   return *start_lora(types::parse_lora(lora), "", session, seed);
 }
 
-types::DataShape training_shape(const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed) {
+types::DataShape training_shape(
+    const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed) {
   types::DataShape shape;
   add_training_shape(batcher, seed, shape);
   shape.documents = documents;
@@ -59,12 +64,13 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
   if (run.arm.kind == ArmKind::kLora) {
     const LoraStart lora = arm_lora(setup_.lora, session, seed());
     shape.block_trained_parameters = trained_of_blocks(shape, lora);
-    session.cut->use_lora(branches_above(lora.branches, run.eof));
+    session.graph->use_lora(branches_above(lora.branches, run.cut));
   }
   const data::Batcher rows = train_rows(session);
   const types::FreezePlan plan = plan_of(run, shape, setup_.batch, rows);
-  const data::Batcher dev(setup_.dataset, dev_documents(), setup_.batch, session.tokenizer->padding_id().value_or(0));
-  train::TrainInputs inputs{*session.model, *session.cut, rows, dev, plan, setup_.train};
+  const data::Batcher dev(
+      setup_.dataset, dev_documents(), setup_.batch, session.tokenizer->padding_id().value_or(0));
+  train::TrainInputs inputs{*session.model, *session.graph, rows, dev, plan, setup_.train};
   inputs.options.patience = 0;  // what is asked for is done
   inputs.options.checkpoint_seconds = 0.0;
   inputs.seed = static_cast<std::uint64_t>(run.seed);
@@ -73,9 +79,9 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
   inputs.observers = run.observers;
   fs::create_directories(inputs.folder);
   if (run.arm.masked()) {
-    inputs.blocks = [arm = run.arm, blocks = shape.blocks, seed = inputs.seed, redraw = setup_.redraw](std::int64_t step) {
-      return arm_blocks(arm, blocks, seed, step, redraw);
-    };
+    inputs.blocks = [arm = run.arm, blocks = shape.blocks, seed = inputs.seed,
+                        redraw = setup_.redraw](
+                        std::int64_t step) { return arm_blocks(arm, blocks, seed, step, redraw); };
   }
   std::size_t finished = 0;
   inputs.branches.assign(run.steps.begin(), run.steps.end() - 1);

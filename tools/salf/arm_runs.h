@@ -9,12 +9,12 @@
 
 #include "bench_arms.h"
 #include "common_options.h"
+#include "core/progress.h"
+#include "data/batching/batching.h"
+#include "data/rows/dataset.h"
 #include "lora_options.h"
-#include "salf/core/progress.h"
-#include "salf/data/batching.h"
-#include "salf/data/dataset.h"
-#include "salf/train/trainer.h"
 #include "session.h"
+#include "train/run/trainer.h"
 
 namespace salf::tools {
 
@@ -35,17 +35,19 @@ struct ArmSetup {
 
 struct ArmRun {
   BenchArm arm;
-  std::int64_t eof = 0;
+  std::int64_t cut = 0;
   std::int64_t seed = 1;
-  double rate_factor = 1.0;         // times the rule's learning rate
-  std::vector<std::int64_t> steps;  // ascending: the last is the trunk's, the others are branches of it
-  std::int64_t evaluations = 0;     // on dev
+  double rate_factor = 1.0;  // times the rule's learning rate
+  std::vector<std::int64_t>
+      steps;  // ascending: the last is the trunk's, the others are branches of it
+  std::int64_t evaluations = 0;  // on dev
   std::vector<train::RunObserver*> observers;
 };
 
 class ArmRuns {
  public:
-  ArmRuns(ArmSetup setup, core::Progress& progress) : setup_(std::move(setup)), progress_(progress) {}
+  ArmRuns(ArmSetup setup, core::Progress& progress)
+      : setup_(std::move(setup)), progress_(progress) {}
 
   data::Batcher train_rows(const ModelSession& session) const;
   std::vector<std::int64_t> dev_documents() const;
@@ -66,6 +68,7 @@ class ArmRuns {
 LoraStart arm_lora(const std::string& lora, const ModelSession& session, std::uint64_t seed);
 
 // What one epoch of the training rows holds. Throws Error(kBadInput) for none.
-types::DataShape training_shape(const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed);
+types::DataShape training_shape(
+    const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed);
 
 }  // namespace salf::tools

@@ -4,11 +4,11 @@
 #include <charconv>
 #include <numeric>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/random.h"
-#include "salf/cost/estimate.h"
-#include "salf/types/lora_settings.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/random.h"
+#include "cost/estimate.h"
+#include "types/lora_settings.h"
 
 namespace salf::tools {
 namespace {
@@ -19,10 +19,11 @@ struct ArmName {
   bool numbered;
 };
 
-constexpr ArmName kArms[] = {{ArmKind::kPlan, "plan", false},    {ArmKind::kFull, "full", false},   {ArmKind::kHalf, "half", false},
-                             {ArmKind::kFreeze, "cut", true},    {ArmKind::kLast, "last", true},    {ArmKind::kFirst, "first", true},
-                             {ArmKind::kMiddle, "middle", true}, {ArmKind::kRandom, "random", true}, {ArmKind::kLisa, "lisa", true},
-                             {ArmKind::kLora, "lora", true}};
+constexpr ArmName kArms[] = {{ArmKind::kPlan, "plan", false}, {ArmKind::kFull, "full", false},
+    {ArmKind::kHalf, "half", false}, {ArmKind::kFreeze, "cut", true},
+    {ArmKind::kLast, "last", true}, {ArmKind::kFirst, "first", true},
+    {ArmKind::kMiddle, "middle", true}, {ArmKind::kRandom, "random", true},
+    {ArmKind::kLisa, "lisa", true}, {ArmKind::kLora, "lora", true}};
 
 const ArmName& name_of(ArmKind kind) {
   for (const ArmName& arm : kArms) {
@@ -37,7 +38,8 @@ std::vector<std::int64_t> run_of_blocks(std::int64_t first, std::int64_t count) 
   return blocks;
 }
 
-std::vector<std::int64_t> drawn_blocks(std::int64_t count, std::int64_t blocks, core::Random random) {
+std::vector<std::int64_t> drawn_blocks(
+    std::int64_t count, std::int64_t blocks, core::Random random) {
   std::vector<std::int64_t> drawn = core::permutation(blocks, random);
   drawn.resize(static_cast<std::size_t>(count));
   std::sort(drawn.begin(), drawn.end());
@@ -47,7 +49,8 @@ std::vector<std::int64_t> drawn_blocks(std::int64_t count, std::int64_t blocks, 
 }  // namespace
 
 bool BenchArm::masked() const {
-  return kind == ArmKind::kFirst || kind == ArmKind::kMiddle || kind == ArmKind::kRandom || kind == ArmKind::kLisa;
+  return kind == ArmKind::kFirst || kind == ArmKind::kMiddle || kind == ArmKind::kRandom ||
+         kind == ArmKind::kLisa;
 }
 
 BenchArm parse_arm(const std::string& text) {
@@ -60,13 +63,17 @@ BenchArm parse_arm(const std::string& text) {
     const char* const end = text.data() + text.size();
     const auto [behind, code] = std::from_chars(text.data() + colon + 1, end, number);
     const std::int64_t fewest = known.kind == ArmKind::kLora ? 0 : 1;
-    if (code == std::errc() && behind == end && number >= fewest && number < 100000) return {known.kind, number};
+    if (code == std::errc() && behind == end && number >= fewest && number < 100000)
+      return {known.kind, number};
   }
-  throw Error(ErrorKind::kUsage, "--arms \"" + core::printable(text) + "\": expected plan, full, half, cut:N, last:N, first:N, middle:N, " +
-                                     "random:N or lisa:N with N blocks from 1 on, or lora:N from 0 on");
+  throw Error(
+      ErrorKind::kUsage, "--arms \"" + core::printable(text) +
+                             "\": expected plan, full, half, cut:N, last:N, first:N, middle:N, " +
+                             "random:N or lisa:N with N blocks from 1 on, or lora:N from 0 on");
 }
 
-std::vector<std::string> arm_problems(const std::vector<std::string>& arms, const std::string& lora) {
+std::vector<std::string> arm_problems(
+    const std::vector<std::string>& arms, const std::string& lora) {
   std::vector<std::string> problems;
   const auto attempt = [&problems](const auto& parse) {
     try {
@@ -86,52 +93,49 @@ std::string arm_text(const BenchArm& arm) {
 }
 
 BenchArm arm_of(const types::Candidate& candidate) {
-  if (candidate.arm == types::Arm::kLora) return {ArmKind::kLora, candidate.eof};
-  return {candidate.eof == 0 ? ArmKind::kFull : ArmKind::kFreeze, candidate.eof};
+  if (candidate.arm == types::Arm::kLora) return {ArmKind::kLora, candidate.cut};
+  return {candidate.cut == 0 ? ArmKind::kFull : ArmKind::kFreeze, candidate.cut};
 }
 
 std::string arm_word(const BenchArm& arm) {
-  const bool cut = arm.kind == ArmKind::kFreeze || arm.kind == ArmKind::kHalf || arm.kind == ArmKind::kLast;
+  const bool cut =
+      arm.kind == ArmKind::kFreeze || arm.kind == ArmKind::kHalf || arm.kind == ArmKind::kLast;
   return cut ? "freeze" : name_of(arm.kind).name;
 }
 
-std::int64_t arm_eof(const BenchArm& arm, std::int64_t blocks) {
+std::int64_t arm_cut(const BenchArm& arm, std::int64_t blocks) {
   const auto check = [&](std::int64_t low, std::int64_t value, std::int64_t high) {
     if (value >= low && value <= high) return value;
-    throw Error(ErrorKind::kUsage, "--arms " + arm_text(arm) + ": the model has " + std::to_string(blocks) + " blocks, expected " +
+    throw Error(ErrorKind::kUsage, "--arms " + arm_text(arm) + ": the model has " +
+                                       std::to_string(blocks) + " blocks, expected " +
                                        std::to_string(low) + " to " + std::to_string(high));
   };
   switch (arm.kind) {
-    case ArmKind::kHalf:
-      return blocks / 2;
-    case ArmKind::kFreeze:
-      return check(1, arm.number, blocks - 1);
-    case ArmKind::kLora:
-      return check(0, arm.number, blocks - 1);
-    case ArmKind::kLast:
-      return blocks - check(1, arm.number, blocks - 1);
+    case ArmKind::kHalf: return blocks / 2;
+    case ArmKind::kFreeze: return check(1, arm.number, blocks - 1);
+    case ArmKind::kLora: return check(0, arm.number, blocks - 1);
+    case ArmKind::kLast: return blocks - check(1, arm.number, blocks - 1);
     case ArmKind::kPlan:
-    case ArmKind::kFull:
-      return 0;
-    default:
-      check(1, arm.number, blocks);
-      return 0;
+    case ArmKind::kFull: return 0;
+    default: check(1, arm.number, blocks); return 0;
   }
 }
 
-std::vector<std::int64_t> arm_blocks(const BenchArm& arm, std::int64_t blocks, std::uint64_t seed, std::int64_t step,
-                                     std::int64_t redraw) {
+std::vector<std::int64_t> arm_blocks(const BenchArm& arm, std::int64_t blocks, std::uint64_t seed,
+    std::int64_t step, std::int64_t redraw) {
   if (arm.kind == ArmKind::kFirst) return run_of_blocks(0, arm.number);
   if (arm.kind == ArmKind::kMiddle) return run_of_blocks((blocks - arm.number) / 2, arm.number);
-  if (arm.kind == ArmKind::kRandom) return drawn_blocks(arm.number, blocks, core::Random(seed, "random-blocks"));
-  return drawn_blocks(arm.number, blocks, core::Random(seed, "lisa-blocks/" + std::to_string(step / redraw)));
+  if (arm.kind == ArmKind::kRandom)
+    return drawn_blocks(arm.number, blocks, core::Random(seed, "random-blocks"));
+  return drawn_blocks(
+      arm.number, blocks, core::Random(seed, "lisa-blocks/" + std::to_string(step / redraw)));
 }
 
-StepPrice step_price(const BenchArm& arm, std::int64_t eof, std::uint64_t seed, std::int64_t redraw,
-                     const types::MeasuredCost& cost, const types::ModelShape& shape, const types::DataShape& data) {
+StepPrice step_price(const BenchArm& arm, std::int64_t cut, std::uint64_t seed, std::int64_t redraw,
+    const types::MeasuredCost& cost, const types::ModelShape& shape, const types::DataShape& data) {
   if (!arm.masked()) {
-    const types::CostBreakdown step = cost::step_seconds(cost, shape, data, eof, 1);
-    return {step.total(), step.total() - (eof > 0 ? step.prefix : 0.0)};
+    const types::CostBreakdown step = cost::step_seconds(cost, shape, data, cut, 1);
+    return {step.total(), step.total() - (cut > 0 ? step.prefix : 0.0)};
   }
   // The mean over as many draws as tell it well; one where the blocks stay the same.
   const std::int64_t draws = arm.kind == ArmKind::kLisa ? 64 : 1;

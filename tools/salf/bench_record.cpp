@@ -7,10 +7,10 @@
 #include <map>
 #include <utility>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/statistics.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/statistics.h"
+#include "core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -20,7 +20,9 @@ using Rows = std::vector<const BenchRow*>;
 
 constexpr double kNormal95 = 1.96;
 
-fs::path losses_file(const fs::path& folder, const BenchRow& row) { return folder / (row_key(row) + ".json"); }
+fs::path losses_file(const fs::path& folder, const BenchRow& row) {
+  return folder / (row_key(row) + ".json");
+}
 
 std::string with_error(const char* format, double value, double error) {
   std::array<char, 64> text{};
@@ -40,24 +42,31 @@ std::string difference_to_full(const Rows& rows, const fs::path& folder) {
   for (const BenchRow* row : rows) {
     BenchRow full = *row;
     full.arm = full.name = "full";
-    if (row->arm == "full" || !fs::exists(losses_file(folder, full)) || !fs::exists(losses_file(folder, *row))) continue;
-    const PairedDifference difference = paired_difference(core::read_document<DocumentLosses>(losses_file(folder, *row)),
-                                                          core::read_document<DocumentLosses>(losses_file(folder, full)));
+    if (row->arm == "full" || !fs::exists(losses_file(folder, full)) ||
+        !fs::exists(losses_file(folder, *row)))
+      continue;
+    const PairedDifference difference =
+        paired_difference(core::read_document<DocumentLosses>(losses_file(folder, *row)),
+            core::read_document<DocumentLosses>(losses_file(folder, full)));
     means.push_back(difference.mean);
     over_documents = difference.standard_error;
   }
-  return means.empty() ? "" : with_error("%+.4f +-%.4f", core::mean(means), error_of(means, over_documents));
+  return means.empty()
+             ? ""
+             : with_error("%+.4f +-%.4f", core::mean(means), error_of(means, over_documents));
 }
 
 std::string table_row(const Rows& rows, const fs::path& folder) {
   const BenchRow& first = *rows.front();
   std::vector<double> losses;
   for (const BenchRow* row : rows) losses.push_back(row->test_loss.value_or(std::nan("")));
-  const std::string loss = with_error("%.4f +-%.4f", core::mean(losses), error_of(losses, first.test_se.value_or(std::nan(""))));
+  const std::string loss = with_error(
+      "%.4f +-%.4f", core::mean(losses), error_of(losses, first.test_se.value_or(std::nan(""))));
   std::array<char, 128> text{};
-  std::snprintf(text.data(), text.size(), "%-12s%8s%7s%6zu%8s%19s  ", core::printable(first.name, 12).c_str(),
-                core::format_number(first.minutes).c_str(), std::to_string(first.eof).c_str(), rows.size(),
-                core::format_count(first.steps).c_str(), loss.c_str());
+  std::snprintf(text.data(), text.size(), "%-12s%8s%7s%6zu%8s%19s  ",
+      core::printable(first.name, 12).c_str(), core::format_number(first.minutes).c_str(),
+      std::to_string(first.cut).c_str(), rows.size(), core::format_count(first.steps).c_str(),
+      loss.c_str());
   return text.data() + difference_to_full(rows, folder) + "\n";
 }
 
@@ -77,14 +86,16 @@ PairedDifference paired_difference(const DocumentLosses& a, const DocumentLosses
     throw Error(ErrorKind::kBadInput, "losses to be compared are not of the same documents");
   }
   core::ClusteredMean difference;
-  for (std::size_t i = 0; i < a.document.size(); ++i) difference.add(a.loss[i] - b.loss[i], a.tokens[i]);
+  for (std::size_t i = 0; i < a.document.size(); ++i)
+    difference.add(a.loss[i] - b.loss[i], a.tokens[i]);
   return {difference.estimate().mean, difference.estimate().standard_error};
 }
 
 std::string bench_table(const BenchRecord& record, const std::filesystem::path& losses) {
   std::map<std::pair<double, std::string>, Rows> groups;
   for (const BenchRow& row : record.rows) groups[{row.minutes, row.name}].push_back(&row);
-  std::string text = "arm          minutes frozen seeds   steps   test loss +-95 %  less full, paired\n";
+  std::string text =
+      "arm          minutes frozen seeds   steps   test loss +-95 %  less full, paired\n";
   for (const auto& [key, rows] : groups) text += table_row(rows, losses);
   return text;
 }

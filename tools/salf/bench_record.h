@@ -1,4 +1,5 @@
-// What salf bench has done so far: bench.json in its folder. Its rows have the truth table's fields (docs/results).
+// What salf bench has done so far: bench.json in its folder. Its rows have the truth table's fields
+// (docs/results).
 #pragma once
 
 #include <cstdint>
@@ -7,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "salf/core/fields.h"
-#include "salf/core/json.h"
-#include "salf/types/freeze_plan.h"
-#include "salf/types/run_record.h"
+#include "core/fields.h"
+#include "core/json.h"
+#include "types/freeze_plan.h"
+#include "types/run_record.h"
 
 namespace salf::tools {
 
@@ -19,7 +20,7 @@ struct BenchRow {
   std::string data;  // name of the data set
   std::string arm;   // untuned, full, freeze, plan, first, middle, random, lisa, lora
   std::string name;  // as on the command line ("cut:8"); "untuned"
-  std::int64_t eof = 0;
+  std::int64_t cut = 0;
   std::optional<std::string> chose;  // of plan: the arm that it chose
   double minutes = 0.0;              // on the virtual clock
   std::int64_t seed = 0;
@@ -41,7 +42,7 @@ struct BenchRow {
     visit(Field{"data"}, self.data);
     visit(Field{"arm"}, self.arm);
     visit(Field{"name"}, self.name);
-    visit(Field{"eof"}.range(0, 1e5), self.eof);
+    visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"chose"}, self.chose);
     visit(Field{"minutes"}.range(0, 1e7), self.minutes);
     visit(Field{"seed"}.range(0, 9e15), self.seed);
@@ -83,8 +84,8 @@ struct BenchRecord {
   types::MeasuredCost cost;                    // the price list of the virtual clock
   types::MeasuredCost lora_cost;               // the same with LoRA's branches
   types::DataShape data;
-  std::optional<double> gradient_agreement;  // train::ProbeResult
-  std::vector<BenchRow> trials;   // of learning rates, scored on dev
+  std::optional<double> gradient_agreement;  // train::Timing
+  std::vector<BenchRow> trials;              // of learning rates, scored on dev
   std::vector<BenchRow> rows;
 
   template <class Self, class Visitor>
@@ -104,16 +105,16 @@ struct BenchRecord {
 // Unique among the rows of a bench: "cut-8_2min_seed1".
 std::string row_key(const BenchRow& row);
 
-// Mean loss difference a − b over the documents of both, with its standard error (clustered by document). Throws
-// Error(kBadInput) where they are not of the same documents.
+// Mean loss difference a − b over the documents of both, with its standard error (clustered by
+// document). Throws Error(kBadInput) where they are not of the same documents.
 struct PairedDifference {
   double mean = 0.0;
   double standard_error = 0.0;
 };
 PairedDifference paired_difference(const DocumentLosses& a, const DocumentLosses& b);
 
-// A line an arm and budget, within 80 columns: means over the seeds with 95 % intervals, and the paired difference to full
-// with the same budget and seed, from the files in `losses`.
+// A line an arm and budget, within 80 columns: means over the seeds with 95 % intervals, and the
+// paired difference to full with the same budget and seed, from the files in `losses`.
 std::string bench_table(const BenchRecord& record, const std::filesystem::path& losses);
 
 }  // namespace salf::tools

@@ -5,29 +5,31 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
 #include "domain_words.h"
 #include "output_file.h"
 #include "planning.h"
-#include "salf/core/clock.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/signals.h"
-#include "salf/policy/domains.h"
-#include "salf/policy/eof.h"
-#include "salf/tensor/device.h"
-#include "salf/train/sketch.h"
-#include "salf/types/validate.h"
+#include "policy/domains.h"
+#include "policy/rules.h"
 #include "show_domain.h"
 #include "show_profile.h"
+#include "tensor/device.h"
+#include "types/validate.h"
 
 namespace salf::tools {
 namespace {
 
-c10::ScalarType scalar_type(DataType type) { return type == DataType::kBFloat16 ? c10::kBFloat16 : c10::kFloat; }
+c10::ScalarType scalar_type(DataType type) {
+  return type == DataType::kBFloat16 ? c10::kBFloat16 : c10::kFloat;
+}
 
-calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const AnalyzeRequest& request) {
+calibration::CalibrationSetting setting(
+    const data::Tokenizer& tokenizer, const AnalyzeRequest& request) {
   calibration::CalibrationSetting setting;
   setting.batch_tokens = request.batch_tokens;
   setting.padding_id = tokenizer.padding_id().value_or(tokenizer.eos_id().value_or(0));
@@ -36,63 +38,43 @@ calibration::CalibrationSetting setting(const data::Tokenizer& tokenizer, const 
   setting.seconds = request.seconds;
   setting.stability = [](const types::LayerProfile& profile) {
     const auto& measured = policy::rule_deviations(profile);
-    const bool enough = !profile.vocabulary || (!measured.empty() && measured.front().documents >= calibration::kFewestDomainDocuments);
-    return enough ? policy::choose_with_stability(types::Rule::kMaxGain, {}, measured.front()).stability : 0.0;
+    const bool enough =
+        !profile.vocabulary ||
+        (!measured.empty() && measured.front().documents >= calibration::kFewestDomainDocuments);
+    return enough ? policy::choose_with_stability(types::Rule::kMaxGain, {}, measured.front())
+                        .stability
+                  : 0.0;
   };
   setting.token_text = [&tokenizer](std::int64_t id) { return tokenizer.decode({id}); };
   return setting;
-}
-
-// A backward pass takes twice a forward pass, and the head adds to both.
-constexpr double kPassesOfAStep = 4.0;
-constexpr double kSketchShare = 1.0 / 3.0;  // of the seconds that the analysis has
-
-// On batches as large as the time allows; nothing where it is too short for the longest row.
-std::optional<types::GradientSketch> take_sketch(const ModelSession& session, const data::Dataset& dataset,
-                                                 const types::LayerProfile& profile, const AnalyzeRequest& request,
-                                                 core::Progress& progress) {
-  const std::vector<std::int64_t> documents = dataset.indices(data::Split::kTrain);
-  std::int64_t tokens = request.batch_tokens, longest = 1;
-  for (const std::int64_t place : documents) {
-    longest = std::max(longest, static_cast<std::int64_t>(dataset.documents[static_cast<std::size_t>(place)].ids.size()));
-  }
-  if (request.seconds && profile.forward_seconds > 0.0) {
-    const double per_token = 2.0 * kPassesOfAStep * profile.forward_seconds / static_cast<double>(profile.tokens);
-    tokens = std::min(tokens, static_cast<std::int64_t>(kSketchShare * *request.seconds / per_token));
-  }
-  if (tokens < longest) {
-    core::log_info("no gradient sketch: it would take more than its share of the budget");
-    return std::nullopt;
-  }
-  const data::Batcher batcher(dataset, documents, {tokens, 0}, session.tokenizer->padding_id().value_or(0));
-  return train::gradient_sketch(*session.model, *session.cut, batcher, request.seed, autocast_type(request.dtype, session.device), progress);
 }
 
 }  // namespace
 
 std::vector<std::string> AnalyzeOptions::problems() const {
   std::vector<std::string> problems;
-  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
-  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to measure the layers with");
+  if (model.model.empty())
+    problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty())
+    problems.emplace_back("--data FILE is needed: the documents to measure the layers with");
   if (data.dev_share + data.test_share >= 1.0) {
     problems.emplace_back("--dev-share and --test-share leave no documents for the train split");
   }
   if (data.max_length > batch_tokens) {
-    problems.emplace_back("--max-length " + std::to_string(data.max_length) + " is more than --batch-tokens " +
-                          std::to_string(batch_tokens) + ": such a document would fit in no batch");
+    problems.emplace_back("--max-length " + std::to_string(data.max_length) +
+                          " is more than --batch-tokens " + std::to_string(batch_tokens) +
+                          ": such a document would fit in no batch");
   }
   if (model.dtype != DataType::kFloat32 && model.device == "cpu") {
-    problems.emplace_back("--dtype bf16 is a type of autocast on CUDA: leave it out, or give --device cuda");
-  }
-  if (sketch && frozen.frozen_dtype != FrozenOptions{}.frozen_dtype) {
-    problems.emplace_back("--sketch needs the gradient of every block, and --frozen-dtype leaves none: one of them");
+    problems.emplace_back(
+        "--dtype bf16 is a type of autocast on CUDA: leave it out, or give --device cuda");
   }
   if (output.empty()) problems.emplace_back("--output needs a file name");
   return problems;
 }
 
-std::optional<types::LayerProfile> analyze(const ModelSession& session, const data::Dataset& dataset,
-                                           const AnalyzeRequest& request, core::Progress& progress) {
+std::optional<types::LayerProfile> analyze(const ModelSession& session,
+    const data::Dataset& dataset, const AnalyzeRequest& request, core::Progress& progress) {
   const tensor::AutocastGuard autocast(session.device, scalar_type(request.dtype));
   const core::Stopwatch watch;
   calibration::CalibrationSetting how = setting(*session.tokenizer, request);
@@ -104,34 +86,31 @@ std::optional<types::LayerProfile> analyze(const ModelSession& session, const da
     how.vocabulary = words->ids;
     if (how.seconds) *how.seconds -= watch.seconds();
   }
-  auto profile = calibration::calibrate(*session.cut, dataset, request.calibration, how, progress);
+  auto profile =
+      calibration::calibrate(*session.graph, dataset, request.calibration, how, progress);
   if (!profile) return std::nullopt;
   if (words) {
-    describe_domain_words(wanted, *words, *session.tokenizer, request.calibration.token_maps > 0, *profile->vocabulary);
+    describe_domain_words(wanted, *words, *session.tokenizer, request.calibration.token_maps > 0,
+        *profile->vocabulary);
     profile->seconds = watch.seconds();
   }
   policy::choose_for_domains(*profile, {});
   profile->shape = session.shape();
   profile->provenance = provenance(session, &dataset, request.data_path, request.model_path);
-  if (request.sketch) profile->gradient_sketch = take_sketch(session, dataset, *profile, request, progress);
   return profile;
 }
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
-  const ModelSession session =
-      open_model(options.model, true, AdapterUse::kMerge, scratch_for(options.frozen.frozen_dtype, folder_of(options.output)));
+  const ModelSession session = open_model(options.model, true, AdapterUse::kMerge,
+      scratch_for(options.frozen.frozen_dtype, folder_of(options.output)));
   check_frozen_type(options.frozen.frozen_dtype, session);
   const data::Dataset dataset = open_data(options.data, session, options.batch_tokens, progress);
-  const AnalyzeRequest request{options.calibration,
-                               options.batch_tokens,
-                               static_cast<std::uint64_t>(options.model.seed),
-                               options.model.dtype,
-                               options.model.model,
-                               options.data.data,
-                               std::nullopt,
-                               options.sketch};
-  const auto quantized = quantize_blocks(options.frozen.frozen_dtype, session, dataset, request.seed, session.cut->map().blocks);
+  const AnalyzeRequest request{options.calibration, options.batch_tokens,
+      static_cast<std::uint64_t>(options.model.seed), options.model.dtype, options.model.model,
+      options.data.data, std::nullopt};
+  const auto quantized = quantize_blocks(
+      options.frozen.frozen_dtype, session, dataset, request.seed, session.graph->map().blocks);
   const auto profile = analyze(session, dataset, request, progress);
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);
@@ -139,7 +118,10 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   if (options.common.json) {
     std::fputs(core::format_json(core::read_json_file(options.output)).c_str(), stdout);
   } else {
-    std::fputs((profile_text(*profile, policy::all_choices(profile->deviations, {})) + domain_text(*profile)).c_str(), stdout);
+    std::fputs((profile_text(*profile, policy::all_choices(profile->deviations, {})) +
+                   domain_text(*profile))
+                   .c_str(),
+        stdout);
     std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
   }
   return 0;

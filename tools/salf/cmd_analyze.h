@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "calibration/calibrate.h"
 #include "common_options.h"
-#include "salf/calibration/calibrate.h"
-#include "salf/core/progress.h"
-#include "salf/data/dataset.h"
-#include "salf/types/layer_profile.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
 #include "session.h"
+#include "types/layer_profile.h"
 
 namespace salf::tools {
 
@@ -22,7 +22,6 @@ struct AnalyzeOptions {
   data::DataOptions data;
   calibration::CalibrationOptions calibration;
   std::int64_t batch_tokens = 1024;
-  bool sketch = false;
   std::string output = "profile.json";
 
   template <class Self, class Visitor>
@@ -33,9 +32,8 @@ struct AnalyzeOptions {
     FrozenOptions::fields(self.frozen, visit);
     data::DataOptions::fields(self.data, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
-    visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9), self.batch_tokens);
-    visit(Field{"sketch", "also take a gradient sketch, two backward passes of the whole model, on which a plan's prediction can rest"},
-          self.sketch);
+    visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9),
+        self.batch_tokens);
     visit(Field{"output", "file to write the profile to"}, self.output);
   }
 
@@ -51,13 +49,12 @@ struct AnalyzeRequest {
   DataType dtype = DataType::kFloat32;
   std::string model_path, data_path;  // as given, for the record
   std::optional<double> seconds;      // calibration::CalibrationSetting::seconds
-  bool sketch = false;                // take a gradient sketch as well, with `seconds` within a third of them
 };
 
-// The whole profile (also for train). Nothing if a stop signal came. Throws as calibration::calibrate does.
-// REQUIRES: the session has a tokenizer
-std::optional<types::LayerProfile> analyze(const ModelSession& session, const data::Dataset& dataset,
-                                           const AnalyzeRequest& request, core::Progress& progress);
+// The whole profile (also for train). Nothing if a stop signal came. Throws as
+// calibration::calibrate does. REQUIRES: the session has a tokenizer
+std::optional<types::LayerProfile> analyze(const ModelSession& session,
+    const data::Dataset& dataset, const AnalyzeRequest& request, core::Progress& progress);
 
 // Writes the profile and prints it. Returns the exit code: 0, or 128 + n after signal n (nothing is
 // written then). Throws Error. REQUIRES: check_options (flags.h) found no problem

@@ -13,43 +13,44 @@
 #include "bench_arms.h"
 #include "bench_record.h"
 #include "cmd_analyze.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "core/statistics.h"
+#include "core/text.h"
+#include "cost/estimate.h"
 #include "document_losses.h"
-#include "salf/core/clock.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/signals.h"
-#include "salf/core/statistics.h"
-#include "salf/core/text.h"
-#include "salf/cost/estimate.h"
-#include "salf/policy/budget.h"
-#include "salf/policy/learning_rate.h"
-#include "salf/train/checkpoint.h"
-#include "salf/train/probe.h"
-#include "salf/types/validate.h"
+#include "policy/budget.h"
+#include "policy/learning_rate.h"
+#include "train/run/checkpoint.h"
+#include "train/timing.h"
+#include "types/validate.h"
 
 namespace salf::tools {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kTimings = 3;           // rounds of timing, whose medians are the prices
-constexpr std::int64_t kEvaluations = 3;  // of a run on dev: before, in the middle and at the end; of a trial at the end
+constexpr int kTimings = 3;  // rounds of timing, whose medians are the prices
+constexpr std::int64_t kEvaluations =
+    3;  // of a run on dev: before, in the middle and at the end; of a trial at the end
 constexpr double kTrialShare = 0.25;  // of the longest budget, for a trial of a learning rate
 
 class Bench {
  public:
   Bench(const BenchOptions& options, core::Progress& progress)
-      : options_(options),
-        progress_(progress),
-        folder_(options.output, "bench.json", true),
+      : options_(options), progress_(progress), folder_(options.output, "bench.json", true),
         session_(open_model(options.model, true)),
         dataset_(open_data(options.data, session_, row_limit(options.batch), progress)),
-        runs_({options.model, dataset_, options.batch, options.train, options.lora, options.dev_documents, options.redraw, folder_.path()}, progress) {
+        runs_({options.model, dataset_, options.batch, options.train, options.lora,
+                  options.dev_documents, options.redraw, folder_.path()},
+            progress) {
     for (const std::string& arm : options.arms) {
       arms_.push_back(parse_arm(arm));
-      arm_eof(arms_.back(), session_.shape().blocks);
+      arm_cut(arms_.back(), session_.shape().blocks);
     }
   }
 
@@ -76,7 +77,9 @@ class Bench {
   // Which arms and budgets are run, and how it is shown, may change from call to call.
   core::Json identity() const {
     core::Json json = core::to_json(options_);
-    for (const char* free : {"json", "force", "quiet", "arms", "minutes", "seeds", "prior", "output", "threads", "model", "data"}) json.erase(free);
+    for (const char* free : {"json", "force", "quiet", "arms", "minutes", "seeds", "prior",
+             "output", "threads", "model", "data"})
+      json.erase(free);
     json["model_hash"] = session_.weights_hash;
     json["data_hash"] = dataset_.hash;
     return json;
@@ -84,12 +87,14 @@ class Bench {
 
   void begin() {
     lora_shape_ = session_.shape();
-    lora_shape_.block_trained_parameters = trained_of_blocks(lora_shape_, arm_lora(options_.lora, session_, runs_.seed()));
+    lora_shape_.block_trained_parameters =
+        trained_of_blocks(lora_shape_, arm_lora(options_.lora, session_, runs_.seed()));
     if (fs::exists(file("bench.json")) && !options_.common.force) {
       record_ = core::read_document<BenchRecord>(file("bench.json"));
       check_identity();
       profile_ = types::read_profile(file("profile.json"));
-      core::log_info("going on with " + core::printable(options_.output) + ": " + std::to_string(record_.rows.size()) + " runs are there");
+      core::log_info("going on with " + core::printable(options_.output) + ": " +
+                     std::to_string(record_.rows.size()) + " runs are there");
       return;
     }
     std::error_code ignored;
@@ -107,10 +112,13 @@ class Bench {
     for (const auto& [key, value] : now.items()) {
       const core::Json* const before = core::find_member(record_.identity, key);
       // An option that came later is what it is by itself.
-      if (before == nullptr ? defaults.contains(key) && defaults[key] == value : *before == value) continue;
-      throw Error(ErrorKind::kUsage, core::printable(options_.output) + ": the bench there was begun with another " + key + " (" +
-                                         core::printable(before == nullptr ? "none" : before->dump(), 60) + ", now " +
-                                         core::printable(value.dump(), 60) + "); --force begins again, --output names another folder");
+      if (before == nullptr ? defaults.contains(key) && defaults[key] == value : *before == value)
+        continue;
+      throw Error(ErrorKind::kUsage,
+          core::printable(options_.output) + ": the bench there was begun with another " + key +
+              " (" + core::printable(before == nullptr ? "none" : before->dump(), 60) + ", now " +
+              core::printable(value.dump(), 60) +
+              "); --force begins again, --output names another folder");
     }
   }
 
@@ -125,42 +133,42 @@ class Bench {
     request.dtype = options_.model.dtype;
     request.model_path = options_.model.model;
     request.data_path = options_.data.data;
-    request.sketch = true;
     profile_ = analyze(session_, dataset_, request, progress_);
     if (!profile_) throw Error(ErrorKind::kUsage, "stopped before the first arm; nothing was done");
     const data::Batcher batcher = runs_.train_rows(session_);
     std::vector<types::MeasuredCost> rounds, lora_rounds;
     for (int round = 0; round < kTimings; ++round) {
-      const Timed timed = time_methods(batcher, train::ProbeOptions{}.seconds);
+      const Timed timed = time_methods(batcher, train::TimingOptions{}.seconds);
       rounds.push_back(timed.blocks.cost);
       lora_rounds.push_back(timed.lora.cost);
       record_.gradient_agreement = timed.blocks.gradient_agreement;
     }
     record_.cost = median_cost(rounds);
     record_.lora_cost = median_cost(lora_rounds);
-    record_.data = training_shape(batcher, static_cast<std::int64_t>(dataset_.indices(data::Split::kTrain).size()), runs_.seed());
+    record_.data = training_shape(batcher,
+        static_cast<std::int64_t>(dataset_.indices(data::Split::kTrain).size()), runs_.seed());
   }
 
   struct Timed {
-    train::ProbeResult blocks, lora;
+    train::Timing blocks, lora;
   };
 
   Timed time_methods(const data::Batcher& batcher, double seconds) const {
     Timed timed;
     timed.blocks = time_steps(batcher, seconds);
-    session_.cut->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
+    session_.graph->use_lora(arm_lora(options_.lora, session_, runs_.seed()).branches);
     timed.lora = time_steps(batcher, seconds);
-    session_.cut->use_lora({});
+    session_.graph->use_lora({});
     return timed;
   }
 
-  train::ProbeResult time_steps(const data::Batcher& batcher, double seconds) const {
-    train::ProbeOptions probe;
-    probe.seconds = seconds;
-    probe.gradients = true;
-    probe.seed = static_cast<std::uint64_t>(options_.model.seed);
-    probe.autocast = autocast_type(options_.model.dtype, session_.device);
-    return train::measure_cost(*session_.model, *session_.cut, batcher, probe, progress_);
+  train::Timing time_steps(const data::Batcher& batcher, double seconds) const {
+    train::TimingOptions timing;
+    timing.seconds = seconds;
+    timing.gradients = true;
+    timing.seed = static_cast<std::uint64_t>(options_.model.seed);
+    timing.autocast = autocast_type(options_.model.dtype, session_.device);
+    return train::time_steps(*session_.model, *session_.graph, batcher, timing, progress_);
   }
 
   // Field by field.
@@ -177,9 +185,11 @@ class Bench {
     return cost;
   }
 
-  const BenchRow* find(const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const {
+  const BenchRow* find(
+      const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const {
     for (const BenchRow& row : rows) {
-      if (row_key(row) == row_key(like) && (!by_rate || row.rate_factor == like.rate_factor)) return &row;
+      if (row_key(row) == row_key(like) && (!by_rate || row.rate_factor == like.rate_factor))
+        return &row;
     }
     return nullptr;
   }
@@ -200,13 +210,17 @@ class Bench {
     std::vector<std::int64_t> documents = dataset_.indices(data::Split::kTest);
     if (options_.test_documents > 0) {
       documents = data::sample_documents(dataset_, data::Split::kTest, options_.test_documents,
-                                         static_cast<std::uint64_t>(options_.model.seed));
+          static_cast<std::uint64_t>(options_.model.seed));
     }
-    if (documents.empty()) throw Error(ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
-    const auto measured = measure_losses(session, dataset_, documents, options_.batch, options_.model.dtype, progress_);
+    if (documents.empty())
+      throw Error(
+          ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
+    const auto measured = measure_losses(
+        session, dataset_, documents, options_.batch, options_.model.dtype, progress_);
     if (!measured) throw ArmStopped{};
     row.test_loss = measured->evaluation.loss.value;
-    if (std::isfinite(measured->evaluation.standard_error)) row.test_se = measured->evaluation.standard_error;
+    if (std::isfinite(measured->evaluation.standard_error))
+      row.test_se = measured->evaluation.standard_error;
     DocumentLosses losses;
     for (const auto& sum : measured->documents) {
       losses.document.push_back(sum.document);
@@ -217,10 +231,13 @@ class Bench {
     core::write_document(file("losses") / (row_key(row) + ".json"), losses);
   }
 
-  // What train spends of a budget before its first step: on the profile what its share allows, and on timing what that takes now.
+  // What train spends of a budget before its first step: on the profile what its share allows, and
+  // on timing what that takes now.
   double planning_seconds(double budget) const {
-    const Timed timed = time_methods(runs_.train_rows(session_), std::min(train::ProbeOptions{}.seconds, timing_share(true) * budget));
-    return std::min(profile_->seconds, kProfileShare * budget) + timed.blocks.seconds + timed.lora.seconds;
+    const Timed timed = time_methods(runs_.train_rows(session_),
+        std::min(train::TimingOptions{}.seconds, timing_share(true) * budget));
+    return std::min(profile_->seconds, kProfileShare * budget) + timed.blocks.seconds +
+           timed.lora.seconds;
   }
 
   // What the arm plan chooses after so many seconds of planning.
@@ -229,7 +246,8 @@ class Bench {
     inputs.budget = {60.0 * minutes, types::BudgetUnit::kSeconds};
     inputs.data = record_.data;
     inputs.cost = record_.cost;
-    inputs.lora = policy::LoraMethod{types::parse_lora(options_.lora), lora_shape_.block_trained_parameters, record_.lora_cost};
+    inputs.lora = policy::LoraMethod{
+        types::parse_lora(options_.lora), lora_shape_.block_trained_parameters, record_.lora_cost};
     inputs.rule = types::Rule::kPredicted;
     inputs.prior = policy::read_prior(options_.prior);
     inputs.gradient_agreement = record_.gradient_agreement;
@@ -275,7 +293,7 @@ class Bench {
       const bool plan = arm.kind == ArmKind::kPlan;
       const double paid = plan ? planning_seconds(60.0 * minutes) : 0.0;
       const BenchArm trained = plan ? planned(minutes, paid) : arm;
-      row.eof = arm_eof(trained, row.blocks);
+      row.cut = arm_cut(trained, row.blocks);
       if (plan) row.chose = arm_text(trained);
       const std::int64_t steps = steps_within(trained, row, 60.0 * minutes - paid);
       Trunk& trunk = trunks[arm_text(trained)];
@@ -286,7 +304,7 @@ class Bench {
       const BenchRow& longest = trunk.lengths.back().row;
       const double factor = arm.kind == ArmKind::kPlan ? 1.0 : best_rate(arm, longest);
       for (auto& length : trunk.lengths) length.row.rate_factor = factor;
-      core::log_info(row_key(longest) + " (" + std::to_string(longest.eof) + " blocks frozen)");
+      core::log_info(row_key(longest) + " (" + std::to_string(longest.cut) + " blocks frozen)");
       run_trunk(trunk.arm, trunk.lengths);
     }
   }
@@ -305,23 +323,27 @@ class Bench {
   }
 
   ArmRun arm_run(const BenchArm& arm, const BenchRow& row, std::int64_t evaluations) const {
-    return {arm, row.eof, row.seed, row.rate_factor, {}, options_.dev_documents > 0 ? evaluations : 0, {}};
+    return {arm, row.cut, row.seed, row.rate_factor, {},
+        options_.dev_documents > 0 ? evaluations : 0, {}};
   }
 
   StepPrice price(const BenchArm& arm, const BenchRow& row) const {
     const bool lora = arm.kind == ArmKind::kLora;
-    return step_price(arm, row.eof, static_cast<std::uint64_t>(row.seed), options_.redraw, lora ? record_.lora_cost : record_.cost,
-                      lora ? lora_shape_ : session_.shape(), record_.data);
+    return step_price(arm, row.cut, static_cast<std::uint64_t>(row.seed), options_.redraw,
+        lora ? record_.lora_cost : record_.cost, lora ? lora_shape_ : session_.shape(),
+        record_.data);
   }
 
   double steps_per_epoch() const { return static_cast<double>(record_.data.batches); }
 
   std::int64_t steps_within(const BenchArm& arm, const BenchRow& row, double seconds) const {
     const StepPrice step = price(arm, row);
-    const std::int64_t steps = cost::steps_within(seconds, step.first, step.later, steps_per_epoch());
+    const std::int64_t steps =
+        cost::steps_within(seconds, step.first, step.later, steps_per_epoch());
     if (steps >= 2) return steps;
-    throw Error(ErrorKind::kBudget, row_key(row) + ": " + core::format_seconds(seconds) + " on the virtual clock pay for " +
-                                        std::to_string(steps) + " steps; give more --minutes");
+    throw Error(ErrorKind::kBudget, row_key(row) + ": " + core::format_seconds(seconds) +
+                                        " on the virtual clock pay for " + std::to_string(steps) +
+                                        " steps; give more --minutes");
   }
 
   void fill(const BenchArm& arm, const types::RunRecord& run, BenchRow& row) const {
@@ -336,7 +358,8 @@ class Bench {
     const auto steps = static_cast<double>(run.steps);
     const double first = std::min(steps, steps_per_epoch());
     row.virtual_seconds = first * step.first + (steps - first) * step.later;
-    if (run.status == types::RunStatus::kDiverged) core::log_warning(row_key(row) + ": diverged; its best weights are scored");
+    if (run.status == types::RunStatus::kDiverged)
+      core::log_warning(row_key(row) + ": diverged; its best weights are scored");
   }
 
   // One choice for all lengths and seeds.
@@ -347,10 +370,11 @@ class Bench {
     double best = options_.rates.front(), lowest = std::numeric_limits<double>::infinity();
     for (const double factor : options_.rates) {
       BenchRow trial = row_of(arm, longest, options_.model.seed);
-      trial.eof = row.eof;
+      trial.cut = row.cut;
       trial.rate_factor = factor;
       const BenchRow* const known = find(record_.trials, trial, true);
-      const double loss = (known != nullptr ? known->dev_loss : run_trial(arm, trial)).value_or(lowest);
+      const double loss =
+          (known != nullptr ? known->dev_loss : run_trial(arm, trial)).value_or(lowest);
       if (loss >= lowest) continue;
       lowest = loss;
       best = factor;
@@ -360,7 +384,8 @@ class Bench {
 
   // Its dev loss.
   std::optional<double> run_trial(const BenchArm& arm, const BenchRow& trial) {
-    core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) + " times the rule's rate");
+    core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) +
+                   " times the rule's rate");
     ArmRun run = arm_run(arm, trial, 1);
     run.steps.push_back(steps_within(arm, trial, 60.0 * trial.minutes * kTrialShare));
     runs_.run(run, [&](const types::RunRecord& done, const ModelSession&) {
@@ -399,17 +424,25 @@ class Bench {
 
 std::vector<std::string> BenchOptions::problems() const {
   std::vector<std::string> problems;
-  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
-  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on and to score");
-  if (data.data == "-") problems.emplace_back("--data -: a later call that goes on with the bench reads the rows again: they have to be in a file");
+  if (model.model.empty())
+    problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty())
+    problems.emplace_back("--data FILE is needed: the documents to train on and to score");
+  if (data.data == "-")
+    problems.emplace_back(
+        "--data -: a later call that goes on with the bench reads the rows again: they have to be "
+        "in a file");
   if (output.empty()) problems.emplace_back("--output needs a folder");
   if (arms.empty()) problems.emplace_back("--arms: at least one is needed");
   if (minutes.empty()) problems.emplace_back("--minutes: at least one is needed");
-  if (rates.size() > 1 && dev_documents == 0) problems.emplace_back("--rates are compared on dev: --dev-documents must be above 0");
+  if (rates.size() > 1 && dev_documents == 0)
+    problems.emplace_back("--rates are compared on dev: --dev-documents must be above 0");
   for (auto& problem : arm_problems(arms, lora)) problems.push_back(std::move(problem));
   return problems;
 }
 
-int bench_command(const BenchOptions& options, core::Progress& progress) { return Bench(options, progress).execute(); }
+int bench_command(const BenchOptions& options, core::Progress& progress) {
+  return Bench(options, progress).execute();
+}
 
 }  // namespace salf::tools

@@ -2,12 +2,12 @@
 
 #include <cstdio>
 
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
 #include "output_file.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -65,8 +65,8 @@ std::string shown(const report::Check& check, double value) {
 }
 
 void print(const report::Comparison& comparison) {
-  std::printf("%-15s%11s%11s%11s%11s%9s  %s\n", "", "base", "new", "worse by", "at least", "limit",
-              "");
+  std::printf(
+      "%-15s%11s%11s%11s%11s%9s  %s\n", "", "base", "new", "worse by", "at least", "limit", "");
   for (const report::Check& check : comparison.checks) {
     const char* const verdict = check.verdict == report::Verdict::kInformation  ? ""
                                 : check.verdict == report::Verdict::kRegression ? "REGRESSION"
@@ -74,8 +74,8 @@ void print(const report::Comparison& comparison) {
     const std::string least = check.at_least ? shown(check, *check.at_least) : "";
     const std::string limit = check.limit ? shown(check, *check.limit) : "";
     std::printf("%-15s%11s%11s%11s%11s%9s  %s\n", check.name.c_str(),
-                shown(check, check.base).c_str(), shown(check, check.new_value).c_str(),
-                shown(check, check.worse_by).c_str(), least.c_str(), limit.c_str(), verdict);
+        shown(check, check.base).c_str(), shown(check, check.new_value).c_str(),
+        shown(check, check.worse_by).c_str(), least.c_str(), limit.c_str(), verdict);
   }
   for (const report::Check& check : comparison.checks) {
     if (!check.note.empty()) std::printf("%s: %s\n", check.name.c_str(), check.note.c_str());

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
-#include "salf/report/compare.h"
+#include "core/progress.h"
+#include "report/compare/compare.h"
 
 namespace salf::tools {
 
@@ -26,9 +26,9 @@ struct CompareOptions {
     visit(Field{"new", "the one that must not be worse"}, self.new_run);
     report::LimitTexts::fields(self.limits, visit);
     visit(Field{"limits",
-                "JSON file with limits (max_loss_increase, …); one that is given as a flag too "
-                "must be the same"},
-          self.limits_file);
+              "JSON file with limits (max_loss_increase, …); one that is given as a flag too "
+              "must be the same"},
+        self.limits_file);
     visit(Field{"junit", "file to write the result to as JUnit's XML"}, self.junit);
   }
 

@@ -3,25 +3,27 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/error.h"
+#include "core/json.h"
+#include "core/signals.h"
+#include "core/text.h"
 #include "document_losses.h"
 #include "output_file.h"
 #include "planning.h"
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/signals.h"
-#include "salf/core/text.h"
-#include "salf/train/evaluate.h"
-#include "salf/types/evaluation.h"
 #include "session.h"
 #include "show_run.h"
+#include "train/evaluate.h"
+#include "types/evaluation.h"
 
 namespace salf::tools {
 namespace {
 
 // Questions belong to the split of their document (the same line of the file).
-std::vector<data::ChoiceRow> choices_of(const data::Dataset& dataset, const std::vector<std::int64_t>& documents) {
+std::vector<data::ChoiceRow> choices_of(
+    const data::Dataset& dataset, const std::vector<std::int64_t>& documents) {
   std::vector<std::int64_t> lines;
-  for (const std::int64_t index : documents) lines.push_back(dataset.documents[static_cast<std::size_t>(index)].line);
+  for (const std::int64_t index : documents)
+    lines.push_back(dataset.documents[static_cast<std::size_t>(index)].line);
   std::sort(lines.begin(), lines.end());
   std::vector<data::ChoiceRow> rows;
   for (const auto& row : dataset.choices) {
@@ -34,25 +36,30 @@ std::vector<data::ChoiceRow> choices_of(const data::Dataset& dataset, const std:
 
 std::vector<std::string> EvalOptions::problems() const {
   std::vector<std::string> problems;
-  if (model.model.empty()) problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (model.model.empty())
+    problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to score");
   return problems;
 }
 
 int eval_command(const EvalOptions& options, core::Progress& progress) {
-  if (!options.output.empty()) check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
+  if (!options.output.empty())
+    check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
   const ModelSession session = open_model(options.model, true);
-  const data::Dataset dataset = open_data(options.data, session, row_limit(options.batch), progress);
+  const data::Dataset dataset =
+      open_data(options.data, session, row_limit(options.batch), progress);
   std::vector<std::int64_t> documents = dataset.indices(options.split);
   if (options.documents > 0) {
-    documents = data::sample_documents(dataset, options.split, options.documents,
-                                       static_cast<std::uint64_t>(options.model.seed));
+    documents = data::sample_documents(
+        dataset, options.split, options.documents, static_cast<std::uint64_t>(options.model.seed));
   }
   if (documents.empty()) {
-    throw Error(ErrorKind::kBadInput, options.data.data + ": the " + core::enum_to_string(options.split) +
+    throw Error(ErrorKind::kBadInput, options.data.data + ": the " +
+                                          core::enum_to_string(options.split) +
                                           " split has no documents; --split all scores every one");
   }
-  const auto measured = measure_losses(session, dataset, documents, options.batch, options.model.dtype, progress);
+  const auto measured =
+      measure_losses(session, dataset, documents, options.batch, options.model.dtype, progress);
   if (!measured) return 128 + core::stop_signal();
   types::EvaluationRecord result;
   result.provenance = provenance(session, &dataset, options.data.data, options.model.model);
@@ -63,7 +70,8 @@ int eval_command(const EvalOptions& options, core::Progress& progress) {
     train::EvaluateOptions how;
     how.autocast = autocast_type(options.model.dtype, session.device);
     how.keep_going = [] { return core::stop_signal() == 0; };
-    result.choices = train::evaluate_choices(*session.cut, questions, options.batch.batch_tokens, how, progress);
+    result.choices = train::evaluate_choices(
+        *session.graph, questions, options.batch.batch_tokens, how, progress);
     if (core::stop_signal() != 0) return 128 + core::stop_signal();
   }
   if (options.common.json) {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
-#include "salf/data/batching.h"
-#include "salf/data/dataset.h"
+#include "core/progress.h"
+#include "data/batching/batching.h"
+#include "data/rows/dataset.h"
 
 namespace salf::tools {
 
@@ -29,14 +29,18 @@ struct EvalOptions {
     data::DataOptions::fields(self.data, visit);
     data::BatchOptions::fields(self.batch, visit);
     visit(Field{"split", "documents to score: all, train, dev or test"}, self.split);
-    visit(Field{"documents", "score a seeded sample of so many; 0: all"}.range(0, 1e12), self.documents);
-    visit(Field{"output", "file to write the result to, each document's loss included, for salf compare"}, self.output);
+    visit(Field{"documents", "score a seeded sample of so many; 0: all"}.range(0, 1e12),
+        self.documents);
+    visit(Field{"output",
+              "file to write the result to, each document's loss included, for salf compare"},
+        self.output);
   }
 
   std::vector<std::string> problems() const;
 };
 
-// Writes the result to --output where one is given. Returns 0, or 128 + n after signal n (nothing is printed then). Throws Error.
+// Writes the result to --output where one is given. Returns 0, or 128 + n after signal n (nothing
+// is printed then). Throws Error.
 int eval_command(const EvalOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

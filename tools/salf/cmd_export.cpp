@@ -2,10 +2,10 @@
 
 #include <cstdio>
 
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/signals.h"
-#include "salf/core/text.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -19,11 +19,12 @@ std::optional<ExportResult> run(const ExportOptions& options, core::Progress& pr
   const bool force = options.common.force;
   switch (*options.to) {
     case ExportFormat::kGguf:
-      return convert::export_gguf(options.model, options.output, options.type.value_or(kDefaultType), progress, force);
+      return convert::export_gguf(
+          options.model, options.output, options.type.value_or(kDefaultType), progress, force);
     case ExportFormat::kTorchScript:
-      return convert::export_torchscript(options.model, options.output, options.trust_model, progress, force);
-    case ExportFormat::kHuggingFace:
-      break;
+      return convert::export_torchscript(
+          options.model, options.output, options.trust_model, progress, force);
+    case ExportFormat::kHuggingFace: break;
   }
   convert::HfExportOptions hf;
   hf.dtype = options.dtype.value_or(hf.dtype);
@@ -37,7 +38,8 @@ void print(const ExportResult& result) {
   };
   row("output", result.output);
   if (!result.architecture.empty()) row("architecture", result.architecture);
-  row("parameters", core::format_count(result.parameters) + " in " + core::format_count(result.tensors) + " tensors, " +
+  row("parameters", core::format_count(result.parameters) + " in " +
+                        core::format_count(result.tensors) + " tensors, " +
                         core::join(result.dtypes, " and "));
   row("size", core::format_bytes(static_cast<std::uint64_t>(result.bytes)));
   row("for", result.note);
@@ -57,7 +59,8 @@ std::vector<std::string> ExportOptions::problems() const {
   const std::string given = core::enum_to_string(*to);
   const auto only = [&](bool set, const char* flag, ExportFormat format) {
     if (set && *to != format)
-      found.push_back(std::string(flag) + " is for --to " + core::enum_to_string(format) + ", not for " + given);
+      found.push_back(std::string(flag) + " is for --to " + core::enum_to_string(format) +
+                      ", not for " + given);
   };
   only(dtype.has_value(), "--dtype", ExportFormat::kHuggingFace);
   only(shard_bytes.has_value(), "--shard-bytes", ExportFormat::kHuggingFace);

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/convert/export.h"
-#include "salf/core/progress.h"
+#include "convert/export/export.h"
+#include "core/progress.h"
 
 namespace salf::tools {
 
@@ -26,14 +26,24 @@ struct ExportOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"model", "model directory of salf import or run of salf train; for torchscript also any archive"}, self.model);
-    visit(Field{"output", "folder to make for hf; file to write for gguf and torchscript"}, self.output);
+    visit(Field{"model",
+              "model directory of salf import or run of salf train; for torchscript also any "
+              "archive"},
+        self.model);
+    visit(Field{"output", "folder to make for hf; file to write for gguf and torchscript"},
+        self.output);
     visit(Field{"to", "what to write"}, self.to);
-    visit(Field{"dtype", "hf: type of the tensors; source (the default): as they were in the imported safetensors, else f32"},
-          self.dtype);
-    visit(Field{"shard_bytes", "hf: bytes of tensors in a file, at most; 5 GB if not given"}.range(1, 1e15), self.shard_bytes);
+    visit(Field{"dtype",
+              "hf: type of the tensors; source (the default): as they were in the imported "
+              "safetensors, else f32"},
+        self.dtype);
+    visit(Field{"shard_bytes", "hf: bytes of tensors in a file, at most; 5 GB if not given"}.range(
+              1, 1e15),
+        self.shard_bytes);
     visit(Field{"type", "gguf: type of the matrices; f16 if not given"}, self.type);
-    visit(Field{"trust_model", "torchscript: load an archive whose program could do more than compute"}, self.trust_model);
+    visit(Field{"trust_model",
+              "torchscript: load an archive whose program could do more than compute"},
+        self.trust_model);
   }
 
   // Options that are missing or contradict each other.

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
+#include "core/progress.h"
 
 namespace salf::tools {
 
@@ -17,7 +17,10 @@ struct ImportOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"source", "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family model"}, self.source);
+    visit(Field{"source",
+              "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family "
+              "model"},
+        self.source);
     visit(Field{"output", "model directory to make"}, self.output);
   }
 };

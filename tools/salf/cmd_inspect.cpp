@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
 #include "session.h"
 
 namespace salf::tools {
 namespace {
 
 Inspection inspect(const ModelSession& session, core::Progress& progress) {
-  const model::BlockMap& map = session.cut->map();
+  const model::BlockMap& map = session.graph->map();
   Inspection found;
   found.architecture = session.files.card.architecture;
   found.container = map.container;
@@ -24,19 +24,22 @@ Inspection inspect(const ModelSession& session, core::Progress& progress) {
   found.tokenizer_ids = session.tokenizer ? session.tokenizer->vocabulary_size() : 0;
   found.shape = session.shape();
   progress.begin("proving cuts", map.blocks, "cuts");
-  for (std::int64_t eof = 0; eof < map.blocks; ++eof) {
+  for (std::int64_t cut = 0; cut < map.blocks; ++cut) {
     try {
-      found.largest_difference = std::max(found.largest_difference, session.cut->prove(eof));
-      found.cuts.push_back(eof);
+      found.largest_difference = std::max(found.largest_difference, session.graph->prove(cut));
+      found.cuts.push_back(cut);
     } catch (const Error& error) {
-      found.warnings.push_back("cut " + std::to_string(eof) + ": " + error.what());
+      found.warnings.push_back("cut " + std::to_string(cut) + ": " + error.what());
     }
-    progress.update(eof + 1, "");
+    progress.update(cut + 1, "");
   }
   progress.end();
-  if (!session.tokenizer) found.warnings.emplace_back("no tokenizer.json or tokenizer.model: --tokenizer FILE is needed to read data");
+  if (!session.tokenizer)
+    found.warnings.emplace_back(
+        "no tokenizer.json or tokenizer.model: --tokenizer FILE is needed to read data");
   if (found.context == 0) {
-    found.warnings.emplace_back("the longest input is not known: give --max-length if rows may be longer than it");
+    found.warnings.emplace_back(
+        "the longest input is not known: give --max-length if rows may be longer than it");
   }
   if (found.embedding.empty()) found.warnings.emplace_back("no embedding table was found");
   return found;
@@ -47,7 +50,8 @@ std::string cut_ranges(const std::vector<std::int64_t>& cuts) {
   for (std::size_t i = 0; i < cuts.size();) {
     std::size_t last = i;
     while (last + 1 < cuts.size() && cuts[last + 1] == cuts[last] + 1) ++last;
-    ranges.push_back(last == i ? std::to_string(cuts[i]) : std::to_string(cuts[i]) + "-" + std::to_string(cuts[last]));
+    ranges.push_back(last == i ? std::to_string(cuts[i])
+                               : std::to_string(cuts[i]) + "-" + std::to_string(cuts[last]));
     i = last + 1;
   }
   return core::join(ranges, ", ");
@@ -61,17 +65,24 @@ void print(const Inspection& found, const ModelSession& session) {
   row("architecture", found.architecture.empty() ? "not stated" : found.architecture);
   row("blocks", std::to_string(found.shape.blocks) + " in " + found.container + ", hidden size " +
                     std::to_string(found.shape.hidden));
-  row("vocabulary", core::format_count(found.shape.vocabulary) + " rows" +
-                        (found.tokenizer_ids > 0 ? ", tokenizer has " + core::format_count(found.tokenizer_ids) + " ids" : ""));
+  row("vocabulary",
+      core::format_count(found.shape.vocabulary) + " rows" +
+          (found.tokenizer_ids > 0
+                  ? ", tokenizer has " + core::format_count(found.tokenizer_ids) + " ids"
+                  : ""));
   row("context", found.context > 0 ? core::format_count(found.context) + " tokens" : "not stated");
-  row("parameters", core::format_count(found.shape.parameters) + ", of these " +
-                        core::format_count(found.shape.block_parameters.empty() ? 0 : found.shape.block_parameters[0]) +
-                        " in block 0");
+  row("parameters",
+      core::format_count(found.shape.parameters) + ", of these " +
+          core::format_count(
+              found.shape.block_parameters.empty() ? 0 : found.shape.block_parameters[0]) +
+          " in block 0");
   row("embedding", found.embedding.empty() ? "not found" : found.embedding);
   row("head", found.head + (found.shape.tied ? " (tied to the embedding)" : "") +
                   (found.plain_head ? "" : ", something is computed on its product"));
-  row("cuts", found.cuts.empty() ? "none" : cut_ranges(found.cuts) + " proved: parts equal the whole to " +
-                                                core::format_number(found.largest_difference, 2) + " of the logits");
+  row("cuts", found.cuts.empty()
+                  ? "none"
+                  : cut_ranges(found.cuts) + " proved: parts equal the whole to " +
+                        core::format_number(found.largest_difference, 2) + " of the logits");
   for (const auto& warning : found.warnings) row("warning", warning);
 }
 

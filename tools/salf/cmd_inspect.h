@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
-#include "salf/types/model_shape.h"
+#include "core/progress.h"
+#include "types/model_shape.h"
 
 namespace salf::tools {
 
@@ -31,7 +31,8 @@ struct Inspection {
   std::int64_t context = 0;
   std::int64_t tokenizer_ids = 0;  // 0: no tokenizer
   std::vector<std::int64_t> cuts;  // eof-layers at which prefix and suffix equal the whole model
-  double largest_difference = 0.0;  // of the logits, over these cuts, as a share of the largest logit
+  double largest_difference =
+      0.0;  // of the logits, over these cuts, as a share of the largest logit
   std::vector<std::string> warnings;
   types::ModelShape shape;
 

@@ -3,28 +3,31 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/signals.h"
 #include "document_losses.h"
-#include "salf/core/clock.h"
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/signals.h"
 #include "output_file.h"
 #include "plan_text.h"
-#include "salf/types/validate.h"
+#include "types/validate.h"
 
 namespace salf::tools {
 
 std::vector<std::string> PlanOptions::problems() const {
   std::vector<std::string> problems = planning.problems();
-  for (auto& problem : lora.problems(planning, model.adapter)) problems.push_back(std::move(problem));
-  if (profile.empty()) problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
+  for (auto& problem : lora.problems(planning, model.adapter))
+    problems.push_back(std::move(problem));
+  if (profile.empty())
+    problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
   if (output.empty()) problems.emplace_back("--output needs a file name");
   return problems;
 }
 
 namespace {
 
-// Evaluated for the level of the predicted losses: a run evaluates the whole dev split anyway, a plan alone need not.
+// Evaluated for the level of the predicted losses: a run evaluates the whole dev split anyway, a
+// plan alone need not.
 constexpr std::int64_t kDocumentsBefore = 64;
 
 }  // namespace
@@ -36,11 +39,14 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   const types::LayerProfile profile = types::read_profile(options.profile);
   if (options.model.model.empty()) options.model.model = profile.provenance.model;
   if (options.data.data.empty() && profile.provenance.data == "-") {
-    throw Error(ErrorKind::kUsage, "--data FILE is needed: the profile's rows came from standard input, which cannot be read again");
+    throw Error(ErrorKind::kUsage,
+        "--data FILE is needed: the profile's rows came from standard input, which cannot "
+        "be read again");
   }
   if (options.data.data.empty()) options.data.data = profile.provenance.data;
   const ModelSession session = open_model(options.model, true, AdapterUse::kKeep);
-  const data::Dataset dataset = open_data(options.data, session, row_limit(options.batch), progress);
+  const data::Dataset dataset =
+      open_data(options.data, session, row_limit(options.batch), progress);
   check_made_for(profile.provenance, session, dataset, options.profile);
   PlanRequest request;
   request.planning = options.planning;
@@ -49,15 +55,18 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.dtype = options.model.dtype;
   request.scratch = folder_of(options.output);
   request.lora = start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
-  if (request.lora) session.cut->use_lora(request.lora->branches);
-  request.beside = lora_beside(options.lora, options.planning, options.model.adapter, session, request.seed);
+  if (request.lora) session.graph->use_lora(request.lora->branches);
+  request.beside =
+      lora_beside(options.lora, options.planning, options.model.adapter, session, request.seed);
   const core::Stopwatch watch;
   const MethodCosts costs = time_methods(session, dataset, request, energy, progress);
   request.spent_seconds = profile.seconds + watch.seconds();
   types::FreezePlan plan = make_run_plan(session, dataset, profile, request, costs, energy);
   if (!plan.smallest_budget && plan.data.dev_documents > 1) {
-    const std::vector<std::int64_t> dev = dev_documents(dataset, std::min(kDocumentsBefore, plan.data.dev_documents));
-    const auto before = measure_losses(session, dataset, dev, request.batch, request.dtype, progress);
+    const std::vector<std::int64_t> dev =
+        dev_documents(dataset, std::min(kDocumentsBefore, plan.data.dev_documents));
+    const auto before =
+        measure_losses(session, dataset, dev, request.batch, request.dtype, progress);
     if (!before) return 128 + core::stop_signal();
     request.before = loss_before(*before);
     plan = make_run_plan(session, dataset, profile, request, costs, energy);

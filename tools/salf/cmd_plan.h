@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "common_options.h"
+#include "core/progress.h"
+#include "data/batching/batching.h"
+#include "data/rows/dataset.h"
 #include "planning.h"
-#include "salf/core/progress.h"
-#include "salf/data/batching.h"
-#include "salf/data/dataset.h"
 
 namespace salf::tools {
 
@@ -31,15 +31,17 @@ struct PlanOptions {
     data::BatchOptions::fields(self.batch, visit);
     PlanningOptions::fields(self.planning, visit);
     LoraOptions::fields(self.lora, visit);
-    visit(Field{"profile", "profile.json of salf analyze; \"\": the model and data that it names are used"}, self.profile);
+    visit(Field{"profile",
+              "profile.json of salf analyze; \"\": the model and data that it names are used"},
+        self.profile);
     visit(Field{"output", "file to write the plan to"}, self.output);
   }
 
   std::vector<std::string> problems() const;
 };
 
-// Model and data default to those that the profile names. Writes plan.json also when the budget is too small (with the
-// smallest that works) and returns 6 then.
+// Model and data default to those that the profile names. Writes plan.json also when the budget is
+// too small (with the smallest that works) and returns 6 then.
 int plan_command(const PlanOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

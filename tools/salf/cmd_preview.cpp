@@ -11,12 +11,12 @@
 #include <filesystem>
 #include <string_view>
 
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
-#include "salf/model/model_directory.h"
-#include "salf/tensor/batch.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "model/model_directory.h"
+#include "tensor/batch.h"
 
 namespace salf::tools {
 namespace {
@@ -42,7 +42,8 @@ TokenizerFile find_tokenizer(const PreviewOptions& options) {
   const model::ModelFiles files = model::find_model(options.model, options.tokenizer);
   if (files.tokenizer.empty()) {
     throw Error(ErrorKind::kBadModel,
-                options.model + ": there is no tokenizer.json beside the model; --tokenizer FILE names one");
+        options.model +
+            ": there is no tokenizer.json beside the model; --tokenizer FILE names one");
   }
   return {files.tokenizer, files.card.context};
 }
@@ -69,8 +70,9 @@ std::string formatted(const char* format, Values... values) {
 // Characters that would move the cursor, hide, or turn the direction of what follows.
 bool is_hidden(UChar32 code) {
   const auto type = u_charType(code);
-  return type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_LINE_SEPARATOR || type == U_PARAGRAPH_SEPARATOR ||
-         type == U_UNASSIGNED || type == U_PRIVATE_USE_CHAR || type == U_SURROGATE;
+  return type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_LINE_SEPARATOR ||
+         type == U_PARAGRAPH_SEPARATOR || type == U_UNASSIGNED || type == U_PRIVATE_USE_CHAR ||
+         type == U_SURROGATE;
 }
 
 struct Character {
@@ -159,12 +161,13 @@ bool carries_loss(const data::Document& document, std::size_t t) {
 
 std::int64_t supervised(const data::Document& document) {
   return std::count_if(document.labels.begin(), document.labels.end(),
-                       [](std::int64_t label) { return label != tensor::kNoLabel; });
+      [](std::int64_t label) { return label != tensor::kNoLabel; });
 }
 
 // The figures of the whole file.
 struct Counts {
-  std::int64_t documents = 0, tokens = 0, supervised_tokens = 0, longest = 0, train = 0, dev = 0, test = 0;
+  std::int64_t documents = 0, tokens = 0, supervised_tokens = 0, longest = 0, train = 0, dev = 0,
+               test = 0;
 };
 
 Counts count(const data::Dataset& dataset) {
@@ -176,14 +179,17 @@ Counts count(const data::Dataset& dataset) {
     counts.longest = std::max(counts.longest, tokens);
   }
   counts.supervised_tokens = dataset.supervised_tokens();
-  const auto in = [&](data::Split split) { return static_cast<std::int64_t>(dataset.indices(split).size()); };
+  const auto in = [&](data::Split split) {
+    return static_cast<std::int64_t>(dataset.indices(split).size());
+  };
   counts.train = in(data::Split::kTrain);
   counts.dev = in(data::Split::kDev);
   counts.test = in(data::Split::kTest);
   return counts;
 }
 
-core::Json row_json(const data::Dataset& dataset, std::size_t index, const data::Tokenizer& tokenizer) {
+core::Json row_json(
+    const data::Dataset& dataset, std::size_t index, const data::Tokenizer& tokenizer) {
   const data::Document& document = dataset.documents[index];
   core::Json row = core::Json::object();
   row["line"] = document.line;
@@ -200,7 +206,8 @@ core::Json row_json(const data::Dataset& dataset, std::size_t index, const data:
   return row;
 }
 
-core::Json result_json(const data::Dataset& dataset, std::size_t rows, const data::Tokenizer& tokenizer) {
+core::Json result_json(
+    const data::Dataset& dataset, std::size_t rows, const data::Tokenizer& tokenizer) {
   core::Json json = core::Json::object();
   json["schema"] = "salf.preview/1";
   json["data_hash"] = dataset.hash;
@@ -234,22 +241,27 @@ void print(const data::Dataset& dataset, std::size_t rows, const data::Tokenizer
   for (std::size_t i = 0; i < rows; ++i) {
     const data::Document& document = dataset.documents[i];
     const auto tokens = static_cast<std::int64_t>(document.ids.size());
-    std::printf("line %s, %s: %s tokens, %s with loss\n%s\n", core::format_count(document.line).c_str(),
-                core::enum_to_string(dataset.splits[i]).c_str(), core::format_count(tokens).c_str(),
-                core::format_count(supervised(document)).c_str(), preview_text(document, tokenizer, style).c_str());
+    std::printf("line %s, %s: %s tokens, %s with loss\n%s\n",
+        core::format_count(document.line).c_str(), core::enum_to_string(dataset.splits[i]).c_str(),
+        core::format_count(tokens).c_str(), core::format_count(supervised(document)).c_str(),
+        preview_text(document, tokenizer, style).c_str());
   }
-  const auto row = [](const char* name, const std::string& value) { std::printf("%-20s%s\n", name, value.c_str()); };
+  const auto row = [](const char* name, const std::string& value) {
+    std::printf("%-20s%s\n", name, value.c_str());
+  };
   const Counts counts = count(dataset);
   if (!dataset.chat_template.empty()) row("chat template", core::printable(dataset.chat_template));
-  row("documents", core::format_count(counts.documents) + ": " + core::format_count(counts.train) + " train, " +
-                       core::format_count(counts.dev) + " dev, " + core::format_count(counts.test) + " test");
-  row("tokens", core::format_count(counts.tokens) + ", of these " + core::format_count(counts.supervised_tokens) +
-                    " with loss");
+  row("documents", core::format_count(counts.documents) + ": " + core::format_count(counts.train) +
+                       " train, " + core::format_count(counts.dev) + " dev, " +
+                       core::format_count(counts.test) + " test");
+  row("tokens", core::format_count(counts.tokens) + ", of these " +
+                    core::format_count(counts.supervised_tokens) + " with loss");
   row("longest document", core::format_count(counts.longest) + " tokens");
   row("cut", core::format_count(dataset.report.cut_documents));
   row("duplicates", core::format_count(dataset.report.duplicates) + " left out");
   row("shared prompts", core::format_count(dataset.report.dev_overlap) + " of dev in train, " +
-                            core::format_count(dataset.report.test_overlap) + " of test in train or dev");
+                            core::format_count(dataset.report.test_overlap) +
+                            " of test in train or dev");
 }
 
 }  // namespace
@@ -263,7 +275,8 @@ std::vector<std::string> PreviewOptions::problems() const {
   return problems;
 }
 
-std::string preview_text(const data::Document& document, const data::Tokenizer& tokenizer, const PreviewStyle& style) {
+std::string preview_text(
+    const data::Document& document, const data::Tokenizer& tokenizer, const PreviewStyle& style) {
   Lines lines(style);
   bool open = false;
   for (std::size_t t = 0; t <= document.ids.size(); ++t) {
@@ -283,10 +296,11 @@ std::string preview_text(const data::Document& document, const data::Tokenizer& 
 int preview_command(const PreviewOptions& options, core::Progress& progress) {
   const TokenizerFile file = find_tokenizer(options);
   const auto tokenizer = data::load_tokenizer(file.path);
-  const data::Dataset dataset = data::load_dataset(options.data, *tokenizer, file.context, progress,
-                                                   data::read_model_template(file.path));
+  const data::Dataset dataset = data::load_dataset(
+      options.data, *tokenizer, file.context, progress, data::read_model_template(file.path));
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
-  const std::size_t rows = std::min(static_cast<std::size_t>(options.rows), dataset.documents.size());
+  const std::size_t rows =
+      std::min(static_cast<std::size_t>(options.rows), dataset.documents.size());
   if (options.common.json) {
     std::fputs(core::format_json(result_json(dataset, rows, *tokenizer)).c_str(), stdout);
   } else {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
-#include "salf/data/dataset.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
 
 namespace salf::tools {
 
@@ -25,7 +25,8 @@ struct PreviewOptions {
     visit(Field{"model", "model directory, run directory, archive or tokenizer.json"}, self.model);
     visit(Field{"tokenizer", "tokenizer.json to use instead of the model's own"}, self.tokenizer);
     data::DataOptions::fields(self.data, visit);
-    visit(Field{"rows", "rows to show; the counts are those of the whole file"}.range(0, 1e6), self.rows);
+    visit(Field{"rows", "rows to show; the counts are those of the whole file"}.range(0, 1e6),
+        self.rows);
   }
 
   std::vector<std::string> problems() const;
@@ -37,9 +38,11 @@ struct PreviewStyle {
   std::int64_t width = 80;
 };
 
-// A document's tokens, one after another with "|" between them: those that carry loss green, or between « and »
-// without colour. Control characters, invisible ones and bytes that are no UTF-8 are shown as escapes.
-std::string preview_text(const data::Document& document, const data::Tokenizer& tokenizer, const PreviewStyle& style);
+// A document's tokens, one after another with "|" between them: those that carry loss green, or
+// between « and » without colour. Control characters, invisible ones and bytes that are no UTF-8
+// are shown as escapes.
+std::string preview_text(
+    const data::Document& document, const data::Tokenizer& tokenizer, const PreviewStyle& style);
 
 // Returns 0. Throws Error.
 int preview_command(const PreviewOptions& options, core::Progress& progress);

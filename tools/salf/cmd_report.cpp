@@ -11,14 +11,14 @@
 #include <filesystem>
 #include <thread>
 
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "core/text.h"
 #include "local_server.h"
 #include "output_file.h"
-#include "salf/core/error.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/signals.h"
-#include "salf/core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -84,7 +84,7 @@ int follow(const ReportOptions& options) {
   if (!wait_for_start(options)) return 128 + core::stop_signal();
   if (!goes_on(options)) {
     throw Error(ErrorKind::kUsage,
-                "--follow: no such run goes on; leave it out to write the page to a file");
+        "--follow: no such run goes on; leave it out to write the page to a file");
   }
   LocalServer server;
   const auto page = page_options(options);
@@ -135,7 +135,7 @@ int report_command(const ReportOptions& options, core::Progress& /*progress*/) {
     std::fputs(core::format_json(json).c_str(), stdout);
   } else {
     std::printf("written to %s (%s)\n", core::printable(options.output).c_str(),
-                core::format_bytes(page.size()).c_str());
+        core::format_bytes(page.size()).c_str());
   }
   return 0;
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
-#include "salf/report/html_report.h"
+#include "core/progress.h"
+#include "report/page/html_report.h"
 
 namespace salf::tools {
 
@@ -25,8 +25,8 @@ struct ReportOptions {
     using core::Field;
     CommonOptions::fields(self.common, visit);
     visit(Field{"runs",
-                "run directories (or a run.json, profile.json or plan.json), beside one another"},
-          self.runs);
+              "run directories (or a run.json, profile.json or plan.json), beside one another"},
+        self.runs);
     visit(Field{"lang", "language that is shown first; the page has a switch"}, self.lang);
     visit(Field{"no_text", "leave out tokens and words of the data"}, self.no_text);
     visit(

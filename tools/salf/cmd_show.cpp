@@ -8,15 +8,15 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "probing.h"
-#include "salf/core/error.h"
-#include "salf/core/json.h"
-#include "salf/policy/eof.h"
-#include "salf/report/run_data.h"
-#include "salf/types/validate.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "policy/rules.h"
+#include "report/run_data.h"
 #include "show_domain.h"
 #include "show_profile.h"
 #include "show_run.h"
+#include "trials.h"
+#include "types/validate.h"
 
 namespace salf::tools {
 namespace {
@@ -47,7 +47,8 @@ std::string document_of(const fs::path& path) {
 std::string text_of(const report::RunData& data, const TextStyle& style) {
   if (data.run) return run_text(data, style);
   if (data.plan) return plan_text(*data.plan, style);
-  return profile_text(*data.profile, policy::all_choices(data.profile->deviations, {}), style.width) +
+  return profile_text(
+             *data.profile, policy::all_choices(data.profile->deviations, {}), style.width) +
          domain_text(*data.profile, style.width);
 }
 
@@ -70,7 +71,8 @@ int show(const Document& document, const std::string& text, bool as_json) {
 
 std::vector<std::string> ShowOptions::problems() const {
   if (!file.empty()) return {};
-  return {"a file is needed: a run directory, or a profile, plan, run, evaluation or probes as JSON"};
+  return {
+      "a file is needed: a run directory, or a profile, plan, run, evaluation or trials as JSON"};
 }
 
 int show_command(const ShowOptions& options, core::Progress& /*progress*/) {
@@ -79,12 +81,13 @@ int show_command(const ShowOptions& options, core::Progress& /*progress*/) {
     const types::EvaluationRecord record = types::read_evaluation(options.file);
     return show(record, evaluation_text(record), options.common.json);
   }
-  if (document == "salf.probe") {
-    const types::ProbeTable table = types::read_probes(options.file);
-    return show(table, probe_text(table), options.common.json);
+  if (document == "salf.trials" || document == "salf.probe") {
+    const types::TrialTable table = types::read_trials(options.file);
+    return show(table, trials_text(table), options.common.json);
   }
   const report::RunData data = report::load_run(options.file, report::Running::kAccept);
-  return print(options.common.json ? core::format_json(json_of(data)) : text_of(data, style_of_stdout()));
+  return print(
+      options.common.json ? core::format_json(json_of(data)) : text_of(data, style_of_stdout()));
 }
 
 }  // namespace salf::tools

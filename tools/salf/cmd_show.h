@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "common_options.h"
-#include "salf/core/progress.h"
+#include "core/progress.h"
 
 namespace salf::tools {
 
@@ -17,7 +17,8 @@ struct ShowOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"file", "run directory, or a profile, plan, run, evaluation or probes as JSON"}, self.file);
+    visit(Field{"file", "run directory, or a profile, plan, run, evaluation or trials as JSON"},
+        self.file);
   }
 
   std::vector<std::string> problems() const;

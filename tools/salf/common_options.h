@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "salf/core/fields.h"
+#include "core/fields.h"
 
 namespace salf::tools {
 
@@ -31,7 +31,8 @@ struct CommonOptions {
 // How the frozen part's weights are kept while they are used.
 enum class FrozenType { kFloat32, kBFloat16, kInt8, kInt4, kGguf };
 inline std::vector<core::EnumName<FrozenType>> enum_names(FrozenType) {
-  return {{FrozenType::kFloat32, "f32"}, {FrozenType::kBFloat16, "bf16"}, {FrozenType::kInt8, "int8"}, {FrozenType::kInt4, "int4"}, {FrozenType::kGguf, "gguf"}};
+  return {{FrozenType::kFloat32, "f32"}, {FrozenType::kBFloat16, "bf16"},
+      {FrozenType::kInt8, "int8"}, {FrozenType::kInt4, "int4"}, {FrozenType::kGguf, "gguf"}};
 }
 
 struct FrozenOptions {
@@ -40,9 +41,12 @@ struct FrozenOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"frozen_dtype", "weights of frozen blocks while they run: f32, bf16, int8 (per row), int4 (groups of 64), or gguf: the "
-                                "blocks as the GGUF file had them that the model was imported from; the saved model keeps its own"},
-          self.frozen_dtype);
+    visit(Field{"frozen_dtype",
+              "weights of frozen blocks while they run: f32, bf16, int8 (per row), int4 (groups "
+              "of 64), or gguf: the "
+              "blocks as the GGUF file had them that the model was imported from; the saved "
+              "model keeps its own"},
+        self.frozen_dtype);
   }
 };
 
@@ -61,16 +65,24 @@ struct ModelOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     visit(Field{"model", "model directory, run directory or TorchScript archive"}, self.model);
-    visit(Field{"tokenizer", "tokenizer.json or SentencePiece model to use instead of the model's own"}, self.tokenizer);
-    visit(Field{"adapter", "LoRA adapter (a directory of PEFT's or of a run) to use with the model; train and plan go on from it"},
-          self.adapter);
-    visit(Field{"blocks", "attribute path of the blocks (model.layers) where they are not found by themselves"},
-          self.blocks);
-    visit(Field{"trust_model", "run an archive whose program could do more than compute: read or write files, print"},
-          self.trust_model);
+    visit(Field{"tokenizer",
+              "tokenizer.json or SentencePiece model to use instead of the model's own"},
+        self.tokenizer);
+    visit(Field{"adapter",
+              "LoRA adapter (a directory of PEFT's or of a run) to use with the model; train and "
+              "plan go on from it"},
+        self.adapter);
+    visit(Field{"blocks",
+              "attribute path of the blocks (model.layers) where they are not found by themselves"},
+        self.blocks);
+    visit(
+        Field{"trust_model",
+            "run an archive whose program could do more than compute: read or write files, print"},
+        self.trust_model);
     visit(Field{"device", "cpu, cuda or cuda:N"}, self.device);
     visit(Field{"dtype", "type of autocast on CUDA: f32 or bf16"}, self.dtype);
-    visit(Field{"threads", "threads of one operator; 0: as many as cores"}.range(0, 1024), self.threads);
+    visit(Field{"threads", "threads of one operator; 0: as many as cores"}.range(0, 1024),
+        self.threads);
     visit(Field{"seed", "every random choice follows from it"}.range(0, 9e15), self.seed);
   }
 };

@@ -3,12 +3,12 @@
 #include <cmath>
 #include <utility>
 
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
 #include "planning.h"
-#include "salf/core/error.h"
-#include "salf/core/hash.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
-#include "salf/core/signals.h"
 
 namespace salf::tools {
 namespace {
@@ -24,16 +24,17 @@ std::string name_of(const data::Document& document) {
 
 }  // namespace
 
-std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session, const data::Dataset& dataset,
-                                                    const std::vector<std::int64_t>& documents, const data::BatchOptions& batch,
-                                                    DataType dtype, core::Progress& progress) {
-  const data::Batcher batcher(dataset, documents, batch, session.tokenizer->padding_id().value_or(0));
+std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session,
+    const data::Dataset& dataset, const std::vector<std::int64_t>& documents,
+    const data::BatchOptions& batch, DataType dtype, core::Progress& progress) {
+  const data::Batcher batcher(
+      dataset, documents, batch, session.tokenizer->padding_id().value_or(0));
   train::MeasuredLosses losses;
   train::EvaluateOptions how;
   how.autocast = autocast_type(dtype, session.device);
   how.keep_going = [] { return core::stop_signal() == 0; };
   how.documents = &losses.documents;
-  const auto evaluation = train::evaluate(*session.cut, batcher, how, progress);
+  const auto evaluation = train::evaluate(*session.graph, batcher, how, progress);
   if (!evaluation) return std::nullopt;
   losses.evaluation = *evaluation;
   return losses;
@@ -41,12 +42,14 @@ std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session,
 
 std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses) {
   const train::Evaluation& measured = losses.evaluation;
-  if (!std::isfinite(measured.loss.value) || !std::isfinite(measured.standard_error)) return std::nullopt;
-  return types::LossBefore{measured.loss.value, measured.standard_error, measured.documents, measured.supervised_tokens};
+  if (!std::isfinite(measured.loss.value) || !std::isfinite(measured.standard_error))
+    return std::nullopt;
+  return types::LossBefore{
+      measured.loss.value, measured.standard_error, measured.documents, measured.supervised_tokens};
 }
 
-std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset,
-                                                  const std::vector<train::DocumentLoss>& losses) {
+std::optional<types::DocumentLosses> named_losses(
+    const data::Dataset& dataset, const std::vector<train::DocumentLoss>& losses) {
   if (static_cast<std::int64_t>(losses.size()) > types::DocumentLosses::kMost) return std::nullopt;
   types::DocumentLosses named;
   for (const train::DocumentLoss& one : losses) {
@@ -70,8 +73,8 @@ DevLossKeeper::DevLossKeeper(const data::Dataset& dataset, std::filesystem::path
   if (kept_.best) best_loss_ = types::summarize(*kept_.best).loss.value;
 }
 
-void DevLossKeeper::evaluation(const types::DevEvaluation& evaluation,
-                               const std::vector<train::DocumentLoss>& documents) {
+void DevLossKeeper::evaluation(
+    const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) {
   const bool first = evaluation.step == 0;
   const bool best =
       std::isfinite(evaluation.loss) && (!best_loss_ || evaluation.loss < *best_loss_);

@@ -5,28 +5,28 @@
 #include <optional>
 #include <vector>
 
-#include "salf/core/progress.h"
-#include "salf/data/batching.h"
-#include "salf/data/dataset.h"
-#include "salf/train/evaluate.h"
-#include "salf/train/run_observer.h"
-#include "salf/types/evaluation.h"
-#include "salf/types/layer_profile.h"
+#include "core/progress.h"
+#include "data/batching/batching.h"
+#include "data/rows/dataset.h"
 #include "session.h"
+#include "train/evaluate.h"
+#include "train/run/run_observer.h"
+#include "types/evaluation.h"
+#include "types/layer_profile.h"
 
 namespace salf::tools {
 
 // Of the session's model; nothing once core::stop_signal() is set.
-std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session, const data::Dataset& dataset,
-                                                    const std::vector<std::int64_t>& documents, const data::BatchOptions& batch,
-                                                    DataType dtype, core::Progress& progress);
+std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session,
+    const data::Dataset& dataset, const std::vector<std::int64_t>& documents,
+    const data::BatchOptions& batch, DataType dtype, core::Progress& progress);
 
 // Nothing where it is not finite, or no error can be told.
 std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses);
 
 // Nothing for more than types::DocumentLosses::kMost documents.
-std::optional<types::DocumentLosses> named_losses(const data::Dataset& dataset,
-                                                  const std::vector<train::DocumentLoss>& losses);
+std::optional<types::DocumentLosses> named_losses(
+    const data::Dataset& dataset, const std::vector<train::DocumentLoss>& losses);
 
 // Keeps dev_losses.json beside run.json: written at the first evaluation and at each that is the
 // best so far.
@@ -35,7 +35,7 @@ class DevLossKeeper : public train::RunObserver {
   // resumed: what an earlier process wrote is gone on with. The references must outlive this.
   DevLossKeeper(const data::Dataset& dataset, std::filesystem::path file, bool resumed);
   void evaluation(const types::DevEvaluation& evaluation,
-                  const std::vector<train::DocumentLoss>& documents) override;
+      const std::vector<train::DocumentLoss>& documents) override;
 
  private:
   const data::Dataset& dataset_;

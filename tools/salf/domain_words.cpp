@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/log.h"
+#include "core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -20,15 +20,17 @@ void warn_of_unknown(const calibration::DomainWords& words) {
     if (shown.size() == kMostUnknown) break;
     shown.push_back("\"" + core::printable(word, 60) + "\"");
   }
-  core::log_warning("--basis-vocabulary: " + core::format_count(static_cast<std::int64_t>(words.unknown.size())) + " of " +
-                    core::format_count(words.words) + " words have no token and are left out: " + core::join(shown, ", ") +
-                    (shown.size() < words.unknown.size() ? ", …" : ""));
+  core::log_warning(
+      "--basis-vocabulary: " + core::format_count(static_cast<std::int64_t>(words.unknown.size())) +
+      " of " + core::format_count(words.words) + " words have no token and are left out: " +
+      core::join(shown, ", ") + (shown.size() < words.unknown.size() ? ", …" : ""));
 }
 
 }  // namespace
 
-std::optional<calibration::DomainWords> find_domain_words(const std::string& wanted, const ModelSession& session,
-                                                          const data::Dataset& dataset, std::uint64_t seed, core::Progress& progress) {
+std::optional<calibration::DomainWords> find_domain_words(const std::string& wanted,
+    const ModelSession& session, const data::Dataset& dataset, std::uint64_t seed,
+    core::Progress& progress) {
   if (wanted != kFromData) {
     calibration::DomainWords words = calibration::read_domain_words(wanted, *session.tokenizer);
     warn_of_unknown(words);
@@ -36,13 +38,14 @@ std::optional<calibration::DomainWords> find_domain_words(const std::string& wan
   }
   calibration::GeneralTextOptions options;
   options.seed = seed;
-  const auto general = calibration::general_text(*session.cut, *session.tokenizer, options, progress);
+  const auto general =
+      calibration::general_text(*session.graph, *session.tokenizer, options, progress);
   if (!general) return std::nullopt;
   return calibration::overrepresented_words(dataset, *general, *session.tokenizer);
 }
 
-void describe_domain_words(const std::string& wanted, const calibration::DomainWords& words, const data::Tokenizer& tokenizer,
-                           bool keep_text, types::DomainVocabulary& vocabulary) {
+void describe_domain_words(const std::string& wanted, const calibration::DomainWords& words,
+    const data::Tokenizer& tokenizer, bool keep_text, types::DomainVocabulary& vocabulary) {
   vocabulary.source = wanted;
   if (wanted == kFromData) vocabulary.reference = "text that the model itself writes";
   vocabulary.tokens = static_cast<std::int64_t>(words.ids.size());
@@ -50,7 +53,8 @@ void describe_domain_words(const std::string& wanted, const calibration::DomainW
   vocabulary.split_words = words.split_words;
   vocabulary.unknown_words = static_cast<std::int64_t>(words.unknown.size());
   if (!keep_text) return;
-  for (const std::int64_t id : words.examples) vocabulary.examples.push_back(tokenizer.decode({id}));
+  for (const std::int64_t id : words.examples)
+    vocabulary.examples.push_back(tokenizer.decode({id}));
   for (std::size_t i = 0; i < std::min(kMostUnknown, words.unknown.size()); ++i) {
     vocabulary.unknown.push_back(words.unknown[i].substr(0, kMostBytes));
   }

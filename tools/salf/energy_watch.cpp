@@ -4,11 +4,11 @@
 #include <string>
 #include <thread>
 
-#include "salf/core/clock.h"
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
-#include "salf/cost/money.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "cost/money.h"
 #include "session.h"
 
 namespace salf::tools {
@@ -27,7 +27,9 @@ std::optional<std::int64_t> gpu_of(const std::string& device) {
 cost::MachineFacts facts_of(const ModelOptions& model) {
   cost::MachineFacts facts;
   facts.processor = processor_name();
-  facts.threads = model.threads > 0 ? model.threads : static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  facts.threads = model.threads > 0
+                      ? model.threads
+                      : static_cast<std::int64_t>(std::thread::hardware_concurrency());
   if (const auto gpu = gpu_of(model.device)) {
     facts.gpu = cost::gpu_name(*gpu);
     if (facts.gpu.empty()) facts.gpu = "unknown GPU";
@@ -37,11 +39,13 @@ cost::MachineFacts facts_of(const ModelOptions& model) {
 
 }  // namespace
 
-EnergyWatch::EnergyWatch(const cost::RateOptions& rates, const ModelOptions& model, const types::Budget& budget)
+EnergyWatch::EnergyWatch(
+    const cost::RateOptions& rates, const ModelOptions& model, const types::Budget& budget)
     : watts_given_(rates.watts.has_value()), meter_(cost::open_meter(gpu_of(model.device))) {
   stated_ = cost::make_rates(rates, facts_of(model), budget);
   // A meter may say the watts later; without one they are needed now.
-  if (meter_ == nullptr || budget.unit == types::BudgetUnit::kMoney) cost::budget_seconds(budget, stated_);
+  if (meter_ == nullptr || budget.unit == types::BudgetUnit::kMoney)
+    cost::budget_seconds(budget, stated_);
 }
 
 types::Rates EnergyWatch::rates() const {
@@ -59,10 +63,11 @@ std::optional<cost::MeasuredEnergy> EnergyWatch::measured() const {
 
 double EnergyWatch::spent_seconds(const types::FreezePlan& plan) const {
   const double seconds = core::process_seconds();
-  if (plan.budget.unit == types::BudgetUnit::kSeconds || plan.budget.deterministic() || !plan.rates) return seconds;
+  if (plan.budget.unit == types::BudgetUnit::kSeconds || plan.budget.deterministic() || !plan.rates)
+    return seconds;
   const auto so_far = measured();
   return cost::spent_seconds(plan.budget, *plan.rates, seconds,
-                             so_far ? std::optional<double>(so_far->joules) : std::nullopt);
+      so_far ? std::optional<double>(so_far->joules) : std::nullopt);
 }
 
 std::string energy_text(double joules) {
@@ -76,9 +81,9 @@ std::string money_text(double amount, const std::string& currency) {
 }
 
 std::string footprint_text(const types::Footprint& footprint) {
-  std::string text = footprint.energy_joules
-                         ? energy_text(*footprint.energy_joules) + " " + core::enum_to_string(footprint.source)
-                         : std::string("energy not known");
+  std::string text = footprint.energy_joules ? energy_text(*footprint.energy_joules) + " " +
+                                                   core::enum_to_string(footprint.source)
+                                             : std::string("energy not known");
   if (footprint.gco2) text += ", " + core::format_number(*footprint.gco2, 3) + " g CO2";
   if (footprint.money) text += ", " + money_text(*footprint.money, footprint.currency);
   return text;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <iostream>
 
-#include "salf/core/text.h"
+#include "core/text.h"
 
 namespace salf::tools::detail {
 namespace {
@@ -33,7 +33,9 @@ std::string parse_value(const std::string& text, std::uint64_t& value) {
   return parse_whole(text, value) ? "" : "a whole number from 0";
 }
 
-std::string parse_value(const std::string& text, double& value) { return parse_whole(text, value) ? "" : "a number"; }
+std::string parse_value(const std::string& text, double& value) {
+  return parse_whole(text, value) ? "" : "a number";
+}
 
 std::string parse_value(const std::string& text, std::string& value) {
   value = text;
@@ -47,6 +49,7 @@ bool FlagBinder::stands_alone(const core::Field& field) const {
 std::string FlagBinder::names(const core::Field& field) const {
   const std::string flag = core::flag_name(field.name);
   std::string names = field.name == std::string("output") ? "-o," + flag : flag;
+  if (field.former != nullptr) names += "," + core::flag_name(field.former);
   return stands_alone(field) ? names + "," + field.name : names;
 }
 
@@ -55,8 +58,10 @@ std::string FlagBinder::help_text(const core::Field& field) {
   return field.help + (range.empty() ? "" : " (" + range + ")");
 }
 
-void FlagBinder::note(const std::string& flag, const std::string& text, const std::string& expected) {
-  if (!expected.empty()) problems_.push_back(flag + ": expected " + expected + ", got '" + core::printable(text) + "'");
+void FlagBinder::note(
+    const std::string& flag, const std::string& text, const std::string& expected) {
+  if (!expected.empty())
+    problems_.push_back(flag + ": expected " + expected + ", got '" + core::printable(text) + "'");
 }
 
 std::string config_path(const std::vector<std::string>& arguments) {
@@ -78,23 +83,27 @@ bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments) {
     return true;
   } catch (const CLI::ExtrasError& error) {
     std::vector<std::string> known;
-    for (const CLI::Option* option : app.get_options()) known.push_back("--" + option->get_single_name());
+    for (const CLI::Option* option : app.get_options())
+      known.push_back("--" + option->get_single_name());
     const std::vector<std::string> extras = app.remaining();
-    std::string message =
-        "unknown: " + core::printable(extras.empty() ? std::string(error.what()) : core::join(extras, " "));
-    const std::string close = extras.empty() ? "" : core::closest(extras.front().substr(0, extras.front().find('=')), known);
+    std::string message = "unknown: " + core::printable(extras.empty() ? std::string(error.what())
+                                                                       : core::join(extras, " "));
+    const std::string close =
+        extras.empty() ? ""
+                       : core::closest(extras.front().substr(0, extras.front().find('=')), known);
     if (!close.empty()) message += "; did you mean " + close + "?";
     throw Error(ErrorKind::kUsage, message + " (" + app.get_name() + " --help lists the options)");
   } catch (const CLI::ParseError& error) {
-    throw Error(ErrorKind::kUsage, core::printable(error.what()) + " (" + app.get_name() + " --help lists the options)");
+    throw Error(ErrorKind::kUsage,
+        core::printable(error.what()) + " (" + app.get_name() + " --help lists the options)");
   }
 }
 
 void throw_problems(const std::string& command, const std::vector<std::string>& problems) {
   const std::string help = "salf " + command + " --help";
   if (problems.size() == 1) throw Error(ErrorKind::kUsage, problems.front() + " (" + help + ")");
-  throw Error(ErrorKind::kUsage, std::to_string(problems.size()) + " problems with the options (" + help + "):\n  " +
-                                     core::join(problems, "\n  "));
+  throw Error(ErrorKind::kUsage, std::to_string(problems.size()) + " problems with the options (" +
+                                     help + "):\n  " + core::join(problems, "\n  "));
 }
 
 }  // namespace salf::tools::detail

@@ -1,9 +1,8 @@
-// How do described options (core/fields.h) come from the command line? Each field is a --kebab-case flag; the order
-// is: default < --config FILE.json < flag.
+// How do described options (core/fields.h) come from the command line? Each field is a --kebab-case
+// flag; the order is: default < --config FILE.json < flag.
 #pragma once
 
 #include <CLI/CLI.hpp>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "salf/core/error.h"
-#include "salf/core/fields.h"
-#include "salf/core/json.h"
-#include "salf/core/log.h"
+#include "core/error.h"
+#include "core/fields.h"
+#include "core/json.h"
+#include "core/log.h"
 
 namespace salf::tools {
 
@@ -66,7 +65,8 @@ std::string type_text() {
     return type_text<typename T::value_type>();
   } else if constexpr (std::is_enum_v<T>) {
     std::string text;
-    for (const auto& entry : enum_names(T{})) text += (text.empty() ? "" : "|") + std::string(entry.name);
+    for (const auto& entry : enum_names(T{}))
+      text += (text.empty() ? "" : "|") + std::string(entry.name);
     return text;
   } else if constexpr (std::is_integral_v<T>) {
     return "N";
@@ -80,12 +80,13 @@ std::string type_text() {
 // Adds a flag for each field; the values that could not be read are in problems() after parsing.
 class FlagBinder {
  public:
-  FlagBinder(CLI::App& app, std::vector<std::string> positional) : app_(app), positional_(std::move(positional)) {}
+  FlagBinder(CLI::App& app, std::vector<std::string> positional)
+      : app_(app), positional_(std::move(positional)) {}
 
   template <class T>
   void operator()(const core::Field& field, T& value) {
     if constexpr (std::is_same_v<T, bool>) {
-      app_.add_flag(core::flag_name(field.name), value, field.help);
+      app_.add_flag(names(field), value, field.help);
     } else {
       add_option(field, value);
     }
@@ -98,15 +99,18 @@ class FlagBinder {
   void add_option(const core::Field& field, T& value) {
     const std::string flag = core::flag_name(field.name);
     const auto assign = [this, &value, flag](const std::vector<std::string>& texts) {
-      if constexpr (core::IsVector<T>::value) value.clear();  // flags replace what a config file put into a list
+      if constexpr (core::IsVector<T>::value)
+        value.clear();  // flags replace what a config file put into a list
       for (const std::string& text : texts) note(flag, text, parse_field(text, value));
     };
     // One word after each flag, however often the flag stands there.
     CLI::Option* const option =
-        app_.add_option_function<std::vector<std::string>>(names(field), assign, help_text(field))->allow_extra_args(false);
+        app_.add_option_function<std::vector<std::string>>(names(field), assign, help_text(field))
+            ->allow_extra_args(false);
     if (!core::IsVector<T>::value) option->expected(1)->take_last();
     // Words without a flag may be many.
-    if (core::IsVector<T>::value && stands_alone(field)) option->expected(0, kMostWords)->allow_extra_args(true);
+    if (core::IsVector<T>::value && stands_alone(field))
+      option->expected(0, kMostWords)->allow_extra_args(true);
     const std::string shown = default_text(value);
     if (!shown.empty()) option->default_str(shown);
     option->type_name(type_text<T>());
@@ -127,21 +131,24 @@ class FlagBinder {
 
 // The value of --config among the arguments, "" if there is none.
 std::string config_path(const std::vector<std::string>& arguments);
-// Parses; true if help was asked for and printed. Throws Error(kUsage), with the closest flag for an unknown one.
+// Parses; true if help was asked for and printed. Throws Error(kUsage), with the closest flag for
+// an unknown one.
 bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments);
 void throw_problems(const std::string& command, const std::vector<std::string>& problems);
 
 template <class T, class = void>
 struct HasProblems : std::false_type {};
 template <class T>
-struct HasProblems<T, std::void_t<decltype(std::declval<const T&>().problems())>> : std::true_type {};
+struct HasProblems<T, std::void_t<decltype(std::declval<const T&>().problems())>> : std::true_type {
+};
 
 }  // namespace detail
 
-// Every problem of the options at once: those already found, ranges, and what the struct's own problems() says.
-// Throws Error(kUsage).
+// Every problem of the options at once: those already found, ranges, and what the struct's own
+// problems() says. Throws Error(kUsage).
 template <class T>
-void check_options(const std::string& command, const T& options, std::vector<std::string> problems = {}) {
+void check_options(
+    const std::string& command, const T& options, std::vector<std::string> problems = {}) {
   for (auto& problem : core::range_problems(options)) problems.push_back(std::move(problem));
   if constexpr (detail::HasProblems<T>::value) {
     for (auto& problem : options.problems()) problems.push_back(std::move(problem));
@@ -154,10 +161,12 @@ void check_options(const std::string& command, const T& options, std::vector<std
 template <class T>
 bool load_options(const CommandText& text, const std::vector<std::string>& arguments, T& options) {
   const std::string config = detail::config_path(arguments);
-  if (!config.empty()) core::from_json(core::read_json_file(config), core::printable(config), options);
+  if (!config.empty())
+    core::from_json(core::read_json_file(config), core::printable(config), options);
   CLI::App app(text.summary, std::string("salf ") + text.name);
   std::string ignored;
-  app.add_option("--config", ignored, "JSON file with options; flags win over it")->type_name("FILE");
+  app.add_option("--config", ignored, "JSON file with options; flags win over it")
+      ->type_name("FILE");
   detail::FlagBinder binder(app, text.positional);
   T::fields(options, binder);
   app.footer(text.examples);

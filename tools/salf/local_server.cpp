@@ -6,8 +6,8 @@
 #include <thread>
 #include <utility>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
+#include "core/error.h"
+#include "core/log.h"
 
 namespace salf::tools {
 namespace {
@@ -45,8 +45,8 @@ LocalServer::~LocalServer() {
 }
 
 void LocalServer::page(const std::string& path, const std::string& media_type, Content content) {
-  server_->http.Get(path, [media_type, content = std::move(content)](const httplib::Request&,
-                                                                     httplib::Response& response) {
+  server_->http.Get(path, [media_type, content = std::move(content)](
+                              const httplib::Request&, httplib::Response& response) {
     response.set_header("Cache-Control", "no-store");
     try {
       response.set_content(content(), media_type);

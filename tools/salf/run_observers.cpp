@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "salf/core/error.h"
-#include "salf/core/log.h"
+#include "core/error.h"
+#include "core/log.h"
 
 namespace salf::tools {
 namespace {
@@ -36,18 +36,17 @@ report::EventFile& TensorBoardObserver::file(std::int64_t step) {
 
 void TensorBoardObserver::step(const train::StepMetrics& metrics) {
   std::vector<report::Scalar> scalars{{"train/loss", metrics.loss},
-                                      {"train/learning_rate", metrics.learning_rate},
-                                      {"train/epoch", static_cast<double>(metrics.epoch)},
-                                      {"train/step_seconds", metrics.seconds},
-                                      {"budget/spent", metrics.budget_spent}};
+      {"train/learning_rate", metrics.learning_rate},
+      {"train/epoch", static_cast<double>(metrics.epoch)}, {"train/step_seconds", metrics.seconds},
+      {"budget/spent", metrics.budget_spent}};
   const std::optional<double> speed = throughput(metrics, tokens_);
   if (speed) scalars.push_back({"train/tokens_per_second", *speed});
   tokens_ = metrics.tokens;
   file(metrics.step).write(metrics.step, scalars);
 }
 
-void TensorBoardObserver::evaluation(const types::DevEvaluation& evaluation,
-                                     const std::vector<train::DocumentLoss>& /*documents*/) {
+void TensorBoardObserver::evaluation(
+    const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& /*documents*/) {
   file(evaluation.step).write(evaluation.step, {{"dev/loss", evaluation.loss}});
 }
 
@@ -72,8 +71,8 @@ void MetricsServer::step(const train::StepMetrics& metrics) {
   metrics_.budget_spent = metrics.budget_spent;
 }
 
-void MetricsServer::evaluation(const types::DevEvaluation& evaluation,
-                               const std::vector<train::DocumentLoss>& /*documents*/) {
+void MetricsServer::evaluation(
+    const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& /*documents*/) {
   const std::lock_guard<std::mutex> lock(mutex_);
   metrics_.dev_loss = evaluation.loss;
   metrics_.dev_step = evaluation.step;

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "local_server.h"
-#include "salf/report/prometheus.h"
-#include "salf/report/tensorboard.h"
-#include "salf/train/run_observer.h"
+#include "report/prometheus.h"
+#include "report/tensorboard.h"
+#include "train/run/run_observer.h"
 
 namespace salf::tools {
 
@@ -20,7 +20,7 @@ class TensorBoardObserver : public train::RunObserver {
   explicit TensorBoardObserver(std::filesystem::path folder);
   void step(const train::StepMetrics& metrics) override;
   void evaluation(const types::DevEvaluation& evaluation,
-                  const std::vector<train::DocumentLoss>& documents) override;
+      const std::vector<train::DocumentLoss>& documents) override;
 
  private:
   report::EventFile& file(std::int64_t step);
@@ -38,7 +38,7 @@ class MetricsServer : public train::RunObserver {
   MetricsServer(std::int64_t port, const std::string& run);
   void step(const train::StepMetrics& metrics) override;
   void evaluation(const types::DevEvaluation& evaluation,
-                  const std::vector<train::DocumentLoss>& documents) override;
+      const std::vector<train::DocumentLoss>& documents) override;
 
  private:
   std::mutex mutex_;

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <vector>
 
-#include "salf/core/log.h"
-#include "salf/core/text.h"
+#include "core/log.h"
+#include "core/text.h"
 
 namespace salf::tools {
 namespace {
 
-constexpr std::size_t kWide = 70;  // columns for all three rules of a domain
+constexpr std::size_t kWide = 70;         // columns for all three rules of a domain
 constexpr std::size_t kWithMeasure = 56;  // for the rules by loss too
 constexpr std::size_t kNameColumns = 22;
 
@@ -56,7 +56,8 @@ std::string broken_into_lines(const std::string& text, std::size_t width) {
 }
 
 std::string range_of(const types::RuleChoice& choice) {
-  return std::to_string(choice.eof) + " (" + std::to_string(choice.low) + "-" + std::to_string(choice.high) + ")";
+  return std::to_string(choice.cut) + " (" + std::to_string(choice.low) + "-" +
+         std::to_string(choice.high) + ")";
 }
 
 std::string listed(const std::vector<std::string>& texts) {
@@ -67,14 +68,18 @@ std::string listed(const std::vector<std::string>& texts) {
 
 std::string vocabulary_line(const types::LayerProfile& profile) {
   const types::DomainVocabulary& vocabulary = *profile.vocabulary;
-  std::string text = "domain vocabulary (" + core::printable(vocabulary.source, 60) + "): " + core::format_count(vocabulary.tokens) +
-                     " tokens, the labels of " + core::format_count(vocabulary.deviations.front().positions) + " of " +
+  std::string text = "domain vocabulary (" + core::printable(vocabulary.source, 60) +
+                     "): " + core::format_count(vocabulary.tokens) + " tokens, the labels of " +
+                     core::format_count(vocabulary.deviations.front().positions) + " of " +
                      core::format_count(profile.deviations.front().positions) + " positions";
   if (!vocabulary.reference.empty()) text += "; against " + core::printable(vocabulary.reference);
   if (!vocabulary.examples.empty()) text += "; such as " + listed(vocabulary.examples);
-  if (vocabulary.split_words > 0) text += "; " + core::format_count(vocabulary.split_words) + " words are several tokens, and their pieces count";
+  if (vocabulary.split_words > 0)
+    text += "; " + core::format_count(vocabulary.split_words) +
+            " words are several tokens, and their pieces count";
   if (vocabulary.unknown_words > 0) {
-    text += "; " + core::format_count(vocabulary.unknown_words) + " words have no token: " + listed(vocabulary.unknown);
+    text += "; " + core::format_count(vocabulary.unknown_words) +
+            " words have no token: " + listed(vocabulary.unknown);
   }
   return text;
 }
@@ -82,21 +87,26 @@ std::string vocabulary_line(const types::LayerProfile& profile) {
 std::string vocabulary_text(const types::LayerProfile& profile, std::size_t width) {
   const types::DomainVocabulary& vocabulary = *profile.vocabulary;
   const bool wide = width >= kWithMeasure;  // else by cosine alone
-  std::string text = "\n" + broken_into_lines(vocabulary_line(profile), width) + "\n" + in_columns("rule", 15) + (wide ? "by      " : "") +
+  std::string text = "\n" + broken_into_lines(vocabulary_line(profile), width) + "\n" +
+                     in_columns("rule", 15) + (wide ? "by      " : "") +
                      "with it       without it" + (wide ? "    (90 %)\n" : "\n");
   for (const types::RuleChoice& with : vocabulary.choices_with) {
-    const types::RuleChoice* without = types::find_choice(vocabulary.choices_without, with.rule, with.measure);
+    const types::RuleChoice* without =
+        types::find_choice(vocabulary.choices_without, with.rule, with.measure);
     if (!wide && with.measure != types::Measure::kCosine) continue;
-    text += in_columns(core::enum_to_string(with.rule), 15) + (wide ? in_columns(core::enum_to_string(with.measure), 8) : "") +
+    text += in_columns(core::enum_to_string(with.rule), 15) +
+            (wide ? in_columns(core::enum_to_string(with.measure), 8) : "") +
             in_columns(range_of(with), 14) + (without == nullptr ? "-" : range_of(*without)) + "\n";
   }
   return text;
 }
 
 std::string domain_row(const types::DomainMeasure& domain, bool wide) {
-  std::string line = in_columns(short_name(domain.name, kNameColumns - 1), kNameColumns) + pushed_to(core::format_count(domain.deviation.documents), 9) + "  ";
+  std::string line = in_columns(short_name(domain.name, kNameColumns - 1), kNameColumns) +
+                     pushed_to(core::format_count(domain.deviation.documents), 9) + "  ";
   for (const types::Rule rule : types::kProfileRules) {
-    const types::RuleChoice* choice = types::find_choice(domain.choices, rule, types::Measure::kCosine);
+    const types::RuleChoice* choice =
+        types::find_choice(domain.choices, rule, types::Measure::kCosine);
     line += in_columns(choice == nullptr ? "-" : range_of(*choice), 15);
     if (!wide) break;
   }
@@ -107,36 +117,47 @@ std::string domain_row(const types::DomainMeasure& domain, bool wide) {
 std::string agreement_text(const types::DomainAgreement& agreement) {
   const std::string rule = core::enum_to_string(agreement.rule);
   if (agreement.serves_all) {
-    return rule + ": one cut serves all, " + std::to_string(agreement.eof) +
-           (agreement.low == agreement.high ? "" : " (any from " + std::to_string(agreement.low) + " to " + std::to_string(agreement.high) + ")") +
+    return rule + ": one cut serves all, " + std::to_string(agreement.cut) +
+           (agreement.low == agreement.high ? ""
+                                            : " (any from " + std::to_string(agreement.low) +
+                                                  " to " + std::to_string(agreement.high) + ")") +
            ".";
   }
-  return rule + ": no cut serves all: \"" + short_name(agreement.deepest, 40) + "\" wants at least " + std::to_string(agreement.low) +
-         " frozen blocks, \"" + short_name(agreement.shallowest, 40) + "\" at most " + std::to_string(agreement.high) +
-         "; the shallowest, " + std::to_string(agreement.eof) + ", holds back none of them.";
+  return rule + ": no cut serves all: \"" + short_name(agreement.deepest, 40) +
+         "\" wants at least " + std::to_string(agreement.low) + " frozen blocks, \"" +
+         short_name(agreement.shallowest, 40) + "\" at most " + std::to_string(agreement.high) +
+         "; the shallowest, " + std::to_string(agreement.cut) + ", holds back none of them.";
 }
 
 std::string domains_text(const types::DomainTable& table, std::size_t width) {
   if (table.domains.empty()) {
-    return "\n" + broken_into_lines("Rows name their domain, but no domain has enough documents in the sample; a larger --documents measures more.", width);
+    return "\n" + broken_into_lines(
+                      "Rows name their domain, but no domain has enough documents in the sample; a "
+                      "larger --documents measures more.",
+                      width);
   }
   const bool wide = width >= kWide;
   std::string text = "\n" + in_columns("domain", kNameColumns) + "documents  " +
                      (wide ? "max-gain       min-deviation  threshold (90 %)\n" : "max-gain\n");
   for (const types::DomainMeasure& domain : table.domains) text += domain_row(domain, wide);
   std::vector<std::string> beside;
-  if (table.others > 0) beside.push_back(core::format_count(table.others) + " domains with few documents or beyond the largest are not shown");
-  if (table.unnamed_documents > 0) beside.push_back(core::format_count(table.unnamed_documents) + " documents name no domain");
+  if (table.others > 0)
+    beside.push_back(core::format_count(table.others) +
+                     " domains with few documents or beyond the largest are not shown");
+  if (table.unnamed_documents > 0)
+    beside.push_back(core::format_count(table.unnamed_documents) + " documents name no domain");
   if (!beside.empty()) text += broken_into_lines("(" + core::join(beside, "; ") + ")", width);
   if (!table.agreements.empty()) text += "\n";
-  for (const types::DomainAgreement& agreement : table.agreements) text += broken_into_lines(agreement_text(agreement), width);
+  for (const types::DomainAgreement& agreement : table.agreements)
+    text += broken_into_lines(agreement_text(agreement), width);
   return text;
 }
 
 }  // namespace
 
 std::string domain_text(const types::LayerProfile& profile, std::size_t width) {
-  return (profile.vocabulary ? vocabulary_text(profile, width) : "") + (profile.domains ? domains_text(*profile.domains, width) : "");
+  return (profile.vocabulary ? vocabulary_text(profile, width) : "") +
+         (profile.domains ? domains_text(*profile.domains, width) : "");
 }
 
 }  // namespace salf::tools

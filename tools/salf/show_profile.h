@@ -1,19 +1,22 @@
-// How does a layer profile look in a terminal? As a table of its spaces, and what each rule makes of it.
+// How does a layer profile look in a terminal? As a table of its spaces, and what each rule makes
+// of it.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <vector>
 
-#include "salf/types/freeze_plan.h"
-#include "salf/types/layer_profile.h"
+#include "types/freeze_plan.h"
+#include "types/layer_profile.h"
 
 namespace salf::tools {
 
-// One row per space: deviation, gain of the block before it, loss where it was taken, a bar of the deviation, and
+// One row per space: deviation, gain of the block before it, loss where it was taken, a bar of the
+// deviation, and
 // "<- max-gain" where a rule cuts behind the space. Then one line per rule. Plain ASCII.
-// Below 80 columns the loss is left out, then the gain. REQUIRES: the profile passes types::check, width ≥ 40
-std::string profile_text(const types::LayerProfile& profile, const std::vector<types::RuleChoice>& choices,
-                         std::size_t width = 80);
+// Below 80 columns the loss is left out, then the gain. REQUIRES: the profile passes types::check,
+// width ≥ 40
+std::string profile_text(const types::LayerProfile& profile,
+    const std::vector<types::RuleChoice>& choices, std::size_t width = 80);
 
 }  // namespace salf::tools

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <vector>
 
+#include "core/log.h"
+#include "core/text.h"
 #include "plan_text.h"
-#include "salf/core/log.h"
-#include "salf/core/text.h"
 #include "text_chart.h"
 
 namespace salf::tools {
@@ -48,15 +48,13 @@ struct Phase {
   const char* name;
   double types::CostBreakdown::*seconds;
 };
-constexpr std::array<Phase, 8> kPhases = {
-    {{"frozen part", &types::CostBreakdown::prefix},
-     {"kept states", &types::CostBreakdown::cache},
-     {"trained, forward", &types::CostBreakdown::suffix_forward},
-     {"head and loss", &types::CostBreakdown::head},
-     {"backward", &types::CostBreakdown::backward},
-     {"optimizer", &types::CostBreakdown::optimizer},
-     {"evaluations", &types::CostBreakdown::evaluation},
-     {"everything else", &types::CostBreakdown::fixed}}};
+constexpr std::array<Phase, 8> kPhases = {{{"frozen part", &types::CostBreakdown::prefix},
+    {"kept states", &types::CostBreakdown::cache},
+    {"trained, forward", &types::CostBreakdown::suffix_forward},
+    {"head and loss", &types::CostBreakdown::head}, {"backward", &types::CostBreakdown::backward},
+    {"optimizer", &types::CostBreakdown::optimizer},
+    {"evaluations", &types::CostBreakdown::evaluation},
+    {"everything else", &types::CostBreakdown::fixed}}};
 
 std::string phases(const types::RunRecord& run, const TextStyle& style) {
   double largest = 0.0;
@@ -99,7 +97,7 @@ std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
   for (const types::RuleChoice& choice : plan.choices) {
     text += filled(core::enum_to_string(choice.rule), wide ? 15 : 14) +
             (wide ? filled(core::enum_to_string(choice.measure), 8) : std::string()) +
-            pushed(std::to_string(choice.eof), 6) +
+            pushed(std::to_string(choice.cut), 6) +
             pushed(std::to_string(std::lround(100.0 * choice.stability)) + " %", 9) + "  " +
             std::to_string(choice.low) + "-" + std::to_string(choice.high) + "\n";
   }
@@ -118,9 +116,9 @@ std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
   std::string text = heading("frozen     steps  a step", style);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     const types::Candidate& candidate = candidates[i];
-    const bool chosen = candidate.eof == plan.eof;
+    const bool chosen = candidate.cut == plan.cut;
     if (i % stride != 0 && !chosen) continue;
-    std::string line = pushed(std::to_string(candidate.eof), 6) +
+    std::string line = pushed(std::to_string(candidate.cut), 6) +
                        pushed(core::format_count(candidate.steps), 10) + "  " +
                        filled(core::format_seconds(candidate.step_seconds), 11);
     std::string bar = room > 0 && most > 0.0 ? text_bar(candidate.step_seconds / most, room) : "";
@@ -144,7 +142,8 @@ std::string row(const char* name, const std::string& value) {
 
 std::string plan_text(const types::FreezePlan& plan, const TextStyle& style) {
   const std::string table = style.width >= 80 ? plan_table(plan) : "";
-  return plan_summary(plan, style.width) + choices(plan, style) + (table.empty() ? depths(plan, style) : "\n" + table);
+  return plan_summary(plan, style.width) + choices(plan, style) +
+         (table.empty() ? depths(plan, style) : "\n" + table);
 }
 
 std::string run_text(const report::RunData& run, const TextStyle& style) {
@@ -159,8 +158,7 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
   if (record.tokens_per_second > 0.0)
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
   if (record.peak_anonymous_bytes > 0) {
-    text += named(
-        "memory",
+    text += named("memory",
         core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
   }
   return text + phases(record, style) + curve(run.metrics, style);
@@ -169,7 +167,8 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
 std::string stage_lines(const std::vector<types::StageRecord>& stages) {
   std::string text;
   for (const types::StageRecord& stage : stages) {
-    std::string line = std::to_string(stage.eof) + " frozen: " + core::format_count(stage.steps) + " steps";
+    std::string line =
+        std::to_string(stage.cut) + " frozen: " + core::format_count(stage.steps) + " steps";
     if (stage.evaluation) line += ", dev loss " + core::format_number(stage.evaluation->loss, 4);
     if (stage.decision.choice == types::StageChoice::kNext) line += "; the next pays";
     if (stage.decision.choice == types::StageChoice::kStay) line += "; the next does not pay";
@@ -181,28 +180,34 @@ std::string stage_lines(const std::vector<types::StageRecord>& stages) {
 std::string gate_lines(const std::vector<types::Gate>& gates) {
   std::string text;
   for (const types::Gate& gate : gates) {
-    const std::string value = gate.value ? types::format_gate_value(gate.metric, *gate.value) + " at step " + core::format_count(gate.step) : "not told";
-    text += named(text.empty() ? "gates" : "", types::format_gate(gate) + "  " + (gate.passed ? "passed: " : "FAILED: ") + value);
+    const std::string value = gate.value ? types::format_gate_value(gate.metric, *gate.value) +
+                                               " at step " + core::format_count(gate.step)
+                                         : "not told";
+    text += named(text.empty() ? "gates" : "",
+        types::format_gate(gate) + "  " + (gate.passed ? "passed: " : "FAILED: ") + value);
   }
   return text;
 }
 
 std::string pilot_lines(const std::optional<types::PilotRecord>& pilot) {
   if (!pilot) return "";
-  std::string text = named("pilot", core::format_number(100.0 * pilot->share, 3) + " %: " + core::format_count(pilot->documents) + " of " +
+  std::string text = named("pilot", core::format_number(100.0 * pilot->share, 3) +
+                                        " %: " + core::format_count(pilot->documents) + " of " +
                                         core::format_count(pilot->all_documents) + " documents");
-  text += named("the whole run", core::format_seconds(pilot->full_seconds) + ", " + core::format_count(pilot->full_steps) + " steps, " +
-                                     std::to_string(pilot->full_eof) + " blocks frozen (full-plan.json)");
+  text += named("the whole run",
+      core::format_seconds(pilot->full_seconds) + ", " + core::format_count(pilot->full_steps) +
+          " steps, " + std::to_string(pilot->full_cut) + " blocks frozen (full-plan.json)");
   if (!pilot->pace || !pilot->full_seconds_at_pace || !pilot->full_steps_at_pace) return text;
-  return text + named("at this pace", core::format_seconds(*pilot->full_seconds_at_pace) + ", " + core::format_count(*pilot->full_steps_at_pace) +
-                                          " steps (a step took " + core::format_number(*pilot->pace, 3) + " times as predicted)");
+  return text + named("at this pace",
+                    core::format_seconds(*pilot->full_seconds_at_pace) + ", " +
+                        core::format_count(*pilot->full_steps_at_pace) + " steps (a step took " +
+                        core::format_number(*pilot->pace, 3) + " times as predicted)");
 }
 
 std::string evaluation_text(const types::EvaluationRecord& record) {
-  std::string text =
-      row("documents",
-          core::format_count(record.tokens.documents) + " (" + core::printable(record.split, 40) +
-              "), " + core::format_count(record.tokens.supervised_tokens) + " supervised tokens");
+  std::string text = row("documents",
+      core::format_count(record.tokens.documents) + " (" + core::printable(record.split, 40) +
+          "), " + core::format_count(record.tokens.supervised_tokens) + " supervised tokens");
   text += row("loss (nats per token)", with_interval(record.tokens.loss));
   text += row("perplexity", with_interval(record.tokens.perplexity));
   text += row("next-token accuracy", with_interval(record.tokens.accuracy));

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "salf/report/run_data.h"
-#include "salf/types/evaluation.h"
-#include "salf/types/freeze_plan.h"
+#include "report/run_data.h"
+#include "types/evaluation.h"
+#include "types/freeze_plan.h"
 
 namespace salf::tools {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "salf/core/text.h"
+#include "core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -74,7 +74,8 @@ std::string TerminalProgress::line(std::int64_t done, const std::string& note, i
     text += core::format_count(done) + "/" + core::format_count(total_) + " " + unit_;
     const bool finished = done >= total_;
     if (done > 0) {
-      text += finished ? ", " + core::format_seconds(seconds) : ", " + core::format_seconds(left(done)) + " left";
+      text += finished ? ", " + core::format_seconds(seconds)
+                       : ", " + core::format_seconds(left(done)) + " left";
     }
   } else {
     text += core::format_count(done) + " " + unit_ + ", " + core::format_seconds(seconds);

@@ -1,12 +1,13 @@
-// How does progress look? A bar with the time left on a terminal, a line now and then elsewhere; always on stderr.
+// How does progress look? A bar with the time left on a terminal, a line now and then elsewhere;
+// always on stderr.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "salf/core/clock.h"
-#include "salf/core/progress.h"
+#include "core/clock.h"
+#include "core/progress.h"
 
 namespace salf::tools {
 
@@ -27,7 +28,7 @@ class TerminalProgress : public core::Progress {
   void show(std::int64_t done, const std::string& note);
 
   bool terminal_;
-  bool open_ = false;  // a bar stands on the terminal's last line
+  bool open_ = false;                  // a bar stands on the terminal's last line
   std::optional<std::int64_t> shown_;  // how far this loop was when it was last shown
   std::string what_, unit_, note_;
   std::int64_t total_ = 0, done_ = 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "salf/core/text.h"
+#include "core/text.h"
 
 namespace salf::tools {
 namespace {
@@ -15,8 +15,8 @@ std::string padded_left(const std::string& text, std::size_t width) {
 }
 
 // The mean of the points of each column; NaN where there are none.
-std::vector<double> column_means(const std::vector<double>& x, const std::vector<double>& y,
-                                 std::size_t columns) {
+std::vector<double> column_means(
+    const std::vector<double>& x, const std::vector<double>& y, std::size_t columns) {
   std::vector<double> sums(columns, 0.0), counts(columns, 0.0);
   const double span = x.back() - x.front();
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -35,7 +35,7 @@ std::vector<double> column_means(const std::vector<double>& x, const std::vector
 }  // namespace
 
 std::string text_curve(const std::vector<double>& x, const std::vector<double>& y,
-                       std::size_t width, std::size_t height) {
+    std::size_t width, std::size_t height) {
   if (x.empty()) return "";
   const std::size_t columns = width - kLabelWidth - 2;
   const std::vector<double> means = column_means(x, y, columns);

@@ -11,7 +11,7 @@ namespace salf::tools {
 // that are not finite are left out; "" where nothing is left. Columns hold the mean of their
 // points. REQUIRES: x and y of one length, x ascending, width ≥ 30, height ≥ 3
 std::string text_curve(const std::vector<double>& x, const std::vector<double>& y,
-                       std::size_t width, std::size_t height);
+    std::size_t width, std::size_t height);
 
 // "####      " of `width` columns, `share` (0 … 1) of it filled; at least one sign for what is
 // above 0.

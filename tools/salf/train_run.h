@@ -1,4 +1,5 @@
-// One run of salf train: what it is made of, how it is planned (train_run_plan.cpp) and done (train_run.cpp).
+// One run of salf train: what it is made of, how it is planned (train_run_plan.cpp) and done
+// (train_run.cpp).
 #pragma once
 
 #include <filesystem>
@@ -8,17 +9,17 @@
 #include <vector>
 
 #include "cmd_train.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
 #include "energy_watch.h"
 #include "lora_options.h"
-#include "salf/core/files.h"
-#include "salf/core/json.h"
-#include "salf/core/progress.h"
-#include "salf/data/dataset.h"
-#include "salf/policy/prediction.h"
-#include "salf/train/evaluate.h"
-#include "salf/train/run_observer.h"
-#include "salf/types/run_record.h"
+#include "policy/prediction.h"
 #include "session.h"
+#include "train/evaluate.h"
+#include "train/run/run_observer.h"
+#include "types/run_record.h"
 
 namespace salf::tools {
 
@@ -34,7 +35,8 @@ struct Origin {
 // Opened and checked by the constructor.
 class TrainRun {
  public:
-  TrainRun(const TrainCommandOptions& options, std::optional<Origin> origin, core::Progress& progress);
+  TrainRun(
+      const TrainCommandOptions& options, std::optional<Origin> origin, core::Progress& progress);
   int execute();  // as train_command
 
  private:
@@ -48,8 +50,8 @@ class TrainRun {
   core::Json recorded_options() const;
   types::RunRecord tune(const types::FreezePlan& plan);
   void save(types::RunRecord& record);
-  // The branches by themselves, as PEFT has them, and then as part of the weights. Where whole blocks were tuned too, the
-  // branches alone would be no model.
+  // The branches by themselves, as PEFT has them, and then as part of the weights. Where whole
+  // blocks were tuned too, the branches alone would be no model.
   void save_adapter();
   void print(const types::RunRecord& record) const;
 
@@ -57,15 +59,18 @@ class TrainRun {
   std::optional<types::FreezePlan> find_plan();
   std::optional<types::FreezePlan> given_plan();
   std::optional<types::FreezePlan> make_plan();
-  // Where the budget can pay for it, and memory is not short: an arm is trained on a model of its own.
-  std::optional<types::ProbeTable> probe(const types::FreezePlan& plan) const;
+  // Where the budget can pay for it, and memory is not short: an arm is trained on a model of its
+  // own.
+  std::optional<types::TrialTable> run_trials(const types::FreezePlan& plan) const;
   // What the pilot is for, from its own timing.
-  void plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs);
+  void plan_the_whole(
+      const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs);
   std::optional<types::LayerProfile> find_profile();
   bool reads_profile() const;  // whether the plan chooses by it
   // What to measure: as asked where the plan chooses by the profile, else short_calibration of it.
   calibration::CalibrationOptions calibration() const;
-  // Not where memory is short: evidence for it, gradients of the whole model and runs of arms, needs more than a deep cut.
+  // Not where memory is short: evidence for it, gradients of the whole model and runs of arms,
+  // needs more than a deep cut.
   bool prediction_decides() const;
   // With what the run's folder holds as evidence.
   std::shared_ptr<const policy::Predictor> stage_predictor(const types::FreezePlan& plan) const;
@@ -80,7 +85,8 @@ class TrainRun {
   data::Dataset dataset_;  // of a pilot: the sample
   data::Dataset all_;      // of a pilot: everything; else empty
   std::optional<types::PilotRecord> pilot_;
-  std::optional<train::MeasuredLosses> before_;  // of the run's dev documents, if the plan rests on them
+  std::optional<train::MeasuredLosses>
+      before_;                     // of the run's dev documents, if the plan rests on them
   std::optional<LoraStart> lora_;  // nothing where whole blocks are tuned
   std::vector<std::unique_ptr<train::RunObserver>> observers_;
 };

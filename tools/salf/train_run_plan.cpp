@@ -1,16 +1,15 @@
-#include "train_run.h"
-
 #include <utility>
 
 #include "cmd_analyze.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "cost/money.h"
 #include "document_losses.h"
 #include "pilot.h"
-#include "probing.h"
-#include "salf/core/clock.h"
-#include "salf/core/error.h"
-#include "salf/core/log.h"
-#include "salf/cost/money.h"
-#include "salf/types/validate.h"
+#include "train_run.h"
+#include "trials.h"
+#include "types/validate.h"
 
 namespace salf::tools {
 namespace {
@@ -21,9 +20,10 @@ namespace fs = std::filesystem;
 
 std::optional<types::FreezePlan> TrainRun::find_plan() {
   std::optional<types::FreezePlan> plan = given_plan();
-  lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
-  wanted_cut(lora_, planning_.eof);  // before anything long starts
-  if (lora_) session_.cut->use_lora(lora_->branches);
+  lora_ = start_lora(
+      plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
+  wanted_cut(lora_, planning_.cut);  // before anything long starts
+  if (lora_) session_.graph->use_lora(lora_->branches);
   if (plan) return plan;
   plan = make_plan();
   if (plan && !lora_) lora_ = start_lora(plan->lora, "", session_, seed());
@@ -55,7 +55,8 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   request.scratch = folder_.path();
   request.lora = lora_;
   // Not where blocks are quantized: the run's first evaluation sees another model.
-  if (options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype) request.first_evaluation = policy::FirstEvaluation::kBeforeThePlan;
+  if (options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype)
+    request.first_evaluation = policy::FirstEvaluation::kBeforeThePlan;
   request.beside = lora_beside(options_.lora, planning_, options_.model.adapter, session_, seed());
   const MethodCosts costs = time_methods(session_, dataset_, request, energy_, progress_);
   const auto plan_now = [&] {
@@ -67,16 +68,17 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   types::FreezePlan plan = plan_now();
   if (plan.evaluations > 1 && request.first_evaluation == policy::FirstEvaluation::kBeforeThePlan) {
     const std::vector<std::int64_t> dev = dev_documents(dataset_, plan.data.dev_documents);
-    before_ = measure_losses(session_, dataset_, dev, options_.batch, options_.model.dtype, progress_);
+    before_ =
+        measure_losses(session_, dataset_, dev, options_.batch, options_.model.dtype, progress_);
     if (!before_) return std::nullopt;
     request.before = loss_before(*before_);
     request.first_evaluation = policy::FirstEvaluation::kDone;
     request.evaluated = plan.data.dev_documents;
     plan = plan_now();
   }
-  if (std::optional<types::ProbeTable> probes = probe(plan)) {
-    core::write_document(file("probe.json"), *probes);
-    request.probes = std::move(probes);
+  if (std::optional<types::TrialTable> trials = run_trials(plan)) {
+    core::write_document(file("trials.json"), *trials);
+    request.trials = std::move(trials);
     plan = plan_now();
   }
   if (!options_.pilot.empty()) plan_the_whole(*profile, request, costs);
@@ -85,29 +87,34 @@ std::optional<types::FreezePlan> TrainRun::make_plan() {
   return plan;
 }
 
-std::optional<types::ProbeTable> TrainRun::probe(const types::FreezePlan& plan) const {
+std::optional<types::TrialTable> TrainRun::run_trials(const types::FreezePlan& plan) const {
   const PlanningOptions& planning = options_.planning;
-  if (!prediction_decides() || planning.no_probes || !planning.probe.empty() || options_.data.data == "-") return std::nullopt;
-  const std::vector<ArmToProbe> arms = arms_to_probe(plan, !planning.learning_rate);
+  if (!prediction_decides() || planning.no_trials || !planning.trials.empty() ||
+      options_.data.data == "-")
+    return std::nullopt;
+  const std::vector<TrialRequest> arms = choose_trials(plan, !planning.learning_rate);
   if (arms.empty()) return std::nullopt;
-  types::ProbeTable table;
-  table.steps = kProbeSteps;
+  types::TrialTable table;
+  table.steps = kTrialSteps;
   table.provenance = record_provenance();
   const data::Dataset& dataset = options_.pilot.empty() ? dataset_ : all_;
-  const ArmSetup setup{options_.model, dataset, options_.batch, options_.train, kUsualLora, plan.data.dev_documents, 1, folder_.path()};
+  const ArmSetup setup{options_.model, dataset, options_.batch, options_.train, kUsualLora,
+      plan.data.dev_documents, 1, folder_.path()};
   try {
-    probe_arms(setup, arms, session_, table, options_.pilot.empty() ? before_ : std::nullopt, progress_);
+    tools::run_trials(
+        setup, arms, session_, table, options_.pilot.empty() ? before_ : std::nullopt, progress_);
   } catch (const ArmStopped&) {
     throw;
   } catch (const Error& error) {
-    core::log_warning(std::string("no probes: ") + error.what());
+    core::log_warning(std::string("no trials: ") + error.what());
     return std::nullopt;
   }
-  core::log_info(probe_text(table));
+  core::log_info(trials_text(table));
   return table;
 }
 
-void TrainRun::plan_the_whole(const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs) {
+void TrainRun::plan_the_whole(
+    const types::LayerProfile& profile, PlanRequest request, const MethodCosts& costs) {
   request.planning = options_.planning;
   request.first_evaluation = policy::FirstEvaluation::kInTheRun;
   const types::FreezePlan full = make_run_plan(session_, all_, profile, request, costs, energy_);
@@ -131,48 +138,54 @@ std::optional<types::LayerProfile> TrainRun::find_profile() {
   request.data_path = options_.data.data;
   const types::Budget budget = planning_.parsed_budget();
   const double seconds = cost::budget_seconds(budget, energy_.rates());
-  check_room_for_analysis(session_, dataset_, budget, seconds, core::process_seconds(), request.calibration.documents);
-  if (!budget.deterministic()) request.seconds = (reads_profile() ? kAnalysisShare : kProfileShare) * seconds;
-  request.sketch = prediction_decides() && policy::read_prior(options_.planning.prior).wants_sketch();
-  const auto quantized = quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.cut->map().blocks);
+  check_room_for_analysis(
+      session_, dataset_, budget, seconds, core::process_seconds(), request.calibration.documents);
+  if (!budget.deterministic())
+    request.seconds = (reads_profile() ? kAnalysisShare : kProfileShare) * seconds;
+  const auto quantized = quantize_blocks(
+      options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.graph->map().blocks);
   return analyze(session_, dataset_, request, progress_);
 }
 
 bool TrainRun::reads_profile() const {
   using types::Rule;
-  const Rule rule = wanted_cut(lora_, planning_.eof) ? Rule::kFixed : planning_.rule;
+  const Rule rule = wanted_cut(lora_, planning_.cut) ? Rule::kFixed : planning_.rule;
   return types::reads_profile(rule) || rule == Rule::kBudget || planning_.stages > 1;
 }
 
 calibration::CalibrationOptions TrainRun::calibration() const {
-  if (reads_profile() || !options_.calibration.basis_vocabulary.empty()) return options_.calibration;
-  const std::optional<double> epochs = counted_epochs(planning_, train_batcher(session_, dataset_, options_.batch));
+  if (reads_profile() || !options_.calibration.basis_vocabulary.empty())
+    return options_.calibration;
+  const std::optional<double> epochs =
+      counted_epochs(planning_, train_batcher(session_, dataset_, options_.batch));
   const auto documents = static_cast<double>(dataset_.indices(data::Split::kTrain).size());
-  return short_calibration(options_.calibration, epochs ? std::optional(*epochs * documents) : std::nullopt);
+  return short_calibration(
+      options_.calibration, epochs ? std::optional(*epochs * documents) : std::nullopt);
 }
 
 bool TrainRun::prediction_decides() const {
   const PlanningOptions& planning = options_.planning;
-  const bool decides = planning.rule == types::Rule::kPredicted && !planning.eof && !lora_;
-  return decides && planning.max_memory.empty() && options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
+  const bool decides = planning.rule == types::Rule::kPredicted && !planning.cut && !lora_;
+  return decides && planning.max_memory.empty() &&
+         options_.frozen.frozen_dtype == FrozenOptions{}.frozen_dtype;
 }
 
-std::shared_ptr<const policy::Predictor> TrainRun::stage_predictor(const types::FreezePlan& plan) const {
+std::shared_ptr<const policy::Predictor> TrainRun::stage_predictor(
+    const types::FreezePlan& plan) const {
   policy::Evidence evidence;
   evidence.gradient_agreement = plan.gradient_agreement;
   const auto made_here = [&plan](const types::Provenance& made) {
-    return made.model_hash == plan.provenance.model_hash && made.data_hash == plan.provenance.data_hash;
+    return made.model_hash == plan.provenance.model_hash &&
+           made.data_hash == plan.provenance.data_hash;
   };
-  if (fs::exists(file("profile.json"))) {
-    const types::LayerProfile profile = types::read_profile(file("profile.json"));
-    if (made_here(profile.provenance)) evidence.sketch = profile.gradient_sketch;
+  const fs::path trials =
+      options_.planning.trials.empty() ? file("trials.json") : fs::path(options_.planning.trials);
+  if (fs::exists(trials)) {
+    types::TrialTable table = types::read_trials(trials);
+    if (made_here(table.provenance)) evidence.trials = std::move(table);
   }
-  const fs::path probes = options_.planning.probe.empty() ? file("probe.json") : fs::path(options_.planning.probe);
-  if (fs::exists(probes)) {
-    types::ProbeTable table = types::read_probes(probes);
-    if (made_here(table.provenance)) evidence.probes = std::move(table);
-  }
-  return std::make_shared<policy::Predictor>(policy::read_prior(options_.planning.prior), plan.shape, evidence);
+  return std::make_shared<policy::Predictor>(
+      policy::read_prior(options_.planning.prior), plan.shape, evidence);
 }
 
 }  // namespace salf::tools

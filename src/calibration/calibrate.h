@@ -1,0 +1,113 @@
+// Where does the model's representation turn to the right word? One forward pass over a sample of
+// documents, from which the layer profile is made: deviations of every space, gains of every block,
+// and their errors.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "calibration/deviation.h"
+#include "core/fields.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
+#include "model/graph/graph_cut.h"
+#include "types/layer_profile.h"
+
+namespace salf::calibration {
+
+struct CalibrationOptions {
+  std::int64_t documents = 64;
+  std::int64_t max_documents = 256;
+  double stability = 0.9;
+  double loss_positions = 0.04;  // share of the supervised positions; 0: no loss deviation
+  Positions positions = Positions::kSupervised;
+  Norm norm = Norm::kFinal;
+  std::int64_t token_maps = 2;
+  std::string basis_vocabulary;  // "": none
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"documents",
+              "documents of the train split that are drawn first to measure the layers"}
+              .range(2, 1e9),
+        self.documents);
+    visit(Field{"max_documents",
+              "while the choice has not settled as many again are drawn, up to this many"}
+              .range(2, 1e9),
+        self.max_documents);
+    visit(Field{"stability",
+              "settled: this share of resamples makes the same choice (max-gain); 0: no more are "
+              "drawn"}
+              .range(0, 1),
+        self.stability);
+    visit(Field{"loss_positions",
+              "share of the positions at which the loss is taken of every space too (of the last "
+              "one it is at all); 0: none"}
+              .range(0, 1),
+        self.loss_positions);
+    visit(Field{"positions",
+              "measure at every supervised token or at each prompt's last: supervised or last"},
+        self.positions);
+    visit(Field{"token_maps",
+              "documents whose tokens are kept with each space's deviation and nearest word, for "
+              "the report; "
+              "0: none of the data's text is kept"}
+              .range(0, 20),
+        self.token_maps);
+    visit(Field{"basis_vocabulary",
+              "choose the cut by the words of a domain: a file of words or token ids (one a "
+              "line, or a JSON list), or "
+              "data: the words that these data have more often than general text"},
+        self.basis_vocabulary);
+    visit(Field{"norm", "apply the final norm to each space before it is measured: final or none"},
+        self.norm);
+  }
+};
+
+// What comes from elsewhere: the tokenizer, the batch options and the seed of the command.
+struct CalibrationSetting {
+  std::int64_t batch_tokens = 1024;  // padded tokens of a batch at most
+  std::int64_t padding_id = 0;
+  std::int64_t vocabulary_limit = 0;  // ids of the tokenizer
+  std::uint64_t seed = 1;
+  std::int64_t bootstrap_replicates = 200;
+  // Seconds after which no further documents are begun (eight are always measured): a random part
+  // of the sample then stands for it. Not set: all of them.
+  std::optional<double> seconds;
+  // How far the choice has settled, 0 … 1 (policy::RuleChoice::stability; calibration does not know
+  // the rules). Not set: options.documents are measured and no more.
+  std::function<double(const types::LayerProfile&)> stability{};
+  // Text of one token, for the token maps; not set: none are made.
+  std::function<std::string(std::int64_t)> token_text{};
+  // Token ids of a domain vocabulary (domain_vocabulary.h), ascending: the deviations are taken
+  // once more over the positions whose label is among them. Not set: none.
+  std::optional<std::vector<std::int64_t>> vocabulary{};
+};
+
+// What a restricted measure needs at least: fewer tell nothing.
+constexpr std::int64_t kFewestDomainDocuments = 5;
+constexpr std::int64_t kFewestVocabularyPositions = 20;
+// Domains that are measured one by one.
+constexpr std::size_t kMostDomains = 24;
+
+// The profile without provenance, shape and the choices of rules (the caller knows them). Of
+// setting.vocabulary the profile has the deviations; where documents have a domain, those of the
+// kMostDomains with the most documents in the sample, if kFewestDomainDocuments of them were
+// measured. Documents are drawn by data::sample_documents from the train split, seeded and
+// stratified by length, and so is what is measured of them when the choice settles or time runs out
+// before all are: they come in an order of which every beginning is spread evenly over the lengths.
+// After options.documents of them, and each time as many again, setting.stability is asked, until
+// it gives options.stability or options.max_documents are measured. Memory does not depend on how
+// many there are. The loss deviation is left out when positions of fewer than two documents were
+// drawn for it. Runs without autograd. Nothing is returned if core::stop_signal() became set.
+// Throws Error(kBadInput) when the train split is empty or too few positions have a label of the
+// vocabulary (before the pass, if the whole sample has too few), Error(kBadModel) when a state is
+// not finite.
+std::optional<types::LayerProfile> calibrate(const model::GraphCut& graph,
+    const data::Dataset& dataset, const CalibrationOptions& options,
+    const CalibrationSetting& setting, core::Progress& progress);
+
+}  // namespace salf::calibration

@@ -1,0 +1,108 @@
+// How does a tuned model become what other tools load: a Hugging Face directory, a GGUF file, a
+// TorchScript archive?
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "core/progress.h"
+
+namespace salf::convert {
+
+enum class ExportFormat { kHuggingFace, kGguf, kTorchScript };
+inline std::vector<core::EnumName<ExportFormat>> enum_names(ExportFormat) {
+  return {{ExportFormat::kHuggingFace, "hf"}, {ExportFormat::kGguf, "gguf"},
+      {ExportFormat::kTorchScript, "torchscript"}};
+}
+
+// kSource: each tensor as it was in the safetensors that the model was imported from, so that a
+// tensor that was not tuned gets the source's bytes; F32 where there were none.
+enum class HfDtype { kSource, kF32, kBF16, kF16 };
+inline std::vector<core::EnumName<HfDtype>> enum_names(HfDtype) {
+  return {{HfDtype::kSource, "source"}, {HfDtype::kF32, "f32"}, {HfDtype::kBF16, "bf16"},
+      {HfDtype::kF16, "f16"}};
+}
+
+// Of the matrices; norms and biases stay F32, as in llama.cpp's files.
+enum class GgufType { kF32, kF16, kQ8_0 };
+inline std::vector<core::EnumName<GgufType>> enum_names(GgufType) {
+  return {{GgufType::kF32, "f32"}, {GgufType::kF16, "f16"}, {GgufType::kQ8_0, "q8_0"}};
+}
+
+struct HfExportOptions {
+  HfDtype dtype = HfDtype::kSource;
+  std::int64_t shard_bytes =
+      5'000'000'000;  // of tensors in a file, at most, unless one tensor is larger
+};
+
+// What was exported; also export.json, which marks a folder as an export's.
+struct ExportResult {
+  static constexpr const char* kSchema = "salf.export/1";
+
+  ExportFormat format = ExportFormat::kHuggingFace;
+  std::string output;
+  std::string architecture;         // model_type, or GGUF's name; "": not known
+  std::vector<std::string> dtypes;  // of the tensors: "BF16", "F32"
+  std::int64_t tensors = 0;
+  std::int64_t parameters = 0;     // elements, each tensor once
+  std::int64_t bytes = 0;          // of the files that hold tensors
+  std::vector<std::string> files;  // names, in a folder
+  std::string source_hash;         // SHA-256 of model.pt
+  std::string note;                // what the result takes
+  double seconds = 0.0;
+  std::vector<std::string> warnings;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"format"}, self.format);
+    visit(Field{"output"}, self.output);
+    visit(Field{"architecture"}, self.architecture);
+    visit(Field{"dtypes"}, self.dtypes);
+    visit(Field{"tensors"}, self.tensors);
+    visit(Field{"parameters"}, self.parameters);
+    visit(Field{"bytes"}, self.bytes);
+    visit(Field{"files"}, self.files);
+    visit(Field{"source_hash"}, self.source_hash);
+    visit(Field{"note"}, self.note);
+    visit(Field{"seconds"}, self.seconds);
+    visit(Field{"warnings"}, self.warnings);
+  }
+};
+
+// The exports to hf and gguf read a model that salf imported, or a run of one: `source` is its
+// directory (or the model.pt in it). The archive is mapped, not loaded, and its program is compared
+// with what config.json says. One tensor is in memory at a time. Nothing is left behind by an
+// export that fails, or that ends because a signal asked for it (core/signals.h); of the latter
+// there is no result. Warnings are logged. Throws Error(kIo); Error(kBadModel) for a model that was
+// not imported, is damaged or does not fit its config.json; Error(kUsage) where the output exists
+// and `overwrite` is false, or is something else than an export of this kind.
+
+// Writes into the folder: model.safetensors, or shards with model.safetensors.index.json;
+// config.json with the dtype as written; generation_config.json and the tokenizer's files as they
+// are; export.json, last. transformers' from_pretrained(directory) gives the same logits. Tied
+// weights are written once.
+std::optional<ExportResult> export_hugging_face(const std::filesystem::path& source,
+    const std::filesystem::path& directory, const HfExportOptions& options,
+    core::Progress& progress, bool overwrite = false);
+
+// Writes a GGUF file, version 3, with the metadata, tensor names and row orders of llama.cpp's
+// converter, the tokenizer and the chat template. Matrices whose rows are no whole number of Q8_0's
+// blocks become F16. Families: llama and mistral (as llama), qwen2, qwen3, gemma2, phi3, olmo2,
+// gpt2. Throws also Error(kBadModel) for another family and for settings that GGUF or llama.cpp
+// cannot express, by their key; Error(kBadInput) for such a tokenizer (data/tokenizer_json.h).
+std::optional<ExportResult> export_gguf(const std::filesystem::path& source,
+    const std::filesystem::path& file, GgufType type, core::Progress& progress,
+    bool overwrite = false);
+
+// Copies the archive of any model that salf can load, for torch.jit.load elsewhere; `trusted` as in
+// ScriptModel::load. The note says what it takes and gives.
+std::optional<ExportResult> export_torchscript(const std::filesystem::path& source,
+    const std::filesystem::path& file, bool trusted, core::Progress& progress,
+    bool overwrite = false);
+
+}  // namespace salf::convert

@@ -1,0 +1,273 @@
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "convert/export/export_source.h"
+#include "convert/export/export_targets.h"
+#include "convert/gguf/quantize.h"
+#include "convert/hugging_face/hf_config.h"
+#include "convert/import/new_files.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/hash.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "tensor/tensor_file.h"
+
+namespace salf::convert {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMarker = "export.json";
+constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+struct StoredType {
+  TensorType type;
+  c10::ScalarType scalar;
+  const char* config_name;  // as config.json has it
+};
+constexpr StoredType kF32{TensorType::kF32, c10::kFloat, "float32"};
+constexpr StoredType kF16{TensorType::kF16, c10::kHalf, "float16"};
+constexpr StoredType kBF16{TensorType::kBF16, c10::kBFloat16, "bfloat16"};
+
+StoredType stored_type(c10::ScalarType scalar) {
+  return scalar == c10::kHalf ? kF16 : scalar == c10::kBFloat16 ? kBF16 : kF32;
+}
+
+// Of the names in salf.json.
+c10::ScalarType source_type(const std::string& name, const fs::path& folder) {
+  for (const StoredType& known : {kF32, kF16, kBF16}) {
+    if (name == dtype_name(known.scalar)) return known.scalar;
+  }
+  if (name.empty()) return c10::kFloat;
+  throw Error(ErrorKind::kBadModel, core::printable_path(folder / "salf.json") +
+                                        ": dtype: expected F32, F16 or BF16, got '" +
+                                        core::printable(name) + "'");
+}
+
+std::vector<tensor::TensorPlan> plan_tensors(const ExportSource& source, HfDtype dtype) {
+  const fs::path folder = source.files.archive.parent_path();
+  const c10::ScalarType usual = source_type(source.files.card.dtype, folder);
+  std::map<std::string, c10::ScalarType> others;
+  for (const model::TensorDtype& other : source.files.card.other_dtypes)
+    others.emplace(other.tensor, source_type(other.dtype, folder));
+  std::vector<tensor::TensorPlan> plans;
+  for (const ExpectedTensor& expected : planned_tensors(source.decoder.program)) {
+    c10::ScalarType type = usual;
+    const auto other = others.find(expected.name);
+    if (other != others.end()) type = other->second;
+    if (dtype == HfDtype::kF32) type = c10::kFloat;
+    if (dtype == HfDtype::kF16) type = c10::kHalf;
+    if (dtype == HfDtype::kBF16) type = c10::kBFloat16;
+    plans.push_back({expected.name, type, expected.shape});
+  }
+  return plans;
+}
+
+std::int64_t elements_of(const tensor::TensorPlan& plan) {
+  std::int64_t elements = 1;
+  for (const std::int64_t size : plan.shape) elements *= size;
+  return elements;
+}
+
+std::int64_t bytes_of(const tensor::TensorPlan& plan) {
+  return elements_of(plan) * static_cast<std::int64_t>(c10::elementSize(plan.type));
+}
+
+// One file's tensors.
+struct Shard {
+  std::string name;
+  std::vector<tensor::TensorPlan> plans;
+};
+
+std::vector<Shard> make_shards(const std::vector<tensor::TensorPlan>& plans, std::int64_t most) {
+  std::vector<Shard> shards(1);
+  std::int64_t bytes = 0;
+  for (const tensor::TensorPlan& plan : plans) {
+    if (!shards.back().plans.empty() && bytes + bytes_of(plan) > most) {
+      shards.emplace_back();
+      bytes = 0;
+    }
+    bytes += bytes_of(plan);
+    shards.back().plans.push_back(plan);
+  }
+  if (shards.size() == 1) {
+    shards[0].name = kSingle;
+    return shards;
+  }
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    char name[64];
+    std::snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", i + 1, shards.size());
+    shards[i].name = name;
+  }
+  return shards;
+}
+
+core::Json index_of(const std::vector<Shard>& shards, const ExportResult& result) {
+  core::Json index;
+  index["metadata"]["total_parameters"] = result.parameters;
+  index["metadata"]["total_size"] = result.bytes;
+  std::map<std::string, std::string> places;
+  for (const Shard& shard : shards) {
+    for (const tensor::TensorPlan& plan : shard.plans) places.emplace(plan.name, shard.name);
+  }
+  index["weight_map"] = places;
+  return index;
+}
+
+// The dtype that most numbers have, and whether the head is the embedding: what a tuned model may
+// differ in.
+core::Json config_of(const ExportSource& source, const std::vector<tensor::TensorPlan>& plans) {
+  std::map<c10::ScalarType, std::int64_t> counts;
+  for (const tensor::TensorPlan& plan : plans) counts[plan.type] += elements_of(plan);
+  const auto most = std::max_element(counts.begin(), counts.end(),
+      [](const auto& a, const auto& b) { return a.second < b.second; });
+  core::Json json = source.json;
+  const bool older = json.contains("torch_dtype");
+  if (older) json["torch_dtype"] = stored_type(most->first).config_name;
+  if (!older || json.contains("dtype")) json["dtype"] = stored_type(most->first).config_name;
+  const HfConfig stated(source.json, source.files.config, {plans.size(), false});
+  if (source.family->read(stated).config.tied != source.decoder.config.tied)
+    json["tie_word_embeddings"] = source.decoder.config.tied;
+  return json;
+}
+
+class HuggingFaceWriter {
+ public:
+  HuggingFaceWriter(const ExportSource& source, core::Progress& progress)
+      : source_(source), progress_(progress) {}
+
+  void write(const fs::path& path, const Shard& shard) {
+    tensor::write_tensor_file(path, shard.plans, {{"format", "pt"}},
+        [this](const tensor::TensorPlan& plan) { return make(plan); });
+    release();
+  }
+
+ private:
+  at::Tensor make(const tensor::TensorPlan& plan) {
+    release();
+    check_stop();
+    progress_.update(++done_, plan.name);
+    last_ = source_.archive.tensors().at(plan.name);
+    const at::Tensor values = source_.tensor(plan.name);
+    if (plan.type == c10::kFloat) return values;
+    at::Tensor encoded = at::empty(plan.shape, plan.type);
+    encode(stored_type(plan.type).type, values.const_data_ptr<float>(), values.numel(),
+        static_cast<std::uint8_t*>(encoded.mutable_data_ptr()));
+    return encoded;
+  }
+
+  // The tensor before has been written.
+  void release() {
+    if (last_) source_.archive.release(*last_);
+    last_.reset();
+  }
+
+  const ExportSource& source_;
+  core::Progress& progress_;
+  std::optional<at::Tensor> last_;
+  std::int64_t done_ = 0;
+};
+
+// Files of an export before this one, by their names.
+bool is_of_an_export(const std::string& name) {
+  const auto& side = model::side_files();
+  if (std::find(side.begin(), side.end(), name) != side.end() || name == kSingle || name == kIndex)
+    return true;
+  return name.size() == std::string("model-00001-of-00002.safetensors").size() &&
+         name.compare(0, 6, "model-") == 0 && name.compare(11, 4, "-of-") == 0 &&
+         name.compare(20, 12, ".safetensors") == 0;
+}
+
+void remove_stale_files(const fs::path& folder, const std::set<std::string>& written) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (written.count(name) == 0 && is_of_an_export(name)) fs::remove(entry.path(), ignored);
+  }
+}
+
+ExportResult describe(const ExportSource& source, const std::vector<tensor::TensorPlan>& plans) {
+  ExportResult result;
+  result.format = ExportFormat::kHuggingFace;
+  result.architecture = source.decoder.config.architecture;
+  result.tensors = static_cast<std::int64_t>(plans.size());
+  std::set<std::string> dtypes;
+  for (const tensor::TensorPlan& plan : plans) {
+    result.parameters += elements_of(plan);
+    result.bytes += bytes_of(plan);
+    dtypes.insert(dtype_name(plan.type));
+  }
+  result.dtypes.assign(dtypes.begin(), dtypes.end());
+  result.note =
+      std::string("AutoModelForCausalLM.from_pretrained(folder) in transformers makes a ") +
+      source.family->model_class;
+  if (source.files.tokenizer.empty())
+    warn(result,
+        "the model has no tokenizer: AutoTokenizer.from_pretrained will not work on the export");
+  return result;
+}
+
+using Names = std::set<std::string>;
+
+void write_shards(const ExportSource& source, const std::vector<Shard>& shards,
+    const ExportResult& result, NewFiles& files, Names& written, core::Progress& progress) {
+  progress.begin("writing tensors", result.tensors, "tensors");
+  HuggingFaceWriter writer(source, progress);
+  for (const Shard& shard : shards) {
+    writer.write(files.add(shard.name), shard);
+    written.insert(shard.name);
+  }
+  progress.end();
+  if (shards.size() == 1) return;
+  core::write_json_file(files.add(kIndex), index_of(shards, result));
+  written.insert(kIndex);
+}
+
+void copy_side_files(const ExportSource& source, NewFiles& files, Names& written) {
+  for (const std::string& name : model::side_files()) {
+    const fs::path from = source.files.archive.parent_path() / name;
+    if (name == kConfigFile || !fs::is_regular_file(from)) continue;
+    core::write_file_atomically(files.add(name), core::read_file(from));
+    written.insert(name);
+  }
+}
+
+}  // namespace
+
+ExportResult write_hugging_face(const fs::path& path, const fs::path& directory,
+    const HfExportOptions& options, core::Progress& progress, bool overwrite) {
+  const core::Stopwatch watch;
+  const ExportSource source = open_export_source(path);
+  const std::vector<tensor::TensorPlan> plans = plan_tensors(source, options.dtype);
+  const std::vector<Shard> shards = make_shards(plans, options.shard_bytes);
+  ExportResult result = describe(source, plans);
+  result.output = directory.string();
+  const core::Json config = config_of(source, plans);
+  result.source_hash = core::sha256_file(source.files.archive);
+
+  const core::OutputFolder folder(directory, kMarker, overwrite);
+  constexpr std::uint64_t kOtherFiles = 32ULL << 20U;
+  core::check_room(folder.path(), static_cast<std::uint64_t>(result.bytes) + kOtherFiles);
+  NewFiles files(folder.path());
+  Names written = {kConfigFile};
+  write_shards(source, shards, result, files, written, progress);
+  copy_side_files(source, files, written);
+  core::write_json_file(files.add(kConfigFile), config);
+  result.files.assign(written.begin(), written.end());
+  remove_stale_files(folder.path(), written);
+  result.seconds = watch.seconds();
+  core::write_document(files.add(kMarker), result);
+  files.finish();
+  return result;
+}
+
+}  // namespace salf::convert

@@ -1,0 +1,171 @@
+#include "convert/export/export_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/text.h"
+
+namespace salf::convert {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kHead = "lm_head.weight";
+// Constants that went through float32 in another tool's file.
+constexpr double kTolerance = 1e-5;
+
+[[noreturn]] void refuse_foreign(const model::ModelFiles& files, const std::string& problem) {
+  throw Error(ErrorKind::kBadModel,
+      core::printable_path(files.archive) + ": " + problem +
+          "; hf and gguf need a model that salf import made, or a run of one. "
+          "What is possible: --to torchscript");
+}
+
+core::Json read_config(const model::ModelFiles& files) {
+  if (files.config.empty())
+    refuse_foreign(files, "there is no config.json beside it, so its architecture is not known");
+  try {
+    return core::read_json_file(files.config);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBadInput) throw;
+    throw Error(ErrorKind::kBadModel, error.what());
+  }
+}
+
+// Imported programs have class names of their own.
+void check_class(
+    const model::ModelFiles& files, const model::MappedArchive& archive, const Family& family) {
+  const std::string own = "__torch__.salf.";
+  const std::string& name = archive.class_name();
+  if (name.compare(0, own.size(), own) != 0)
+    refuse_foreign(
+        files, "its program (" + core::printable(name) + ") is not one that salf import writes");
+  const std::string expected = own + family.model_type + ".";
+  if (name.compare(0, expected.size(), expected) == 0) return;
+  throw Error(ErrorKind::kBadModel, core::printable_path(files.config) + ": model_type is " +
+                                        family.model_type + ", but model.pt holds " +
+                                        core::printable(name) +
+                                        "; take the config.json that was imported with it");
+}
+
+CheckpointFacts facts_of(const model::MappedArchive& archive, const Family& family) {
+  const auto& tensors = archive.tensors();
+  const auto head = tensors.find(kHead);
+  const auto embedding = tensors.find(family.embedding);
+  const bool both = head != tensors.end() && embedding != tensors.end();
+  return {
+      tensors.size(), both && head->second.const_data_ptr() != embedding->second.const_data_ptr()};
+}
+
+bool is_close(double a, double b) {
+  return std::abs(a - b) <= kTolerance * std::max(std::abs(a), std::abs(b));
+}
+
+bool same_constant(const model::ArchiveConstant& found, const model::ArchiveConstant& planned) {
+  if (found.index() != planned.index()) return false;
+  if (const auto* number = std::get_if<double>(&planned))
+    return is_close(std::get<double>(found), *number);
+  if (const auto* list = std::get_if<std::vector<double>>(&planned)) {
+    const auto& other = std::get<std::vector<double>>(found);
+    return std::equal(list->begin(), list->end(), other.begin(), other.end(), is_close);
+  }
+  return found == planned;
+}
+
+// Walks over the plan and collects where the archive differs from it.
+class Comparison {
+ public:
+  explicit Comparison(const model::MappedArchive& archive) : archive_(archive) {}
+
+  std::vector<std::string> problems(const ModulePlan& program) {
+    compare(program, "");
+    for (const auto& [name, tensor] : archive_.tensors()) {
+      if (planned_.count(name) == 0)
+        add("tensor '" + core::printable(name) + "' is not part of it");
+    }
+    return std::move(problems_);
+  }
+
+ private:
+  void add(std::string problem) { problems_.push_back(std::move(problem)); }
+
+  void compare(const ModulePlan& plan, const std::string& prefix) {
+    for (const PlannedParameter& parameter : plan.parameters)
+      compare(parameter, prefix + parameter.name);
+    for (const PlannedAttribute& attribute : plan.attributes) {
+      const auto found = archive_.constants().find(prefix + attribute.name);
+      if (found == archive_.constants().end() || !same_constant(found->second, attribute.value))
+        add("the constant " + prefix + attribute.name + " is another one");
+    }
+    for (const ModulePlan& child : plan.children) compare(child, prefix + child.member + ".");
+  }
+
+  void compare(const PlannedParameter& parameter, const std::string& name) {
+    planned_.insert(name);
+    const auto found = archive_.tensors().find(name);
+    if (found == archive_.tensors().end()) return add("tensor '" + name + "' is missing");
+    const at::Tensor& tensor = found->second;
+    if (tensor.sizes() != parameter.shape) {
+      return add("tensor '" + name + "': expected " + shape_text(parameter.shape) + ", got " +
+                 shape_text(tensor.sizes().vec()));
+    }
+    const c10::ScalarType type = tensor.scalar_type();
+    if (type != c10::kFloat && type != c10::kHalf && type != c10::kBFloat16)
+      return add(
+          "tensor '" + name + "': expected floating-point numbers, got " + c10::toString(type));
+    // Strides of 0 could make a tensor of any size out of one number.
+    if (tensor.nbytes() > tensor.storage().nbytes())
+      return add("tensor '" + name + "' is larger than what is stored of it");
+    if (parameter.tied_to.empty()) return;
+    const auto other = archive_.tensors().find(parameter.tied_to);
+    if (other == archive_.tensors().end() ||
+        other->second.const_data_ptr() != tensor.const_data_ptr())
+      add("tensor '" + name + "' is not tied to '" + parameter.tied_to + "'");
+  }
+
+  const model::MappedArchive& archive_;
+  std::set<std::string> planned_;
+  std::vector<std::string> problems_;
+};
+
+void check_program(
+    const model::ModelFiles& files, const model::MappedArchive& archive, const Decoder& decoder) {
+  const std::vector<std::string> problems = Comparison(archive).problems(decoder.program);
+  if (problems.empty()) return;
+  constexpr std::size_t kShown = 8;
+  const std::size_t shown_problems = std::min(problems.size(), kShown);
+  std::string message =
+      core::printable_path(files.archive) +
+      ": does not hold the model that config.json describes: " +
+      core::join(
+          {problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown_problems)}, "; ");
+  if (problems.size() > kShown)
+    message += "; and " + std::to_string(problems.size() - kShown) + " more";
+  throw Error(ErrorKind::kBadModel, message);
+}
+
+}  // namespace
+
+at::Tensor ExportSource::tensor(const std::string& name) const {
+  return archive.tensors().at(name).detach().to(c10::kFloat).contiguous();
+}
+
+ExportSource open_export_source(const fs::path& path) {
+  model::ModelFiles files = model::find_model(path, "");
+  core::Json json = read_config(files);
+  model::MappedArchive archive(files.archive);
+  const Family& family = find_family(HfConfig(json, files.config, {}));
+  check_class(files, archive, family);
+  HfConfig config(json, files.config, facts_of(archive, family));
+  Decoder decoder = family.read(config);
+  check_program(files, archive, decoder);
+  return {std::move(files), std::move(json), std::move(config), &family, std::move(decoder),
+      std::move(archive)};
+}
+
+}  // namespace salf::convert

@@ -1,0 +1,173 @@
+#include "convert/families/rotary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/log.h"
+#include "core/text.h"
+
+namespace salf::convert {
+namespace {
+
+// The settings of one config.json, where it keeps them.
+class RotaryReader {
+ public:
+  // Older files: rope_theta at the top and, if there is a scaling, rope_scaling. Since transformers
+  // 5: rope_parameters.
+  RotaryReader(const HfConfig& config, const DecoderConfig& decoder)
+      : config_(config), decoder_(decoder) {
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      if (config.has(key) && settings_ == nullptr) settings_ = &config.object(key);
+    }
+    config.ignore("original_max_position_embeddings");  // unless the type asks for it
+    for (const char* type : {"full_attention", "sliding_attention"}) {
+      if (stated(type))
+        settings_->refuse(type, "rotary settings of their own for some blocks are not supported");
+    }
+  }
+
+  RotaryConfig read(RotarySupport support) const {
+    const std::string type = read_type(support);
+    const std::int64_t turned = read_turned(support);
+    RotaryConfig rotary;
+    rotary.type = type;
+    rotary.theta = theta();
+    rotary.frequencies = rotary_frequencies(rotary.theta, turned);
+    if (type == "linear") {
+      rotary.factor = settings_->positive("factor");
+      for (double& frequency : rotary.frequencies) frequency /= rotary.factor;
+    } else if (type == "llama3") {
+      const Llama3Scaling scaling = read_llama3();
+      for (double& frequency : rotary.frequencies) frequency /= scaling.divisor(frequency);
+    } else if (type == "longrope") {
+      read_longrope(turned, rotary);
+    }
+    return rotary;
+  }
+
+ private:
+  bool stated(const char* key) const { return settings_ != nullptr && settings_->has(key); }
+
+  double theta() const {
+    const double top = config_.positive("rope_theta", 10000.0);
+    return settings_ != nullptr ? settings_->positive("rope_theta", top) : top;
+  }
+
+  std::string read_type(RotarySupport support) const {
+    if (settings_ == nullptr) return "default";
+    const std::string older = settings_->text("type", "default");
+    std::string type = settings_->text("rope_type", older);
+    const bool is_long = support == RotarySupport::kPartialAndLong;
+    if (is_long && (type == "su" || type == "yarn"))
+      type = "longrope";  // its names in older Phi-3 files
+    const bool known =
+        type == "default" || (is_long ? type == "longrope" : type == "linear" || type == "llama3");
+    if (!known) {
+      settings_->refuse("rope_type", std::string("expected default") +
+                                         (is_long ? " or longrope" : ", linear or llama3") +
+                                         ", got '" + core::printable(type) + "'");
+    }
+    return type;
+  }
+
+  // Elements of a head that turn.
+  std::int64_t read_turned(RotarySupport support) const {
+    const double top = config_.positive("partial_rotary_factor", 1.0);
+    const double share =
+        settings_ != nullptr ? settings_->positive("partial_rotary_factor", top) : top;
+    const auto turned =
+        static_cast<std::int64_t>(std::min(share, 2.0) * static_cast<double>(decoder_.head_dim));
+    const bool partial_allowed = support == RotarySupport::kPartialAndLong;
+    if (share > 1.0 || turned < 2 || turned % 2 != 0 ||
+        (!partial_allowed && turned != decoder_.head_dim)) {
+      (stated("partial_rotary_factor") ? *settings_ : config_)
+          .refuse("partial_rotary_factor",
+              std::string(partial_allowed
+                              ? "expected a share that turns an even number of a head's "
+                              : "expected 1: all of a head's ") +
+                  std::to_string(decoder_.head_dim) + " elements" +
+                  (partial_allowed ? "" : " turn") + ", got " + core::format_number(share));
+    }
+    return turned;
+  }
+
+  // The context before it was extended; `absent` if the file does not say.
+  double original_context(double absent) const {
+    constexpr const char* kKey = "original_max_position_embeddings";
+    const double inner = settings_->positive(kKey, absent);
+    return config_.positive(kKey, inner);
+  }
+
+  Llama3Scaling read_llama3() const {
+    Llama3Scaling scaling;
+    scaling.factor = settings_->positive("factor");
+    scaling.low = settings_->positive("low_freq_factor");
+    scaling.high = settings_->positive("high_freq_factor");
+    scaling.original_context = original_context(static_cast<double>(decoder_.context));
+    if (scaling.high <= scaling.low)
+      settings_->refuse("high_freq_factor", "expected more than low_freq_factor");
+    return scaling;
+  }
+
+  std::vector<double> divisors(const char* key, std::int64_t turned) const {
+    std::vector<double> numbers = settings_->positives(key);
+    if (numbers.size() != static_cast<std::size_t>(turned / 2)) {
+      settings_->refuse(key, "expected " + std::to_string(turned / 2) +
+                                 " numbers, one for each pair that turns, got " +
+                                 std::to_string(numbers.size()));
+    }
+    return numbers;
+  }
+
+  // transformers, modeling_rope_utils.py, _compute_longrope_parameters, and Phi3Config's default of
+  // 4096.
+  void read_longrope(std::int64_t turned, RotaryConfig& rotary) const {
+    rotary.frequencies = rotary_frequencies(theta(), turned, divisors("short_factor", turned));
+    rotary.long_frequencies = rotary_frequencies(theta(), turned, divisors("long_factor", turned));
+    settings_->ignore("original_max_position_embeddings");  // Phi-3 reads the one at the top
+    const std::int64_t original = config_.size("original_max_position_embeddings", 4096);
+    if (original < 2)
+      config_.refuse("original_max_position_embeddings", "expected at least 2, got 1");
+    rotary.short_context = original;
+    const double extension = static_cast<double>(decoder_.context) / static_cast<double>(original);
+    const double factor = settings_->positive("factor", extension);
+    const double default_scale =
+        factor <= 1.0 ? 1.0
+                      : std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(original)));
+    rotary.scale = settings_->positive("attention_factor", default_scale);
+  }
+
+  const HfConfig& config_;
+  const DecoderConfig& decoder_;
+  const HfConfig* settings_ = nullptr;
+};
+
+}  // namespace
+
+std::vector<double> rotary_frequencies(
+    double theta, std::int64_t turned, const std::vector<double>& divisors) {
+  std::vector<double> frequencies(static_cast<std::size_t>(turned / 2));
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(turned);
+    float wavelength = std::pow(static_cast<float>(theta), exponent);
+    if (!divisors.empty()) wavelength *= static_cast<float>(divisors[i]);
+    frequencies[i] = static_cast<double>(1.0F / wavelength);
+  }
+  return frequencies;
+}
+
+double Llama3Scaling::divisor(double frequency) const {
+  const double turns = original_context * frequency / (2.0 * std::acos(-1.0));
+  if (turns < low) return factor;
+  if (turns > high) return 1.0;
+  const double smooth = (turns - low) / (high - low);
+  return 1.0 / ((1.0 - smooth) / factor + smooth);
+}
+
+RotaryConfig read_rotary(
+    const HfConfig& config, const DecoderConfig& decoder, RotarySupport support) {
+  return RotaryReader(config, decoder).read(support);
+}
+
+}  // namespace salf::convert

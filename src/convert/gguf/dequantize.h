@@ -1,0 +1,45 @@
+// How are the numbers of a GGUF tensor encoded, and what are they in float32?
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace salf::convert {
+
+// The encodings that can be read; the values are GGUF's (ggml_type in ggml.h).
+enum class TensorType : std::uint32_t {
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kBF16 = 30,
+};
+
+// A row is a whole number of blocks.
+struct BlockLayout {
+  std::int64_t elements = 1;
+  std::int64_t bytes = 4;
+};
+
+// Nothing for an encoding that cannot be read.
+std::optional<TensorType> tensor_type(std::uint32_t code);
+// "Q4_K", also for the encodings of ggml that cannot be read; "type 77" for an unknown code.
+std::string tensor_type_name(std::uint32_t code);
+// "F32, F16, …": those that can be read.
+std::string supported_tensor_types();
+
+BlockLayout block_layout(TensorType type);
+
+// Decodes `elements` numbers from `source` to `target`.
+// REQUIRES: elements is a multiple of the block's; source holds elements / layout.elements *
+// layout.bytes bytes (no alignment needed).
+void dequantize(TensorType type, const std::uint8_t* source, std::int64_t elements, float* target);
+
+}  // namespace salf::convert

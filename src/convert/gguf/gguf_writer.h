@@ -1,0 +1,51 @@
+// How do metadata and tensors become the bytes of a GGUF file? Version 3, little endian.
+// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "convert/gguf/dequantize.h"
+
+namespace salf::convert {
+
+// Key by key, in the file's order.
+class GgufMetadata {
+ public:
+  void whole(const std::string& key, std::int64_t value);  // as uint32. REQUIRES: it is one
+  void real(const std::string& key, double value);         // as float32
+  void flag(const std::string& key, bool value);
+  void text(const std::string& key, const std::string& value);
+  void texts(const std::string& key, const std::vector<std::string>& values);
+  void wholes(const std::string& key, const std::vector<std::int64_t>& values);  // as int32
+  void reals(const std::string& key, const std::vector<double>& values);         // as float32
+
+  std::uint64_t entries() const { return entries_; }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  void begin(const std::string& key, std::uint32_t type);
+  void begin_array(const std::string& key, std::uint32_t type, std::size_t size);
+
+  std::uint64_t entries_ = 0;
+  std::string bytes_;
+};
+
+struct GgufTensorPlan {
+  std::string name;
+  std::vector<std::int64_t> shape;  // row-major
+  TensorType type = TensorType::kF32;
+  std::uint64_t bytes = 0;
+};
+
+// Writes atomically. `make` is asked for each tensor's encoded bytes once, in order, and what it
+// gives is let go before the next. Throws Error(kIo), and Error(kInternal) where `make` gives other
+// than plan.bytes.
+void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata,
+    const std::vector<GgufTensorPlan>& plans,
+    const std::function<std::vector<std::uint8_t>(const GgufTensorPlan&)>& make);
+
+}  // namespace salf::convert

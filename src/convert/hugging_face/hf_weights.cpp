@@ -1,0 +1,221 @@
+#include "convert/hugging_face/hf_weights.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include "convert/gguf/dequantize.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+
+namespace salf::convert {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSingle = "model.safetensors";
+constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kHead = "lm_head.weight";
+
+[[noreturn]] void refuse(const fs::path& file, const std::string& problem) {
+  throw Error(ErrorKind::kBadModel, core::printable_path(file) + ": " + problem);
+}
+
+// A file beside the index, not one elsewhere. (The file itself may be a link: the cache of Hugging
+// Face is made of them.)
+bool is_plain_name(const std::string& name) {
+  return core::ends_with(name, ".safetensors") && name.find('/') == std::string::npos &&
+         name.find('\\') == std::string::npos && name.find('\0') == std::string::npos &&
+         name.front() != '.';
+}
+
+// tensor name -> file name
+std::map<std::string, std::string> read_index(const fs::path& path) {
+  const core::Json json = core::read_json_file(path);
+  const core::Json* const map = core::find_member(json, "weight_map");
+  if (map == nullptr || !map->is_object() || map->empty()) {
+    refuse(path, "weight_map: expected an object of tensor names and file names");
+  }
+  std::map<std::string, std::string> listed;
+  for (auto item = map->begin(); item != map->end(); ++item) {
+    const std::string name = item->is_string() ? item->get<std::string>() : "";
+    if (!is_plain_name(name)) {
+      refuse(path,
+          "weight_map: " + core::printable(item.key()) +
+              ": expected the name of a .safetensors file in the same directory, got " +
+              core::printable(item->dump(-1, ' ', false, core::Json::error_handler_t::replace)));
+    }
+    listed.emplace(item.key(), name);
+  }
+  return listed;
+}
+
+std::optional<TensorType> encoding(c10::ScalarType type) {
+  switch (type) {
+    case c10::ScalarType::Float: return TensorType::kF32;
+    case c10::ScalarType::Half: return TensorType::kF16;
+    case c10::ScalarType::BFloat16: return TensorType::kBF16;
+    default: return std::nullopt;
+  }
+}
+
+// Buffers of older files that are computed from the configuration: rotary frequencies, GPT-2's
+// causal masks.
+bool is_computed_buffer(const std::string& name) {
+  return core::ends_with(name, "rotary_emb.inv_freq") || core::ends_with(name, ".attn.bias") ||
+         core::ends_with(name, ".attn.masked_bias");
+}
+
+std::string quoted(const tensor::MappedTensorFile& file, const std::string& name) {
+  return core::printable(file.path().filename().string()) + ": tensor '" + core::printable(name) +
+         "'";
+}
+
+void throw_problems(const fs::path& directory, const std::vector<std::string>& problems) {
+  if (problems.empty()) return;
+  const std::size_t shown = std::min<std::size_t>(problems.size(), 8);
+  std::string message = "tensors do not fit config.json: ";
+  message +=
+      core::join({problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown)}, "; ");
+  if (shown < problems.size())
+    message += "; and " + std::to_string(problems.size() - shown) + " more";
+  refuse(directory, message);
+}
+
+[[noreturn]] void refuse_without_weights(const fs::path& directory) {
+  std::string problem = std::string("expected ") + kSingle + " or " + kIndex + ", found neither";
+  if (fs::exists(directory / "pytorch_model.bin") ||
+      fs::exists(directory / "pytorch_model.bin.index.json")) {
+    problem +=
+        "; pytorch_model.bin is a pickled program that is not read: load the model in transformers "
+        "and save it "
+        "again with save_pretrained";
+  }
+  refuse(directory, problem);
+}
+
+}  // namespace
+
+HfWeights::HfWeights(const fs::path& directory) : directory_(directory) {
+  try {
+    if (fs::exists(directory / kSingle)) {
+      open({kSingle});
+    } else if (fs::exists(directory / kIndex)) {
+      open_listed(read_index(directory / kIndex));
+    } else {
+      refuse_without_weights(directory);
+    }
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBadInput) throw;
+    throw Error(ErrorKind::kBadModel, error.what());
+  }
+}
+
+void HfWeights::open(const std::vector<std::string>& names) {
+  files_.reserve(names.size());  // the places point into it
+  for (const std::string& name : names) {
+    paths_.push_back(directory_ / name);
+    const tensor::MappedTensorFile& file = files_.emplace_back(paths_.back());
+    for (const tensor::TensorEntry& entry : file.entries()) {
+      const auto [place, is_new] = places_.emplace(entry.name, Place{&file, &entry});
+      if (!is_new)
+        refuse(directory_, quoted(file, entry.name) + " is in " +
+                               quoted(*place->second.file, entry.name) + " too");
+    }
+  }
+}
+
+void HfWeights::open_listed(const std::map<std::string, std::string>& listed) {
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : listed) names.insert(file);
+  open({names.begin(), names.end()});
+  for (const auto& [name, file] : listed) {
+    const auto found = places_.find(name);
+    if (found != places_.end() && found->second.file->path().filename() == file) continue;
+    refuse(directory_ / kIndex, "tensor '" + core::printable(name) + "': expected in " +
+                                    core::printable(file) + ", which " +
+                                    "does not hold it; was the download complete?");
+  }
+}
+
+std::uint64_t HfWeights::bytes() const {
+  std::uint64_t total = 0;
+  for (const fs::path& path : paths_) total += fs::file_size(path);
+  return total;
+}
+
+void HfWeights::use_names_of(const Family& family) {
+  family_ = family;
+  const Place* const head = find(kHead);
+  if (find(family.embedding) == nullptr && head != nullptr)
+    places_.emplace(family.embedding, *head);
+}
+
+const HfWeights::Place* HfWeights::find(const std::string& name) const {
+  auto found = places_.find(name);
+  const std::string base = family_.base;
+  if (found == places_.end() && name.rfind(base, 0) == 0)
+    found = places_.find(name.substr(base.size()));
+  return found == places_.end() ? nullptr : &found->second;
+}
+
+bool HfWeights::has_separate_head() const {
+  const Place* const head = find(kHead);
+  const Place* const embedding = find(family_.embedding);
+  if (head == nullptr || embedding == nullptr || head->entry == embedding->entry) return false;
+  if (head->entry->type != embedding->entry->type || head->entry->shape != embedding->entry->shape)
+    return true;
+  const bool same = std::memcmp(head->file->data(*head->entry),
+                        embedding->file->data(*embedding->entry), head->entry->bytes()) == 0;
+  head->file->release(*head->entry);
+  embedding->file->release(*embedding->entry);
+  return !same;
+}
+
+void HfWeights::check(const std::vector<ExpectedTensor>& expected) const {
+  std::set<const tensor::TensorEntry*> used;
+  std::vector<std::string> problems;
+  for (const ExpectedTensor& wanted : expected) {
+    const Place* const place = find(wanted.name);
+    if (place == nullptr) {
+      problems.push_back(
+          "tensor '" + wanted.name + "' " + shape_text(wanted.shape) + " is missing");
+      continue;
+    }
+    used.insert(place->entry);
+    if (place->entry->shape != wanted.shape) {
+      problems.push_back(quoted(*place->file, place->entry->name) + ": expected " +
+                         shape_text(wanted.shape) + ", got " + shape_text(place->entry->shape));
+    } else if (!encoding(place->entry->type)) {
+      problems.push_back(quoted(*place->file, place->entry->name) +
+                         ": expected F32, F16 or BF16, got " + c10::toString(place->entry->type));
+    }
+  }
+  for (const auto& [name, place] : places_) {
+    if (used.count(place.entry) > 0 || is_computed_buffer(name) || name == kHead) continue;
+    problems.push_back(quoted(*place.file, name) + " " + shape_text(place.entry->shape) +
+                       " is not part of a " + family_.model_type + " of this configuration");
+  }
+  throw_problems(directory_, problems);
+}
+
+std::string HfWeights::dtype(const std::string& name) const {
+  return tensor_type_name(static_cast<std::uint32_t>(*encoding(find(name)->entry->type)));
+}
+
+at::Tensor HfWeights::read(const std::string& name) const {
+  const Place& place = *find(name);
+  at::Tensor weight = at::empty(place.entry->shape, at::TensorOptions().dtype(at::kFloat));
+  dequantize(*encoding(place.entry->type), place.file->data(*place.entry), weight.numel(),
+      weight.mutable_data_ptr<float>());
+  place.file->release(*place.entry);
+  weight.requires_grad_(true);
+  return weight;
+}
+
+}  // namespace salf::convert

@@ -1,0 +1,60 @@
+// Where in a Hugging Face directory does each weight lie? In model.safetensors, or in the shards
+// that model.safetensors.index.json lists.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "convert/families/families.h"
+#include "convert/families/module_builder.h"
+#include "tensor/tensor_file.h"
+
+namespace salf::convert {
+
+class HfWeights final : public WeightSource {
+ public:
+  // Opens the files and checks their headers and the index. Throws Error(kIo), and Error(kBadModel)
+  // naming the file.
+  explicit HfWeights(const std::filesystem::path& directory);
+
+  const std::vector<std::filesystem::path>& files() const { return paths_; }
+  std::size_t count() const { return places_.size(); }
+  std::uint64_t bytes() const;  // of the files
+
+  // The names are the family's from here on: they may lack its base ("h.0.ln_1.weight"), as files
+  // of GPT-2 do, and an embedding that is only there as the head is found under both names.
+  void use_names_of(const Family& family);
+  // There are values for the head that differ from the embedding's. REQUIRES: use_names_of
+  bool has_separate_head() const;
+  // Every expected tensor must be there in its shape as F32, F16 or BF16, and no other one, save
+  // buffers that can be computed and a head that the plan ties. All problems in one
+  // Error(kBadModel). REQUIRES: use_names_of
+  void check(const std::vector<ExpectedTensor>& expected) const;
+
+  // "F32", "F16" or "BF16". REQUIRES: the name has passed check
+  std::string dtype(const std::string& name) const;
+  // REQUIRES: the name has passed check
+  at::Tensor read(const std::string& name) const override;
+
+ private:
+  struct Place {
+    const tensor::MappedTensorFile* file = nullptr;
+    const tensor::TensorEntry* entry = nullptr;
+  };
+
+  void open(const std::vector<std::string>& names);
+  // By tensor name: the file that must hold it.
+  void open_listed(const std::map<std::string, std::string>& listed);
+  const Place* find(const std::string& name) const;
+
+  std::filesystem::path directory_;
+  std::vector<std::filesystem::path> paths_;
+  std::vector<tensor::MappedTensorFile> files_;
+  std::map<std::string, Place> places_;
+  Family family_{};
+};
+
+}  // namespace salf::convert

@@ -1,0 +1,271 @@
+#include "convert/hugging_face/llama_config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "convert/families/families.h"
+#include "convert/families/rotary.h"
+#include "convert/gguf/gguf_weights.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/text.h"
+
+namespace salf::convert {
+namespace {
+
+// Far above any real model, far below what could overflow in a product of two.
+constexpr std::int64_t kLargestGgufSize = 1LL << 28U;
+// The rotary tables are made before a tensor could tell that a size is absurd.
+constexpr std::int64_t kLargestGgufHead = 1LL << 16U;
+
+[[noreturn]] void refuse(const GgufFile& file, const std::string& message) {
+  throw Error(ErrorKind::kBadModel, file.path().string() + ": " + message);
+}
+
+std::int64_t checked_size(
+    const GgufFile& file, const std::string& key, std::optional<std::int64_t> fallback) {
+  const std::optional<std::int64_t> found = file.integer(key);
+  const std::optional<std::int64_t> value = found ? found : fallback;
+  if (!value) refuse(file, "metadata '" + key + "' is missing: expected a whole number");
+  if (*value < 1 || *value > kLargestGgufSize) {
+    refuse(file, "metadata '" + key + "': expected 1 to " + std::to_string(kLargestGgufSize) +
+                     ", got " + std::to_string(*value));
+  }
+  return *value;
+}
+
+double checked_number(
+    const GgufFile& file, const std::string& key, std::optional<double> fallback) {
+  const std::optional<double> found = file.number(key);
+  const std::optional<double> value = found ? found : fallback;
+  if (!value) refuse(file, "metadata '" + key + "' is missing: expected a number");
+  if (!std::isfinite(*value) || *value <= 0.0) {
+    refuse(file,
+        "metadata '" + key + "': expected a positive number, got " + core::format_number(*value));
+  }
+  return *value;
+}
+
+std::string read_architecture(const GgufFile& file) {
+  const std::string architecture = file.text("general.architecture").value_or("");
+  if (architecture == "llama" || architecture == "qwen2") return architecture;
+  refuse(
+      file, "general.architecture: expected llama (Llama 2 and 3, SmolLM, Mistral) or qwen2, got " +
+                (architecture.empty() ? std::string("nothing")
+                                      : "'" + core::printable(architecture) + "'"));
+}
+
+void read_heads(const GgufFile& file, const std::string& prefix, LlamaConfig& config) {
+  config.heads = checked_size(file, prefix + "attention.head_count", std::nullopt);
+  config.kv_heads = checked_size(file, prefix + "attention.head_count_kv", config.heads);
+  if (config.heads % config.kv_heads != 0) {
+    refuse(file, prefix + "attention.head_count: expected a multiple of the " +
+                     std::to_string(config.kv_heads) + " key/value heads, got " +
+                     std::to_string(config.heads));
+  }
+  const bool own_length = file.integer(prefix + "attention.key_length").has_value();
+  if (!own_length && config.hidden % config.heads != 0) {
+    refuse(file, prefix + "attention.head_count: expected a divisor of the hidden size " +
+                     std::to_string(config.hidden) + ", got " + std::to_string(config.heads));
+  }
+  config.head_dim =
+      checked_size(file, prefix + "attention.key_length", config.hidden / config.heads);
+  const std::int64_t values =
+      checked_size(file, prefix + "attention.value_length", config.head_dim);
+  const std::int64_t rotated = checked_size(file, prefix + "rope.dimension_count", config.head_dim);
+  if (config.head_dim % 2 != 0 || config.head_dim > kLargestGgufHead || values != config.head_dim ||
+      rotated != config.head_dim) {
+    refuse(file, "heads of even size up to " + std::to_string(kLargestGgufHead) +
+                     ", with values and rotation over the whole head, are supported: got keys of " +
+                     std::to_string(config.head_dim) + ", values of " + std::to_string(values) +
+                     ", rotation over " + std::to_string(rotated));
+  }
+}
+
+void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& config) {
+  config.rope_theta = checked_number(file, prefix + "rope.freq_base", 10000.0);
+  const std::string scaling = file.text(prefix + "rope.scaling.type").value_or("");
+  if (!scaling.empty() && scaling != "none" && scaling != "linear") {
+    refuse(file,
+        prefix +
+            "rope.scaling.type: expected none or linear (or Llama 3's rope_freqs.weight), got '" +
+            core::printable(scaling) + "'");
+  }
+  if (scaling == "linear") {
+    config.rope_factor = checked_number(file, prefix + "rope.scaling.factor", 1.0);
+  } else if (scaling.empty()) {
+    config.rope_factor = checked_number(file, prefix + "rope.scale_linear", 1.0);  // older files
+  }
+  const GgufTensor* divisors = file.find("rope_freqs.weight");
+  if (divisors == nullptr) return;
+  if (divisors->elements != config.head_dim / 2) {
+    refuse(file, "tensor 'rope_freqs.weight': expected " + std::to_string(config.head_dim / 2) +
+                     " elements, got " + std::to_string(divisors->elements));
+  }
+  config.rope_divisors.resize(static_cast<std::size_t>(divisors->elements));
+  dequantize(divisors->type, file.data(*divisors), divisors->elements, config.rope_divisors.data());
+  for (const float divisor : config.rope_divisors) {
+    if (!std::isfinite(divisor) || divisor <= 0.0F) {
+      refuse(file, "tensor 'rope_freqs.weight': expected positive numbers, got " +
+                       core::format_number(static_cast<double>(divisor)));
+    }
+  }
+}
+
+std::int64_t read_vocabulary(const GgufFile& file, const std::string& prefix) {
+  const GgufTensor* embedding = file.find("token_embd.weight");
+  if (embedding == nullptr) refuse(file, "tensor 'token_embd.weight' is missing");
+  if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestGgufSize) {
+    refuse(file, "tensor 'token_embd.weight': expected [vocabulary, hidden], got " +
+                     shape_text(embedding->shape));
+  }
+  const std::int64_t rows = embedding->shape[0];
+  const std::int64_t stated = file.integer(prefix + "vocab_size").value_or(rows);
+  if (stated != rows) {
+    refuse(file, "metadata '" + prefix + "vocab_size': expected the " + std::to_string(rows) +
+                     " rows of token_embd.weight, got " + std::to_string(stated));
+  }
+  return rows;
+}
+
+// Is it Llama 3.1's scaling that made these divisors?
+std::optional<Llama3Scaling> recognise_llama3(const LlamaConfig& config) {
+  Llama3Scaling scaling;
+  scaling.factor = static_cast<double>(
+      *std::max_element(config.rope_divisors.begin(), config.rope_divisors.end()));
+  const std::vector<double> frequencies = rotary_frequencies(config.rope_theta, config.head_dim);
+  for (std::size_t i = 0; i < config.rope_divisors.size(); ++i) {
+    const double expected = scaling.divisor(frequencies[i]);
+    if (std::abs(static_cast<double>(config.rope_divisors[i]) - expected) > 1e-3 * expected)
+      return std::nullopt;
+  }
+  return scaling;
+}
+
+core::Json rope_scaling_json(const LlamaConfig& config) {
+  core::Json json;
+  if (!config.rope_divisors.empty()) {
+    const std::optional<Llama3Scaling> scaling = recognise_llama3(config);
+    if (!scaling) return json;
+    json["rope_type"] = "llama3";
+    json["factor"] = scaling->factor;
+    json["low_freq_factor"] = scaling->low;
+    json["high_freq_factor"] = scaling->high;
+    json["original_max_position_embeddings"] = static_cast<std::int64_t>(scaling->original_context);
+  } else if (config.rope_factor != 1.0) {
+    json["rope_type"] = "linear";
+    json["factor"] = config.rope_factor;
+  }
+  return json;
+}
+
+std::vector<double> scaled_frequencies(const LlamaConfig& config) {
+  std::vector<double> frequencies = rotary_frequencies(config.rope_theta, config.head_dim);
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    frequencies[i] /= config.rope_factor;
+    if (!config.rope_divisors.empty())
+      frequencies[i] /= static_cast<double>(config.rope_divisors[i]);
+  }
+  return frequencies;
+}
+
+core::Json id_json(const std::optional<std::int64_t>& id) {
+  return id ? core::Json(*id) : core::Json();
+}
+
+}  // namespace
+
+LlamaConfig read_llama_config(const GgufFile& file) {
+  LlamaConfig config;
+  config.architecture = read_architecture(file);
+  config.qkv_bias = config.architecture == "qwen2";
+  config.rotary_rows_interleaved = config.architecture == "llama";
+  const std::string prefix = config.architecture + ".";
+  if (file.integer(prefix + "expert_count").value_or(0) > 0) {
+    refuse(file, "a mixture of experts is not supported: expected dense blocks");
+  }
+  config.blocks = checked_size(file, prefix + "block_count", std::nullopt);
+  if (config.blocks > std::min(static_cast<std::int64_t>(file.tensors().size()), kMostBlocks)) {
+    refuse(file, "metadata '" + prefix + "block_count': expected at most the file's " +
+                     std::to_string(file.tensors().size()) + " tensors and " +
+                     std::to_string(kMostBlocks) + ", got " + std::to_string(config.blocks));
+  }
+  config.hidden = checked_size(file, prefix + "embedding_length", std::nullopt);
+  config.feed_forward = checked_size(file, prefix + "feed_forward_length", std::nullopt);
+  config.context = checked_size(file, prefix + "context_length", std::nullopt);
+  config.epsilon = checked_number(file, prefix + "attention.layer_norm_rms_epsilon", std::nullopt);
+  config.vocabulary = read_vocabulary(file, prefix);
+  config.tied = file.find("output.weight") == nullptr;
+  read_heads(file, prefix, config);
+  read_rope(file, prefix, config);
+  config.rotary.frequencies = scaled_frequencies(config);
+  return config;
+}
+
+std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaConfig& config) {
+  std::set<std::string> known = {"rope_freqs.weight"};
+  std::vector<std::string> problems;
+  for (const ExpectedTensor& expected : planned_tensors(llama_program(config))) {
+    const std::string name = gguf_name(expected.name);
+    known.insert(name);
+    const GgufTensor* tensor = file.find(name);
+    if (tensor == nullptr) {
+      problems.push_back("'" + name + "' is missing");
+    } else if (tensor->shape != expected.shape) {
+      problems.push_back("'" + name + "': expected " + shape_text(expected.shape) + ", got " +
+                         shape_text(tensor->shape));
+    }
+  }
+  std::vector<std::string> warnings;
+  for (const GgufTensor& tensor : file.tensors()) {
+    if (known.count(tensor.name) != 0) continue;
+    const std::string shown = "'" + core::printable(tensor.name) + "'";
+    if (tensor.name.rfind("blk.", 0) == 0) {
+      problems.push_back(
+          shown + " is not part of a " + config.architecture + " block as salf knows it");
+    } else {
+      warnings.push_back("tensor " + shown + " is not used");
+    }
+  }
+  if (problems.empty()) return warnings;
+  const std::size_t shown = std::min<std::size_t>(problems.size(), 8);
+  std::string message = "tensors do not fit the architecture: ";
+  message +=
+      core::join({problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown)}, "; ");
+  if (shown < problems.size())
+    message += "; and " + std::to_string(problems.size() - shown) + " more";
+  refuse(file, message);
+}
+
+core::Json hugging_face_config(const LlamaConfig& config, const SpecialIds& ids) {
+  const bool qwen2 = config.architecture == "qwen2";
+  core::Json json;
+  json["architectures"] = {qwen2 ? "Qwen2ForCausalLM" : "LlamaForCausalLM"};
+  if (!qwen2) json["attention_bias"] = false;
+  json["attention_dropout"] = 0.0;
+  json["bos_token_id"] = id_json(ids.bos);
+  json["dtype"] = "float32";
+  json["eos_token_id"] = id_json(ids.eos);
+  if (!qwen2) json["head_dim"] = config.head_dim;
+  json["hidden_act"] = "silu";
+  json["hidden_size"] = config.hidden;
+  json["initializer_range"] = 0.02;
+  json["intermediate_size"] = config.feed_forward;
+  json["max_position_embeddings"] = config.context;
+  if (!qwen2) json["mlp_bias"] = false;
+  json["model_type"] = config.architecture;
+  json["num_attention_heads"] = config.heads;
+  json["num_hidden_layers"] = config.blocks;
+  json["num_key_value_heads"] = config.kv_heads;
+  json["pad_token_id"] = id_json(ids.padding);
+  json["rms_norm_eps"] = config.epsilon;
+  json["rope_scaling"] = rope_scaling_json(config);
+  json["rope_theta"] = config.rope_theta;
+  json["tie_word_embeddings"] = config.tied;
+  json["use_cache"] = true;
+  json["vocab_size"] = config.vocabulary;
+  return json;
+}
+
+}  // namespace salf::convert

@@ -1,0 +1,36 @@
+// Which bytes were these? SHA-256, for models, data and tokenizers in records, and a stable 64-bit
+// hash of text for splits and seeds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace salf::core {
+
+// SHA-256 in pieces; hex() gives 64 lower-case digits and ends it.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  void update(const void* bytes, std::size_t size);
+  void update(std::string_view bytes) { update(bytes.data(), bytes.size()); }
+  std::string hex();
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+std::string sha256(std::string_view bytes);
+// Throws Error(kIo).
+std::string sha256_file(const std::filesystem::path& path);
+
+// The first 64 bits of SHA-256: the same on every machine and in every version.
+std::uint64_t stable_hash(std::string_view bytes);
+
+}  // namespace salf::core

@@ -1,0 +1,33 @@
+// Small text work that several modules need: number formats, UTF-8 checks, table cells.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace salf::core {
+
+// At least `digits` significant digits (the whole part is never cut), no trailing zeros: 0.4218,
+// 12346, 1.5e-07.
+std::string format_number(double value, int digits = 4);
+std::string format_count(std::int64_t value);            // 1,234,567
+std::string format_seconds(double seconds);              // 0.42 s, 12 s, 3 min 05 s, 2 h 10 min
+std::string format_flops(double flops, int digits = 4);  // 1.234PFLOP: as a budget is written
+std::string format_bytes(std::uint64_t bytes);           // 98.4 MB (powers of ten)
+std::string join(const std::vector<std::string>& parts, const std::string& separator);
+
+bool starts_with(std::string_view text, std::string_view start);
+bool ends_with(std::string_view text, std::string_view end);
+
+// The byte at which `text` stops being valid UTF-8 (overlong forms, surrogates and values above
+// U+10FFFF are invalid), or nothing.
+std::optional<std::size_t> invalid_utf8(std::string_view text);
+
+// The candidate closest to `word` by edit distance if it is close enough to be a typing error, else
+// "".
+std::string closest(const std::string& word, const std::vector<std::string>& candidates);
+
+}  // namespace salf::core

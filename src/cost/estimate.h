@@ -1,0 +1,48 @@
+// What will a run take on this machine? Seconds from the measured pieces, for any cut.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cost/flops.h"
+#include "types/freeze_plan.h"
+
+namespace salf::cost {
+
+// Seconds of one forward-backward pass without the optimizer's share.
+types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
+    std::int64_t cut, const BatchShape& batch);
+
+double evaluation_seconds(
+    const types::MeasuredCost& cost, std::int64_t blocks, const BatchShape& batch);
+
+// One optimizer step: `accumulate` mean batches and the update of the trained parameters.
+types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
+    const types::DataShape& data, std::int64_t cut, std::int64_t accumulate);
+types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
+    std::int64_t cut, std::int64_t accumulate);
+
+// A step that trains any set of blocks (and the final norm) in the whole graph, without keeping
+// anything: what lies below the lowest runs forward; from there on the gradient passes through
+// every block, half of a block's backward pass, and the other half, the gradient of its weights, is
+// paid for those that are trained. REQUIRES: blocks is not empty
+types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost,
+    const types::ModelShape& shape, const types::DataShape& data,
+    const std::vector<std::int64_t>& blocks, std::int64_t accumulate);
+
+// Steps that `amount` pays for where the next `fresh` ones take `first` each and later ones
+// `later`. REQUIRES: first and later above 0
+double steps_for(double amount, double first, double later, double fresh);
+
+// Whole steps within `seconds`, of which those of the first epoch take `first` each and later ones
+// `later`.
+std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch);
+
+// Writing the tuned model once.
+double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);
+
+// `one` times `count`, and both together, part by part.
+types::CostBreakdown scaled(const types::CostBreakdown& one, double count);
+types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b);
+
+}  // namespace salf::cost

@@ -1,0 +1,34 @@
+// How is a small document read that the program brings along: from a file that the user names, or
+// from itself?
+#pragma once
+
+#include <string>
+
+#include "core/error.h"
+#include "core/fields.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "types/range_check.h"
+
+namespace salf::cost {
+
+extern const char* const kHardwareText;
+extern const char* const kPricesText;
+extern const char* const kGridText;
+
+// `path`: "" for `built_in`, which errors call `name`. Throws Error(kIo), and Error(kBadInput) for
+// another schema, unknown keys and numbers out of range.
+template <class Table>
+Table read_table(const std::string& path, const char* built_in, const char* name) {
+  const std::string where = path.empty() ? std::string(name) : core::printable(path);
+  core::Json json = path.empty() ? core::parse_json(built_in, where) : core::read_json_file(path);
+  core::check_schema(json, Table::kSchema, where);
+  json.erase("schema");
+  Table table;
+  core::from_json(json, where, table);
+  types::check_ranges(table, where);
+  return table;
+}
+
+}  // namespace salf::cost

@@ -1,0 +1,184 @@
+// Which documents are there, which part of each carries loss, and to which split does it belong?
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "core/progress.h"
+#include "data/chat/chat_template.h"
+#include "data/tokenizer/tokenizer.h"
+
+namespace salf::data {
+
+// What to do with a document that is longer than the limit.
+enum class LongRows { kCut, kRefuse };
+inline std::vector<core::EnumName<LongRows>> enum_names(LongRows) {
+  return {{LongRows::kCut, "cut"}, {LongRows::kRefuse, "refuse"}};
+}
+
+enum class Split { kAll, kTrain, kDev, kTest };
+inline std::vector<core::EnumName<Split>> enum_names(Split) {
+  return {
+      {Split::kAll, "all"}, {Split::kTrain, "train"}, {Split::kDev, "dev"}, {Split::kTest, "test"}};
+}
+
+// How rows are read: shared by every command that takes --data.
+struct DataOptions {
+  std::string data;           // JSONL, JSON or plain text, also gzip; "-": standard input
+  std::string chat_template;  // of conversations: a built-in name or a JSON file; "": the model's
+  bool skip_bad = false;      // count bad rows instead of stopping at the first
+  bool train_on_prompt = false;  // the prompt carries loss too
+  LongRows long_rows = LongRows::kCut;
+  std::int64_t max_length = 0;  // tokens of a document; 0: the model's context
+  double dev_share = 0.1;       // of the documents, by hash
+  double test_share = 0.1;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"data",
+              "JSONL, JSON or plain text file with the documents, also gzip; - is standard input"},
+        self.data);
+    visit(
+        Field{"chat_template",
+            "format of conversations (rows with messages): chatml, smollm, qwen2, qwen2.5, qwen3, "
+            "llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, "
+            "zephyr, vicuna, "
+            "alpaca, or a JSON file; "
+            "nothing: the model's"},
+        self.chat_template);
+    visit(Field{"skip_bad", "count bad rows instead of stopping at the first"}, self.skip_bad);
+    visit(Field{"train_on_prompt", "prompts carry loss too, and in conversations every turn"},
+        self.train_on_prompt);
+    visit(Field{"long_rows", "documents longer than the limit: cut or refuse"}, self.long_rows);
+    visit(Field{"max_length", "tokens of a document at most; 0: the model's context"}.range(0, 1e7),
+        self.max_length);
+    visit(Field{"dev_share", "share of documents held out for decisions"}.range(0, 0.9),
+        self.dev_share);
+    visit(Field{"test_share", "share of documents held out for the last figure"}.range(0, 0.9),
+        self.test_share);
+  }
+};
+
+// One document as tokens. labels[t] is what position t should predict (shifted; tensor::kNoLabel:
+// none).
+struct Document {
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> labels;
+  std::int64_t line = 0;     // 1-based line of a JSONL/text file, 1-based index in a JSON array
+  std::int64_t domain = -1;  // index into Dataset::domains; -1: the row names none
+};
+
+// A question with options, for multiple-choice accuracy: the option with the largest log-likelihood
+// per byte, Σ_t log p(label_t) / option_bytes, is the model's choice. An option has neither loss on
+// its prompt nor an eos, so that only its own text is compared. What is scored:
+// - rows with `options`: each option's text after the prompt;
+// - rows whose instruction lists "answer1: … answer2: …" and whose `answer` is such a label: the
+// row's
+//   output with the right label replaced by each of the labels ("the correct answer is answer3").
+//   The instruction shows the options' texts already and fine-tuning teaches the output's form; the
+//   texts themselves would be scored in a form that the model never answers in.
+struct ChoiceRow {
+  std::vector<Document> options;           // one per option: prompt without loss, option with loss
+  std::vector<std::int64_t> option_bytes;  // bytes of each option's text, for normalisation
+  std::int64_t answer = 0;                 // index of the right option
+  std::int64_t line = 0;
+  Split split = Split::kTrain;  // that of the row's document
+};
+
+// What was read and what was left out.
+struct DataReport {
+  std::int64_t rows = 0;                 // read, bad ones and duplicates among them
+  std::int64_t bad_rows = 0;             // only with skip_bad
+  std::string first_bad_row;             // "file:line: reason", "" if none
+  std::int64_t duplicates = 0;           // dropped (the same text as an earlier row)
+  std::int64_t cut_documents = 0;        // longer than the limit
+  std::int64_t without_supervision = 0;  // dropped: no token carries loss (after cutting)
+  std::int64_t choices = 0;              // questions with options
+  std::int64_t chats = 0;                // documents that were conversations
+  std::int64_t dev_overlap = 0;          // dev documents whose prompt train has too (see Dataset)
+  std::int64_t test_overlap = 0;         // test documents whose prompt train or dev has too
+  std::int64_t odd_domains = 0;   // rows whose field "domain" is no text: they count as without one
+  std::int64_t long_choices = 0;  // questions left out: an option does not fit within the limit
+};
+
+// The report in sentences for people, the most important first; what did not happen is not
+// mentioned.
+std::vector<std::string> describe(const DataReport& report);
+
+// A document's split depends on its whole text, so that documents with the same prompt and other
+// completions may be in several splits. That is counted (dev_overlap, test_overlap), not changed.
+// What is compared is the prompt, of a conversation everything before its last answer, of a text
+// all of it; case (A-Z) and white space do not count.
+struct Dataset {
+  std::vector<Document> documents;  // in file order, deduplicated
+  std::vector<Split> splits;        // one per document: by hash of its text, the same in every run
+  std::vector<ChoiceRow> choices;   // rows with options and answer, if any
+  // The field "domain" of the rows, each text once, in the order in which they come.
+  std::vector<std::string> domains;
+  // SHA-256 of the file's bytes; where there are conversations, of that and their format.
+  std::string hash;
+  std::string chat_template;  // name of the format of the conversations; "" if there are none
+  DataReport report;
+
+  // Indices of the documents of one split, in file order.
+  std::vector<std::int64_t> indices(Split split) const;
+  std::int64_t supervised_tokens() const;
+};
+
+// Reads, checks, tokenises and splits.
+//
+// A file is JSON (an array of rows, or an object that holds one under "data", "train", "rows" or
+// "examples"), JSONL (a row a line) or plain text (a document a paragraph; blank lines divide). The
+// names .txt, .text and .md are plain text, .json, .jsonl and .ndjson are not; of another name, and
+// of standard input ("-"), the first character decides: '[' or '{' begins JSON. Empty lines are
+// skipped; CRLF and a byte order mark are understood. Any of them may be compressed with gzip,
+// which its first bytes tell, not its name ("rows.txt.gz" is plain text as "rows.txt" is); a file
+// may expand to 64 MiB, and beyond that to 200 times its size. The file is read once, from its
+// begin to its end.
+//
+// A row is an object; further keys are allowed, and of several forms the first counts:
+//   messages: [{role, content}] | conversations: [{from, value}]
+//   prompt, completion | instruction, input (may be missing), output | question, answer | text
+//   (prompt | instruction and input | question), options, answer, and completion or output if the
+//   right option's text is not what should be trained
+// A string in the field "domain" says to which part of the data a row belongs (analyze measures
+// each). `answer` to `options` is an option's text, its index from 0, its letter from "A", or a
+// label that ends in its number from 1 ("answer2").
+//
+// A conversation (roles system, user, assistant; ShareGPT's system, human, gpt) becomes one
+// document by a chat format (chat_template.h): options.chat_template, or that which
+// `model_template` stands for. Ids are those of transformers' apply_chat_template(): the whole text
+// is tokenised, special tokens in it are special even where a message quotes them, and neither bos
+// nor eos is added to what the template writes. The assistant's answers carry loss, each with the
+// token that ends its turn; with train_on_prompt everything does.
+//
+// Input follows the instruction on a line of its own. A prompt ends with a newline unless it is
+// empty or already ends in white space; a completion and a text end with eos, if the tokenizer has
+// one; bos begins where the tokenizer wants it. A prompt and its completion are tokenised
+// separately, so that the loss mask falls between tokens. All of a text carries loss but its first
+// token, which nothing predicts.
+//
+// The limit of a document is max_length, or `context` (the model's longest input; 0: none) if that
+// is 0. long_rows says what becomes of a longer one; a refused document is a bad row. A document's
+// split depends on its own text and the shares alone.
+//
+// Errors name the file and the line ("data.jsonl:17"), or the row of an array ("data.json, row
+// 17"). Throws Error(kIo); Error(kUsage) when max_length is beyond the context or the shares leave
+// nothing to train on, and when there are conversations and their format is not known;
+// Error(kBadInput), also when the file is empty, when no supervised token is left, and when a split
+// was asked for and no document falls into train.
+Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
+    core::Progress& progress, const ModelTemplate& model_template = {});
+
+// At most `count` documents of a split, as indices in file order: sorted by length, cut into
+// `count` equal strata, one drawn from each, so that short and long documents are represented as in
+// the whole. The same for the same arguments on every machine. All of them if there are no more.
+// REQUIRES: count >= 0
+std::vector<std::int64_t> sample_documents(
+    const Dataset& dataset, Split split, std::int64_t count, std::uint64_t seed);
+
+}  // namespace salf::data

@@ -1,0 +1,145 @@
+#include "data/tokenizer/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "core/error.h"
+#include "core/log.h"
+
+namespace salf::data {
+namespace {
+
+template <auto Free>
+struct Freer {
+  template <class T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+using Code = std::unique_ptr<pcre2_code, Freer<pcre2_code_free>>;
+using CompileContext = std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
+using MatchData = std::unique_ptr<pcre2_match_data, Freer<pcre2_match_data_free>>;
+using MatchContext = std::unique_ptr<pcre2_match_context, Freer<pcre2_match_context_free>>;
+using JitStack = std::unique_ptr<pcre2_jit_stack, Freer<pcre2_jit_stack_free>>;
+
+constexpr std::size_t kLongestPattern = 1 << 16;
+constexpr std::size_t kSmallestStack = 1 << 15;
+constexpr std::size_t kLargestStack = 1 << 23;
+
+// What one thread needs for matching, whatever the pattern.
+struct MatchScratch {
+  MatchScratch()
+      : data(pcre2_match_data_create(1, nullptr)), context(pcre2_match_context_create(nullptr)),
+        stack(pcre2_jit_stack_create(kSmallestStack, kLargestStack, nullptr)) {
+    if (!data || !context || !stack) throw std::bad_alloc();
+    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
+  MatchData data;
+  MatchContext context;
+  JitStack stack;
+};
+
+std::string pcre2_message(int code) {
+  std::array<PCRE2_UCHAR, 256> buffer{};
+  pcre2_get_error_message(code, buffer.data(), buffer.size());
+  return std::string(buffer.begin(), std::find(buffer.begin(), buffer.end(), PCRE2_UCHAR{0}));
+}
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+// The next character after `position`; the text is valid UTF-8.
+std::size_t next_character(std::string_view text, std::size_t position) {
+  ++position;
+  while (position < text.size() && (bytes_of(text)[position] & 0xC0U) == 0x80U) ++position;
+  return position;
+}
+
+}  // namespace
+
+struct Pattern::Compiled {
+  Code code;
+};
+
+Pattern::Pattern(const std::string& regex, const std::string& where)
+    : compiled_(std::make_unique<Compiled>()), where_(where) {
+  if (regex.size() > kLongestPattern) {
+    throw Error(ErrorKind::kBadInput, where + ": the pattern has " + std::to_string(regex.size()) +
+                                          " bytes, expected at most " +
+                                          std::to_string(kLongestPattern));
+  }
+  const std::string translated = translate_pattern(regex, where);
+  const CompileContext context(pcre2_compile_context_create(nullptr));
+  if (!context) throw std::bad_alloc();
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  int error = 0;
+  std::size_t offset = 0;
+  compiled_->code.reset(pcre2_compile(bytes_of(translated), translated.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get()));
+  if (!compiled_->code) {
+    throw Error(ErrorKind::kBadInput, where + ": the pattern " + core::printable(regex) +
+                                          " does not compile: " + pcre2_message(error));
+  }
+  // Where the JIT cannot be had, PCRE2 interprets: slower, the same results.
+  pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);
+}
+
+Pattern::~Pattern() = default;
+Pattern::Pattern(Pattern&&) noexcept = default;
+Pattern& Pattern::operator=(Pattern&&) noexcept = default;
+
+void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
+  thread_local MatchScratch scratch;
+  // A scan over a run of white space and back is linear; what needs far more steps than that is
+  // refused rather than waited for.
+  constexpr std::size_t kSteps = 10'000'000;
+  const std::size_t steps =
+      std::min<std::size_t>(kSteps + 8 * text.size(), std::numeric_limits<std::uint32_t>::max());
+  pcre2_set_match_limit(scratch.context.get(), static_cast<std::uint32_t>(steps));
+  const PCRE2_SIZE* ovector = pcre2_get_ovector_pointer(scratch.data.get());
+  std::size_t covered = 0;
+  std::size_t start = 0;
+  bool matched_before = false;
+  while (start <= text.size() && !text.empty()) {
+    const int result = pcre2_match(compiled_->code.get(), bytes_of(text), text.size(), start,
+        PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
+    if (result == PCRE2_ERROR_NOMATCH) break;
+    if (result < 0) {
+      throw Error(ErrorKind::kBadInput,
+          where_ + ": the pattern cannot be matched against a text of " +
+              std::to_string(text.size()) + " bytes: " + pcre2_message(result));
+    }
+    const Span match{ovector[0], ovector[1], true};
+    if (match.begin > match.end) {  // \K in a lookaround; the translation refuses \K
+      throw Error(ErrorKind::kInternal, where_ + ": a match ends before it begins");
+    }
+    // An empty match right after the last one is none: so does Oniguruma's iterator.
+    if (match.begin == match.end && matched_before && match.end == covered) {
+      start = next_character(text, start);
+      continue;
+    }
+    if (covered != match.begin) spans.push_back({covered, match.begin, false});
+    spans.push_back(match);
+    covered = start = match.end;
+    matched_before = true;
+  }
+  if (covered != text.size()) spans.push_back({covered, text.size(), false});
+}
+
+std::string escape_pattern(std::string_view text) {
+  static constexpr std::string_view kSpecial = R"(\.+*?()|[]{}^$#&-~)";
+  std::string escaped;
+  for (const char letter : text) {
+    if (kSpecial.find(letter) != std::string_view::npos) escaped += '\\';
+    escaped += letter;
+  }
+  return escaped;
+}
+
+}  // namespace salf::data

@@ -1,0 +1,303 @@
+#include <cctype>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "data/text/unicode_categories.h"
+#include "data/tokenizer/pattern.h"
+
+namespace salf::data {
+namespace {
+
+std::string code_point(char32_t value) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string digits;
+  do {
+    digits.insert(digits.begin(), kDigits[value % 16]);
+    value /= 16;
+  } while (value > 0);
+  return "\\x{" + digits + "}";
+}
+
+class Translator {
+ public:
+  Translator(const std::string& regex, const std::string& where) : regex_(regex), where_(where) {}
+
+  std::string translate() {
+    if (regex_.find("(?i") != std::string::npos) check_caseless();
+    while (position_ < regex_.size()) translate_item();
+    return std::move(output_);
+  }
+
+ private:
+  // A set of characters: members of a class, and whether it is what is left without them.
+  struct Set {
+    std::string members;
+    bool negated = false;
+  };
+
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw Error(ErrorKind::kBadInput, where_ + ": " + what + " at byte " +
+                                          std::to_string(position_) + " of the pattern " +
+                                          core::printable(regex_) + " is not supported");
+  }
+
+  // Folds of one letter to several (ss, st, ff …) exist in Oniguruma alone.
+  void check_caseless() const {
+    std::string lower;
+    for (const char letter : regex_) {
+      const auto byte = static_cast<unsigned char>(letter);
+      if (byte >= 0x80) refuse("(?i) with letters beyond ASCII");
+      lower += static_cast<char>(std::tolower(byte));
+    }
+    for (const char* pair : {"ss", "st", "ff", "fi", "fl"}) {
+      if (lower.find(pair) != std::string::npos) refuse(std::string("(?i) with \"") + pair + '"');
+    }
+  }
+
+  bool next_is(std::string_view text) const {
+    return regex_.compare(position_, text.size(), text) == 0;
+  }
+  char peek() const { return position_ < regex_.size() ? regex_[position_] : '\0'; }
+
+  // Reads one character (the pattern is valid UTF-8: it comes from JSON).
+  char32_t take() {
+    if (position_ >= regex_.size()) refuse("an end within a construct");
+    const auto lead = static_cast<unsigned char>(regex_[position_++]);
+    if (lead == 0) refuse("a NUL byte");
+    if (lead < 0x80) return lead;
+    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    char32_t value = lead & (0x3FU >> more);
+    for (int i = 0; i < more && position_ < regex_.size(); ++i) {
+      value = value << 6 | (static_cast<unsigned char>(regex_[position_++]) & 0x3FU);
+    }
+    return value;
+  }
+
+  void translate_item() {
+    switch (peek()) {
+      case '\\': return translate_escape();
+      case '[': return emit(take_class());
+      case '(': return translate_group();
+      case ')':
+      case '|': output_ += static_cast<char>(take()); return;
+      case '?':
+      case '*':
+      case '+': return translate_quantifier(std::string(1, static_cast<char>(take())), true);
+      case '{': return translate_brace();
+      case '.':
+        take();
+        output_ += "[^\\n]";
+        return;
+      case '^':
+        take();
+        output_ += "(?m:^)";
+        return;
+      case '$':
+        take();
+        output_ += "(?m:$)";
+        return;
+      default: output_ += code_point(take());
+    }
+  }
+
+  void translate_group() {
+    static constexpr const char* kOpenings[] = {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:"};
+    for (const char* opening : kOpenings) {
+      if (!next_is(opening)) continue;
+      position_ += std::string_view(opening).size();
+      output_ += opening;
+      return;
+    }
+    if (next_is("(?i)") && position_ == 0) {  // elsewhere the two libraries differ in its reach
+      position_ += 4;
+      output_ += "(?i)";
+      return;
+    }
+    if (next_is("(?") || next_is("(*")) refuse("this kind of group");
+    take();
+    output_ += "(?:";  // nothing refers to groups
+  }
+
+  // `suffixes`: ? makes it lazy and + possessive in both libraries.
+  void translate_quantifier(const std::string& quantifier, bool suffixes) {
+    output_ += quantifier;
+    if (suffixes && (peek() == '?' || peek() == '+')) output_ += static_cast<char>(take());
+    if (peek() == '?' || peek() == '*' || peek() == '+') refuse("a quantifier after a quantifier");
+    if (peek() == '{' && !brace().empty()) refuse("a quantifier after a quantifier");
+  }
+
+  // "{n}", "{n,}" or "{n,m}" at the position, or "" where the brace is a character.
+  std::string brace() const {
+    const std::size_t end = regex_.find('}', position_);
+    if (end == std::string::npos) return "";
+    std::string text = regex_.substr(position_, end + 1 - position_);
+    const std::string body = text.substr(1, text.size() - 2);
+    if (body.empty() || body.find_first_not_of("0123456789,") != std::string::npos) return "";
+    if (body.find(',') != body.rfind(',')) return "";
+    return text;
+  }
+
+  void translate_brace() {
+    const std::string text = brace();
+    if (text.empty()) {
+      output_ += code_point(take());
+      return;
+    }
+    if (text[1] == ',') refuse("a quantifier without a minimum");
+    position_ += text.size();
+    if (text.find(',') == std::string::npos) return translate_quantifier(text, false);
+    output_ += text;
+    if (peek() == '?') output_ += static_cast<char>(take());
+    if (peek() == '?' || peek() == '*' || peek() == '+') refuse("a quantifier after a quantifier");
+  }
+
+  void translate_escape() {
+    if (next_is("\\A") || next_is("\\z")) {
+      output_ += regex_.substr(position_, 2);
+      position_ += 2;
+      return;
+    }
+    if (const auto set = take_set_escape(false)) return emit(*set);
+    output_ += code_point(take_character_escape());
+  }
+
+  void emit(const Set& set) { output_ += (set.negated ? "[^" : "[") + set.members + "]"; }
+
+  // \s \S \d \D \w \W \p{..} \P{..}, or nothing (and the position stays).
+  std::optional<Set> take_set_escape(bool in_class) {
+    const char letter = position_ + 1 < regex_.size() ? regex_[position_ + 1] : '\0';
+    const std::size_t start = position_;
+    position_ += 2;
+    switch (letter) {
+      case 's': return Set{space_members(), false};
+      case 'S': return Set{not_space_members(), false};
+      case 'd':
+      case 'D': return Set{*category_members("Nd"), letter == 'D'};
+      case 'w':
+      case 'W': return Set{word_members(in_class), letter == 'W'};
+      case 'p':
+      case 'P': return take_property(letter == 'P');
+      default: position_ = start; return std::nullopt;
+    }
+  }
+
+  Set take_property(bool negated) {
+    const std::size_t end = regex_.find('}', position_);
+    if (peek() != '{' || end == std::string::npos) refuse("\\p without {…}");
+    std::string name = regex_.substr(position_ + 1, end - position_ - 1);
+    if (!name.empty() && name[0] == '^') {
+      negated = !negated;
+      name.erase(0, 1);
+    }
+    const auto members = category_members(name);
+    if (!members) refuse("the property " + core::printable(name));
+    position_ = end + 1;
+    return Set{*members, negated};
+  }
+
+  char32_t take_character_escape() {
+    take();
+    const char32_t letter = take();
+    switch (letter) {
+      case 'n': return '\n';
+      case 'r': return '\r';
+      case 't': return '\t';
+      case 'f': return '\f';
+      case 'v': return '\v';
+      case 'a': return '\a';
+      case 'e': return 0x1B;
+      case 'x': return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
+      case 'u': return take_hex(4, 0xFFFF);
+      default: break;
+    }
+    const bool plain = letter < 0x80 && std::ispunct(static_cast<int>(letter)) != 0;
+    if (!plain && letter != ' ') {
+      position_ -= 1;
+      refuse("this escape");
+    }
+    return letter;
+  }
+
+  char32_t take_hex(int digits, char32_t largest) {
+    char32_t value = 0;
+    for (int i = 0; i < digits; ++i) value = value * 16 + take_hex_digit();
+    if (value > largest || (value >= 0xD800 && value < 0xE000)) refuse("this character");
+    return value;
+  }
+
+  char32_t take_hex_in_braces() {
+    take();
+    char32_t value = 0;
+    while (peek() != '}') {
+      value = value * 16 + take_hex_digit();
+      if (value > 0x10FFFF) refuse("this character");
+    }
+    take();
+    if (value >= 0xD800 && value < 0xE000) refuse("this character");
+    return value;
+  }
+
+  char32_t take_hex_digit() {
+    const char32_t digit = take();
+    if (digit < 0x80 && std::isdigit(static_cast<int>(digit)) != 0) return digit - '0';
+    const char32_t lower = digit | 0x20U;
+    if (lower < 'a' || lower > 'f') refuse("this hexadecimal number");
+    return lower - 'a' + 10;
+  }
+
+  Set take_class() {
+    take();
+    Set set;
+    if (peek() == '^') {
+      take();
+      set.negated = true;
+    }
+    if (peek() == ']') refuse("] as the first character of a class");
+    while (peek() != ']') take_class_item(set.members);
+    take();
+    return set;
+  }
+
+  void take_class_item(std::string& members) {
+    if (peek() == '[') refuse("a class or [:name:] within a class");
+    if (next_is("&&")) refuse("&& within a class");
+    if (peek() == '\\') {
+      if (const auto inner = take_set_escape(true)) {
+        if (inner->negated) refuse("a negated set within a class");
+        if (peek() == '-' && !next_is("-]")) refuse("a range from a set");
+        members += inner->members;
+        return;
+      }
+    }
+    const char32_t first = take_class_character();
+    members += code_point(first);
+    if (peek() != '-' || next_is("-]")) return;
+    take();
+    const char32_t last = take_class_character();
+    if (last < first) refuse("a range that ends before it begins");
+    if (peek() == '-' && !next_is("-]")) refuse("a range after a range");
+    members += "-" + code_point(last);
+  }
+
+  char32_t take_class_character() {
+    if (peek() == '[') refuse("a class within a class");
+    return peek() == '\\' ? take_character_escape() : take();
+  }
+
+  const std::string& regex_;
+  const std::string& where_;
+  std::size_t position_ = 0;
+  std::string output_;
+};
+
+}  // namespace
+
+std::string translate_pattern(const std::string& regex, const std::string& where) {
+  return Translator(regex, where).translate();
+}
+
+}  // namespace salf::data

@@ -1,0 +1,40 @@
+// Where is the head? The last product with a weight [V, D] on the way to the logits, and what
+// stands around it.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "model/graph/block_finder.h"
+#include "model/script_model.h"
+
+namespace salf::model {
+
+struct HeadGraph {
+  torch::jit::Value* state = nullptr;  // [B, T, D]: what the head multiplies
+  std::string weight;                  // parameter name, [V, D]
+  std::string bias;                    // parameter name or ""
+  bool plain = false;                  // the logits are that product
+};
+
+// Inlines what follows the last block in `blocks.graph`, so that the product stands in its top
+// level. Throws Error(kBadModel).
+HeadGraph find_head(BlockGraph& blocks, const ScriptModel& model);
+
+// The name of the largest weight in which ids are looked up; "" if there is none.
+std::string find_embedding(const torch::jit::Graph& prefix, const ScriptModel& model);
+
+// Names of the parameters from which a gradient can reach a flat graph's outputs.
+std::set<std::string> trainable_parameters_of(
+    const torch::jit::Graph& graph, const ScriptModel& model);
+
+// A slice input → output above the last block. It may look at the ids (for their shape); that
+// nothing else of them matters is for the caller to prove. Throws Error(kBadModel) naming `what` if
+// a block is needed again.
+GraphPointer slice_above_blocks(const BlockGraph& blocks, torch::jit::Value* input,
+    torch::jit::Value* output, const std::string& what);
+
+// The operator that writes in place to one of the graph's outputs; "" if none does.
+std::string written_in_place(const GraphPointer& graph);
+
+}  // namespace salf::model

@@ -1,0 +1,99 @@
+// How does a piece of a TorchScript graph become something that runs? Copying, inlining and slicing
+// of graphs, and their execution without the profiling executor.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+#include <c10/core/Device.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tensor/batch.h"
+
+namespace torch::jit {
+struct Code;
+struct Graph;
+struct Module;
+struct Node;
+struct Value;
+}  // namespace torch::jit
+
+namespace salf::model {
+
+using GraphPointer = std::shared_ptr<torch::jit::Graph>;
+
+// Which argument of forward takes what (0 is self).
+struct ForwardSignature {
+  std::size_t ids = 1;
+  std::optional<std::size_t> mask;
+  bool mask_optional = false;
+  std::vector<c10::IValue> defaults;  // one per argument after self; None where the batch fills it
+};
+
+// Throws Error(kBadModel) when forward asks for more than ids and a mask.
+ForwardSignature forward_signature(const torch::jit::Module& module);
+
+// Arguments after self, on `device`. A batch without padding gives a mask of ones where one is
+// required.
+std::vector<c10::IValue> forward_arguments(
+    const ForwardSignature& signature, const tensor::Batch& batch, c10::Device device);
+
+// A copy of forward's graph, calls not inlined.
+GraphPointer copy_forward(const torch::jit::Module& module);
+
+// "model.layers.3" if the value is a chain of GetAttr from self ("" for self); nothing otherwise.
+std::optional<std::string> attribute_path(const torch::jit::Value* value);
+
+// Inlines the calls (methods and functions) for which `wanted` is true, and those that appear by
+// it.
+void inline_calls(
+    torch::jit::Graph& graph, const std::function<bool(const torch::jit::Node&)>& wanted);
+
+// All nodes that `outputs` need, back to `inputs` and to the graph's own inputs, in the order of
+// the source. See Note [Slicing].
+std::vector<torch::jit::Node*> needed_nodes(const GraphPointer& source,
+    const std::vector<torch::jit::Value*>& inputs, const std::vector<torch::jit::Value*>& outputs);
+
+// A new graph (self, forward's arguments, inputs…) → outputs…, made of the needed nodes.
+GraphPointer slice(const GraphPointer& source, const std::vector<torch::jit::Value*>& inputs,
+    const std::vector<torch::jit::Value*>& outputs);
+
+struct LoraLayer;
+struct MaskCheck;
+
+// As the model's author wrote it, or with salf's operators (rewrites.h).
+enum class Operators { kOriginal, kOwn };
+
+// A graph, fully inlined, with the module's live parameters. Runs under the caller's autograd mode.
+class Program {
+ public:
+  Program(const GraphPointer& graph, const torch::jit::Module& module, c10::Device device,
+      const std::string& name, Operators operators);
+  ~Program();
+  Program(Program&&) noexcept;
+
+  // arguments: forward's, then the slice's inputs. Throws Error(kBadModel) with the operator's
+  // message.
+  std::vector<c10::IValue> run(std::vector<c10::IValue> arguments) const;
+
+  // See causal_attention.h: `mask_argument` is forward's. Returns the number of attentions that
+  // became causal.
+  std::size_t use_causal_attention(
+      std::optional<std::size_t> mask_argument, const std::vector<MaskCheck>& trials);
+
+  // Gives the layers with these weights their branches (lora_branches.h). To be called last: what
+  // is sliced off the graph afterwards would lack them.
+  void add_lora(const std::vector<LoraLayer>& layers);
+
+  const GraphPointer& graph() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace salf::model

@@ -1,0 +1,14 @@
+// On what is a model proved? A small batch of fixed random ids, small enough for any vocabulary,
+// with one padded row.
+#pragma once
+
+#include "tensor/batch.h"
+
+namespace salf::model {
+
+tensor::Batch proof_batch();
+
+// The first row without its padding.
+tensor::Batch first_row(const tensor::Batch& batch);
+
+}  // namespace salf::model

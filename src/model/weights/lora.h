@@ -1,0 +1,46 @@
+// How is a layer tuned without changing its weight? By a branch of low rank beside it: W x + s · B
+// A x (LoRA; Hu et al. 2021, arXiv 2106.09685). Initial values and scale are those of PEFT.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
+
+namespace salf::model {
+
+// What is said of the branches; which layers get one is the caller's.
+struct LoraScale {
+  std::int64_t rank = 16;
+  double alpha = 32.0;
+  bool rank_stabilized = false;  // rsLoRA (Kalajdzievski 2023, arXiv 2312.03732)
+
+  // s: alpha / rank, or alpha / √rank
+  double factor() const;
+};
+
+// Random branches for these layers: A [R, I] uniform in ±1/√I, B [O, R] zero, so that nothing
+// changes before the first step. Their tensors lie on the layers' device in float32. Throws
+// Error(kUsage) naming the layer where the rank is larger than the matrix.
+std::vector<LoraLayer> make_lora(const ScriptModel& model, const std::vector<LinearLayer>& layers,
+    const LoraScale& scale, std::uint64_t seed);
+
+// Those of `layers` that the targets name: "all-linear", or the last components of layers' paths
+// ("q_proj", "mlp.up_proj"). Throws Error(kUsage), listing the names there are, where a target
+// matches none.
+std::vector<LinearLayer> choose_layers(
+    const std::vector<LinearLayer>& layers, const std::vector<std::string>& targets);
+
+// The branches' matrices as parameters to be trained and saved, MODULE.lora_A and MODULE.lora_B.
+std::vector<Parameter> lora_parameters(const std::vector<LoraLayer>& layers);
+bool is_lora_b(const std::string& parameter);
+
+// W += s · B A, for models that are used or saved without branches. The branches should not be used
+// beside it then.
+void merge_lora(const ScriptModel& model, const std::vector<LoraLayer>& layers);
+
+}  // namespace salf::model

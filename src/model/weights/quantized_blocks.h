@@ -1,0 +1,57 @@
+// How can frozen blocks run on a machine that could not hold their weights? Their matrices are kept
+// in few bits, and each block's are turned into float32 just before it runs, in buffers that all
+// blocks share.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
+#include "ops/quantize.h"
+
+namespace salf::model {
+
+// One matrix in few bits.
+class PackedMatrix {
+ public:
+  virtual ~PackedMatrix() = default;
+  // Writes its values into `out` [rows, columns] f32, contiguous, on the CPU.
+  virtual void unpack_(at::Tensor& out) const = 0;
+  virtual std::int64_t bytes() const = 0;
+};
+
+// Packs a parameter [rows, columns] f32; null: it stays as it is.
+using Packer =
+    std::function<std::unique_ptr<PackedMatrix>(const std::string& name, const at::Tensor& matrix)>;
+
+std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix);
+
+// Rounds each matrix (ops::quantize).
+Packer rounding_to(ops::WeightFormat format);
+
+// Within its life the cut runs block by block, and matrices of the first blocks are those that
+// their quantised forms stand for; vectors (norms, biases), embedding and head stay as they are. At
+// the end everything is as it was.
+class QuantizedBlocks {
+ public:
+  // The first `count` blocks. The references must outlive this. Throws Error(kUsage) where the
+  // model is not on the CPU, and what `pack` throws; everything is as it was then.
+  QuantizedBlocks(
+      const ScriptModel& model, GraphCut& graph, const Packer& pack, std::int64_t count);
+  ~QuantizedBlocks();
+  QuantizedBlocks(const QuantizedBlocks&) = delete;
+  QuantizedBlocks& operator=(const QuantizedBlocks&) = delete;
+
+  std::int64_t bytes() const;  // of the quantised forms
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace salf::model

@@ -1,0 +1,104 @@
+// Which cut does the budget pay for, and how many steps? The planner.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "policy/prediction.h"
+#include "policy/rules.h"
+#include "types/freeze_plan.h"
+#include "types/layer_profile.h"
+#include "types/lora_settings.h"
+#include "types/measured_cost.h"
+
+namespace salf::policy {
+
+// LoRA above a cut, as another way to spend the budget beside whole blocks.
+struct LoraMethod {
+  types::LoraSettings settings;
+  std::vector<std::int64_t> block_trained_parameters;  // as in types::ModelShape
+  types::MeasuredCost cost;                            // of steps with it
+};
+
+// Where dev documents are evaluated before the first step: by the run, which keeps what lies below
+// the cut; before the plan is settled, when there is no cut yet; or that is done, and among what
+// was spent.
+enum class FirstEvaluation { kInTheRun, kBeforeThePlan, kDone };
+
+struct PlanInputs {
+  types::Budget budget;
+  types::DataShape data;  // of one epoch and one dev evaluation, at these batch options
+  types::MeasuredCost cost;
+  std::optional<LoraMethod>
+      lora;  // of Rule::kPredicted: candidates besides those of the profile's shape
+  types::Rule rule = types::Rule::kBudget;
+  types::Measure measure = types::Measure::kCosine;
+  RuleParameters parameters;
+  std::int64_t min_steps = 20;  // optimizer steps below which a depth is not worth having
+  double max_epochs = 3.0;  // more budget than this many epochs goes to depth, then stays unused
+  std::int64_t batch_tokens = 1024;
+  std::int64_t pack = 0;
+  std::int64_t accumulate = 1;
+  bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
+  double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
+  double spent_flops = 0.0;
+  FirstEvaluation first_evaluation = FirstEvaluation::kInTheRun;
+  std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
+  std::optional<types::Rates> rates;  // what a second takes; needed for budgets in energy and money
+  double budget_seconds = 0.0;        // how long such a budget lasts (cost/money.h)
+  std::optional<Prior> prior;         // for predicted losses; needed for Rule::kPredicted
+  std::optional<types::TrialTable> trials;   // of this model and these data
+  std::optional<double> gradient_agreement;  // likewise, as train::Timing has it
+  bool recompute = false;                    // cost::MemoryOptions::recompute
+  std::optional<double> max_memory_bytes;
+  std::int64_t stages = 1;  // cuts from max-gain's layer to the chosen one, in one run
+  std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget
+};
+
+// Share of a time budget that is left unused, so that a machine that slows down a little does not
+// break the promise.
+inline constexpr double kTimeMargin = 0.04;
+
+// Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations,
+// before the first step and after the last (more as long as they take no more than a tenth of the
+// budget) and saving; budgets in FLOPs and shares likewise, without a margin. An optimizer step
+// takes `accumulate` mean batches and goes on into the next epoch.
+//
+// Rule::kBudget starts at max-gain's eof-layer and moves towards the shallow blocks while the
+// budget pays for min_steps (or for max_epochs, if that is less). No more than max_epochs are
+// planned: more budget goes to depth, then stays unused. Budgets in tokens, steps and epochs are
+// the number of steps itself (rounded down to whole steps), whatever they cost: neither min_steps
+// nor max_epochs applies, and the start is the choice. choices ends with that of the rule in use,
+// where it is not one of the three of all_choices.
+//
+// Rule::kPredicted takes, of all candidates (each cut; with PlanInputs::lora each twice) that fit
+// (the budget pays for min_steps, and the memory is within max_memory_bytes), the lowest predicted
+// loss. Those within a thousandth of the loss before from it count as equal: of them the quickest,
+// and of those within a twentieth of its time the shallowest. Of a budget by the clock all take as
+// long: of those as close as the prior is known to err (Predictor::error_unseen) the shallowest is
+// taken, of both methods there the one that trains fewer parameters. With max_loss_increase, each
+// candidate gets only the steps it needs to come that close to what full fine-tuning reaches with
+// this budget, and the one with the least seconds is taken. choices then holds the choice's
+// stability over the prior's resampled fits.
+//
+// When not even the start (or the depth of another rule) fits, smallest_budget is set: the smallest
+// in the same unit that works for it, rounded up (a time 5 % more, since analysis takes a little
+// longer at another try), and the plan's steps are what the budget does pay for.
+// Throws Error(kUsage) for inputs out of range or contradictory, all of them at once, and for rules
+// that do not fit the model; Error(kBadInput) when there is no training batch; Error(kBudget) where
+// max_memory_bytes or max_loss_increase leaves no candidate that the budget alone would allow, with
+// the least that would.
+types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs);
+
+// FLOPs that a budget in FLOPs or a share stands for: the share is of a whole run of full
+// fine-tuning for max_epochs with its two evaluations.
+double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs);
+
+// How many documents one dev evaluation may have, so that it takes at most 2.5 % of a time budget:
+// all of them, or fewer, but at least 16. `all`: documents of the dev split; seconds_per_document
+// from the measured cost.
+std::int64_t affordable_dev_documents(
+    std::int64_t all, double seconds_per_document, double budget_seconds);
+
+}  // namespace salf::policy

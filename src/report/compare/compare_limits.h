@@ -1,0 +1,20 @@
+// A limit as it was written.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "report/compare/compare.h"
+
+namespace salf::report {
+
+enum class LimitKind { kNumber, kTime, kMemory };
+struct Limit {
+  double amount = 0.0;
+  bool share = false;  // of BASE's value
+  double of(double base) const { return share ? amount * base : amount; }
+};
+// Nothing if the text is none. "10%", "0.01", "30s", "500MB".
+std::optional<Limit> parse_limit(const std::string& text, LimitKind kind);
+
+}  // namespace salf::report

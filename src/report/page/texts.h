@@ -1,0 +1,24 @@
+// Every word of the page, in both languages, in one table (texts.inc).
+#pragma once
+
+#include <string>
+
+namespace salf::report {
+
+struct Text {
+  std::string en, ja;
+};
+
+enum class Word {
+#define SALF_TEXT(id, en, ja) id,
+#define SALF_TERM(id, en, ja, explained_en, explained_ja) id,
+#include "report/page/texts.inc"
+#undef SALF_TEXT
+#undef SALF_TERM
+};
+
+const Text& text(Word word);
+// One line, for terms; empty for other words.
+const Text& explanation(Word word);
+
+}  // namespace salf::report

@@ -1,0 +1,52 @@
+#include "train/cache/frozen_weights.h"
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "core/heap.h"
+#include "tensor/mapped_space.h"
+
+namespace salf::train {
+namespace {
+
+bool is_movable(const at::Tensor& tensor) {
+  return tensor.device().is_cpu() && tensor.is_contiguous() && tensor.storage_offset() == 0 &&
+         tensor.storage().nbytes() == tensor.nbytes() && tensor.storage().use_count() == 1;
+}
+
+}  // namespace
+
+std::vector<model::Parameter> weights_below(
+    const Freeze& freeze, const model::GraphCut& graph, std::int64_t cut) {
+  std::set<std::string> names;
+  for (std::int64_t block = 0; block < cut; ++block) {
+    for (auto& name : graph.block_parameters(block)) names.insert(std::move(name));
+  }
+  if (!graph.map().tied) names.insert(graph.map().embedding_parameter);
+  std::vector<model::Parameter> below;
+  for (const auto& parameter : freeze.frozen()) {
+    if (names.count(parameter.name) > 0) below.push_back(parameter);
+  }
+  return below;
+}
+
+MappedWeights::MappedWeights(
+    const std::vector<model::Parameter>& parameters, const std::filesystem::path& folder) {
+  std::vector<at::Tensor> moved;
+  for (const auto& parameter : parameters) {
+    if (is_movable(parameter.tensor)) moved.push_back(parameter.tensor);
+  }
+  tensor::MappedTensors copy = tensor::mapped_copy(moved, folder);
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    moved[i].set_data(copy.tensors[i]);
+    bytes_ += static_cast<std::int64_t>(moved[i].nbytes());
+  }
+  space_ = std::move(copy.space);
+  // What the heap still holds of the tensors' old memory goes back to the system.
+  core::trim_heap();
+}
+
+void MappedWeights::release() const { space_->release(); }
+
+}  // namespace salf::train

@@ -1,0 +1,43 @@
+// How do weights below the cut leave memory, while the model can still be run and saved?
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "model/graph/graph_cut.h"
+#include "model/script_model.h"
+#include "train/step/freeze.h"
+
+namespace salf::tensor {
+class MappedSpace;
+}
+
+namespace salf::train {
+
+// The frozen parameters that only the prefix at `cut` needs: those of blocks 0 … cut-1, and the
+// embedding where it is not the head.
+std::vector<model::Parameter> weights_below(
+    const Freeze& freeze, const model::GraphCut& graph, std::int64_t cut);
+
+// Moves parameters into a nameless file in `folder`: from then on they are file cache and not
+// anonymous memory, with the same bytes, for whoever reads or saves the model, also after this
+// object's end. Left where they are: tensors that are not on the CPU, and those whose memory
+// something else shares.
+class MappedWeights {
+ public:
+  // Throws Error(kIo) where the disk has no room; nothing is changed then.
+  MappedWeights(
+      const std::vector<model::Parameter>& parameters, const std::filesystem::path& folder);
+
+  std::int64_t bytes() const { return bytes_; }
+  // They leave the process's memory; whoever reads one gets it from the file again.
+  void release() const;
+
+ private:
+  std::int64_t bytes_ = 0;
+  std::shared_ptr<tensor::MappedSpace> space_;  // the parameters' storages hold it too
+};
+
+}  // namespace salf::train

@@ -1,0 +1,61 @@
+// How good is the model on held-out rows? Loss, perplexity and next-token accuracy per supervised
+// token, and multiple-choice accuracy, with intervals over documents.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "core/progress.h"
+#include "data/batching/batching.h"
+#include "data/rows/dataset.h"
+#include "model/graph/graph_cut.h"
+#include "train/cache/prefix_cache.h"
+#include "types/evaluation.h"
+
+namespace salf::train {
+
+using types::ChoiceEvaluation;
+using types::Evaluation;
+using types::Figure;
+
+struct DocumentLoss {
+  std::int64_t document = 0;  // index in the dataset
+  double loss = 0.0;          // summed over its supervised tokens, nats
+  double correct = 0.0;       // supervised tokens with the right guess
+  double tokens = 0.0;        // supervised tokens
+};
+
+struct MeasuredLosses {
+  Evaluation evaluation;
+  std::vector<DocumentLoss> documents;  // by index
+};
+
+struct EvaluateOptions {
+  c10::ScalarType autocast = c10::ScalarType::Float;  // on CUDA
+  std::function<bool()> keep_going;  // asked before each batch; false ends it without a result
+  std::vector<DocumentLoss>* documents =
+      nullptr;                   // if set, receives each document's sums, by index
+  PrefixCache* cache = nullptr;  // of this batcher's rows, at the cut `cut`
+  std::int64_t cut = 0;          // only looked at with a cache
+};
+
+// Streams all rows of `batcher`; nothing if keep_going said so. With no supervised token all
+// figures are NaN.
+std::optional<Evaluation> evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
+    const EvaluateOptions& options, core::Progress& progress);
+
+// A row counts as right if its answer has the largest likelihood per byte of the option's text;
+// ties go to the earlier option. `batch_tokens`: padded tokens of a batch at most (one option at
+// least).
+ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
+    const std::vector<data::ChoiceRow>& rows, std::int64_t batch_tokens,
+    const EvaluateOptions& options, core::Progress& progress);
+
+// Wilson's 95 % interval of `successes` in `trials`. REQUIRES: trials > 0
+Figure wilson(std::int64_t successes, std::int64_t trials);
+
+}  // namespace salf::train

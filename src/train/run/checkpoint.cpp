@@ -1,0 +1,115 @@
+#include "train/run/checkpoint.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <system_error>
+
+#include "core/error.h"
+#include "core/text.h"
+
+namespace salf::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kKept = 2;
+const char* const kPrefix = "checkpoint-";
+const char* const kSuffix = ".safetensors";
+
+fs::path checkpoint_path(const fs::path& folder, std::int64_t step) {
+  char name[64];
+  std::snprintf(name, sizeof name, "%s%010lld%s", kPrefix, static_cast<long long>(step), kSuffix);
+  return folder / name;
+}
+
+// Oldest first: the steps are written with leading zeros.
+std::vector<fs::path> checkpoint_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t tail = std::string(kSuffix).size();
+    if (name.rfind(kPrefix, 0) == 0 && name.size() > tail &&
+        name.compare(name.size() - tail, tail, kSuffix) == 0) {
+      files.push_back(entry.path());
+    }
+  }
+  if (error)
+    throw Error(ErrorKind::kIo, folder.string() + ": cannot be listed: " + error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string shown(const core::Json& json, const std::string& key) {
+  const auto entry = json.find(key);
+  return entry == json.end() ? "not set" : entry->dump();
+}
+
+}  // namespace
+
+void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
+  core::Json description = core::Json::object();
+  description["schema"] = Checkpoint::kSchema;
+  description["identity"] = checkpoint.identity;
+  description["progression"] = core::to_json(checkpoint.progression);
+  tensor::TensorFile file;
+  file.tensors = checkpoint.tensors;
+  file.metadata["salf"] = description.dump();
+  write_tensor_file(checkpoint_path(folder, checkpoint.progression.step), file);
+  const std::vector<fs::path> files = checkpoint_files(folder);
+  for (std::size_t i = 0; i + kKept < files.size(); ++i) {
+    std::error_code ignored;
+    fs::remove(files[i], ignored);
+  }
+}
+
+std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
+  const std::vector<fs::path> files = checkpoint_files(folder);
+  if (files.empty()) return std::nullopt;
+  const std::string where = files.back().string();
+  tensor::TensorFile file = tensor::read_tensor_file(files.back());
+  const auto entry = file.metadata.find("salf");
+  if (entry == file.metadata.end()) {
+    throw Error(
+        ErrorKind::kBadInput, where + ": not a checkpoint of salf (no \"salf\" in its metadata)");
+  }
+  const core::Json description = core::parse_json(entry->second, where);
+  core::check_schema(description, Checkpoint::kSchema, where);
+  Checkpoint checkpoint;
+  checkpoint.identity = description.value("identity", core::Json::object());
+  core::from_json(description.value("progression", core::Json::object()), where + ":progression",
+      checkpoint.progression);
+  const auto problems = core::range_problems(checkpoint.progression);
+  if (!problems.empty())
+    throw Error(ErrorKind::kBadInput, where + ": " + core::join(problems, "; "));
+  checkpoint.tensors = std::move(file.tensors);
+  return checkpoint;
+}
+
+void remove_checkpoints(const fs::path& folder) {
+  for (const auto& path : checkpoint_files(folder)) {
+    std::error_code error;
+    fs::remove(path, error);
+    if (error)
+      throw Error(ErrorKind::kIo, path.string() + ": cannot be removed: " + error.message());
+  }
+}
+
+void check_identity(const Identity& saved, const Identity& present) {
+  std::vector<std::string> changes;
+  const auto compare = [&](const std::string& key) {
+    if (shown(saved, key) != shown(present, key)) {
+      changes.push_back(key + " was " + shown(saved, key) + ", is " + shown(present, key));
+    }
+  };
+  for (const auto& entry : saved.items()) compare(entry.key());
+  for (const auto& entry : present.items()) {
+    if (!saved.contains(entry.key())) compare(entry.key());
+  }
+  if (changes.empty()) return;
+  throw Error(ErrorKind::kUsage,
+      "cannot resume: this is not the run that was interrupted: " + core::join(changes, "; ") +
+          "; resume with what it was started with, or start anew in another folder");
+}
+
+}  // namespace salf::train

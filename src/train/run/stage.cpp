@@ -1,0 +1,131 @@
+#include "train/run/stage.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "cost/estimate.h"
+#include "train/run/budget_limits.h"
+
+namespace salf::train {
+namespace {
+
+AdamWOptions adamw_options(const TrainInputs& inputs) {
+  const TrainOptions& options = inputs.options;
+  const double ratio = inputs.plan.lora ? inputs.plan.lora->rate_ratio : 1.0;
+  return {options.weight_decay, options.beta1, options.beta2, options.epsilon, ratio};
+}
+
+std::optional<types::BlockRange> whole_blocks(const types::FreezePlan& plan) {
+  return plan.lora ? plan.lora->whole : std::nullopt;
+}
+
+double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
+  const auto place = static_cast<std::size_t>(cut);
+  return cut == plan.cut || place >= plan.candidates.size() ? plan.learning_rate
+                                                            : plan.candidates[place].learning_rate;
+}
+
+// Only the last cut's is kept for later runs. Nothing where the disk has no room: the run is slower
+// then, not impossible.
+std::unique_ptr<PrefixCache> make_cache(const TrainInputs& inputs, std::int64_t cut,
+    const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split,
+    PrefixCache* shallower) {
+  CacheSetup setup{cut, inputs.options.cache_dtype, inputs.folder, "", inputs.cache_key, shallower};
+  if (inputs.options.keep_cache && cut == inputs.plan.cut)
+    setup.name = std::string(split) + ".prefix-cache";
+  setup.key["autocast"] = c10::toString(inputs.autocast);
+  try {
+    return std::make_unique<PrefixCache>(inputs.graph, batcher, first, setup);
+  } catch (const Error& error) {
+    core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
+    return nullptr;
+  }
+}
+
+std::vector<std::unique_ptr<PrefixCache>> make_caches(const TrainInputs& inputs,
+    const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split) {
+  const std::vector<std::int64_t> cuts = inputs.plan.cuts();
+  std::vector<std::unique_ptr<PrefixCache>> caches(cuts.size());
+  PrefixCache* shallower = nullptr;
+  for (std::size_t i = cuts.size(); i-- > 0;) {
+    if (cuts[i] == 0) continue;
+    caches[i] = make_cache(inputs, cuts[i], batcher, first, split, shallower);
+    shallower = caches[i].get();
+  }
+  return caches;
+}
+
+std::vector<std::unique_ptr<PrefixCache>> no_caches(const TrainInputs& inputs) {
+  return std::vector<std::unique_ptr<PrefixCache>>(inputs.plan.cuts().size());
+}
+
+bool keeps_dev_prefix(const TrainInputs& inputs) {
+  const bool used_again = inputs.plan.evaluations > 1 || inputs.options.keep_cache;
+  return !inputs.options.no_cache && used_again && inputs.dev.rows() > 0;
+}
+
+}  // namespace
+
+StageCaches::StageCaches(const TrainInputs& inputs)
+    : train_(keeps_prefix(inputs)
+                 ? make_caches(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0), "train")
+                 : no_caches(inputs)),
+      dev_(keeps_dev_prefix(inputs) ? make_caches(inputs, inputs.dev, inputs.dev.in_order(), "dev")
+                                    : no_caches(inputs)) {}
+
+bool StageCaches::complete() const {
+  return (!train_.back() || train_.back()->complete()) && (!dev_.back() || dev_.back()->complete());
+}
+
+std::optional<types::CacheUse> StageCaches::use() const {
+  std::optional<types::CacheUse> all;
+  for (const auto* caches : {&train_, &dev_}) {
+    for (const auto& cache : *caches) {
+      if (cache) all = all ? sum(*all, cache->use()) : cache->use();
+    }
+  }
+  return all;
+}
+
+Stage::Stage(const TrainInputs& inputs, const StageCaches& caches, std::size_t place)
+    : index(place), cut(inputs.plan.cuts()[place]), learning_rate(rate_at(inputs.plan, cut)),
+      cache(caches.train(place)), dev_cache(caches.dev(place)),
+      freeze(inputs.model, inputs.graph, cut, whole_blocks(inputs.plan)),
+      optimizer(freeze.trained(), adamw_options(inputs)),
+      runner(inputs.graph, freeze, optimizer,
+          {cut, inputs.options.clip, inputs.autocast, inputs.options.recompute, cache}),
+      best(freeze.trained(), inputs.folder) {}
+
+std::unique_ptr<Stage> next_stage(
+    std::unique_ptr<Stage> stage, const TrainInputs& inputs, const StageCaches& caches) {
+  const at::NoGradGuard quiet;
+  std::vector<std::pair<at::Tensor, at::Tensor>> now;
+  for (const auto& parameter : stage->freeze.trained())
+    now.emplace_back(parameter.tensor, parameter.tensor.detach().clone());
+  const std::vector<tensor::NamedTensor> moments = stage->optimizer.state("adam/");
+  const std::int64_t steps = stage->optimizer.steps();
+  const std::size_t next = stage->index + 1;
+  stage->best.restore();
+  stage.reset();
+  stage = std::make_unique<Stage>(inputs, caches, next);
+  stage->best.take();
+  for (auto& [live, copy] : now) live.copy_(copy);
+  stage->optimizer.load_state(moments, "adam/", steps);
+  return stage;
+}
+
+double slower(const types::FreezePlan& plan, const Stage& stage, std::int64_t next_cut) {
+  const auto seconds = [&](std::int64_t cut) {
+    const types::CostBreakdown step =
+        cost::step_seconds(plan.cost, plan.shape, plan.data, cut, plan.accumulate);
+    return step.total() - (stage.cache != nullptr && cut > 0 ? step.prefix : 0.0);
+  };
+  const double here = seconds(stage.cut);
+  return here > 0.0 ? seconds(next_cut) / here : 1.0;
+}
+
+}  // namespace salf::train

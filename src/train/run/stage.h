@@ -1,0 +1,62 @@
+// What is trained between two moves of the cut, and where the frozen part's output is kept at each
+// cut of a run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "train/cache/prefix_cache.h"
+#include "train/run/trainer.h"
+#include "train/step/freeze.h"
+#include "train/step/optimizer.h"
+#include "train/step/step_runner.h"
+#include "train/step/weights.h"
+
+namespace salf::train {
+
+// A chain: what a shallower cut keeps serves the deeper ones, so that the prefix of a row is run
+// once in the whole run, and is there when the cut moves. Null where nothing is kept: nothing is
+// used again or frozen, or the disk has no room.
+class StageCaches {
+ public:
+  explicit StageCaches(const TrainInputs& inputs);
+
+  PrefixCache* train(std::size_t stage) const { return train_[stage].get(); }
+  PrefixCache* dev(std::size_t stage) const { return dev_[stage].get(); }
+
+  // Whether nobody will run the blocks below the last cut again.
+  bool complete() const;
+  // All together; nothing without any.
+  std::optional<types::CacheUse> use() const;
+
+ private:
+  std::vector<std::unique_ptr<PrefixCache>> train_, dev_;
+};
+
+struct Stage {
+  // The best weights are not taken yet.
+  Stage(const TrainInputs& inputs, const StageCaches& caches, std::size_t index);
+
+  std::size_t index;
+  std::int64_t cut;
+  double learning_rate;  // at the schedule's height
+  PrefixCache* cache;
+  PrefixCache* dev_cache;
+  Freeze freeze;
+  AdamW optimizer;
+  StepRunner runner;
+  Snapshot best;
+};
+
+// The next one: what goes on being trained keeps its weights and moments, and the best weights stay
+// those.
+std::unique_ptr<Stage> next_stage(
+    std::unique_ptr<Stage> stage, const TrainInputs& inputs, const StageCaches& caches);
+
+// Seconds of a step at next_eof over those of this stage's, by the plan's costs.
+double slower(const types::FreezePlan& plan, const Stage& stage, std::int64_t next_cut);
+
+}  // namespace salf::train

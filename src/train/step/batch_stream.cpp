@@ -1,0 +1,33 @@
+#include "train/step/batch_stream.h"
+
+#include <string>
+
+#include "core/error.h"
+
+namespace salf::train {
+
+BatchStream::BatchStream(
+    const data::Batcher& batcher, std::uint64_t seed, std::int64_t epoch, std::int64_t batch)
+    : batcher_(batcher), seed_(seed), epoch_(epoch), batch_(batch),
+      plans_(batcher.epoch(seed, epoch)) {
+  if (plans_.empty()) {
+    throw Error(ErrorKind::kBadInput,
+        "the training split has no documents; give more rows or smaller --dev-share and "
+        "--test-share");
+  }
+  if (batch_ < 0 || batch_ >= batches_of_epoch()) {
+    throw Error(ErrorKind::kBadInput,
+        "checkpoint: epoch " + std::to_string(epoch) + " has no batch " + std::to_string(batch));
+  }
+}
+
+tensor::Batch BatchStream::next() {
+  tensor::Batch made = batcher_.make(plans_[static_cast<std::size_t>(batch_)]);
+  if (++batch_ == batches_of_epoch()) {
+    batch_ = 0;
+    plans_ = batcher_.epoch(seed_, ++epoch_);
+  }
+  return made;
+}
+
+}  // namespace salf::train

@@ -1,0 +1,249 @@
+#include "train/step/head_loss.h"
+
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "core/error.h"
+#include "ops/operators.h"
+#include "tensor/shapes.h"
+
+namespace salf::train {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kTrainedHeadChunks = 4;
+
+std::int64_t chunk_rows(std::int64_t vocabulary, std::int64_t chunk_elements) {
+  return std::max<std::int64_t>(1, chunk_elements / std::max<std::int64_t>(1, vocabulary));
+}
+
+// An autograd function takes no undefined tensor, but it takes none at all.
+std::optional<at::Tensor> present(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
+
+// The type in which autocast would multiply, or the weight's own.
+at::ScalarType product_type(const at::Tensor& weight) {
+  const auto device = weight.device().type();
+  return at::autocast::is_autocast_enabled(device) ? at::autocast::get_autocast_dtype(device)
+                                                   : weight.scalar_type();
+}
+
+// Sums are kept in f32 even where products are bf16; f64 stays f64.
+at::ScalarType sum_type(const at::Tensor& weight) {
+  return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
+// The head's weight in the type of the products, cast once and not once a chunk.
+struct Head {
+  at::Tensor weight, bias;
+
+  Head(const at::Tensor& live_weight, const at::Tensor& live_bias)
+      : weight(live_weight.detach().to(product_type(live_weight))) {
+    if (live_bias.defined()) bias = live_bias.detach().to(weight.scalar_type());
+  }
+  // [N, D] → [N, V]
+  at::Tensor logits(const at::Tensor& state) const {
+    return ops::linear(state, weight, present(bias));
+  }
+};
+
+// Loss and gradients of all rows, in one pass over chunks.
+struct Pass {
+  at::Tensor loss;                 // [] f64, unscaled
+  at::Tensor state, weight, bias;  // gradients, scaled
+};
+
+struct Wanted {
+  bool weight = false, bias = false;
+};
+
+Pass run_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head,
+    at::ScalarType sums, Wanted wanted, double scale, std::int64_t rows) {
+  Pass pass;
+  pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
+  pass.state = at::empty_like(state);
+  const auto gradient = state.options().dtype(sums);
+  if (wanted.weight) pass.weight = at::zeros(head.weight.sizes(), gradient);
+  if (wanted.bias) pass.bias = at::zeros(head.weight.size(0), gradient);
+  for (std::int64_t first = 0; first < state.size(0); first += rows) {
+    const std::int64_t count = std::min(rows, state.size(0) - first);
+    const at::Tensor chunk = state.narrow(0, first, count).to(head.weight.scalar_type());
+    at::Tensor scores = head.logits(chunk).to(sums);
+    pass.loss += ops::cross_entropy_(scores, labels.narrow(0, first, count), scale);
+    const at::Tensor slope = scores.to(head.weight.scalar_type());
+    pass.state.narrow(0, first, count).copy_(ops::linear(slope, head.weight.t(), std::nullopt));
+    if (wanted.weight) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums));
+    if (wanted.bias) pass.bias.add_(scores.sum(0));
+  }
+  return pass;
+}
+
+// In place: each gradient is handed back once.
+at::Tensor times(at::Tensor gradient, const at::Tensor& factor) {
+  const bool one = factor.device().is_cpu() && factor.item<double>() == 1.0;
+  return one ? gradient : gradient.mul_(factor.to(gradient.scalar_type()));
+}
+
+// Gradients were made in forward; backward only multiplies them by what comes from above.
+struct MadeGradients {
+  static variable_list hand_back(AutogradContext* context, const variable_list& outer) {
+    variable_list gradients;
+    for (const char* name : {"state", "weight", "bias"}) {
+      const auto entry = context->saved_data.find(name);
+      gradients.push_back(entry == context->saved_data.end()
+                              ? at::Tensor()
+                              : times(entry->second.toTensor(), outer[0]));
+    }
+    context->saved_data.clear();
+    return gradients;
+  }
+  static void keep(AutogradContext* context, const Pass& pass) {
+    if (pass.state.defined()) context->saved_data["state"] = pass.state;
+    if (pass.weight.defined()) context->saved_data["weight"] = pass.weight;
+    if (pass.bias.defined()) context->saved_data["bias"] = pass.bias;
+  }
+};
+
+struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
+      const at::Tensor& weight, const std::optional<at::Tensor>& bias_or_none,
+      const at::Tensor& labels, double scale, std::int64_t chunk_elements) {
+    const at::Tensor bias = bias_or_none.value_or(at::Tensor());
+    const Head head(weight, bias);
+    // The casts are made above: autocast would cast the frozen weight again in every chunk.
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    const Wanted wanted{weight.requires_grad(), bias.defined() && bias.requires_grad()};
+    const Pass pass = run_pass(state, labels, head, sum_type(weight), wanted, scale,
+        head_chunk_rows(weight, chunk_elements));
+    MadeGradients::keep(context, pass);
+    return pass.loss * scale;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    variable_list gradients = MadeGradients::hand_back(context, outer);
+    gradients.resize(6);  // labels, scale and chunk size have none
+    return gradients;
+  }
+};
+
+// −log likelihood of each label, [N] f64.
+at::Tensor label_losses(const at::Tensor& logits, const at::Tensor& labels) {
+  const at::Tensor wide = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+  return -at::_log_softmax(wide, 1, false)
+              .gather(1, labels.unsqueeze(1))
+              .squeeze(1)
+              .to(at::kDouble);
+}
+
+// A head that does more than the product: autograd makes its gradients, one chunk at a time.
+Pass general_pass(const model::GraphCut& graph, const at::Tensor& state, const at::Tensor& labels,
+    double scale, std::int64_t rows) {
+  Pass pass;
+  pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
+  pass.state = at::empty_like(state);
+  const at::Tensor weight = graph.head_weight();
+  const at::Tensor bias = graph.head_bias();
+  const bool with_weight = weight.requires_grad();
+  const bool with_bias = bias.defined() && bias.requires_grad();
+  for (std::int64_t first = 0; first < state.size(0); first += rows) {
+    const std::int64_t count = std::min(rows, state.size(0) - first);
+    const at::AutoGradMode record(true);
+    const at::Tensor chunk = state.narrow(0, first, count).detach().requires_grad_(true);
+    const at::Tensor loss = label_losses(graph.head(chunk), labels.narrow(0, first, count)).sum();
+    variable_list inputs{chunk};
+    if (with_weight) inputs.push_back(weight);
+    if (with_bias) inputs.push_back(bias);
+    const variable_list made = torch::autograd::grad({loss * scale}, inputs);
+    const at::NoGradGuard quiet;
+    pass.loss += loss.detach();
+    pass.state.narrow(0, first, count).copy_(made[0]);
+    if (with_weight) pass.weight = pass.weight.defined() ? pass.weight.add_(made[1]) : made[1];
+    if (with_bias) pass.bias = pass.bias.defined() ? pass.bias.add_(made.back()) : made.back();
+  }
+  return pass;
+}
+
+struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
+      const at::Tensor& weight, const std::optional<at::Tensor>& /*bias*/, const at::Tensor& labels,
+      const model::GraphCut* graph, double scale, std::int64_t chunk_elements) {
+    const Pass pass =
+        general_pass(*graph, state, labels, scale, head_chunk_rows(weight, chunk_elements));
+    MadeGradients::keep(context, pass);
+    return pass.loss * scale;
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& outer) {
+    variable_list gradients = MadeGradients::hand_back(context, outer);
+    gradients.resize(7);
+    return gradients;
+  }
+};
+
+}  // namespace
+
+// The gradient of the weight [V, D] is read and written once a chunk: larger chunks pay there.
+std::int64_t head_chunk_rows(const at::Tensor& weight, std::int64_t chunk_elements) {
+  return chunk_rows(weight.size(0),
+      weight.requires_grad() ? kTrainedHeadChunks * chunk_elements : chunk_elements);
+}
+
+Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
+  tensor::check_shape(state, {batch.rows(), batch.length(), tensor::kAny}, "state before the head");
+  const at::Tensor labels = batch.labels.reshape({-1});
+  const at::Tensor where = labels.ne(tensor::kNoLabel).nonzero().squeeze(1);
+  Supervised picked;
+  picked.state = state.reshape({-1, state.size(2)}).index_select(0, where.to(state.device()));
+  picked.labels = labels.index_select(0, where).to(state.device());
+  picked.documents = batch.documents.reshape({-1}).index_select(0, where);
+  return picked;
+}
+
+at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels,
+    const at::Tensor& weight, const at::Tensor& bias, double scale, std::int64_t chunk_elements) {
+  return LinearCrossEntropy::apply(state, weight, present(bias), labels, scale, chunk_elements);
+}
+
+at::Tensor head_loss(const model::GraphCut& graph, const Supervised& supervised, double scale,
+    std::int64_t chunk_elements) {
+  const at::Tensor weight = graph.head_weight();
+  const at::Tensor bias = graph.head_bias();
+  if (graph.map().plain_head) {
+    return linear_cross_entropy(
+        supervised.state, supervised.labels, weight, bias, scale, chunk_elements);
+  }
+  return GeneralCrossEntropy::apply(
+      supervised.state, weight, present(bias), supervised.labels, &graph, scale, chunk_elements);
+}
+
+PositionScores score_positions(
+    const model::GraphCut& graph, const Supervised& supervised, std::int64_t chunk_elements) {
+  const at::NoGradGuard quiet;
+  const std::int64_t total = supervised.labels.size(0);
+  const std::int64_t rows = chunk_rows(graph.map().vocabulary, chunk_elements);
+  std::vector<at::Tensor> losses, correct;
+  for (std::int64_t first = 0; first < total; first += rows) {
+    const std::int64_t count = std::min(rows, total - first);
+    const at::Tensor labels = supervised.labels.narrow(0, first, count);
+    const at::Tensor logits = graph.head(supervised.state.narrow(0, first, count));
+    losses.push_back(label_losses(logits, labels).cpu());
+    correct.push_back(logits.argmax(1).eq(labels).cpu());
+  }
+  if (losses.empty()) return {at::zeros({0}, at::kDouble), at::zeros({0}, at::kBool)};
+  return {at::cat(losses), at::cat(correct)};
+}
+
+}  // namespace salf::train

@@ -1,0 +1,70 @@
+// One optimizer step: forward below the cut without autograd, above it with, backward, clipping,
+// AdamW; and how long each of these took.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/clock.h"
+#include "model/graph/graph_cut.h"
+#include "tensor/batch.h"
+#include "train/cache/prefix_cache.h"
+#include "train/step/freeze.h"
+#include "train/step/optimizer.h"
+#include "types/freeze_plan.h"
+
+namespace salf::train {
+
+// Adds the time since the last lap to one phase after another, waiting for the device at each.
+class PhaseClock {
+ public:
+  explicit PhaseClock(c10::Device device);
+  void lap(double& phase);
+
+ private:
+  c10::Device device_;
+  core::Stopwatch watch_;
+  double last_ = 0.0;
+};
+
+struct StepResult {
+  double loss =
+      0.0;  // nats per supervised token of the step's batches, before the update; NaN without any
+  double gradient_norm = 0.0;
+  std::int64_t anonymous_bytes = 0;  // of the process before the backward pass, when it holds most
+  std::int64_t tokens = 0;
+  std::int64_t supervised_tokens = 0;
+  bool finite = true;  // false: loss or gradient is not finite, and no update was made
+};
+
+struct StepSetup {
+  std::int64_t cut = 0;
+  double clip = 1.0;
+  c10::ScalarType autocast = c10::ScalarType::Float;
+  bool recompute = false;  // keep no activations within blocks (recompute.h)
+  PrefixCache* cache =
+      nullptr;  // of the rows that the batches come from; nullptr: the prefix runs each time
+};
+
+class StepRunner {
+ public:
+  // The references must outlive this.
+  StepRunner(const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup);
+
+  // Adds its seconds to `seconds`.
+  StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,
+      types::CostBreakdown& seconds);
+
+ private:
+  at::Tensor loss_and_gradients(const tensor::Batch& batch, double scale,
+      types::CostBreakdown& seconds, std::int64_t& anonymous_bytes);
+
+  const model::GraphCut& graph_;
+  const Freeze& freeze_;
+  AdamW& optimizer_;
+  StepSetup setup_;
+};
+
+}  // namespace salf::train

@@ -1,0 +1,82 @@
+#include "train/step/weights.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <map>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "tensor/mapped_space.h"
+
+namespace salf::train {
+
+void Snapshot::take() {
+  const at::NoGradGuard quiet;
+  if (copies_.empty()) {
+    copies_ = first_copies();
+    return;
+  }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    copies_[i].copy_(parameters_[i].tensor.detach());
+  }
+}
+
+std::vector<at::Tensor> Snapshot::first_copies() const {
+  std::vector<at::Tensor> live, copies;
+  bool on_cpu = true;
+  for (const auto& parameter : parameters_) {
+    live.push_back(parameter.tensor.detach());
+    on_cpu = on_cpu && parameter.tensor.device().is_cpu();
+  }
+  try {
+    if (on_cpu) return tensor::mapped_copy(live, folder_).tensors;
+  } catch (const Error& error) {
+    core::log_info(std::string("the best weights are kept in memory: ") + error.what());
+  }
+  for (const at::Tensor& tensor : live) copies.push_back(tensor.clone());
+  return copies;
+}
+
+void Snapshot::restore() const {
+  const at::NoGradGuard quiet;
+  for (std::size_t i = 0; i < copies_.size(); ++i) parameters_[i].tensor.copy_(copies_[i]);
+}
+
+std::vector<tensor::NamedTensor> Snapshot::tensors(const std::string& prefix) const {
+  std::vector<tensor::NamedTensor> named;
+  for (std::size_t i = 0; i < copies_.size(); ++i) {
+    named.push_back({prefix + parameters_[i].name, copies_[i]});
+  }
+  return named;
+}
+
+std::vector<tensor::NamedTensor> weight_tensors(
+    const std::vector<model::Parameter>& parameters, const std::string& prefix) {
+  std::vector<tensor::NamedTensor> named;
+  for (const auto& parameter : parameters) {
+    named.push_back({prefix + parameter.name, parameter.tensor.detach()});
+  }
+  return named;
+}
+
+bool load_weights(const std::vector<model::Parameter>& parameters,
+    const std::vector<tensor::NamedTensor>& tensors, const std::string& prefix) {
+  const at::NoGradGuard quiet;
+  std::map<std::string, at::Tensor> found;
+  for (const auto& named : tensors) {
+    if (named.name.rfind(prefix, 0) == 0)
+      found.emplace(named.name.substr(prefix.size()), named.tensor);
+  }
+  if (found.empty()) return false;
+  for (const auto& parameter : parameters) {
+    const auto entry = found.find(parameter.name);
+    if (entry == found.end() || entry->second.sizes() != parameter.tensor.sizes()) {
+      throw Error(ErrorKind::kBadInput, "checkpoint: " + prefix + parameter.name +
+                                            " is missing or has another shape than the model's");
+    }
+    parameter.tensor.copy_(entry->second);
+  }
+  return true;
+}
+
+}  // namespace salf::train

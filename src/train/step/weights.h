@@ -1,0 +1,48 @@
+// Copies of the trained weights: the best ones that a run may go back to, and those in a
+// checkpoint.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/script_model.h"
+#include "tensor/tensor_file.h"
+
+namespace salf::train {
+
+// Of parameters on the CPU in a nameless file, so that it does not count as anonymous memory; in
+// memory where the disk has no room.
+class Snapshot {
+ public:
+  // `parameters` must outlive this. The file is made in `folder` by the first take().
+  Snapshot(const std::vector<model::Parameter>& parameters, std::filesystem::path folder)
+      : parameters_(parameters), folder_(std::move(folder)) {}
+
+  void take();
+  // Writes the parameters. REQUIRES: take() was called
+  void restore() const;
+  // As "PREFIXNAME", without copying.
+  std::vector<tensor::NamedTensor> tensors(const std::string& prefix) const;
+
+ private:
+  std::vector<at::Tensor> first_copies() const;
+
+  const std::vector<model::Parameter>& parameters_;
+  std::filesystem::path folder_;
+  std::vector<at::Tensor> copies_;
+};
+
+// The parameters themselves as "PREFIXNAME", without copying.
+std::vector<tensor::NamedTensor> weight_tensors(
+    const std::vector<model::Parameter>& parameters, const std::string& prefix);
+
+// Writes the tensors "PREFIXNAME" into the parameters; false if there are none. Throws
+// Error(kBadInput) when one is missing or has another shape.
+bool load_weights(const std::vector<model::Parameter>& parameters,
+    const std::vector<tensor::NamedTensor>& tensors, const std::string& prefix);
+
+}  // namespace salf::train

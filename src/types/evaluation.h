@@ -1,0 +1,154 @@
+// How good was a model on held-out rows? The result of salf eval, and the per-document losses from
+// which two results are compared pairwise.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "types/layer_profile.h"
+
+namespace salf::types {
+
+// A figure with its 95 % interval; low and high are NaN (null) where it cannot be told.
+struct Figure {
+  double value = 0.0;
+  double low = 0.0;
+  double high = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"value"}, self.value);
+    visit(Field{"low"}, self.low);
+    visit(Field{"high"}, self.high);
+  }
+};
+
+// Intervals are mean ± 1.96 standard errors, clustered by document; perplexity's are those of the
+// loss, exponentiated.
+struct Evaluation {
+  std::int64_t documents = 0;
+  std::int64_t tokens = 0;  // real tokens read
+  std::int64_t supervised_tokens = 0;
+  Figure loss;                  // nats per supervised token
+  double standard_error = 0.0;  // of the loss; NaN with fewer than two documents
+  Figure perplexity;
+  Figure accuracy;  // share of supervised tokens that were the model's first guess
+  double seconds = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"documents"}, self.documents);
+    visit(Field{"tokens"}, self.tokens);
+    visit(Field{"supervised_tokens"}, self.supervised_tokens);
+    visit(Field{"loss"}, self.loss);
+    visit(Field{"standard_error"}, self.standard_error);
+    visit(Field{"perplexity"}, self.perplexity);
+    visit(Field{"accuracy"}, self.accuracy);
+    visit(Field{"seconds"}, self.seconds);
+  }
+};
+
+struct ChoiceEvaluation {
+  std::int64_t rows = 0;
+  std::int64_t correct = 0;
+  Figure accuracy;  // Wilson's interval (Wilson 1927) over rows
+  double seconds = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"rows"}, self.rows);
+    visit(Field{"correct"}, self.correct);
+    visit(Field{"accuracy"}, self.accuracy);
+    visit(Field{"seconds"}, self.seconds);
+  }
+};
+
+// One entry a document in each array. A document is named by the first 16 hex digits of the SHA-256
+// of its tokens and labels, so that two results are paired only where the same tokens were scored.
+struct DocumentLosses {
+  // Documents of a result at most; of more none is kept.
+  static constexpr std::int64_t kMost = 100000;
+
+  std::vector<std::string> documents;
+  std::vector<double> loss;     // summed over its supervised tokens, nats
+  std::vector<double> correct;  // supervised tokens with the right first guess
+  std::vector<double> tokens;   // supervised tokens
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"documents"}, self.documents);
+    visit(Field{"loss"}.range(0, 1e12), self.loss);
+    visit(Field{"correct"}.range(0, 1e12), self.correct);
+    visit(Field{"tokens"}.range(0, 1e12), self.tokens);
+  }
+};
+
+// eval.json: what salf eval writes and prints as JSON.
+struct EvaluationRecord {
+  static constexpr const char* kSchema = "salf.eval/1";
+
+  Provenance provenance;
+  std::string split;
+  Evaluation tokens;
+  std::optional<ChoiceEvaluation> choices;  // where rows have options and an answer
+  std::optional<DocumentLosses> losses;     // nothing for more than DocumentLosses::kMost documents
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"provenance"}, self.provenance);
+    visit(Field{"split"}, self.split);
+    visit(Field{"tokens"}, self.tokens);
+    visit(Field{"choices"}, self.choices);
+    visit(Field{"losses"}, self.losses);
+  }
+};
+
+// dev_losses.json beside run.json: the dev split's documents at the first evaluation and at the one
+// whose weights were kept.
+struct DevLosses {
+  static constexpr const char* kSchema = "salf.dev-losses/1";
+
+  std::int64_t before_step = 0;
+  std::int64_t best_step = 0;
+  std::optional<DocumentLosses> before;
+  std::optional<DocumentLosses> best;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"before_step"}.range(0, 1e15), self.before_step);
+    visit(Field{"best_step"}.range(0, 1e15), self.best_step);
+    visit(Field{"before"}, self.before);
+    visit(Field{"best"}, self.best);
+  }
+};
+
+// Each throws Error(kBadInput) at the first thing that is wrong, as those in validate.h do: arrays
+// of one length, no document twice, no more correct tokens than tokens.
+void check(const DocumentLosses& losses, const std::string& where);
+void check(const EvaluationRecord& record, const std::string& where);
+void check(const DevLosses& losses, const std::string& where);
+
+// core::read_document and check. Throw Error(kIo) or Error(kBadInput).
+EvaluationRecord read_evaluation(const std::filesystem::path& path);
+DevLosses read_dev_losses(const std::filesystem::path& path);
+
+// Mean loss and accuracy over the documents, with intervals clustered by document (statistics.h).
+struct LossSummary {
+  Figure loss;
+  double loss_error = 0.0;  // standard error; NaN with fewer than two documents
+  Figure accuracy;
+  double accuracy_error = 0.0;
+};
+LossSummary summarize(const DocumentLosses& losses);
+
+}  // namespace salf::types

@@ -1,0 +1,77 @@
+// What does a run take besides time? Energy, CO2 and money, and the rates that turn seconds into
+// them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+
+namespace salf::types {
+
+// estimated: computed from stated watts; measured: read from a meter of the machine.
+enum class FigureSource { kEstimated, kMeasured };
+inline std::vector<core::EnumName<FigureSource>> enum_names(FigureSource) {
+  return {{FigureSource::kEstimated, "estimated"}, {FigureSource::kMeasured, "measured"}};
+}
+
+// What one second of work on this machine takes. A basis is half a sentence that says where a
+// number comes from.
+struct Rates {
+  double watts = 0.0;  // 0: not known
+  FigureSource watts_source = FigureSource::kEstimated;
+  std::string watts_basis;
+  std::optional<double> gco2_per_kwh;
+  std::string gco2_basis;
+  // Without a price there is no currency. Both prices add up: a machine's hours, and its
+  // electricity.
+  std::optional<double> price_per_hour;
+  std::optional<double> price_per_kwh;
+  std::string currency;
+  std::string price_basis;
+
+  bool priced() const { return price_per_hour || price_per_kwh; }
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"watts"}.range(0, 1e9), self.watts);
+    visit(Field{"watts_source"}, self.watts_source);
+    visit(Field{"watts_basis"}, self.watts_basis);
+    visit(Field{"gco2_per_kwh"}.range(0, 1e5), self.gco2_per_kwh);
+    visit(Field{"gco2_basis"}, self.gco2_basis);
+    visit(Field{"price_per_hour"}.range(0, 1e12), self.price_per_hour);
+    visit(Field{"price_per_kwh"}.range(0, 1e12), self.price_per_kwh);
+    visit(Field{"currency"}, self.currency);
+    visit(Field{"price_basis"}, self.price_basis);
+  }
+};
+
+// Of a whole run. `source` is that of the energy; CO2 is it times a factor of the grid, money the
+// prices' sum. What is not known is not there.
+struct Footprint {
+  std::optional<double> energy_joules;
+  FigureSource source = FigureSource::kEstimated;
+  std::string energy_basis;
+  std::optional<double> gco2;
+  std::string gco2_basis;
+  std::optional<double> money;
+  std::string currency;
+  std::string money_basis;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"energy_joules"}.range(0, 1e18), self.energy_joules);
+    visit(Field{"source"}, self.source);
+    visit(Field{"energy_basis"}, self.energy_basis);
+    visit(Field{"gco2"}.range(0, 1e18), self.gco2);
+    visit(Field{"gco2_basis"}, self.gco2_basis);
+    visit(Field{"money"}.range(0, 1e18), self.money);
+    visit(Field{"currency"}, self.currency);
+    visit(Field{"money_basis"}, self.money_basis);
+  }
+};
+
+}  // namespace salf::types

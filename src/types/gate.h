@@ -1,0 +1,74 @@
+// What must hold for a run to be accepted? A quality gate: a limit on one figure of the run.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+
+namespace salf::types {
+
+enum class GateMetric { kDevLoss, kLossIncrease, kDevAccuracy, kSeconds, kPeakMemory };
+inline std::vector<core::EnumName<GateMetric>> enum_names(GateMetric) {
+  return {{GateMetric::kDevLoss, "dev_loss"},  // nats per supervised token
+      {GateMetric::kLossIncrease,
+          "loss_increase"},  // dev loss less that before tuning; below 0: an improvement
+      {GateMetric::kDevAccuracy,
+          "dev_accuracy"},                // share of supervised tokens that were the first guess
+      {GateMetric::kSeconds, "seconds"},  // everything since the start, analysis and loading too
+      {GateMetric::kPeakMemory, "peak_memory"}};  // anonymous, bytes
+}
+
+enum class GateComparison { kAtMost, kAtLeast };
+inline std::vector<core::EnumName<GateComparison>> enum_names(GateComparison) {
+  return {{GateComparison::kAtMost, "<="}, {GateComparison::kAtLeast, ">="}};
+}
+
+// A gate and what came of it. Gates are looked at after each evaluation but the one before the
+// first step, and at the end; those with at_end only at the end.
+struct Gate {
+  GateMetric metric = GateMetric::kDevLoss;
+  GateComparison comparison = GateComparison::kAtMost;
+  double limit = 0.0;
+  bool at_end = false;
+
+  std::optional<double>
+      value{};  // when it was last looked at; nothing: never, or the figure was not known then
+  std::int64_t step = 0;  // of the weights that the value is of
+  bool passed = false;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"metric"}, self.metric);
+    visit(Field{"comparison"}, self.comparison);
+    visit(Field{"limit"}, self.limit);
+    visit(Field{"at_end"}, self.at_end);
+    visit(Field{"value"}, self.value);
+    visit(Field{"step"}.range(0, 1e15), self.step);
+    visit(Field{"passed"}, self.passed);
+  }
+};
+
+// Whether the metric needs a dev split.
+bool needs_evaluation(GateMetric metric);
+
+// "dev_loss<=1.6", "loss_increase<=-0.2", "dev_accuracy>=55%", "seconds<=2h", "peak_memory<=4GiB",
+// with "end:" in front for the end alone. Throws Error(kUsage) that quotes the text and says what
+// was expected.
+Gate parse_gate(const std::string& text);
+
+// A text that parse_gate reads back as the same gate, to six digits; format_gate_value a limit or a
+// value alone, with its unit.
+std::string format_gate(const Gate& gate);
+std::string format_gate_value(GateMetric metric, double value);
+
+// What is wrong with these texts as the gates of one run, one message each: malformed, the same
+// twice, or none can pass both.
+std::vector<std::string> gate_problems(const std::vector<std::string>& texts);
+// REQUIRES: gate_problems(texts) is empty
+std::vector<Gate> parse_gates(const std::vector<std::string>& texts);
+
+}  // namespace salf::types

@@ -1,0 +1,271 @@
+// What did the calibration pass see? profile.json: deviations of every space with their errors,
+// gains of every block, and bootstrap replicates from which policy tells how stable a choice is.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "types/model_shape.h"
+#include "types/rule_choice.h"
+
+namespace salf::types {
+
+// One measure over all spaces. Arrays over spaces have L+1 entries (h_0 … h_L), arrays over blocks
+// L: gain[i] belongs to block i (0-based) and equals deviation[i] − deviation[i+1].
+struct Deviation {
+  Measure measure = Measure::kCosine;
+  std::int64_t documents = 0;
+  std::int64_t positions = 0;
+  std::vector<double> deviation;
+  std::vector<double> standard_error;  // clustered by document
+  std::vector<double> gain;
+  std::vector<double> gain_error;               // of the per-document differences
+  std::vector<std::vector<double>> replicates;  // [bootstrap replicate][space]
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"measure"}, self.measure);
+    visit(Field{"documents"}.range(0, 1e12), self.documents);
+    visit(Field{"positions"}.range(0, 1e15), self.positions);
+    visit(Field{"deviation"}, self.deviation);
+    visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
+    visit(Field{"gain"}, self.gain);
+    visit(Field{"gain_error"}.range(0, 1e300), self.gain_error);
+    visit(Field{"replicates"}, self.replicates);
+  }
+};
+
+// d(l) = c + a·(l+1)^−b over the spaces of one measure (policy/scaling_law.h).
+struct ScalingLaw {
+  Measure measure = Measure::kCosine;
+  bool found = false;  // false: the curve follows no such law; a, b, c are the best that was tried
+  double a = 0.0, b = 0.0, c = 0.0;
+  double b_low = 0.0, b_high = 0.0;  // 90 % of the bootstrap replicates; 0, 0 without any
+  double r_squared = 0.0;
+  std::vector<double>
+      share;  // L+1: part of the fitted reduction made by each space; 0 where not found
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"measure"}, self.measure);
+    visit(Field{"found"}, self.found);
+    visit(Field{"a"}, self.a);
+    visit(Field{"b"}, self.b);
+    visit(Field{"c"}, self.c);
+    visit(Field{"b_low"}, self.b_low);
+    visit(Field{"b_high"}, self.b_high);
+    visit(Field{"r_squared"}, self.r_squared);
+    visit(Field{"share"}, self.share);
+  }
+};
+
+// One document as the model saw it, for people to look at: how far each space is from the label of
+// each position, and which word's basis is nearest there. Arrays [space][position], space 0 … L.
+struct TokenMap {
+  std::int64_t line = 0;                          // of the data file, 1-based
+  std::vector<std::string> tokens;                // text of the token read at each position
+  std::vector<std::string> labels;                // text of the word to predict; "" without loss
+  std::vector<std::vector<double>> deviation;     // cosine; -1 where the position has no label
+  std::vector<std::vector<std::string>> nearest;  // the nearest word (calibration/deviation.h)
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"line"}.range(0, 1e15), self.line);
+    visit(Field{"tokens"}, self.tokens);
+    visit(Field{"labels"}, self.labels);
+    visit(Field{"deviation"}, self.deviation);
+    visit(Field{"nearest"}, self.nearest);
+  }
+};
+
+// What was read, so that a later step can tell whether it is the same.
+struct Provenance {
+  std::string model;       // path as given
+  std::string model_hash;  // SHA-256 of model.pt
+  std::string data;
+  std::string data_hash;
+  std::string tokenizer_hash;
+  std::string salf_version;
+  std::string torch_version;
+  std::string machine;  // processor or GPU name
+  std::int64_t threads = 0;
+  std::string created;  // UTC
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"model"}, self.model);
+    visit(Field{"model_hash"}, self.model_hash);
+    visit(Field{"data"}, self.data);
+    visit(Field{"data_hash"}, self.data_hash);
+    visit(Field{"tokenizer_hash"}, self.tokenizer_hash);
+    visit(Field{"salf_version"}, self.salf_version);
+    visit(Field{"torch_version"}, self.torch_version);
+    visit(Field{"machine"}, self.machine);
+    visit(Field{"threads"}.range(0, 1e6), self.threads);
+    visit(Field{"created"}, self.created);
+  }
+};
+
+// The measure at the positions alone whose label is a word of the domain (analyze
+// --basis-vocabulary), and what the rules choose with it and without it. The deviations at all
+// positions stand in LayerProfile::deviations.
+struct DomainVocabulary {
+  std::string source;                // "data", or the file as given
+  std::string reference;             // of "data": what stood for general text; "" for a file
+  std::int64_t tokens = 0;           // of the model's vocabulary that belong to the domain
+  std::int64_t words = 0;            // that the file named (ids among them); 0 for "data"
+  std::int64_t split_words = 0;      // of several tokens each
+  std::int64_t unknown_words = 0;    // without a token, and so left out
+  std::vector<std::string> unknown;  // the first of them
+  std::vector<std::string>
+      examples;  // texts of tokens: the most over-represented, or the file's first
+  std::vector<Deviation>
+      deviations;  // cosine first; the loss where enough of its positions were drawn
+  std::vector<RuleChoice> choices_with, choices_without;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"source"}, self.source);
+    visit(Field{"reference"}, self.reference);
+    visit(Field{"tokens"}.range(1, 1e9), self.tokens);
+    visit(Field{"words"}.range(0, 1e9), self.words);
+    visit(Field{"split_words"}.range(0, 1e9), self.split_words);
+    visit(Field{"unknown_words"}.range(0, 1e9), self.unknown_words);
+    visit(Field{"unknown"}, self.unknown);
+    visit(Field{"examples"}, self.examples);
+    visit(Field{"deviations"}, self.deviations);
+    visit(Field{"choices_with"}, self.choices_with);
+    visit(Field{"choices_without"}, self.choices_without);
+  }
+};
+
+// The documents whose rows have this text in the field "domain", at all their measured positions.
+struct DomainMeasure {
+  std::string name;
+  Deviation deviation;  // cosine; the replicates are left out, the choices were made with them
+  std::vector<RuleChoice> choices;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"name"}, self.name);
+    visit(Field{"deviation"}, self.deviation);
+    visit(Field{"choices"}, self.choices);
+  }
+};
+
+// Whether one cut serves all domains under a rule: it lies within the range of each. The ranges are
+// wider than the choices' own, so that all together hold 90 % (Bonferroni). `low` is the largest
+// lower end, `high` the smallest upper one.
+struct DomainAgreement {
+  Rule rule = Rule::kMaxGain;
+  bool serves_all = false;  // low ≤ high
+  std::int64_t low = 0, high = 0;
+  std::int64_t cut = 0;  // the cut nearest to all documents' choice that serves all; else the
+                         // shallowest domain's choice
+  std::string shallowest, deepest;  // the domains that `high` and `low` come from
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"rule"}, self.rule);
+    visit(Field{"serves_all"}, self.serves_all);
+    visit(Field{"low"}.range(0, 1e5), self.low);
+    visit(Field{"high"}.range(0, 1e5), self.high);
+    visit(Field{"eof"}.range(0, 1e5), self.cut);
+    visit(Field{"shallowest"}, self.shallowest);
+    visit(Field{"deepest"}, self.deepest);
+  }
+};
+
+struct DomainTable {
+  std::vector<DomainMeasure> domains;  // the largest first
+  std::int64_t others =
+      0;  // domains with too few documents in the sample, or beyond the number that is measured
+  std::int64_t unnamed_documents = 0;       // measured documents whose row names no domain
+  std::vector<DomainAgreement> agreements;  // one a rule; none with fewer than two domains
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"domains"}, self.domains);
+    visit(Field{"others"}.range(0, 1e12), self.others);
+    visit(Field{"unnamed_documents"}.range(0, 1e12), self.unnamed_documents);
+    visit(Field{"agreements"}, self.agreements);
+  }
+};
+
+// The untouched model's own loss, nats a token, at every supervised position of the measured
+// documents.
+struct LossBefore {
+  double loss = 0.0;
+  double standard_error = 0.0;  // clustered by document
+  std::int64_t documents = 0;
+  std::int64_t positions = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"loss"}.range(0, 1e6), self.loss);
+    visit(Field{"standard_error"}.range(0, 1e6), self.standard_error);
+    visit(Field{"documents"}.range(0, 1e12), self.documents);
+    visit(Field{"positions"}.range(0, 1e15), self.positions);
+  }
+};
+
+struct LayerProfile {
+  static constexpr const char* kSchema = "salf.profile/1";
+  static constexpr const char* kRetired[] = {"gradient_sketch"};
+
+  Provenance provenance;
+  ModelShape shape;
+  std::string positions = "supervised";  // or "last"
+  std::string norm = "final";            // N: "final" or "none"
+  std::int64_t tokens = 0;               // real tokens that went through the model
+  double basis_ridge = 0.0;              // λ of the semantic basis
+  double seconds = 0.0;                  // of the calibration pass, loading not counted
+  double forward_seconds = 0.0;          // of it, the model's own forward pass
+  std::uint64_t seed = 0;
+  // How far the max-gain choice by the first measure had settled when no more documents were drawn
+  // (RuleChoice::stability), and what was asked for; both 0 in older profiles.
+  double stability = 0.0;
+  double stability_goal = 0.0;
+  std::optional<LossBefore> loss_before;  // not in older profiles, nor where no error can be told
+  std::vector<Deviation> deviations;      // cosine first
+  std::vector<ScalingLaw> scaling_laws;   // one a measure
+  std::vector<TokenMap> token_maps;       // of a few documents, with their text
+  std::optional<DomainVocabulary> vocabulary;  // where one was asked for
+  std::optional<DomainTable> domains;          // where rows name their domain
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"provenance"}, self.provenance);
+    visit(Field{"shape"}, self.shape);
+    visit(Field{"positions"}, self.positions);
+    visit(Field{"norm"}, self.norm);
+    visit(Field{"tokens"}.range(0, 1e15), self.tokens);
+    visit(Field{"basis_ridge"}.range(0, 1e300), self.basis_ridge);
+    visit(Field{"seconds"}.range(0, 1e300), self.seconds);
+    visit(Field{"forward_seconds"}.range(0, 1e300), self.forward_seconds);
+    visit(Field{"seed"}, self.seed);
+    visit(Field{"stability"}.range(0, 1), self.stability);
+    visit(Field{"stability_goal"}.range(0, 1), self.stability_goal);
+    visit(Field{"loss_before"}, self.loss_before);
+    visit(Field{"deviations"}, self.deviations);
+    visit(Field{"scaling_laws"}, self.scaling_laws);
+    visit(Field{"token_maps"}, self.token_maps);
+    visit(Field{"vocabulary"}, self.vocabulary);
+    visit(Field{"domains"}, self.domains);
+  }
+};
+
+}  // namespace salf::types

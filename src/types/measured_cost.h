@@ -1,0 +1,77 @@
+// What does a training step cost on this machine, piece by piece, and what does the data ask for?
+// train measures it on a few real batches, cost prices plans with it.
+#pragma once
+
+#include <cstdint>
+
+#include "core/fields.h"
+
+namespace salf::types {
+
+// Seconds per unit, each the median over timed batches.
+struct MeasuredCost {
+  double block_forward = 0.0;  // s per padded token and block, without autograd
+  double block_forward_trained =
+      0.0;                          // s per padded token and block, recording for the backward pass
+  double block_backward = 0.0;      // s per padded token and block
+  double embedding_backward = 0.0;  // s per batch (forward and backward pass), only at cut 0
+  double head = 0.0;          // s per supervised token: logits, loss and gradient to the state
+  double head_trained = 0.0;  // the same when the head's weight is trained too (cut 0)
+  double head_forward = 0.0;  // s per supervised token: logits and loss only (evaluation)
+  double optimizer = 0.0;     // s per trained parameter and step (clipping included)
+  double step_fixed = 0.0;    // s per step
+  double save = 0.0;          // s per model parameter: writing the tuned model once
+  std::int64_t timed_batches = 0;
+  // Memory on a CPU, 0 where it was not measured: what a trained block keeps for the backward pass,
+  // bytes per padded token; and the anonymous bytes of the process besides weights, gradients,
+  // moments and those.
+  double activation_bytes = 0.0;
+  double base_bytes = 0.0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"block_forward"}.range(0, 1e9), self.block_forward);
+    visit(Field{"block_forward_trained"}.range(0, 1e9), self.block_forward_trained);
+    visit(Field{"block_backward"}.range(0, 1e9), self.block_backward);
+    visit(Field{"embedding_backward"}.range(0, 1e9), self.embedding_backward);
+    visit(Field{"head"}.range(0, 1e9), self.head);
+    visit(Field{"head_trained"}.range(0, 1e9), self.head_trained);
+    visit(Field{"head_forward"}.range(0, 1e9), self.head_forward);
+    visit(Field{"optimizer"}.range(0, 1e9), self.optimizer);
+    visit(Field{"step_fixed"}.range(0, 1e9), self.step_fixed);
+    visit(Field{"save"}.range(0, 1e9), self.save);
+    visit(Field{"timed_batches"}.range(0, 1e9), self.timed_batches);
+    visit(Field{"activation_bytes"}.range(0, 1e12), self.activation_bytes);
+    visit(Field{"base_bytes"}.range(0, 1e15), self.base_bytes);
+  }
+};
+
+// What one epoch over the training split holds, at the run's batch options.
+struct DataShape {
+  std::int64_t documents = 0;
+  std::int64_t batches = 0;  // forward-backward passes of an epoch
+  std::int64_t real_tokens = 0;
+  std::int64_t padded_tokens = 0;      // what the blocks process
+  std::int64_t supervised_tokens = 0;  // what the head processes
+  double mean_length = 0.0;        // padded tokens of a row, weighted by tokens (attention's cost)
+  std::int64_t dev_documents = 0;  // of one dev evaluation
+  std::int64_t dev_padded_tokens = 0;
+  std::int64_t dev_supervised_tokens = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"documents"}.range(0, 1e15), self.documents);
+    visit(Field{"batches"}.range(0, 1e15), self.batches);
+    visit(Field{"real_tokens"}.range(0, 1e15), self.real_tokens);
+    visit(Field{"padded_tokens"}.range(0, 1e15), self.padded_tokens);
+    visit(Field{"supervised_tokens"}.range(0, 1e15), self.supervised_tokens);
+    visit(Field{"mean_length"}.range(0, 1e9), self.mean_length);
+    visit(Field{"dev_documents"}.range(0, 1e15), self.dev_documents);
+    visit(Field{"dev_padded_tokens"}.range(0, 1e15), self.dev_padded_tokens);
+    visit(Field{"dev_supervised_tokens"}.range(0, 1e15), self.dev_supervised_tokens);
+  }
+};
+
+}  // namespace salf::types

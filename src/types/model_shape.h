@@ -1,0 +1,54 @@
+// How large is the model, as far as costs and depths are concerned?
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+
+namespace salf::types {
+
+struct ModelShape {
+  std::int64_t blocks = 0;                     // L
+  std::int64_t hidden = 0;                     // D
+  std::int64_t vocabulary = 0;                 // V
+  bool tied = false;                           // embedding and head are one tensor
+  std::int64_t parameters = 0;                 // elements, each tensor once
+  std::int64_t embedding_parameters = 0;       // without the head
+  std::int64_t head_parameters = 0;            // 0 when tied
+  std::int64_t final_parameters = 0;           // final norm
+  std::vector<std::int64_t> block_parameters;  // elements of each block
+  std::vector<std::int64_t>
+      block_matrix_parameters;  // of these in weight matrices (≥ 2 dimensions)
+  // With LoRA: elements that are trained in each block if it lies above the cut; branches alone, or
+  // the whole block. Empty without LoRA: whole blocks.
+  std::vector<std::int64_t> block_trained_parameters;
+
+  // Whether block `index` is tuned as a whole when it lies above the cut.
+  bool is_tuned_whole(std::int64_t index) const;
+  // Whether embedding and head are trained at this eof-layer: in full fine-tuning alone.
+  bool trains_embedding(std::int64_t cut) const;
+  // Elements trained at this eof-layer. cut = 0: all of them. cut ≥ 1: blocks cut … L-1 and the
+  // final norm. With LoRA: what is trained of blocks cut … L-1, and the final norm if the last
+  // block is tuned whole. REQUIRES: 0 ≤ cut < blocks
+  std::int64_t trained_parameters(std::int64_t cut) const;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"blocks"}.range(1, 1e5), self.blocks);
+    visit(Field{"hidden"}.range(1, 1e7), self.hidden);
+    visit(Field{"vocabulary"}.range(1, 1e8), self.vocabulary);
+    visit(Field{"tied"}, self.tied);
+    visit(Field{"parameters"}.range(0, 1e13), self.parameters);
+    visit(Field{"embedding_parameters"}.range(0, 1e13), self.embedding_parameters);
+    visit(Field{"head_parameters"}.range(0, 1e13), self.head_parameters);
+    visit(Field{"final_parameters"}.range(0, 1e13), self.final_parameters);
+    visit(Field{"block_parameters"}.range(0, 1e13), self.block_parameters);
+    visit(Field{"block_matrix_parameters"}.range(0, 1e13), self.block_matrix_parameters);
+    visit(Field{"block_trained_parameters"}.range(0, 1e13), self.block_trained_parameters);
+  }
+};
+
+}  // namespace salf::types

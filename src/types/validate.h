@@ -1,0 +1,39 @@
+// Can a document be believed? JSON types and unknown keys are refused when it is read
+// (core/json.h); here its ranges, array lengths and sums are checked, so that nobody behind it has
+// to.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "types/freeze_plan.h"
+#include "types/layer_profile.h"
+#include "types/run_record.h"
+#include "types/trial_table.h"
+
+namespace salf::types {
+
+// Each throws Error(kBadInput) at the first thing that is wrong, naming its JSON path below `where`
+// ("profile.json"), what was expected and what was found.
+//
+// Every number lies within its field's range and is finite; standard errors alone may be NaN (fewer
+// than two documents). Arrays over blocks have L entries, arrays over spaces L+1. A block's matrix
+// parameters are no more than its parameters, and all parameters together are what the parts add up
+// to, or more (tensors outside the blocks, such as learned positions).
+void check(const ModelShape& shape, const std::string& where);
+// gain[i] = deviation[i] − deviation[i+1] to 1e-6; one entry a measure.
+void check(const LayerProfile& profile, const std::string& where);
+void check(const MeasuredCost& cost, const std::string& where);
+void check(const DataShape& data, const std::string& where);
+// cut ≤ L−1, the candidates are 0 … L-1 in order.
+void check(const FreezePlan& plan, const std::string& where);
+void check(const RunRecord& record, const std::string& where);
+void check(const TrialTable& table, const std::string& where);
+
+// core::read_document and check. Throw Error(kIo) or Error(kBadInput).
+LayerProfile read_profile(const std::filesystem::path& path);
+FreezePlan read_plan(const std::filesystem::path& path);
+TrialTable read_trials(const std::filesystem::path& path);
+RunRecord read_run(const std::filesystem::path& path);
+
+}  // namespace salf::types
