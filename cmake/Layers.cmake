@@ -1,6 +1,6 @@
 # The modules and who may include whom: written here once; tests/layers checks every #include against it.
 # A module that may not include tensor sees no torch.
-set(SALF_MODULES core types cost policy report tensor ops data model calibration convert train)
+set(SALF_MODULES core types cost policy report tensor ops data model calibration convert train app)
 set(SALF_EDGES_core)
 set(SALF_EDGES_types core)
 set(SALF_EDGES_cost core types)
@@ -13,6 +13,7 @@ set(SALF_EDGES_model core types tensor ops)
 set(SALF_EDGES_calibration core types tensor ops data model)
 set(SALF_EDGES_convert core types tensor ops data model)
 set(SALF_EDGES_train core types cost tensor ops data model)
+set(SALF_EDGES_app core types cost policy tensor ops data model calibration convert train)
 
 # salf_module(NAME SOURCES a.cpp … [TORCH] [LIBRARIES public…])
 # -> target salf_NAME with alias salf::NAME, linked to the modules that its edges allow.

@@ -105,7 +105,7 @@ class StepTimer {
         device_(graph.head_weight().device()), blocks_(graph.map().blocks),
         cut_(std::max(blocks_ / 2, std::min(options.cut, blocks_ - 1))) {}
 
-  Timing measure(core::Progress & progress) {
+  Timing measure(core::Progress& progress) {
     const core::Stopwatch watch;
     const Choice choice = choose(batcher_, options_);
     progress.begin("timing", static_cast<std::int64_t>(choice.timed.size()), "batches");
@@ -148,8 +148,8 @@ class StepTimer {
     return last;
   }
 
-  Sample time_batch(const data::BatchPlan& plan, const Freeze& freeze, Slope* slope = nullptr)
-      const {
+  Sample time_batch(
+      const data::BatchPlan& plan, const Freeze& freeze, Slope* slope = nullptr) const {
     Sample sample;
     PhaseClock clock(device_);
     const tensor::Batch batch = batcher_.make(plan);
@@ -178,7 +178,7 @@ class StepTimer {
 
   // On a CPU, from the first row of a batch, after what was used before has left the heap; nothing
   // on a GPU.
-  void measure_memory(data::BatchPlan plan, types::MeasuredCost & cost) const {
+  void measure_memory(data::BatchPlan plan, types::MeasuredCost& cost) const {
     if (!device_.is_cpu()) return;
     plan.rows.resize(1);
     const tensor::Batch batch = batcher_.make(plan);

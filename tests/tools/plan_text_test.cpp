@@ -1,4 +1,4 @@
-#include "plan_text.h"
+#include "text/plan_text.h"
 
 #include <sstream>
 

@@ -1,4 +1,4 @@
-#include "show_domain.h"
+#include "text/show_domain.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "show_profile.h"
+#include "text/show_profile.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "text_chart.h"
+#include "text/text_chart.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,8 +6,8 @@
 #include <cmath>
 #include <sstream>
 
-#include "show_profile.h"
-#include "show_run.h"
+#include "text/show_profile.h"
+#include "text/show_run.h"
 
 namespace salf::tools {
 namespace {

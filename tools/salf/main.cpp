@@ -6,26 +6,26 @@
 #include <string>
 #include <vector>
 
-#include "cmd_analyze.h"
-#include "cmd_bench.h"
-#include "cmd_compare.h"
-#include "cmd_eval.h"
-#include "cmd_export.h"
-#include "cmd_import.h"
-#include "cmd_inspect.h"
-#include "cmd_plan.h"
-#include "cmd_preview.h"
-#include "cmd_report.h"
-#include "cmd_show.h"
-#include "cmd_train.h"
-#include "cmd_trial.h"
+#include "app/version.h"
+#include "commands/analyze.h"
+#include "commands/bench.h"
+#include "commands/compare.h"
+#include "commands/eval.h"
+#include "commands/export.h"
+#include "commands/import.h"
+#include "commands/inspect.h"
+#include "commands/plan.h"
+#include "commands/preview.h"
+#include "commands/report.h"
+#include "commands/show.h"
+#include "commands/train.h"
+#include "commands/trial.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
 #include "flags.h"
 #include "terminal_progress.h"
-#include "version.h"
 
 namespace salf::tools {
 namespace {
@@ -141,7 +141,7 @@ void print_help(const std::vector<Command>& all) {
   std::printf(
       "salf %s: fine-tune the layers that need it, within a budget\n\nUsage: salf COMMAND "
       "[OPTIONS]\n\nCommands:\n",
-      kVersion);
+      app::kVersion);
   print_commands(all);
   std::printf(
       "\nsalf COMMAND --help explains each. Exit codes: 0 done, 1 regression, 2 usage, 3 bad "
@@ -187,7 +187,7 @@ int run(const Arguments& arguments) {
     return arguments.empty() ? static_cast<int>(ErrorKind::kUsage) : 0;
   }
   if (arguments[0] == "--version") {
-    std::printf("salf %s\n", kVersion);
+    std::printf("salf %s\n", app::kVersion);
     return 0;
   }
   if (arguments[0] == "probe") {

@@ -1,0 +1,100 @@
+#include "app/arm_runs.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "app/planning.h"
+#include "core/error.h"
+#include "policy/learning_rate.h"
+
+namespace salf::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+types::FreezePlan plan_of(const ArmRun& run, const types::ModelShape& shape,
+    const data::BatchOptions& batch, const data::Batcher& rows) {
+  types::FreezePlan plan;
+  plan.shape = shape;
+  plan.rule = types::Rule::kFixed;
+  plan.cut = run.cut;
+  plan.batch_tokens = batch.batch_tokens;
+  plan.pack = batch.pack;
+  plan.steps = run.steps.back();
+  plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
+  plan.evaluations = run.evaluations;
+  const std::int64_t as_cut =
+      std::min(run.arm.masked() ? shape.blocks - run.arm.number : run.cut, shape.blocks - 1);
+  const types::Arm arm = run.arm.kind == ArmKind::kLora ? types::Arm::kLora : types::Arm::kFreeze;
+  const double epochs = static_cast<double>(plan.steps) /
+                        static_cast<double>(std::max<std::size_t>(1, rows.in_order().size()));
+  plan.learning_rate =
+      std::min(1.0, run.rate_factor * policy::learning_rate(shape, arm, as_cut, epochs));
+  return plan;
+}
+
+}  // namespace
+
+LoraStart arm_lora(const std::string& lora, const ModelSession& session, std::uint64_t seed) {
+  return *start_lora(types::parse_lora(lora), "", session, seed);
+}
+
+types::DataShape training_shape(
+    const data::Batcher& batcher, std::int64_t documents, std::uint64_t seed) {
+  types::DataShape shape;
+  add_training_shape(batcher, seed, shape);
+  shape.documents = documents;
+  if (shape.batches == 0) throw Error(ErrorKind::kBadInput, "the train split has no documents");
+  return shape;
+}
+
+data::Batcher ArmRuns::train_rows(const ModelSession& session) const {
+  return train_batcher(session, setup_.dataset, setup_.batch);
+}
+
+std::vector<std::int64_t> ArmRuns::dev_documents() const {
+  if (setup_.dev_documents == 0) return {};
+  return app::dev_documents(setup_.dataset, setup_.dev_documents);
+}
+
+void ArmRuns::run(const ArmRun& run, const Done& done) const {
+  const ModelSession session = open_model(setup_.model, true);
+  expect_rows(session, setup_.dataset, row_limit(setup_.batch));
+  types::ModelShape shape = session.shape();
+  if (run.arm.kind == ArmKind::kLora) {
+    const LoraStart lora = arm_lora(setup_.lora, session, seed());
+    shape.block_trained_parameters = trained_of_blocks(shape, lora);
+    session.graph->use_lora(branches_above(lora.branches, run.cut));
+  }
+  const data::Batcher rows = train_rows(session);
+  const types::FreezePlan plan = plan_of(run, shape, setup_.batch, rows);
+  const data::Batcher dev(
+      setup_.dataset, dev_documents(), setup_.batch, session.tokenizer->padding_id().value_or(0));
+  train::TrainInputs inputs{*session.model, *session.graph, rows, dev, plan, setup_.train};
+  inputs.options.patience = 0;  // what is asked for is done
+  inputs.options.checkpoint_seconds = 0.0;
+  inputs.seed = static_cast<std::uint64_t>(run.seed);
+  inputs.autocast = autocast_type(setup_.model.dtype, session.device);
+  inputs.folder = setup_.folder / "running";
+  inputs.observers = run.observers;
+  fs::create_directories(inputs.folder);
+  if (run.arm.masked()) {
+    inputs.blocks = [arm = run.arm, blocks = shape.blocks, seed = inputs.seed,
+                        redraw = setup_.redraw](
+                        std::int64_t step) { return arm_blocks(arm, blocks, seed, step, redraw); };
+  }
+  std::size_t finished = 0;
+  inputs.branches.assign(run.steps.begin(), run.steps.end() - 1);
+  inputs.branched = [&](const types::RunRecord& record) {
+    ++finished;
+    done(record, session);
+  };
+  const types::RunRecord record = train::train(inputs, progress_);
+  std::error_code ignored;
+  fs::remove_all(inputs.folder, ignored);
+  if (record.status == types::RunStatus::kInterrupted) throw ArmStopped{};
+  // A trunk that diverged before a branch stands for the branch, too.
+  for (; finished < run.steps.size(); ++finished) done(record, session);
+}
+
+}  // namespace salf::app

@@ -1,0 +1,49 @@
+// salf analyze: at which layer does this model, on this data, turn to the right word?
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/model_options.h"
+#include "app/session.h"
+#include "calibration/calibrate.h"
+#include "commands/common_options.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
+#include "types/layer_profile.h"
+
+namespace salf::tools {
+
+struct AnalyzeOptions {
+  CommonOptions common;
+  app::ModelOptions model;
+  app::FrozenOptions frozen;
+  data::DataOptions data;
+  calibration::CalibrationOptions calibration;
+  std::int64_t batch_tokens = 1024;
+  std::string output = "profile.json";
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    app::ModelOptions::fields(self.model, visit);
+    app::FrozenOptions::fields(self.frozen, visit);
+    data::DataOptions::fields(self.data, visit);
+    calibration::CalibrationOptions::fields(self.calibration, visit);
+    visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9),
+        self.batch_tokens);
+    visit(Field{"output", "file to write the profile to"}, self.output);
+  }
+
+  // Everything that is missing or contradictory, one message each (ranges: core::range_problems).
+  std::vector<std::string> problems() const;
+};
+
+// Writes the profile and prints it. Returns the exit code: 0, or 128 + n after signal n (nothing is
+// written then). Throws Error. REQUIRES: check_options (flags.h) found no problem
+int analyze_command(const AnalyzeOptions& options, core::Progress& progress);
+
+}  // namespace salf::tools

@@ -1,0 +1,84 @@
+#include "commands/export.h"
+
+#include <cstdio>
+
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "core/text.h"
+
+namespace salf::tools {
+namespace {
+
+using convert::ExportFormat;
+using convert::ExportResult;
+
+constexpr convert::GgufType kDefaultType = convert::GgufType::kF16;
+
+std::optional<ExportResult> run(const ExportOptions& options, core::Progress& progress) {
+  const bool force = options.common.force;
+  switch (*options.to) {
+    case ExportFormat::kGguf:
+      return convert::export_gguf(
+          options.model, options.output, options.type.value_or(kDefaultType), progress, force);
+    case ExportFormat::kTorchScript:
+      return convert::export_torchscript(
+          options.model, options.output, options.trust_model, progress, force);
+    case ExportFormat::kHuggingFace: break;
+  }
+  convert::HfExportOptions hf;
+  hf.dtype = options.dtype.value_or(hf.dtype);
+  hf.shard_bytes = options.shard_bytes.value_or(hf.shard_bytes);
+  return convert::export_hugging_face(options.model, options.output, hf, progress, force);
+}
+
+void print(const ExportResult& result) {
+  const auto row = [](const char* name, const std::string& value) {
+    std::printf("%-14s%s\n", name, core::printable(value, 4096).c_str());
+  };
+  row("output", result.output);
+  if (!result.architecture.empty()) row("architecture", result.architecture);
+  row("parameters", core::format_count(result.parameters) + " in " +
+                        core::format_count(result.tensors) + " tensors, " +
+                        core::join(result.dtypes, " and "));
+  row("size", core::format_bytes(static_cast<std::uint64_t>(result.bytes)));
+  row("for", result.note);
+  row("time", core::format_seconds(result.seconds));
+}
+
+}  // namespace
+
+std::vector<std::string> ExportOptions::problems() const {
+  std::vector<std::string> found;
+  if (model.empty()) found.emplace_back("no model: give a model directory or a run");
+  if (output.empty()) found.emplace_back("no output: give --output");
+  if (!to) {
+    found.push_back("no format: give --to " + core::enum_choices<ExportFormat>());
+    return found;
+  }
+  const std::string given = core::enum_to_string(*to);
+  const auto only = [&](bool set, const char* flag, ExportFormat format) {
+    if (set && *to != format)
+      found.push_back(std::string(flag) + " is for --to " + core::enum_to_string(format) +
+                      ", not for " + given);
+  };
+  only(dtype.has_value(), "--dtype", ExportFormat::kHuggingFace);
+  only(shard_bytes.has_value(), "--shard-bytes", ExportFormat::kHuggingFace);
+  only(type.has_value(), "--type", ExportFormat::kGguf);
+  only(trust_model, "--trust-model", ExportFormat::kTorchScript);
+  return found;
+}
+
+// Warnings of the export are logged by it.
+int export_command(const ExportOptions& options, core::Progress& progress) {
+  const std::optional<ExportResult> result = run(options, progress);
+  if (!result) return 128 + core::stop_signal();
+  if (options.common.json) {
+    std::fputs(core::format_json(core::to_json(*result)).c_str(), stdout);
+  } else {
+    print(*result);
+  }
+  return 0;
+}
+
+}  // namespace salf::tools

@@ -1,0 +1,31 @@
+// salf import: a model file of others becomes a model directory.
+#pragma once
+
+#include <string>
+
+#include "app/model_options.h"
+#include "commands/common_options.h"
+#include "core/progress.h"
+
+namespace salf::tools {
+
+struct ImportOptions {
+  CommonOptions common;
+  std::string source;  // a Hugging Face directory or a GGUF file
+  std::string output;  // the model directory to make
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    visit(Field{"source",
+              "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family "
+              "model"},
+        self.source);
+    visit(Field{"output", "model directory to make"}, self.output);
+  }
+};
+
+int import_command(const ImportOptions& options, core::Progress& progress);
+
+}  // namespace salf::tools

@@ -1,0 +1,51 @@
+// salf data preview: which tokens does the program see in these rows, and which of them carry loss?
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "app/model_options.h"
+#include "commands/common_options.h"
+#include "core/progress.h"
+#include "data/rows/dataset.h"
+
+namespace salf::tools {
+
+struct PreviewOptions {
+  CommonOptions common;
+  std::string model;      // model directory, run directory, archive or tokenizer.json
+  std::string tokenizer;  // "": the one beside the model
+  data::DataOptions data;
+  std::int64_t rows = 5;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    visit(Field{"model", "model directory, run directory, archive or tokenizer.json"}, self.model);
+    visit(Field{"tokenizer", "tokenizer.json to use instead of the model's own"}, self.tokenizer);
+    data::DataOptions::fields(self.data, visit);
+    visit(Field{"rows", "rows to show; the counts are those of the whole file"}.range(0, 1e6),
+        self.rows);
+  }
+
+  std::vector<std::string> problems() const;
+};
+
+// How rows are shown: with colours, or with marks alone; lines of at most `width` columns.
+struct PreviewStyle {
+  bool colour = false;
+  std::int64_t width = 80;
+};
+
+// A document's tokens, one after another with "|" between them: those that carry loss green, or
+// between « and » without colour. Control characters, invisible ones and bytes that are no UTF-8
+// are shown as escapes.
+std::string preview_text(
+    const data::Document& document, const data::Tokenizer& tokenizer, const PreviewStyle& style);
+
+// Returns 0. Throws Error.
+int preview_command(const PreviewOptions& options, core::Progress& progress);
+
+}  // namespace salf::tools

@@ -1,0 +1,57 @@
+#include "commands/trial.h"
+
+#include <cstdio>
+
+#include "app/trials.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "output_file.h"
+#include "text/trials_text.h"
+
+namespace salf::tools {
+
+std::vector<std::string> TrialOptions::problems() const {
+  std::vector<std::string> problems;
+  if (model.model.empty())
+    problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
+  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
+  if (data.data == "-")
+    problems.emplace_back(
+        "--data -: a plan that takes the trials reads the rows again: they have to be in a file");
+  if (arms.size() < 2) problems.emplace_back("--arms: at least two are needed, to be compared");
+  if (output.empty()) problems.emplace_back("--output needs a file name");
+  for (auto& problem : app::arm_problems(arms, lora)) problems.push_back(std::move(problem));
+  return problems;
+}
+
+int trial_command(const TrialOptions& options, core::Progress& progress) {
+  check_output_file(options.output, types::TrialTable::kSchema, options.common.force);
+  const app::ModelSession session = app::open_model(options.model, true);
+  const data::Dataset dataset =
+      app::open_data(options.data, session, app::row_limit(options.batch), progress);
+  const app::ArmSetup setup{options.model, dataset, options.batch, options.train, options.lora,
+      options.dev_documents, 1, folder_of(options.output)};
+  types::TrialTable table;
+  table.steps = options.steps;
+  table.provenance = app::provenance(session, &dataset, options.data.data, options.model.model);
+  try {
+    std::vector<app::TrialRequest> arms;
+    for (const std::string& name : options.arms) arms.push_back({name, options.rates});
+    app::run_trials(setup, arms, session, table, /*before=*/{}, progress);
+  } catch (const app::ArmStopped&) {
+    return 128 + core::stop_signal();
+  }
+  core::write_document(options.output, table);
+  if (options.common.json) {
+    std::fputs(core::format_json(core::to_json(table)).c_str(), stdout);
+  } else {
+    std::fputs(trials_text(table).c_str(), stdout);
+    std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
+  }
+  return 0;
+}
+
+}  // namespace salf::tools
