@@ -58,13 +58,13 @@ std::vector<std::int64_t> ArmRuns::dev_documents() const {
 }
 
 void ArmRuns::run(const ArmRun& run, const Done& done) const {
-  const ModelSession session = open_model(setup_.model, true);
-  expect_rows(session, setup_.dataset, row_limit(setup_.batch));
+  ModelSession session = open_model(setup_.model, true);
+  expect_rows(session, setup_.dataset, setup_.batch);
   types::ModelShape shape = session.shape();
   if (run.arm.kind == ArmKind::kLora) {
     const LoraStart lora = arm_lora(setup_.lora, session, seed());
     shape.block_trained_parameters = trained_of_blocks(shape, lora);
-    session.graph->use_lora(branches_above(lora.branches, run.cut));
+    session.graph = session.graph->with_lora(branches_above(lora.branches, run.cut));
   }
   const data::Batcher rows = train_rows(session);
   const types::FreezePlan plan = plan_of(run, shape, setup_.batch, rows);

@@ -159,11 +159,10 @@ MethodCosts time_methods(const ModelSession& session, const data::Dataset& datas
       train::time_steps(*session.model, *session.graph, batcher, timing, progress);
   MethodCosts costs{timed.cost, std::nullopt, timed.gradient_agreement};
   if (!request.beside) return costs;
-  session.graph->use_lora(request.beside->branches);
+  const model::GraphCut beside = session.graph->with_lora(request.beside->branches);
   timing.scratch.clear();
-  costs.beside = train::time_steps(*session.model, *session.graph, batcher, timing, progress).cost;
+  costs.beside = train::time_steps(*session.model, beside, batcher, timing, progress).cost;
   costs.beside->save = costs.cost.save;
-  session.graph->use_lora({});
   return costs;
 }
 

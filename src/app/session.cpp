@@ -31,14 +31,15 @@ void check_vocabulary(const ModelSession& session) {
                                         " ids, the model's vocabulary " + std::to_string(rows));
 }
 
-// Of a row of the data. Packed rows (no limit for the documents they hold) show how long they are
-// when they come.
-std::int64_t longest_row(const data::Dataset& dataset, std::int64_t row_limit) {
-  std::size_t longest = 1;
-  if (row_limit == 0) return 1;
-  for (const data::Document& document : dataset.documents)
+// Of a row of the data: a document, or a packed block, which few documents may not fill.
+std::int64_t longest_row(const data::Dataset& dataset, const data::BatchOptions& batch) {
+  std::size_t longest = 1, total = 0;
+  for (const data::Document& document : dataset.documents) {
     longest = std::max(longest, document.ids.size());
-  return static_cast<std::int64_t>(longest);
+    total += document.ids.size();
+  }
+  return batch.pack > 0 ? std::min(batch.pack, static_cast<std::int64_t>(total))
+                        : static_cast<std::int64_t>(longest);
 }
 
 convert::StoredBlocks stored_blocks(const ModelSession& session) {
@@ -118,7 +119,7 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, Adapt
     const std::filesystem::path& scratch) {
   tensor::set_threads(options.threads);
   ModelSession session{model::find_model(options.model, options.tokenizer), "", "",
-      tensor::open_device(options.device), nullptr, nullptr, nullptr};
+      tensor::open_device(options.device), nullptr, nullptr, std::nullopt};
   if (!session.files.tokenizer.empty()) {
     session.tokenizer = data::load_tokenizer(session.files.tokenizer);
   } else if (needs_tokenizer) {
@@ -131,7 +132,7 @@ ModelSession open_model(const ModelOptions& options, bool needs_tokenizer, Adapt
   session.model = std::make_unique<model::ScriptModel>(model::ScriptModel::load(
       session.files.archive, session.device, options.trust_model, scratch));
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
-  session.graph = std::make_unique<model::GraphCut>(*session.model, pattern);
+  session.graph.emplace(*session.model, pattern);
   check_vocabulary(session);
   if (!options.adapter.empty()) {
     if (use == AdapterUse::kMerge)
@@ -150,35 +151,32 @@ void check_frozen_type(FrozenType type, const ModelSession& session) {
   if (type == FrozenType::kGguf) stored_blocks(session);
 }
 
-std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type,
-    const ModelSession& session, const data::Dataset& dataset, std::uint64_t seed,
-    std::int64_t count) {
-  if (type == FrozenType::kFloat32 || count == 0) return nullptr;
-  auto blocks = std::make_unique<model::QuantizedBlocks>(
+QuantizedSession quantize_blocks(FrozenType type, const ModelSession& session,
+    const data::Dataset& dataset, std::uint64_t seed, std::int64_t count) {
+  QuantizedSession quantized{nullptr, session};
+  if (type == FrozenType::kFloat32 || count == 0) return quantized;
+  quantized.blocks = std::make_unique<model::QuantizedBlocks>(
       *session.model, *session.graph, packer_for(type, session, dataset, seed), count);
   core::log_info(std::to_string(count) + " blocks in " + core::enum_to_string(type) + ": " +
-                 core::format_bytes(static_cast<std::uint64_t>(blocks->bytes())));
-  return blocks;
+                 core::format_bytes(static_cast<std::uint64_t>(quantized.blocks->bytes())));
+  quantized.session.graph = quantized.blocks->graph();
+  return quantized;
 }
 
-data::Dataset open_data(const data::DataOptions& options, const ModelSession& session,
-    std::int64_t row_limit, core::Progress& progress) {
+data::Dataset open_data(const data::DataOptions& options, ModelSession& session,
+    const data::BatchOptions& batch, core::Progress& progress) {
   std::int64_t limit = session.files.card.context;
-  if (row_limit > 0) limit = limit > 0 ? std::min(limit, row_limit) : row_limit;
+  if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.batch_tokens) : batch.batch_tokens;
   data::Dataset dataset = data::load_dataset(options, *session.tokenizer, limit, progress,
       data::read_model_template(session.files.tokenizer));
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
-  expect_rows(session, dataset, row_limit);
+  expect_rows(session, dataset, batch);
   return dataset;
 }
 
 void expect_rows(
-    const ModelSession& session, const data::Dataset& dataset, std::int64_t row_limit) {
-  session.graph->use_causal_attention(longest_row(dataset, row_limit));
-}
-
-std::int64_t row_limit(const data::BatchOptions& batch) {
-  return batch.pack > 0 ? 0 : batch.batch_tokens;
+    ModelSession& session, const data::Dataset& dataset, const data::BatchOptions& batch) {
+  session.graph = session.graph->for_rows(longest_row(dataset, batch));
 }
 
 std::string processor_name() {

@@ -1,11 +1,11 @@
-// How does a command open a model? One place that finds the files, loads the tokenizer, the archive
-// and the cut.
+// Opens a model: finds the files, loads the tokenizer and the archive, and cuts the model.
 #pragma once
 
 #include <c10/core/Device.h>
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/model_options.h"
@@ -23,16 +23,17 @@
 
 namespace salf::app {
 
-// An open model and what belongs to it. Opening proves the taps (GraphCut).
+// An open model and what belongs to it. Opening proves the taps (GraphCut). Copies share the
+// tokenizer and the model with its weights; each may hold another cut.
 struct ModelSession {
   model::ModelFiles files;
   std::string archive_hash;  // SHA-256 of the archive
   std::string weights_hash;  // the same without an adapter; with one, of both
   c10::Device device;
-  std::unique_ptr<data::Tokenizer>
-      tokenizer;  // null if the model has none and the command needs none
-  std::unique_ptr<model::ScriptModel> model;
-  std::unique_ptr<model::GraphCut> graph;
+  // Null if the model has none and the command needs none.
+  std::shared_ptr<const data::Tokenizer> tokenizer;
+  std::shared_ptr<const model::ScriptModel> model;
+  std::optional<model::GraphCut> graph;  // set by open_model
 
   types::ModelShape shape() const;
 };
@@ -52,27 +53,31 @@ std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& 
 // Throws where blocks of this type cannot be had for the model, before anything long starts.
 void check_frozen_type(FrozenType type, const ModelSession& session);
 
-// The first `count` blocks in few bits for as long as it lives; nothing for f32. Throws as
-// QuantizedBlocks and convert::StoredBlocks do. int8 and int4 are fitted to documents of the train
-// split that are drawn by the seed, the same for every count.
-std::unique_ptr<model::QuantizedBlocks> quantize_blocks(FrozenType type,
-    const ModelSession& session, const data::Dataset& dataset, std::uint64_t seed,
-    std::int64_t count);
+// A session whose first blocks are in few bits. While it lives, the one that it was made of cannot
+// run.
+struct QuantizedSession {
+  std::unique_ptr<model::QuantizedBlocks> blocks;  // null: the session is an ordinary copy
+  ModelSession session;
+};
+
+// The first `count` blocks in few bits; all as they are for f32. Throws as QuantizedBlocks and
+// convert::StoredBlocks do. int8 and int4 are fitted to documents of the train split that are drawn
+// by the seed, the same for every count.
+QuantizedSession quantize_blocks(FrozenType type, const ModelSession& session,
+    const data::Dataset& dataset, std::uint64_t seed, std::int64_t count);
 
 // Throws as convert::read_peft_adapter does, and Error(kBadInput) if salf trained it on other
 // weights.
 convert::Adapter open_adapter(const std::string& path, const ModelSession& session);
 
 // Reads the data with the session's tokenizer, logs what was left out. Documents are no longer than
-// the model's context and than `row_limit` tokens (0: no such limit), what one batch can hold. The
-// model then expects these rows.
-data::Dataset open_data(const data::DataOptions& options, const ModelSession& session,
-    std::int64_t row_limit, core::Progress& progress);
-// From now on attention masks that are causal at the length of these rows are no longer computed
-// (GraphCut::use_causal_attention).
-void expect_rows(const ModelSession& session, const data::Dataset& dataset, std::int64_t row_limit);
-// How long a document may be in such batches; 0: packed rows are cut anywhere.
-std::int64_t row_limit(const data::BatchOptions& batch);
+// the model's context and, unless they are packed, than one batch. The session's cut is then made
+// for these rows.
+data::Dataset open_data(const data::DataOptions& options, ModelSession& session,
+    const data::BatchOptions& batch, core::Progress& progress);
+// Gives the session a cut for such rows of the data (GraphCut::for_rows).
+void expect_rows(
+    ModelSession& session, const data::Dataset& dataset, const data::BatchOptions& batch);
 
 // As in /proc/cpuinfo.
 std::string processor_name();

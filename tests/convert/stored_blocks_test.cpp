@@ -112,19 +112,19 @@ TEST_P(StoredEncoding, ComputesTheSameBitsAsTheDecodedModel) {
   const std::int64_t per_block = 256 * (256 + 128 + 128 + 256 + 3 * 256);
   EXPECT_EQ(result.stored_bytes, 2 * per_block / layout.elements * layout.bytes);
   const model::ScriptModel model = load();
-  model::GraphCut graph(model, "");
+  const model::GraphCut graph(model, "");
   const tensor::Batch batch = model::proof_batch();
   const model::Spaces before = graph.tap(batch);
   const at::Tensor suffix = graph.suffix(before.hidden[1], batch, 1);
   const model::QuantizedBlocks stored(model, graph, StoredBlocks(directory(), hash()).packer(), 2);
   EXPECT_EQ(stored.bytes(), result.stored_bytes);
-  const model::Spaces after = graph.tap(batch);
+  const model::Spaces after = stored.graph().tap(batch);
   for (std::size_t i = 0; i < before.hidden.size(); ++i)
     EXPECT_TRUE(at::equal(after.hidden[i], before.hidden[i])) << i;
   EXPECT_TRUE(at::equal(after.final_state, before.final_state));
   EXPECT_GT((before.hidden[2] - before.hidden[0]).abs().max().item<double>(), 1e-3)
       << "the blocks matter";
-  EXPECT_TRUE(at::equal(graph.prefix(batch, 1), before.hidden[1]));
+  EXPECT_TRUE(at::equal(stored.graph().prefix(batch, 1), before.hidden[1]));
   EXPECT_TRUE(suffix.isfinite().all().item<bool>());
 }
 
@@ -167,7 +167,7 @@ TEST_F(Stored, WhatDoesNotFitIsRefusedByName) {
     write_bytes(file(), whole);
     change(edit);
     const model::ScriptModel model = load();
-    model::GraphCut graph(model, "");
+    const model::GraphCut graph(model, "");
     std::map<std::string, at::Tensor> before;
     for (const auto& parameter : model.parameters())
       before[parameter.name] = parameter.tensor.clone();

@@ -48,16 +48,16 @@ class LoraOnTrace : public ::testing::TestWithParam<std::string> {};
 TEST_P(LoraOnTrace, BranchesEqualMergedWeights) {
   const at::NoGradGuard no_grad;
   const ScriptModel model = open_family(GetParam());
-  GraphCut graph(model, "");
+  const GraphCut graph(model, "");
   const tensor::Batch batch = proof_batch();
   const std::vector<LoraLayer> branches = random_branches(model, above(graph.linear_layers(), 1));
   ASSERT_FALSE(branches.empty());
-  graph.use_lora(branches);
-  const at::Tensor plain = graph.tap(batch).hidden[1];
-  const at::Tensor with_branches = graph.suffix(graph.prefix(batch, 1), batch, 1);
-  const at::Tensor by_blocks = graph.block(graph.block(plain, batch, 1), batch, 2);
-  const at::Tensor tapped = graph.tap(batch).hidden.back();
-  graph.use_lora({});
+  const GraphCut lora = graph.with_lora(branches);
+  EXPECT_TRUE(graph.lora().empty());
+  const at::Tensor plain = lora.tap(batch).hidden[1];
+  const at::Tensor with_branches = lora.suffix(lora.prefix(batch, 1), batch, 1);
+  const at::Tensor by_blocks = lora.block(lora.block(plain, batch, 1), batch, 2);
+  const at::Tensor tapped = lora.tap(batch).hidden.back();
   const at::Tensor before = graph.suffix(graph.prefix(batch, 1), batch, 1);
   merge_lora(model, branches);
   const at::Tensor merged = graph.suffix(graph.prefix(batch, 1), batch, 1);
@@ -86,7 +86,7 @@ class Lora : public ::testing::Test {
   std::vector<LinearLayer> layers() const { return graph_.linear_layers(); }
 
   ScriptModel model_{support::make_tiny_decoder(3, 16, 50, 5)};
-  GraphCut graph_{model_, ""};
+  const GraphCut graph_{model_, ""};
 };
 
 TEST_F(Lora, FindsEveryProjectionOfEveryBlockOnce) {
@@ -103,8 +103,8 @@ TEST_F(Lora, ChangesNothingBeforeTheFirstStep) {
   const at::NoGradGuard no_grad;
   const tensor::Batch batch = proof_batch();
   const at::Tensor before = graph_.suffix(graph_.prefix(batch, 1), batch, 1);
-  graph_.use_lora(make_lora(model_, layers(), {4, 8.0, false}, 1));
-  EXPECT_TRUE(at::equal(graph_.suffix(graph_.prefix(batch, 1), batch, 1), before));
+  const GraphCut lora = graph_.with_lora(make_lora(model_, layers(), {4, 8.0, false}, 1));
+  EXPECT_TRUE(at::equal(lora.suffix(lora.prefix(batch, 1), batch, 1), before));
 }
 
 TEST_F(Lora, StartsAsPeftDoes) {
@@ -123,7 +123,7 @@ TEST_F(Lora, StartsAsPeftDoes) {
 
 TEST_F(Lora, GradientsAreThoseOfTheMergedProduct) {
   std::vector<LoraLayer> branches = random_branches(model_, above(layers(), 1));
-  graph_.use_lora(branches);
+  const GraphCut lora = graph_.with_lora(branches);
   const tensor::Batch batch = proof_batch();
   std::vector<at::Tensor> ours;
   for (const Parameter& parameter : lora_parameters(branches)) {
@@ -132,12 +132,11 @@ TEST_F(Lora, GradientsAreThoseOfTheMergedProduct) {
   }
   const at::Tensor slope = torch::sin(torch::arange(batch.ids.numel() * 16).to(torch::kFloat))
                                .reshape({batch.rows(), batch.length(), 16});
-  const auto gradients = torch::autograd::grad(
-      {graph_.suffix(graph_.prefix(batch, 1).detach(), batch, 1)}, ours, {slope});
+  const auto gradients =
+      torch::autograd::grad({lora.suffix(lora.prefix(batch, 1).detach(), batch, 1)}, ours, {slope});
 
   // dL/dA = s Bᵀ dL/dW and dL/dB = s dL/dW Aᵀ, with dL/dW from the model whose weights have taken
   // the branches up.
-  graph_.use_lora({});
   merge_lora(model_, branches);
   std::vector<at::Tensor> weights;
   for (const LoraLayer& branch : branches) {

@@ -37,7 +37,7 @@ class Quantized : public ::testing::TestWithParam<WeightFormat> {
 
   at::NoGradGuard no_grad_;
   ScriptModel model_{support::make_tiny_decoder(3, 16, 50, 5)};
-  GraphCut graph_{model_, ""};
+  const GraphCut graph_{model_, ""};
   tensor::Batch batch_ = proof_batch();
 };
 
@@ -46,10 +46,11 @@ TEST_P(Quantized, BlocksComputeWithWhatTheirBitsStandFor) {
   const at::Tensor two = expected(batch_, 2);
   {
     const QuantizedBlocks quantized(model_, graph_, rounding_to(GetParam()), 3);
-    EXPECT_TRUE(at::allclose(graph_.tap(batch_).final_state, all, 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(quantized.graph().tap(batch_).final_state, all, 1e-5, 1e-5));
   }
   const QuantizedBlocks quantized(model_, graph_, rounding_to(GetParam()), 2);
-  EXPECT_TRUE(at::allclose(graph_.suffix(graph_.prefix(batch_, 2), batch_, 2), two, 1e-5, 1e-5));
+  const GraphCut& graph = quantized.graph();
+  EXPECT_TRUE(at::allclose(graph.suffix(graph.prefix(batch_, 2), batch_, 2), two, 1e-5, 1e-5));
   EXPECT_GT(quantized.bytes(), 0);
 }
 
@@ -60,7 +61,7 @@ TEST_P(Quantized, EverythingIsAsItWasAfterwards) {
   const at::Tensor state = graph_.tap(batch_).final_state;
   {
     const QuantizedBlocks quantized(model_, graph_, rounding_to(GetParam()), 3);
-    graph_.tap(batch_);
+    quantized.graph().tap(batch_);
   }
   for (const auto& parameter : model_.parameters()) {
     EXPECT_TRUE(at::equal(parameter.tensor, before.at(parameter.name))) << parameter.name;
@@ -72,7 +73,7 @@ TEST_P(Quantized, FittedBlocksAreCloserOnTheirBatches) {
   const at::Tensor exact = graph_.prefix(batch_, 2);
   const auto error_of = [&](const Packer& pack) {
     const QuantizedBlocks quantized(model_, graph_, pack, 2);
-    return (graph_.prefix(batch_, 2) - exact).norm().item<double>();
+    return (quantized.graph().prefix(batch_, 2) - exact).norm().item<double>();
   };
   const double nearest = error_of(rounding_to(GetParam()));
   const double fitted = error_of(fitted_rounding(GetParam(), graph_, {batch_}));

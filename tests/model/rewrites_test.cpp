@@ -167,30 +167,29 @@ TEST_P(RewrittenTrace, GivesTheSameValuesAndGradients) {
 }
 
 TEST_P(RewrittenTrace, LosesMasksThatAreCausal) {
-  GraphCut graph(model_, "");
-  EXPECT_EQ(graph.use_causal_attention(20), GetParam().causal);
+  const GraphCut graph = GraphCut(model_, "").for_rows(20);
+  EXPECT_EQ(graph.causal_attentions(), GetParam().causal);
   for (std::int64_t cut = 0; cut < 3; ++cut) EXPECT_LE(graph.prove(cut), 1e-5) << cut;
 }
 
-TEST_P(RewrittenTrace, CoversBatchesLongerThanAnnounced) {
+TEST_P(RewrittenTrace, RunsLongerBatchesWithTheirMasks) {
   const torch::NoGradGuard no_grad;
-  GraphCut graph(model_, "");
-  graph.use_causal_attention(1);
+  const GraphCut masked(model_, "");
+  const GraphCut graph = masked.for_rows(1);
   tensor::Batch batch;
   batch.ids = torch::arange(2 * 30).reshape({2, 30}).remainder(60);
   const at::Tensor state = graph.suffix(graph.prefix(batch, 1), batch, 1);
   const at::Tensor logits =
       graph.head(state.reshape({60, graph.map().hidden})).reshape({2, 30, -1});
   EXPECT_LE(relative_difference(logits, model_.forward(batch)), 1e-5);
+  EXPECT_TRUE(torch::equal(state, masked.suffix(masked.prefix(batch, 1), batch, 1)));
 }
 
 TEST_P(RewrittenTrace, IsSavedAsItWas) {
   const fs::path folder = fs::path(::testing::TempDir()) / ("rewritten-" + GetParam().archive);
   fs::create_directories(folder);
   model_.save(folder / "before.pt");
-  GraphCut graph(model_, "");
-  graph.use_causal_attention(20);
-  graph.prove(1);
+  GraphCut(model_, "").for_rows(20).prove(1);
   model_.save(folder / "after.pt");
   EXPECT_EQ(core::read_file(folder / "before.pt"), core::read_file(folder / "after.pt"));
   fs::remove_all(folder);

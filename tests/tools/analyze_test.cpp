@@ -23,12 +23,12 @@ using ::testing::HasSubstr;
 constexpr int kVocabulary = 264;  // the byte tokenizer's 259 ids and a little padding
 
 app::ModelSession tiny_session() {
-  app::ModelSession session{
-      model::ModelFiles{}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, nullptr};
+  app::ModelSession session{model::ModelFiles{}, "", "", c10::Device(c10::DeviceType::CPU), nullptr,
+      nullptr, std::nullopt};
   session.tokenizer = std::make_unique<salf::testing::ByteTokenizer>();
   session.model =
       std::make_unique<model::ScriptModel>(support::make_tiny_decoder(4, 16, kVocabulary, 1));
-  session.graph = std::make_unique<model::GraphCut>(*session.model, "");
+  session.graph.emplace(*session.model, "");
   return session;
 }
 

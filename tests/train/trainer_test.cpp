@@ -298,7 +298,7 @@ std::vector<at::Tensor> use_lora(TinyRun& setup) {
   for (const auto& layer : setup.graph.linear_layers()) {
     if (layer.block >= 1) layers.push_back(layer);
   }
-  setup.graph.use_lora(model::make_lora(setup.model, layers, {2, 4.0, false}, 1));
+  setup.graph = setup.graph.with_lora(model::make_lora(setup.model, layers, {2, 4.0, false}, 1));
   std::vector<at::Tensor> branches;
   for (const auto& parameter : model::lora_parameters(setup.graph.lora()))
     branches.push_back(parameter.tensor);

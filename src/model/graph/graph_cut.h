@@ -1,7 +1,6 @@
-// How is a loaded decoder run in parts? Its forward graph is copied, flattened until the blocks'
-// calls stand in the top-level graph, and sliced: taps (every space as an output), prefix (ids →
-// h_e), suffix (h_e → the state before the head), final norm, head. The loaded module is never
-// altered, and all parts share its live parameters. See Note [Slicing] in src/model/graph_cut.cpp.
+// A decoder that runs in parts: taps (every space as an output), prefix (ids → h_e), suffix
+// (h_e → the state before the head), single blocks, final norm and head. All parts share the live
+// parameters of the loaded module and leave the module as it is. See Note [Slicing] in program.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,9 +25,8 @@ struct BlockMap {
   std::string embedding_parameter;  // full parameter name, "" if there is none of shape [V, D]
   std::string head_parameter;       // full parameter name of the head's weight [V, D]
   bool head_bias = false;
-  bool tied = false;  // embedding and head are one tensor
-  bool plain_head =
-      false;  // logits are the head's product as it is (no soft cap or scale after it)
+  bool tied = false;        // embedding and head are one tensor
+  bool plain_head = false;  // the logits are the head's product: no soft cap or scale follows
 };
 
 // A layer of a block that multiplies by one weight matrix.
@@ -54,26 +52,39 @@ struct Spaces {
   at::Tensor final_state;          // [B, T, D]: N(h_L), what the head multiplies
 };
 
-// All parts of one model. Runs under the caller's autograd mode.
+struct DecoderGraph;
+class CutPrograms;
+
+// All parts of one model. A value: it never changes, and copies are cheap. Programs are made when a
+// part is first asked for; what they compute depends on the construction alone, and several threads
+// may ask. Runs under the caller's autograd mode.
 class GraphCut {
  public:
   // Finds the blocks (`pattern`: "" or an attribute path of the blocks, such as "model.layers") and
-  // the head, builds the taps and proves them on a small batch: the head on the tapped state equals
-  // the whole model. Throws Error(kBadModel) with the reason when the model cannot be cut. `model`
-  // must outlive it.
+  // the head, and proves on a small batch that the parts equal the whole model. Attention keeps its
+  // masks. Throws Error(kBadModel) with the reason when the model cannot be cut. `model` must
+  // outlive the cut and all cuts made of it.
   GraphCut(const ScriptModel& model, const std::string& pattern);
-  ~GraphCut();
-  GraphCut(GraphCut&&) noexcept;
+
+  // Each of these gives another cut that differs in one setting. It shares the weights and the
+  // proof, and costs its own programs only.
+
+  // All parts compute with these branches instead of those of this cut. The model stays as it is.
+  GraphCut with_lora(std::vector<LoraLayer> layers) const;
+  // Attention masks that are causal on right-padded batches of `longest` tokens, and on short ones,
+  // are not computed: causal attention takes their place. The masks' values decide, so a sliding
+  // window narrower than `longest` keeps its mask. Longer batches run with all masks. Proves the
+  // parts on a batch; where they differ from the whole model, logs a warning and keeps all masks.
+  // REQUIRES: longest ≥ 1; batches are padded on the right only.
+  GraphCut for_rows(std::int64_t longest) const;
+  // Prefixes and taps run block after block, and `before` is called before each block
+  // (quantized_blocks.h).
+  GraphCut by_block(std::function<void(std::int64_t)> before) const;
 
   const BlockMap& map() const;
-
-  // From now on, attention masks that are causal on right-padded batches of up to `longest` tokens
-  // (and on short ones) are not computed: causal attention takes their place. Read off the masks
-  // themselves, so that a sliding window narrower than `longest` keeps its mask; proved on a batch,
-  // and taken back with a warning where the parts differ from the whole model. A longer batch, when
-  // one comes, is looked at again. Returns how many blocks' attentions of the taps became causal.
-  // REQUIRES: longest ≥ 1; batches are padded on the right only.
-  std::int64_t use_causal_attention(std::int64_t longest);
+  const std::vector<LoraLayer>& lora() const;
+  // How many blocks' attentions of the taps are causal without a mask.
+  std::int64_t causal_attentions() const;
 
   // h_0 … h_L and the state before the head.
   Spaces tap(const tensor::Batch& batch) const;
@@ -82,8 +93,7 @@ class GraphCut {
   // Blocks cut … L-1 and the final norm on h_eof. What else the blocks need (masks, rotary tables)
   // is recomputed from the batch. [B, T, D] → [B, T, D]
   at::Tensor suffix(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t cut) const;
-  // Block `index` alone: h_index → h_index+1. Programs of blocks are made when they are first asked
-  // for. [B, T, D] → [B, T, D]
+  // Block `index` alone: h_index → h_index+1. [B, T, D] → [B, T, D]
   at::Tensor block(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t index) const;
   // The final norm alone on any space's states: [N, D] → [N, D].
   at::Tensor final_norm(const at::Tensor& hidden) const;
@@ -93,31 +103,26 @@ class GraphCut {
   at::Tensor head_bias() const;    // [V] or undefined
 
   // Compares suffix(prefix) and head at this cut with the whole model on a seeded batch; the
-  // largest absolute difference of the logits. Throws Error(kBadModel) above the tolerance.
+  // largest absolute difference, as a share of the largest logit. Throws Error(kBadModel) above the
+  // tolerance.
   double prove(std::int64_t cut) const;
 
   // The blocks' layers that can have a branch of low rank, in the order in which the blocks use
   // them.
-  std::vector<LinearLayer> linear_layers() const;
-  // From now on all parts compute with these branches; none for an empty list. The model itself is
-  // not changed.
-  void use_lora(std::vector<LoraLayer> layers);
-  const std::vector<LoraLayer>& lora() const;
-
-  // From now on, prefixes and taps run block after block, and `before` is called before each
-  // (quantized_blocks.h); an empty function: as wholes again.
-  void run_by_block(std::function<void(std::int64_t)> before);
-
+  const std::vector<LinearLayer>& linear_layers() const;
   // Names (ScriptModel::parameters) of the parameters of block `index`, and of those of the
   // final norm.
   std::vector<std::string> block_parameters(std::int64_t index) const;
   std::vector<std::string> final_parameters() const;
 
  private:
+  GraphCut(std::shared_ptr<const CutPrograms> programs, std::function<void(std::int64_t)> before);
+  const DecoderGraph& decoder() const;
+  void check_depth(std::int64_t cut) const;
   Spaces tap_by_block(const tensor::Batch& batch) const;
 
-  struct Parts;
-  std::unique_ptr<Parts> parts_;
+  std::shared_ptr<const CutPrograms> programs_;     // shared by copies
+  std::function<void(std::int64_t)> before_block_;  // empty: parts run as wholes
 };
 
 }  // namespace salf::model

@@ -60,7 +60,7 @@ class Moments {
     ++block_;
   }
 
-  const GraphCut& graph_;
+  const GraphCut graph_;
   std::vector<tensor::Batch> batches_;
   std::vector<at::Tensor> states_;          // of each batch, before block_
   std::int64_t block_ = 0;                  // the next to run

@@ -50,15 +50,16 @@ Packer rounding_to(ops::WeightFormat format) {
 }
 
 struct QuantizedBlocks::Parts {
-  Parts(GraphCut& graph_in, std::int64_t count)
-      : graph(graph_in), blocks(static_cast<std::size_t>(count)) {}
+  Parts(const GraphCut& whole, std::int64_t count)
+      : graph(whole.by_block([this](std::int64_t block) { prepare(block); })),
+        blocks(static_cast<std::size_t>(count)) {}
   ~Parts();
   void pack_all(const ScriptModel& model, const Packer& pack);
   void add(std::int64_t block, const std::string& name, const at::Tensor& parameter,
       std::unique_ptr<PackedMatrix> packed);
   void prepare(std::int64_t block) const;
 
-  GraphCut& graph;
+  GraphCut graph;
   std::vector<std::vector<Entry>> blocks;
   std::map<std::string, at::Tensor> buffers;  // by the matrix's name within its block and its shape
 };
@@ -104,7 +105,7 @@ void QuantizedBlocks::Parts::prepare(std::int64_t block) const {
 }
 
 QuantizedBlocks::QuantizedBlocks(
-    const ScriptModel& model, GraphCut& graph, const Packer& pack, std::int64_t count) {
+    const ScriptModel& model, const GraphCut& graph, const Packer& pack, std::int64_t count) {
   if (!model.device().is_cpu()) {
     throw Error(ErrorKind::kUsage,
         "quantised frozen blocks (--frozen-dtype) run on the CPU only; leave out "
@@ -113,14 +114,14 @@ QuantizedBlocks::QuantizedBlocks(
   parts_ = std::make_unique<Parts>(graph, count);
   parts_->pack_all(model, pack);
   core::trim_heap();  // what came before may have left free pages on the heap
-  graph.run_by_block([this](std::int64_t block) { parts_->prepare(block); });
 }
 
 QuantizedBlocks::~QuantizedBlocks() {
-  parts_->graph.run_by_block(nullptr);
   parts_.reset();
   core::trim_heap();
 }
+
+const GraphCut& QuantizedBlocks::graph() const { return parts_->graph; }
 
 std::int64_t QuantizedBlocks::bytes() const {
   std::int64_t sum = 0;

@@ -1,6 +1,6 @@
-// How can frozen blocks run on a machine that could not hold their weights? Their matrices are kept
-// in few bits, and each block's are turned into float32 just before it runs, in buffers that all
-// blocks share.
+// Frozen blocks on a machine that could not hold their weights in float32. Their matrices are kept
+// in few bits, and each block's matrices are turned into float32 just before the block runs, in
+// buffers that all blocks share.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -34,19 +34,22 @@ std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix);
 // Rounds each matrix (ops::quantize).
 Packer rounding_to(ops::WeightFormat format);
 
-// Within its life the cut runs block by block, and matrices of the first blocks are those that
-// their quantised forms stand for; vectors (norms, biases), embedding and head stay as they are. At
-// the end everything is as it was.
+// While this lives, the matrices of the model's first blocks are in few bits. Vectors (norms,
+// biases), embedding and head stay as they are. Only graph() runs these blocks: any other cut of
+// the model would read the shared buffers. At the end the parameters are as they were.
 class QuantizedBlocks {
  public:
-  // The first `count` blocks. The references must outlive this. Throws Error(kUsage) where the
-  // model is not on the CPU, and what `pack` throws; everything is as it was then.
+  // The first `count` blocks. `model` must outlive this. Throws Error(kUsage) where the model is
+  // not on the CPU, and what `pack` throws; the parameters are as they were then.
   QuantizedBlocks(
-      const ScriptModel& model, GraphCut& graph, const Packer& pack, std::int64_t count);
+      const ScriptModel& model, const GraphCut& graph, const Packer& pack, std::int64_t count);
   ~QuantizedBlocks();
   QuantizedBlocks(const QuantizedBlocks&) = delete;
   QuantizedBlocks& operator=(const QuantizedBlocks&) = delete;
 
+  // The given cut, block by block, on what the quantised forms stand for. Neither it nor a copy may
+  // be used when this is gone.
+  const GraphCut& graph() const;
   std::int64_t bytes() const;  // of the quantised forms
 
  private:

@@ -47,17 +47,17 @@ std::vector<std::string> AnalyzeOptions::problems() const {
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
-  const app::ModelSession session = app::open_model(options.model, true, app::AdapterUse::kMerge,
+  app::ModelSession session = app::open_model(options.model, true, app::AdapterUse::kMerge,
       app::scratch_for(options.frozen.frozen_dtype, folder_of(options.output)));
   app::check_frozen_type(options.frozen.frozen_dtype, session);
   const data::Dataset dataset =
-      app::open_data(options.data, session, options.batch_tokens, progress);
+      app::open_data(options.data, session, {options.batch_tokens, 0}, progress);
   const app::AnalyzeRequest request{options.calibration, options.batch_tokens,
       static_cast<std::uint64_t>(options.model.seed), options.model.dtype, options.model.model,
       options.data.data, std::nullopt};
   const auto quantized = app::quantize_blocks(
       options.frozen.frozen_dtype, session, dataset, request.seed, session.graph->map().blocks);
-  const auto profile = app::analyze(session, dataset, request, progress);
+  const auto profile = app::analyze(quantized.session, dataset, request, progress);
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);
   core::write_document(options.output, *profile);

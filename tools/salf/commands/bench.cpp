@@ -46,7 +46,7 @@ class Bench {
   Bench(const BenchOptions& options, core::Progress& progress)
       : options_(options), progress_(progress), folder_(options.output, "bench.json", true),
         session_(app::open_model(options.model, true)),
-        dataset_(app::open_data(options.data, session_, app::row_limit(options.batch), progress)),
+        dataset_(app::open_data(options.data, session_, options.batch, progress)),
         runs_({options.model, dataset_, options.batch, options.train, options.lora,
                   options.dev_documents, options.redraw, folder_.path()},
             progress) {
@@ -158,20 +158,20 @@ class Bench {
 
   Timed time_methods(const data::Batcher& batcher, double seconds) const {
     Timed timed;
-    timed.blocks = time_steps(batcher, seconds);
-    session_.graph->use_lora(app::arm_lora(options_.lora, session_, runs_.seed()).branches);
-    timed.lora = time_steps(batcher, seconds);
-    session_.graph->use_lora({});
+    timed.blocks = time_steps(*session_.graph, batcher, seconds);
+    const auto branches = app::arm_lora(options_.lora, session_, runs_.seed()).branches;
+    timed.lora = time_steps(session_.graph->with_lora(branches), batcher, seconds);
     return timed;
   }
 
-  train::Timing time_steps(const data::Batcher& batcher, double seconds) const {
+  train::Timing time_steps(
+      const model::GraphCut& graph, const data::Batcher& batcher, double seconds) const {
     train::TimingOptions timing;
     timing.seconds = seconds;
     timing.gradients = true;
     timing.seed = static_cast<std::uint64_t>(options_.model.seed);
     timing.autocast = app::autocast_type(options_.model.dtype, session_.device);
-    return train::time_steps(*session_.model, *session_.graph, batcher, timing, progress_);
+    return train::time_steps(*session_.model, graph, batcher, timing, progress_);
   }
 
   // Field by field.

@@ -45,9 +45,8 @@ std::vector<std::string> EvalOptions::problems() const {
 int eval_command(const EvalOptions& options, core::Progress& progress) {
   if (!options.output.empty())
     check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
-  const app::ModelSession session = app::open_model(options.model, true);
-  const data::Dataset dataset =
-      app::open_data(options.data, session, app::row_limit(options.batch), progress);
+  app::ModelSession session = app::open_model(options.model, true);
+  const data::Dataset dataset = app::open_data(options.data, session, options.batch, progress);
   std::vector<std::int64_t> documents = dataset.indices(options.split);
   if (options.documents > 0) {
     documents = data::sample_documents(

@@ -45,9 +45,8 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
         "be read again");
   }
   if (options.data.data.empty()) options.data.data = profile.provenance.data;
-  const app::ModelSession session = app::open_model(options.model, true, app::AdapterUse::kKeep);
-  const data::Dataset dataset =
-      app::open_data(options.data, session, app::row_limit(options.batch), progress);
+  app::ModelSession session = app::open_model(options.model, true, app::AdapterUse::kKeep);
+  const data::Dataset dataset = app::open_data(options.data, session, options.batch, progress);
   app::check_made_for(profile.provenance, session, dataset, options.profile);
   app::PlanRequest request;
   request.planning = options.planning;
@@ -57,7 +56,7 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
   request.scratch = folder_of(options.output);
   request.lora =
       app::start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
-  if (request.lora) session.graph->use_lora(request.lora->branches);
+  if (request.lora) session.graph = session.graph->with_lora(request.lora->branches);
   request.beside = app::lora_beside(
       options.lora, options.planning, options.model.adapter, session, request.seed);
   const core::Stopwatch watch;

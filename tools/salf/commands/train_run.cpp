@@ -72,7 +72,7 @@ TrainRun::TrainRun(
       folder_(options.output, "run.json", options.common.force || !options.resume.empty()),
       session_(app::open_model(options.model, true, app::AdapterUse::kKeep,
           app::scratch_for(options.frozen.frozen_dtype, folder_.path()))),
-      dataset_(app::open_data(options.data, session_, app::row_limit(options.batch), progress)) {
+      dataset_(app::open_data(options.data, session_, options.batch, progress)) {
   app::check_frozen_type(options.frozen.frozen_dtype, session_);
   if (!options.pilot.empty()) {
     all_ = std::move(dataset_);
@@ -98,7 +98,10 @@ int TrainRun::execute() {
   } catch (const app::ArmStopped&) {
   }
   if (!plan) return 128 + core::stop_signal();
-  if (lora_) session_.graph->use_lora(app::branches_above(lora_->branches, plan->cut));
+  if (plan->pack != options_.batch.pack)
+    app::expect_rows(session_, dataset_, {plan->batch_tokens, plan->pack});
+  if (lora_)
+    session_.graph = session_.graph->with_lora(app::branches_above(lora_->branches, plan->cut));
   core::write_document(file("plan.json"), *plan);
   core::log_info(plan->reason);
   types::RunRecord record = opening_record(*plan);
@@ -106,7 +109,7 @@ int TrainRun::execute() {
   {
     const auto quantized =
         app::quantize_blocks(options_.frozen.frozen_dtype, session_, dataset_, seed(), plan->cut);
-    record = tune(*plan);
+    record = tune(*plan, *quantized.session.graph);
   }
   save(record);
   print(record);
@@ -159,14 +162,13 @@ core::Json TrainRun::recorded_options() const {
   return core::to_json(options);
 }
 
-types::RunRecord TrainRun::tune(const types::FreezePlan& plan) {
+types::RunRecord TrainRun::tune(const types::FreezePlan& plan, const model::GraphCut& graph) {
   const std::int64_t padding = session_.tokenizer->padding_id().value_or(0);
   const data::BatchOptions batch{plan.batch_tokens, plan.pack};
   const data::Batcher train_rows = app::train_batcher(session_, dataset_, batch);
   const data::Batcher dev_rows(
       dataset_, app::dev_documents(dataset_, plan.data.dev_documents), batch, padding);
-  train::TrainInputs inputs{
-      *session_.model, *session_.graph, train_rows, dev_rows, plan, options_.train};
+  train::TrainInputs inputs{*session_.model, graph, train_rows, dev_rows, plan, options_.train};
   inputs.seed = seed();
   inputs.autocast = app::autocast_type(options_.model.dtype, session_.device);
   inputs.folder = folder_.path();
@@ -246,7 +248,7 @@ void TrainRun::save_adapter() {
     convert::write_peft_adapter(file("adapter"), *session_.model, *session_.graph, branches,
         lora_->settings, {options_.model.model, session_.archive_hash});
   }
-  session_.graph->use_lora({});
+  session_.graph = session_.graph->with_lora({});
   model::merge_lora(*session_.model, branches);
 }
 

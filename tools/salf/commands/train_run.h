@@ -48,7 +48,7 @@ class TrainRun {
   types::Provenance record_provenance() const;
   // What a resumed run must find unchanged, and a replay repeats.
   core::Json recorded_options() const;
-  types::RunRecord tune(const types::FreezePlan& plan);
+  types::RunRecord tune(const types::FreezePlan& plan, const model::GraphCut& graph);
   void save(types::RunRecord& record);
   // The branches by themselves, as PEFT has them, and then as part of the weights. Where whole
   // blocks were tuned too, the branches alone would be no model.

@@ -25,7 +25,7 @@ std::optional<types::FreezePlan> TrainRun::find_plan() {
   lora_ = app::start_lora(
       plan ? plan->lora : options_.lora.settings(), options_.model.adapter, session_, seed());
   app::wanted_cut(lora_, planning_.cut);  // before anything long starts
-  if (lora_) session_.graph->use_lora(lora_->branches);
+  if (lora_) session_.graph = session_.graph->with_lora(lora_->branches);
   if (plan) return plan;
   plan = make_plan();
   if (plan && !lora_) lora_ = app::start_lora(plan->lora, "", session_, seed());
@@ -149,7 +149,7 @@ std::optional<types::LayerProfile> TrainRun::find_profile() {
     request.seconds = (reads_profile() ? app::kAnalysisShare : app::kProfileShare) * seconds;
   const auto quantized = app::quantize_blocks(
       options_.frozen.frozen_dtype, session_, dataset_, seed(), session_.graph->map().blocks);
-  return app::analyze(session_, dataset_, request, progress_);
+  return app::analyze(quantized.session, dataset_, request, progress_);
 }
 
 bool TrainRun::reads_profile() const {

@@ -29,9 +29,8 @@ std::vector<std::string> TrialOptions::problems() const {
 
 int trial_command(const TrialOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::TrialTable::kSchema, options.common.force);
-  const app::ModelSession session = app::open_model(options.model, true);
-  const data::Dataset dataset =
-      app::open_data(options.data, session, app::row_limit(options.batch), progress);
+  app::ModelSession session = app::open_model(options.model, true);
+  const data::Dataset dataset = app::open_data(options.data, session, options.batch, progress);
   const app::ArmSetup setup{options.model, dataset, options.batch, options.train, options.lora,
       options.dev_documents, 1, folder_of(options.output)};
   types::TrialTable table;

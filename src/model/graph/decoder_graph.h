@@ -1,0 +1,51 @@
+// The forward graph of a decoder with its parts named: blocks, final norm and head. All cuts of one
+// model share it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/graph/block_finder.h"
+#include "model/graph/graph_cut.h"
+#include "model/graph/head_finder.h"
+#include "model/graph/program.h"
+
+namespace salf::model {
+
+struct DecoderGraph {
+  const ScriptModel* model = nullptr;
+  ForwardSignature signature;
+  BlockGraph blocks;
+  HeadGraph head;
+  BlockMap map;
+  std::vector<LinearLayer> linear_layers;
+  std::optional<Program> norm;
+  std::optional<Program> head_program;  // only where the head is not plain
+
+  std::vector<c10::IValue> arguments(const tensor::Batch& batch) const;
+  Program program(const GraphPointer& graph, const std::string& name) const;
+  // ids → h_0 … h_L and the state before the head.
+  GraphPointer tap() const;
+  // ids → h_cut.
+  GraphPointer below(std::int64_t cut) const;
+  // h_cut → `output`. Throws Error(kBadModel) if that needs a block below the cut.
+  GraphPointer above(std::int64_t cut, torch::jit::Value* output) const;
+  // Runs a part above the blocks on any states [N, D].
+  at::Tensor run_on_states(const Program& part, const at::Tensor& states) const;
+  std::vector<std::string> block_parameters(std::int64_t index) const;
+};
+
+// Finds the parts as GraphCut's constructor says, and proves that the model is a decoder that can
+// be cut and that the final norm looks at its states only. Throws Error(kBadModel).
+DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern);
+
+// The largest difference at the positions that `mask` [B, T] shows (undefined: all), as a share of
+// the largest logit.
+double relative_difference(
+    const at::Tensor& logits, const at::Tensor& expected, const at::Tensor& mask = {});
+
+// Other orders of summation may differ by this share of the largest logit, and nothing else may.
+inline constexpr double kProofTolerance = 1e-4;
+
+}  // namespace salf::model
