@@ -166,18 +166,21 @@ bool answer_is_likeliest(const data::ChoiceRow& row, const std::vector<double>& 
 
 }  // namespace
 
-std::optional<Evaluation> evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
+MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
     const EvaluateOptions& options, core::Progress& progress) {
   const core::Stopwatch watch;
   const at::NoGradGuard quiet;
   std::map<std::int64_t, DocumentLoss> documents;
-  Evaluation result;
+  MeasuredLosses losses;
+  Evaluation& result = losses.evaluation;
   std::int64_t rows = 0;
   progress.begin("evaluating", batcher.rows(), "rows");
   for (const data::BatchPlan& plan : batcher.in_order()) {
     if (options.keep_going && !options.keep_going()) {
       progress.end();
-      return std::nullopt;
+      losses = {};
+      losses.stopped = true;
+      return losses;
     }
     const tensor::Batch batch = batcher.make(plan);
     add_positions(score_batch(graph, batch, options), documents);
@@ -188,12 +191,9 @@ std::optional<Evaluation> evaluate(const model::GraphCut& graph, const data::Bat
   }
   progress.end();
   summarize(documents, result);
-  if (options.documents != nullptr) {
-    options.documents->clear();
-    for (const auto& entry : documents) options.documents->push_back(entry.second);
-  }
+  for (const auto& entry : documents) losses.documents.push_back(entry.second);
   result.seconds = watch.seconds();
-  return result;
+  return losses;
 }
 
 ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,

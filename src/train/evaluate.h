@@ -1,4 +1,4 @@
-// How good is the model on held-out rows? Loss, perplexity and next-token accuracy per supervised
+// How good a model is on held-out rows: loss, perplexity and next-token accuracy per supervised
 // token, and multiple-choice accuracy, with intervals over documents.
 #pragma once
 
@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "core/progress.h"
@@ -30,22 +29,20 @@ struct DocumentLoss {
 };
 
 struct MeasuredLosses {
-  Evaluation evaluation;
-  std::vector<DocumentLoss> documents;  // by index
+  bool stopped = false;  // ended before all rows were seen; nothing else is set then
+  Evaluation evaluation{};
+  std::vector<DocumentLoss> documents{};  // by index in the dataset
 };
 
 struct EvaluateOptions {
   c10::ScalarType autocast = c10::ScalarType::Float;  // on CUDA
-  std::function<bool()> keep_going;  // asked before each batch; false ends it without a result
-  std::vector<DocumentLoss>* documents =
-      nullptr;                   // if set, receives each document's sums, by index
-  PrefixCache* cache = nullptr;  // of this batcher's rows, at the cut `cut`
-  std::int64_t cut = 0;          // only looked at with a cache
+  std::function<bool()> keep_going{};                 // asked before each batch; false stops it
+  PrefixCache* cache = nullptr;                       // of this batcher's rows, at the cut `cut`
+  std::int64_t cut = 0;                               // only looked at with a cache
 };
 
-// Streams all rows of `batcher`; nothing if keep_going said so. With no supervised token all
-// figures are NaN.
-std::optional<Evaluation> evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
+// Streams all rows of `batcher`. With no supervised token all figures are NaN.
+MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
     const EvaluateOptions& options, core::Progress& progress);
 
 // A row counts as right if its answer has the largest likelihood per byte of the option's text;

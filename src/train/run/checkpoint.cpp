@@ -13,6 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kKept = 2;
+// What a disk surely writes a second; only used before the first checkpoint was timed.
+constexpr double kSlowDiskBytes = 1e8;
 const char* const kPrefix = "checkpoint-";
 const char* const kSuffix = ".safetensors";
 
@@ -40,6 +42,18 @@ std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   return files;
 }
 
+// Both as one JSON object, "progression".
+struct Progression {
+  RunState state;
+  RunCourse course;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    RunState::fields(self.state, visit);
+    RunCourse::fields(self.course, visit);
+  }
+};
+
 std::string shown(const core::Json& json, const std::string& key) {
   const auto entry = json.find(key);
   return entry == json.end() ? "not set" : entry->dump();
@@ -51,11 +65,11 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   core::Json description = core::Json::object();
   description["schema"] = Checkpoint::kSchema;
   description["identity"] = checkpoint.identity;
-  description["progression"] = core::to_json(checkpoint.progression);
+  description["progression"] = core::to_json(Progression{checkpoint.run.state, checkpoint.course});
   tensor::TensorFile file;
-  file.tensors = checkpoint.tensors;
+  file.tensors = checkpoint.run.tensors;
   file.metadata["salf"] = description.dump();
-  write_tensor_file(checkpoint_path(folder, checkpoint.progression.step), file);
+  write_tensor_file(checkpoint_path(folder, checkpoint.run.state.step), file);
   const std::vector<fs::path> files = checkpoint_files(folder);
   for (std::size_t i = 0; i + kKept < files.size(); ++i) {
     std::error_code ignored;
@@ -77,12 +91,15 @@ std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
   core::check_schema(description, Checkpoint::kSchema, where);
   Checkpoint checkpoint;
   checkpoint.identity = description.value("identity", core::Json::object());
-  core::from_json(description.value("progression", core::Json::object()), where + ":progression",
-      checkpoint.progression);
-  const auto problems = core::range_problems(checkpoint.progression);
+  Progression progression;
+  core::from_json(
+      description.value("progression", core::Json::object()), where + ":progression", progression);
+  const auto problems = core::range_problems(progression);
   if (!problems.empty())
     throw Error(ErrorKind::kBadInput, where + ": " + core::join(problems, "; "));
-  checkpoint.tensors = std::move(file.tensors);
+  checkpoint.run.state = std::move(progression.state);
+  checkpoint.course = std::move(progression.course);
+  checkpoint.run.tensors = std::move(file.tensors);
   return checkpoint;
 }
 
@@ -110,6 +127,24 @@ void check_identity(const Identity& saved, const Identity& present) {
   throw Error(ErrorKind::kUsage,
       "cannot resume: this is not the run that was interrupted: " + core::join(changes, "; ") +
           "; resume with what it was started with, or start anew in another folder");
+}
+
+void CheckpointTimer::saved(std::int64_t step, double spent, double took) {
+  step_ = step;
+  spent_ = spent;
+  took_ = took;
+}
+
+bool CheckpointTimer::due(std::int64_t step, double spent) const {
+  if (step == step_) return false;
+  const bool by_steps = options_.checkpoint_steps > 0 && step % options_.checkpoint_steps == 0;
+  return by_steps ||
+         (options_.checkpoint_seconds > 0.0 && spent - spent_ >= options_.checkpoint_seconds);
+}
+
+double CheckpointTimer::seconds(std::int64_t elements) const {
+  if (took_ > 0.0) return took_;
+  return 4.0 * 4.0 * static_cast<double>(elements) / kSlowDiskBytes;
 }
 
 }  // namespace salf::train

@@ -1,4 +1,4 @@
-// Do a run's quality gates hold?
+// Whether a run's quality gates hold.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "train/run/run_state.h"
 #include "types/gate.h"
 
 namespace salf::train {
@@ -23,6 +24,10 @@ struct RunFigures {
 // each that failed.
 std::vector<std::string> check_gates(
     std::vector<types::Gate>& gates, const RunFigures& figures, bool at_end);
+
+// Of the weights of `evaluation`, with what the run has taken until now.
+RunFigures figures_of(const RunState& state, const std::optional<types::DevEvaluation>& evaluation,
+    const std::optional<double>& accuracy, double spent_seconds);
 
 // Whether one of them compares with the loss before.
 bool needs_loss_before(const std::vector<types::Gate>& gates);

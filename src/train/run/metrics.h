@@ -1,32 +1,40 @@
-// metrics.jsonl: one line a step and one an evaluation, on disk as soon as it is known.
+// What a run tells while it goes on: metrics.jsonl, a line on disk as soon as it is known,
+// observers and progress.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
-#include "train/run/run_observer.h"
-#include "types/run_record.h"
+#include "core/progress.h"
+#include "train/run/pacing.h"
+#include "train/run/trainer.h"
 
 namespace salf::train {
 
-class MetricsFile {
+class RunLog {
  public:
-  // A new run: an earlier file is replaced.
-  // A resumed one: lines of steps beyond `step`, evaluations beyond the first `evaluations`, and a
-  // half-written last line are dropped. Throws Error(kIo), Error(kBadInput) for a line that is not
-  // of a run.
-  static MetricsFile start(const std::filesystem::path& path);
-  static MetricsFile resume(
-      const std::filesystem::path& path, std::int64_t step, std::int64_t evaluations);
+  // A new run (`resumed` is null): an earlier file is replaced. One that goes on: lines of later
+  // steps, later evaluations, and a half-written last line are dropped. Throws Error(kIo),
+  // Error(kBadInput) for a line that is not of a run. The references must outlive this.
+  RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState* resumed,
+      core::Progress& progress);
 
-  void write(const StepMetrics& metrics);
-  void write(const types::DevEvaluation& evaluation);
+  // Time budgets show the time, the others their steps.
+  void begin();
+  void end() { progress_.end(); }
+  // budget_spent is filled in.
+  void step(StepMetrics metrics, const RunState& state);
+  void evaluation(
+      const types::DevEvaluation& evaluation, const std::vector<DocumentLoss>& documents);
 
  private:
-  MetricsFile(std::filesystem::path path, std::ios::openmode mode);
-  void write_line(const std::string& line);
+  void write(const core::Json& line);
 
+  const TrainInputs& inputs_;
+  const Pacing& pacing_;
+  core::Progress& progress_;
   std::filesystem::path path_;
   std::ofstream stream_;
 };

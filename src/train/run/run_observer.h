@@ -1,4 +1,4 @@
-// Who wants to know how a run goes on, besides metrics.jsonl?
+// What learns how a run goes on, besides metrics.jsonl.
 #pragma once
 
 #include <cstdint>

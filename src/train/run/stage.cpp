@@ -7,15 +7,14 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "cost/estimate.h"
 #include "train/run/budget_limits.h"
 
 namespace salf::train {
 namespace {
 
-AdamWOptions adamw_options(const TrainInputs& inputs) {
-  const TrainOptions& options = inputs.options;
-  const double ratio = inputs.plan.lora ? inputs.plan.lora->rate_ratio : 1.0;
+AdamWOptions adamw_options(const RunInputs& inputs) {
+  const TrainOptions& options = inputs.how.options;
+  const double ratio = inputs.what.plan.lora ? inputs.what.plan.lora->rate_ratio : 1.0;
   return {options.weight_decay, options.beta1, options.beta2, options.epsilon, ratio};
 }
 
@@ -31,24 +30,25 @@ double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
 
 // Only the last cut's is kept for later runs. Nothing where the disk has no room: the run is slower
 // then, not impossible.
-std::unique_ptr<PrefixCache> make_cache(const TrainInputs& inputs, std::int64_t cut,
+std::unique_ptr<PrefixCache> make_cache(const RunInputs& inputs, std::int64_t cut,
     const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split,
     PrefixCache* shallower) {
-  CacheSetup setup{cut, inputs.options.cache_dtype, inputs.folder, "", inputs.cache_key, shallower};
-  if (inputs.options.keep_cache && cut == inputs.plan.cut)
+  CacheSetup setup{cut, inputs.how.options.cache_dtype, inputs.where.folder, "",
+      inputs.where.cache_key, shallower};
+  if (inputs.how.options.keep_cache && cut == inputs.what.plan.cut)
     setup.name = std::string(split) + ".prefix-cache";
-  setup.key["autocast"] = c10::toString(inputs.autocast);
+  setup.key["autocast"] = c10::toString(inputs.how.autocast);
   try {
-    return std::make_unique<PrefixCache>(inputs.graph, batcher, first, setup);
+    return std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
   } catch (const Error& error) {
     core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
     return nullptr;
   }
 }
 
-std::vector<std::unique_ptr<PrefixCache>> make_caches(const TrainInputs& inputs,
+std::vector<std::unique_ptr<PrefixCache>> make_caches(const RunInputs& inputs,
     const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split) {
-  const std::vector<std::int64_t> cuts = inputs.plan.cuts();
+  const std::vector<std::int64_t> cuts = inputs.what.plan.cuts();
   std::vector<std::unique_ptr<PrefixCache>> caches(cuts.size());
   PrefixCache* shallower = nullptr;
   for (std::size_t i = cuts.size(); i-- > 0;) {
@@ -59,23 +59,34 @@ std::vector<std::unique_ptr<PrefixCache>> make_caches(const TrainInputs& inputs,
   return caches;
 }
 
-std::vector<std::unique_ptr<PrefixCache>> no_caches(const TrainInputs& inputs) {
-  return std::vector<std::unique_ptr<PrefixCache>>(inputs.plan.cuts().size());
+std::vector<std::unique_ptr<PrefixCache>> no_caches(const RunInputs& inputs) {
+  return std::vector<std::unique_ptr<PrefixCache>>(inputs.what.plan.cuts().size());
 }
 
-bool keeps_dev_prefix(const TrainInputs& inputs) {
-  const bool used_again = inputs.plan.evaluations > 1 || inputs.options.keep_cache;
-  return !inputs.options.no_cache && used_again && inputs.dev.rows() > 0;
+types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b) {
+  types::CacheUse total = a;
+  total.bytes += b.bytes;
+  total.rows += b.rows;
+  total.complete = a.complete && b.complete;
+  total.rows_computed += b.rows_computed;
+  total.rows_read += b.rows_read;
+  return total;
+}
+
+bool keeps_dev_prefix(const RunInputs& inputs) {
+  const bool used_again = inputs.what.plan.evaluations > 1 || inputs.how.options.keep_cache;
+  return !inputs.how.options.no_cache && used_again && inputs.what.dev.rows() > 0;
 }
 
 }  // namespace
 
-StageCaches::StageCaches(const TrainInputs& inputs)
-    : train_(keeps_prefix(inputs)
-                 ? make_caches(inputs, inputs.train, inputs.train.epoch(inputs.seed, 0), "train")
-                 : no_caches(inputs)),
-      dev_(keeps_dev_prefix(inputs) ? make_caches(inputs, inputs.dev, inputs.dev.in_order(), "dev")
-                                    : no_caches(inputs)) {}
+StageCaches::StageCaches(const RunInputs& inputs)
+    : train_(keeps_prefix(inputs) ? make_caches(inputs, inputs.what.train,
+                                        inputs.what.train.epoch(inputs.how.seed, 0), "train")
+                                  : no_caches(inputs)),
+      dev_(keeps_dev_prefix(inputs)
+               ? make_caches(inputs, inputs.what.dev, inputs.what.dev.in_order(), "dev")
+               : no_caches(inputs)) {}
 
 bool StageCaches::complete() const {
   return (!train_.back() || train_.back()->complete()) && (!dev_.back() || dev_.back()->complete());
@@ -91,17 +102,18 @@ std::optional<types::CacheUse> StageCaches::use() const {
   return all;
 }
 
-Stage::Stage(const TrainInputs& inputs, const StageCaches& caches, std::size_t place)
-    : index(place), cut(inputs.plan.cuts()[place]), learning_rate(rate_at(inputs.plan, cut)),
-      cache(caches.train(place)), dev_cache(caches.dev(place)),
-      freeze(inputs.model, inputs.graph, cut, whole_blocks(inputs.plan)),
+Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t place)
+    : index(place), cut(inputs.what.plan.cuts()[place]),
+      learning_rate(rate_at(inputs.what.plan, cut)), cache(caches.train(place)),
+      dev_cache(caches.dev(place)),
+      freeze(inputs.what.model, inputs.what.graph, cut, whole_blocks(inputs.what.plan)),
       optimizer(freeze.trained(), adamw_options(inputs)),
-      runner(inputs.graph, freeze, optimizer,
-          {cut, inputs.options.clip, inputs.autocast, inputs.options.recompute, cache}),
-      best(freeze.trained(), inputs.folder) {}
+      runner(inputs.what.graph, freeze, optimizer,
+          {cut, inputs.how.options.clip, inputs.how.autocast, inputs.how.options.recompute, cache}),
+      best(freeze.trained(), inputs.where.folder) {}
 
 std::unique_ptr<Stage> next_stage(
-    std::unique_ptr<Stage> stage, const TrainInputs& inputs, const StageCaches& caches) {
+    std::unique_ptr<Stage> stage, const RunInputs& inputs, const StageCaches& caches) {
   const at::NoGradGuard quiet;
   std::vector<std::pair<at::Tensor, at::Tensor>> now;
   for (const auto& parameter : stage->freeze.trained())
@@ -116,16 +128,6 @@ std::unique_ptr<Stage> next_stage(
   for (auto& [live, copy] : now) live.copy_(copy);
   stage->optimizer.load_state(moments, "adam/", steps);
   return stage;
-}
-
-double slower(const types::FreezePlan& plan, const Stage& stage, std::int64_t next_cut) {
-  const auto seconds = [&](std::int64_t cut) {
-    const types::CostBreakdown step =
-        cost::step_seconds(plan.cost, plan.shape, plan.data, cut, plan.accumulate);
-    return step.total() - (stage.cache != nullptr && cut > 0 ? step.prefix : 0.0);
-  };
-  const double here = seconds(stage.cut);
-  return here > 0.0 ? seconds(next_cut) / here : 1.0;
 }
 
 }  // namespace salf::train

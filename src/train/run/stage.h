@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "train/cache/prefix_cache.h"
-#include "train/run/trainer.h"
+#include "train/run/run_inputs.h"
 #include "train/step/freeze.h"
 #include "train/step/optimizer.h"
 #include "train/step/step_runner.h"
@@ -22,7 +22,7 @@ namespace salf::train {
 // used again or frozen, or the disk has no room.
 class StageCaches {
  public:
-  explicit StageCaches(const TrainInputs& inputs);
+  explicit StageCaches(const RunInputs& inputs);
 
   PrefixCache* train(std::size_t stage) const { return train_[stage].get(); }
   PrefixCache* dev(std::size_t stage) const { return dev_[stage].get(); }
@@ -38,7 +38,7 @@ class StageCaches {
 
 struct Stage {
   // The best weights are not taken yet.
-  Stage(const TrainInputs& inputs, const StageCaches& caches, std::size_t index);
+  Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t index);
 
   std::size_t index;
   std::int64_t cut;
@@ -54,9 +54,6 @@ struct Stage {
 // The next one: what goes on being trained keeps its weights and moments, and the best weights stay
 // those.
 std::unique_ptr<Stage> next_stage(
-    std::unique_ptr<Stage> stage, const TrainInputs& inputs, const StageCaches& caches);
-
-// Seconds of a step at next_eof over those of this stage's, by the plan's costs.
-double slower(const types::FreezePlan& plan, const Stage& stage, std::int64_t next_cut);
+    std::unique_ptr<Stage> stage, const RunInputs& inputs, const StageCaches& caches);
 
 }  // namespace salf::train

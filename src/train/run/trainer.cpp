@@ -1,17 +1,18 @@
 #include "train/run/trainer.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
+#include "core/clock.h"
 #include "core/error.h"
-#include "core/heap.h"
 #include "core/log.h"
 #include "core/signals.h"
-#include "core/text.h"
-#include "cost/estimate.h"
-#include "train/run/budget_limits.h"
+#include "train/run/checkpoint.h"
+#include "train/run/gate_check.h"
+#include "train/run/metrics.h"
+#include "train/run/pacing.h"
 #include "train/run/run.h"
+#include "train/run/stage_policy.h"
 
 namespace salf::train {
 
@@ -19,236 +20,180 @@ using types::RunStatus;
 
 namespace {
 
-// Nothing where no cache takes their place, or the disk has no room.
-std::optional<MappedWeights> map_frozen(
-    const TrainInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
-  if (cache == nullptr) return std::nullopt;
-  try {
-    return MappedWeights(weights_below(freeze, inputs.graph, inputs.plan.cut), inputs.folder);
-  } catch (const Error& error) {
-    core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
-    return std::nullopt;
+// What the run goes on from: an empty one if it is new.
+struct Beginning {
+  RunCourse course;
+  std::optional<RunSnapshot> run;
+
+  const RunSnapshot* snapshot() const { return run ? &*run : nullptr; }
+  const RunState* state() const { return run ? &run->state : nullptr; }
+};
+
+Beginning begin(const TrainInputs& inputs) {
+  if (!inputs.resume) return {RunCourse{0.0, std::nullopt, inputs.gates, {}}, std::nullopt};
+  const std::filesystem::path& folder = inputs.run.where.folder;
+  std::optional<Checkpoint> saved = read_latest_checkpoint(folder);
+  if (!saved) {
+    throw Error(ErrorKind::kUsage,
+        folder.string() + ": there is no checkpoint to resume from; " + "start without --resume");
   }
+  check_identity(saved->identity, full_identity(inputs.run));
+  return {std::move(saved->course), std::move(saved->run)};
 }
+
+// A run with the policies that the loop consults.
+class Training {
+ public:
+  Training(const TrainInputs& inputs, const Beginning& from, core::Progress& progress)
+      : inputs_(inputs), plan_(inputs.run.what.plan), progress_(progress),
+        pacing_(inputs, from.course), stages_(inputs, from.course.stages),
+        gates_(from.course.gates), saving_(inputs.run.how.options),
+        run_(inputs.run, stages_.place(), from.snapshot()),
+        log_(inputs, pacing_, from.state(), progress) {
+    if (from.run) {
+      saving_.saved(run_.state().step, pacing_.spent(), 0.0);
+    } else {
+      begin_stage();
+    }
+    log_.begin();
+  }
+
+  bool can_evaluate() const {
+    return inputs_.run.what.dev.rows() > 0 && plan_.evaluations > 0 && !run_.state().evaluated() &&
+           pacing_.evaluation_fits();
+  }
+
+  bool evaluation_due() const {
+    if (!can_evaluate()) return false;
+    const std::int64_t step = run_.state().step;
+    if (inputs_.replay) {
+      const auto& steps = inputs_.replay->evaluated;
+      return std::find(steps.begin(), steps.end(), step) != steps.end();
+    }
+    if (step == pacing_.limit() || stage_ends()) return true;
+    if (step == 0 && needs_loss_before(gates_)) return true;
+    return plan_.evaluations > 1 && pacing_.on_interval(step);
+  }
+
+  // kRunning, also where it was stopped or time ran out: there is no result then.
+  RunStatus evaluate() {
+    const MeasuredLosses losses = measure_dev();
+    if (losses.stopped) return RunStatus::kRunning;
+    const types::DevEvaluation evaluation = run_.dev_evaluation(losses.evaluation);
+    log_.evaluation(evaluation, losses.documents);
+    if (!run_.add(evaluation)) return RunStatus::kDiverged;
+    const double accuracy = losses.evaluation.accuracy.value;
+    if (evaluation.step > 0 && !gates_hold(evaluation, accuracy, /*at_end=*/false))
+      return RunStatus::kGateFailed;
+    run_.keep_if_best(accuracy);
+    return RunStatus::kRunning;
+  }
+
+  // Where no further step is to be done; an end that came earlier than planned is evaluated.
+  RunStatus end() {
+    const RunStatus ended =
+        run_.state().step >= plan_.steps ? RunStatus::kFinished : RunStatus::kBudgetReached;
+    if (inputs_.replay || !can_evaluate()) return ended;
+    const RunStatus result = evaluate();
+    return result == RunStatus::kRunning ? ended : result;
+  }
+
+  // Of the weights that are kept.
+  bool gates_hold_at_end() {
+    return gates_hold(run_.state().best, run_.state().best_accuracy, /*at_end=*/true);
+  }
+
+  bool patience_is_out() const {
+    return run_.state().tries(inputs_.run.how.options.patience) && !stage_ends();
+  }
+
+  bool stage_ends() const { return stages_.ends(run_.state(), pacing_); }
+  // Its last evaluation comes first.
+  bool stage_ready() const { return stage_ends() && (inputs_.replay || !can_evaluate()); }
+
+  void end_stage() {
+    if (!stages_.moves_on(run_.state(), pacing_, run_.cached())) return;
+    run_.move_cut();
+    begin_stage();
+  }
+
+  bool at_end() { return pacing_.at_end(run_.state().step); }
+
+  RunStatus step() {
+    const double before = pacing_.spent();
+    const std::int64_t done = run_.state().step;
+    const double rate = run_.learning_rate() * rate_factor(pacing_.schedule(), done) *
+                        stages_.warmup(done, pacing_.schedule());
+    const std::optional<StepMetrics> metrics = run_.step(rate);
+    if (!metrics) return RunStatus::kDiverged;
+    log_.step(*metrics, run_.state());
+    if (Pacer* const pacer = pacing_.pacer()) pacer->step_took(pacing_.spent() - before);
+    return RunStatus::kRunning;
+  }
+
+  bool checkpoint_due() const {
+    return saving_.due(run_.state().step, pacing_.spent()) &&
+           pacing_.fits(saving_.seconds(run_.trained_count()));
+  }
+
+  void checkpoint() {
+    const core::Stopwatch watch;
+    run_.checkpoint({pacing_.spent(), pacing_.cooldown_start(), gates_, stages_.records()});
+    saving_.saved(run_.state().step, pacing_.spent(), watch.seconds());
+  }
+
+  types::RunRecord finish(RunStatus status) {
+    log_.end();
+    stages_.close(run_.state(), pacing_.spent());
+    types::RunRecord record = run_.finish(status);
+    record.cooldown_start_step = pacing_.cooldown_start();
+    record.gates = gates_;
+    record.stages = stages_.records();
+    return record;
+  }
+
+ private:
+  void begin_stage() {
+    stages_.begin(run_.cut(), run_.learning_rate(), run_.state(), pacing_.spent());
+  }
+
+  MeasuredLosses measure_dev() {
+    Pacer* const pacer = pacing_.pacer();
+    if (run_.state().step == 0 && inputs_.before) {
+      if (pacer != nullptr) pacer->evaluation_took(inputs_.before->evaluation.seconds);
+      return *inputs_.before;
+    }
+    log_.end();
+    const double before = pacing_.spent();
+    const auto keep_going = [&] {
+      return core::stop_signal() == 0 && (pacer == nullptr || pacing_.spent() < pacer->deadline());
+    };
+    MeasuredLosses losses = run_.evaluate(keep_going, progress_);
+    if (pacer != nullptr) pacer->evaluation_took(pacing_.spent() - before);
+    log_.begin();
+    return losses;
+  }
+
+  bool gates_hold(const std::optional<types::DevEvaluation>& evaluation,
+      const std::optional<double>& accuracy, bool at_end) {
+    const std::vector<std::string> failures = check_gates(
+        gates_, figures_of(run_.state(), evaluation, accuracy, pacing_.spent()), at_end);
+    for (const std::string& failure : failures) core::log_error(failure + ": " + kGoingBack);
+    return failures.empty();
+  }
+
+  const TrainInputs& inputs_;
+  const types::FreezePlan& plan_;
+  core::Progress& progress_;
+  Pacing pacing_;
+  StagePolicy stages_;
+  std::vector<types::Gate> gates_;
+  CheckpointTimer saving_;
+  Run run_;
+  RunLog log_;
+};
 
 }  // namespace
-
-Run::Run(const TrainInputs& inputs, core::Progress& progress)
-    : inputs_(inputs), progress_(progress),
-      clock_(inputs.clock ? inputs.clock : core::process_seconds), caches_(inputs) {
-  if (!inputs.plan.budget.deterministic() && !inputs.replay) pacer_.emplace(pacer_options(inputs));
-  core::trim_heap();  // of what came before
-  settle_schedule();
-  inputs.resume ? resume() : start();
-  frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.plan.cuts().size() - 1));
-}
-
-types::RunRecord Run::execute() {
-  begin_progress();
-  RunStatus status = RunStatus::kRunning;
-  while (status == RunStatus::kRunning) status = advance();
-  if (status == RunStatus::kFinished || status == RunStatus::kBudgetReached) {
-    if (last_evaluation_due() && !evaluate_dev()) status = RunStatus::kDiverged;
-  }
-  if (status != RunStatus::kDiverged && status != RunStatus::kInterrupted && !gates_hold_at_end())
-    status = RunStatus::kGateFailed;
-  progress_.end();
-  return close(status);
-}
-
-RunStatus Run::advance() {
-  release_frozen();
-  if (evaluation_due()) {
-    if (!evaluate_dev()) return RunStatus::kDiverged;
-    if (gate_failed_) return RunStatus::kGateFailed;
-    if (patience_is_out() && !stage_ends()) return RunStatus::kStoppedEarly;
-  }
-  if (checkpoint_due()) save_checkpoint();
-  if (core::stop_signal() != 0) {
-    save_checkpoint();
-    return RunStatus::kInterrupted;
-  }
-  if (branch_due()) {
-    branch(inputs_.branches[branches_done_++]);
-    return RunStatus::kRunning;
-  }
-  if (stage_ends() && (inputs_.replay || !can_evaluate())) {
-    end_stage();
-    return RunStatus::kRunning;
-  }
-  if (at_end()) {
-    return state_.step >= inputs_.plan.steps ? RunStatus::kFinished : RunStatus::kBudgetReached;
-  }
-  return train_step() ? RunStatus::kRunning : RunStatus::kDiverged;
-}
-
-bool Run::branch_due() const {
-  if (branches_done_ == inputs_.branches.size()) return false;
-  return state_.step >= schedule_for_steps(inputs_.branches[branches_done_]).cooldown_start;
-}
-
-void Run::branch(std::int64_t steps) {
-  const double before = watch_.seconds();
-  const Progression trunk = state_;
-  const Schedule schedule = schedule_;
-  const std::int64_t limit = limit_;
-  const types::CostBreakdown seconds = seconds_;
-  Snapshot weights(stage_->freeze.trained(), inputs_.folder);
-  weights.take();
-  std::vector<tensor::NamedTensor> moments = stage_->optimizer.state("adam/");
-  for (auto& named : moments) named.tensor = named.tensor.clone();
-  branching_ = true;
-  schedule_ = {schedule.warmup_steps, trunk.step, steps - trunk.step};
-  limit_ = steps;
-  const RunStatus status = cool_down();
-  if (status != RunStatus::kInterrupted) inputs_.branched(close(status));
-  branching_ = false;
-  weights.restore();
-  stage_->optimizer.load_state(moments, "adam/", trunk.step);
-  state_ = trunk;
-  schedule_ = schedule;
-  limit_ = limit;
-  seconds_ = seconds;
-  stream_.emplace(inputs_.train, inputs_.seed, state_.epoch, state_.batch);
-  aside_ += watch_.seconds() - before;
-}
-
-RunStatus Run::cool_down() {
-  while (state_.step < limit_) {
-    if (core::stop_signal() != 0) return RunStatus::kInterrupted;
-    if (!train_step()) return RunStatus::kDiverged;
-  }
-  if (can_evaluate() && !evaluate_dev()) return RunStatus::kDiverged;
-  return core::stop_signal() != 0 ? RunStatus::kInterrupted : RunStatus::kFinished;
-}
-
-void Run::release_frozen() {
-  if (!frozen_ || frozen_released_ || !caches_.complete()) return;
-  frozen_->release();
-  frozen_released_ = true;
-}
-
-void Run::settle_schedule() {
-  const types::FreezePlan& plan = inputs_.plan;
-  std::int64_t spread = plan.steps;  // what the evaluations are spread over
-  if (plan.budget.deterministic()) {
-    schedule_ = schedule_for_steps(affordable_steps(inputs_));
-    limit_ = spread = schedule_.total();
-    state_.cooldown_start = schedule_.cooldown_start;
-  } else if (inputs_.replay) {
-    settle_cooldown(inputs_.replay->cooldown_start);
-  } else {
-    schedule_ = {warmup_steps(plan.steps), kOpen, 1};
-  }
-  if (inputs_.replay) limit_ = inputs_.replay->steps;
-  const std::int64_t gaps = std::max<std::int64_t>(1, plan.evaluations - 1);
-  interval_ = std::max<std::int64_t>(1, (spread + gaps - 1) / gaps);
-}
-
-void Run::settle_cooldown(std::int64_t start) {
-  schedule_ = schedule_for_cooldown(warmup_steps(inputs_.plan.steps), start);
-  limit_ = schedule_.total();
-  state_.cooldown_start = start;
-}
-
-bool Run::at_end() {
-  if (state_.step >= limit_) return true;
-  if (!pacer_) return false;
-  const std::int64_t most = inputs_.plan.most_steps;
-  const bool data_is_used_up = most > 0 && state_.step >= schedule_for_steps(most).cooldown_start;
-  if (!state_.cooldown_start &&
-      (data_is_used_up || pacer_->must_cool_down(state_.step, spent(), interval_))) {
-    settle_cooldown(state_.step);
-  }
-  return !pacer_->step_fits(spent());
-}
-
-bool Run::train_step() {
-  const double before = spent();
-  const core::Stopwatch watch;
-  StepMetrics line;
-  line.epoch = stream_->epoch();
-  line.learning_rate = stage_->learning_rate * rate_factor(schedule_, state_.step) * stage_warmup();
-  std::vector<tensor::Batch> batches;
-  double flops = 0.0;
-  double avoided = 0.0;
-  for (std::int64_t i = 0; i < inputs_.plan.accumulate; ++i) {
-    const bool again = stream_->epoch() > 0 && stage_->cache != nullptr;
-    batches.push_back(stream_->next());
-    if (!inputs_.batch_flops) continue;
-    flops += inputs_.batch_flops(batches.back(), stage_->cut, again);
-    if (stage_->cache && stage_->cache->holds(batches.back())) {
-      avoided += inputs_.batch_flops(batches.back(), stage_->cut, false) -
-                 inputs_.batch_flops(batches.back(), stage_->cut, true);
-    }
-  }
-  if (inputs_.blocks) stage_->freeze.train_only(inputs_.graph, inputs_.blocks(state_.step));
-  const StepResult result = stage_->runner.run(batches, line.learning_rate, seconds_);
-  if (!result.finite) {
-    core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
-                    core::format_number(result.loss) + ", gradient norm " +
-                    core::format_number(result.gradient_norm) + ": " + kGoingBack);
-    return false;
-  }
-  count(result);
-  state_.flops += flops;
-  state_.flops_avoided += avoided;
-  line.seconds = watch.seconds();
-  line.loss = result.loss;
-  write_line(line);
-  watch_memory(result.anonymous_bytes);
-  // Later epochs show what a step costs once the frozen part is paid for.
-  if (!stage_->cache || line.epoch > 0) fullest_.add(result, line.seconds);
-  report(result);
-  if (pacer_) pacer_->step_took(spent() - before);
-  return true;
-}
-
-void Run::count(const StepResult& result) {
-  ++state_.step;
-  state_.epoch = stream_->epoch();
-  state_.batch = stream_->batch();
-  state_.tokens += result.tokens;
-  state_.supervised_tokens += result.supervised_tokens;
-}
-
-void Run::write_line(StepMetrics& line) {
-  if (branching_) return;
-  line.step = state_.step;
-  line.tokens = state_.tokens;
-  line.supervised_tokens = state_.supervised_tokens;
-  line.budget_spent = budget_share(inputs_, state_, spent(), schedule_.total());
-  metrics_->write(line);
-  for (RunObserver* observer : inputs_.observers) observer->step(line);
-}
-
-types::CostBreakdown Run::measured() const {
-  types::CostBreakdown here = seconds_;
-  here.fixed = std::max(0.0, watch_.seconds() - aside_ - seconds_.total());
-  return cost::sum(carried_.measured_seconds, here);
-}
-
-void Run::watch_memory(std::int64_t anonymous) {
-  state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, anonymous);
-}
-
-void Run::begin_progress() {
-  if (pacer_) {
-    progress_.begin("training", static_cast<std::int64_t>(inputs_.plan.clock_seconds()), "seconds");
-  } else {
-    progress_.begin("training", limit_, "steps");
-  }
-}
-
-void Run::report(const StepResult& result) {
-  const std::string loss = "loss " + core::format_number(result.loss);
-  if (pacer_) {
-    progress_.update(
-        static_cast<std::int64_t>(spent()), "step " + std::to_string(state_.step) + ", " + loss);
-  } else {
-    progress_.update(state_.step, loss);
-  }
-}
 
 Replay replay_of(const types::RunRecord& record) {
   if (record.status == RunStatus::kRunning || record.status == RunStatus::kInterrupted ||
@@ -260,14 +205,38 @@ Replay replay_of(const types::RunRecord& record) {
   Replay replay;
   replay.steps = record.steps;
   // A run that ended before its cooldown was settled had none.
-  replay.cooldown_start = record.cooldown_start_step.value_or(kOpen);
+  replay.cooldown_start = record.cooldown_start_step.value_or(kNoEnd);
   for (const auto& evaluation : record.evaluations) replay.evaluated.push_back(evaluation.step);
   replay.stages = record.stages;
   return replay;
 }
 
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress) {
-  return Run(inputs, progress).execute();
+  Training training(inputs, begin(inputs), progress);
+  RunStatus status = RunStatus::kRunning;
+  while (status == RunStatus::kRunning) {
+    if (training.evaluation_due()) {
+      status = training.evaluate();
+      if (status == RunStatus::kRunning && training.patience_is_out())
+        status = RunStatus::kStoppedEarly;
+      if (status != RunStatus::kRunning) break;
+    }
+    if (training.checkpoint_due()) training.checkpoint();
+    if (core::stop_signal() != 0) {
+      training.checkpoint();
+      status = RunStatus::kInterrupted;
+    } else if (training.stage_ready()) {
+      training.end_stage();
+    } else if (training.at_end()) {
+      status = training.end();
+    } else {
+      status = training.step();
+    }
+  }
+  const bool whole = status != RunStatus::kDiverged && status != RunStatus::kInterrupted &&
+                     status != RunStatus::kGateFailed;
+  if (whole && !training.gates_hold_at_end()) status = RunStatus::kGateFailed;
+  return training.finish(status);
 }
 
 }  // namespace salf::train

@@ -1,10 +1,13 @@
-// Which learning rate has which step? Warm-up, constant, linear cooldown over the last fifth (WSD),
+// The learning rate of each step: warm-up, constant, linear cooldown over the last fifth (WSD),
 // as a pure function of the step, so that what is written down repeats a run exactly.
 #pragma once
 
 #include <cstdint>
 
 namespace salf::train {
+
+// "No end yet": nothing has settled where the cooldown starts.
+inline constexpr std::int64_t kNoEnd = std::int64_t{1} << 60;
 
 // Steps are counted from 0. total = cooldown_start + cooldown_steps.
 struct Schedule {

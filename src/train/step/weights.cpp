@@ -10,43 +10,44 @@
 
 namespace salf::train {
 
+std::vector<tensor::NamedTensor> copies_of(
+    const std::vector<tensor::NamedTensor>& tensors, const std::filesystem::path& folder) {
+  std::vector<at::Tensor> live;
+  bool on_cpu = true;
+  for (const auto& named : tensors) {
+    live.push_back(named.tensor);
+    on_cpu = on_cpu && named.tensor.device().is_cpu();
+  }
+  std::vector<at::Tensor> copies;
+  try {
+    if (on_cpu) copies = tensor::mapped_copy(live, folder).tensors;
+  } catch (const Error& error) {
+    core::log_info(std::string("weights are copied in memory: ") + error.what());
+  }
+  std::vector<tensor::NamedTensor> named;
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    named.push_back({tensors[i].name, copies.empty() ? live[i].clone() : copies[i]});
+  return named;
+}
+
 void Snapshot::take() {
   const at::NoGradGuard quiet;
   if (copies_.empty()) {
-    copies_ = first_copies();
+    copies_ = copies_of(weight_tensors(parameters_, ""), folder_);
     return;
   }
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    copies_[i].copy_(parameters_[i].tensor.detach());
-  }
-}
-
-std::vector<at::Tensor> Snapshot::first_copies() const {
-  std::vector<at::Tensor> live, copies;
-  bool on_cpu = true;
-  for (const auto& parameter : parameters_) {
-    live.push_back(parameter.tensor.detach());
-    on_cpu = on_cpu && parameter.tensor.device().is_cpu();
-  }
-  try {
-    if (on_cpu) return tensor::mapped_copy(live, folder_).tensors;
-  } catch (const Error& error) {
-    core::log_info(std::string("the best weights are kept in memory: ") + error.what());
-  }
-  for (const at::Tensor& tensor : live) copies.push_back(tensor.clone());
-  return copies;
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    copies_[i].tensor.copy_(parameters_[i].tensor.detach());
 }
 
 void Snapshot::restore() const {
   const at::NoGradGuard quiet;
-  for (std::size_t i = 0; i < copies_.size(); ++i) parameters_[i].tensor.copy_(copies_[i]);
+  for (std::size_t i = 0; i < copies_.size(); ++i) parameters_[i].tensor.copy_(copies_[i].tensor);
 }
 
 std::vector<tensor::NamedTensor> Snapshot::tensors(const std::string& prefix) const {
-  std::vector<tensor::NamedTensor> named;
-  for (std::size_t i = 0; i < copies_.size(); ++i) {
-    named.push_back({prefix + parameters_[i].name, copies_[i]});
-  }
+  std::vector<tensor::NamedTensor> named = copies_;
+  for (auto& copy : named) copy.name = prefix + copy.name;
   return named;
 }
 

@@ -2,8 +2,6 @@
 // checkpoint.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -14,8 +12,12 @@
 
 namespace salf::train {
 
-// Of parameters on the CPU in a nameless file, so that it does not count as anonymous memory; in
-// memory where the disk has no room.
+// Copies under the same names: of tensors on the CPU in a nameless file in `folder`, so that they
+// do not count as anonymous memory; in memory where the disk has no room.
+std::vector<tensor::NamedTensor> copies_of(
+    const std::vector<tensor::NamedTensor>& tensors, const std::filesystem::path& folder);
+
+// Weights to go back to.
 class Snapshot {
  public:
   // `parameters` must outlive this. The file is made in `folder` by the first take().
@@ -29,11 +31,9 @@ class Snapshot {
   std::vector<tensor::NamedTensor> tensors(const std::string& prefix) const;
 
  private:
-  std::vector<at::Tensor> first_copies() const;
-
   const std::vector<model::Parameter>& parameters_;
   std::filesystem::path folder_;
-  std::vector<at::Tensor> copies_;
+  std::vector<tensor::NamedTensor> copies_;
 };
 
 // The parameters themselves as "PREFIXNAME", without copying.

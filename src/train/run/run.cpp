@@ -1,0 +1,159 @@
+#include "train/run/run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "cost/estimate.h"
+#include "train/run/budget_limits.h"
+#include "train/step/resources.h"
+
+namespace salf::train {
+namespace {
+
+// Nothing where no cache takes their place, or the disk has no room.
+std::optional<MappedWeights> map_frozen(
+    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
+  if (cache == nullptr) return std::nullopt;
+  try {
+    return MappedWeights(
+        weights_below(freeze, inputs.what.graph, inputs.what.plan.cut), inputs.where.folder);
+  } catch (const Error& error) {
+    core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void FullestSteps::add(const StepResult& result, double took) {
+  if (result.tokens < tokens) return;
+  if (result.tokens > tokens) seconds.clear();
+  tokens = result.tokens;
+  supervised_tokens = result.supervised_tokens;
+  seconds.push_back(took);
+}
+
+Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
+    : inputs_(inputs), caches_(inputs) {
+  core::trim_heap();  // of what came before
+  stage_ = std::make_unique<Stage>(inputs, caches_, place);
+  if (from != nullptr) {
+    load(*from);
+  } else {
+    stream_.emplace(inputs.what.train, inputs.how.seed, 0, 0);
+    stage_->best.take();
+  }
+  frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.what.plan.cuts().size() - 1));
+}
+
+std::optional<StepMetrics> Run::step(double learning_rate) {
+  const core::Stopwatch watch;
+  StepMetrics metrics;
+  metrics.epoch = stream_->epoch();
+  metrics.learning_rate = learning_rate;
+  const Taken taken = take_batches();
+  const StepResult result = stage_->runner.run(taken.batches, learning_rate, phases_);
+  if (!result.finite) {
+    core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
+                    core::format_number(result.loss) + ", gradient norm " +
+                    core::format_number(result.gradient_norm) + ": " + kGoingBack);
+    return std::nullopt;
+  }
+  metrics.step = ++state_.step;
+  state_.epoch = stream_->epoch();
+  state_.batch = stream_->batch();
+  metrics.tokens = state_.tokens += result.tokens;
+  metrics.supervised_tokens = state_.supervised_tokens += result.supervised_tokens;
+  state_.flops += taken.flops;
+  state_.flops_avoided += taken.flops_avoided;
+  state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, result.anonymous_bytes);
+  metrics.loss = result.loss;
+  metrics.seconds = watch.seconds();
+  // Later epochs show what a step costs once the frozen part is paid for.
+  if (!cached() || metrics.epoch > 0) fullest_.add(result, metrics.seconds);
+  release_frozen();
+  return metrics;
+}
+
+Run::Taken Run::take_batches() {
+  const types::ModelShape& shape = inputs_.what.plan.shape;
+  Taken taken;
+  for (std::int64_t i = 0; i < inputs_.what.plan.accumulate; ++i) {
+    const bool again = stream_->epoch() > 0 && cached();
+    const tensor::Batch& batch = taken.batches.emplace_back(stream_->next());
+    taken.flops += training_flops(shape, batch, cut(), again);
+    if (!cached() || !stage_->cache->holds(batch)) continue;
+    taken.flops_avoided +=
+        training_flops(shape, batch, cut(), false) - training_flops(shape, batch, cut(), true);
+  }
+  return taken;
+}
+
+void Run::release_frozen() {
+  if (!frozen_ || frozen_released_ || !caches_.complete()) return;
+  frozen_->release();
+  frozen_released_ = true;
+}
+
+MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Progress& progress) {
+  EvaluateOptions options;
+  options.autocast = inputs_.how.autocast;
+  options.cache = stage_->dev_cache;
+  options.cut = cut();
+  options.keep_going = keep_going;
+  MeasuredLosses losses = train::evaluate(inputs_.what.graph, inputs_.what.dev, options, progress);
+  state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, memory_use().anonymous);
+  if (!losses.stopped) phases_.evaluation += losses.evaluation.seconds;
+  release_frozen();
+  return losses;
+}
+
+types::DevEvaluation Run::dev_evaluation(const Evaluation& result) const {
+  return {state_.step, result.loss.value, result.standard_error, result.seconds};
+}
+
+bool Run::add(const types::DevEvaluation& evaluation) {
+  if (!std::isfinite(evaluation.loss)) {
+    core::log_error(
+        "the dev loss after step " + std::to_string(state_.step) + " is not finite: " + kGoingBack);
+    return false;
+  }
+  state_.evaluations.push_back(evaluation);
+  return true;
+}
+
+void Run::keep_if_best(double accuracy) {
+  const types::DevEvaluation& evaluation = state_.evaluations.back();
+  if (state_.best && state_.best->loss <= evaluation.loss) {
+    ++state_.worse_evaluations;
+    return;
+  }
+  state_.best = evaluation;
+  state_.best_accuracy = accuracy;
+  state_.worse_evaluations = 0;
+  stage_->best.take();
+}
+
+void Run::train_only(const std::vector<std::int64_t>& blocks) {
+  stage_->freeze.train_only(inputs_.what.graph, blocks);
+}
+
+void Run::move_cut() {
+  stage_ = next_stage(std::move(stage_), inputs_, caches_);
+  state_.worse_evaluations = 0;
+  fullest_ = {};
+}
+
+types::CostBreakdown Run::measured() const {
+  types::CostBreakdown here = phases_;
+  here.fixed = std::max(0.0, watch_.seconds() - phases_.total());
+  return cost::sum(state_.measured_seconds, here);
+}
+
+}  // namespace salf::train
