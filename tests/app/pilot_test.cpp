@@ -1,4 +1,4 @@
-#include "app/pilot.h"
+#include "app/planning/pilot.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,19 +61,16 @@ TEST(Pilot, ASmallShareKeepsAFewDocumentsToTrainOnAndToEvaluate) {
 }
 
 TEST(Pilot, TakesItsShareOfBudgetsThatAreAmounts) {
-  PlanningOptions whole;
-  whole.min_steps = 50;
-  const auto budget = [&whole](const char* text) {
-    whole.budget = text;
-    return pilot_planning(whole, 0.05).budget;
+  const auto budget = [](const char* text) {
+    return types::format_budget(pilot_budget(types::parse_budget(text), 0.05));
   };
   EXPECT_EQ(budget("1h"), "3m");
   EXPECT_EQ(budget("1000steps"), "50steps");
   EXPECT_EQ(budget("3steps"), "1steps");
   EXPECT_EQ(budget("3epochs"), "3epochs");
   EXPECT_EQ(budget("40%"), "40%");
-  EXPECT_EQ(budget(""), "");
-  EXPECT_EQ(pilot_planning(whole, 0.05).min_steps, 3);
+  EXPECT_EQ(pilot_min_steps(50, 0.05), 3);
+  EXPECT_EQ(pilot_min_steps(2, 0.05), 1);
 }
 
 TEST(Pilot, ThePaceCorrectsTheTimeOrTheSteps) {

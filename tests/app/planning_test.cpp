@@ -1,4 +1,4 @@
-#include "app/planning.h"
+#include "app/planning/planning.h"
 
 #include <gtest/gtest.h>
 
@@ -17,11 +17,8 @@ class CountedEpochs : public ::testing::Test {
   }
 
   std::optional<double> of(const std::string& budget, std::int64_t accumulate = 1) const {
-    PlanningOptions planning;
-    planning.budget = budget;
-    planning.accumulate = accumulate;
-    return counted_epochs(
-        planning, data::Batcher(dataset_, dataset_.indices(data::Split::kTrain), {16, 0}, 0));
+    return counted_epochs(types::parse_budget(budget), accumulate,
+        data::Batcher(dataset_, dataset_.indices(data::Split::kTrain), {16, 0}, 0));
   }
 
   data::Dataset dataset_;

@@ -1,4 +1,4 @@
-#include "app/trials.h"
+#include "app/evidence/trials.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "app/analysis.h"
+#include "app/evidence/analysis.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/signals.h"

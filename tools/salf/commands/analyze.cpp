@@ -1,28 +1,20 @@
 #include "commands/analyze.h"
 
-#include <c10/core/ScalarType.h>
-
-#include <algorithm>
 #include <cstdio>
 
-#include "app/analysis.h"
-#include "app/domain_words.h"
-#include "app/planning.h"
-#include "core/clock.h"
-#include "core/error.h"
-#include "core/files.h"
+#include "app/evidence/analysis.h"
+#include "app/session/frozen_blocks.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "output_file.h"
-#include "policy/domains.h"
 #include "policy/rules.h"
-#include "tensor/device.h"
 #include "text/show_domain.h"
 #include "text/show_profile.h"
 #include "types/validate.h"
 
 namespace salf::tools {
+
 std::vector<std::string> AnalyzeOptions::problems() const {
   std::vector<std::string> problems;
   if (model.model.empty())
@@ -47,17 +39,14 @@ std::vector<std::string> AnalyzeOptions::problems() const {
 
 int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
-  app::ModelSession session = app::open_model(options.model, true, app::AdapterUse::kMerge,
-      app::scratch_for(options.frozen.frozen_dtype, folder_of(options.output)));
-  app::check_frozen_type(options.frozen.frozen_dtype, session);
-  const data::Dataset dataset =
-      app::open_data(options.data, session, {options.batch_tokens, 0}, progress);
-  const app::AnalyzeRequest request{options.calibration, options.batch_tokens,
-      static_cast<std::uint64_t>(options.model.seed), options.model.dtype, options.model.model,
-      options.data.data, std::nullopt};
-  const auto quantized = app::quantize_blocks(
-      options.frozen.frozen_dtype, session, dataset, request.seed, session.graph->map().blocks);
-  const auto profile = app::analyze(quantized.session, dataset, request, progress);
+  const app::FrozenType frozen = options.frozen.frozen_dtype;
+  app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge,
+      app::scratch_for(frozen, folder_of(options.output)));
+  app::check_frozen_type(frozen, session);
+  app::open_data(session, options.data, {options.batch_tokens, 0}, progress);
+  const auto quantized = app::quantize_blocks(frozen, session, session.graph->map().blocks);
+  const auto profile =
+      app::analyze(quantized.session, {options.calibration, std::nullopt}, progress);
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);
   core::write_document(options.output, *profile);

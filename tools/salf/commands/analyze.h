@@ -1,18 +1,15 @@
-// salf analyze: at which layer does this model, on this data, turn to the right word?
+// salf analyze: measures every layer against the semantic basis of the vocabulary.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "app/model_options.h"
-#include "app/session.h"
+#include "app/session/model_options.h"
 #include "calibration/calibrate.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/rows/dataset.h"
-#include "types/layer_profile.h"
 
 namespace salf::tools {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "app/document_losses.h"
-#include "app/planning.h"
-#include "app/session.h"
+#include "app/evidence/document_losses.h"
+#include "app/planning/planning.h"
+#include "app/session/session.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/signals.h"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "app/model_options.h"
+#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 

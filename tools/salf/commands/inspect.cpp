@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "app/session.h"
+#include "app/session/session.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"

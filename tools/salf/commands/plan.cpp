@@ -1,9 +1,10 @@
 #include "commands/plan.h"
 
-#include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <utility>
 
-#include "app/document_losses.h"
+#include "app/planning/planning.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/json.h"
@@ -26,52 +27,54 @@ std::vector<std::string> PlanOptions::problems() const {
 
 namespace {
 
-// Evaluated for the level of the predicted losses: a run evaluates the whole dev split anyway, a
-// plan alone need not.
-constexpr std::int64_t kDocumentsBefore = 64;
-
-}  // namespace
-
-int plan_command(const PlanOptions& given, core::Progress& progress) {
-  PlanOptions options = given;
-  check_output_file(options.output, types::FreezePlan::kSchema, options.common.force);
-  const app::EnergyWatch energy(
-      options.planning.rates, options.model, options.planning.parsed_budget());
-  const types::LayerProfile profile = types::read_profile(options.profile);
-  if (options.model.model.empty()) options.model.model = profile.provenance.model;
-  if (options.data.data.empty() && profile.provenance.data == "-") {
+// Model and data that are not given are those of the profile.
+PlanOptions completed(PlanOptions options, const types::Provenance& made) {
+  if (options.model.model.empty()) options.model.model = made.model;
+  if (options.data.data.empty() && made.data == "-") {
     throw Error(ErrorKind::kUsage,
         "--data FILE is needed: the profile's rows came from standard input, which cannot "
         "be read again");
   }
-  if (options.data.data.empty()) options.data.data = profile.provenance.data;
-  app::ModelSession session = app::open_model(options.model, true, app::AdapterUse::kKeep);
-  const data::Dataset dataset = app::open_data(options.data, session, options.batch, progress);
-  app::check_made_for(profile.provenance, session, dataset, options.profile);
-  app::PlanRequest request;
-  request.planning = options.planning;
-  request.batch = options.batch;
-  request.seed = static_cast<std::uint64_t>(options.model.seed);
-  request.dtype = options.model.dtype;
-  request.scratch = folder_of(options.output);
-  request.lora =
-      app::start_lora(options.lora.settings(), options.model.adapter, session, request.seed);
+  if (options.data.data.empty()) options.data.data = made.data;
+  return options;
+}
+
+app::PlanningRequest request_of(const PlanOptions& options, app::Session& session) {
+  app::PlanningRequest request;
+  request.options = options.planning;
+  request.budget = options.planning.parsed_budget();
+  request.profile = options.profile;
+  request.lora = app::start_lora(options.lora.settings(), session);
   if (request.lora) session.graph = session.graph->with_lora(request.lora->branches);
-  request.beside = app::lora_beside(
-      options.lora, options.planning, options.model.adapter, session, request.seed);
+  if (options.lora.beside(options.planning, options.model.adapter))
+    request.beside = app::usual_lora(session);
+  request.batches = {
+      options.batch.batch_tokens, options.batch.pack, options.planning.accumulate};
+  request.scratch = folder_of(options.output);
+  request.dev_loss = app::DevLoss::kSample;
+  return request;
+}
+
+}  // namespace
+
+int plan_command(const PlanOptions& given, core::Progress& progress) {
+  check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
+  const app::EnergyWatch energy(
+      given.planning.rates, given.model, given.planning.parsed_budget());
+  const types::LayerProfile profile = types::read_profile(given.profile);
+  const PlanOptions options = completed(given, profile.provenance);
+  app::Session session = app::open_model(options.model, true, app::AdapterUse::kKeep);
+  app::open_data(session, options.data, options.batch, progress);
+  app::PlanningRequest request = request_of(options, session);
+  // A run spends the analysis and the timing, but not what this command does beside them.
   const core::Stopwatch watch;
-  const app::MethodCosts costs = app::time_methods(session, dataset, request, energy, progress);
-  request.spent_seconds = profile.seconds + watch.seconds();
-  types::FreezePlan plan = app::make_run_plan(session, dataset, profile, request, costs, energy);
-  if (!plan.smallest_budget && plan.data.dev_documents > 1) {
-    const std::vector<std::int64_t> dev =
-        app::dev_documents(dataset, std::min(kDocumentsBefore, plan.data.dev_documents));
-    const auto before =
-        app::measure_losses(session, dataset, dev, request.batch, request.dtype, progress);
-    if (!before) return 128 + core::stop_signal();
-    request.before = app::loss_before(*before);
-    plan = app::make_run_plan(session, dataset, profile, request, costs, energy);
-  }
+  request.spent_seconds = [&, spent = std::optional<double>{}]() mutable {
+    if (!spent) spent = profile.seconds + watch.seconds();
+    return *spent;
+  };
+  const auto found = app::Planning(session, std::move(request), &energy, progress).plan();
+  if (!found) return 128 + core::stop_signal();
+  const types::FreezePlan& plan = *found;
   core::write_document(options.output, plan);
   if (options.common.json) {
     std::fputs(core::format_json(core::to_json(plan)).c_str(), stdout);

@@ -1,11 +1,12 @@
-// salf plan: which cut does this budget pay for, and what will it cost?
+// salf plan: chooses the cut that a budget pays for, and prices it.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "app/model_options.h"
-#include "app/planning.h"
+#include "app/planning/planning_options.h"
+#include "app/session/lora_options.h"
+#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/batching/batching.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/model_options.h"
+#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/rows/dataset.h"

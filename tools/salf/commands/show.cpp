@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "app/trials.h"
+#include "app/evidence/trials.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "policy/rules.h"

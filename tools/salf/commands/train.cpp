@@ -1,13 +1,17 @@
 #include "commands/train.h"
 
+#include <cstdio>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <utility>
 
-#include "app/pilot.h"
-#include "commands/train_run.h"
+#include "app/training/training.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "run_observers.h"
+#include "text/run_summary.h"
 #include "types/validate.h"
 
 namespace salf::tools {
@@ -17,22 +21,7 @@ namespace fs = std::filesystem;
 
 std::string run_file(const std::string& folder) { return (fs::path(folder) / "run.json").string(); }
 
-// Options other than those of the command line's surroundings that were given beside --resume or
-// --replay.
-std::vector<std::string> extra_options(const TrainCommandOptions& options) {
-  core::Json given = core::to_json(options);
-  const core::Json defaults = core::to_json(TrainCommandOptions{});
-  for (const char* allowed :
-      {"json", "force", "quiet", "resume", "replay", "output", "tensorboard", "metrics_port"})
-    given.erase(allowed);
-  std::vector<std::string> extra;
-  for (const auto& [key, value] : given.items()) {
-    if (!defaults.contains(key) || defaults[key] != value) extra.push_back(key);
-  }
-  return extra;
-}
-
-void refuse_standard_input(const Origin& origin, const TrainCommandOptions& given) {
+void refuse_standard_input(const app::Origin& origin, const TrainCommandOptions& given) {
   const core::Json* const data = core::find_member(origin.record.options, "data");
   if (given.resume.empty() || data == nullptr || *data != "-") return;
   throw Error(ErrorKind::kUsage,
@@ -41,9 +30,10 @@ void refuse_standard_input(const Origin& origin, const TrainCommandOptions& give
           "read again: a run that may be interrupted needs its rows in a file");
 }
 
-std::optional<Origin> read_origin(const TrainCommandOptions& options) {
+std::optional<app::Origin> read_origin(const TrainCommandOptions& options) {
   if (options.resume.empty() && options.replay.empty()) return std::nullopt;
-  Origin origin;
+  app::Origin origin;
+  origin.resumed = !options.resume.empty();
   origin.file = options.resume.empty() ? options.replay : run_file(options.resume);
   if (!options.resume.empty() && !fs::exists(origin.file)) {
     throw Error(
@@ -62,94 +52,77 @@ std::optional<Origin> read_origin(const TrainCommandOptions& options) {
   return origin;
 }
 
-TrainCommandOptions options_of(const Origin& origin, const TrainCommandOptions& given) {
+// The options of the origin's record, with those of the command line's surroundings.
+TrainCommandOptions options_of(const app::Origin& origin, const TrainCommandOptions& given) {
   TrainCommandOptions options;
   core::from_json(origin.record.options, origin.file + ".options", options);
   options.common = given.common;
-  options.output = given.resume.empty() ? given.output : given.resume;
-  options.resume = given.resume;
-  options.replay = given.replay;
+  options.output = origin.resumed ? given.resume : given.output;
   options.tensorboard = given.tensorboard;
   options.metrics_port = given.metrics_port;
   return options;
 }
 
-std::vector<std::string> pilot_problems(const TrainCommandOptions& options) {
-  if (options.pilot.empty()) return {};
-  std::vector<std::string> problems;
-  try {
-    app::pilot_share(options.pilot);
-  } catch (const Error& error) {
-    problems.emplace_back(error.what());
-  }
-  if (!options.plan.empty())
-    problems.emplace_back("--pilot plans for itself and for the whole: leave out --plan");
-  if (options.train.keep_cache)
-    problems.emplace_back(
-        "--pilot keeps no cache for later runs, which have other rows: leave out --keep-cache");
-  return problems;
+// As run.json keeps them: what a resumed run must find unchanged, and a replay repeats.
+core::Json recorded(TrainCommandOptions options) {
+  options.common = CommonOptions{};
+  options.resume.clear();
+  options.replay.clear();
+  options.tensorboard.clear();
+  options.metrics_port.reset();
+  options.output = TrainCommandOptions{}.output;
+  return core::to_json(options);
 }
 
-}  // namespace
-
-std::vector<std::string> TrainCommandOptions::problems() const {
-  std::vector<std::string> problems;
-  if (!resume.empty() || !replay.empty()) {
-    if (!resume.empty() && !replay.empty())
-      problems.emplace_back("--resume and --replay exclude each other");
-    const bool output_given = output != TrainCommandOptions{}.output;
-    if (!resume.empty() && output_given)
-      problems.emplace_back("--resume goes on in its own folder: leave out --output");
-    if (!replay.empty() && !output_given)
-      problems.emplace_back("--replay needs --output DIR, a folder of its own");
-    for (const auto& key : extra_options(*this)) {
-      problems.push_back(
-          "'" + key + "' cannot be changed: --resume and --replay take it from the run");
-    }
-    return problems;
-  }
-  problems = planning.problems();
-  for (auto& problem : types::gate_problems(gate)) problems.push_back(std::move(problem));
-  for (auto& problem : pilot_problems(*this)) problems.push_back(std::move(problem));
-  for (auto& problem : lora.problems(planning, model.adapter))
-    problems.push_back(std::move(problem));
-  if (!plan.empty() && lora.lora != app::LoraOptions{}.lora) {
-    problems.emplace_back("--plan says what is tuned: leave out --lora, or give it to salf plan");
-  }
-  if (train.keep_cache && train.no_cache)
-    problems.emplace_back("--keep-cache and --no-cache exclude each other");
-  if (model.model.empty())
-    problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
-  if (data.data.empty()) problems.emplace_back("--data FILE is needed: the documents to train on");
-  if (output.empty()) problems.emplace_back("--output needs a folder");
-  if (!plan.empty() && !profile.empty())
-    problems.emplace_back("--plan already rests on a profile: leave out --profile");
-  if (!calibration.basis_vocabulary.empty() && (!plan.empty() || !profile.empty())) {
-    problems.emplace_back(
-        "--basis-vocabulary belongs to the analysis, which --plan and --profile replace: give it "
-        "to salf analyze");
-  }
-  if (!plan.empty() && (!planning.budget.empty() || planning.cut)) {
-    problems.emplace_back("--plan says the budget and the cut: leave out --budget and --eof");
-  }
-  if (!plan.empty() && planning.stages != app::PlanningOptions{}.stages) {
-    problems.emplace_back("--plan says the stages: give --stages to salf plan");
-  }
-  return problems;
+app::TrainingRequest request_of(
+    const TrainCommandOptions& options, std::optional<app::Origin> origin) {
+  return {options.model, options.frozen, options.data, options.batch, options.calibration,
+      options.planning, options.lora, options.train, options.profile, options.plan, options.gate,
+      options.pilot, options.output, options.common.force, recorded(options), std::move(origin)};
 }
 
-int train_command(const TrainCommandOptions& given, core::Progress& progress) {
-  std::optional<Origin> origin = read_origin(given);
-  const TrainCommandOptions options = origin ? options_of(*origin, given) : given;
+std::optional<types::RunRecord> run(
+    const TrainCommandOptions& options, app::TrainingRequest request, core::Progress& progress) {
+  std::vector<std::unique_ptr<train::RunObserver>> observers;
+  if (!options.tensorboard.empty())
+    observers.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
+  if (options.metrics_port)
+    observers.push_back(std::make_unique<MetricsServer>(*options.metrics_port, options.output));
+  std::vector<train::RunObserver*> watching;
+  for (const auto& observer : observers) watching.push_back(observer.get());
   try {
-    return TrainRun(options, std::move(origin), progress).execute();
+    return app::train(request, watching, progress);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kBudget || options.pilot.empty()) throw;
     throw Error(ErrorKind::kBudget,
         std::string(error.what()) +
-            " (this is a pilot with its share of the budget: a larger --pilot or --budget "
-            "gives it more)");
+            " (this is a pilot with its share of the budget: a larger --pilot or --budget gives "
+            "it more)");
   }
+}
+
+}  // namespace
+
+int train_command(const TrainCommandOptions& given, core::Progress& progress) {
+  std::optional<app::Origin> origin = read_origin(given);
+  const TrainCommandOptions options = origin ? options_of(*origin, given) : given;
+  const auto record = run(options, request_of(options, std::move(origin)), progress);
+  if (!record) return 128 + core::stop_signal();
+  std::fputs((options.common.json ? core::format_json(core::to_json(*record))
+                                  : run_summary(*record, options.output))
+                 .c_str(),
+      stdout);
+  if (record->status == types::RunStatus::kGateFailed)
+    return static_cast<int>(ErrorKind::kRegression);
+  if (record->status == types::RunStatus::kDiverged) {
+    throw Error(ErrorKind::kBadModel,
+        "the loss was not finite after step " + std::to_string(record->steps) +
+            ": the run has diverged. The best weights until then are in " +
+            core::printable(options.output) + "; try a smaller --learning-rate");
+  }
+  return record->status == types::RunStatus::kInterrupted
+             ? 128 + static_cast<int>(record->exit_signal)
+             : 0;
 }
 
 }  // namespace salf::tools

@@ -1,4 +1,4 @@
-// salf train: analyze, plan and fine-tune within a budget; resume and replay runs.
+// salf train: analyzes, plans and tunes within a budget; resumes and replays runs.
 #pragma once
 
 #include <cstdint>
@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "app/model_options.h"
-#include "app/planning.h"
+#include "app/session/lora_options.h"
+#include "app/session/model_options.h"
+#include "app/planning/planning_options.h"
 #include "calibration/calibrate.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/batching/batching.h"
 #include "data/rows/dataset.h"
-#include "train/run/trainer.h"
+#include "train/run/train_options.h"
 
 namespace salf::tools {
 

@@ -1,8 +1,10 @@
 #include "commands/trial.h"
 
 #include <cstdio>
+#include <optional>
 
-#include "app/trials.h"
+#include "app/evidence/arms.h"
+#include "app/evidence/trials.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -29,20 +31,15 @@ std::vector<std::string> TrialOptions::problems() const {
 
 int trial_command(const TrialOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::TrialTable::kSchema, options.common.force);
-  app::ModelSession session = app::open_model(options.model, true);
-  const data::Dataset dataset = app::open_data(options.data, session, options.batch, progress);
-  const app::ArmSetup setup{options.model, dataset, options.batch, options.train, options.lora,
-      options.dev_documents, 1, folder_of(options.output)};
-  types::TrialTable table;
-  table.steps = options.steps;
-  table.provenance = app::provenance(session, &dataset, options.data.data, options.model.model);
-  try {
-    std::vector<app::TrialRequest> arms;
-    for (const std::string& name : options.arms) arms.push_back({name, options.rates});
-    app::run_trials(setup, arms, session, table, /*before=*/{}, progress);
-  } catch (const app::ArmStopped&) {
-    return 128 + core::stop_signal();
-  }
+  app::Session session = app::open_model(options.model, true);
+  app::open_data(session, options.data, options.batch, progress);
+  std::vector<app::TrialRequest> arms;
+  for (const std::string& name : options.arms) arms.push_back({name, options.rates});
+  const app::TrialSetup setup{session, options.train, options.lora, options.dev_documents,
+      folder_of(options.output), options.steps};
+  const auto found = app::run_trials(setup, arms, std::nullopt, progress);
+  if (!found) return 128 + core::stop_signal();
+  const types::TrialTable& table = *found;
   core::write_document(options.output, table);
   if (options.common.json) {
     std::fputs(core::format_json(core::to_json(table)).c_str(), stdout);

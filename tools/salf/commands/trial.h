@@ -1,18 +1,17 @@
-// salf trial: what do short runs of a few arms reach on these data? Plans rest their predictions on
-// it.
+// salf trial: trains a few arms for some steps. Plans can rest their predictions on it.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "app/lora_start.h"
-#include "app/model_options.h"
+#include "app/session/lora_options.h"
+#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/batching/batching.h"
 #include "data/rows/dataset.h"
-#include "train/run/trainer.h"
+#include "train/run/train_options.h"
 
 namespace salf::tools {
 

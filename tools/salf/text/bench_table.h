@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "app/bench_record.h"
+#include "app/bench/bench_record.h"
 
 namespace salf::tools {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "app/energy_watch.h"
+#include "app/planning/energy_watch.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "text/footprint_text.h"

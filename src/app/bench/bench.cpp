@@ -1,0 +1,251 @@
+#include "app/bench/bench.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include "app/evidence/document_losses.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "types/validate.h"
+
+namespace salf::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kEvaluations =
+    3;  // of a run on dev: before, in the middle and at the end; of a trial at the end
+constexpr double kTrialShare = 0.25;  // of the longest budget, for a trial of a learning rate
+
+}  // namespace
+
+Bench::Bench(const BenchOptions& options, bool replace, core::Progress& progress)
+    : options_(options), replace_(replace), progress_(progress),
+      folder_(options.output, "bench.json", true), session_(open_model(options.model, true)) {
+  open_data(session_, options.data, options.batch, progress);
+  for (const std::string& arm : options.arms) {
+    arms_.push_back(parse_arm(arm));
+    arm_cut(arms_.back(), session_.graph->map().blocks);
+  }
+}
+
+bool Bench::run() {
+  if (!begin(replace_) || !score_untuned()) return false;
+  for (std::int64_t seed = 0; seed < options_.seeds; ++seed) {
+    for (const BenchArm& arm : arms_) {
+      if (!run_lengths(arm, options_.model.seed + seed)) return false;
+    }
+  }
+  return true;
+}
+
+bool Bench::begin(bool replace) {
+  if (fs::exists(file("bench.json")) && !replace) {
+    record_ = core::read_document<BenchRecord>(file("bench.json"));
+    check_same_bench(record_, identity(), core::to_json(BenchOptions{}), options_.output);
+    prices_ = recorded_prices(
+        session_, options_, record_, types::read_profile(file("profile.json")));
+    core::log_info("going on with " + core::printable(options_.output) + ": " +
+                   std::to_string(record_.rows.size()) + " runs are there");
+    return true;
+  }
+  std::error_code ignored;
+  fs::remove_all(file("losses"), ignored);
+  std::optional<BenchPrices> prices = measure_prices(session_, options_, progress_);
+  if (!prices) return false;
+  prices_ = std::move(*prices);
+  record_.provenance = session_.provenance();
+  record_.identity = identity();
+  record_.cost = prices_.cost;
+  record_.lora_cost = prices_.lora_cost;
+  record_.data = prices_.data;
+  record_.gradient_agreement = prices_.gradient_agreement;
+  core::write_document(file("profile.json"), prices_.profile);
+  save();
+  return true;
+}
+
+// Which arms and budgets are run, and how it is shown, may change from call to call.
+core::Json Bench::identity() const {
+  core::Json json = core::to_json(options_);
+  for (const char* free :
+      {"arms", "minutes", "seeds", "prior", "output", "threads", "model", "data"})
+    json.erase(free);
+  json["model_hash"] = session_.weights_hash;
+  json["data_hash"] = session_.dataset->hash;
+  return json;
+}
+
+void Bench::save() const { core::write_document(file("bench.json"), record_); }
+
+const BenchRow* Bench::find(
+    const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const {
+  for (const BenchRow& row : rows) {
+    if (row_key(row) == row_key(like) && (!by_rate || row.rate_factor == like.rate_factor))
+      return &row;
+  }
+  return nullptr;
+}
+
+BenchRow Bench::row_of(const BenchArm& arm, double minutes, std::int64_t seed) const {
+  BenchRow row;
+  row.data = options_.name.empty() ? fs::path(options_.data.data).stem().string() : options_.name;
+  row.arm = arm_word(arm);
+  row.name = arm_text(arm);
+  row.minutes = minutes;
+  row.seed = seed;
+  row.blocks = prices_.shape.blocks;
+  return row;
+}
+
+bool Bench::score_untuned() {
+  BenchRow row = row_of({}, 0.0, 0);
+  row.arm = row.name = "untuned";
+  if (find(record_.rows, row, false) != nullptr) return true;
+  if (!score(session_, row)) return false;
+  record_.rows.push_back(row);
+  save();
+  return true;
+}
+
+// Test loss, untimed; writes the documents' losses.
+bool Bench::score(const Session& session, BenchRow& row) const {
+  std::vector<std::int64_t> documents = session.dataset->indices(data::Split::kTest);
+  if (options_.test_documents > 0) {
+    documents = data::sample_documents(
+        *session.dataset, data::Split::kTest, options_.test_documents, session.seed());
+  }
+  if (documents.empty())
+    throw Error(
+        ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
+  const auto measured = measure_losses(session, documents, progress_);
+  if (!measured) return false;
+  row.test_loss = measured->evaluation.loss.value;
+  if (std::isfinite(measured->evaluation.standard_error))
+    row.test_se = measured->evaluation.standard_error;
+  DocumentLosses losses;
+  for (const auto& sum : measured->documents) {
+    losses.document.push_back(sum.document);
+    losses.loss.push_back(sum.loss);
+    losses.tokens.push_back(sum.tokens);
+  }
+  fs::create_directories(file("losses"));
+  core::write_document(file("losses") / (row_key(row) + ".json"), losses);
+  return true;
+}
+
+bool Bench::run_lengths(const BenchArm& arm, std::int64_t seed) {
+  for (Trunk& trunk : missing(arm, seed)) {
+    const BenchRow& longest = trunk.lengths.back().row;
+    const std::optional<double> factor =
+        arm.kind == ArmKind::kPlan ? std::optional(1.0) : best_rate(arm, longest);
+    if (!factor) return false;
+    for (auto& length : trunk.lengths) length.row.rate_factor = *factor;
+    core::log_info(
+        row_key(longest) + " (" + std::to_string(longest.cut) + " blocks frozen)");
+    if (!run_trunk(trunk)) return false;
+  }
+  return true;
+}
+
+std::vector<Bench::Trunk> Bench::missing(const BenchArm& arm, std::int64_t seed) const {
+  std::map<std::string, Trunk> trunks;
+  std::vector<double> ascending = options_.minutes;
+  std::sort(ascending.begin(), ascending.end());
+  for (const double minutes : ascending) {
+    BenchRow row = row_of(arm, minutes, seed);
+    if (find(record_.rows, row, false) != nullptr) continue;
+    const double budget = 60.0 * minutes;
+    const bool plan = arm.kind == ArmKind::kPlan;
+    const double paid =
+        plan ? planning_seconds(session_, options_, prices_, budget, progress_) : 0.0;
+    const BenchArm trained =
+        plan ? planned_arm(session_, options_, prices_, minutes, paid, progress_) : arm;
+    row.cut = arm_cut(trained, row.blocks);
+    if (plan) row.chose = arm_text(trained);
+    Trunk& trunk = trunks[arm_text(trained)];
+    trunk.arm = trained;
+    trunk.lengths.push_back({row, prices_.steps_within(trained, row, options_.redraw, budget - paid)});
+  }
+  std::vector<Trunk> all;
+  for (auto& [name, trunk] : trunks) all.push_back(std::move(trunk));
+  return all;
+}
+
+ArmSetup Bench::arm_setup() const {
+  return {session_, options_.train, options_.lora, options_.dev_documents, folder_.path(),
+      options_.redraw};
+}
+
+bool Bench::run_trunk(Trunk& trunk) {
+  const BenchRow& longest = trunk.lengths.back().row;
+  ArmRun run{trunk.arm, longest.cut, longest.seed, longest.rate_factor, {},
+      options_.dev_documents > 0 ? kEvaluations : 0, {}};
+  for (const Length& length : trunk.lengths) run.steps.push_back(length.steps);
+  std::size_t next = 0;
+  bool stopped = false;
+  const auto done = [&](const types::RunRecord& record, const Session& session) {
+    BenchRow& row = trunk.lengths[next++].row;
+    fill(trunk.arm, record, row);
+    stopped = stopped || !score(session, row);
+    if (stopped) return;
+    record_.rows.push_back(row);
+    save();
+  };
+  return app::run_arm(arm_setup(), run, done, progress_) && !stopped;
+}
+
+std::optional<double> Bench::best_rate(const BenchArm& arm, const BenchRow& row) {
+  if (options_.rates.empty()) return 1.0;
+  if (options_.rates.size() == 1) return options_.rates.front();
+  const double longest = *std::max_element(options_.minutes.begin(), options_.minutes.end());
+  double best = options_.rates.front(), lowest = std::numeric_limits<double>::infinity();
+  for (const double factor : options_.rates) {
+    BenchRow trial = row_of(arm, longest, options_.model.seed);
+    trial.cut = row.cut;
+    trial.rate_factor = factor;
+    if (find(record_.trials, trial, true) == nullptr && !run_trial(arm, trial))
+      return std::nullopt;
+    const double loss = find(record_.trials, trial, true)->dev_loss.value_or(lowest);
+    if (loss >= lowest) continue;
+    lowest = loss;
+    best = factor;
+  }
+  return best;
+}
+
+bool Bench::run_trial(const BenchArm& arm, const BenchRow& trial) {
+  core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) +
+                 " times the rule's rate");
+  const std::int64_t steps = 
+      prices_.steps_within(arm, trial, options_.redraw, 60.0 * trial.minutes * kTrialShare);
+  const ArmRun run{arm, trial.cut, trial.seed, trial.rate_factor, {steps}, 1, {}};
+  const auto done = [&](const types::RunRecord& record, const Session&) {
+    BenchRow row = trial;
+    fill(arm, record, row);
+    record_.trials.push_back(row);
+    save();
+  };
+  return app::run_arm(arm_setup(), run, done, progress_);
+}
+
+void Bench::fill(const BenchArm& arm, const types::RunRecord& run, BenchRow& row) const {
+  row.learning_rate = run.learning_rate;
+  row.steps = run.steps;
+  row.tokens = run.tokens;
+  row.supervised_tokens = run.supervised_tokens;
+  row.unique_tokens = std::min(run.supervised_tokens, record_.data.supervised_tokens);
+  row.seconds = run.measured_seconds.total();
+  if (run.best) row.dev_loss = run.best->loss;
+  row.virtual_seconds = prices_.seconds(arm, row, options_.redraw);
+  if (run.status == types::RunStatus::kDiverged)
+    core::log_warning(row_key(row) + ": diverged; its best weights are scored");
+}
+
+}  // namespace salf::app

@@ -1,0 +1,33 @@
+// What an analysis takes of a budget, and how much of one is worth having.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "app/session/session.h"
+#include "calibration/calibrate.h"
+#include "types/budget.h"
+#include "types/layer_profile.h"
+
+namespace salf::app {
+
+// Of the analysis that gave this profile, on rows of this mean length.
+double analysis_flops(const types::LayerProfile& profile, double row_length);
+
+// Throws Error(kBudget) where measuring so many documents of the train split, or what is spent
+// already, leaves nothing of the budget for training.
+void check_analysis_fits(const Session& session, const types::Budget& budget, double spent_seconds,
+    std::int64_t documents);
+
+// Epochs that a budget in steps, tokens or epochs asks for; nothing of another budget, or where
+// there are no rows.
+std::optional<double> counted_epochs(
+    const types::Budget& budget, std::int64_t accumulate, const data::Batcher& train_rows);
+
+// What to measure where no rule reads the profile, which then tells the loss before and goes into
+// the report: no documents for the sake of a settled choice, and fewer where so few are trained on
+// that the usual sample would take more than its share.
+calibration::CalibrationOptions short_calibration(
+    calibration::CalibrationOptions asked, std::optional<double> trained_documents);
+
+}  // namespace salf::app

@@ -1,0 +1,23 @@
+// Timing: what a step costs with each method that a plan may choose.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "app/session/session.h"
+#include "core/progress.h"
+#include "train/timing.h"
+
+namespace salf::app {
+
+struct MethodTiming {
+  train::Timing blocks;              // with the branches of the session's cut, if it has some
+  std::optional<train::Timing> lora;  // with branches beside whole blocks
+};
+
+// Times real batches of the train split, and the same batches with the branches `lora` if there
+// are some. The session's cut does not change. Throws as train::time_steps does.
+MethodTiming time_methods(const Session& session, const train::TimingOptions& options,
+    const std::vector<model::LoraLayer>* lora, core::Progress& progress);
+
+}  // namespace salf::app

@@ -1,0 +1,57 @@
+#include "app/planning/planning_options.h"
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace salf::app {
+
+std::vector<std::string> PlanningOptions::problems() const {
+  std::vector<std::string> problems;
+  if (cut && rule != PlanningOptions{}.rule && rule != types::Rule::kFixed) {
+    problems.push_back(
+        "--eof " + std::to_string(*cut) + " contradicts --rule " + core::enum_to_string(rule));
+  }
+  if (!cut && rule == types::Rule::kFixed) problems.emplace_back("--rule fixed needs --eof N");
+  const auto attempt = [&problems](const auto& parse) {
+    try {
+      parse();
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
+    }
+  };
+  if (!trials.empty() && (cut || rule != types::Rule::kPredicted)) {
+    problems.emplace_back(
+        "--trials serves the prediction, which does not choose here: leave out --eof and --rule");
+  }
+  attempt([this] { parsed_budget(); });
+  if (!max_memory.empty()) attempt([this] { types::parse_bytes(max_memory); });
+  if (max_loss_increase && (cut || rule != types::Rule::kPredicted)) {
+    problems.emplace_back("--max-loss-increase chooses the cut itself: leave out --eof and --rule");
+  }
+  for (auto& problem : rates.problems()) problems.push_back(std::move(problem));
+  return problems;
+}
+
+types::Budget PlanningOptions::parsed_budget() const {
+  if (budget.empty()) return {max_epochs, types::BudgetUnit::kEpochs};
+  return types::parse_budget(budget);
+}
+
+policy::Limits PlanningOptions::limits(const std::optional<std::int64_t>& settled_cut) const {
+  policy::Limits limits;
+  limits.rule = settled_cut ? types::Rule::kFixed : rule;
+  limits.measure = measure;
+  limits.parameters.tau = tau;
+  limits.parameters.fixed = settled_cut.value_or(0);
+  limits.parameters.fraction = fraction;
+  limits.min_steps = min_steps;
+  limits.max_epochs = max_epochs;
+  limits.stages = stages;
+  limits.learning_rate = learning_rate;
+  if (!max_memory.empty()) limits.max_memory_bytes = types::parse_bytes(max_memory);
+  limits.max_loss_increase = max_loss_increase;
+  return limits;
+}
+
+}  // namespace salf::app

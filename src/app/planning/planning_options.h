@@ -1,0 +1,91 @@
+// What a plan is asked for: the options that plan and train share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "cost/rates.h"
+#include "policy/plan.h"
+#include "types/budget.h"
+
+namespace salf::app {
+
+struct PlanningOptions {
+  std::string budget;  // "": 3 epochs
+  types::Rule rule = types::Rule::kPredicted;
+  types::Measure measure = types::Measure::kCosine;
+  std::optional<std::int64_t> cut;  // the same as --rule fixed with this number
+  double tau = policy::RuleParameters{}.tau;
+  double fraction = policy::RuleParameters{}.fraction;
+  std::int64_t min_steps = policy::Limits{}.min_steps;
+  double max_epochs = policy::Limits{}.max_epochs;
+  std::int64_t accumulate = 1;
+  std::optional<double> learning_rate;
+  std::string max_memory;  // "": no limit
+  std::optional<double> max_loss_increase;
+  std::int64_t stages = policy::Limits{}.stages;
+  std::string prior;   // "": the built-in one
+  std::string trials;  // "": none
+  bool no_trials = false;
+  cost::RateOptions rates;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"budget",
+              "3m, 2h, 40%, 1e15FLOP, 0.3kWh, 5USD, 50000tokens, 200steps or 3epochs; without "
+              "one: --max-epochs epochs"},
+        self.budget);
+    visit(Field{"rule",
+              "how the cut is chosen: predicted (the lowest predicted loss), budget (from "
+              "max-gain's layer as far as the "
+              "budget pays), or a rule that looks at the profile alone"},
+        self.rule);
+    visit(Field{"measure", "the deviation that rules look at: cosine or loss"}, self.measure);
+    visit(Field{"eof", "freeze this many blocks (0: full fine-tuning)"}.range(0, 1e5), self.cut);
+    visit(Field{"tau", "threshold rule: the share of the reduction left to the trained part"}.range(
+              0, 1),
+        self.tau);
+    visit(Field{"fraction", "fraction rule: share of the blocks to freeze"}.range(0, 1),
+        self.fraction);
+    visit(Field{"min_steps", "optimizer steps that a depth has to be worth"}.range(1, 1e9),
+        self.min_steps);
+    visit(Field{"max_epochs", "epochs that are planned at most"}.range(0.01, 1e6), self.max_epochs);
+    visit(Field{"accumulate", "batches of one optimizer step"}.range(1, 1e6), self.accumulate);
+    visit(Field{"learning_rate", "instead of the rule in the trained share and the epochs"}.range(
+              1e-9, 1),
+        self.learning_rate);
+    visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"},
+        self.max_memory);
+    visit(Field{"max_loss_increase",
+              "the least time that is predicted to end within so many nats of full fine-tuning"}
+              .range(0, 100),
+        self.max_loss_increase);
+    visit(Field{"stages",
+              "tune from deep to shallow in so many stages: from max-gain's layer to the chosen "
+              "cut, the next blocks only "
+              "where that is predicted to pay"}
+              .range(1, 32),
+        self.stages);
+    visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"},
+        self.prior);
+    visit(Field{"trials", "trials.json of salf trial, for predictions that rest on these data"}
+              .formerly("probe"),
+        self.trials);
+    visit(Field{"no_trials", "train no arms to compare them first, however large the budget"}
+              .formerly("no_probes"),
+        self.no_trials);
+    cost::RateOptions::fields(self.rates, visit);
+  }
+
+  std::vector<std::string> problems() const;
+  // Without a budget: max_epochs epochs. Throws Error(kUsage).
+  types::Budget parsed_budget() const;
+  // The options but the budget, for a cut that is already settled where there is one.
+  policy::Limits limits(const std::optional<std::int64_t>& settled_cut) const;
+};
+
+}  // namespace salf::app

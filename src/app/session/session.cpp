@@ -1,0 +1,171 @@
+#include "app/session/session.h"
+
+#include <torch/version.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "app/session/lora_start.h"
+#include "app/version.h"
+#include "convert/adapter/peft_adapter.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "core/log.h"
+#include "model/weights/lora.h"
+#include "tensor/device.h"
+
+namespace salf::app {
+namespace {
+
+void check_vocabulary(const Session& session) {
+  if (!session.tokenizer) return;
+  const std::int64_t ids = session.tokenizer->vocabulary_size();
+  const std::int64_t rows = session.graph->map().vocabulary;
+  if (ids <= rows) return;
+  throw Error(ErrorKind::kBadModel, session.files.tokenizer.string() +
+                                        ": does not fit the model: it has " + std::to_string(ids) +
+                                        " ids, the model's vocabulary " + std::to_string(rows));
+}
+
+// Tokens of a row: a document, or a packed block, which few documents may not fill.
+std::int64_t longest_row(const data::Dataset& dataset, const data::BatchOptions& batch) {
+  std::size_t longest = 1, total = 0;
+  for (const data::Document& document : dataset.documents) {
+    longest = std::max(longest, document.ids.size());
+    total += document.ids.size();
+  }
+  return batch.pack > 0 ? std::min(batch.pack, static_cast<std::int64_t>(total))
+                        : static_cast<std::int64_t>(longest);
+}
+
+void load_tokenizer(Session& session, bool needed) {
+  if (!session.files.tokenizer.empty()) {
+    session.tokenizer = data::load_tokenizer(session.files.tokenizer);
+  } else if (needed) {
+    throw Error(ErrorKind::kBadModel,
+        session.options.model +
+            ": there is no tokenizer.json or tokenizer.model beside the model; "
+            "--tokenizer FILE names one");
+  }
+}
+
+}  // namespace
+
+types::ModelShape Session::shape() const {
+  const model::BlockMap& map = graph->map();
+  const auto size = [this](const std::string& name) { return model->parameter(name).tensor; };
+  types::ModelShape shape;
+  shape.blocks = map.blocks;
+  shape.hidden = map.hidden;
+  shape.vocabulary = map.vocabulary;
+  shape.tied = map.tied;
+  shape.parameters = model->parameter_count();
+  if (!map.embedding_parameter.empty())
+    shape.embedding_parameters = size(map.embedding_parameter).numel();
+  if (!map.tied) shape.head_parameters = size(map.head_parameter).numel();
+  for (const auto& name : graph->final_parameters()) shape.final_parameters += size(name).numel();
+  for (std::int64_t block = 0; block < map.blocks; ++block) {
+    std::int64_t all = 0, matrices = 0;
+    for (const auto& name : graph->block_parameters(block)) {
+      all += size(name).numel();
+      if (size(name).dim() >= 2) matrices += size(name).numel();
+    }
+    shape.block_parameters.push_back(all);
+    shape.block_matrix_parameters.push_back(matrices);
+  }
+  return shape;
+}
+
+c10::ScalarType Session::autocast() const {
+  const bool half = options.dtype == DataType::kBFloat16 && device.is_cuda();
+  return half ? c10::ScalarType::BFloat16 : c10::ScalarType::Float;
+}
+
+types::Provenance Session::provenance() const {
+  types::Provenance made;
+  made.model = options.model;
+  made.model_hash = weights_hash;
+  made.data = data_path;
+  if (dataset) made.data_hash = dataset->hash;
+  if (tokenizer) made.tokenizer_hash = tokenizer->hash();
+  made.salf_version = kVersion;
+  made.torch_version = TORCH_VERSION;
+  made.machine = processor_name();
+  made.threads = tensor::threads();
+  made.created = core::utc_now();
+  return made;
+}
+
+data::Batcher Session::rows(const std::vector<std::int64_t>& documents) const {
+  return {*dataset, documents, batch, tokenizer->padding_id().value_or(0)};
+}
+
+data::Batcher Session::train_rows() const { return rows(dataset->indices(data::Split::kTrain)); }
+
+std::vector<std::int64_t> Session::dev_documents(std::int64_t count) const {
+  constexpr std::uint64_t kSeed = 1;
+  return data::sample_documents(*dataset, data::Split::kDev, count, kSeed);
+}
+
+Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse use,
+    const std::filesystem::path& scratch) {
+  tensor::set_threads(options.threads);
+  Session session{options, model::find_model(options.model, options.tokenizer), "", "",
+      tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", {}, nullptr};
+  load_tokenizer(session, needs_tokenizer);
+  session.archive_hash = session.weights_hash = core::sha256_file(session.files.archive);
+  session.model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
+      session.files.archive, session.device, options.trust_model, scratch));
+  const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
+  session.graph.emplace(*session.model, pattern);
+  check_vocabulary(session);
+  if (options.adapter.empty()) return session;
+  if (use == AdapterUse::kMerge)
+    model::merge_lora(*session.model, open_adapter(options.adapter, session).branches);
+  session.weights_hash =
+      core::sha256(session.archive_hash + convert::peft_adapter_hash(options.adapter));
+  return session;
+}
+
+void open_data(Session& session, const data::DataOptions& options, const data::BatchOptions& batch,
+    core::Progress& progress) {
+  std::int64_t limit = session.files.card.context;
+  if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.batch_tokens) : batch.batch_tokens;
+  session.data_path = options.data;
+  session.batch = batch;
+  session.dataset = std::make_shared<data::Dataset>(data::load_dataset(options, *session.tokenizer,
+      limit, progress, data::read_model_template(session.files.tokenizer)));
+  for (const auto& line : data::describe(session.dataset->report)) core::log_info(line);
+  session.graph = session.graph->for_rows(longest_row(*session.dataset, batch));
+}
+
+void share_data(Session& session, const Session& other) {
+  session.data_path = other.data_path;
+  session.batch = other.batch;
+  session.dataset = other.dataset;
+  session.graph = session.graph->for_rows(longest_row(*session.dataset, session.batch));
+}
+
+void check_made_for(
+    const types::Provenance& made, const Session& session, const std::string& file) {
+  const auto differs = [&file](const char* what) {
+    throw Error(ErrorKind::kUsage,
+        file + ": was made for another " + what + "; make it again with salf analyze and salf plan");
+  };
+  if (made.model_hash != session.weights_hash) differs("model");
+  if (made.data_hash != session.dataset->hash) differs("data file");
+  if (made.tokenizer_hash != session.tokenizer->hash()) differs("tokenizer");
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const auto colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos)
+      return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+}  // namespace salf::app

@@ -1,0 +1,251 @@
+#include "app/training/training.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "app/planning/energy_watch.h"
+#include "app/session/frozen_blocks.h"
+#include "app/planning/pilot.h"
+#include "app/planning/planning.h"
+#include "app/evidence/trials.h"
+#include "app/training/tuning.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "cost/energy.h"
+#include "train/run/checkpoint.h"
+#include "types/validate.h"
+
+namespace salf::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Training {
+ public:
+  Training(const TrainingRequest& request, core::Progress& progress);
+  std::optional<types::RunRecord> run(const std::vector<train::RunObserver*>& observers);
+
+ private:
+  fs::path file(const char* name) const { return folder_.path() / name; }
+  bool resumed() const { return request_.origin && request_.origin->resumed; }
+  bool pilot() const { return !request_.pilot.empty(); }
+  void take_pilot_sample();
+  void check_gates() const;
+  std::optional<types::FreezePlan> find_plan();
+  std::optional<types::FreezePlan> given_plan();
+  std::optional<types::FreezePlan> make_plan();
+  PlanningRequest planning_request() const;
+  void plan_the_whole(PlanningRequest request, const policy::Evidence& evidence);
+  types::RunRecord opening_record(const types::FreezePlan& plan) const;
+  types::RunRecord tune(
+      const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers);
+  void save(types::RunRecord& record) const;
+
+  const TrainingRequest& request_;
+  core::Progress& progress_;
+  types::Budget budget_;  // of the whole
+  EnergyWatch energy_;
+  core::OutputFolder folder_;
+  Session session_;              // of a pilot: with the sample
+  std::optional<Session> all_;   // of a pilot: with everything
+  std::optional<types::PilotRecord> pilot_;
+  std::optional<train::MeasuredLosses> before_;  // of the run's dev documents, if known
+  std::optional<LoraStart> lora_;                // nothing where whole blocks are tuned
+};
+
+Training::Training(const TrainingRequest& request, core::Progress& progress)
+    : request_(request), progress_(progress),
+      budget_(request.origin || !request.plan.empty() ? types::Budget{}
+                                                      : request.planning.parsed_budget()),
+      energy_(request.planning.rates, request.model, budget_),
+      // A resumed run's folder is its own; another one may only be replaced by --force.
+      folder_(request.folder, "run.json", request.replace || resumed()),
+      session_(open_model(request.model, true, AdapterUse::kKeep,
+          scratch_for(request.frozen.frozen_dtype, folder_.path()))) {
+  open_data(session_, request.data, request.batch, progress);
+  check_frozen_type(request.frozen.frozen_dtype, session_);
+  if (pilot()) take_pilot_sample();
+  check_gates();
+  if (request.origin)
+    check_made_for(request.origin->record.provenance, session_, request.origin->file);
+}
+
+void Training::take_pilot_sample() {
+  all_ = session_;
+  const data::Dataset& all = *all_->dataset;
+  session_.dataset = std::make_shared<data::Dataset>(
+      pilot_sample(all, pilot_share(request_.pilot), session_.seed()));
+  const auto count = [](const data::Dataset& dataset) {
+    return core::format_count(static_cast<std::int64_t>(dataset.documents.size()));
+  };
+  core::log_info("pilot on " + count(*session_.dataset) + " of " + count(all) + " documents");
+}
+
+// Before anything long starts.
+void Training::check_gates() const {
+  if (!session_.dataset->indices(data::Split::kDev).empty()) return;
+  for (const types::Gate& gate : types::parse_gates(request_.gates)) {
+    if (!types::needs_evaluation(gate.metric)) continue;
+    throw Error(ErrorKind::kUsage,
+        "--gate " + types::format_gate(gate) +
+            ": there are no dev documents to evaluate: give a larger --dev-share, or more rows");
+  }
+}
+
+std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserver*>& observers) {
+  if (!resumed()) train::remove_checkpoints(folder_.path());
+  const std::optional<types::FreezePlan> plan = find_plan();
+  if (!plan) return std::nullopt;
+  if (lora_) session_.graph = session_.graph->with_lora(branches_above(lora_->branches, plan->cut));
+  core::write_document(file("plan.json"), *plan);
+  core::log_info(plan->reason);
+  core::write_document(file("run.json"), opening_record(*plan));
+  types::RunRecord record = tune(*plan, observers);
+  save(record);
+  return record;
+}
+
+std::optional<types::FreezePlan> Training::find_plan() {
+  std::optional<types::FreezePlan> plan = given_plan();
+  lora_ = start_lora(plan ? plan->lora : request_.lora.settings(), session_);
+  wanted_cut(lora_, request_.planning.cut);  // before anything long starts
+  if (plan) return plan;
+  if (lora_) session_.graph = session_.graph->with_lora(lora_->branches);
+  plan = make_plan();
+  if (plan && plan->lora && !lora_) lora_ = new_lora(*plan->lora, session_);
+  return plan;
+}
+
+std::optional<types::FreezePlan> Training::given_plan() {
+  if (request_.origin) {
+    pilot_ = request_.origin->record.pilot;
+    return request_.origin->record.plan;
+  }
+  if (request_.plan.empty()) return std::nullopt;
+  types::FreezePlan plan = types::read_plan(request_.plan);
+  check_made_for(plan.provenance, session_, request_.plan);
+  check_affordable(plan);
+  return plan;
+}
+
+std::optional<types::FreezePlan> Training::make_plan() {
+  const PlanningRequest request = planning_request();
+  Planning planning(session_, request, &energy_, progress_);
+  std::optional<types::FreezePlan> plan = planning.plan();
+  if (!plan) return std::nullopt;
+  check_affordable(*plan);
+  if (request.dev_loss == DevLoss::kOfTheRun) before_ = planning.before();
+  if (pilot()) plan_the_whole(request, planning.evidence());
+  // Not before: a run that was refused leaves nothing behind.
+  core::write_document(file("profile.json"), planning.evidence().profile);
+  const auto& trials = planning.evidence().basis.trials;
+  if (trials && request_.planning.trials.empty())
+    core::write_document(file("trials.json"), *trials);
+  return plan;
+}
+
+PlanningRequest Training::planning_request() const {
+  const bool quantized = request_.frozen.frozen_dtype != FrozenOptions{}.frozen_dtype;
+  PlanningRequest request;
+  request.options = request_.planning;
+  request.budget = budget_;
+  request.calibration = request_.calibration;
+  request.frozen = request_.frozen.frozen_dtype;
+  request.profile = request_.profile;
+  request.lora = lora_;
+  if (request_.lora.beside(request_.planning, request_.model.adapter))
+    request.beside = usual_lora(session_);
+  request.batches = {request_.batch.batch_tokens, request_.batch.pack,
+      request_.planning.accumulate, !request_.train.no_cache, request_.train.recompute};
+  request.scratch = folder_.path();
+  // Where blocks are quantized, the run's first evaluation sees another model.
+  request.dev_loss = quantized ? DevLoss::kProfile : DevLoss::kOfTheRun;
+  if (!request_.planning.no_trials && request_.data.data != "-") request.trials = request_.train;
+  if (!pilot()) return request;
+  const double share = pilot_share(request_.pilot);
+  request.budget = pilot_budget(budget_, share);
+  request.options.min_steps = pilot_min_steps(request.options.min_steps, share);
+  request.trial_session = &*all_;
+  return request;
+}
+
+// A pilot is for this: what the whole would take, by the pilot's own evidence.
+void Training::plan_the_whole(PlanningRequest request, const policy::Evidence& evidence) {
+  request.options = request_.planning;
+  request.budget = budget_;
+  request.dev_loss = DevLoss::kProfile;
+  request.trials.reset();
+  Planning planning(*all_, std::move(request), &energy_, progress_);
+  planning.take(evidence);
+  const types::FreezePlan full = *planning.plan();
+  check_affordable(full);
+  pilot_ = pilot_record(pilot_share(request_.pilot), *session_.dataset, *all_->dataset, full);
+  core::write_document(file(kFullPlan), full);
+}
+
+types::RunRecord Training::opening_record(const types::FreezePlan& plan) const {
+  types::RunRecord record;
+  record.provenance = session_.provenance();
+  record.options = request_.recorded;
+  record.seed = session_.seed();
+  record.plan = plan;
+  record.pilot = pilot_;
+  return record;
+}
+
+types::RunRecord Training::tune(
+    const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers) {
+  TuningRequest request;
+  request.options = request_.train;
+  request.frozen = request_.frozen.frozen_dtype;
+  request.folder = folder_.path();
+  request.recorded = request_.recorded;
+  request.lora = lora_;
+  request.before = before_;
+  if (!plan.stages.empty()) {
+    const std::string& given = request_.planning.trials;
+    request.trials = trials_of(given.empty() ? file("trials.json") : fs::path(given), plan);
+  }
+  request.prior = request_.planning.prior;
+  request.gates = types::parse_gates(request_.gates);
+  request.resume = resumed();
+  if (request_.origin && !resumed()) request.replay = train::replay_of(request_.origin->record);
+  request.observers = observers;
+  types::RunRecord record = app::tune(session_, plan, request, energy_, progress_);
+  const types::RunRecord opening = opening_record(plan);
+  record.provenance = opening.provenance;
+  record.options = opening.options;
+  record.seed = opening.seed;
+  record.pilot = opening.pilot;
+  record.plan = plan;
+  record.predicted_footprint = plan.footprint;
+  return record;
+}
+
+void Training::save(types::RunRecord& record) const {
+  const bool ended = record.status != types::RunStatus::kInterrupted;
+  if (ended) save_model(session_, lora_, folder_.path());
+  const double measured = record.measured_seconds.total();
+  record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
+  const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();
+  record.measured_footprint =
+      cost::footprint(rates, record.measured_seconds.total(), energy_.measured());
+  record.unused = unused_text(record, BudgetClock(energy_, record.plan).spent_seconds());
+  if (record.pilot && fs::exists(file(kFullPlan)))
+    add_pace(record, types::read_plan(file(kFullPlan)));
+  core::write_document(file("run.json"), record);
+  if (ended) train::remove_checkpoints(folder_.path());
+}
+
+}  // namespace
+
+std::optional<types::RunRecord> train(const TrainingRequest& request,
+    const std::vector<train::RunObserver*>& observers, core::Progress& progress) {
+  return Training(request, progress).run(observers);
+}
+
+}  // namespace salf::app

@@ -1,0 +1,138 @@
+#include "app/training/tuning.h"
+
+#include <memory>
+#include <utility>
+
+#include "app/evidence/document_losses.h"
+#include "app/session/frozen_blocks.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "cost/estimate.h"
+#include "model/weights/lora.h"
+#include "policy/stages.h"
+#include "types/validate.h"
+
+namespace salf::app {
+namespace {
+
+// Saving once, with room for a disk that is slower than while it was timed, and for closing the
+// record.
+constexpr double kSavingReserve = 1.5;
+constexpr double kClosingSeconds = 1.0;
+// Share of a budget by the clock that may be left without a word.
+constexpr double kUnusedShare = 0.1;
+
+// Decides by predicted losses, with the evidence of this run.
+class PredictedStages : public train::StageDecider {
+ public:
+  PredictedStages(const types::FreezePlan& plan, policy::PredictionBasis basis)
+      : predictor_(std::move(basis), plan.shape), loss_before_(plan.loss_before) {}
+  types::StageDecision decide(const types::StageEnd& end) override {
+    return policy::decide_stage(predictor_, end, loss_before_);
+  }
+
+ private:
+  policy::Predictor predictor_;
+  std::optional<double> loss_before_;
+};
+
+core::Json identity(const Session& session, const core::Json& recorded) {
+  return {{"model", session.weights_hash}, {"data", session.dataset->hash},
+      {"tokenizer", session.tokenizer->hash()}, {"options", recorded}};
+}
+
+core::Json cache_key(const Session& session, FrozenType frozen) {
+  const types::Provenance made = session.provenance();
+  return {{"model", made.model_hash}, {"tokenizer", made.tokenizer_hash},
+      {"frozen_dtype", core::enum_to_string(frozen)},
+      {"fitted_to", made.data_hash + " " + std::to_string(session.seed())},  // int8 and int4
+      {"salf", made.salf_version}, {"torch", made.torch_version}};
+}
+
+std::unique_ptr<train::StageDecider> stage_decider(
+    const types::FreezePlan& plan, const TuningRequest& request) {
+  if (plan.stages.empty()) return nullptr;
+  policy::PredictionBasis basis;
+  basis.prior = policy::read_prior(request.prior);
+  basis.trials = request.trials;
+  basis.gradient_agreement = plan.gradient_agreement;
+  return std::make_unique<PredictedStages>(plan, std::move(basis));
+}
+
+void save_adapter(const Session& session, const LoraStart& lora,
+    const std::filesystem::path& folder) {
+  if (lora.settings.whole) {
+    core::log_info(
+        "no adapter is written, since whole blocks were tuned as well: model.pt has everything");
+    return;
+  }
+  std::filesystem::create_directories(folder / "adapter");
+  convert::write_peft_adapter(folder / "adapter", *session.model, *session.graph,
+      session.graph->lora(), lora.settings, {session.options.model, session.archive_hash});
+}
+
+}  // namespace
+
+types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
+    const TuningRequest& request, const EnergyWatch& energy, core::Progress& progress) {
+  const QuantizedSession quantized = quantize_blocks(request.frozen, given, plan.cut);
+  Session session = quantized.session;
+  session.batch = {plan.batch_tokens, plan.pack};
+  const data::Batcher train_rows = session.train_rows();
+  const data::Batcher dev_rows = session.rows(session.dev_documents(plan.data.dev_documents));
+  const std::unique_ptr<train::StageDecider> stages = stage_decider(plan, request);
+  const BudgetClock clock(energy, plan);
+  DevLossKeeper dev_losses(*session.dataset, request.folder / "dev_losses.json", request.resume);
+  train::TrainInputs inputs{{{*session.model, *session.graph, train_rows, dev_rows, plan},
+      {request.options, session.seed(), session.autocast()},
+      {request.folder, identity(session, request.recorded), cache_key(session, request.frozen)}}};
+  inputs.resume = request.resume;
+  inputs.replay = request.replay;
+  inputs.before = request.before;
+  inputs.clock = &clock;
+  inputs.closing_seconds =
+      kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
+  inputs.stages = stages.get();
+  inputs.gates = request.gates;
+  inputs.observers = request.observers;
+  inputs.observers.insert(inputs.observers.begin(), &dev_losses);
+  return train::train(inputs, progress);
+}
+
+std::string unused_text(const types::RunRecord& record, double spent) {
+  const double budget = record.plan.budget.clock_seconds();
+  const double left = budget - spent;
+  if (record.plan.budget.deterministic() || left <= kUnusedShare * budget) return "";
+  const std::string text =
+      core::format_seconds(left) + " of " + core::format_seconds(budget) + " were left: ";
+  if (record.status == types::RunStatus::kStoppedEarly)
+    return text + "the dev loss no longer fell (--patience)";
+  if (record.plan.most_steps > 0 && record.steps >= record.plan.most_steps) {
+    return text + (record.plan.max_loss_increase
+                          ? "no more steps are needed for --max-loss-increase"
+                          : "--max-epochs was reached");
+  }
+  if (record.status != types::RunStatus::kFinished &&
+      record.status != types::RunStatus::kBudgetReached)
+    return "";
+  return text +
+         "another step as slow as the slowest lately, the last evaluation and saving might not "
+         "have fit";
+}
+
+void save_model(const Session& session, const std::optional<LoraStart>& lora,
+    const std::filesystem::path& folder) {
+  if (lora) {
+    save_adapter(session, *lora, folder);
+    model::merge_lora(*session.model, session.graph->lora());
+  }
+  session.model->save(folder / "model.pt");
+  model::ModelCard card = session.files.card;
+  card.blocks = session.graph->map().container;
+  card.source = session.files.archive.string();
+  card.source_hash = session.weights_hash;
+  card.weights_hash.clear();
+  model::write_model_files(folder, session.files, card);
+}
+
+}  // namespace salf::app
