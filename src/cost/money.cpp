@@ -25,33 +25,26 @@ std::optional<double> price(const types::Rates& rates, double seconds, double jo
          rates.price_per_kwh.value_or(0.0) * joules / kJoulesPerKwh;
 }
 
-double budget_seconds(const types::Budget& budget, const types::Rates& rates) {
-  if (budget.unit == types::BudgetUnit::kSeconds) return budget.amount;
+types::Budget resolve_budget(types::Budget budget, const types::Rates& rates) {
+  if (budget.kind() != types::BudgetKind::kPriced) return budget;
   const std::string text = "budget " + types::format_budget(budget);
-  if (budget.unit == types::BudgetUnit::kJoules) {
-    if (!(rates.watts > 0.0))
-      throw Error(ErrorKind::kUsage, text + ": the machine's watts are not known; say --watts");
-    return budget.amount / rates.watts;
-  }
-  if (budget.unit != types::BudgetUnit::kMoney) return 0.0;
-  const std::string currency = budget.currency.value_or("");
-  if (!rates.priced() || rates.currency != currency) {
-    const std::string known =
-        rates.priced()
-            ? "the prices are in " + rates.currency + ", and there are no exchange rates here"
-            : "no price in " + core::printable(currency) + " is known";
+  const bool money = budget.unit == types::BudgetUnit::kMoney;
+  const std::string currency = core::printable(budget.currency.value_or(""));
+  if (money && (!rates.priced() || rates.currency != budget.currency)) {
+    const std::string known = rates.priced() ? "the prices are in " + rates.currency +
+                                                   ", and there are no exchange rates here"
+                                             : "no price in " + currency + " is known";
     throw Error(ErrorKind::kUsage,
         text + ": " + known + "; give --price-per-hour or --price-per-kwh with --currency " +
-            core::printable(currency) +
-            ", --rented NAME, or --country CODE with a price in the table");
+            currency + ", --rented NAME, or --country CODE with a price in the table");
   }
-  if (rates.price_per_kwh && !(rates.watts > 0.0)) {
+  if ((!money || rates.price_per_kwh) && !(rates.watts > 0.0))
     throw Error(ErrorKind::kUsage, text + ": the machine's watts are not known; say --watts");
-  }
-  const double each = price_of_a_second(rates);
+  const double each = money ? price_of_a_second(rates) : rates.watts;
   if (!(each > 0.0))
     throw Error(ErrorKind::kUsage, text + ": at a price of 0 it never ends; give a budget in time");
-  return budget.amount / each;
+  budget.seconds = budget.amount / each;
+  return budget;
 }
 
 double spent_seconds(const types::Budget& budget, const types::Rates& rates, double seconds,

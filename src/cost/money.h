@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/fields.h"
+#include "types/budget.h"
 #include "types/footprint.h"
-#include "types/freeze_plan.h"
 
 namespace salf::cost {
 
@@ -66,10 +66,10 @@ PriceTable read_prices(const std::string& path);
 // Price of so many seconds and joules; nothing without a price.
 std::optional<double> price(const types::Rates& rates, double seconds, double joules);
 
-// How many seconds of work this budget lasts at these rates: of a budget in seconds its amount, of
-// one in energy or money what the rates say, 0 of any other. Throws Error(kUsage) for money without
-// a price in its currency.
-double budget_seconds(const types::Budget& budget, const types::Rates& rates);
+// The budget with the seconds that it lasts at these rates, where it is one in energy or money;
+// others as they are. Throws Error(kUsage) for money without a price in its currency, and where the
+// watts are not known.
+types::Budget resolve_budget(types::Budget budget, const types::Rates& rates);
 
 // What has been spent of such a budget, as seconds of those: `seconds` themselves where nothing was
 // measured or the budget is one in time; else the joules (and their price) over what a second was

@@ -62,8 +62,9 @@ void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& no
       types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kCosine);
   const Candidate* const chosen = plan.chosen();
   if (chosen == nullptr || !chosen->loss) return;
+  const Candidate& full = plan.candidates.full();
   const Candidate& by_rule =
-      plan.candidates[static_cast<std::size_t>(rule == nullptr ? plan.cut : rule->cut)];
+      rule == nullptr ? *chosen : *plan.candidates.at(types::method_of(*full.arm), rule->cut);
   if (plan.rule == Rule::kPredicted && by_rule.loss &&
       static_cast<double>(std::llabs(by_rule.cut - plan.cut)) > apart_from(plan)) {
     const double more = by_rule.loss->value - chosen->loss->value;
@@ -71,8 +72,7 @@ void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& no
                     " blocks; its predicted loss is " + core::format_number(std::fabs(more), 2) +
                     (more >= 0.0 ? " higher" : " lower"));
   }
-  if (chosen == &plan.candidates.front() || !chosen->delta || chosen->delta->low >= 0.0 ||
-      chosen->delta->high <= 0.0)
+  if (chosen == &full || !chosen->delta || chosen->delta->low >= 0.0 || chosen->delta->high <= 0.0)
     return;
   notes.push_back("whether this " + std::string(plan.lora ? "LoRA" : "cut") +
                   " or full fine-tuning ends lower is within the prediction's error");
@@ -101,7 +101,7 @@ void note_stability(const types::LayerProfile& profile, const types::FreezePlan&
 
 }  // namespace
 
-void mark_pareto(std::vector<Candidate>& candidates) {
+void mark_pareto(types::Candidates& candidates) {
   for (Candidate& candidate : candidates) {
     candidate.pareto = counts(candidate) && std::none_of(candidates.begin(), candidates.end(),
                                                 [&](const Candidate& other) {
@@ -110,7 +110,7 @@ void mark_pareto(std::vector<Candidate>& candidates) {
   }
 }
 
-const Candidate* knee_of(const std::vector<Candidate>& candidates) {
+const Candidate* knee_of(const types::Candidates& candidates) {
   std::vector<const Candidate*> curve;
   for (const Candidate& candidate : candidates) {
     if (candidate.pareto) curve.push_back(&candidate);

@@ -13,11 +13,11 @@
 namespace salf::policy {
 
 // Sets Candidate::pareto among those that fit and have a loss.
-void mark_pareto(std::vector<types::Candidate>& candidates);
+void mark_pareto(types::Candidates& candidates);
 
 // The candidate of the Pareto curve that lies farthest below the line between its ends, both axes
 // from 0 to 1; nullptr where the curve has fewer than three points.
-const types::Candidate* knee_of(const std::vector<types::Candidate>& candidates);
+const types::Candidate* knee_of(const types::Candidates& candidates);
 
 // Where rules or measures disagree, choices that had not settled, and differences that lie within
 // their errors.

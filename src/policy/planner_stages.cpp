@@ -1,71 +1,82 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "cost/estimate.h"
 #include "policy/planner.h"
 #include "policy/stages.h"
 
 namespace salf::policy {
+
+Course Planner::course(const Candidate& chosen) const {
+  const Prices& method = prices(chosen);
+  Course course;
+  course.evaluations = method.evaluations(chosen.cut);
+  course.steps =
+      method.affordable_steps(chosen.cut, std::max(course.evaluations, kFewestEvaluations));
+  if (limits_.max_loss_increase) course.steps = std::min(course.steps, chosen.steps);
+  course.seconds =
+      method.price(chosen.cut, PriceUnit::kSeconds).run(course.steps, course.evaluations);
+  course.flops = method.price(chosen.cut, PriceUnit::kFlops).run(course.steps, course.evaluations);
+  if (limits_.stages == 1 || !method.affordable(chosen.cut)) return course;
+  const std::int64_t deep = choose_cut(types::Rule::kMaxGain, limits_.parameters, deviation_);
+  std::vector<std::int64_t> cuts = stage_cuts(deep, chosen.cut, limits_.stages);
+  return cuts.size() == 1 ? course : in_stages(std::move(course), std::move(cuts));
+}
+
 // Stages share what the budget leaves, the steps of a budget that counts them.
-std::vector<std::int64_t> Planner::stage_steps(const types::FreezePlan& plan) const {
+std::vector<std::int64_t> Planner::stage_steps(
+    const std::vector<std::int64_t>& cuts, const Course& course) const {
   const Prices& whole = methods_.front();
-  const std::size_t count = plan.stages.size();
-  double left = static_cast<double>(plan.steps);
-  if (whole.in_seconds()) {
-    left = whole.capacity() - whole.price(plan.cut).fixed -
-           whole.price(plan.cut).evaluations.of(std::max(plan.evaluations, kFewestEvaluations));
-    for (std::size_t i = 0; i + 1 < count; ++i)
-      left -= whole.price(plan.stages[i]).evaluations.cached;
+  const bool timed = !budget_.deterministic();
+  const std::size_t count = cuts.size();
+  double left = static_cast<double>(course.steps);
+  if (timed) {
+    const Price last = whole.price(cuts.back());
+    left = whole.capacity() - last.fixed -
+           last.evaluations.of(std::max(course.evaluations, kFewestEvaluations));
+    for (std::size_t i = 0; i + 1 < count; ++i) left -= whole.price(cuts[i]).evaluations.cached;
   }
+  const auto most = static_cast<double>(timed ? terms_.most_steps() : course.steps);
   std::vector<std::int64_t> steps;
   double done = 0.0;
   for (std::size_t i = 0; i < count; ++i) {
     const double amount =
         left * (types::stage_end(i, count) - (i == 0 ? 0.0 : types::stage_end(i - 1, count)));
     double here = amount;
-    if (whole.in_seconds()) {
-      const Price paid = whole.price(plan.stages[i]);
+    if (timed) {
+      const Price paid = whole.price(cuts[i]);
       here = cost::steps_for(
-          amount, paid.step, paid.later_step, std::max(0.0, whole.steps_per_epoch() - done));
+          amount, paid.first_step(), paid.later_step(), std::max(0.0, paid.steps_per_epoch - done));
     }
     const double before = std::floor(done + 1e-9);
-    done = std::min(done + std::max(0.0, here),
-        static_cast<double>(whole.in_seconds() ? whole.most_steps() : plan.steps));
+    done = std::min(done + std::max(0.0, here), most);
     steps.push_back(static_cast<std::int64_t>(std::floor(done + 1e-9) - before));
   }
   return steps;
 }
 
-void Planner::settle_stages(types::FreezePlan& plan) const {
-  const std::int64_t deep = choose_cut(types::Rule::kMaxGain, inputs_.parameters, deviation_);
-  std::vector<std::int64_t> cuts = stage_cuts(deep, plan.cut, inputs_.stages);
-  if (cuts.size() == 1) {
-    plan.notes.push_back("there is one stage: max-gain's layer, " + std::to_string(deep) +
-                         ", from which stages begin, is no deeper than the cut");
-    return;
-  }
-  plan.stages = std::move(cuts);
-  const Prices& whole = methods_.front();
-  const std::vector<std::int64_t> steps = stage_steps(plan);
-  types::CostBreakdown seconds, flops;
-  seconds.evaluation = plan.predicted_seconds.evaluation;
-  flops.evaluation = plan.predicted_flops.evaluation;
-  std::int64_t done = 0;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const std::int64_t cut = plan.stages[i];
-    seconds = cost::sum(seconds, whole.over_steps(whole.step_seconds(cut), cut, steps[i], done));
-    flops = cost::sum(flops, whole.over_steps(whole.step_flops(cut), cut, steps[i], done));
-    if (i + 1 < steps.size() && plan.evaluations > 0) {
-      seconds.evaluation += whole.evaluation_seconds(cut).cached;
-      flops.evaluation += whole.evaluation_flops(cut).cached;
+Course Planner::in_stages(Course course, std::vector<std::int64_t> cuts) const {
+  const std::vector<std::int64_t> steps = stage_steps(cuts, course);
+  const auto priced = [&](PriceUnit unit, types::CostBreakdown& all) {
+    types::CostBreakdown sum;
+    sum.evaluation = all.evaluation;
+    std::int64_t done = 0;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const Price price = methods_.front().price(cuts[i], unit);
+      sum = cost::sum(sum, price.steps(steps[i], done));
+      if (i + 1 < steps.size() && course.evaluations > 0)
+        sum.evaluation += price.evaluations.cached;
+      done += steps[i];
     }
-    done += steps[i];
-  }
-  seconds.fixed += inputs_.spent_seconds + cost::save_seconds(whole.cost(), whole.shape());
-  flops.fixed += inputs_.spent_flops;
-  plan.predicted_seconds = seconds;
-  plan.predicted_flops = flops;
-  set_steps(plan, done);
+    sum.fixed += methods_.front().price(cuts.back(), unit).fixed;
+    all = sum;
+    return done;
+  };
+  priced(PriceUnit::kFlops, course.flops);
+  course.steps = priced(PriceUnit::kSeconds, course.seconds);
+  course.stages = std::move(cuts);
+  return course;
 }
 
 }  // namespace salf::policy

@@ -33,12 +33,12 @@ double progress(const Law& law, double tokens, double unique_tokens) {
 
 }  // namespace
 
-Prior read_prior(const std::string& path) {
-  Prior prior = cost::read_table<Prior>(path, kPriorText, "built-in prior");
+std::shared_ptr<const Prior> read_prior(const std::string& path) {
+  auto prior = cost::read_table<Prior>(path, kPriorText, "built-in prior");
   if (prior.fits.empty())
     throw Error(ErrorKind::kBadInput,
         core::printable(path) + ": there is no fit in it; tools/fit-prior writes one");
-  return prior;
+  return std::make_shared<const Prior>(std::move(prior));
 }
 
 double effective_tokens(double tokens, double unique_tokens, double repeat) {
@@ -55,11 +55,10 @@ struct Predictor::Fitted {
 
 Predictor::~Predictor() = default;
 
-Predictor::Predictor(Prior prior, const types::ModelShape& shape, Evidence evidence)
-    : prior_(std::move(prior)), shape_(shape), evidence_(std::move(evidence)) {
-  if (!prior_.fits.empty()) fit_ = prior_.fits.front();
+Predictor::Predictor(PredictionBasis basis, const types::ModelShape& shape)
+    : basis_(std::move(basis)), fit_(basis_.prior->fits.front()), shape_(shape) {
   set_level();
-  if (evidence_.trials && !TrialLaw::usable(*evidence_.trials)) {
+  if (basis_.trials && !TrialLaw::usable(*basis_.trials)) {
     throw Error(ErrorKind::kBadInput,
         "the trials lowered the loss at no cut: nothing can be predicted from them; more "
         "--steps show more");
@@ -69,13 +68,13 @@ Predictor::Predictor(Prior prior, const types::ModelShape& shape, Evidence evide
 }
 
 void Predictor::set_level() {
-  if (!prior_.level || !prior_.level->fits(shape_) || !evidence_.gradient_agreement ||
-      evidence_.trials) {
-    evidence_.gradient_agreement.reset();
+  if (!basis_.prior->level || !basis_.prior->level->fits(shape_) || !basis_.gradient_agreement ||
+      basis_.trials) {
+    basis_.gradient_agreement.reset();
     return;
   }
-  const LevelFit& level = *prior_.level;
-  const double agreed = std::max(level.lowest, *evidence_.gradient_agreement);
+  const LevelFit& level = *basis_.prior->level;
+  const double agreed = std::max(level.lowest, *basis_.gradient_agreement);
   const double factor = level.at_one * std::pow(agreed, level.power) / fit_.law.reduction;
   fit_.law.reduction *= factor;
   for (Law& law : fit_.replicates) law.reduction *= factor;
@@ -87,8 +86,8 @@ void Predictor::set_level() {
 // Replicates also draw the trials' gains from their errors.
 Predictor::Fitted Predictor::fitted(const Law& law, std::size_t replicate) const {
   Fitted made{law, std::nullopt, law.reduction};
-  if (!evidence_.trials) return made;
-  const types::TrialTable& trials = *evidence_.trials;
+  if (!basis_.trials) return made;
+  const types::TrialTable& trials = *basis_.trials;
   core::Random noise(replicate, "probes");
   made.tried.emplace(
       trials, [&](std::int64_t cut) { return kept(law, cut); }, replicate > 0 ? &noise : nullptr);
@@ -128,19 +127,19 @@ std::vector<double> Predictor::replicate_ratios(const ArmPoint& point) const {
 }
 
 bool Predictor::tried(const ArmPoint& point) const {
-  if (!evidence_.trials) return false;
-  const auto& arms = evidence_.trials->arms;
+  if (!basis_.trials) return false;
+  const auto& arms = basis_.trials->arms;
   return std::any_of(arms.begin(), arms.end(),
       [&](const types::Trial& arm) { return arm.cut == point.cut && arm.arm == point.arm; });
 }
 
 // How far R may be off, as a share: trials settle it for their own tokens.
 double Predictor::level_doubt(const ArmPoint& point) const {
-  if (!evidence_.trials) return fit_.reduction_spread;
+  if (!basis_.trials) return fit_.reduction_spread;
   const Law& law = fit_.law;
   const double here = progress(law, point.tokens, point.unique_tokens);
-  const double there = progress(law, static_cast<double>(evidence_.trials->tokens),
-      static_cast<double>(evidence_.trials->unique_tokens));
+  const double there = progress(law, static_cast<double>(basis_.trials->tokens),
+      static_cast<double>(basis_.trials->unique_tokens));
   return here > 0.0 ? fit_.reduction_spread * std::abs(1.0 - there / here) : 0.0;
 }
 
@@ -167,16 +166,16 @@ types::Range Predictor::delta_range(const ArmPoint& point, const ArmPoint& full)
 
 std::string Predictor::basis() const {
   std::vector<std::string> tables;
-  for (const std::string& table : prior_.tables) tables.push_back(core::printable(table));
-  if (evidence_.trials) {
-    return "trials of " + std::to_string(evidence_.trials->arms.size()) + " arms on these data, " +
-           std::to_string(evidence_.trials->steps) +
+  for (const std::string& table : basis_.prior->tables) tables.push_back(core::printable(table));
+  if (basis_.trials) {
+    return "trials of " + std::to_string(basis_.trials->arms.size()) + " arms on these data, " +
+           std::to_string(basis_.trials->steps) +
            " steps each, interpolated by a prior fitted to " + core::join(tables, ", ");
   }
-  const std::string evidence = evidence_.gradient_agreement ? ", two gradients on these data" : "";
-  return "a prior fitted to " + std::to_string(prior_.runs) + " measured points of " +
-         std::to_string(prior_.data_sets.size()) +
-         (prior_.data_sets.size() == 1 ? " data set (" : " data sets (") +
+  const std::string evidence = basis_.gradient_agreement ? ", two gradients on these data" : "";
+  return "a prior fitted to " + std::to_string(basis_.prior->runs) + " measured points of " +
+         std::to_string(basis_.prior->data_sets.size()) +
+         (basis_.prior->data_sets.size() == 1 ? " data set (" : " data sets (") +
          core::join(tables, ", ") + ")" + evidence +
          ", no run on these data; for arms it had not seen it is off by " +
          core::format_number(100.0 * fit_.arm_error, 2) + " % of the loss before";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ struct Law {
 
 // Standard errors on each side of an interval that holds 90 %.
 inline constexpr double kNormal90 = 1.645;
+// Predicted losses this close (as a share of the loss before) count as the same.
+inline constexpr double kSameLoss = 0.001;
 
 // What x is: the depth of the cut (cut / L), or the untrained share of the parameters.
 enum class Covariate { kDepth, kShare };
@@ -100,7 +103,7 @@ struct Prior {
   std::vector<std::string> tables;  // that it was fitted to
   std::vector<std::string> data_sets;
   std::int64_t runs = 0;
-  std::vector<LawFit> fits;       // the best first, which is used
+  std::vector<LawFit> fits;       // the first is used, and written; older files have more
   std::optional<LevelFit> level;  // instead of the mean R of the data sets
 
   template <class Self, class Visitor>
@@ -116,7 +119,7 @@ struct Prior {
 
 // The prior in `path`, or "": the one that the program was built with. Throws Error(kIo),
 // Error(kBadInput), also for one without a fit.
-Prior read_prior(const std::string& path);
+std::shared_ptr<const Prior> read_prior(const std::string& path);
 
 double effective_tokens(double tokens, double unique_tokens, double repeat);
 
@@ -128,18 +131,19 @@ struct ArmPoint {
   double unique_tokens = 0.0;
 };
 
-// What is known of the data at hand.
-struct Evidence {
-  std::optional<types::TrialTable> trials;
-  std::optional<double> gradient_agreement{};  // train::Timing
+// What predictions rest on.
+struct PredictionBasis {
+  std::shared_ptr<const Prior> prior;  // shared, because it is read once and serves every plan
+  std::optional<types::TrialTable> trials{};   // of this model and these data
+  std::optional<double> gradient_agreement{};  // likewise, as train::Timing has it
 };
 
 // Predicts for one model. Losses are shares of the loss before (1: nothing was gained).
 class Predictor {
  public:
   // By the prior's first law, corrected by trials. Throws Error(kBadInput) for trials that lowered
-  // no loss. REQUIRES: the trials are of a model of that shape
-  Predictor(Prior prior, const types::ModelShape& shape, Evidence evidence = {});
+  // no loss. REQUIRES: a prior with a fit, and trials of a model of that shape
+  Predictor(PredictionBasis basis, const types::ModelShape& shape);
   ~Predictor();
 
   double ratio(const ArmPoint& point) const;
@@ -155,7 +159,7 @@ class Predictor {
 
   // As a share of the loss before: what the prior is off by for arms it had not seen, in proportion
   // to R; 0 with trials.
-  double error_unseen() const { return evidence_.trials ? 0.0 : fit_.arm_error; }
+  double error_unseen() const { return basis_.trials ? 0.0 : fit_.arm_error; }
 
   // One sentence: what the predictions rest on.
   std::string basis() const;
@@ -172,10 +176,9 @@ class Predictor {
   void set_level();
   double level_doubt(const ArmPoint& point) const;
 
-  Prior prior_;
+  PredictionBasis basis_;
   LawFit fit_;  // that is used, its R as the gradients have it
   types::ModelShape shape_;
-  Evidence evidence_;
   std::vector<Fitted> fitted_;  // of the law, then of its replicates
 };
 

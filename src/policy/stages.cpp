@@ -1,10 +1,6 @@
 #include "policy/stages.h"
 
 #include <cmath>
-#include <string>
-
-#include "core/text.h"
-#include "policy/planner.h"
 
 namespace salf::policy {
 namespace {
@@ -56,22 +52,23 @@ types::StageDecision decide_stage(
   const double next = predictor.ratio(
       point(end.next_cut, moved + end.steps_next * end.step_tokens, end.unique_tokens));
   const bool go = next < staying - kSameLoss;
-  const auto text = [&](double ratio) {
-    return loss_before ? core::format_number(ratio * *loss_before, 4) + " nats"
-                       : core::format_number(100.0 * ratio, 4) + " % of the loss before";
-  };
-  const auto steps = [](double count) {
-    return core::format_count(std::llround(count)) + " steps";
-  };
   types::StageDecision decision;
   decision.choice = go ? types::StageChoice::kNext : types::StageChoice::kStay;
   decision.loss_staying = staying * loss_before.value_or(1.0);
   decision.loss_next = next * loss_before.value_or(1.0);
-  decision.reason = std::string(go ? "unfrozen down to block " : "not unfrozen down to block ") +
-                    std::to_string(end.next_cut) + ": " + steps(end.steps_next) +
-                    " there are predicted to end at " + text(next) + ", " +
-                    steps(end.steps_staying) + " at cut " + std::to_string(cut) + " at " +
-                    text(staying);
+  const auto reason = [&](types::ReasonCode code, std::int64_t at, double steps, double loss) {
+    types::Reason one{code};
+    one.cut = at;
+    one.steps = std::llround(steps);
+    one.value = loss;
+    one.before = loss_before;
+    decision.reasons.push_back(one);
+  };
+  decision.reasons.emplace_back(types::Reason{
+      go ? types::ReasonCode::kUnfrozen : types::ReasonCode::kNotUnfrozen, end.next_cut});
+  reason(types::ReasonCode::kEndMoved, end.next_cut, end.steps_next, *decision.loss_next);
+  reason(types::ReasonCode::kEndStaying, cut, end.steps_staying, *decision.loss_staying);
+  decision.reason = types::reason_text(decision.reasons).en;
   return decision;
 }
 

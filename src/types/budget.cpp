@@ -1,5 +1,6 @@
 #include "types/budget.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -171,10 +172,6 @@ std::string whole_time(double seconds) {
   return text;
 }
 
-}  // namespace
-
-namespace {
-
 // Money, where the text is an amount of it.
 std::optional<Budget> money(const std::string& text, const std::vector<Part>& parts) {
   if (parts.size() != 1) return std::nullopt;
@@ -189,6 +186,29 @@ std::optional<Budget> money(const std::string& text, const std::vector<Part>& pa
 }
 
 }  // namespace
+
+BudgetKind Budget::kind() const {
+  switch (unit) {
+    case BudgetUnit::kSeconds: return BudgetKind::kClock;
+    case BudgetUnit::kJoules:
+    case BudgetUnit::kMoney: return BudgetKind::kPriced;
+    case BudgetUnit::kShare:
+    case BudgetUnit::kFlops: return BudgetKind::kWork;
+    case BudgetUnit::kTokens:
+    case BudgetUnit::kSteps:
+    case BudgetUnit::kEpochs: break;
+  }
+  return BudgetKind::kCounted;
+}
+
+Budget Budget::times(double factor) const {
+  Budget other = *this;
+  other.amount *= factor;
+  other.seconds *= factor;
+  if (unit == BudgetUnit::kSteps || unit == BudgetUnit::kTokens)
+    other.amount = std::max(1.0, std::floor(other.amount));
+  return other;
+}
 
 Budget parse_budget(const std::string& given) {
   const std::string text = sign_behind(given);

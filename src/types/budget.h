@@ -1,12 +1,53 @@
-// How does a person write a budget? "3m", "40%", "1e15FLOP", "200steps".
+// A budget, and how a person writes one: "3m", "40%", "1e15FLOP", "200steps".
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "types/freeze_plan.h"
+#include "core/fields.h"
 
 namespace salf::types {
+
+enum class BudgetUnit { kSeconds, kShare, kFlops, kTokens, kSteps, kEpochs, kJoules, kMoney };
+inline std::vector<core::EnumName<BudgetUnit>> enum_names(BudgetUnit) {
+  return {{BudgetUnit::kSeconds, "seconds"}, {BudgetUnit::kShare, "share"},
+      {BudgetUnit::kFlops, "flops"}, {BudgetUnit::kTokens, "tokens"}, {BudgetUnit::kSteps, "steps"},
+      {BudgetUnit::kEpochs, "epochs"}, {BudgetUnit::kJoules, "joules"},
+      {BudgetUnit::kMoney, "money"}};
+}
+
+// clock: ends by the clock. priced: energy or money, which last as many seconds as the rates say.
+// work: FLOPs, or a share of them. counted: tokens, steps, epochs, whatever they cost.
+enum class BudgetKind { kClock, kPriced, kWork, kCounted };
+
+// share: of the FLOPs of full fine-tuning for the plan's largest number of epochs, its evaluations
+// included (0.4 for 40%).
+struct Budget {
+  double amount = 0.0;
+  BudgetUnit unit = BudgetUnit::kSeconds;
+  std::optional<std::string> currency{};  // of money: ISO 4217
+  // How long a priced budget lasts (cost::resolve_budget); 0 until that is known, and of others. A
+  // plan records it as budget_seconds.
+  double seconds = 0.0;
+
+  BudgetKind kind() const;
+  // Neither the clock nor a meter decides when a run ends.
+  bool deterministic() const { return kind() == BudgetKind::kWork || counted(); }
+  bool counted() const { return kind() == BudgetKind::kCounted; }
+  // That the clock (or a meter's joules, as seconds) may run; 0 of a deterministic budget.
+  double clock_seconds() const { return kind() == BudgetKind::kClock ? amount : seconds; }
+  // So many times the budget; steps and tokens stay whole, and at least 1.
+  Budget times(double factor) const;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    visit(Field{"amount"}.positive(), self.amount);
+    visit(Field{"unit"}, self.unit);
+    visit(Field{"currency"}, self.currency);
+  }
+};
 
 // Forms (units in any case, spaces between number and unit allowed, plural or singular):
 //   time    90, 90s, 3m, 3min, 1.5h, 1h30m, 2d        -> seconds; a bare number is seconds

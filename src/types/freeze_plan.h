@@ -8,50 +8,16 @@
 #include <vector>
 
 #include "core/fields.h"
+#include "types/budget.h"
+#include "types/candidates.h"
 #include "types/footprint.h"
 #include "types/layer_profile.h"
 #include "types/lora_settings.h"
 #include "types/measured_cost.h"
+#include "types/reason.h"
 #include "types/rule_choice.h"
 
 namespace salf::types {
-
-// What is done to the blocks above the cut: full (cut 0: everything is trained), freeze (they are
-// trained, what is below is not), lora (adapters above the cut).
-enum class Arm { kFull, kFreeze, kLora };
-inline std::vector<core::EnumName<Arm>> enum_names(Arm) {
-  return {{Arm::kFull, "full"}, {Arm::kFreeze, "freeze"}, {Arm::kLora, "lora"}};
-}
-
-enum class BudgetUnit { kSeconds, kShare, kFlops, kTokens, kSteps, kEpochs, kJoules, kMoney };
-inline std::vector<core::EnumName<BudgetUnit>> enum_names(BudgetUnit) {
-  return {{BudgetUnit::kSeconds, "seconds"}, {BudgetUnit::kShare, "share"},
-      {BudgetUnit::kFlops, "flops"}, {BudgetUnit::kTokens, "tokens"}, {BudgetUnit::kSteps, "steps"},
-      {BudgetUnit::kEpochs, "epochs"}, {BudgetUnit::kJoules, "joules"},
-      {BudgetUnit::kMoney, "money"}};
-}
-
-// share: of the FLOPs of full fine-tuning for the plan's largest number of epochs, its evaluations
-// included (0.4 for 40%). Written and read by people as in budget.h.
-struct Budget {
-  double amount = 0.0;
-  BudgetUnit unit = BudgetUnit::kSeconds;
-  std::optional<std::string> currency{};  // of money: ISO 4217
-
-  // Budgets in time, energy and money end by the clock (or a meter); the others are deterministic.
-  bool deterministic() const {
-    return unit != BudgetUnit::kSeconds && unit != BudgetUnit::kJoules &&
-           unit != BudgetUnit::kMoney;
-  }
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"amount"}.positive(), self.amount);
-    visit(Field{"unit"}, self.unit);
-    visit(Field{"currency"}, self.currency);
-  }
-};
 
 // Seconds (or FLOPs) of a run by what they are spent on.
 struct CostBreakdown {
@@ -79,66 +45,6 @@ struct CostBreakdown {
     visit(Field{"optimizer"}.range(0, 1e40), self.optimizer);
     visit(Field{"evaluation"}.range(0, 1e40), self.evaluation);
     visit(Field{"fixed"}.range(0, 1e40), self.fixed);
-  }
-};
-
-// A prediction and what holds it with 90 %.
-struct Range {
-  double value = 0.0;
-  double low = 0.0, high = 0.0;
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"value"}.range(-1e6, 1e6), self.value);
-    visit(Field{"low"}.range(-1e6, 1e6), self.low);
-    visit(Field{"high"}.range(-1e6, 1e6), self.high);
-  }
-};
-
-// One way to spend the budget that the planner looked at. Files from before `arm` was there name
-// none.
-struct Candidate {
-  std::optional<Arm> arm;
-  std::int64_t cut = 0;
-  std::int64_t trained_parameters = 0;
-  std::int64_t steps = 0;  // optimizer steps that the budget pays for
-  double step_seconds = 0.0;
-  double step_flops = 0.0;
-  double seconds = 0.0;  // of the whole run with these steps
-  double flops = 0.0;
-  bool fits = false;  // at least min_steps, and no more memory than allowed
-  double learning_rate = 0.0;
-  double tokens = 0.0;                 // real tokens of these steps
-  std::optional<double> memory_bytes;  // anonymous memory at its height
-  std::optional<double> energy_joules, gco2, money;
-  // Loss in nats a token after these steps; of a plan whose loss_before is not known, as a share of
-  // it.
-  std::optional<Range> loss;
-  std::optional<Range> delta;  // that loss less full fine-tuning's with the same budget
-  bool pareto = false;  // no other candidate that fits is both cheaper (seconds) and better (loss)
-
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"arm"}, self.arm);
-    visit(Field{"eof"}.range(0, 1e5), self.cut);
-    visit(Field{"trained_parameters"}.range(0, 1e13), self.trained_parameters);
-    visit(Field{"steps"}.range(0, 1e15), self.steps);
-    visit(Field{"step_seconds"}.range(0, 1e40), self.step_seconds);
-    visit(Field{"step_flops"}.range(0, 1e40), self.step_flops);
-    visit(Field{"seconds"}.range(0, 1e40), self.seconds);
-    visit(Field{"flops"}.range(0, 1e40), self.flops);
-    visit(Field{"fits"}, self.fits);
-    visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
-    visit(Field{"tokens"}.range(0, 1e18), self.tokens);
-    visit(Field{"memory_bytes"}.range(0, 1e18), self.memory_bytes);
-    visit(Field{"energy_joules"}.range(0, 1e18), self.energy_joules);
-    visit(Field{"gco2"}.range(0, 1e18), self.gco2);
-    visit(Field{"money"}.range(0, 1e18), self.money);
-    visit(Field{"loss"}, self.loss);
-    visit(Field{"delta"}, self.delta);
-    visit(Field{"pareto"}, self.pareto);
   }
 };
 
@@ -180,7 +86,8 @@ struct FreezePlan {
   std::vector<std::int64_t>
       stages;  // cuts of a run in stages, from deep to shallow, the last is cut; empty: one stage
   std::optional<LoraSettings> lora;  // that is trained above the cut, if not whole blocks
-  std::string reason;                // one sentence
+  std::vector<Reason> reasons;       // for the choice; older files have none
+  std::string reason;                // the same in one sentence
   std::vector<RuleChoice> choices;   // every rule's
 
   Budget budget;
@@ -202,14 +109,11 @@ struct FreezePlan {
   // taken off; 0 for others.
   double budget_flops = 0.0;
   std::optional<Budget> smallest_budget;  // set when no candidate fits
-  // cut 0 … L-1 of one method, whole blocks (full and freeze) or LoRA; where both were looked at,
-  // then LoRA's.
-  std::vector<Candidate> candidates;
+  Candidates candidates;
 
   // Older files have none of the following.
-  double budget_seconds = 0.0;         // how long a budget in energy or money lasts; 0 of others
-  std::optional<Rates> rates;          // what a second takes
-  std::optional<Footprint> footprint;  // predicted
+  std::optional<Rates> rates;               // what a second takes
+  std::optional<Footprint> footprint;       // predicted
   std::optional<Footprint> full_footprint;  // of full fine-tuning for as many tokens
   std::optional<double> memory_bytes;       // predicted, of the chosen candidate
   std::optional<double> max_memory_bytes;   // the limits that were asked for
@@ -227,19 +131,15 @@ struct FreezePlan {
   std::vector<std::string>
       notes;  // what else a reader has to know: where measures or rules disagree
 
-  // The candidate that the plan carries out, and all of its method, by their cuts. Nothing of a
-  // plan without candidates.
-  const Candidate* chosen() const;
-  std::vector<Candidate> of_its_method() const;
+  Method method() const {
+    return shape.block_trained_parameters.empty() ? Method::kBlocks : Method::kLora;
+  }
+  // The candidate that the plan carries out; nullptr of a plan without candidates.
+  const Candidate* chosen() const { return candidates.at(method(), cut); }
   // From deep to shallow; one of a plan without stages.
   std::vector<std::int64_t> cuts() const {
     return stages.empty() ? std::vector<std::int64_t>{cut} : stages;
   }
-  // Seconds that the clock (or a meter's joules, as seconds) may run; 0 of a deterministic budget.
-  double clock_seconds() const {
-    return budget.unit == BudgetUnit::kSeconds ? budget.amount : budget_seconds;
-  }
-
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
@@ -251,6 +151,7 @@ struct FreezePlan {
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"stages"}.range(0, 1e5), self.stages);
     visit(Field{"lora"}, self.lora);
+    visit(Field{"reasons"}, self.reasons);
     visit(Field{"reason"}, self.reason);
     visit(Field{"choices"}, self.choices);
     visit(Field{"budget"}, self.budget);
@@ -270,7 +171,7 @@ struct FreezePlan {
     visit(Field{"budget_flops"}.range(0, 1e40), self.budget_flops);
     visit(Field{"smallest_budget"}, self.smallest_budget);
     visit(Field{"candidates"}, self.candidates);
-    visit(Field{"budget_seconds"}.range(0, 1e15), self.budget_seconds);
+    visit(Field{"budget_seconds"}.range(0, 1e15), self.budget.seconds);
     visit(Field{"rates"}, self.rates);
     visit(Field{"footprint"}, self.footprint);
     visit(Field{"full_footprint"}, self.full_footprint);

@@ -28,9 +28,8 @@ struct RangeCheck {
     } else if constexpr (core::IsOptional<T>::value) {
       if (value) visit(field, *value, path);
     } else if constexpr (core::IsVector<T>::value) {
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        visit(field, value[i], core::detail::item_path(path, i));
-      }
+      std::size_t i = 0;
+      for (const auto& item : value) visit(field, item, core::detail::item_path(path, i++));
     } else if constexpr (core::IsDescribed<T>::value) {
       RangeCheck inner{path};
       T::fields(value, inner);

@@ -9,6 +9,7 @@
 
 #include "core/fields.h"
 #include "types/dev_evaluation.h"
+#include "types/reason.h"
 
 namespace salf::types {
 
@@ -21,10 +22,11 @@ inline std::vector<core::EnumName<StageChoice>> enum_names(StageChoice) {
           "stay"}};  // it was not worth it: the rest of the budget was spent at this cut
 }
 
-// With its reason in one sentence, and the loss that is predicted for the end of the run either
-// way, as in Candidate::loss.
+// With its reasons, also in one sentence, and the loss that is predicted for the end of the run
+// either way, as in Candidate::loss.
 struct StageDecision {
   StageChoice choice = StageChoice::kNone;
+  std::vector<Reason> reasons;  // older files have none
   std::string reason;
   std::optional<double> loss_staying{}, loss_next{};
 
@@ -32,6 +34,7 @@ struct StageDecision {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     visit(Field{"choice"}, self.choice);
+    visit(Field{"reasons"}, self.reasons);
     visit(Field{"reason"}, self.reason);
     visit(Field{"loss_staying"}.range(0, 1e6), self.loss_staying);
     visit(Field{"loss_next"}.range(0, 1e6), self.loss_next);

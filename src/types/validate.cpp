@@ -18,8 +18,8 @@ std::string at(const std::string& where, const char* key) {
   throw Error(ErrorKind::kBadInput, path + ": " + problem);
 }
 
-template <class T>
-void check_length(const std::vector<T>& values, std::int64_t expected, const std::string& path) {
+template <class List>
+void check_length(const List& values, std::int64_t expected, const std::string& path) {
   const auto got = static_cast<std::int64_t>(values.size());
   if (got != expected) {
     refuse_document(
@@ -124,11 +124,11 @@ void check_token_map(const TokenMap& map, std::int64_t blocks, const std::string
 void check_candidates(const FreezePlan& plan, const std::string& where) {
   if (plan.candidates.empty()) return;
   const auto blocks = static_cast<std::size_t>(plan.shape.blocks);
-  const bool only_lora = plan.candidates.front().arm == Arm::kLora;
+  const bool only_lora = plan.candidates.begin()->arm == Arm::kLora;
   const bool both = !only_lora && plan.candidates.size() > blocks;
   check_length(plan.candidates, plan.shape.blocks * (both ? 2 : 1), where);
-  for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
-    const Candidate& candidate = plan.candidates[i];
+  for (const Candidate& candidate : plan.candidates) {
+    const std::size_t i = plan.candidates.place(candidate);
     const std::string path = where + "[" + std::to_string(i) + "]";
     const auto cut = static_cast<std::int64_t>(i % blocks);
     if ((candidate.arm == Arm::kLora) != (only_lora || i >= blocks)) {

@@ -58,23 +58,28 @@ TEST(Footprint, SaysNothingOfWhatIsNotKnown) {
 }
 
 TEST(BudgetSeconds, OfEnergyAndMoney) {
-  EXPECT_DOUBLE_EQ(budget_seconds(parse_budget("90s"), rates(100.0, {}, {})), 90.0);
-  EXPECT_DOUBLE_EQ(budget_seconds(parse_budget("0.1kWh"), rates(100.0, {}, {})), 3600.0);
-  EXPECT_DOUBLE_EQ(budget_seconds(parse_budget("5USD"), rates(100.0, 2.5, {})), 7200.0);
-  EXPECT_DOUBLE_EQ(budget_seconds(parse_budget("1USD"), rates(100.0, {}, 0.5)), 72000.0);
-  EXPECT_DOUBLE_EQ(budget_seconds(parse_budget("1USD"), rates(1000.0, 0.5, 0.5)), 3600.0);
-  EXPECT_DOUBLE_EQ(budget_seconds(parse_budget("50steps"), rates(100.0, {}, {})), 0.0);
+  EXPECT_DOUBLE_EQ(resolve_budget(parse_budget("90s"), rates(100.0, {}, {})).clock_seconds(), 90.0);
+  EXPECT_DOUBLE_EQ(
+      resolve_budget(parse_budget("0.1kWh"), rates(100.0, {}, {})).clock_seconds(), 3600.0);
+  EXPECT_DOUBLE_EQ(
+      resolve_budget(parse_budget("5USD"), rates(100.0, 2.5, {})).clock_seconds(), 7200.0);
+  EXPECT_DOUBLE_EQ(
+      resolve_budget(parse_budget("1USD"), rates(100.0, {}, 0.5)).clock_seconds(), 72000.0);
+  EXPECT_DOUBLE_EQ(
+      resolve_budget(parse_budget("1USD"), rates(1000.0, 0.5, 0.5)).clock_seconds(), 3600.0);
+  EXPECT_DOUBLE_EQ(
+      resolve_budget(parse_budget("50steps"), rates(100.0, {}, {})).clock_seconds(), 0.0);
 }
 
 TEST(BudgetSeconds, RefusesMoneyWithoutAPriceInItsCurrency) {
   expect_error(ErrorKind::kUsage, {"5EUR", "no price in EUR", "--price-per-hour", "--country"},
-      [] { budget_seconds(parse_budget("5EUR"), rates(100.0, {}, {})); });
+      [] { resolve_budget(parse_budget("5EUR"), rates(100.0, {}, {})); });
   expect_error(ErrorKind::kUsage, {"5EUR", "in USD", "exchange"},
-      [] { budget_seconds(parse_budget("5EUR"), rates(100.0, 1.0, {})); });
+      [] { resolve_budget(parse_budget("5EUR"), rates(100.0, 1.0, {})); });
   expect_error(ErrorKind::kUsage, {"never ends"},
-      [] { budget_seconds(parse_budget("5USD"), rates(100.0, 0.0, {})); });
+      [] { resolve_budget(parse_budget("5USD"), rates(100.0, 0.0, {})); });
   expect_error(ErrorKind::kUsage, {"--watts"},
-      [] { budget_seconds(parse_budget("5Wh"), rates(0.0, {}, {})); });
+      [] { resolve_budget(parse_budget("5Wh"), rates(0.0, {}, {})); });
 }
 
 // The clock that enforces such budgets: it runs as fast as the joules do.

@@ -1,8 +1,7 @@
 // The planner's choice by predicted loss, and the limits beside the budget.
 #include "core/text.h"
 #include "cost/money.h"
-#include "policy/budget.h"
-#include "support/sample_documents.h"
+#include "policy/plan_request.h"
 #include "types/budget.h"
 #include "types/validate.h"
 
@@ -22,39 +21,35 @@ types::LayerProfile profile_with_loss() {
   return profile;
 }
 
-PlanInputs predicted(const std::string& budget) {
-  PlanInputs inputs;
+PlanRequest predicted(const std::string& budget) {
+  PlanRequest inputs;
   inputs.budget = types::parse_budget(budget);
-  inputs.data = support::sample_data();
-  inputs.cost = support::sample_cost();
-  inputs.cost.activation_bytes = 13e3;
-  inputs.cost.base_bytes = 5e8;
-  inputs.spent_seconds = 20.0;
-  inputs.rule = Rule::kPredicted;
-  inputs.prior = read_prior("");
+  inputs.evidence.data = support::sample_data();
+  inputs.evidence.cost = support::sample_cost();
+  inputs.evidence.cost.activation_bytes = 13e3;
+  inputs.evidence.cost.base_bytes = 5e8;
+  inputs.evidence.spent.seconds = 20.0;
+  inputs.limits.rule = Rule::kPredicted;
+  inputs.evidence.basis.prior = read_prior("");
   types::Rates rates;
   rates.watts = 100.0;
   rates.gco2_per_kwh = 400.0;
   rates.price_per_hour = 3.6;
   rates.currency = "USD";
-  inputs.rates = rates;
-  if (inputs.budget.unit != types::BudgetUnit::kSeconds)
-    inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
+  inputs.evidence.rates = rates;
+  inputs.budget = cost::resolve_budget(inputs.budget, rates);
   return inputs;
 }
 
 // A prior that errs in nothing.
-PlanInputs certain(const std::string& budget) {
-  PlanInputs inputs = predicted(budget);
-  for (LawFit& fit : inputs.prior->fits) fit.arm_error = 0.0;
+PlanRequest certain(const std::string& budget) {
+  PlanRequest inputs = predicted(budget);
+  for (LawFit& fit : inputs.own_prior().fits) fit.arm_error = 0.0;
   return inputs;
 }
 
 types::FreezePlan plan_for(const std::string& budget) {
   return make_plan(profile_with_loss(), predicted(budget));
-}
-const types::Candidate& at(const types::FreezePlan& plan, std::int64_t cut) {
-  return plan.candidates[static_cast<std::size_t>(cut)];
 }
 
 TEST(PredictedPlan, HasTheLowestPredictedLossOfWhatFits) {
@@ -92,7 +87,7 @@ TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromThe
   for (const double error : {0.003, 0.01, 0.1}) {
     SCOPED_TRACE(error);
     auto asked = certain("5m");
-    for (LawFit& fit : asked.prior->fits) fit.arm_error = error;
+    for (LawFit& fit : asked.own_prior().fits) fit.arm_error = error;
     const auto plan = make_plan(profile_with_loss(), asked);
     EXPECT_THAT(plan.reason, ::testing::HasSubstr("cannot tell from the best"));
     double best = 1e9;
@@ -107,7 +102,7 @@ TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromThe
     }
     // Where steps are counted, time is what a deeper cut saves.
     auto counted = predicted("200steps");
-    for (LawFit& fit : counted.prior->fits) fit.arm_error = error;
+    for (LawFit& fit : counted.own_prior().fits) fit.arm_error = error;
     EXPECT_EQ(make_plan(profile_with_loss(), counted).cut,
         make_plan(profile_with_loss(), certain("200steps")).cut);
   }
@@ -116,8 +111,8 @@ TEST(PredictedPlan, InTheSameTimeTakesTheShallowestThatThePriorCannotTellFromThe
 TEST(PredictedPlan, OfEqualsTakesTheQuickestAndOfThoseTheShallowest) {
   const auto plan = [](const std::string& budget) {
     auto asked = predicted(budget);
-    asked.max_epochs = 1000.0;  // more than any of these budgets pays for
-    for (LawFit& fit : asked.prior->fits) {
+    asked.limits.max_epochs = 1000.0;  // more than any of these budgets pays for
+    for (LawFit& fit : asked.own_prior().fits) {
       fit.law.depth_penalty = 0.0;
       fit.law.half_tokens = 1.0;
     }
@@ -144,20 +139,20 @@ TEST(PredictedPlan, EnergyAndMoneyAreTimeAtTheRates) {
   const auto time = plan_for("15m");
   const auto energy = plan_for("25Wh");   // 100 W
   const auto money = plan_for("0.9USD");  // 3.6 USD an hour
-  EXPECT_DOUBLE_EQ(energy.budget_seconds, 900.0);
-  EXPECT_DOUBLE_EQ(money.budget_seconds, 900.0);
-  EXPECT_DOUBLE_EQ(time.budget_seconds, 0.0);
+  EXPECT_DOUBLE_EQ(energy.budget.seconds, 900.0);
+  EXPECT_DOUBLE_EQ(money.budget.seconds, 900.0);
+  EXPECT_DOUBLE_EQ(time.budget.seconds, 0.0);
   for (const auto* plan : {&energy, &money}) {
     EXPECT_EQ(plan->cut, time.cut);
     EXPECT_EQ(plan->steps, time.steps);
-    EXPECT_DOUBLE_EQ(plan->clock_seconds(), 900.0);
+    EXPECT_DOUBLE_EQ(plan->budget.clock_seconds(), 900.0);
   }
   const double seconds = time.predicted_seconds.total();
   EXPECT_DOUBLE_EQ(time.footprint->energy_joules.value(), 100.0 * seconds);
   EXPECT_DOUBLE_EQ(time.footprint->money.value(), seconds * 0.001);
   auto cut = predicted("15m");
-  cut.rule = Rule::kFixed;
-  cut.parameters.fixed = 8;
+  cut.limits.rule = Rule::kFixed;
+  cut.limits.parameters.fixed = 8;
   const auto frozen = make_plan(profile_with_loss(), cut);
   EXPECT_GT(frozen.full_footprint->money.value(), frozen.footprint->money.value());
   EXPECT_DOUBLE_EQ(at(time, 3).gco2.value(), at(time, 3).seconds * 100.0 * 400.0 / 3.6e6);
@@ -172,31 +167,31 @@ TEST(PredictedPlan, TheSmallestBudgetInEnergyOrMoneyWorksAsText) {
     EXPECT_FALSE(plan_for(text).smallest_budget.has_value()) << text;
     auto less = predicted(text);
     less.budget.amount *= 0.8;
-    less.budget_seconds *= 0.8;
+    less.budget.seconds *= 0.8;
     EXPECT_TRUE(make_plan(profile_with_loss(), less).smallest_budget.has_value());
   }
 }
 
 TEST(PredictedPlan, MemoryLeavesOutShallowCuts) {
   auto asked = predicted("1h");
-  asked.max_memory_bytes = 1.7e9;
+  asked.limits.max_memory_bytes = 1.7e9;
   const auto plan = make_plan(profile_with_loss(), asked);
   EXPECT_GT(plan.cut, make_plan(profile_with_loss(), predicted("1h")).cut);
   EXPECT_LE(plan.memory_bytes.value(), 1.7e9);
   EXPECT_FALSE(at(plan, 0).fits);
-  asked.max_memory_bytes = 1e8;
+  asked.limits.max_memory_bytes = 1e8;
   expect_error(ErrorKind::kBudget, {"--max-memory", "100.0 MB", "smallest"},
       [&] { make_plan(profile_with_loss(), asked); });
 }
 
 TEST(PredictedPlan, ACutThatWasAskedForIsHeldToTheMemoryToo) {
   auto asked = predicted("2h");
-  asked.rule = Rule::kFixed;
-  asked.parameters.fixed = 3;
-  asked.max_memory_bytes = 1.7e9;
+  asked.limits.rule = Rule::kFixed;
+  asked.limits.parameters.fixed = 3;
+  asked.limits.max_memory_bytes = 1.7e9;
   expect_error(ErrorKind::kBudget, {"3 frozen blocks", "--max-memory"},
       [&] { make_plan(profile_with_loss(), asked); });
-  asked.parameters.fixed = 25;
+  asked.limits.parameters.fixed = 25;
   EXPECT_EQ(make_plan(profile_with_loss(), asked).cut, 25);
 }
 
@@ -206,7 +201,7 @@ TEST(PredictedPlan, ALossIncreaseBuysTime) {
   double last = 1e9;
   for (const double increase : {0.0, 0.02, 0.05, 0.2}) {
     SCOPED_TRACE(increase);
-    asked.max_loss_increase = increase;
+    asked.limits.max_loss_increase = increase;
     const auto plan = make_plan(profile_with_loss(), asked);
     EXPECT_LE(at(plan, plan.cut).loss->value, at(all, 0).loss->value + increase + 1e-9);
     EXPECT_LE(at(plan, plan.cut).seconds, last);
@@ -219,15 +214,15 @@ TEST(PredictedPlan, ALossIncreaseBuysTime) {
 
 TEST(PredictedPlan, RefusesContradictions) {
   auto asked = predicted("1h");
-  asked.rule = Rule::kMaxGain;
-  asked.max_loss_increase = 0.1;
-  asked.max_memory_bytes = 1e9;
-  asked.cost.base_bytes = 0.0;
+  asked.limits.rule = Rule::kMaxGain;
+  asked.limits.max_loss_increase = 0.1;
+  asked.limits.max_memory_bytes = 1e9;
+  asked.evidence.cost.base_bytes = 0.0;
   expect_error(ErrorKind::kUsage, {"--max-loss-increase", "--max-memory"},
       [&] { make_plan(profile_with_loss(), asked); });
   asked = predicted("1Wh");
-  asked.budget_seconds = 0.0;
-  asked.prior.reset();
+  asked.budget.seconds = 0.0;
+  asked.evidence.basis.prior.reset();
   expect_error(ErrorKind::kUsage, {"watts or a price", "prior"},
       [&] { make_plan(profile_with_loss(), asked); });
 }
@@ -286,15 +281,15 @@ TEST(PredictedPlan, SaysWhereRulesAndMeasuresDisagree) {
 }
 
 // LoRA beside whole blocks, whose blocks are so much faster.
-PlanInputs with_lora(const std::string& budget, double speed_up, double base_bytes = 5e8) {
-  PlanInputs inputs = predicted(budget);
-  LoraMethod lora;
+PlanRequest with_lora(const std::string& budget, double speed_up, double base_bytes = 5e8) {
+  PlanRequest inputs = predicted(budget);
+  LoraTiming lora;
   lora.block_trained_parameters.assign(30, 163'000);
-  lora.cost = inputs.cost;
+  lora.cost = inputs.evidence.cost;
   lora.cost.block_forward_trained /= speed_up;
   lora.cost.block_backward /= speed_up;
   lora.cost.base_bytes = base_bytes;
-  inputs.lora = lora;
+  inputs.evidence.lora = lora;
   return inputs;
 }
 
@@ -329,7 +324,7 @@ TEST(PlanWithLora, TakesTheMethodOfTheLowerPredictedLoss) {
 
 TEST(PlanWithLora, AtTheSameDepthTakesTheLighterMethodWhereThePriorCannotTellThem) {
   auto asked = with_lora("8m", 1.0);
-  for (LawFit& fit : asked.prior->fits) {
+  for (LawFit& fit : asked.own_prior().fits) {
     fit.arm_error = 0.5;
     fit.law.lora_penalty = 0.01;
   }
@@ -341,9 +336,9 @@ TEST(PlanWithLora, AtTheSameDepthTakesTheLighterMethodWhereThePriorCannotTellThe
 TEST(PlanWithLora, IsThereWhereMemoryOrTimeLeavesNothingElse) {
   const auto profile = profile_with_loss();
   auto little = with_lora("1h", 1.0, 1e8);
-  little.max_memory_bytes = 8e8;
+  little.limits.max_memory_bytes = 8e8;
   EXPECT_TRUE(make_plan(profile, little).lora.has_value());
-  little.lora.reset();
+  little.evidence.lora.reset();
   expect_error(ErrorKind::kBudget, {"--max-memory"}, [&] { make_plan(profile, little); });
 
   const auto refused = make_plan(profile, with_lora("1s", 3.0));
@@ -356,7 +351,7 @@ TEST(PlanWithLora, IsThereWhereMemoryOrTimeLeavesNothingElse) {
 
 TEST(PlanWithLora, IsComparedWithFullTuningForMaxLossIncrease) {
   auto asked = with_lora("1h", 3.0);
-  asked.max_loss_increase = 0.05;
+  asked.limits.max_loss_increase = 0.05;
   const auto plan = make_plan(profile_with_loss(), asked);
   ASSERT_NE(plan.chosen(), nullptr);
   EXPECT_LE(plan.chosen()->delta->value, 0.05 + 1e-9);
@@ -368,7 +363,7 @@ TEST(PlanWithLora, IsComparedWithFullTuningForMaxLossIncrease) {
 
 TEST(PlanWithLora, NeedsThePrediction) {
   auto asked = with_lora("8m", 1.0);
-  asked.rule = Rule::kMaxGain;
+  asked.limits.rule = Rule::kMaxGain;
   expect_error(ErrorKind::kUsage, {"LoRA"}, [&] { make_plan(profile_with_loss(), asked); });
 }
 

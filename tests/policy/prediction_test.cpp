@@ -29,7 +29,12 @@ Prior prior() {
   return prior;
 }
 
-Predictor predictor() { return {prior(), support::sample_shape()}; }
+Predictor predicted_by(const Prior& prior, std::optional<types::TrialTable> trials = {},
+    std::optional<double> agreement = {}) {
+  return {{std::make_shared<const Prior>(prior), std::move(trials), agreement},
+      support::sample_shape()};
+}
+Predictor predictor() { return predicted_by(prior()); }
 
 TEST(EffectiveTokens, CountRepeatedOnesLess) {
   EXPECT_DOUBLE_EQ(effective_tokens(500.0, 1000.0, 2.0), 500.0);
@@ -50,7 +55,7 @@ TEST(Predictor, FollowsItsLaw) {
 }
 
 TEST(Predictor, MoreTokensAreNeverWorseAndDeeperCutsNeverBetter) {
-  const Predictor law(read_prior(""), support::sample_shape());
+  const Predictor law({read_prior("")}, support::sample_shape());
   for (std::int64_t cut = 0; cut < 30; ++cut) {
     double last = 1.0;
     for (double tokens = 1000.0; tokens < 1e7; tokens *= 2.0) {
@@ -82,7 +87,7 @@ TEST(Predictor, AShareOfParametersCanStandForDepth) {
   Prior by_share = prior();
   by_share.fits[0].covariate = Covariate::kShare;
   const types::ModelShape shape = support::sample_shape();
-  const Predictor law(by_share, shape);
+  const Predictor law = predicted_by(by_share);
   const double untrained = 1.0 - static_cast<double>(shape.trained_parameters(15)) /
                                      static_cast<double>(shape.parameters);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 15, 10000.0, 1e5}),
@@ -94,7 +99,7 @@ TEST(Predictor, TakesItsLevelFromTwoGradients) {
   Prior with_level = prior();
   with_level.level = LevelFit{shape.blocks, shape.parameters, 0.3, 0.5, 0.04, 0.1};
   const ArmPoint full{Arm::kFull, 0, 10000.0, 1e5};  // φ = 1/2
-  const auto with = [&](double agreement) { return Predictor(with_level, shape, {{}, agreement}); };
+  const auto with = [&](double agreement) { return predicted_by(with_level, {}, agreement); };
   EXPECT_NEAR(with(1.0).ratio(full), 1.0 - 0.5 * 0.3, 1e-12);
   EXPECT_NEAR(with(0.25).ratio(full), 1.0 - 0.5 * 0.15, 1e-12);
   EXPECT_NEAR(with(0.0).ratio(full), 1.0 - 0.5 * 0.06, 1e-12);  // no less than the fit saw
@@ -107,7 +112,7 @@ TEST(Predictor, TakesItsLevelFromTwoGradients) {
   };
   EXPECT_LT(width(with(1.0)), 0.6 * width(predictor()));  // R off by a tenth, not a fifth
   // Without them, of another model, and where trials know better, it changes nothing.
-  EXPECT_DOUBLE_EQ(Predictor(with_level, shape).ratio(full), predictor().ratio(full));
+  EXPECT_DOUBLE_EQ(predicted_by(with_level).ratio(full), predictor().ratio(full));
   ++with_level.level->parameters;
   EXPECT_DOUBLE_EQ(with(1.0).ratio(full), predictor().ratio(full));
   EXPECT_THAT(with(1.0).basis(), ::testing::Not(::testing::HasSubstr("gradients")));
@@ -127,7 +132,7 @@ types::TrialTable trials() {
 }
 
 TEST(PredictorWithTrials, SaysWhatTheTrialsFound) {
-  const Predictor law(prior(), support::sample_shape(), {trials()});
+  const Predictor law = predicted_by(prior(), trials());
   EXPECT_NEAR(law.ratio({Arm::kFull, 0, 10000.0, 10000.0}), 0.7, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), 1.0 - 0.57 / 2.0, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 20, 10000.0, 10000.0}), 1.0 - 0.3 / 2.0, 1e-12);
@@ -141,14 +146,14 @@ TEST(PredictorWithTrials, KnowsBetterThanTwoGradients) {
   Prior with_level = prior();
   with_level.level = LevelFit{shape.blocks, shape.parameters, 0.1, 0.5, 0.04, 0.1};
   const ArmPoint cut{Arm::kFreeze, 15, 20000.0, 20000.0};
-  EXPECT_DOUBLE_EQ(Predictor(with_level, shape, {trials(), 1.0}).ratio(cut),
-      Predictor(prior(), shape, {trials()}).ratio(cut));
+  EXPECT_DOUBLE_EQ(predicted_by(with_level, trials(), 1.0).ratio(cut),
+      predicted_by(prior(), trials()).ratio(cut));
 }
 
 TEST(PredictorWithTrials, TakesLorasPenaltyFromItsArms) {
   types::TrialTable table = trials();
   table.arms.push_back({"lora:10", Arm::kLora, 10, 2e-3, 1.48, 0.52, 0.01, 0.0, 0.002, 1.0});
-  const Predictor law(prior(), support::sample_shape(), {table});
+  const Predictor law = predicted_by(prior(), table);
   EXPECT_NEAR(law.ratio({Arm::kLora, 10, 10000.0, 10000.0}), 1.0 - 0.52 / 2.0, 1e-12);
   EXPECT_NEAR(law.ratio({Arm::kLora, 0, 10000.0, 10000.0}), 1.0 - 0.55 / 2.0,
       1e-12);  // as far below full tuning
@@ -156,7 +161,7 @@ TEST(PredictorWithTrials, TakesLorasPenaltyFromItsArms) {
 }
 
 TEST(PredictorWithTrials, IsMonotoneBetweenAndBeyondThem) {
-  const Predictor law(prior(), support::sample_shape(), {trials()});
+  const Predictor law = predicted_by(prior(), trials());
   double last = 0.0;
   for (std::int64_t cut = 0; cut < 30; ++cut) {
     const double ratio = law.ratio({cut == 0 ? Arm::kFull : Arm::kFreeze, cut, 10000.0, 10000.0});
@@ -169,7 +174,7 @@ TEST(PredictorWithTrials, IsMonotoneBetweenAndBeyondThem) {
 TEST(PredictorWithTrials, PoolsArmsThatContradictTheOrder) {
   types::TrialTable table = trials();
   table.arms[1].gain = 0.64;  // above full tuning's
-  const Predictor law(prior(), support::sample_shape(), {table});
+  const Predictor law = predicted_by(prior(), table);
   const double full = law.ratio({Arm::kFull, 0, 10000.0, 10000.0});
   EXPECT_NEAR(full, 1.0 - 0.62 / 2.0, 1e-9);
   EXPECT_NEAR(law.ratio({Arm::kFreeze, 10, 10000.0, 10000.0}), full, 1e-9);
@@ -178,7 +183,7 @@ TEST(PredictorWithTrials, PoolsArmsThatContradictTheOrder) {
 TEST(PredictorWithTrials, IsSurerThanThePriorAndLessSureFarBeyondItsTokens) {
   const ArmPoint near{Arm::kFreeze, 10, 10000.0, 10000.0}, far{Arm::kFreeze, 10, 1e6, 1e6};
   const auto width = [](const types::Range& range) { return range.high - range.low; };
-  const Predictor law(prior(), support::sample_shape(), {trials()});
+  const Predictor law = predicted_by(prior(), trials());
   EXPECT_LT(width(law.ratio_range(near)), 0.5 * width(predictor().ratio_range(near)));
   EXPECT_GT(width(law.ratio_range(far)), 2.0 * width(law.ratio_range(near)));
 }
@@ -186,15 +191,14 @@ TEST(PredictorWithTrials, IsSurerThanThePriorAndLessSureFarBeyondItsTokens) {
 TEST(PredictorWithTrials, RefusesTrialsThatGainedNothing) {
   types::TrialTable table = trials();
   for (auto& arm : table.arms) arm.gain = -0.1;
-  support::expect_error(ErrorKind::kBadInput, {"--steps"},
-      [&] { Predictor(prior(), support::sample_shape(), {table}); });
+  support::expect_error(ErrorKind::kBadInput, {"--steps"}, [&] { predicted_by(prior(), table); });
 }
 
 // Levels are off together (R is the mean over data sets), so R of the data set is given;
 // differences to full tuning, in nats, are what a choice needs.
 double difference(double before, double own, const ArmPoint& cut, const ArmPoint& full) {
-  const Prior prior = read_prior("");
-  const Predictor law(prior, support::sample_shape());
+  const Prior prior = *read_prior("");
+  const Predictor law = predicted_by(prior);
   return before * own / prior.fits.back().law.reduction * (law.ratio(cut) - law.ratio(full));
 }
 
@@ -223,10 +227,10 @@ TEST(BuiltInPrior, KnowsTheDifferencesOfThePrototype) {
 }
 
 TEST(BuiltInPrior, SaysWhatItRestsOn) {
-  const std::string basis = Predictor(read_prior(""), support::sample_shape()).basis();
+  const std::string basis = Predictor({read_prior("")}, support::sample_shape()).basis();
   EXPECT_THAT(basis, ::testing::AllOf(::testing::HasSubstr(".json"),
                          ::testing::HasSubstr("no run on these data")));
-  EXPECT_GE(read_prior("").fits.back().replicates.size(), 20U);
+  EXPECT_GE(read_prior("")->fits.back().replicates.size(), 20U);
 }
 
 TEST(ReadPrior, RefusesAnotherFile) {

@@ -1,7 +1,6 @@
 #include "policy/stages.h"
 
-#include "policy/budget.h"
-#include "support/sample_documents.h"
+#include "policy/plan_request.h"
 #include "types/budget.h"
 #include "types/validate.h"
 
@@ -15,7 +14,7 @@ Predictor predictor(double depth_penalty) {
   fit.law = {0.4, 20000.0, depth_penalty, 3.0, 0.0, 3.0};
   Prior prior;
   prior.fits = {fit};
-  return Predictor(prior, support::sample_shape());
+  return {{std::make_shared<const Prior>(prior)}, support::sample_shape()};
 }
 
 types::StageEnd at_cut(std::int64_t cut, std::int64_t next) {
@@ -76,20 +75,20 @@ TEST(StageDecision, AMoveByItselfChangesNothing) {
       decision.loss_staying.value(), 1e-9);
 }
 
-PlanInputs staged(const std::string& budget, std::int64_t stages) {
-  PlanInputs inputs;
+PlanRequest staged(const std::string& budget, std::int64_t stages) {
+  PlanRequest inputs;
   inputs.budget = types::parse_budget(budget);
-  inputs.data = support::sample_data();
-  inputs.cost = support::sample_cost();
-  inputs.spent_seconds = 20.0;
-  inputs.rule = types::Rule::kFixed;
-  inputs.parameters.fixed = 2;
-  inputs.prior = read_prior("");
-  inputs.stages = stages;
+  inputs.evidence.data = support::sample_data();
+  inputs.evidence.cost = support::sample_cost();
+  inputs.evidence.spent.seconds = 20.0;
+  inputs.limits.rule = types::Rule::kFixed;
+  inputs.limits.parameters.fixed = 2;
+  inputs.evidence.basis.prior = read_prior("");
+  inputs.limits.stages = stages;
   return inputs;
 }
 
-types::FreezePlan plan_of(const PlanInputs& inputs) {
+types::FreezePlan plan_of(const PlanRequest& inputs) {
   return make_plan(support::sample_profile(support::curve_with_drop(30, 20)), inputs);
 }
 
@@ -115,8 +114,8 @@ TEST(StagedPlan, GoesFromMaxGainsLayerToTheCutWithinTheBudget) {
 }
 
 TEST(StagedPlan, OneStageWhereTheCutIsAsDeep) {
-  PlanInputs inputs = staged("300steps", 3);
-  inputs.parameters.fixed = 25;
+  PlanRequest inputs = staged("300steps", 3);
+  inputs.limits.parameters.fixed = 25;
   const types::FreezePlan plan = plan_of(inputs);
   EXPECT_TRUE(plan.stages.empty());
   ASSERT_FALSE(plan.notes.empty());

@@ -91,6 +91,25 @@ TEST(ParseBudget, RefusesOddMoneyAndRates) {
   support::expect_error(ErrorKind::kUsage, {"rate"}, [] { parse_budget("1TFLOP/s"); });
 }
 
+TEST(Budget, IsOfOneKind) {
+  const auto kind = [](const char* text) { return parse_budget(text).kind(); };
+  EXPECT_EQ(kind("3m"), BudgetKind::kClock);
+  for (const char* text : {"2kWh", "5USD"}) EXPECT_EQ(kind(text), BudgetKind::kPriced) << text;
+  for (const char* text : {"40%", "2PFLOP"}) EXPECT_EQ(kind(text), BudgetKind::kWork) << text;
+  for (const char* text : {"200steps", "50tokens", "3epochs"})
+    EXPECT_EQ(kind(text), BudgetKind::kCounted) << text;
+  EXPECT_DOUBLE_EQ(parse_budget("3m").clock_seconds(), 180.0);
+  EXPECT_DOUBLE_EQ(parse_budget("3epochs").clock_seconds(), 0.0);
+}
+
+TEST(Budget, TimesKeepsStepsWhole) {
+  EXPECT_DOUBLE_EQ(parse_budget("3m").times(0.5).amount, 90.0);
+  EXPECT_DOUBLE_EQ(parse_budget("7steps").times(0.5).amount, 3.0);
+  EXPECT_DOUBLE_EQ(parse_budget("1token").times(0.25).amount, 1.0);
+  const Budget priced{2.0, BudgetUnit::kMoney, "USD", 600.0};
+  EXPECT_DOUBLE_EQ(priced.times(2.0).clock_seconds(), 1200.0);
+}
+
 TEST(ParseBytes, ReadsPowersOfTenAndTwo) {
   EXPECT_DOUBLE_EQ(parse_bytes("4GiB"), 4294967296.0);
   EXPECT_DOUBLE_EQ(parse_bytes("500 MB"), 5e8);

@@ -124,8 +124,7 @@ TEST_F(Documents, RunTellsOfItsCacheAndOlderRunsHaveNone) {
 FreezePlan predicted_plan() {
   FreezePlan one = plan();
   one.rule = Rule::kPredicted;
-  one.budget = {5.0, BudgetUnit::kMoney, "EUR"};
-  one.budget_seconds = 600.0;
+  one.budget = {5.0, BudgetUnit::kMoney, "EUR", 600.0};
   Rates rates;
   rates.watts = 80.0;
   rates.price_per_hour = 30.0;
@@ -140,11 +139,14 @@ FreezePlan predicted_plan() {
     candidate.loss = Range{1.5, 1.4, 1.6};
     candidate.delta = Range{0.0, -0.1, 0.1};
   }
-  for (std::size_t cut = 0; cut < 6; ++cut) {
-    Candidate adapters = one.candidates[cut];
+  for (Candidate adapters : one.candidates.of(Method::kBlocks)) {
     adapters.arm = Arm::kLora;
     one.candidates.push_back(adapters);
   }
+  Reason reason{ReasonCode::kPredictedLoss};
+  reason.value = 1.5;
+  reason.before = 2.0;
+  one.reasons = {{ReasonCode::kShallowestAsGood}, reason};
   one.knee = 3;
   one.knee_arm = Arm::kLora;
   one.alternatives = {{0.5, {2.5, BudgetUnit::kMoney, "EUR"}, true, Arm::kLora, 4, 60, 300.0,
@@ -157,28 +159,54 @@ TEST_F(Documents, APlanWithPredictionsComesBackAndOlderOnesHaveNone) {
   core::write_document(file(), predicted_plan());
   EXPECT_EQ(core::to_json(read_plan(file())), core::to_json(predicted_plan()));
   write_changed(plan(), [](core::Json& json) {
-    for (const char* key : {"budget_seconds", "prediction_basis", "alternatives", "notes"})
+    for (const char* key :
+        {"budget_seconds", "prediction_basis", "alternatives", "notes", "reasons"})
       json.erase(key);
     for (auto& candidate : json["candidates"]) {
       for (const char* key : {"learning_rate", "tokens", "pareto"}) candidate.erase(key);
     }
   });
   const FreezePlan older = read_plan(file());
-  EXPECT_FALSE(older.rates || older.footprint || older.knee || older.candidates[0].loss ||
-               older.candidates[0].arm);
-  EXPECT_DOUBLE_EQ(older.clock_seconds(), 180.0);
+  const Candidate& full = older.candidates.full();
+  EXPECT_FALSE(older.rates || older.footprint || older.knee || full.loss || full.arm);
+  EXPECT_TRUE(older.reasons.empty());
+  EXPECT_DOUBLE_EQ(older.budget.clock_seconds(), 180.0);
 }
 
 TEST(FreezePlan, KnowsTheCandidateItCarriesOut) {
   FreezePlan one = predicted_plan();
   one.cut = 4;
-  EXPECT_EQ(one.chosen(), &one.candidates[4]);
+  EXPECT_EQ(one.candidates.place(*one.chosen()), 4U);
+  EXPECT_EQ(one.candidates.full().arm, Arm::kFull);
   one.shape.block_trained_parameters.assign(6, 10);
-  EXPECT_EQ(one.chosen(), &one.candidates[10]);
-  ASSERT_EQ(one.of_its_method().size(), 6U);
-  EXPECT_EQ(one.of_its_method().front().arm, Arm::kLora);
+  EXPECT_EQ(one.candidates.place(*one.chosen()), 10U);
+  ASSERT_EQ(one.candidates.of(Method::kLora).size(), 6U);
+  EXPECT_EQ(one.candidates.of(Method::kLora).front().arm, Arm::kLora);
   one.candidates.clear();
   EXPECT_EQ(one.chosen(), nullptr);
+}
+
+TEST(Candidates, AreFoundWhateverTheirOrder) {
+  Candidates all;
+  for (const Arm arm : {Arm::kLora, Arm::kFreeze}) {
+    for (std::int64_t cut = 3; cut-- > 0;) {
+      Candidate one;
+      one.arm = arm == Arm::kFreeze && cut == 0 ? Arm::kFull : arm;
+      one.cut = cut;
+      all.push_back(one);
+    }
+  }
+  EXPECT_EQ(all.full().arm, Arm::kFull);
+  EXPECT_EQ(all.at(Method::kLora, 2)->arm, Arm::kLora);
+  EXPECT_EQ(all.at(Method::kBlocks, 2)->arm, Arm::kFreeze);
+  EXPECT_EQ(all.at(Method::kBlocks, 3), nullptr);
+}
+
+TEST(Candidates, WithoutAnArmAreOfEveryMethod) {
+  const Candidates all = plan().candidates;
+  EXPECT_EQ(all.at(Method::kLora, 3), all.at(Method::kBlocks, 3));
+  EXPECT_EQ(all.full().cut, 0);
+  EXPECT_EQ(all.of(Method::kLora).size(), 6U);
 }
 
 TEST_F(Documents, RefusesCandidatesOfAnotherArmInTheirPlace) {

@@ -84,6 +84,10 @@ TEST(Validate, StandardErrorsAloneMayBeUnknown) {
       ErrorKind::kBadInput, {"p: deviations[0].deviation[0]"}, [&] { check(unknown, "p"); });
 }
 
+void add_candidates(FreezePlan& plan, int count) {
+  for (int i = 0; i < count; ++i) plan.candidates.push_back({});
+}
+
 struct BadPlan {
   const char* path;
   std::function<void(FreezePlan&)> breaks;
@@ -110,8 +114,8 @@ TEST(Validate, NamesTheBrokenPlaceOfAPlan) {
             p.choices.resize(1);
             p.choices[0].low = 1;
           }},
-      {"p: candidates", [](FreezePlan& p) { p.candidates.resize(5); }},
-      {"p: candidates[1].eof", [](FreezePlan& p) { p.candidates.resize(6); }},
+      {"p: candidates", [](FreezePlan& p) { add_candidates(p, 5); }},
+      {"p: candidates[1].eof", [](FreezePlan& p) { add_candidates(p, 6); }},
   };
   for (const BadPlan& one : cases) {
     SCOPED_TRACE(one.path);

@@ -1,7 +1,5 @@
-#include "policy/budget.h"
-
 #include "cost/estimate.h"
-#include "support/sample_documents.h"
+#include "policy/plan_request.h"
 #include "types/budget.h"
 #include "types/validate.h"
 
@@ -18,14 +16,14 @@ types::LayerProfile profile() {
   return support::sample_profile(support::curve_with_drop(30, kStart));
 }
 
-PlanInputs inputs(const std::string& budget) {
-  PlanInputs inputs;
+PlanRequest inputs(const std::string& budget) {
+  PlanRequest inputs;
   inputs.budget = types::parse_budget(budget);
-  inputs.data = support::sample_data();
-  inputs.cost = support::sample_cost();
-  inputs.spent_seconds = 20.0;
-  inputs.rule = Rule::kBudget;
-  inputs.min_steps = 50;  // what the budgets below were chosen for
+  inputs.evidence.data = support::sample_data();
+  inputs.evidence.cost = support::sample_cost();
+  inputs.evidence.spent.seconds = 20.0;
+  inputs.limits.rule = Rule::kBudget;
+  inputs.limits.min_steps = 50;  // what the budgets below were chosen for
   return inputs;
 }
 
@@ -40,10 +38,16 @@ double predicted(const types::FreezePlan& plan) {
   }
 }
 
-double limit(const types::FreezePlan& plan, const PlanInputs& asked) {
+Terms terms_of(const PlanRequest& asked) {
+  const Evidence& evidence = asked.evidence;
+  return {asked.budget, evidence.data, evidence.batches, evidence.spent, asked.limits.min_steps,
+      asked.limits.max_epochs};
+}
+
+double limit(const types::FreezePlan& plan, const PlanRequest& asked) {
   const bool flops =
       plan.budget.unit == BudgetUnit::kFlops || plan.budget.unit == BudgetUnit::kShare;
-  return flops ? budget_flops(plan.shape, asked) : plan.budget.amount;
+  return flops ? budget_flops(plan.shape, terms_of(asked)) : plan.budget.amount;
 }
 
 TEST(Planner, AShortBudgetKeepsMaxGainsLayerAndALongOneReachesTheShallowBlocks) {
@@ -63,23 +67,22 @@ TEST(Planner, TheChoiceIsTheShallowestThatPaysForTheSteps) {
     const auto plan = make_plan(profile(), inputs(budget));
     const auto& candidates = plan.candidates;
     ASSERT_EQ(candidates.size(), 30U);
-    const auto at = static_cast<std::size_t>(plan.cut);
     EXPECT_LE(plan.cut, kStart);
-    EXPECT_TRUE(candidates[at].fits);
+    EXPECT_TRUE(at(plan, plan.cut).fits);
     EXPECT_GE(plan.steps, 50);
     if (plan.cut > 0) {
-      EXPECT_FALSE(candidates[at - 1].fits);
-      EXPECT_LT(candidates[at - 1].steps, 50);
+      EXPECT_FALSE(at(plan, plan.cut - 1).fits);
+      EXPECT_LT(at(plan, plan.cut - 1).steps, 50);
     }
   }
 }
 
 TEST(Planner, TheFrozenPartIsPaidForOnceWhereItsOutputIsKept) {
-  PlanInputs asked = inputs("3epochs");
-  asked.rule = Rule::kFixed;
-  asked.parameters.fixed = 12;
+  PlanRequest asked = inputs("3epochs");
+  asked.limits.rule = Rule::kFixed;
+  asked.limits.parameters.fixed = 12;
   const auto kept = make_plan(profile(), asked);
-  asked.cache = false;
+  asked.evidence.batches.cache = false;
   const auto again = make_plan(profile(), asked);
   EXPECT_EQ(kept.steps, again.steps);
   EXPECT_NEAR(again.predicted_seconds.prefix / kept.predicted_seconds.prefix, 3.0, 1e-9);
@@ -90,17 +93,17 @@ TEST(Planner, TheFrozenPartIsPaidForOnceWhereItsOutputIsKept) {
 }
 
 TEST(Planner, WhatTheCacheSavesBecomesSteps) {
-  PlanInputs asked = inputs("30m");
-  asked.rule = Rule::kFixed;
-  asked.parameters.fixed = 20;
-  asked.max_epochs = 100.0;
+  PlanRequest asked = inputs("30m");
+  asked.limits.rule = Rule::kFixed;
+  asked.limits.parameters.fixed = 20;
+  asked.limits.max_epochs = 100.0;
   const auto kept = make_plan(profile(), asked);
-  asked.cache = false;
+  asked.evidence.batches.cache = false;
   const auto again = make_plan(profile(), asked);
   ASSERT_GT(again.epochs, 1.0);
   EXPECT_GT(kept.steps, again.steps);
   EXPECT_LE(kept.predicted_seconds.total(), 1800.0);
-  const double step = again.candidates[20].step_seconds;
+  const double step = at(again, 20).step_seconds;
   EXPECT_GT(kept.predicted_seconds.total(), (1.0 - kTimeMargin) * 1800.0 - 2.0 * step);
 }
 
@@ -111,10 +114,10 @@ TEST(Planner, NeverPlansMoreThanTheBudget) {
   for (int i = 0; i < 600; ++i) {
     const std::string unit = units[i % 6];
     const double size = std::exp(8.0 * random.uniform());
-    PlanInputs asked =
+    PlanRequest asked =
         inputs(std::to_string(static_cast<std::int64_t>(std::ceil(size * 20.0))) + unit);
-    asked.accumulate = static_cast<std::int64_t>(1 + random.below(5));
-    asked.rule = i % 4 == 0 ? Rule::kMinDeviation : Rule::kBudget;
+    asked.evidence.batches.accumulate = static_cast<std::int64_t>(1 + random.below(5));
+    asked.limits.rule = i % 4 == 0 ? Rule::kMinDeviation : Rule::kBudget;
     const auto plan = make_plan(profile_of_test, asked);
     SCOPED_TRACE(types::format_budget(asked.budget));
     types::check(plan, "plan");
@@ -142,10 +145,10 @@ TEST(Planner, TheSmallestBudgetWorksAlsoAsText) {
   for (const char* unit : {"s", "%", "TFLOP", "tokens", "epochs"}) {
     for (const std::int64_t accumulate : {1, 4, 200}) {
       for (const Rule rule : {Rule::kBudget, Rule::kFraction}) {
-        PlanInputs asked = inputs(std::string("1") + unit);
+        PlanRequest asked = inputs(std::string("1") + unit);
         asked.budget.amount = std::min(asked.budget.amount, unit[0] == 'e' ? 1e-3 : 1e12);
-        asked.accumulate = accumulate;
-        asked.rule = rule;
+        asked.evidence.batches.accumulate = accumulate;
+        asked.limits.rule = rule;
         SCOPED_TRACE(std::string(unit) + " " + std::to_string(accumulate));
         const auto plan = make_plan(profile_of_test, asked);
         ASSERT_TRUE(plan.smallest_budget.has_value());
@@ -169,8 +172,8 @@ TEST(Planner, MoreThanTheEpochsGoesToDepthAndThenStaysUnused) {
 }
 
 TEST(Planner, DataThatIsTooSmallForMinStepsIsPlannedForItsEpochs) {
-  PlanInputs asked = inputs("1h");
-  asked.accumulate = 20;  // 450 batches are 22 steps
+  PlanRequest asked = inputs("1h");
+  asked.evidence.batches.accumulate = 20;  // 450 batches are 22 steps
   const auto plan = make_plan(profile(), asked);
   EXPECT_FALSE(plan.smallest_budget.has_value());
   EXPECT_EQ(plan.steps, 22);
@@ -181,10 +184,10 @@ TEST(Planner, TheWholeShareIsFullFineTuning) {
   const auto plan = make_plan(profile(), inputs("100%"));
   EXPECT_EQ(plan.cut, 0);
   EXPECT_GE(plan.steps, 440);  // a few evaluations more than the two cost some steps
-  PlanInputs asked = inputs("50%");
+  PlanRequest asked = inputs("50%");
   const auto half = make_plan(profile(), asked);
   EXPECT_NEAR(half.budget_flops + half.predicted_flops.evaluation + half.predicted_flops.fixed,
-      0.5 * budget_flops(half.shape, inputs("100%")), 1.0);
+      0.5 * budget_flops(half.shape, terms_of(inputs("100%"))), 1.0);
 }
 
 TEST(Planner, CountedBudgetsAreTheSteps) {
@@ -195,8 +198,8 @@ TEST(Planner, CountedBudgetsAreTheSteps) {
   const auto plan = make_plan(profile_of_test, inputs("20steps"));
   EXPECT_EQ(plan.cut, kStart);
   EXPECT_FALSE(plan.smallest_budget.has_value());
-  PlanInputs asked = inputs("3epochs");
-  asked.accumulate = 4;
+  PlanRequest asked = inputs("3epochs");
+  asked.evidence.batches.accumulate = 4;
   EXPECT_EQ(make_plan(profile_of_test, asked).steps, 112);
   EXPECT_NEAR(make_plan(profile_of_test, asked).epochs, 112.0 * 4.0 / 150.0, 1e-12);
 }
@@ -205,9 +208,9 @@ TEST(Planner, AnotherRulesDepthIsKept) {
   for (const auto& [rule, expected] :
       {std::pair{Rule::kMaxGain, kStart}, std::pair{Rule::kFixed, std::int64_t{7}},
           std::pair{Rule::kFraction, std::int64_t{15}}}) {
-    PlanInputs asked = inputs("2h");
-    asked.rule = rule;
-    asked.parameters.fixed = 7;
+    PlanRequest asked = inputs("2h");
+    asked.limits.rule = rule;
+    asked.limits.parameters.fixed = 7;
     const auto plan = make_plan(profile(), asked);
     EXPECT_EQ(plan.cut, expected);
     EXPECT_EQ(plan.rule, rule);
@@ -226,18 +229,19 @@ TEST(Planner, EvaluationsTakeATenthAtMostButForTheTwo) {
   const auto cheap = make_plan(profile(), inputs("1h"));
   EXPECT_GT(cheap.evaluations, 2);
   EXPECT_LE(cheap.predicted_seconds.evaluation, 360.0);
-  PlanInputs asked = inputs("10m");
-  asked.data.dev_padded_tokens *= 20;
-  asked.data.dev_supervised_tokens *= 20;
+  PlanRequest asked = inputs("10m");
+  asked.evidence.data.dev_padded_tokens *= 20;
+  asked.evidence.data.dev_supervised_tokens *= 20;
   EXPECT_EQ(make_plan(profile(), asked).evaluations, 2);
-  asked.data.dev_documents = asked.data.dev_padded_tokens = asked.data.dev_supervised_tokens = 0;
+  asked.evidence.data.dev_documents = asked.evidence.data.dev_padded_tokens =
+      asked.evidence.data.dev_supervised_tokens = 0;
   EXPECT_EQ(make_plan(profile(), asked).evaluations, 0);
 }
 
 TEST(Planner, SecondsAlreadySpentArePartOfTheBudget) {
-  PlanInputs asked = inputs("8m");
+  PlanRequest asked = inputs("8m");
   const auto early = make_plan(profile(), asked);
-  asked.spent_seconds += 100.0;
+  asked.evidence.spent.seconds += 100.0;
   const auto late = make_plan(profile(), asked);
   EXPECT_GE(late.cut, early.cut);
   EXPECT_LE(late.predicted_seconds.total(), 480.0);
@@ -246,24 +250,25 @@ TEST(Planner, SecondsAlreadySpentArePartOfTheBudget) {
 
 TEST(Planner, AnEvaluationThatIsDoneIsPaidForOnce) {
   for (const char* budget : {"8m", "60steps", "1e15FLOP"}) {
-    PlanInputs asked = inputs(budget);
-    asked.rule = types::Rule::kFixed;
-    asked.parameters.fixed = 4;
+    PlanRequest asked = inputs(budget);
+    asked.limits.rule = types::Rule::kFixed;
+    asked.limits.parameters.fixed = 4;
     const auto whole = make_plan(profile(), asked);
-    const double each =
-        cost::evaluation_seconds(asked.cost, whole.shape.blocks - 4, cost::dev_batch(asked.data));
-    asked.first_evaluation = FirstEvaluation::kBeforeThePlan;
+    const double each = cost::evaluation_seconds(
+        asked.evidence.cost, whole.shape.blocks - 4, cost::dev_batch(asked.evidence.data));
+    asked.evidence.spent.first_evaluation = FirstEvaluation::kBeforeThePlan;
     const auto before = make_plan(profile(), asked);
-    const double all =
-        cost::evaluation_seconds(asked.cost, whole.shape.blocks, cost::dev_batch(asked.data));
+    const double all = cost::evaluation_seconds(
+        asked.evidence.cost, whole.shape.blocks, cost::dev_batch(asked.evidence.data));
     ASSERT_EQ(before.evaluations, whole.evaluations) << budget;
     // The first one in the run fills the cache.
     EXPECT_NEAR(
         before.predicted_seconds.evaluation, whole.predicted_seconds.evaluation - each + all, 1e-9)
         << budget;
-    asked.first_evaluation = FirstEvaluation::kDone;
-    asked.spent_seconds += all;
-    asked.spent_flops += cost::evaluation_flops(whole.shape, cost::dev_batch(asked.data));
+    asked.evidence.spent.first_evaluation = FirstEvaluation::kDone;
+    asked.evidence.spent.seconds += all;
+    asked.evidence.spent.flops +=
+        cost::evaluation_flops(whole.shape, cost::dev_batch(asked.evidence.data));
     const auto rest = make_plan(profile(), asked);
     ASSERT_EQ(rest.evaluations, whole.evaluations) << budget;
     EXPECT_NEAR(rest.predicted_seconds.evaluation, before.predicted_seconds.evaluation - all, 1e-9)
@@ -274,29 +279,29 @@ TEST(Planner, AnEvaluationThatIsDoneIsPaidForOnce) {
 
 TEST(Planner, AnExplicitLearningRateIsKept) {
   for (const char* budget : {"8m", "3epochs"}) {
-    PlanInputs asked = inputs(budget);
-    asked.learning_rate = 7e-5;
+    PlanRequest asked = inputs(budget);
+    asked.limits.learning_rate = 7e-5;
     EXPECT_DOUBLE_EQ(make_plan(profile(), asked).learning_rate, 7e-5);
   }
 }
 
 TEST(Planner, RowsThatComeAgainTakeALowerLearningRate) {
   const auto rate = [](const char* budget) {
-    return make_plan(profile(), inputs(budget)).candidates.at(4).learning_rate;
+    return at(make_plan(profile(), inputs(budget)), 4).learning_rate;
   };
   EXPECT_DOUBLE_EQ(rate("0.5epochs"), rate("1epochs"));
   EXPECT_NEAR(rate("4epochs"), rate("1epochs") / 8.0, 1e-3 * rate("1epochs"));
 }
 
 TEST(Planner, NamesEveryBadInputAtOnce) {
-  PlanInputs asked = inputs("8m");
-  asked.accumulate = 0;
-  asked.min_steps = 0;
-  asked.cost = {};
+  PlanRequest asked = inputs("8m");
+  asked.evidence.batches.accumulate = 0;
+  asked.limits.min_steps = 0;
+  asked.evidence.cost = {};
   expect_error(ErrorKind::kUsage, {"--accumulate", "--min-steps", "measured"},
       [&] { make_plan(profile(), asked); });
   asked = inputs("8m");
-  asked.data.batches = 0;
+  asked.evidence.data.batches = 0;
   expect_error(ErrorKind::kBadInput, {"no batch"}, [&] { make_plan(profile(), asked); });
 }
 

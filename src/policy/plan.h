@@ -1,4 +1,5 @@
-// Which cut does the budget pay for, and how many steps? The planner.
+// The planner: which cut does a budget pay for, with whole blocks or LoRA above it, and how many
+// steps?
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,17 @@
 
 namespace salf::policy {
 
+// The batches that were timed, which are those of the run.
+struct BatchSetting {
+  std::int64_t batch_tokens = 1024;
+  std::int64_t pack = 0;
+  std::int64_t accumulate = 1;  // of an optimizer step
+  bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
+  bool recompute = false;  // cost::MemoryOptions::recompute
+};
+
 // LoRA above a cut, as another way to spend the budget beside whole blocks.
-struct LoraMethod {
+struct LoraTiming {
   types::LoraSettings settings;
   std::vector<std::int64_t> block_trained_parameters;  // as in types::ModelShape
   types::MeasuredCost cost;                            // of steps with it
@@ -26,33 +36,36 @@ struct LoraMethod {
 // was spent.
 enum class FirstEvaluation { kInTheRun, kBeforeThePlan, kDone };
 
-struct PlanInputs {
-  types::Budget budget;
-  types::DataShape data;  // of one epoch and one dev evaluation, at these batch options
-  types::MeasuredCost cost;
-  std::optional<LoraMethod>
-      lora;  // of Rule::kPredicted: candidates besides those of the profile's shape
+// Of the budget, before training: loading, analysis, timing, trials.
+struct Spent {
+  double seconds = 0.0;
+  double flops = 0.0;
+  FirstEvaluation first_evaluation = FirstEvaluation::kInTheRun;
+};
+
+// What is known of the model, the data and the machine.
+struct Evidence {
+  types::LayerProfile profile;
+  types::DataShape data;  // of one epoch and one dev evaluation, in these batches
+  BatchSetting batches;
+  types::MeasuredCost cost;        // of steps with whole blocks, or what the profile's shape trains
+  std::optional<LoraTiming> lora;  // of Rule::kPredicted: candidates beside those
+  std::optional<types::LossBefore> loss_before;  // of dev documents, instead of the profile's
+  PredictionBasis basis;                         // its prior is needed for Rule::kPredicted
+  std::optional<types::Rates> rates;             // what a second takes
+  Spent spent;
+};
+
+// What a plan has to keep to beside the budget.
+struct Limits {
   types::Rule rule = types::Rule::kBudget;
   types::Measure measure = types::Measure::kCosine;
   RuleParameters parameters;
   std::int64_t min_steps = 20;  // optimizer steps below which a depth is not worth having
   double max_epochs = 3.0;  // more budget than this many epochs goes to depth, then stays unused
-  std::int64_t batch_tokens = 1024;
-  std::int64_t pack = 0;
-  std::int64_t accumulate = 1;
-  bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
-  double spent_seconds = 0.0;  // of the budget, before training: loading, analysis, timing
-  double spent_flops = 0.0;
-  FirstEvaluation first_evaluation = FirstEvaluation::kInTheRun;
-  std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
-  std::optional<types::Rates> rates;  // what a second takes; needed for budgets in energy and money
-  double budget_seconds = 0.0;        // how long such a budget lasts (cost/money.h)
-  std::optional<Prior> prior;         // for predicted losses; needed for Rule::kPredicted
-  std::optional<types::TrialTable> trials;   // of this model and these data
-  std::optional<double> gradient_agreement;  // likewise, as train::Timing has it
-  bool recompute = false;                    // cost::MemoryOptions::recompute
-  std::optional<double> max_memory_bytes;
   std::int64_t stages = 1;  // cuts from max-gain's layer to the chosen one, in one run
+  std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
+  std::optional<double> max_memory_bytes;
   std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget
 };
 
@@ -60,10 +73,11 @@ struct PlanInputs {
 // break the promise.
 inline constexpr double kTimeMargin = 0.04;
 
-// Chooses and prices. Time budgets pay for what was spent, the steps, at least two dev evaluations,
-// before the first step and after the last (more as long as they take no more than a tenth of the
-// budget) and saving; budgets in FLOPs and shares likewise, without a margin. An optimizer step
-// takes `accumulate` mean batches and goes on into the next epoch.
+// Chooses and prices; the same evidence gives the same plan. Time budgets pay for what was spent,
+// the steps, at least two dev evaluations, before the first step and after the last (more as long
+// as they take no more than a tenth of the budget) and saving; budgets in FLOPs and shares
+// likewise, without a margin. An optimizer step takes `accumulate` mean batches and goes on into
+// the next epoch.
 //
 // Rule::kBudget starts at max-gain's eof-layer and moves towards the shallow blocks while the
 // budget pays for min_steps (or for max_epochs, if that is less). No more than max_epochs are
@@ -72,7 +86,7 @@ inline constexpr double kTimeMargin = 0.04;
 // nor max_epochs applies, and the start is the choice. choices ends with that of the rule in use,
 // where it is not one of the three of all_choices.
 //
-// Rule::kPredicted takes, of all candidates (each cut; with PlanInputs::lora each twice) that fit
+// Rule::kPredicted takes, of all candidates (each cut; with Evidence::lora each twice) that fit
 // (the budget pays for min_steps, and the memory is within max_memory_bytes), the lowest predicted
 // loss. Those within a thousandth of the loss before from it count as equal: of them the quickest,
 // and of those within a twentieth of its time the shallowest. Of a budget by the clock all take as
@@ -88,12 +102,8 @@ inline constexpr double kTimeMargin = 0.04;
 // Throws Error(kUsage) for inputs out of range or contradictory, all of them at once, and for rules
 // that do not fit the model; Error(kBadInput) when there is no training batch; Error(kBudget) where
 // max_memory_bytes or max_loss_increase leaves no candidate that the budget alone would allow, with
-// the least that would.
-types::FreezePlan make_plan(const types::LayerProfile& profile, const PlanInputs& inputs);
-
-// FLOPs that a budget in FLOPs or a share stands for: the share is of a whole run of full
-// fine-tuning for max_epochs with its two evaluations.
-double budget_flops(const types::ModelShape& shape, const PlanInputs& inputs);
+// the least that would. REQUIRES: a budget in energy or money is resolved (cost/money.h)
+types::FreezePlan plan(const Evidence& evidence, const types::Budget& budget, const Limits& limits);
 
 // How many documents one dev evaluation may have, so that it takes at most 2.5 % of a time budget:
 // all of them, or fewer, but at least 16. `all`: documents of the dev split; seconds_per_document

@@ -1,0 +1,139 @@
+#include <algorithm>
+
+#include "core/text.h"
+#include "policy/advice.h"
+#include "policy/learning_rate.h"
+#include "policy/planner.h"
+
+namespace salf::policy {
+namespace {
+
+using types::Reason;
+using types::ReasonCode;
+
+Reason about_steps(ReasonCode code, std::int64_t steps) {
+  Reason reason{code};
+  reason.steps = steps;
+  return reason;
+}
+
+Reason about_cut(ReasonCode code, std::int64_t cut) {
+  Reason reason{code};
+  reason.cut = cut;
+  return reason;
+}
+
+ReasonCode code_of(types::Rule rule) {
+  switch (rule) {
+    case types::Rule::kMaxGain: return ReasonCode::kMaxGain;
+    case types::Rule::kMinDeviation: return ReasonCode::kMinDeviation;
+    case types::Rule::kThreshold: return ReasonCode::kThreshold;
+    case types::Rule::kFraction: return ReasonCode::kFraction;
+    default: return ReasonCode::kFixed;
+  }
+}
+
+std::string frozen_text(const types::FreezePlan& plan) {
+  const bool lora = plan.method() == types::Method::kLora;
+  if (plan.cut == 0) return lora ? "no block is frozen, each gets LoRA" : "everything is trained";
+  return "the embedding and blocks 0-" + std::to_string(plan.cut - 1) + " of " +
+         std::to_string(plan.shape.blocks) + " are frozen" + (lora ? ", the others get LoRA" : "");
+}
+
+}  // namespace
+
+void Planner::explain(types::FreezePlan& plan, const Candidate& chosen) const {
+  plan.reasons = reasons(plan, chosen);
+  plan.reason = frozen_text(plan) + ": " + types::reason_text(plan.reasons).en;
+}
+
+std::vector<Reason> Planner::reasons(const types::FreezePlan& plan, const Candidate& chosen) const {
+  const std::int64_t required = terms_.required_steps();
+  const bool predicted = limits_.rule == types::Rule::kPredicted;
+  if (predicted && plan.smallest_budget) return {about_steps(ReasonCode::kNothingFits, required)};
+  std::vector<Reason> all;
+  if (predicted) {
+    all = predicted_reasons(chosen);
+  } else if (limits_.rule != types::Rule::kBudget) {
+    all.push_back({code_of(limits_.rule)});
+  } else {
+    all.push_back(
+        start_ == 0 ? Reason{ReasonCode::kNoDrop} : about_cut(ReasonCode::kLargestDrop, start_));
+  }
+  if (plan.smallest_budget) {
+    all.push_back(about_steps(ReasonCode::kTooDear, required));
+    return all;
+  }
+  if (limits_.rule == types::Rule::kBudget) {
+    Reason reason = about_cut(ReasonCode::kShallowest, plan.cut);
+    reason.steps = required;
+    if (plan.cut == 0) reason = about_steps(ReasonCode::kFullFits, plan.steps);
+    if (budget_.counted()) {
+      reason = Reason{ReasonCode::kAnyDepth};
+      reason.unit = budget_.unit;
+    }
+    all.push_back(reason);
+  }
+  if (!budget_.counted() && !limits_.max_loss_increase && plan.steps >= terms_.most_steps()) {
+    all.push_back({ReasonCode::kMostEpochs});
+    all.back().value = limits_.max_epochs;
+  }
+  return all;
+}
+
+std::vector<Reason> Planner::predicted_reasons(const Candidate& chosen) const {
+  std::vector<Reason> all(2);
+  all[0].code = ReasonCode::kLowestLoss;
+  if (limits_.max_loss_increase) {
+    all[0].code = ReasonCode::kLeastTime;
+    all[0].value = limits_.max_loss_increase;
+  } else if (!budget_.deterministic() && predictor_->error_unseen() > kSameLoss) {
+    all[0].code = ReasonCode::kShallowestAsGood;
+  }
+  all[1].code = ReasonCode::kPredictedLoss;
+  all[1].value = chosen.loss->value;
+  all[1].low = chosen.loss->low;
+  all[1].high = chosen.loss->high;
+  if (chosen.cut > 0 || chosen.arm != full_.arm) {
+    const double ratio = predictor_->ratio(full_);
+    all.push_back(
+        {full_.arm == types::Arm::kLora ? ReasonCode::kFullLoraLoss : ReasonCode::kFullLoss});
+    all.back().value = before_ ? before_->loss * ratio : ratio;
+  }
+  if (before_) {
+    for (std::size_t i = 1; i < all.size(); ++i) all[i].before = before_->loss;
+  }
+  return all;
+}
+
+std::vector<std::string> Planner::notes(const types::FreezePlan& plan, const Candidate& chosen,
+    const std::vector<const Candidate*>& by_prior) const {
+  std::vector<std::string> notes;
+  if (limits_.stages > 1 && !plan.smallest_budget && plan.stages.empty()) {
+    const std::int64_t deep = choose_cut(types::Rule::kMaxGain, limits_.parameters, deviation_);
+    notes.push_back("there is one stage: max-gain's layer, " + std::to_string(deep) +
+                    ", from which stages begin, is no deeper than the cut");
+  }
+  const auto same = std::count_if(by_prior.begin(), by_prior.end(), [&](const Candidate* other) {
+    return types::method_of(*other->arm) == types::method_of(*chosen.arm);
+  });
+  if (same != static_cast<std::ptrdiff_t>(by_prior.size())) {
+    notes.push_back(
+        "LoRA or whole blocks is open: resampled priors choose " +
+        std::string(plan.lora ? "LoRA" : "whole blocks") + " in " +
+        core::format_number(
+            100.0 * static_cast<double>(same) / static_cast<double>(by_prior.size()), 2) +
+        " %");
+  }
+  const auto& trials = evidence_.basis.trials;
+  const double factor =
+      trials && !limits_.learning_rate ? trial_rate_factor(*trials, *chosen.arm, chosen.cut) : 1.0;
+  if (factor != 1.0) {
+    notes.push_back("the learning rate is " + core::format_number(factor) +
+                    " times the rule's: clearly better in the trials");
+  }
+  for (std::string& note : notes_on(evidence_.profile, plan)) notes.push_back(std::move(note));
+  return notes;
+}
+
+}  // namespace salf::policy
