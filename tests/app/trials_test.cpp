@@ -31,10 +31,9 @@ types::FreezePlan plan_with(double seconds, std::int64_t cut) {
 
 // LoRA beside whole blocks, at the same prices; the lowest loss at cut 3.
 types::FreezePlan with_lora(types::FreezePlan plan, bool chosen) {
-  for (std::int64_t cut = 0; cut < plan.shape.blocks; ++cut) {
-    types::Candidate candidate = plan.candidates[static_cast<std::size_t>(cut)];
+  for (types::Candidate candidate : plan.candidates.of(types::Method::kBlocks)) {
     candidate.arm = types::Arm::kLora;
-    candidate.loss = types::Range{cut == 3 ? 1.0 : 2.0, 0.0, 3.0};
+    candidate.loss = types::Range{candidate.cut == 3 ? 1.0 : 2.0, 0.0, 3.0};
     plan.candidates.push_back(candidate);
   }
   if (chosen) {

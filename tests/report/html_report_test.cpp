@@ -67,12 +67,26 @@ TEST(HtmlReport, ShowsFiguresRoundedToTheirDigits) {
 TEST(HtmlReport, SetsThePredictedLossBesideWhatCameOfIt) {
   RunData run = testing::sample_run();
   const std::string path = "run.plan.candidates[3].loss.";
-  run.run->plan.candidates[3].loss = types::Range{1.9876, 1.75, 2.25};
+  run.run->plan.candidates.at(types::Method::kBlocks, 3)->loss = types::Range{1.9876, 1.75, 2.25};
   EXPECT_THAT(html_report({run}, {}), Not(HasSubstr(path)));  // a share of an unknown loss before
   run.run->plan.loss_before = 2.512;
   const std::string page = html_report({run}, {});
   EXPECT_THAT(page, HasSubstr("data-json=\"" + path + "value\">1.988</data> (<data"));
   EXPECT_THAT(page, HasSubstr("data-json=\"" + path + "low\">1.75</data>"));
+}
+
+TEST(HtmlReport, GivesThePlannersReasonInBothLanguagesAndOldPlansTheirSentence) {
+  RunData run = testing::sample_run();
+  EXPECT_THAT(html_report({run}, {}), HasSubstr("<q>for a reason</q>"));
+  types::Reason from{types::ReasonCode::kLargestDrop};
+  from.cut = 3;
+  run.plan->reasons = {from};
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(
+      page, HasSubstr("The deviation falls most in block 2 (max-gain, eof-layer 3).</span>"));
+  EXPECT_THAT(
+      page, HasSubstr("偏差の減少はブロック 2 で最大となる（max-gain、eof 層 3）。</span>"));
+  EXPECT_THAT(page, Not(HasSubstr("for a reason")));
 }
 
 TEST(HtmlReport, EscapesWhateverStrangersWrote) {

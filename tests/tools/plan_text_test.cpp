@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "cost/money.h"
-#include "policy/budget.h"
+#include "policy/plan.h"
 #include "support/sample_documents.h"
 #include "types/budget.h"
 
@@ -18,24 +18,23 @@ types::FreezePlan plan(const std::string& budget, bool with_loss) {
     profile.deviations.push_back(support::sample_deviation(loss, 0.05));
     profile.deviations.back().measure = types::Measure::kLoss;
   }
-  policy::PlanInputs inputs;
-  inputs.budget = types::parse_budget(budget);
-  inputs.data = support::sample_data();
-  inputs.cost = support::sample_cost();
-  inputs.cost.activation_bytes = 13e3;
-  inputs.cost.base_bytes = 5e8;
-  inputs.rule = types::Rule::kPredicted;
-  inputs.prior = policy::read_prior("");
+  policy::Evidence evidence;
+  evidence.data = support::sample_data();
+  evidence.cost = support::sample_cost();
+  evidence.cost.activation_bytes = 13e3;
+  evidence.cost.base_bytes = 5e8;
+  policy::Limits limits;
+  limits.rule = types::Rule::kPredicted;
+  evidence.basis.prior = policy::read_prior("");
   types::Rates rates;
   rates.watts = 100.0;
   rates.watts_basis = "as given";
   rates.gco2_per_kwh = 400.0;
   rates.price_per_hour = 3.6;
   rates.currency = "EUR";
-  inputs.rates = rates;
-  if (inputs.budget.unit != types::BudgetUnit::kSeconds)
-    inputs.budget_seconds = cost::budget_seconds(inputs.budget, rates);
-  return policy::make_plan(profile, inputs);
+  evidence.rates = rates;
+  evidence.profile = profile;
+  return policy::plan(evidence, cost::resolve_budget(types::parse_budget(budget), rates), limits);
 }
 
 TEST(PlanText, StaysWithin80Columns) {

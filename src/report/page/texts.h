@@ -3,11 +3,11 @@
 
 #include <string>
 
+#include "types/reason.h"
+
 namespace salf::report {
 
-struct Text {
-  std::string en, ja;
-};
+using types::Text;
 
 enum class Word {
 #define SALF_TEXT(id, en, ja) id,

@@ -13,7 +13,7 @@
 namespace salf::report {
 namespace {
 
-using types::BudgetUnit;
+using types::BudgetKind;
 using types::Candidate;
 using types::FreezePlan;
 
@@ -25,11 +25,11 @@ struct Price {
 
 std::optional<Price> price(const FreezePlan& plan, const Candidate& candidate) {
   Price price;
-  if (plan.budget.unit == BudgetUnit::kSeconds) {
+  if (plan.budget.kind() == BudgetKind::kClock) {
     price = {candidate.step_seconds,
         candidate.seconds - candidate.step_seconds * static_cast<double>(candidate.steps),
         plan.budget.amount};
-  } else if (plan.budget.unit == BudgetUnit::kFlops || plan.budget.unit == BudgetUnit::kShare) {
+  } else if (plan.budget.kind() == BudgetKind::kWork) {
     const double whole = plan.budget_flops > 0.0 ? plan.budget_flops : plan.budget.amount;
     price = {candidate.step_flops, 0.0, whole};
   } else {
@@ -49,7 +49,7 @@ double affordable(const FreezePlan& plan, const Candidate& candidate, double fac
 
 // The shallowest cut with at least so many steps, as the number of trained blocks; 0: none.
 std::int64_t deepest(const FreezePlan& plan, double factor, double least) {
-  for (const Candidate& candidate : plan.of_its_method()) {
+  for (const Candidate& candidate : plan.candidates.of(plan.method())) {
     if (affordable(plan, candidate, factor) >= least) return plan.shape.blocks - candidate.cut;
   }
   return 0;
@@ -77,13 +77,16 @@ std::string curve(const FreezePlan& plan, bool steps) {
       text(steps ? Word::kStepsAxis : Word::kSecondsAxis), {}, {}, {}};
   chart.from_zero = true;
   Series series{chart.y_label, {}, {}, {}, {}, Shape::kLine, steps ? 0 : 1, ""};
-  for (const Candidate& candidate : plan.of_its_method()) {
+  const auto height = [steps](const Candidate& candidate) {
+    return steps ? static_cast<double>(candidate.steps) : candidate.step_seconds;
+  };
+  for (const Candidate& candidate : plan.candidates.of(plan.method())) {
     series.x.push_back(static_cast<double>(candidate.cut));
-    series.y.push_back(steps ? static_cast<double>(candidate.steps) : candidate.step_seconds);
+    series.y.push_back(height(candidate));
   }
   const auto place = static_cast<double>(plan.cut);
-  Series point{text(Word::kChosenHere), {place}, {series.y[static_cast<std::size_t>(plan.cut)]}, {},
-      {}, Shape::kPoints, steps ? 0 : 1, ""};
+  Series point{text(Word::kChosenHere), {place}, {height(*plan.chosen())}, {}, {}, Shape::kPoints,
+      steps ? 0 : 1, ""};
   chart.series = {std::move(series), std::move(point)};
   chart.marks.push_back({place,
       {text(Word::kCut).en + " " + std::to_string(plan.cut),

@@ -38,22 +38,16 @@ std::string tuned(const RunData& run, const FreezePlan& plan) {
           number(plan.learning_rate, plan_path(run, "learning_rate"), 3)});
 }
 
-Word why_word(Rule rule) {
-  switch (rule) {
-    case Rule::kMaxGain: return Word::kWhyMaxGain;
-    case Rule::kMinDeviation: return Word::kWhyMinDeviation;
-    case Rule::kThreshold: return Word::kWhyThreshold;
-    case Rule::kFixed: return Word::kWhyFixed;
-    case Rule::kFraction: return Word::kWhyFraction;
-    case Rule::kPredicted: return Word::kWhyPredicted;
-    case Rule::kBudget: break;
-  }
-  return Word::kWhyBudget;
-}
-
-std::string why(const RunData& run, const FreezePlan& plan) {
-  return words(text(why_word(plan.rule)),
-      {integer(plan.cut, plan_path(run, "eof")), escape(types::format_budget(plan.budget))});
+// In older files the reason is one sentence in English.
+std::string why(const FreezePlan& plan) {
+  if (plan.reasons.empty())
+    return plan.reason.empty()
+               ? ""
+               : words(text(Word::kRecordedReason), {"<q>" + escape(plan.reason) + "</q>"});
+  Text reason = types::reason_text(plan.reasons);
+  if (reason.en[0] >= 'a' && reason.en[0] <= 'z')
+    reason.en[0] = static_cast<char>(reason.en[0] - 'a' + 'A');
+  return words({reason.en + ".", reason.ja + "。"});
 }
 
 // The rule whose stability says how sure the choice is: the plan's, or max-gain's where the budget
@@ -147,12 +141,9 @@ std::string decision(const RunData& run, const Context& /*context*/) {
         words(text(Word::kTooSmall), {escape(types::format_budget(*plan.smallest_budget))}), "bad");
   }
   out += block_strip(cut_of(run, plan).cut, plan.shape.blocks);
-  out += paragraph(why(run, plan) + kGap + tuned(run, plan) + kGap + how_sure(run, plan));
+  out += paragraph(why(plan) + kGap + tuned(run, plan) + kGap + how_sure(run, plan));
   out += paragraph(rests_on(run, plan), "why") + status_line(run);
   out += choices_table(run, plan);
-  if (!plan.reason.empty())
-    out += paragraph(
-        words(text(Word::kRecordedReason), {"<q>" + escape(plan.reason) + "</q>"}), "why");
   return out;
 }
 

@@ -35,7 +35,7 @@ std::optional<std::vector<Cell>> predicted_row(const types::FreezePlan& plan) {
   if (chosen == nullptr || !chosen->loss || !plan.loss_before) return std::nullopt;
   const auto& [value, low, high] = *chosen->loss;
   const std::string path =
-      "run.plan.candidates[" + std::to_string(chosen - plan.candidates.data()) + "].loss.";
+      "run.plan.candidates[" + std::to_string(plan.candidates.place(*chosen)) + "].loss.";
   return std::vector<Cell>{word_cell(words(text(Word::kPredicted))),
       {number(value, path + "value", 4) + " (" + number(low, path + "low", 3) + " – " +
           number(high, path + "high", 3) + ")"},

@@ -71,7 +71,7 @@ std::vector<std::vector<Cell>> rows_of(const RunData& run, const types::FreezePl
   const FullCost full = full_cost(plan, done ? run.run->steps : plan.steps, evaluation);
   const types::Candidate* const chosen = plan.chosen();
   const bool is_full = plan.cut == 0 && plan.stages.empty() &&
-                       (chosen == nullptr || chosen == &plan.candidates.front());
+                       (chosen == nullptr || chosen == &plan.candidates.full());
   const double spent = done ? run.run->measured_seconds.total() : plan.predicted_seconds.total();
   const types::CostBreakdown& predicted = plan.predicted_seconds;
   const double staged_step = (predicted.total() - predicted.evaluation - predicted.fixed) /
@@ -87,7 +87,7 @@ std::vector<std::vector<Cell>> rows_of(const RunData& run, const types::FreezePl
       !plan.stages.empty() || chosen == nullptr
           ? ""
           : plan_path(run,
-                "candidates[" + std::to_string(chosen - plan.candidates.data()) + "].step_seconds");
+                "candidates[" + std::to_string(plan.candidates.place(*chosen)) + "].step_seconds");
   std::vector<std::vector<Cell>> rows;
   rows.push_back(row(Word::kTime,
       marked(shown_if_known(plan.predicted_seconds.total(), seconds, ""), Word::kEstimated),

@@ -9,9 +9,7 @@ namespace salf::train {
 namespace {
 
 bool counts_flops(const types::FreezePlan& plan) {
-  const bool unit = plan.budget.unit == types::BudgetUnit::kFlops ||
-                    plan.budget.unit == types::BudgetUnit::kShare;
-  return unit && plan.budget_flops > 0.0;
+  return plan.budget.kind() == types::BudgetKind::kWork && plan.budget_flops > 0.0;
 }
 
 }  // namespace
@@ -52,7 +50,7 @@ std::int64_t affordable_steps(const RunInputs& inputs) {
 double budget_share(const types::FreezePlan& plan, const RunState& state, double spent_seconds,
     std::int64_t total) {
   const types::Budget& budget = plan.budget;
-  if (!budget.deterministic()) return spent_seconds / plan.clock_seconds();
+  if (!budget.deterministic()) return spent_seconds / budget.clock_seconds();
   if (budget.unit == types::BudgetUnit::kTokens)
     return static_cast<double>(state.tokens) / budget.amount;
   if (counts_flops(plan)) return state.flops / plan.budget_flops;

@@ -47,7 +47,7 @@ RunLog::RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState* 
 
 void RunLog::begin() {
   if (pacing_.pacer() != nullptr) {
-    const double seconds = inputs_.run.what.plan.clock_seconds();
+    const double seconds = inputs_.run.what.plan.budget.clock_seconds();
     progress_.begin("training", static_cast<std::int64_t>(seconds), "seconds");
   } else {
     progress_.begin("training", pacing_.limit(), "steps");

@@ -15,7 +15,7 @@ PacerOptions pacer_options(const types::FreezePlan& plan, double closing_seconds
     return seconds / static_cast<double>(std::max<std::int64_t>(1, count));
   };
   PacerOptions options;
-  options.budget_seconds = plan.clock_seconds();
+  options.budget_seconds = plan.budget.clock_seconds();
   options.closing_seconds = closing_seconds;
   options.step_seconds =
       each(predicted.total() - predicted.evaluation - predicted.fixed, plan.steps);

@@ -108,7 +108,7 @@ core::Json full_identity(const RunInputs& inputs) {
   const types::FreezePlan& plan = inputs.what.plan;
   identity["eof"] = plan.cut;
   identity["budget"] = core::to_json(plan.budget);
-  if (plan.budget_seconds > 0.0) identity["budget_seconds"] = plan.budget_seconds;
+  if (plan.budget.seconds > 0.0) identity["budget_seconds"] = plan.budget.seconds;
   if (!plan.stages.empty()) identity["stages"] = plan.stages;
   identity["steps"] = plan.steps;
   identity["most_steps"] = plan.most_steps;

@@ -23,9 +23,8 @@ std::optional<types::BlockRange> whole_blocks(const types::FreezePlan& plan) {
 }
 
 double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
-  const auto place = static_cast<std::size_t>(cut);
-  return cut == plan.cut || place >= plan.candidates.size() ? plan.learning_rate
-                                                            : plan.candidates[place].learning_rate;
+  const types::Candidate* const there = plan.candidates.at(plan.method(), cut);
+  return cut == plan.cut || there == nullptr ? plan.learning_rate : there->learning_rate;
 }
 
 // Only the last cut's is kept for later runs. Nothing where the disk has no room: the run is slower

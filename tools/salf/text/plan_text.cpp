@@ -65,15 +65,13 @@ bool is_knee(const types::FreezePlan& plan, const Candidate& candidate) {
 
 // Every so many depths, and those that a reader looks for.
 std::vector<const Candidate*> shown(const types::FreezePlan& plan) {
-  const auto& all = plan.candidates;
-  const auto blocks =
-      std::min(all.size(), static_cast<std::size_t>(std::max<std::int64_t>(1, plan.shape.blocks)));
-  const std::size_t stride = (all.size() + kMostRows - 1) / kMostRows;
+  const auto stride =
+      static_cast<std::int64_t>((plan.candidates.size() + kMostRows - 1) / kMostRows);
   std::vector<const Candidate*> rows;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const std::size_t cut = i % blocks;
-    if (cut % stride == 0 || &all[i] == plan.chosen() || is_knee(plan, all[i]) || cut + 1 == blocks)
-      rows.push_back(&all[i]);
+  for (const Candidate& one : plan.candidates) {
+    if (one.cut % stride == 0 || &one == plan.chosen() || is_knee(plan, one) ||
+        one.cut + 1 == plan.shape.blocks)
+      rows.push_back(&one);
   }
   return rows;
 }
@@ -150,8 +148,8 @@ std::string stages(const types::FreezePlan& plan) {
 
 std::string limits(const types::FreezePlan& plan) {
   std::string text = types::format_budget(plan.budget);
-  if (plan.budget_seconds > 0.0)
-    text += ", " + core::format_seconds(plan.budget_seconds) + " at these rates";
+  if (plan.budget.seconds > 0.0)
+    text += ", " + core::format_seconds(plan.budget.seconds) + " at these rates";
   if (plan.max_memory_bytes)
     text += ", memory " + core::format_bytes(static_cast<std::uint64_t>(*plan.max_memory_bytes));
   if (plan.max_loss_increase) text += ", loss +" + core::format_number(*plan.max_loss_increase);
@@ -188,7 +186,7 @@ std::string plan_summary(const types::FreezePlan& plan, std::size_t width) {
   if (plan.footprint) text += wrapped("takes", footprint_text(*plan.footprint), width);
   const Candidate* const candidate = plan.chosen();
   if (candidate != nullptr && candidate->step_seconds > 0.0) {
-    const bool full_is_lora = plan.candidates.front().arm == types::Arm::kLora;
+    const bool full_is_lora = plan.candidates.full().arm == types::Arm::kLora;
     text += wrapped("a step",
         core::format_number(candidate->step_seconds, 3) + " s, " +
             (full_is_lora ? "LoRA on all blocks " : "full fine-tuning ") +

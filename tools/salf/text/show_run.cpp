@@ -106,7 +106,7 @@ std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
 
 // Every depth, or as many of them as fit, the chosen one among them.
 std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
-  const std::vector<types::Candidate> candidates = plan.of_its_method();
+  const std::vector<types::Candidate> candidates = plan.candidates.of(plan.method());
   if (candidates.empty()) return "";
   double most = 0.0;
   for (const types::Candidate& candidate : candidates)
