@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/bench_driver.h"
 #include "app/planning.h"
 #include "core/error.h"
 #include "policy/learning_rate.h"
@@ -70,31 +71,22 @@ void ArmRuns::run(const ArmRun& run, const Done& done) const {
   const types::FreezePlan plan = plan_of(run, shape, setup_.batch, rows);
   const data::Batcher dev(
       setup_.dataset, dev_documents(), setup_.batch, session.tokenizer->padding_id().value_or(0));
-  train::TrainInputs inputs{*session.model, *session.graph, rows, dev, plan, setup_.train};
-  inputs.options.patience = 0;  // what is asked for is done
-  inputs.options.checkpoint_seconds = 0.0;
-  inputs.seed = static_cast<std::uint64_t>(run.seed);
-  inputs.autocast = autocast_type(setup_.model.dtype, session.device);
-  inputs.folder = setup_.folder / "running";
-  inputs.observers = run.observers;
-  fs::create_directories(inputs.folder);
+  train::RunInputs inputs{{*session.model, *session.graph, rows, dev, plan}};
+  inputs.how = {setup_.train, static_cast<std::uint64_t>(run.seed),
+      autocast_type(setup_.model.dtype, session.device)};
+  inputs.where.folder = setup_.folder / "running";
+  fs::create_directories(inputs.where.folder);
+  Trunk trunk{run.steps, {}, run.observers};
   if (run.arm.masked()) {
-    inputs.blocks = [arm = run.arm, blocks = shape.blocks, seed = inputs.seed,
-                        redraw = setup_.redraw](
-                        std::int64_t step) { return arm_blocks(arm, blocks, seed, step, redraw); };
+    trunk.blocks = [&](std::int64_t step) {
+      return arm_blocks(run.arm, shape.blocks, inputs.how.seed, step, setup_.redraw);
+    };
   }
-  std::size_t finished = 0;
-  inputs.branches.assign(run.steps.begin(), run.steps.end() - 1);
-  inputs.branched = [&](const types::RunRecord& record) {
-    ++finished;
-    done(record, session);
-  };
-  const types::RunRecord record = train::train(inputs, progress_);
+  const auto status = run_trunk(
+      inputs, trunk, [&](const types::RunRecord& record) { done(record, session); }, progress_);
   std::error_code ignored;
-  fs::remove_all(inputs.folder, ignored);
-  if (record.status == types::RunStatus::kInterrupted) throw ArmStopped{};
-  // A trunk that diverged before a branch stands for the branch, too.
-  for (; finished < run.steps.size(); ++finished) done(record, session);
+  fs::remove_all(inputs.where.folder, ignored);
+  if (status == types::RunStatus::kInterrupted) throw ArmStopped{};
 }
 
 }  // namespace salf::app

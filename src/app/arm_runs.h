@@ -14,7 +14,8 @@
 #include "core/progress.h"
 #include "data/batching/batching.h"
 #include "data/rows/dataset.h"
-#include "train/run/trainer.h"
+#include "train/run/run_observer.h"
+#include "train/run/train_options.h"
 
 namespace salf::app {
 

@@ -29,14 +29,11 @@ std::optional<train::MeasuredLosses> measure_losses(const ModelSession& session,
     const data::BatchOptions& batch, DataType dtype, core::Progress& progress) {
   const data::Batcher batcher(
       dataset, documents, batch, session.tokenizer->padding_id().value_or(0));
-  train::MeasuredLosses losses;
   train::EvaluateOptions how;
   how.autocast = autocast_type(dtype, session.device);
   how.keep_going = [] { return core::stop_signal() == 0; };
-  how.documents = &losses.documents;
-  const auto evaluation = train::evaluate(*session.graph, batcher, how, progress);
-  if (!evaluation) return std::nullopt;
-  losses.evaluation = *evaluation;
+  train::MeasuredLosses losses = train::evaluate(*session.graph, batcher, how, progress);
+  if (losses.stopped) return std::nullopt;
   return losses;
 }
 

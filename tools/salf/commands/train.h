@@ -13,7 +13,7 @@
 #include "core/progress.h"
 #include "data/batching/batching.h"
 #include "data/rows/dataset.h"
-#include "train/run/trainer.h"
+#include "train/run/train_options.h"
 
 namespace salf::tools {
 

@@ -22,6 +22,7 @@
 #include "text/plan_text.h"
 #include "text/show_run.h"
 #include "train/run/checkpoint.h"
+#include "train/run/trainer.h"
 #include "types/validate.h"
 
 namespace salf::tools {
@@ -57,6 +58,30 @@ std::string unused_text(const types::RunRecord& record, double spent) {
          "another step as slow as the slowest lately, the last evaluation and saving might not "
          "have fit";
 }
+
+class PlanClock : public train::RunClock {
+ public:
+  PlanClock(const app::EnergyWatch& energy, const types::FreezePlan& plan)
+      : energy_(energy), plan_(plan) {}
+  double spent_seconds() const override { return energy_.spent_seconds(plan_); }
+
+ private:
+  const app::EnergyWatch& energy_;
+  const types::FreezePlan& plan_;
+};
+
+class PredictedStages : public train::StageDecider {
+ public:
+  PredictedStages(std::shared_ptr<const policy::Predictor> predictor, const types::FreezePlan& plan)
+      : predictor_(std::move(predictor)), plan_(plan) {}
+  types::StageDecision decide(const types::StageEnd& end) override {
+    return policy::decide_stage(*predictor_, end, plan_.loss_before);
+  }
+
+ private:
+  std::shared_ptr<const policy::Predictor> predictor_;
+  const types::FreezePlan& plan_;
+};
 
 }  // namespace
 
@@ -162,43 +187,39 @@ core::Json TrainRun::recorded_options() const {
   return core::to_json(options);
 }
 
+train::RunPlace TrainRun::run_place() const {
+  const types::Provenance made_by = record_provenance();
+  train::RunPlace place;
+  place.folder = folder_.path();
+  place.identity = {{"model", session_.weights_hash}, {"data", dataset_.hash},
+      {"tokenizer", session_.tokenizer->hash()}, {"options", recorded_options()}};
+  place.cache_key = {{"model", made_by.model_hash}, {"tokenizer", made_by.tokenizer_hash},
+      {"frozen_dtype", core::enum_to_string(options_.frozen.frozen_dtype)},
+      {"fitted_to", made_by.data_hash + " " + std::to_string(seed())},  // int8 and int4
+      {"salf", made_by.salf_version}, {"torch", made_by.torch_version}};
+  return place;
+}
+
 types::RunRecord TrainRun::tune(const types::FreezePlan& plan, const model::GraphCut& graph) {
   const std::int64_t padding = session_.tokenizer->padding_id().value_or(0);
   const data::BatchOptions batch{plan.batch_tokens, plan.pack};
   const data::Batcher train_rows = app::train_batcher(session_, dataset_, batch);
   const data::Batcher dev_rows(
       dataset_, app::dev_documents(dataset_, plan.data.dev_documents), batch, padding);
-  train::TrainInputs inputs{*session_.model, graph, train_rows, dev_rows, plan, options_.train};
-  inputs.seed = seed();
-  inputs.autocast = app::autocast_type(options_.model.dtype, session_.device);
-  inputs.folder = folder_.path();
-  inputs.identity = {{"model", session_.weights_hash}, {"data", dataset_.hash},
-      {"tokenizer", session_.tokenizer->hash()}, {"options", recorded_options()}};
-  const types::Provenance made_by = record_provenance();
-  inputs.cache_key = {{"model", made_by.model_hash}, {"tokenizer", made_by.tokenizer_hash},
-      {"frozen_dtype", core::enum_to_string(options_.frozen.frozen_dtype)},
-      {"fitted_to", made_by.data_hash + " " + std::to_string(seed())},  // int8 and int4
-      {"salf", made_by.salf_version}, {"torch", made_by.torch_version}};
+  train::TrainInputs inputs{
+      {{*session_.model, graph, train_rows, dev_rows, plan}, {}, run_place()}};
+  inputs.run.how = {
+      options_.train, seed(), app::autocast_type(options_.model.dtype, session_.device)};
   inputs.resume = !options_.resume.empty();
   inputs.before = before_;
   if (!options_.replay.empty()) inputs.replay = train::replay_of(origin_->record);
   inputs.closing_seconds =
       kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
-  const types::ModelShape shape = plan.shape;
-  inputs.batch_flops = [shape](const tensor::Batch& rows, std::int64_t cut, bool cached) {
-    const types::CostBreakdown flops = cost::batch_flops(shape, cut,
-        {static_cast<double>(rows.padded_tokens()), static_cast<double>(rows.supervised_tokens),
-            static_cast<double>(rows.length())});
-    return flops.total() - (cached ? flops.prefix : 0.0);
-  };
-  inputs.budget_flops = plan.budget_flops;
-  if (!plan.stages.empty()) {
-    inputs.next_stage = [predictor = stage_predictor(plan), &plan](const types::StageEnd& end) {
-      return policy::decide_stage(*predictor, end, plan.loss_before);
-    };
-  }
+  std::optional<PredictedStages> stages;
+  if (!plan.stages.empty()) inputs.stages = &stages.emplace(stage_predictor(plan), plan);
   inputs.gates = types::parse_gates(options_.gate);
-  inputs.clock = [this, &plan] { return energy_.spent_seconds(plan); };
+  const PlanClock clock(energy_, plan);
+  inputs.clock = &clock;
   app::DevLossKeeper dev_losses(dataset_, file("dev_losses.json"), !options_.resume.empty());
   inputs.observers.push_back(&dev_losses);
   for (const auto& observer : observers_) inputs.observers.push_back(observer.get());

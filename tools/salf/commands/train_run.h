@@ -18,6 +18,7 @@
 #include "data/rows/dataset.h"
 #include "policy/prediction.h"
 #include "train/evaluate.h"
+#include "train/run/run_inputs.h"
 #include "train/run/run_observer.h"
 #include "types/run_record.h"
 
@@ -48,6 +49,7 @@ class TrainRun {
   types::Provenance record_provenance() const;
   // What a resumed run must find unchanged, and a replay repeats.
   core::Json recorded_options() const;
+  train::RunPlace run_place() const;
   types::RunRecord tune(const types::FreezePlan& plan, const model::GraphCut& graph);
   void save(types::RunRecord& record);
   // The branches by themselves, as PEFT has them, and then as part of the weights. Where whole
