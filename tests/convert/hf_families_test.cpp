@@ -159,8 +159,8 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
   plan.batch_tokens = 256;
   plan.steps = 2;
   plan.learning_rate = 0.01;
-  train::TrainInputs inputs{model_, graph, batches, none, plan, {}};
-  inputs.folder = folder_.path();
+  train::TrainInputs inputs{{{model_, graph, batches, none, plan}}};
+  inputs.run.where.folder = folder_.path();
   const types::RunRecord record = train::train(inputs, progress);
   EXPECT_EQ(record.steps, 2);
   for (const auto& parameter : model_.parameters()) {

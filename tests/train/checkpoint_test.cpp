@@ -17,12 +17,12 @@ Checkpoint example(std::int64_t step) {
   Checkpoint checkpoint;
   checkpoint.identity["model_hash"] = "abc";
   checkpoint.identity["learning_rate"] = 0.001;
-  checkpoint.progression.step = step;
-  checkpoint.progression.epoch = 2;
-  checkpoint.progression.cooldown_start = 40;
-  checkpoint.progression.best = types::DevEvaluation{5, 1.5, 0.25, 0.1};
-  checkpoint.progression.evaluations = {{0, 2.0, 0.5, 0.1}, {5, 1.5, 0.25, 0.1}};
-  checkpoint.tensors = {
+  checkpoint.run.state.step = step;
+  checkpoint.run.state.epoch = 2;
+  checkpoint.course.cooldown_start = 40;
+  checkpoint.run.state.best = types::DevEvaluation{5, 1.5, 0.25, 0.1};
+  checkpoint.run.state.evaluations = {{0, 2.0, 0.5, 0.1}, {5, 1.5, 0.25, 0.1}};
+  checkpoint.run.tensors = {
       {"weight/a", at::arange(6, at::kFloat).view({2, 3})}, {"adam/step/a", at::full({}, 3.0F)}};
   return checkpoint;
 }
@@ -32,18 +32,19 @@ TEST(Checkpoint, ComesBackAsItWas) {
   EXPECT_FALSE(read_latest_checkpoint(folder.path()).has_value());
   write_checkpoint(folder.path(), example(7));
   const Checkpoint back = *read_latest_checkpoint(folder.path());
-  EXPECT_EQ(core::to_json(back.progression), core::to_json(example(7).progression));
+  EXPECT_EQ(core::to_json(back.run.state), core::to_json(example(7).run.state));
+  EXPECT_EQ(core::to_json(back.course), core::to_json(example(7).course));
   EXPECT_EQ(back.identity, example(7).identity);
-  ASSERT_EQ(back.tensors.size(), 2U);
-  EXPECT_EQ(back.tensors[0].name, "weight/a");
-  EXPECT_TRUE(at::equal(back.tensors[0].tensor, example(7).tensors[0].tensor));
-  EXPECT_EQ(back.tensors[1].tensor.dim(), 0);
+  ASSERT_EQ(back.run.tensors.size(), 2U);
+  EXPECT_EQ(back.run.tensors[0].name, "weight/a");
+  EXPECT_TRUE(at::equal(back.run.tensors[0].tensor, example(7).run.tensors[0].tensor));
+  EXPECT_EQ(back.run.tensors[1].tensor.dim(), 0);
 }
 
 TEST(Checkpoint, KeepsTheLastTwo) {
   const TemporaryFolder folder;
   for (const std::int64_t step : {9, 10, 11, 100}) write_checkpoint(folder.path(), example(step));
-  EXPECT_EQ(read_latest_checkpoint(folder.path())->progression.step, 100);
+  EXPECT_EQ(read_latest_checkpoint(folder.path())->run.state.step, 100);
   std::int64_t files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
     files += entry.path().extension() == ".safetensors" ? 1 : 0;

@@ -31,11 +31,10 @@ DocumentLoss alone(const TinyRun& setup, const data::Document& document) {
 
 TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
   const TinyRun setup;
-  std::vector<DocumentLoss> documents;
-  EvaluateOptions options;
-  options.documents = &documents;
   core::Progress progress;
-  const Evaluation result = *evaluate(setup.graph, setup.train_batches, options, progress);
+  const auto [stopped, result, documents] =
+      evaluate(setup.graph, setup.train_batches, {}, progress);
+  EXPECT_FALSE(stopped);
   double loss = 0.0, correct = 0.0, tokens = 0.0;
   for (const DocumentLoss& ours : documents) {
     const DocumentLoss theirs =
@@ -61,11 +60,9 @@ TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
   std::vector<std::int64_t> all;
   for (std::int64_t i = 0; i < 48; ++i) all.push_back(i);
   const data::Batcher packed(setup.dataset, all, {64, 32}, 0);
-  std::vector<DocumentLoss> documents;
-  EvaluateOptions options;
-  options.documents = &documents;
   core::Progress progress;
-  const Evaluation result = *evaluate(setup.graph, packed, options, progress);
+  const auto [stopped, result, documents] = evaluate(setup.graph, packed, {}, progress);
+  EXPECT_FALSE(stopped);
   EXPECT_EQ(result.supervised_tokens, setup.train_batches.supervised_tokens());
   for (const DocumentLoss& entry : documents) {
     double tokens = 0.0;
@@ -83,7 +80,7 @@ TEST(Evaluate, EndsWithoutResultWhenToldTo) {
   EvaluateOptions options;
   options.keep_going = [&] { return ++asked < 3; };
   core::Progress progress;
-  EXPECT_FALSE(evaluate(setup.graph, setup.train_batches, options, progress).has_value());
+  EXPECT_TRUE(evaluate(setup.graph, setup.train_batches, options, progress).stopped);
   EXPECT_EQ(asked, 3);
 }
 
@@ -122,7 +119,7 @@ TEST(Evaluate, NothingToEvaluateGivesNoFigures) {
   const TinyRun setup;
   const data::Batcher none(setup.dataset, {}, {64, 0}, 0);
   core::Progress progress;
-  const Evaluation result = *evaluate(setup.graph, none, {}, progress);
+  const Evaluation result = evaluate(setup.graph, none, {}, progress).evaluation;
   EXPECT_TRUE(std::isnan(result.loss.value));
   EXPECT_EQ(result.documents, 0);
   EXPECT_TRUE(std::isnan(evaluate_choices(setup.graph, {}, 64, {}, progress).accuracy.value));

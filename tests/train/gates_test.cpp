@@ -70,8 +70,8 @@ TEST_F(Gates, ThatFailLaterLeaveTheLastGoodWeights) {
   EXPECT_EQ(record.best->loss, free.evaluations[1].loss);
   // What is in the model is what that evaluation saw.
   core::Progress quiet;
-  EXPECT_NEAR(
-      evaluate(gated.graph, gated.dev_batches, {}, quiet)->loss.value, record.best->loss, 1e-6);
+  EXPECT_NEAR(evaluate(gated.graph, gated.dev_batches, {}, quiet).evaluation.loss.value,
+      record.best->loss, 1e-6);
 }
 
 TEST_F(Gates, AtTheEndAloneJudgeTheWeightsThatAreKept) {

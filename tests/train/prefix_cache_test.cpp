@@ -11,6 +11,8 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "cost/flops.h"
+#include "support/sample_documents.h"
 #include "train/run/trainer.h"
 #include "training_setup.h"
 
@@ -184,6 +186,7 @@ TEST_F(KeptCacheTest, IsNotUsedWhereAnythingElseIsDifferent) {
 struct ThreeEpochs {
   ThreeEpochs() {
     run.plan.cut = kEof;
+    run.plan.shape = support::sample_shape(kTestBlocks);
     run.plan.epochs = 3.0;
     run.plan.steps = 3 * static_cast<std::int64_t>(run.train_batches.epoch(1, 0).size());
     run.plan.budget = {static_cast<double>(run.plan.steps), types::BudgetUnit::kSteps};
@@ -192,10 +195,7 @@ struct ThreeEpochs {
   types::RunRecord train_in(
       const std::filesystem::path& folder, const TrainOptions& options) const {
     TrainInputs inputs = run.inputs(folder);
-    inputs.options = options;
-    inputs.batch_flops = [](const tensor::Batch& batch, std::int64_t, bool cached) {
-      return static_cast<double>(batch.padded_tokens()) * (cached ? 5.0 : 7.0);
-    };
+    inputs.run.how.options = options;
     core::Progress progress;
     return train(inputs, progress);
   }
@@ -230,16 +230,20 @@ TEST(TrainWithPrefixCache, TellsWhatItSaved) {
   const ThreeEpochs setup;
   const types::RunRecord record = setup.train_in(folder.path(), {});
   const std::int64_t rows = setup.run.train_batches.rows() + setup.run.dev_batches.rows();
-  double padded = 0.0;
+  double prefix = 0.0;
   for (const auto& plan : setup.run.train_batches.epoch(1, 0)) {
-    padded += static_cast<double>(plan.length) * static_cast<double>(plan.rows.size());
+    const tensor::Batch batch = setup.run.train_batches.make(plan);
+    for (std::int64_t block = 0; block < kEof; ++block) {
+      prefix += cost::block_forward_flops(setup.run.plan.shape, block,
+          {static_cast<double>(batch.padded_tokens()), 0.0, static_cast<double>(batch.length())});
+    }
   }
   ASSERT_TRUE(record.cache);
   EXPECT_TRUE(record.cache->complete);
   EXPECT_EQ(record.cache->rows, rows);
   EXPECT_EQ(record.cache->rows_computed, rows);
   EXPECT_EQ(record.cache->rows_read, 2 * rows);
-  EXPECT_DOUBLE_EQ(record.cache->flops_avoided, 2.0 * 2.0 * padded);
+  EXPECT_DOUBLE_EQ(record.cache->flops_avoided, 2.0 * prefix);
   EXPECT_EQ(record.activation_bytes_below_cut, 0);
   EXPECT_GT(record.frozen_bytes_mapped, 0);
   TrainOptions options;

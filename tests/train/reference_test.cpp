@@ -80,7 +80,6 @@ TEST(PretrainedModel, LosesWhatThePyTorchReferenceLoses) {
   const auto expected = golden["losses"].get<std::vector<double>>();
   const data::BatchOptions batch{128, 0};
   GoldenRows rows(golden["rows"]);
-  TrainOptions options;
   arrange(rows.dataset, batch, 1);
   std::vector<std::int64_t> all;
   for (std::size_t i = 0; i < rows.dataset.documents.size(); ++i)
@@ -91,9 +90,9 @@ TEST(PretrainedModel, LosesWhatThePyTorchReferenceLoses) {
   plan.steps = static_cast<std::int64_t>(expected.size());
   plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};
   plan.learning_rate = golden["learning_rate"].get<double>();
-  TrainInputs inputs{model, graph, train_rows, no_dev, plan, options};
-  inputs.seed = 1;
-  inputs.folder = folder.path();
+  TrainInputs inputs{{{model, graph, train_rows, no_dev, plan}}};
+  inputs.run.how.seed = 1;
+  inputs.run.where.folder = folder.path();
   train(inputs, progress);
 
   const std::vector<std::string> lines = read_lines(folder.path() / "metrics.jsonl");

@@ -47,9 +47,13 @@ struct StagedRun : TinyRun {
   TrainInputs staged(
       const std::filesystem::path& folder, StageChoice choice = StageChoice::kNext) const {
     TrainInputs made = inputs(folder);
-    made.next_stage = [choice](const types::StageEnd&) { return always(choice); };
+    made.stages = choice == StageChoice::kNext ? &next_ : &stay_;
     return made;
   }
+
+ private:
+  mutable Decider next_{[](const types::StageEnd&) { return always(StageChoice::kNext); }};
+  mutable Decider stay_{[](const types::StageEnd&) { return always(StageChoice::kStay); }};
 };
 
 struct Ended {
@@ -64,7 +68,7 @@ Ended run_staged(const TrainOptions& options = {}, std::vector<std::int64_t> cut
   const TemporaryFolder folder;
   core::Progress progress;
   TrainInputs inputs = setup.staged(folder.path(), choice);
-  inputs.options = options;
+  inputs.run.how.options = options;
   const types::RunRecord record = train(inputs, progress);
   return {record, setup.saved_bytes(), timeless(folder.path())};
 }
@@ -91,11 +95,12 @@ TEST(Stages, UnfreezeFromDeepToShallow) {
   std::vector<std::int64_t> trained;
   std::vector<types::StageEnd> ends;
   TrainInputs inputs = setup.inputs(folder.path());
-  inputs.next_stage = [&](const types::StageEnd& end) {
+  Decider decider([&](const types::StageEnd& end) {
     trained.push_back(moved(0) ? 0 : moved(1) ? 1 : 2);
     ends.push_back(end);
     return always(StageChoice::kNext);
-  };
+  });
+  inputs.stages = &decider;
   core::Progress progress;
   const types::RunRecord record = train(inputs, progress);
   EXPECT_EQ(record.status, RunStatus::kFinished);
@@ -178,7 +183,7 @@ TEST(Stages, TheShallowerCutIsKeptOnTheWay) {
   const TemporaryFolder folder;
   core::Progress progress;
   TrainInputs inputs = setup.staged(folder.path());
-  inputs.options.patience = 0;
+  inputs.run.how.options.patience = 0;
   const types::RunRecord record = train(inputs, progress);
   ASSERT_TRUE(record.cache.has_value());
   EXPECT_EQ(
@@ -226,14 +231,15 @@ TEST(Stages, ATimeBudgetIsKeptAndReplayedWithoutItsClock) {
     bool unfrozen = false;
     SlowMachine machine([&](std::int64_t) { return unfrozen ? 1.5 : 0.5; }, 0.1);
     TrainInputs inputs = first.inputs(folder.path());
-    inputs.options.patience = 0;
-    inputs.clock = machine.clock();
+    inputs.run.how.options.patience = 0;
+    inputs.clock = &machine;
     inputs.closing_seconds = 2.0;
-    inputs.next_stage = [&](const types::StageEnd& end) {
+    Decider decider([&](const types::StageEnd& end) {
       EXPECT_NEAR(end.steps_staying, (98.0 - machine.now()) / 0.5, 6.0);
       unfrozen = choice == StageChoice::kNext;
       return always(choice);
-    };
+    });
+    inputs.stages = &decider;
     const types::RunRecord record = train(inputs, machine);
     EXPECT_LE(machine.now() + 2.0, 100.0);
     EXPECT_GE(machine.now(), 85.0);
@@ -246,7 +252,7 @@ TEST(Stages, ATimeBudgetIsKeptAndReplayedWithoutItsClock) {
     const TemporaryFolder again;
     core::Progress progress;
     TrainInputs replayed = second.inputs(again.path());
-    replayed.options.patience = 0;
+    replayed.run.how.options.patience = 0;
     replayed.replay = replay_of(record);
     const types::RunRecord repeated = train(replayed, progress);
     EXPECT_EQ(second.saved_bytes(), first.saved_bytes());

@@ -17,6 +17,8 @@
 #include "core/log.h"
 #include "core/signals.h"
 #include "model/weights/lora.h"
+#include "support/sample_documents.h"
+#include "train/run/budget_limits.h"
 #include "train/run/checkpoint.h"
 #include "train/step/schedule.h"
 #include "training_setup.h"
@@ -99,13 +101,14 @@ TEST(Trainer, FullFineTuningEqualsAPlainLoopOverTheWholeModule) {
     const Schedule schedule = schedule_for_steps(20);
     std::vector<tensor::Batch> stream;
     for (std::int64_t epoch = 0; stream.size() < 40; ++epoch) {
-      for (const auto& plan : theirs.train_batches.epoch(inputs.seed, epoch)) {
+      for (const auto& plan : theirs.train_batches.epoch(inputs.run.how.seed, epoch)) {
         stream.push_back(theirs.train_batches.make(plan));
       }
     }
     for (std::size_t step = 0; step < 20; ++step) {
       const double rate = 0.01 * rate_factor(schedule, static_cast<std::int64_t>(step));
-      const double loss = loop.step({stream[2 * step], stream[2 * step + 1]}, rate, inputs.options);
+      const double loss =
+          loop.step({stream[2 * step], stream[2 * step + 1]}, rate, inputs.run.how.options);
       EXPECT_NEAR(steps[step]["loss"].get<double>(), loss, 1e-5 * loss)
           << "tied " << tied << ", step " << step;
     }
@@ -119,10 +122,7 @@ TEST(Trainer, TakesTheEvaluationBeforeTheFirstStepFromElsewhere) {
   const TemporaryFolder folder;
   TrainInputs inputs = setup.inputs(folder.path());
   core::Progress progress;
-  MeasuredLosses before;
-  EvaluateOptions how;
-  how.documents = &before.documents;
-  before.evaluation = *evaluate(setup.graph, setup.dev_batches, how, progress);
+  MeasuredLosses before = evaluate(setup.graph, setup.dev_batches, {}, progress);
   const double loss = before.evaluation.loss.value;
   before.evaluation.loss.value += 1.0;  // to be told from another
   inputs.before = before;
@@ -133,8 +133,8 @@ TEST(Trainer, TakesTheEvaluationBeforeTheFirstStepFromElsewhere) {
   EXPECT_EQ(metrics(folder.path(), "dev_loss").front()["dev_loss"], loss + 1.0);
   EXPECT_LT(record.best->loss, loss);
   // The cache that it would have filled is filled by the next one.
-  EXPECT_NEAR(
-      evaluate(setup.graph, setup.dev_batches, {}, progress)->loss.value, record.best->loss, 1e-6);
+  EXPECT_NEAR(evaluate(setup.graph, setup.dev_batches, {}, progress).evaluation.loss.value,
+      record.best->loss, 1e-6);
 }
 
 TEST(Trainer, FrozenParametersKeepTheirBitsAndTheRestMoves) {
@@ -205,7 +205,7 @@ TEST(Trainer, StopsEarlyAfterPatience) {
   const TemporaryFolder folder;
   core::Progress progress;
   TrainInputs inputs = setup.inputs(folder.path());
-  inputs.options.patience = 4;
+  inputs.run.how.options.patience = 4;
   const types::RunRecord record = train(inputs, progress);
   EXPECT_EQ(record.status, RunStatus::kStoppedEarly);
   EXPECT_EQ(record.steps, record.best->step + 4 * 2);
@@ -241,7 +241,7 @@ TEST(Trainer, RecomputationGivesTheSameWeights) {
       const TemporaryFolder folder;
       core::Progress progress;
       TrainInputs inputs = setup.inputs(folder.path());
-      inputs.options.recompute = recompute;
+      inputs.run.how.options.recompute = recompute;
       EXPECT_EQ(train(inputs, progress).steps, 12);
       models[recompute ? 1 : 0] = setup.saved_bytes();
     }
@@ -255,9 +255,9 @@ TEST(Trainer, MatrixProductsOfAStepAreTimed) {
   core::Progress progress;
   TrainInputs inputs = setup.inputs(folder.path());
   EXPECT_FALSE(train(inputs, progress).matrix_products.has_value());
-  inputs.options.measure_products = true;
+  inputs.run.how.options.measure_products = true;
   const TemporaryFolder other;
-  inputs.folder = other.path();
+  inputs.run.where.folder = other.path();
   const types::RunRecord record = train(inputs, progress);
   ASSERT_TRUE(record.matrix_products.has_value());
   EXPECT_GT(record.matrix_products->seconds, 0.0);
@@ -376,7 +376,7 @@ TEST(Trainer, ResumesFromAnEarlierCheckpointAndCutsTheMetrics) {
     const TinyRun setup;
     StopAt progress(8);
     TrainInputs inputs = setup.inputs(folder.path());
-    inputs.options.checkpoint_steps = 5;
+    inputs.run.how.options.checkpoint_steps = 5;
     train(inputs, progress);
     std::filesystem::remove(folder.path() / "checkpoint-0000000008.safetensors");
     std::ofstream(folder.path() / "metrics.jsonl", std::ios::app) << "{\"step\": 9, \"ep";
@@ -412,10 +412,10 @@ TEST(Trainer, RefusesToResumeAnotherRun) {
     return std::string("accepted");
   };
   TrainInputs data = inputs;
-  data.identity["data_hash"] = "other";
+  data.run.where.identity["data_hash"] = "other";
   EXPECT_NE(refusal(data).find("data_hash"), std::string::npos);
   TrainInputs options = inputs;
-  options.options.weight_decay = 0.5;
+  options.run.how.options.weight_decay = 0.5;
   EXPECT_NE(refusal(options).find("weight_decay was 0.01, is 0.5"), std::string::npos);
 }
 
@@ -443,8 +443,10 @@ TEST(Trainer, NotFiniteLossStopsAndKeepsTheBestWeights) {
       bool training_ = false;
     } progress(setup.model);
     TrainInputs base = setup.inputs(folder.path());
-    const TrainInputs inputs{base.model, base.graph, base.train, with_dev ? base.dev : no_dev,
-        base.plan, base.options, base.seed, base.autocast, base.folder};
+    const RunSubject& what = base.run.what;
+    const TrainInputs inputs{
+        {{what.model, what.graph, what.train, with_dev ? what.dev : no_dev, what.plan},
+            base.run.how, base.run.where}};
     core::set_log_level(core::LogLevel::kOff);
     const types::RunRecord record = train(inputs, progress);
     core::set_log_level(core::LogLevel::kInfo);
@@ -458,20 +460,25 @@ TEST(Trainer, TokenAndFlopBudgetsAreNotExceeded) {
   for (const BudgetUnit unit : {BudgetUnit::kTokens, BudgetUnit::kFlops}) {
     TinyRun setup;
     setup.plan.steps = 1000;
-    setup.plan.budget = {500.0, unit};
+    setup.plan.shape = support::sample_shape(kTestBlocks);
+    double largest = 65.0;
+    if (unit == BudgetUnit::kFlops) {
+      for (const auto& batch : setup.train_batches.epoch(1, 0)) {
+        largest = std::max(
+            largest, training_flops(setup.plan.shape, setup.train_batches.make(batch), 0, false));
+      }
+    }
+    const double amount = unit == BudgetUnit::kTokens ? 500.0 : 8.5 * largest;
+    setup.plan.budget = {amount, unit};
+    if (unit == BudgetUnit::kFlops) setup.plan.budget_flops = amount;
     const TemporaryFolder folder;
     core::Progress progress;
-    TrainInputs inputs = setup.inputs(folder.path());
-    inputs.batch_flops = [](const tensor::Batch& batch, std::int64_t, bool) {
-      return static_cast<double>(batch.padded_tokens());
-    };
-    inputs.budget_flops = 500.0;
-    const types::RunRecord record = train(inputs, progress);
+    const types::RunRecord record = train(setup.inputs(folder.path()), progress);
     EXPECT_EQ(record.status, RunStatus::kBudgetReached);
     const double used =
         unit == BudgetUnit::kTokens ? static_cast<double>(record.tokens) : record.flops;
-    EXPECT_LE(used, 500.0);
-    EXPECT_GT(used, 500.0 - 65.0);  // less than a batch is left
+    EXPECT_LE(used, amount);
+    EXPECT_GT(used, amount - largest);  // less than a batch is left
     EXPECT_EQ(record.after->step, record.steps);
   }
 }
@@ -498,7 +505,7 @@ TEST(Trainer, TimeBudgetIsSpentAndNotExceededWhateverTheMachineDoes) {
     const TemporaryFolder folder;
     SlowMachine machine(machines[i], 0.2);
     TrainInputs inputs = setup.inputs(folder.path());
-    inputs.clock = machine.clock();
+    inputs.clock = &machine;
     inputs.closing_seconds = 2.0;
     const types::RunRecord record = train(inputs, machine);
     EXPECT_LE(machine.now() + 2.0, 100.0) << "machine " << i;
@@ -519,7 +526,7 @@ TEST(Trainer, ReplayRepeatsATimedRunWithoutItsClock) {
     const TemporaryFolder folder;
     SlowMachine machine([&](std::int64_t step) { return step < 72 ? 1.0 : slow; }, 0.2);
     TrainInputs inputs = first.inputs(folder.path());
-    inputs.clock = machine.clock();
+    inputs.clock = &machine;
     const types::RunRecord record = train(inputs, machine);
 
     const TimedRun second;
@@ -547,7 +554,7 @@ TEST(Trainer, TimedRunGoesOnWithItsClockAfterAnInterruption) {
         },
         0.2);
     TrainInputs inputs = setup.inputs(folder.path());
-    inputs.clock = machine.clock();
+    inputs.clock = &machine;
     EXPECT_EQ(train(inputs, machine).status, RunStatus::kInterrupted);
     core::set_stop_signal(0);
     spent = machine.now();
@@ -555,7 +562,7 @@ TEST(Trainer, TimedRunGoesOnWithItsClockAfterAnInterruption) {
   const TimedRun setup;
   SlowMachine machine([](std::int64_t) { return 1.0; }, 0.2);
   TrainInputs inputs = setup.inputs(folder.path());
-  inputs.clock = machine.clock();
+  inputs.clock = &machine;
   inputs.resume = true;
   const types::RunRecord record = train(inputs, machine);
   EXPECT_LE(spent + machine.now(), 100.0);

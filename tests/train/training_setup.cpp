@@ -59,10 +59,10 @@ TinyRun::TinyRun(bool tied, std::int64_t accumulate)
 }
 
 TrainInputs TinyRun::inputs(const std::filesystem::path& folder) const {
-  TrainInputs made{model, graph, train_batches, dev_batches, plan, {}};
-  made.folder = folder;
-  made.identity["model_hash"] = "m";
-  made.identity["data_hash"] = dataset.hash;
+  TrainInputs made{{{model, graph, train_batches, dev_batches, plan}}};
+  made.run.where.folder = folder;
+  made.run.where.identity["model_hash"] = "m";
+  made.run.where.identity["data_hash"] = dataset.hash;
   return made;
 }
 

@@ -69,7 +69,7 @@ class StopAt : public core::Progress {
 
 // A machine whose clock only moves by what this says: a training step and an evaluated batch take
 // so long.
-class SlowMachine : public core::Progress {
+class SlowMachine : public core::Progress, public RunClock {
  public:
   SlowMachine(std::function<double(std::int64_t)> step_seconds, double batch_seconds)
       : step_seconds_(std::move(step_seconds)), batch_seconds_(batch_seconds) {}
@@ -79,9 +79,7 @@ class SlowMachine : public core::Progress {
   void update(std::int64_t, const std::string&) override {
     now_ += training_ ? step_seconds_(steps_++) : batch_seconds_;
   }
-  std::function<double()> clock() const {
-    return [this] { return now_; };
-  }
+  double spent_seconds() const override { return now_; }
   double now() const { return now_; }
 
  private:
@@ -90,6 +88,17 @@ class SlowMachine : public core::Progress {
   std::int64_t steps_ = 0;
   bool training_ = false;
   double now_ = 3.0;  // loading and analysis
+};
+
+// Decides as `decide` says.
+class Decider : public StageDecider {
+ public:
+  using Function = std::function<types::StageDecision(const types::StageEnd&)>;
+  explicit Decider(Function decide) : decide_(std::move(decide)) {}
+  types::StageDecision decide(const types::StageEnd& end) override { return decide_(end); }
+
+ private:
+  Function decide_;
 };
 
 }  // namespace salf::train

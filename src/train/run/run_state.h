@@ -31,7 +31,9 @@ struct RunState {
   bool evaluated() const { return !evaluations.empty() && evaluations.back().step == step; }
   bool best_is_present() const { return best && best->step == step; }
   // Whether so many evaluations in a row were no better than the best one; never with 0.
-  bool tries(std::int64_t patience) const { return patience > 0 && worse_evaluations >= patience; }
+  bool out_of_patience(std::int64_t patience) const {
+    return patience > 0 && worse_evaluations >= patience;
+  }
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {

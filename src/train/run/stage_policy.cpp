@@ -47,7 +47,7 @@ bool StagePolicy::ends(const RunState& state, const Pacing& pacing) const {
     return next < inputs_.replay->stages.size() &&
            state.step == inputs_.replay->stages[next].first_step;
   if (state.step == records_.back().first_step) return false;
-  if (state.tries(inputs_.run.how.options.patience)) return true;
+  if (state.out_of_patience(inputs_.run.how.options.patience)) return true;
   const double end = types::stage_end(place(), plan_.stages.size());
   if (pacing.pacer() == nullptr)
     return static_cast<double>(state.step) >= std::floor(end * static_cast<double>(pacing.limit()));

@@ -104,7 +104,7 @@ class Training {
   }
 
   bool patience_is_out() const {
-    return run_.state().tries(inputs_.run.how.options.patience) && !stage_ends();
+    return run_.state().out_of_patience(inputs_.run.how.options.patience) && !stage_ends();
   }
 
   bool stage_ends() const { return stages_.ends(run_.state(), pacing_); }
