@@ -1,4 +1,4 @@
-// What lies in a model directory? model.pt, tokenizer.json or tokenizer.model (SentencePiece),
+// The files of a model directory: model.pt, tokenizer.json or tokenizer.model (SentencePiece),
 // config.json (as Hugging Face writes it, when known) and salf.json (this header's struct). A bare
 // model.pt works too, with a tokenizer named beside it.
 #pragma once

@@ -139,12 +139,14 @@ at::Tensor ScriptModel::forward(const tensor::Batch& batch) const {
 
 const std::vector<Parameter>& ScriptModel::parameters() const { return state_->parameters; }
 
-const Parameter& ScriptModel::parameter(const std::string& name) const {
+const Parameter* ScriptModel::find_parameter(const std::string& name) const {
   const auto found = state_->by_name.find(name);
-  if (found == state_->by_name.end()) {
-    throw Error(ErrorKind::kInternal, "no parameter is called '" + name + "'");
-  }
-  return state_->parameters[found->second];
+  return found == state_->by_name.end() ? nullptr : &state_->parameters[found->second];
+}
+
+const Parameter& ScriptModel::parameter(const std::string& name) const {
+  if (const Parameter* found = find_parameter(name)) return *found;
+  throw Error(ErrorKind::kInternal, "no parameter is called '" + name + "'");
 }
 
 std::int64_t ScriptModel::parameter_count() const {

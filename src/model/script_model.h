@@ -1,5 +1,5 @@
-// What is a loaded model? A TorchScript decoder forward(input_ids[, attention_mask]) → logits, its
-// parameters (each tensor once), and how to run and save it.
+// A loaded model: a TorchScript decoder forward(input_ids[, attention_mask]) → logits and its
+// parameters, each tensor once. It runs and is saved.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -44,9 +44,10 @@ class ScriptModel {
   at::Tensor forward(const tensor::Batch& batch) const;
 
   const std::vector<Parameter>& parameters() const;
-  const Parameter& parameter(
-      const std::string& name) const;    // by name or alias; throws Error(kInternal)
-  std::int64_t parameter_count() const;  // elements, each tensor once
+  // By name or alias; nullptr if there is none.
+  const Parameter* find_parameter(const std::string& name) const;
+  const Parameter& parameter(const std::string& name) const;  // throws Error(kInternal) instead
+  std::int64_t parameter_count() const;                       // elements, each tensor once
 
   // Writes the original program with the present weights, on the CPU, in their loaded dtypes and
   // requires_grad, atomically. The same weights give the same bytes. Throws Error(kIo).

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "model/graph/logits.h"
+#include "model/rewrites/known_values.h"
 
 namespace salf::model {
 
@@ -29,17 +30,9 @@ struct Container {
   bool nested = false;
 };
 
-bool is_tensor(const jit::Value* value) {
-  return value->type()->isSubtypeOf(*c10::TensorType::get());
-}
-
-bool starts_with(const std::string& text, const std::string& start) {
-  return text.rfind(start, 0) == 0;
-}
-
 // True for "" (self), for every path on the way to `path`, and for `path` itself.
 bool leads_to(const std::string& part, const std::string& path) {
-  return part.empty() || part == path || starts_with(path, part + ".");
+  return part.empty() || part == path || core::starts_with(path, part + ".");
 }
 
 std::size_t numbered_children(const jit::Module& module) {
@@ -61,7 +54,7 @@ std::vector<Container> find_containers(const jit::Module& module) {
   // long it is.
   const auto nested = [&containers](const Container& inner) {
     return std::any_of(containers.begin(), containers.end(), [&inner](const Container& outer) {
-      return outer.children > 1 && starts_with(inner.path, outer.path + ".");
+      return outer.children > 1 && core::starts_with(inner.path, outer.path + ".");
     });
   };
   for (Container& container : containers) container.nested = nested(container);
@@ -80,7 +73,7 @@ std::optional<std::string> called_module(const jit::Node& node) {
 bool calls_inside(const jit::Block* block, const std::string& start) {
   for (const jit::Node* node : block->nodes()) {
     const auto path = called_module(*node);
-    if (path && starts_with(*path, start)) return true;
+    if (path && core::starts_with(*path, start)) return true;
     for (const jit::Block* inner : node->blocks()) {
       if (calls_inside(inner, start)) return true;
     }
@@ -136,12 +129,12 @@ std::vector<c10::IValue> evaluate(const GraphPointer& graph, const std::vector<j
 std::vector<jit::Value*> last_outputs(const jit::Node* call) {
   std::vector<jit::Value*> values;
   for (const jit::Value* output : call->outputs()) {
-    if (is_tensor(output)) values.push_back(const_cast<jit::Value*>(output));
+    if (is_tensor_value(output)) values.push_back(const_cast<jit::Value*>(output));
     for (const auto& use : output->uses()) {
       if (use.user->kind() != c10::prim::TupleUnpack && use.user->kind() != c10::prim::TupleIndex)
         continue;
       for (jit::Value* member : use.user->outputs()) {
-        if (is_tensor(member) && member->hasUses()) values.push_back(member);
+        if (is_tensor_value(member) && member->hasUses()) values.push_back(member);
       }
     }
   }
@@ -177,7 +170,8 @@ class HiddenChain {
   static std::vector<jit::Value*> tensor_inputs(const jit::Node* call) {
     std::vector<jit::Value*> values;
     for (std::size_t i = 1; i < call->inputs().size(); ++i) {
-      if (is_tensor(call->input(i))) values.push_back(const_cast<jit::Value*>(call->input(i)));
+      if (is_tensor_value(call->input(i)))
+        values.push_back(const_cast<jit::Value*>(call->input(i)));
     }
     return values;
   }
@@ -189,7 +183,7 @@ class HiddenChain {
     for (std::size_t i = 1; i < second_call->inputs().size() && i < first_call->inputs().size();
          ++i) {
       jit::Value* same_place = const_cast<jit::Value*>(first_call->input(i));
-      if (second_call->input(i) != second || !is_tensor(same_place)) continue;
+      if (second_call->input(i) != second || !is_tensor_value(same_place)) continue;
       const auto results = evaluate(blocks_.graph, {same_place}, module_, arguments_, device_);
       if (is_state(results.at(0))) return {same_place};
     }

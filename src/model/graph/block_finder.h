@@ -1,5 +1,5 @@
-// Where in the forward graph do the blocks stand, and which value carries the hidden state from one
-// to the next?
+// Finds the blocks in the forward graph, and the values that carry the hidden state from one block
+// to the next.
 #pragma once
 
 #include <memory>

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "model/graph/logits.h"
+#include "model/rewrites/known_values.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {
@@ -17,44 +18,35 @@ namespace jit = torch::jit;
 
 namespace {
 
-bool is_operator(const jit::Node* node, const char* name) {
-  return node->kind() == c10::Symbol::fromQualString(name);
-}
-
 // The same numbers under another type or layout.
 bool keeps_values(const jit::Node* node) {
   static const char* const kNames[] = {"aten::to", "aten::float", "aten::contiguous", "aten::clone",
       "aten::type_as", "aten::alias", "aten::detach", "prim::TupleUnpack"};
   return std::any_of(std::begin(kNames), std::end(kNames),
-      [node](const char* name) { return is_operator(node, name); });
+      [node](const char* name) { return is_kind(node, name); });
 }
 
 std::string parameter_name(const jit::Value* value, const ScriptModel& model) {
   const auto path = attribute_path(value);
   if (!path || path->empty()) return "";
-  for (const auto& parameter : model.parameters()) {
-    if (parameter.name == *path || std::find(parameter.aliases.begin(), parameter.aliases.end(),
-                                       *path) != parameter.aliases.end()) {
-      return parameter.name;
-    }
-  }
-  return "";
+  const Parameter* parameter = model.find_parameter(*path);
+  return parameter != nullptr ? parameter->name : "";
 }
 
 // linear(x, W, b), or matmul(x, t(W)): fills the head if W is a parameter with two dimensions.
 bool read_product(jit::Node* node, const ScriptModel& model, HeadGraph& head) {
   std::string weight;
-  if (is_operator(node, "aten::linear")) {
+  if (is_kind(node, "aten::linear")) {
     weight = parameter_name(node->input(1), model);
     if (!weight.empty() && node->input(2)->type() != c10::NoneType::get()) {
       head.bias = parameter_name(node->input(2), model);
       if (head.bias.empty()) return false;
     }
-  } else if (is_operator(node, "aten::matmul")) {
+  } else if (is_kind(node, "aten::matmul")) {
     const jit::Node* transpose = node->input(1)->node();
-    const bool transposes = is_operator(transpose, "aten::t") ||
-                            is_operator(transpose, "aten::transpose") ||
-                            is_operator(transpose, "aten::numpy_T");
+    const bool transposes = is_kind(transpose, "aten::t") ||
+                            is_kind(transpose, "aten::transpose") ||
+                            is_kind(transpose, "aten::numpy_T");
     if (transposes) weight = parameter_name(transpose->input(0), model);
   }
   if (weight.empty() || model.parameter(weight).tensor.dim() != 2) return false;
@@ -102,7 +94,7 @@ HeadGraph find_head(BlockGraph& blocks, const ScriptModel& model) {
 std::string find_embedding(const jit::Graph& prefix, const ScriptModel& model) {
   std::string largest;
   for (const jit::Node* node : prefix.block()->nodes()) {
-    if (!is_operator(node, "aten::embedding")) continue;
+    if (!is_kind(node, "aten::embedding")) continue;
     const std::string name = parameter_name(node->input(0), model);
     if (name.empty()) continue;
     if (largest.empty() ||

@@ -1,4 +1,4 @@
-// Where is the head? The last product with a weight [V, D] on the way to the logits, and what
+// Finds the head, which is the last product with a weight [V, D] on the way to the logits, and what
 // stands around it.
 #pragma once
 
@@ -28,8 +28,8 @@ std::string find_embedding(const torch::jit::Graph& prefix, const ScriptModel& m
 std::set<std::string> trainable_parameters_of(
     const torch::jit::Graph& graph, const ScriptModel& model);
 
-// A slice input → output above the last block. It may look at the ids (for their shape); that
-// nothing else of them matters is for the caller to prove. Throws Error(kBadModel) naming `what` if
+// A slice input → output above the last block. It may look at the ids for their shape; the caller
+// proves that nothing else of them matters. Throws Error(kBadModel) naming `what` if
 // a block is needed again.
 GraphPointer slice_above_blocks(const BlockGraph& blocks, torch::jit::Value* input,
     torch::jit::Value* output, const std::string& what);

@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 
 #include "core/error.h"
+#include "model/rewrites/known_values.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {
@@ -39,13 +40,10 @@ at::Tensor pick_logits(const c10::IValue& result, const tensor::Batch& batch) {
 jit::Value* logits_value(jit::Graph& graph) {
   jit::Value* output = graph.outputs().at(0);
   jit::Node* node = output->node();
-  const auto is_tensor = [](const jit::Value* value) {
-    return value->type()->isSubtypeOf(*c10::TensorType::get());
-  };
-  if (is_tensor(output)) return output;
+  if (is_tensor_value(output)) return output;
   if (node->kind() == c10::prim::TupleConstruct) {
     for (jit::Value* element : node->inputs()) {
-      if (is_tensor(element)) return element;
+      if (is_tensor_value(element)) return element;
     }
   }
   if (node->kind() == c10::prim::DictConstruct) {

@@ -1,5 +1,4 @@
-// How does a piece of a TorchScript graph become something that runs? Copying, inlining and slicing
-// of graphs, and their execution without the profiling executor.
+// Copies, inlines and slices TorchScript graphs, and runs them without the profiling executor.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -85,8 +84,8 @@ class Program {
   std::size_t use_causal_attention(
       std::optional<std::size_t> mask_argument, const std::vector<MaskCheck>& trials);
 
-  // Gives the layers with these weights their branches (lora_branches.h). To be called last: what
-  // is sliced off the graph afterwards would lack them.
+  // Gives the layers with these weights their branches (lora_branches.h). REQUIRES: nothing is
+  // sliced off the graph afterwards, since it would lack them.
   void add_lora(const std::vector<LoraLayer>& layers);
 
   const GraphPointer& graph() const;

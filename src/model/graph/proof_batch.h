@@ -1,5 +1,5 @@
-// On what is a model proved? A small batch of fixed random ids, small enough for any vocabulary,
-// with one padded row.
+// The batch on which a model is proved: few fixed random ids, small enough for any vocabulary, with
+// one padded row.
 #pragma once
 
 #include "tensor/batch.h"

@@ -1,6 +1,6 @@
-// May attention with a mask be causal attention without one? Where batches are right-padded, a
-// causal mask hides padding from every real token by itself, and kernels without a mask are faster.
-// Whether a mask is causal is read off its values.
+// Replaces attention with a causal mask by causal attention without one. Where batches are
+// right-padded, a causal mask hides padding from every real token by itself, and kernels without a
+// mask are faster. A mask's values tell whether it is causal.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -24,8 +24,8 @@ struct MaskCheck {
 // Removes, from the calls of aten::scaled_dot_product_attention in the flat `graph`, each mask that
 // in every check shows a real token the tokens up to itself, all of them, and nothing else; padding
 // may see anything. Only masks that come from the attention mask (`mask_argument` of forward, if it
-// has one), from shapes and from constants are looked at: what they are on other ids or after
-// training is then no question. Returns the number of calls without their mask.
+// has one), from shapes and from constants are looked at, since other ids and training do not
+// change them. Returns the number of calls without their mask.
 std::size_t drop_causal_masks(const GraphPointer& graph, const torch::jit::Module& module,
     std::optional<std::size_t> mask_argument, const std::vector<MaskCheck>& trials);
 

@@ -157,6 +157,14 @@ bool is_number(const jit::Value* value, double expected) {
   return number && std::abs(*number - expected) <= 1e-6 * std::abs(expected);
 }
 
+bool is_sum(const jit::Node& node) {
+  return is_kind(&node, "aten::add") && node.inputs().size() == 3 && is_integer(node.input(2), 1);
+}
+
+bool is_float32_or_none(const jit::Value* dtype) {
+  return dtype->mustBeNone() || is_integer(dtype, static_cast<std::int64_t>(c10::kFloat));
+}
+
 bool is_tensor_value(const jit::Value* value) {
   return value->type()->isSubtypeOf(*c10::TensorType::get());
 }

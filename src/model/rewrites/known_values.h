@@ -1,5 +1,5 @@
-// What is known of a graph's values before it runs? Numbers, ranks and casts that change nothing:
-// what a rewrite must be sure of.
+// What a rewrite must know of a graph's values before the graph runs: numbers, ranks, and casts
+// that change nothing.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -45,6 +45,8 @@ torch::jit::Value* only_element(const torch::jit::Value* list);
 // A constant number, also one in a tensor without dimensions, as traces have them.
 std::optional<double> known_number(const torch::jit::Value* value);
 bool is_number(const torch::jit::Value* value, double expected);  // to 1e-6 of its size
+bool is_sum(const torch::jit::Node& node);                        // a + 1 · b
+bool is_float32_or_none(const torch::jit::Value* dtype);
 bool is_tensor_value(const torch::jit::Value* value);
 bool has_one_use(const torch::jit::Value* value);
 

@@ -1,7 +1,7 @@
-// The rules of rewrites.h: each looks at a node as the last of its pattern, and where it matches
-// makes the replacement (at the graph's insertion point) and returns its value; nullptr otherwise.
-// Intermediate values with another use, which would have to be computed all the same, keep a
-// pattern from matching.
+// The rules of rewrites.h. Each looks at a node as the last of its pattern. Where the pattern
+// matches, the rule makes the replacement at the graph's insertion point and returns its value;
+// otherwise it returns nullptr. A pattern does not match where something else uses a value between
+// its steps, since that value would be computed all the same.
 #pragma once
 
 #include <vector>

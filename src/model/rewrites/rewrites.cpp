@@ -43,8 +43,7 @@ bool is_mean_square_of(const jit::Value* mean, const jit::Value* x) {
   const jit::Node& node = *mean->node();
   if (!is_kind(&node, "aten::mean") || node.inputs().size() != 4) return false;
   const bool rows = is_list_of(node.input(1), -1) && is_bool(node.input(2), true);
-  const bool plain = node.input(3)->mustBeNone() ||
-                     is_integer(node.input(3), static_cast<std::int64_t>(c10::kFloat));
+  const bool plain = is_float32_or_none(node.input(3));
   return rows && plain && has_one_use(node.input(0)) && is_square_of(node.input(0), x);
 }
 
@@ -56,8 +55,7 @@ std::optional<Normalised> normalised(jit::Value* value) {
     const jit::Value* root = product->input(1 - side);
     if (!is_kind(root, "aten::rsqrt") || !has_one_use(root)) continue;
     jit::Node* sum = root->node()->input(0)->node();
-    if (!is_kind(sum, "aten::add") || sum->inputs().size() != 3 || !is_integer(sum->input(2), 1))
-      continue;
+    if (!is_sum(*sum)) continue;
     const bool once = has_one_use(sum->output()) && has_one_use(sum->input(0));
     if (once && is_mean_square_of(sum->input(0), x)) return Normalised{x, sum->input(1)};
   }
@@ -96,8 +94,7 @@ bool is_near(double value, double expected) {
 // Whether a value is a + b, and which is the other one of `a`; nullptr if it is not.
 jit::Value* other_summand(const jit::Value* sum, const jit::Value* one) {
   const jit::Node* node = sum->node();
-  if (!is_kind(node, "aten::add") || node->inputs().size() != 3 || !is_integer(node->input(2), 1))
-    return nullptr;
+  if (!is_sum(*node)) return nullptr;
   for (const std::size_t side : {0U, 1U}) {
     if (node->input(side) == one) return const_cast<jit::Value*>(node->input(1 - side));
   }
@@ -107,8 +104,7 @@ jit::Value* other_summand(const jit::Value* sum, const jit::Value* one) {
 // 1 + tanh(√(2/π) (x + 0.044715 x³))
 bool is_gelu_gate(const jit::Value* gate, const jit::Value* x) {
   const jit::Node* sum = gate->node();
-  if (!is_kind(sum, "aten::add") || sum->inputs().size() != 3 || !is_integer(sum->input(2), 1))
-    return false;
+  if (!is_sum(*sum)) return false;
   const std::size_t side = is_kind(sum->input(0), "aten::tanh") ? 0 : 1;
   const jit::Value* tanh = sum->input(side);
   if (!is_kind(tanh, "aten::tanh") || !is_number(sum->input(1 - side), 1.0) || !has_one_use(tanh))

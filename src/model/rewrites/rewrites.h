@@ -1,5 +1,5 @@
-// How does a program run faster and compute the same? Its operators are replaced by salf's own
-// (salf/ops/operators.h). Only copies of the graph are rewritten, never the model's own program.
+// Replaces a program's operators by salf's own (ops/operators.h), which are faster and compute the
+// same. Only copies of the graph are rewritten, never the model's own program.
 #pragma once
 
 #include "model/graph/program.h"

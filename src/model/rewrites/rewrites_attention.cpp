@@ -31,10 +31,6 @@ struct Scores {
   Scale scale;
 };
 
-bool is_float_dtype_or_none(const jit::Value* dtype) {
-  return dtype->mustBeNone() || is_integer(dtype, static_cast<std::int64_t>(c10::kFloat));
-}
-
 bool is_off(const jit::Node& dropout, const KnownValues& known) {
   if (is_bool(dropout.input(2), false) || is_number(dropout.input(1), 0.0)) return true;
   const auto training = known.attribute(dropout.input(2));
@@ -135,7 +131,7 @@ jit::Value* spelled_attention(jit::Node* node, KnownValues& known) {
   jit::Value* weights = before_dropout(node->input(0), known);
   if (weights == nullptr || !is_kind(weights, "aten::softmax")) return nullptr;
   jit::Node* softmax = weights->node();
-  if (!is_float_dtype_or_none(softmax->input(2))) return nullptr;
+  if (!is_float32_or_none(softmax->input(2))) return nullptr;
   const auto masked = masked_scores(softmax->input(0), known);
   const auto scores = masked ? scores_of(masked->scores, known) : std::nullopt;
   if (!scores) return nullptr;

@@ -168,8 +168,7 @@ jit::Value* own_rotary(jit::Node* node, KnownValues& known) {
 }
 
 jit::Value* spelled_rotary(jit::Node* node, KnownValues& known) {
-  if (!is_kind(node, "aten::add") || node->inputs().size() != 3 || !is_integer(node->input(2), 1))
-    return nullptr;
+  if (!is_sum(*node)) return nullptr;
   if (!known.only_float32()) return nullptr;
   for (const std::size_t side : {0U, 1U}) {
     const auto parts = turned(node->input(side), node->input(1 - side), known);

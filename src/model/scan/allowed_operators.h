@@ -1,4 +1,4 @@
-// Which operators may a decoder's program use?
+// The operators that a decoder's program may use.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Is this archive a decoder's program and nothing else? A TorchScript archive is code that may read
-// and write files, and some of it could run while it is loaded, so it is looked at before and after
-// that, and before anything runs.
+// Checks that an archive is a decoder's program and nothing else. A TorchScript archive is code
+// that may read and write files, and some of it could run while it is loaded. So it is checked
+// before it is loaded, and again before anything runs.
 #pragma once
 
 #include <filesystem>

@@ -1,6 +1,5 @@
-// Which tensors and constants does a TorchScript archive hold, without loading it? The tensors are
-// views of the mapped file: whatever the archive's size, only what is looked at takes memory, and
-// none of its program runs.
+// The tensors and constants of a TorchScript archive that is not loaded. The tensors are views of
+// the mapped file, so only what is read takes memory, and none of the archive's program runs.
 #pragma once
 
 #include <ATen/core/Tensor.h>

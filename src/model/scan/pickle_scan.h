@@ -1,5 +1,5 @@
-// Is this pickle one that TorchScript's reader can be given? LibTorch believes what a pickle says
-// about storages, sizes and memo slots; here every number is checked first.
+// Checks a pickle before TorchScript's reader sees it. LibTorch believes what a pickle says about
+// storages, sizes and memo slots; here every number is checked first.
 #pragma once
 
 #include <cstdint>

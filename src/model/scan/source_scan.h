@@ -1,6 +1,6 @@
-// Can TorchScript's own parser read a program without running out of stack? It descends once for
-// each nested expression, each block and each definition that another one needs; some thousands of
-// them end the process.
+// Checks that TorchScript's own parser can read a program without running out of stack. The parser
+// descends once for each nested expression, each block and each definition that another one needs,
+// and some thousands of them end the process.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
-// How is a layer tuned without changing its weight? By a branch of low rank beside it: W x + s · B
-// A x (LoRA; Hu et al. 2021, arXiv 2106.09685). Initial values and scale are those of PEFT.
+// Branches of low rank beside layers, which tune a layer without changing its weight:
+// W x + s · B A x (LoRA; Hu et al. 2021, arXiv 2106.09685). Initial values and scale are PEFT's.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,7 +13,7 @@
 
 namespace salf::model {
 
-// What is said of the branches; which layers get one is the caller's.
+// Size and scale of the branches. The caller chooses the layers.
 struct LoraScale {
   std::int64_t rank = 16;
   double alpha = 32.0;
@@ -39,8 +39,8 @@ std::vector<LinearLayer> choose_layers(
 std::vector<Parameter> lora_parameters(const std::vector<LoraLayer>& layers);
 bool is_lora_b(const std::string& parameter);
 
-// W += s · B A, for models that are used or saved without branches. The branches should not be used
-// beside it then.
+// W += s · B A, for models that are used or saved without branches. A cut with the branches would
+// count them twice then.
 void merge_lora(const ScriptModel& model, const std::vector<LoraLayer>& layers);
 
 }  // namespace salf::model

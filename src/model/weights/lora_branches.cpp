@@ -55,15 +55,6 @@ std::optional<std::int64_t> block_of(const std::string& path, const std::string&
   return digits ? std::optional<std::int64_t>(std::stoll(number)) : std::nullopt;
 }
 
-const Parameter* find_parameter(const ScriptModel& model, const std::string& path) {
-  for (const Parameter& parameter : model.parameters()) {
-    const auto& aliases = parameter.aliases;
-    if (parameter.name == path || std::find(aliases.begin(), aliases.end(), path) != aliases.end())
-      return &parameter;
-  }
-  return nullptr;
-}
-
 std::string module_of(const std::string& path) { return path.substr(0, path.rfind('.')); }
 
 }  // namespace
@@ -74,7 +65,7 @@ std::vector<LinearLayer> find_linear_layers(
   for_products(graph.block(), [&](jit::Node* node) {
     const auto use = weight_of(*node);
     const auto block = use ? block_of(use->path, container) : std::nullopt;
-    const Parameter* parameter = block ? find_parameter(model, use->path) : nullptr;
+    const Parameter* parameter = block ? model.find_parameter(use->path) : nullptr;
     if (parameter == nullptr || parameter->tensor.dim() != 2) return;
     LinearLayer layer{module_of(use->path), parameter->name, *block, parameter->tensor.size(1),
         parameter->tensor.size(0), use->transposed};

@@ -1,4 +1,4 @@
-// Where in a program are the layers that LoRA can adapt, and how do they get their branches?
+// Finds the layers of a program that LoRA can adapt, and gives them their branches.
 #pragma once
 
 #include <string>
