@@ -23,7 +23,7 @@ TEST(Run, GoesOnFromASnapshotAndFromACheckpointBitForBit) {
     setup.plan.cut = cut;
     const TemporaryFolder folder;
     const RunInputs inputs = setup.inputs(folder.path()).run;
-    Run run(inputs);
+    train::Run run(inputs);
     const std::string third = after_steps(run, setup, 3);
     const RunSnapshot snapshot = run.snapshot();
     run.checkpoint({});
@@ -39,7 +39,7 @@ TEST(Run, GoesOnFromASnapshotAndFromACheckpointBitForBit) {
     other.plan.cut = cut;
     const RunInputs again = other.inputs(folder.path()).run;
     const Checkpoint saved = *read_latest_checkpoint(folder.path());
-    Run resumed(again, 0, &saved.run);
+    train::Run resumed(again, 0, &saved.run);
     EXPECT_EQ(resumed.state().step, 3);
     EXPECT_EQ(after_steps(resumed, other, 2), fifth);
   }
@@ -49,7 +49,7 @@ TEST(Run, FinishesWithTheWeightsThatWereKept) {
   const TinyRun setup;
   const TemporaryFolder folder;
   const RunInputs inputs = setup.inputs(folder.path()).run;
-  Run run(inputs);
+  train::Run run(inputs);
   core::Progress progress;
   const auto evaluate = [&] {
     const MeasuredLosses losses = run.evaluate({}, progress);
