@@ -39,45 +39,55 @@ function(salf_unity target)
   endif()
 endfunction()
 
-# salf_test(NAME SOURCES a_test.cpp … [LIBRARIES …] [LABELS unit|model|e2e] [TIMEOUT s] [THREADS n] [TOGETHER] [GPU])
-# -> salf_NAME_test, its cases registered with CTest under one label (unit by default). A case has THREADS threads
-# (1) and CTest reserves as many cores for it, so that `ctest -j` never runs more threads than there are cores.
-# TOGETHER: one CTest entry for the whole program, for cases that share something slow to load.
-# GPU: cases whose name ends in /gpu get that label instead.
-# Tests may include "support/…"; SALF_TEST_DATA is tests/golden, SALF_BINARY the program.
+# salf_test(NAME SOURCES a_test.cpp … [LIBRARIES …] [LABELS unit|model|e2e] [THREADS n] [EACH] [GPU] [DATA])
+# -> salf_NAME_test, registered with CTest under one label (unit by default): one entry for each suite, named
+# NAME.Suite, because loading LibTorch takes longer than most cases. EACH: one for each case, for long ones.
+# An entry has THREADS threads (1) and CTest reserves as many cores for it, so that `ctest -j` never runs more
+# threads than there are cores. GPU: cases whose name ends in /gpu get that label instead.
+# Tests may include "support/…". DATA: SALF_TEST_DATA is tests/golden; targets without it have no path of this
+# checkout on their command lines, so that the compiler's cache serves other checkouts.
+# The time limit is against tests that hang: no result may depend on the machine's speed.
 function(salf_test name)
-  set(ARG_LABELS unit)
-  set(ARG_TIMEOUT 120)
-  set(ARG_THREADS 1)
-  cmake_parse_arguments(GIVEN "TOGETHER;GPU" "LABELS;TIMEOUT;THREADS" "SOURCES;LIBRARIES" ${ARGN})
-  if(GIVEN_UNPARSED_ARGUMENTS)
-    message(FATAL_ERROR "salf_test(${name}): unknown arguments ${GIVEN_UNPARSED_ARGUMENTS}")
+  cmake_parse_arguments(ARG "EACH;GPU;DATA" "LABELS;THREADS" "SOURCES;LIBRARIES" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "salf_test(${name}): unknown arguments ${ARG_UNPARSED_ARGUMENTS}")
   endif()
-  foreach(option IN ITEMS LABELS TIMEOUT THREADS)
-    if(DEFINED GIVEN_${option})
-      set(ARG_${option} ${GIVEN_${option}})
-    endif()
-  endforeach()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_THREADS)
+    set(ARG_THREADS 1)
+  endif()
 
   set(target salf_${name}_test)
-  add_executable(${target} ${GIVEN_SOURCES})
+  add_executable(${target} ${ARG_SOURCES})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(${target} PRIVATE ${GIVEN_LIBRARIES} GTest::gmock GTest::gtest_main salf_warnings)
+  target_link_libraries(${target} PRIVATE ${ARG_LIBRARIES} GTest::gmock GTest::gtest_main salf_warnings)
   set_target_properties(${target} PROPERTIES SALF_SEES_TORCH TRUE)
-  target_compile_definitions(${target} PRIVATE SALF_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/golden"
-    SALF_BINARY="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/salf")
+  if(ARG_DATA)
+    target_compile_definitions(${target} PRIVATE SALF_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/golden")
+  endif()
   salf_unity(${target})
 
-  set(properties LABELS ${ARG_LABELS} TIMEOUT ${ARG_TIMEOUT} PROCESSORS ${ARG_THREADS}
-    ENVIRONMENT OMP_NUM_THREADS=${ARG_THREADS})
-  if(GIVEN_TOGETHER)
-    add_test(NAME ${target} COMMAND ${target})
-    set_tests_properties(${target} PROPERTIES ${properties} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  if(ARG_EACH)
+    gtest_discover_tests(${target} DISCOVERY_TIMEOUT 600 PROPERTIES LABELS ${ARG_LABELS} TIMEOUT 1500
+      PROCESSORS ${ARG_THREADS} ENVIRONMENT "OMP_NUM_THREADS=${ARG_THREADS};OMP_WAIT_POLICY=passive")
+  elseif(ARG_GPU)
+    salf_list_suites(${target} ${name} *-*/gpu ${ARG_LABELS} ${ARG_THREADS})
+    salf_list_suites(${target} ${name}.gpu */gpu gpu ${ARG_THREADS})
   else()
-    gtest_discover_tests(${target} TEST_FILTER -*/gpu DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
-    if(GIVEN_GPU)
-      list(TRANSFORM properties REPLACE "^${ARG_LABELS}$" gpu)
-      gtest_discover_tests(${target} TEST_FILTER */gpu TEST_LIST ${target}_GPU DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
-    endif()
+    salf_list_suites(${target} ${name} * ${ARG_LABELS} ${ARG_THREADS})
   endif()
+endfunction()
+
+# One CTest entry for each suite of a test program that has cases of the filter.
+function(salf_list_suites target name filter label threads)
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/${name}_suites.cmake)
+  if(NOT EXISTS ${file})
+    file(WRITE ${file} "add_test(${target}_NOT_BUILT ${target}_NOT_BUILT)\n")
+  endif()
+  add_custom_command(TARGET ${target} POST_BUILD VERBATIM
+    COMMAND ${CMAKE_COMMAND} -DPROGRAM=$<TARGET_FILE:${target}> -DNAME=${name} -DFILTER=${filter} -DLABEL=${label}
+      -DTHREADS=${threads} -DOUTPUT=${file} -P ${PROJECT_SOURCE_DIR}/cmake/ListSuites.cmake)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
 endfunction()

@@ -30,6 +30,7 @@ struct CalibrationOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Analysis");
     visit(Field{"documents",
               "documents of the train split that are drawn first to measure the layers"}
               .range(2, 1e9),

@@ -1,10 +1,9 @@
-// How does a struct name its fields once, so that JSON, command-line flags, help and range checks
-// all come from the same list?
-//
-// A described struct has a static member template
+// Described structs: each names its fields once, and JSON, command-line flags, help and range
+// checks come from that list. Such a struct has a static member template
 //
 //   template <class Self, class Visitor>
 //   static void fields(Self& self, Visitor& visit) {
+//     begin_group(visit, "Analysis");
 //     visit(Field{"documents", "documents drawn for calibration"}.range(1, 1e9), self.documents);
 //     DataOptions::fields(self.data, visit);  // a shared group: its fields stand beside these
 //   }
@@ -32,6 +31,7 @@ struct Field {
   double minimum = -std::numeric_limits<double>::infinity();  // inclusive
   double maximum = std::numeric_limits<double>::infinity();   // inclusive
   bool above_minimum = false;                                 // the minimum itself is excluded
+  bool often_used = false;  // shown by --help where a command has many options
 
   constexpr Field(const char* field_name, const char* field_help = "")
       : name(field_name), help(field_help) {}
@@ -47,6 +47,11 @@ struct Field {
     copy.former = earlier_name;
     return copy;
   }
+  constexpr Field common() const {
+    Field copy = *this;
+    copy.often_used = true;
+    return copy;
+  }
   constexpr Field positive() const {
     Field copy = *this;
     copy.minimum = 0.0;
@@ -54,6 +59,19 @@ struct Field {
     return copy;
   }
 };
+
+template <class Visitor, class = void>
+struct TakesGroups : std::false_type {};
+template <class Visitor>
+struct TakesGroups<Visitor, std::void_t<decltype(std::declval<Visitor&>().begin_group(""))>>
+    : std::true_type {};
+
+// The fields that are visited from here on stand under this heading in the help. Called at the
+// start of a struct's fields.
+template <class Visitor>
+void begin_group(Visitor& visit, const char* heading) {
+  if constexpr (TakesGroups<Visitor>::value) visit.begin_group(heading);
+}
 
 // "--batch-tokens" for "batch_tokens".
 std::string flag_name(const std::string& field_name);

@@ -25,6 +25,7 @@ struct RateOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Rates");
     visit(Field{"price_per_hour", "price of an hour of this machine, in --currency"}.range(0, 1e9),
         self.price_per_hour);
     visit(Field{"price_per_kwh", "price of a kilowatt-hour, in --currency"}.range(0, 1e9),

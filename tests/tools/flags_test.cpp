@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
@@ -189,6 +190,55 @@ TEST(Flags, HelpShowsDefaultsRangesAndChoices) {
   EXPECT_THAT(help, HasSubstr("limit (above 0)"));
   EXPECT_THAT(help, HasSubstr("--config FILE"));
   EXPECT_THAT(help, HasSubstr("salf do m"));
+}
+
+struct ManyOptions {
+  std::int64_t often = 1;
+  std::vector<std::int64_t> seldom = std::vector<std::int64_t>(30);
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    static const char* const names[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9",
+        "b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9", "c0", "c1", "c2", "c3", "c4",
+        "c5", "c6", "c7", "c8", "c9"};
+    core::begin_group(visit, "First");
+    visit(core::Field{"often",
+              "an option whose help is much longer than what a line of a "
+              "terminal of eighty columns can hold beside its name"}
+              .common(),
+        self.often);
+    core::begin_group(visit, "Second");
+    for (std::size_t i = 0; i < 30; ++i) visit(core::Field{names[i], "seldom"}, self.seldom[i]);
+  }
+};
+
+std::string help_of_many(const std::string& flag) {
+  ManyOptions options;
+  ::testing::internal::CaptureStdout();
+  EXPECT_FALSE(load_options({"do", "Does it", {}, ""}, {flag}, options));
+  return ::testing::internal::GetCapturedStdout();
+}
+
+TEST(Flags, HelpShowsTheCommonOptionsOfACommandWithManyInGroups) {
+  const std::string help = help_of_many("--help");
+  EXPECT_THAT(help, HasSubstr("First:\n  --often N=1"));
+  EXPECT_THAT(help, ::testing::Not(HasSubstr("--a0")));
+  EXPECT_THAT(help, HasSubstr("--help-all shows every option."));
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
+}
+
+TEST(Flags, HelpAllShowsEveryOptionInGroups) {
+  const std::string help = help_of_many("--help-all");
+  EXPECT_THAT(help, HasSubstr("Second:\n  --a0 N=0"));
+  EXPECT_THAT(help, HasSubstr("--c9"));
+  EXPECT_THAT(help, ::testing::Not(HasSubstr("shows every option")));
+}
+
+TEST(Flags, AnOptionThatHelpLeavesOutIsStillTaken) {
+  ManyOptions options;
+  EXPECT_TRUE(load_options({"do", "Does it", {}, ""}, {"--b3", "7"}, options));
+  EXPECT_EQ(options.seldom[13], 7);
 }
 
 TEST(Flags, ATruncatedConfigIsRefusedAtEveryByte) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <iostream>
+#include <sstream>
 
 #include "core/text.h"
 
@@ -55,7 +56,37 @@ std::string FlagBinder::names(const core::Field& field) const {
 
 std::string FlagBinder::help_text(const core::Field& field) {
   const std::string range = core::range_text(field);
-  return field.help + (range.empty() ? "" : " (" + range + ")");
+  return wrapped(field.help + (range.empty() ? "" : " (" + range + ")"));
+}
+
+std::string FlagBinder::wrapped(const std::string& text) {
+  constexpr std::size_t kColumns = 50;
+  std::string lines;
+  std::size_t column = 0;
+  std::istringstream words(text);
+  for (std::string word; words >> word; column += word.size() + 1) {
+    const bool fits = column + word.size() <= kColumns;
+    if (column > 0) lines += fits ? ' ' : '\n';
+    if (!fits) column = 0;
+    lines += word;
+  }
+  return lines;
+}
+
+void FlagBinder::place(const core::Field& field, CLI::Option* option) {
+  option->group(heading_);
+  if (!field.often_used) seldom_used_.push_back(option);
+}
+
+void FlagBinder::hide_seldom_used() {
+  constexpr std::size_t kMany = 24;
+  if (app_.get_options().size() <= kMany) return;
+  for (CLI::Option* const option : seldom_used_) option->group("");
+  app_.footer(app_.get_footer() + "\n--help-all shows every option.");
+}
+
+bool asks_for_all(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "--help-all") != arguments.end();
 }
 
 void FlagBinder::note(
@@ -78,7 +109,7 @@ bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments) {
   try {
     app.parse(reversed);
     return false;
-  } catch (const CLI::CallForHelp&) {
+  } catch (const CLI::Success&) {  // --help or --help-all
     std::cout << app.help();
     return true;
   } catch (const CLI::ExtrasError& error) {

@@ -1,5 +1,5 @@
-// How do described options (core/fields.h) come from the command line? Each field is a --kebab-case
-// flag; the order is: default < --config FILE.json < flag.
+// Described options (core/fields.h) on the command line. Each field is a --kebab-case flag. A flag
+// wins over --config FILE.json, which wins over the default.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -14,6 +14,7 @@
 #include "core/fields.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "flag_values.h"
 
 namespace salf::tools {
 
@@ -28,55 +29,6 @@ struct CommandText {
 
 namespace detail {
 
-// Parsers of one value: "" when the text is one, else what was expected ("a whole number").
-std::string parse_value(const std::string& text, std::int64_t& value);
-std::string parse_value(const std::string& text, std::uint64_t& value);
-std::string parse_value(const std::string& text, double& value);
-std::string parse_value(const std::string& text, std::string& value);
-
-template <class T>
-std::string parse_field(const std::string& text, T& value) {
-  if constexpr (core::IsOptional<T>::value) {
-    return parse_field(text, value.emplace());
-  } else if constexpr (core::IsVector<T>::value) {
-    return parse_field(text, value.emplace_back());
-  } else if constexpr (std::is_enum_v<T>) {
-    const auto parsed = core::enum_from_string<T>(text);
-    if (!parsed) return core::enum_choices<T>();
-    value = *parsed;
-    return "";
-  } else {
-    return parse_value(text, value);
-  }
-}
-
-template <class T>
-std::string default_text(const T& value) {
-  const core::Json json = core::to_json(value);
-  if (json.is_null() || (json.is_string() && json.get<std::string>().empty())) return "";
-  if (json.is_array()) return "";
-  return json.is_string() ? json.get<std::string>() : json.dump();
-}
-
-// What stands for the value in the help: the choices of an enum, else its kind.
-template <class T>
-std::string type_text() {
-  if constexpr (core::IsOptional<T>::value || core::IsVector<T>::value) {
-    return type_text<typename T::value_type>();
-  } else if constexpr (std::is_enum_v<T>) {
-    std::string text;
-    for (const auto& entry : enum_names(T{}))
-      text += (text.empty() ? "" : "|") + std::string(entry.name);
-    return text;
-  } else if constexpr (std::is_integral_v<T>) {
-    return "N";
-  } else if constexpr (std::is_floating_point_v<T>) {
-    return "X";
-  } else {
-    return "TEXT";
-  }
-}
-
 // Adds a flag for each field; the values that could not be read are in problems() after parsing.
 class FlagBinder {
  public:
@@ -86,17 +38,20 @@ class FlagBinder {
   template <class T>
   void operator()(const core::Field& field, T& value) {
     if constexpr (std::is_same_v<T, bool>) {
-      app_.add_flag(names(field), value, field.help);
+      place(field, app_.add_flag(names(field), value, wrapped(field.help)));
     } else {
-      add_option(field, value);
+      place(field, add_option(field, value));
     }
   }
+  void begin_group(const char* heading) { heading_ = heading; }
 
   const std::vector<std::string>& problems() const { return problems_; }
+  // Leaves the options that are seldom used out of the help of a command that has many.
+  void hide_seldom_used();
 
  private:
   template <class T>
-  void add_option(const core::Field& field, T& value) {
+  CLI::Option* add_option(const core::Field& field, T& value) {
     const std::string flag = core::flag_name(field.name);
     const auto assign = [this, &value, flag](const std::vector<std::string>& texts) {
       if constexpr (core::IsVector<T>::value)
@@ -113,7 +68,7 @@ class FlagBinder {
       option->expected(0, kMostWords)->allow_extra_args(true);
     const std::string shown = default_text(value);
     if (!shown.empty()) option->default_str(shown);
-    option->type_name(type_text<T>());
+    return option->type_name(type_text<T>());
   }
 
   static constexpr int kMostWords = 10000;
@@ -122,17 +77,23 @@ class FlagBinder {
   // "-o,--output", "--model,model"
   std::string names(const core::Field& field) const;
   static std::string help_text(const core::Field& field);
+  // In lines that leave a terminal of 80 columns room for the names.
+  static std::string wrapped(const std::string& text);
+  void place(const core::Field& field, CLI::Option* option);
   void note(const std::string& flag, const std::string& text, const std::string& expected);
 
   CLI::App& app_;
   std::vector<std::string> positional_;
   std::vector<std::string> problems_;
+  std::string heading_ = "Options";
+  std::vector<CLI::Option*> seldom_used_;
 };
 
+bool asks_for_all(const std::vector<std::string>& arguments);
 // The value of --config among the arguments, "" if there is none.
 std::string config_path(const std::vector<std::string>& arguments);
-// Parses; true if help was asked for and printed. Throws Error(kUsage), with the closest flag for
-// an unknown one.
+// Parses; true if --help or --help-all was asked for and printed. Throws Error(kUsage), with the
+// closest flag for an unknown one.
 bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments);
 void throw_problems(const std::string& command, const std::vector<std::string>& problems);
 
@@ -170,6 +131,8 @@ bool load_options(const CommandText& text, const std::vector<std::string>& argum
   detail::FlagBinder binder(app, text.positional);
   T::fields(options, binder);
   app.footer(text.examples);
+  app.set_help_all_flag("--help-all", "Print every option and exit");
+  if (!detail::asks_for_all(arguments)) binder.hide_seldom_used();
   if (detail::parse_arguments(app, arguments)) return false;
   check_options(text.name, options, binder.problems());
   return true;

@@ -41,23 +41,28 @@ struct BenchOptions {
     data::BatchOptions::fields(self.batch, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
     train::TrainOptions::fields(self.train, visit);
+    core::begin_group(visit, "Arms");
     visit(Field{"arms",
               "plan, full, half, cut:N, last:N, first:N, middle:N, random:N, lisa:N or lora:N; "
-              "once for each arm"},
+              "once for each arm"}
+              .common(),
         self.arms);
     visit(Field{"minutes",
               "budget of each arm on the virtual clock; once for each: the shorter ones cool "
               "down on the way of the longest"}
+              .common()
               .range(1e-3, 1e6),
         self.minutes);
-    visit(Field{"seeds", "runs of each arm, from --seed on"}.range(1, 1000), self.seeds);
+    visit(Field{"seeds", "runs of each arm, from --seed on"}.common().range(1, 1000), self.seeds);
     visit(Field{"rates",
               "times the rule's learning rate; with several, each arm takes the best on dev at a "
               "quarter of the longest "
               "budget (the plan the rule's)"}
+              .common()
               .range(1e-3, 1e3),
         self.rates);
-    visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}, self.lora);
+    visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}.common(),
+        self.lora);
     visit(
         Field{"prior",
             "JSON file like configs/prior.json that the plan rests on instead of the built-in one"},
@@ -72,7 +77,8 @@ struct BenchOptions {
         self.dev_documents);
     visit(Field{"name", "what the rows call the data; \"\": the file's name"}, self.name);
     visit(Field{"output",
-              "folder: bench.json, losses/; an earlier bench there goes on where it stopped"},
+              "folder: bench.json, losses/; an earlier bench there goes on where it stopped"}
+              .common(),
         self.output);
   }
 

@@ -35,39 +35,41 @@ struct PlanningOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Budget and cut");
     visit(Field{"budget",
-              "3m, 2h, 40%, 1e15FLOP, 0.3kWh, 5USD, 50000tokens, 200steps or 3epochs; without "
-              "one: --max-epochs epochs"},
+              "3m, 2h, 40%, 1e15FLOP, 0.3kWh, 5USD, 50000tokens, 200steps, 3epochs; default: "
+              "--max-epochs"}
+              .common(),
         self.budget);
-    visit(Field{"rule",
-              "how the cut is chosen: predicted (the lowest predicted loss), budget (from "
-              "max-gain's layer as far as the "
-              "budget pays), or a rule that looks at the profile alone"},
+    visit(
+        Field{"rule",
+            "what chooses the cut: predicted (the lowest predicted loss), budget (from max-gain's "
+            "layer as far as the budget pays), or a rule that looks at the profile alone"},
         self.rule);
     visit(Field{"measure", "the deviation that rules look at: cosine or loss"}, self.measure);
-    visit(Field{"eof", "freeze this many blocks (0: full fine-tuning)"}.range(0, 1e5), self.cut);
-    visit(Field{"tau", "threshold rule: the share of the reduction left to the trained part"}.range(
-              0, 1),
+    visit(Field{"eof", "blocks to freeze; 0: full fine-tuning"}.common().range(0, 1e5), self.cut);
+    visit(
+        Field{"tau", "threshold rule: share of the reduction left to the trained part"}.range(0, 1),
         self.tau);
     visit(Field{"fraction", "fraction rule: share of the blocks to freeze"}.range(0, 1),
         self.fraction);
     visit(Field{"min_steps", "optimizer steps that a depth has to be worth"}.range(1, 1e9),
         self.min_steps);
-    visit(Field{"max_epochs", "epochs that are planned at most"}.range(0.01, 1e6), self.max_epochs);
+    visit(Field{"max_epochs", "epochs at most"}.common().range(0.01, 1e6), self.max_epochs);
     visit(Field{"accumulate", "batches of one optimizer step"}.range(1, 1e6), self.accumulate);
-    visit(Field{"learning_rate", "instead of the rule in the trained share and the epochs"}.range(
-              1e-9, 1),
+    visit(Field{"learning_rate", "instead of the rule in the trained share and the epochs"}
+              .common()
+              .range(1e-9, 1),
         self.learning_rate);
-    visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"},
+    visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"}.common(),
         self.max_memory);
     visit(Field{"max_loss_increase",
               "the least time that is predicted to end within so many nats of full fine-tuning"}
+              .common()
               .range(0, 100),
         self.max_loss_increase);
     visit(Field{"stages",
-              "tune from deep to shallow in so many stages: from max-gain's layer to the chosen "
-              "cut, the next blocks only "
-              "where that is predicted to pay"}
+              "tune in so many stages from max-gain's layer to the chosen cut; each where it pays"}
               .range(1, 32),
         self.stages);
     visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"},

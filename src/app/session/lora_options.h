@@ -24,13 +24,14 @@ struct LoraOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Tuning");
     visit(Field{"lora",
               "auto: LoRA or whole blocks, whichever is predicted to end lower; none: whole "
               "blocks; or LoRA alone: r=16,alpha=32,targets=all-linear; or targets=q_proj,v_proj; "
-              "rslora, ratio=16 (LoRA+)"},
+              "rslora, ratio=16 (LoRA+)"}
+              .common(),
         self.lora);
-    visit(
-        Field{"lora_blocks", "blocks that get LoRA, as in 15-23; without it all above the cut"},
+    visit(Field{"lora_blocks", "blocks that get LoRA, as in 15-23; without it all above the cut"},
         self.lora_blocks);
     visit(Field{"full_blocks", "blocks that are tuned as wholes beside them, as in 24-29"},
         self.full_blocks);

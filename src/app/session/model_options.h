@@ -27,6 +27,7 @@ struct FrozenOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Model");
     visit(Field{"frozen_dtype",
               "weights of frozen blocks while they run: f32, bf16, int8 (per row), int4 (groups "
               "of 64), or gguf: the "
@@ -50,13 +51,16 @@ struct ModelOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"model", "model directory, run directory or TorchScript archive"}, self.model);
+    core::begin_group(visit, "Model");
+    visit(Field{"model", "model directory, run directory or TorchScript archive"}.common(),
+        self.model);
     visit(Field{"tokenizer",
               "tokenizer.json or SentencePiece model to use instead of the model's own"},
         self.tokenizer);
     visit(Field{"adapter",
               "LoRA adapter (a directory of PEFT's or of a run) to use with the model; train and "
-              "plan go on from it"},
+              "plan go on from it"}
+              .common(),
         self.adapter);
     visit(Field{"blocks",
               "attribute path of the blocks (model.layers) where they are not found by themselves"},
@@ -65,11 +69,11 @@ struct ModelOptions {
         Field{"trust_model",
             "run an archive whose program could do more than compute: read or write files, print"},
         self.trust_model);
-    visit(Field{"device", "cpu, cuda or cuda:N"}, self.device);
+    visit(Field{"device", "cpu, cuda or cuda:N"}.common(), self.device);
     visit(Field{"dtype", "type of autocast on CUDA: f32 or bf16"}, self.dtype);
     visit(Field{"threads", "threads of one operator; 0: as many as cores"}.range(0, 1024),
         self.threads);
-    visit(Field{"seed", "every random choice follows from it"}.range(0, 9e15), self.seed);
+    visit(Field{"seed", "every random choice follows from it"}.common().range(0, 9e15), self.seed);
   }
 };
 

@@ -17,7 +17,9 @@ struct BatchOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9),
+    core::begin_group(visit, "Data");
+    visit(
+        Field{"batch_tokens", "tokens of a batch at most, padding included"}.common().range(1, 1e9),
         self.batch_tokens);
     visit(Field{"pack", "join documents into blocks of this many tokens; 0: rows stay documents"}
               .range(0, 1e7),

@@ -39,8 +39,10 @@ struct DataOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Data");
     visit(Field{"data",
-              "JSONL, JSON or plain text file with the documents, also gzip; - is standard input"},
+              "JSONL, JSON or plain text file with the documents, also gzip; - is standard input"}
+              .common(),
         self.data);
     visit(
         Field{"chat_template",
@@ -48,7 +50,8 @@ struct DataOptions {
             "llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, "
             "zephyr, vicuna, "
             "alpaca, or a JSON file; "
-            "nothing: the model's"},
+            "nothing: the model's"}
+            .common(),
         self.chat_template);
     visit(Field{"skip_bad", "count bad rows instead of stopping at the first"}, self.skip_bad);
     visit(Field{"train_on_prompt", "prompts carry loss too, and in conversations every turn"},

@@ -30,6 +30,7 @@ struct TrainOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
+    core::begin_group(visit, "Tuning");
     visit(Field{"weight_decay", "decoupled weight decay, none on norms and biases"}.range(0, 10),
         self.weight_decay);
     visit(Field{"beta1", "AdamW: decay of the first moment"}.range(0, 0.999999), self.beta1);

@@ -30,9 +30,11 @@ struct AnalyzeOptions {
     app::FrozenOptions::fields(self.frozen, visit);
     data::DataOptions::fields(self.data, visit);
     calibration::CalibrationOptions::fields(self.calibration, visit);
-    visit(Field{"batch_tokens", "tokens of a batch at most, padding included"}.range(1, 1e9),
+    core::begin_group(visit, "Profile");
+    visit(
+        Field{"batch_tokens", "tokens of a batch at most, padding included"}.common().range(1, 1e9),
         self.batch_tokens);
-    visit(Field{"output", "file to write the profile to"}, self.output);
+    visit(Field{"output", "file to write the profile to"}.common(), self.output);
   }
 
   // Everything that is missing or contradictory, one message each (ranges: core::range_problems).

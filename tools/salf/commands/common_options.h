@@ -14,8 +14,9 @@ struct CommonOptions {
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
-    visit(Field{"json", "print the result on stdout as JSON"}, self.json);
-    visit(Field{"force", "replace an earlier result"}, self.force);
+    core::begin_group(visit, "Output");
+    visit(Field{"json", "print the result on stdout as JSON"}.common(), self.json);
+    visit(Field{"force", "replace an earlier result"}.common(), self.force);
     visit(Field{"quiet", "no progress and no notes on stderr"}, self.quiet);
   }
 };

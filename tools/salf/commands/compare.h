@@ -26,6 +26,7 @@ struct CompareOptions {
     visit(Field{"base", "run directory, run.json or evaluation to compare with"}, self.base);
     visit(Field{"new", "the one that must not be worse"}, self.new_run);
     report::LimitTexts::fields(self.limits, visit);
+    core::begin_group(visit, "Limits");
     visit(Field{"limits",
               "JSON file with limits (max_loss_increase, …); one that is given as a flag too "
               "must be the same"},

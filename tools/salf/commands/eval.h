@@ -29,11 +29,13 @@ struct EvalOptions {
     app::ModelOptions::fields(self.model, visit);
     data::DataOptions::fields(self.data, visit);
     data::BatchOptions::fields(self.batch, visit);
-    visit(Field{"split", "documents to score: all, train, dev or test"}, self.split);
-    visit(Field{"documents", "score a seeded sample of so many; 0: all"}.range(0, 1e12),
+    core::begin_group(visit, "Evaluation");
+    visit(Field{"split", "documents to score: all, train, dev or test"}.common(), self.split);
+    visit(Field{"documents", "score a seeded sample of so many; 0: all"}.common().range(0, 1e12),
         self.documents);
     visit(Field{"output",
-              "file to write the result to, each document's loss included, for salf compare"},
+              "file to write the result to, each document's loss included, for salf compare"}
+              .common(),
         self.output);
   }
 

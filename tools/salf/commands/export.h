@@ -27,11 +27,13 @@ struct ExportOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
+    core::begin_group(visit, "Export");
     visit(Field{"model",
               "model directory of salf import or run of salf train; for torchscript also any "
-              "archive"},
+              "archive"}
+              .common(),
         self.model);
-    visit(Field{"output", "folder to make for hf; file to write for gguf and torchscript"},
+    visit(Field{"output", "folder to make for hf; file to write for gguf and torchscript"}.common(),
         self.output);
     visit(Field{"to", "what to write"}, self.to);
     visit(Field{"dtype",

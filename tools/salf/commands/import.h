@@ -18,11 +18,12 @@ struct ImportOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
+    core::begin_group(visit, "Import");
     visit(Field{"source",
               "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family "
               "model"},
         self.source);
-    visit(Field{"output", "model directory to make"}, self.output);
+    visit(Field{"output", "model directory to make"}.common(), self.output);
   }
 };
 

@@ -33,10 +33,12 @@ struct PlanOptions {
     data::BatchOptions::fields(self.batch, visit);
     app::PlanningOptions::fields(self.planning, visit);
     app::LoraOptions::fields(self.lora, visit);
+    core::begin_group(visit, "Plan");
     visit(Field{"profile",
-              "profile.json of salf analyze; \"\": the model and data that it names are used"},
+              "profile.json of salf analyze; \"\": the model and data that it names are used"}
+              .common(),
         self.profile);
-    visit(Field{"output", "file to write the plan to"}, self.output);
+    visit(Field{"output", "file to write the plan to"}.common(), self.output);
   }
 
   std::vector<std::string> problems() const;

@@ -23,10 +23,13 @@ struct PreviewOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
-    visit(Field{"model", "model directory, run directory, archive or tokenizer.json"}, self.model);
+    visit(Field{"model", "model directory, run directory, archive or tokenizer.json"}.common(),
+        self.model);
     visit(Field{"tokenizer", "tokenizer.json to use instead of the model's own"}, self.tokenizer);
     data::DataOptions::fields(self.data, visit);
-    visit(Field{"rows", "rows to show; the counts are those of the whole file"}.range(0, 1e6),
+    core::begin_group(visit, "Preview");
+    visit(Field{"rows", "rows to show; the counts are those of the whole file"}.common().range(
+              0, 1e6),
         self.rows);
   }
 

@@ -25,6 +25,7 @@ struct ReportOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
+    core::begin_group(visit, "Report");
     visit(Field{"runs",
               "run directories (or a run.json, profile.json or plan.json), beside one another"},
         self.runs);
@@ -34,7 +35,7 @@ struct ReportOptions {
         Field{"follow", "serve the page on 127.0.0.1 while a run goes on, until it ends or Ctrl-C"},
         self.follow);
     visit(Field{"port", "of --follow; 0: a free one"}.range(0, 65535), self.port);
-    visit(Field{"output", "file to write the page to"}, self.output);
+    visit(Field{"output", "file to write the page to"}.common(), self.output);
   }
 
   std::vector<std::string> problems() const;

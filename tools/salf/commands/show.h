@@ -18,6 +18,7 @@ struct ShowOptions {
   static void fields(Self& self, Visitor& visit) {
     using core::Field;
     CommonOptions::fields(self.common, visit);
+    core::begin_group(visit, "Show");
     visit(Field{"file", "run directory, or a profile, plan, run, evaluation or trials as JSON"},
         self.file);
   }

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "app/planning/planning_options.h"
 #include "app/session/lora_options.h"
 #include "app/session/model_options.h"
-#include "app/planning/planning_options.h"
 #include "calibration/calibrate.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
@@ -50,9 +50,12 @@ struct TrainCommandOptions {
     app::PlanningOptions::fields(self.planning, visit);
     app::LoraOptions::fields(self.lora, visit);
     train::TrainOptions::fields(self.train, visit);
+    core::begin_group(visit, "Run");
     visit(Field{"profile", "profile.json to use instead of analyzing"}, self.profile);
-    visit(Field{"plan", "plan.json to follow instead of analyzing and planning"}, self.plan);
-    visit(Field{"resume", "run directory to go on with; all options come from it"}, self.resume);
+    visit(
+        Field{"plan", "plan.json to follow instead of analyzing and planning"}.common(), self.plan);
+    visit(Field{"resume", "run directory to go on with; all options come from it"}.common(),
+        self.resume);
     visit(
         Field{"replay", "run.json to repeat byte for byte; all options but --output come from it"},
         self.replay);
@@ -60,7 +63,8 @@ struct TrainCommandOptions {
               "a limit that the run must keep, else it ends with the last good weights and exit "
               "code 1: dev_loss<=1.6, "
               "loss_increase<=-0.2, dev_accuracy>=55%, seconds<=2h, peak_memory<=4GiB; end: in "
-              "front: at the end alone"},
+              "front: at the end alone"}
+              .common(),
         self.gate);
     visit(Field{"pilot",
               "run everything on this share of the documents and of the budget, such as 5%, and "
@@ -73,7 +77,8 @@ struct TrainCommandOptions {
         self.metrics_port);
     visit(Field{"output",
               "run directory: the tuned model, with LoRA also adapter/, run.json, metrics.jsonl, "
-              "profile.json, plan.json"},
+              "profile.json, plan.json"}
+              .common(),
         self.output);
   }
 

@@ -36,20 +36,25 @@ struct TrialOptions {
     data::DataOptions::fields(self.data, visit);
     data::BatchOptions::fields(self.batch, visit);
     train::TrainOptions::fields(self.train, visit);
-    visit(Field{"arms", "full, half, cut:N (N frozen blocks), last:N or lora:N; once for each arm"},
+    core::begin_group(visit, "Trials");
+    visit(Field{"arms", "full, half, cut:N (N frozen blocks), last:N or lora:N; once for each arm"}
+              .common(),
         self.arms);
     visit(Field{"rates",
               "times the rule's learning rate, tried for each arm beside it; a plan takes one "
               "that is clearly better"}
+              .common()
               .range(1e-3, 1e3),
         self.rates);
-    visit(Field{"steps", "of each arm, on the same batches; the last fifth is its cooldown"}.range(
-              2, 1e6),
+    visit(Field{"steps", "of each arm, on the same batches; the last fifth is its cooldown"}
+              .common()
+              .range(2, 1e6),
         self.steps);
     visit(Field{"dev_documents", "dev documents that the arms are compared on"}.range(2, 1e9),
         self.dev_documents);
-    visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}, self.lora);
-    visit(Field{"output", "file to write the trials to"}, self.output);
+    visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}.common(),
+        self.lora);
+    visit(Field{"output", "file to write the trials to"}.common(), self.output);
   }
 
   std::vector<std::string> problems() const;
