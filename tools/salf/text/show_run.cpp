@@ -83,10 +83,8 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
   text += stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot);
   if (record.tokens_per_second > 0.0)
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
-  if (record.peak_anonymous_bytes > 0) {
-    text += named("memory",
-        core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
-  }
+  const auto peak = static_cast<std::uint64_t>(record.peak_anonymous_bytes);
+  if (peak > 0) text += named("memory", core::format_bytes(peak) + " at most");
   return text + phases(record, style) + curve(run.metrics, style);
 }
 
