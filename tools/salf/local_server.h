@@ -1,5 +1,4 @@
-// A few pages on 127.0.0.1, for one person on this machine: a run's report while it goes on, and
-// its metrics.
+// Serves a few pages to a person on this machine: the report of a run that goes on, or its metrics.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +8,8 @@
 
 namespace salf::tools {
 
-// Serves until it is destroyed, on threads of its own. Only requests that name this machine (Host
-// 127.0.0.1 or localhost) are answered, so that no web page elsewhere can read along through a name
-// of its own.
+// Serves 127.0.0.1 on its own threads until it is destroyed. Only requests with the host 127.0.0.1
+// or localhost are answered, so that a web page of another host cannot read along.
 class LocalServer {
  public:
   using Content = std::function<std::string()>;  // called for each request, on the server's thread

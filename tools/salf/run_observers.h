@@ -1,4 +1,4 @@
-// Metrics where people look: TensorBoard's event files and Prometheus' text, beside metrics.jsonl.
+// Observers that pass a run's metrics on, to TensorBoard and to Prometheus.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace salf::tools {
 
-// The file is begun with the first thing to write: what it holds begins at that step.
+// The file is made with the first metrics and begins at their step.
 class TensorBoardObserver : public train::RunObserver {
  public:
   // Makes the folder. Throws Error(kIo).

@@ -1,12 +1,12 @@
 #include "terminal_progress.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
@@ -16,12 +16,6 @@ constexpr double kLineInterval = 15.0;     // s between two lines where there is
 constexpr std::size_t kProgressWidth = 20;
 
 }  // namespace
-
-int terminal_width() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
-}
 
 TerminalProgress::TerminalProgress() : terminal_(isatty(STDERR_FILENO) == 1) {}
 
@@ -50,7 +44,7 @@ void TerminalProgress::update(std::int64_t done, const std::string& note) {
 }
 
 void TerminalProgress::end() {
-  // What took a moment only leaves no trace, and no line is written twice.
+  // A short loop leaves no trace, and no line is written twice.
   const bool written = !terminal_ && shown_ == done_;
   if (!written && (shown_ || watch_.seconds() > 2.0)) show(done_, note_);
   if (open_) std::fputc('\n', stderr);
@@ -62,7 +56,8 @@ double TerminalProgress::left(std::int64_t done) const {
   return unit_ == "seconds" ? rest : watch_.seconds() * rest / static_cast<double>(done);
 }
 
-std::string TerminalProgress::line(std::int64_t done, const std::string& note, int width) const {
+std::string TerminalProgress::line(
+    std::int64_t done, const std::string& note, std::size_t width) const {
   const double seconds = watch_.seconds();
   std::string text = what_ + " ";
   if (total_ > 0) {
@@ -72,22 +67,22 @@ std::string TerminalProgress::line(std::int64_t done, const std::string& note, i
       text += "[" + std::string(filled, '#') + std::string(kProgressWidth - filled, '.') + "] ";
     }
     text += core::format_count(done) + "/" + core::format_count(total_) + " " + unit_;
-    const bool finished = done >= total_;
-    if (done > 0) {
-      text += finished ? ", " + core::format_seconds(seconds)
-                       : ", " + core::format_seconds(left(done)) + " left";
+    if (done >= total_) {
+      text += ", " + core::format_seconds(seconds);
+    } else if (done > 0) {
+      text += ", " + core::format_seconds(left(done)) + " left";
     }
   } else {
     text += core::format_count(done) + " " + unit_ + ", " + core::format_seconds(seconds);
   }
   if (!note.empty()) text += ", " + note;
-  return text.substr(0, static_cast<std::size_t>(std::max(10, width - 1)));
+  return text.substr(0, std::max<std::size_t>(11, width) - 1);
 }
 
 void TerminalProgress::show(std::int64_t done, const std::string& note) {
   shown_ = done;
   if (terminal_) {
-    std::fprintf(stderr, "\r\033[K%s", line(done, note, terminal_width()).c_str());
+    std::fprintf(stderr, "\r\033[K%s", line(done, note, terminal_columns(STDERR_FILENO)).c_str());
     open_ = true;
   } else {
     std::fprintf(stderr, "%s\n", line(done, note, 1000).c_str());

@@ -1,5 +1,4 @@
-// How does progress look? A bar with the time left on a terminal, a line now and then elsewhere;
-// always on stderr.
+// Shows progress on stderr: a bar with the time left on a terminal, a line now and then elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +23,7 @@ class TerminalProgress : public core::Progress {
 
  private:
   double left(std::int64_t done) const;  // seconds. REQUIRES: done > 0
-  std::string line(std::int64_t done, const std::string& note, int width) const;
+  std::string line(std::int64_t done, const std::string& note, std::size_t width) const;
   void show(std::int64_t done, const std::string& note);
 
   bool terminal_;
@@ -35,8 +34,5 @@ class TerminalProgress : public core::Progress {
   core::Stopwatch watch_;
   double last_shown_ = 0.0;
 };
-
-// Columns of the terminal on stderr; 80 where there is none.
-int terminal_width();
 
 }  // namespace salf::tools

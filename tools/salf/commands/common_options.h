@@ -1,8 +1,11 @@
-// Options that every command has.
+// What every command has: common options, the wording of missing ones, and the way to print.
 #pragma once
 
-#include "commands/common_options.h"
+#include <string>
+#include <vector>
+
 #include "core/fields.h"
+#include "core/json.h"
 
 namespace salf::tools {
 
@@ -20,5 +23,24 @@ struct CommonOptions {
     visit(Field{"quiet", "no progress and no notes on stderr"}, self.quiet);
   }
 };
+
+// Each adds a problem where the value of a required option is "".
+void require_model(const std::string& model, std::vector<std::string>& problems);
+// `purpose`: "the documents to score"
+void require_data(
+    const std::string& data, const std::string& purpose, std::vector<std::string>& problems);
+void require_output(const std::string& output, std::vector<std::string>& problems);
+
+// A document as its file has it, with the schema.
+template <class Document>
+core::Json document_json(const Document& document) {
+  core::Json json = core::Json::object();
+  json["schema"] = Document::kSchema;
+  json.update(core::to_json(document));
+  return json;
+}
+
+// Prints the result of a command: as JSON with --json, else as text. Returns the exit code 0.
+int print_result(const CommonOptions& common, const core::Json& json, const std::string& text);
 
 }  // namespace salf::tools

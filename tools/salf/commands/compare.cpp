@@ -1,18 +1,18 @@
 #include "commands/compare.h"
 
-#include <cstdio>
+#include <optional>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "output_file.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
 
-// Flags and file together; a limit that both give differently is an error.
+// Adds the flags to the limits of the file. A limit that both give differently is a problem.
 struct LimitMerge {
   core::Json flags;
   std::vector<std::string> problems;
@@ -31,7 +31,7 @@ struct LimitMerge {
   }
 };
 
-// A limit may stand in the file as a number, 0.01 as well as "0.01".
+// Numbers of the file as texts: a limit may be 0.01 as well as "0.01".
 core::Json with_texts(core::Json json) {
   for (auto& [key, value] : json.items()) {
     if (value.is_number() && key != "max_eof_move") value = value.dump();
@@ -64,24 +64,34 @@ std::string shown(const report::Check& check, double value) {
   return core::format_number(value, 4);
 }
 
-void print(const report::Comparison& comparison) {
-  std::printf(
-      "%-15s%11s%11s%11s%11s%9s  %s\n", "", "base", "new", "worse by", "at least", "limit", "");
+const char* verdict_text(report::Verdict verdict) {
+  if (verdict == report::Verdict::kInformation) return "";
+  return verdict == report::Verdict::kRegression ? "REGRESSION" : "ok";
+}
+
+std::string table_row(const std::string& name, const std::vector<std::string>& figures,
+    const std::string& limit, const std::string& verdict) {
+  std::string text = left(name, 15);
+  for (const std::string& figure : figures) text += right(figure, 11);
+  return text + right(limit, 9) + "  " + verdict + "\n";
+}
+
+std::string table(const report::Comparison& comparison) {
+  std::string text = table_row("", {"base", "new", "worse by", "at least"}, "limit", "");
   for (const report::Check& check : comparison.checks) {
-    const char* const verdict = check.verdict == report::Verdict::kInformation  ? ""
-                                : check.verdict == report::Verdict::kRegression ? "REGRESSION"
-                                                                                : "ok";
-    const std::string least = check.at_least ? shown(check, *check.at_least) : "";
-    const std::string limit = check.limit ? shown(check, *check.limit) : "";
-    std::printf("%-15s%11s%11s%11s%11s%9s  %s\n", check.name.c_str(),
-        shown(check, check.base).c_str(), shown(check, check.new_value).c_str(),
-        shown(check, check.worse_by).c_str(), least.c_str(), limit.c_str(), verdict);
+    const auto optional = [&](const std::optional<double>& value) {
+      return value ? shown(check, *value) : "";
+    };
+    text += table_row(check.name,
+        {shown(check, check.base), shown(check, check.new_value), shown(check, check.worse_by),
+            optional(check.at_least)},
+        optional(check.limit), verdict_text(check.verdict));
   }
   for (const report::Check& check : comparison.checks) {
-    if (!check.note.empty()) std::printf("%s: %s\n", check.name.c_str(), check.note.c_str());
+    if (!check.note.empty()) text += check.name + ": " + check.note + "\n";
   }
-  for (const std::string& note : comparison.notes) std::printf("note: %s\n", note.c_str());
-  std::printf("%s\n", comparison.regression ? "a regression" : "no regression");
+  for (const std::string& note : comparison.notes) text += "note: " + note + "\n";
+  return text + (comparison.regression ? "a regression\n" : "no regression\n");
 }
 
 }  // namespace
@@ -101,14 +111,7 @@ int compare_command(const CompareOptions& options, core::Progress& /*progress*/)
   const report::Comparison comparison = report::compare(base, new_run, limits);
   if (!options.junit.empty())
     core::write_file_atomically(options.junit, report::junit_xml(comparison));
-  if (options.common.json) {
-    core::Json json = core::Json::object();
-    json["schema"] = report::Comparison::kSchema;
-    json.update(core::to_json(comparison));
-    std::fputs(core::format_json(json).c_str(), stdout);
-  } else {
-    print(comparison);
-  }
+  print_result(options.common, document_json(comparison), table(comparison));
   return comparison.regression ? static_cast<int>(ErrorKind::kRegression) : 0;
 }
 

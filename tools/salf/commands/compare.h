@@ -1,4 +1,5 @@
-// salf compare: is NEW worse than BASE, beyond the limits and the noise? For CI: exit code 1 if so.
+// salf compare: checks that NEW is not worse than BASE beyond limits and noise. Made for CI: a
+// regression gives exit code 1.
 #pragma once
 
 #include <string>

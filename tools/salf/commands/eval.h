@@ -1,4 +1,4 @@
-// salf eval: how good is this model on these data?
+// salf eval: measures a model on data.
 #pragma once
 
 #include <cstdint>

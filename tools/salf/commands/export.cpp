@@ -1,11 +1,9 @@
 #include "commands/export.h"
 
-#include <cstdio>
-
-#include "core/json.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
@@ -32,9 +30,10 @@ std::optional<ExportResult> run(const ExportOptions& options, core::Progress& pr
   return convert::export_hugging_face(options.model, options.output, hf, progress, force);
 }
 
-void print(const ExportResult& result) {
-  const auto row = [](const char* name, const std::string& value) {
-    std::printf("%-14s%s\n", name, core::printable(value, 4096).c_str());
+std::string shown(const ExportResult& result) {
+  std::string text;
+  const auto row = [&](const char* name, const std::string& value) {
+    text += named(name, core::printable(value, 4096), 14);
   };
   row("output", result.output);
   if (!result.architecture.empty()) row("architecture", result.architecture);
@@ -44,6 +43,7 @@ void print(const ExportResult& result) {
   row("size", core::format_bytes(static_cast<std::uint64_t>(result.bytes)));
   row("for", result.note);
   row("time", core::format_seconds(result.seconds));
+  return text;
 }
 
 }  // namespace
@@ -73,12 +73,7 @@ std::vector<std::string> ExportOptions::problems() const {
 int export_command(const ExportOptions& options, core::Progress& progress) {
   const std::optional<ExportResult> result = run(options, progress);
   if (!result) return 128 + core::stop_signal();
-  if (options.common.json) {
-    std::fputs(core::format_json(core::to_json(*result)).c_str(), stdout);
-  } else {
-    print(*result);
-  }
-  return 0;
+  return print_result(options.common, core::to_json(*result), shown(*result));
 }
 
 }  // namespace salf::tools

@@ -1,4 +1,4 @@
-// salf export: a model or a run becomes what other tools load.
+// salf export: writes a model or a run for other tools.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ struct ExportOptions {
   std::string model;   // model directory or run directory; an archive for torchscript
   std::string output;  // a folder for hf, a file otherwise
   std::optional<convert::ExportFormat> to;
-  // Of hf and gguf each: not set are the defaults of salf/convert/export.h.
+  // Where these are not set, convert/export/export.h has the defaults.
   std::optional<convert::HfDtype> dtype;
   std::optional<std::int64_t> shard_bytes;
   std::optional<convert::GgufType> type;

@@ -1,13 +1,11 @@
 #include "commands/import.h"
 
-#include <cstdio>
-
 #include "convert/import/import.h"
 #include "core/error.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
@@ -20,9 +18,10 @@ void check(const ImportOptions& options) {
   if (!problems.empty()) throw Error(ErrorKind::kUsage, "import: " + problems);
 }
 
-void print(const convert::ImportResult& result) {
-  const auto row = [](const char* name, const std::string& value) {
-    std::printf("%-14s%s\n", name, core::printable(value).c_str());
+std::string shown(const convert::ImportResult& result) {
+  std::string text;
+  const auto row = [&](const char* name, const std::string& value) {
+    text += named(name, core::printable(value), 14);
   };
   const auto bytes = [](std::int64_t count) {
     return core::format_bytes(static_cast<std::uint64_t>(count));
@@ -40,6 +39,7 @@ void print(const convert::ImportResult& result) {
   if (result.stored_bytes > 0)
     row("kept", bytes(result.stored_bytes) + " of blocks as they were, for --frozen-dtype gguf");
   row("time", core::format_seconds(result.seconds));
+  return text;
 }
 
 }  // namespace
@@ -50,12 +50,7 @@ int import_command(const ImportOptions& options, core::Progress& progress) {
   const auto result =
       convert::import_model(options.source, options.output, progress, options.common.force);
   if (!result) return 128 + core::stop_signal();
-  if (options.common.json) {
-    std::fputs(core::format_json(core::to_json(*result)).c_str(), stdout);
-  } else {
-    print(*result);
-  }
-  return 0;
+  return print_result(options.common, core::to_json(*result), shown(*result));
 }
 
 }  // namespace salf::tools

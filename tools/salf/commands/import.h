@@ -1,4 +1,4 @@
-// salf import: a model file of others becomes a model directory.
+// salf import: makes a model directory from a model file of another program.
 #pragma once
 
 #include <string>

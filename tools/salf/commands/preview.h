@@ -1,4 +1,4 @@
-// salf data preview: which tokens does the program see in these rows, and which of them carry loss?
+// salf data preview: shows rows as tokens and marks those that carry loss.
 #pragma once
 
 #include <cstdint>
@@ -35,18 +35,6 @@ struct PreviewOptions {
 
   std::vector<std::string> problems() const;
 };
-
-// How rows are shown: with colours, or with marks alone; lines of at most `width` columns.
-struct PreviewStyle {
-  bool colour = false;
-  std::int64_t width = 80;
-};
-
-// A document's tokens, one after another with "|" between them: those that carry loss green, or
-// between « and » without colour. Control characters, invisible ones and bytes that are no UTF-8
-// are shown as escapes.
-std::string preview_text(
-    const data::Document& document, const data::Tokenizer& tokenizer, const PreviewStyle& style);
 
 // Returns 0. Throws Error.
 int preview_command(const PreviewOptions& options, core::Progress& progress);

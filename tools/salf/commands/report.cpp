@@ -13,7 +13,6 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
@@ -114,7 +113,7 @@ int follow(const ReportOptions& options) {
 std::vector<std::string> ReportOptions::problems() const {
   std::vector<std::string> problems;
   if (runs.empty()) problems.emplace_back("a run is needed: one or more run directories");
-  if (output.empty() && !follow) problems.emplace_back("--output needs a file name");
+  if (!follow) require_output(output, problems);
   if (follow && output != ReportOptions{}.output)
     problems.emplace_back("--follow writes no file: leave out --output");
   if (port != 0 && !follow) problems.emplace_back("--port is of --follow");
@@ -127,17 +126,11 @@ int report_command(const ReportOptions& options, core::Progress& /*progress*/) {
   const std::vector<report::RunData> runs = load(options, report::Running::kRefuse);
   const std::string page = report::html_report(runs, page_options(options));
   core::write_file_atomically(options.output, page);
-  if (options.common.json) {
-    core::Json json = core::Json::object();
-    json["output"] = options.output;
-    json["bytes"] = page.size();
-    json["runs"] = runs.size();
-    std::fputs(core::format_json(json).c_str(), stdout);
-  } else {
-    std::printf("written to %s (%s)\n", core::printable(options.output).c_str(),
-        core::format_bytes(page.size()).c_str());
-  }
-  return 0;
+  const core::Json json = {
+      {"output", options.output}, {"bytes", page.size()}, {"runs", runs.size()}};
+  return print_result(options.common, json,
+      "written to " + core::printable(options.output) + " (" + core::format_bytes(page.size()) +
+          ")\n");
 }
 
 }  // namespace salf::tools

@@ -1,4 +1,4 @@
-// salf report: one page that explains a run, or several beside one another.
+// salf report: writes a page that explains one or more runs.
 #pragma once
 
 #include <cstdint>

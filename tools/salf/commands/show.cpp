@@ -1,16 +1,9 @@
 #include "commands/show.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "app/evidence/trials.h"
-#include "core/error.h"
-#include "core/json.h"
 #include "policy/rules.h"
 #include "report/run_data.h"
 #include "text/show_domain.h"
@@ -23,17 +16,6 @@ namespace salf::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-TextStyle style_of_stdout() {
-  TextStyle style;
-  const char* const no_colour = std::getenv("NO_COLOR");
-  style.colour = ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-    style.width = std::clamp<std::size_t>(size.ws_col, 40, 80);
-  }
-  return style;
-}
 
 // "salf.eval" of "salf.eval/1"; "" where the file names none.
 std::string document_of(const fs::path& path) {
@@ -58,16 +40,6 @@ core::Json json_of(const report::RunData& data) {
   return data.plan ? core::to_json(*data.plan) : core::to_json(*data.profile);
 }
 
-int print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  return 0;
-}
-
-template <class Document>
-int show(const Document& document, const std::string& text, bool as_json) {
-  return print(as_json ? core::format_json(core::to_json(document)) : text);
-}
-
 }  // namespace
 
 std::vector<std::string> ShowOptions::problems() const {
@@ -80,15 +52,16 @@ int show_command(const ShowOptions& options, core::Progress& /*progress*/) {
   const std::string document = document_of(options.file);
   if (document == "salf.eval") {
     const types::EvaluationRecord record = types::read_evaluation(options.file);
-    return show(record, evaluation_text(record), options.common.json);
+    return print_result(options.common, core::to_json(record), evaluation_text(record));
   }
   if (document == "salf.trials" || document == "salf.probe") {
     const types::TrialTable table = types::read_trials(options.file);
-    return show(table, trials_text(table), options.common.json);
+    return print_result(options.common, core::to_json(table), trials_text(table));
   }
   const report::RunData data = report::load_run(options.file, report::Running::kAccept);
-  return print(
-      options.common.json ? core::format_json(json_of(data)) : text_of(data, style_of_stdout()));
+  TextStyle style = style_of_stdout();
+  style.width = std::clamp<std::size_t>(style.width, 40, 80);
+  return print_result(options.common, json_of(data), text_of(data, style));
 }
 
 }  // namespace salf::tools

@@ -1,4 +1,4 @@
-// salf show: a document of salf as a person reads it in a terminal.
+// salf show: shows a document of salf in the terminal.
 #pragma once
 
 #include <string>
@@ -26,8 +26,8 @@ struct ShowOptions {
   std::vector<std::string> problems() const;
 };
 
-// Within the terminal's width, 80 columns at most and 40 at least; coloured only on a terminal, and
-// not where NO_COLOR is set. Runs that go on are shown as far as they are. Throws Error.
+// Uses the terminal's width, from 40 to 80 columns. A run that goes on is shown as far as it is.
+// Throws Error.
 int show_command(const ShowOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

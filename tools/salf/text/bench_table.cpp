@@ -1,8 +1,6 @@
 #include "text/bench_table.h"
 
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <utility>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "core/log.h"
 #include "core/statistics.h"
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
@@ -24,13 +23,7 @@ fs::path losses_file(const fs::path& folder, const app::BenchRow& row) {
   return folder / (app::row_key(row) + ".json");
 }
 
-std::string with_error(const char* format, double value, double error) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value, kNormal95 * error);
-  return text.data();
-}
-
-// Over the seeds where there are several, else over the documents of the one.
+// The standard error over several seeds, or over the documents of a single one.
 double error_of(const std::vector<double>& values, double over_documents) {
   if (values.size() < 2) return over_documents;
   return core::standard_deviation(values) / std::sqrt(static_cast<double>(values.size()));
@@ -51,23 +44,21 @@ std::string difference_to_full(const Rows& rows, const fs::path& folder) {
     means.push_back(difference.mean);
     over_documents = difference.standard_error;
   }
-  return means.empty()
-             ? ""
-             : with_error("%+.4f +-%.4f", core::mean(means), error_of(means, over_documents));
+  return means.empty() ? ""
+                       : formatted("%+.4f +-%.4f", core::mean(means),
+                             kNormal95 * error_of(means, over_documents));
 }
 
 std::string table_row(const Rows& rows, const fs::path& folder) {
   const app::BenchRow& first = *rows.front();
   std::vector<double> losses;
   for (const app::BenchRow* row : rows) losses.push_back(row->test_loss.value_or(std::nan("")));
-  const std::string loss = with_error(
-      "%.4f +-%.4f", core::mean(losses), error_of(losses, first.test_se.value_or(std::nan(""))));
-  std::array<char, 128> text{};
-  std::snprintf(text.data(), text.size(), "%-12s%8s%7s%6zu%8s%19s  ",
-      core::printable(first.name, 12).c_str(), core::format_number(first.minutes).c_str(),
-      std::to_string(first.cut).c_str(), rows.size(), core::format_count(first.steps).c_str(),
-      loss.c_str());
-  return text.data() + difference_to_full(rows, folder) + "\n";
+  const std::string loss = formatted("%.4f +-%.4f", core::mean(losses),
+      kNormal95 * error_of(losses, first.test_se.value_or(std::nan(""))));
+  return left(core::printable(first.name, 12), 12) + right(core::format_number(first.minutes), 8) +
+         right(std::to_string(first.cut), 7) + right(std::to_string(rows.size()), 6) +
+         right(core::format_count(first.steps), 8) + right(loss, 19) + "  " +
+         difference_to_full(rows, folder) + "\n";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "core/text.h"
 
 namespace salf::tools {
+namespace {
 
 std::string energy_text(double joules) {
   if (joules >= 3.6e6) return core::format_number(joules / 3.6e6, 3) + " kWh";
@@ -11,16 +12,16 @@ std::string energy_text(double joules) {
   return core::format_number(joules, 3) + " J";
 }
 
-std::string money_text(double amount, const std::string& currency) {
-  return core::format_number(amount, 3) + " " + core::printable(currency, 8);
-}
+}  // namespace
 
 std::string footprint_text(const types::Footprint& footprint) {
   std::string text = footprint.energy_joules ? energy_text(*footprint.energy_joules) + " " +
                                                    core::enum_to_string(footprint.source)
                                              : std::string("energy not known");
   if (footprint.gco2) text += ", " + core::format_number(*footprint.gco2, 3) + " g CO2";
-  if (footprint.money) text += ", " + money_text(*footprint.money, footprint.currency);
+  if (footprint.money)
+    text += ", " + core::format_number(*footprint.money, 3) + " " +
+            core::printable(footprint.currency, 8);
   return text;
 }
 

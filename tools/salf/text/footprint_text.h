@@ -1,4 +1,4 @@
-// Energy, CO2 and money as text.
+// Energy, CO2 and money in a line.
 #pragma once
 
 #include <string>
@@ -9,7 +9,5 @@ namespace salf::tools {
 
 // "12.3 kJ (3.4 Wh) estimated, 1.6 g CO2, 0.02 EUR"
 std::string footprint_text(const types::Footprint& footprint);
-std::string energy_text(double joules);
-std::string money_text(double amount, const std::string& currency);
 
 }  // namespace salf::tools

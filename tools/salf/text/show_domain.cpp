@@ -1,59 +1,17 @@
 #include "text/show_domain.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "core/log.h"
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
 
-constexpr std::size_t kWide = 70;         // columns for all three rules of a domain
-constexpr std::size_t kWithMeasure = 56;  // for the rules by loss too
+constexpr std::size_t kWide = 70;         // the width from which a domain has all three rules
+constexpr std::size_t kWithMeasure = 56;  // the width from which rules by loss are shown
 constexpr std::size_t kNameColumns = 22;
-
-bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }
-
-std::size_t columns(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
-}
-
-std::string in_columns(const std::string& text, std::size_t width) {
-  const std::size_t used = columns(text);
-  return used < width ? text + std::string(width - used, ' ') : text;
-}
-
-std::string pushed_to(const std::string& text, std::size_t width) {
-  const std::size_t used = columns(text);
-  return used < width ? std::string(width - used, ' ') + text : text;
-}
-
-// A name of a stranger's file, escaped and no wider than this.
-std::string short_name(const std::string& name, std::size_t width) {
-  const std::string safe = core::printable(name);
-  if (columns(safe) <= width) return safe;
-  std::size_t end = 0;
-  for (std::size_t kept = 0; end < safe.size(); ++end) {
-    if (begins_character(safe[end]) && ++kept == width) break;
-  }
-  return safe.substr(0, end) + "…";
-}
-
-std::string broken_into_lines(const std::string& text, std::size_t width) {
-  std::string out, line;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find(' ', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    if (!line.empty() && columns(line) + 1 + columns(word) > width) {
-      out += line + "\n";
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-    begin = end + 1;
-  }
-  return out + line + "\n";
-}
 
 std::string range_of(const types::RuleChoice& choice) {
   return std::to_string(choice.cut) + " (" + std::to_string(choice.low) + "-" +
@@ -87,31 +45,30 @@ std::string vocabulary_line(const types::LayerProfile& profile) {
 std::string vocabulary_text(const types::LayerProfile& profile, std::size_t width) {
   const types::DomainVocabulary& vocabulary = *profile.vocabulary;
   const bool wide = width >= kWithMeasure;  // else by cosine alone
-  std::string text = "\n" + broken_into_lines(vocabulary_line(profile), width) + "\n" +
-                     in_columns("rule", 15) + (wide ? "by      " : "") +
-                     "with it       without it" + (wide ? "    (90 %)\n" : "\n");
+  std::string text = "\n" + paragraph(vocabulary_line(profile), width) + "\n" + left("rule", 15) +
+                     (wide ? "by      " : "") + "with it       without it" +
+                     (wide ? "    (90 %)\n" : "\n");
   for (const types::RuleChoice& with : vocabulary.choices_with) {
     const types::RuleChoice* without =
         types::find_choice(vocabulary.choices_without, with.rule, with.measure);
     if (!wide && with.measure != types::Measure::kCosine) continue;
-    text += in_columns(core::enum_to_string(with.rule), 15) +
-            (wide ? in_columns(core::enum_to_string(with.measure), 8) : "") +
-            in_columns(range_of(with), 14) + (without == nullptr ? "-" : range_of(*without)) + "\n";
+    text += left(core::enum_to_string(with.rule), 15) +
+            (wide ? left(core::enum_to_string(with.measure), 8) : "") + left(range_of(with), 14) +
+            (without == nullptr ? "-" : range_of(*without)) + "\n";
   }
   return text;
 }
 
 std::string domain_row(const types::DomainMeasure& domain, bool wide) {
-  std::string line = in_columns(short_name(domain.name, kNameColumns - 1), kNameColumns) +
-                     pushed_to(core::format_count(domain.deviation.documents), 9) + "  ";
+  std::string line = left(shortened(core::printable(domain.name), kNameColumns - 1), kNameColumns) +
+                     right(core::format_count(domain.deviation.documents), 9) + "  ";
   for (const types::Rule rule : types::kProfileRules) {
     const types::RuleChoice* choice =
         types::find_choice(domain.choices, rule, types::Measure::kCosine);
-    line += in_columns(choice == nullptr ? "-" : range_of(*choice), 15);
+    line += left(choice == nullptr ? "-" : range_of(*choice), 15);
     if (!wide) break;
   }
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
+  return trimmed(line) + "\n";
 }
 
 std::string agreement_text(const types::DomainAgreement& agreement) {
@@ -123,21 +80,22 @@ std::string agreement_text(const types::DomainAgreement& agreement) {
                                                   " to " + std::to_string(agreement.high) + ")") +
            ".";
   }
-  return rule + ": no cut serves all: \"" + short_name(agreement.deepest, 40) +
+  return rule + ": no cut serves all: \"" + shortened(core::printable(agreement.deepest), 40) +
          "\" wants at least " + std::to_string(agreement.low) + " frozen blocks, \"" +
-         short_name(agreement.shallowest, 40) + "\" at most " + std::to_string(agreement.high) +
-         "; the shallowest, " + std::to_string(agreement.cut) + ", holds back none of them.";
+         shortened(core::printable(agreement.shallowest), 40) + "\" at most " +
+         std::to_string(agreement.high) + "; the shallowest, " + std::to_string(agreement.cut) +
+         ", holds back none of them.";
 }
 
 std::string domains_text(const types::DomainTable& table, std::size_t width) {
   if (table.domains.empty()) {
-    return "\n" + broken_into_lines(
+    return "\n" + paragraph(
                       "Rows name their domain, but no domain has enough documents in the sample; a "
                       "larger --documents measures more.",
                       width);
   }
   const bool wide = width >= kWide;
-  std::string text = "\n" + in_columns("domain", kNameColumns) + "documents  " +
+  std::string text = "\n" + left("domain", kNameColumns) + "documents  " +
                      (wide ? "max-gain       min-deviation  threshold (90 %)\n" : "max-gain\n");
   for (const types::DomainMeasure& domain : table.domains) text += domain_row(domain, wide);
   std::vector<std::string> beside;
@@ -146,10 +104,10 @@ std::string domains_text(const types::DomainTable& table, std::size_t width) {
                      " domains with few documents or beyond the largest are not shown");
   if (table.unnamed_documents > 0)
     beside.push_back(core::format_count(table.unnamed_documents) + " documents name no domain");
-  if (!beside.empty()) text += broken_into_lines("(" + core::join(beside, "; ") + ")", width);
+  if (!beside.empty()) text += paragraph("(" + core::join(beside, "; ") + ")", width);
   if (!table.agreements.empty()) text += "\n";
   for (const types::DomainAgreement& agreement : table.agreements)
-    text += broken_into_lines(agreement_text(agreement), width);
+    text += paragraph(agreement_text(agreement), width);
   return text;
 }
 

@@ -1,4 +1,4 @@
-// How do a domain vocabulary and the domains of a profile look in a terminal?
+// The domain vocabulary and the domains of a profile.
 #pragma once
 
 #include <cstddef>

@@ -1,11 +1,11 @@
 #include "text/show_profile.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "core/text.h"
+#include "text/columns.h"
+#include "text/text_chart.h"
 
 namespace salf::tools {
 namespace {
@@ -16,26 +16,17 @@ constexpr std::size_t kWithLoss = 80, kWithGain = 60;
 
 // `value` with so many decimals that `width` columns hold it.
 std::string cell(double value, int width) {
-  if (!std::isfinite(value)) return std::string(static_cast<std::size_t>(width - 1), ' ') + "-";
-  std::array<char, 64> buffer{};
+  const auto columns = static_cast<std::size_t>(width);
+  if (!std::isfinite(value)) return right("-", columns);
   for (int decimals = 4; decimals >= 0; --decimals) {
-    if (std::snprintf(buffer.data(), buffer.size(), "%*.*f", width, decimals, value) <= width)
-      return buffer.data();
+    const std::string text = formatted("%*.*f", width, decimals, value);
+    if (text.size() <= columns) return text;
   }
-  std::snprintf(buffer.data(), buffer.size(), "%*.1e", width, value);
-  return buffer.data();
+  return formatted("%*.1e", width, value);
 }
 
 std::string with_error(double value, double error, int width) {
   return cell(value, width) + " +-" + cell(error, 6);
-}
-
-std::string right(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-
-std::string left(const std::string& text, std::size_t width) {
-  return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
 }
 
 const types::Deviation* find(const types::LayerProfile& profile, types::Measure measure) {
@@ -49,8 +40,7 @@ const types::Deviation* find(const types::LayerProfile& profile, types::Measure 
 std::string bar(const std::vector<double>& deviation, std::size_t space) {
   const auto [low, high] = std::minmax_element(deviation.begin(), deviation.end());
   const double share = *high > *low ? (deviation[space] - *low) / (*high - *low) : 1.0;
-  const double signs = 1.0 + std::round(share * static_cast<double>(kBarWidth - 1));
-  return std::string(static_cast<std::size_t>(signs), '#');
+  return short_bar(share, kBarWidth);
 }
 
 // One letter per rule that cuts behind `space`: capital by cosine, small by loss.
@@ -83,8 +73,7 @@ std::string row(const types::Deviation& first, const types::Deviation* loss, boo
     line += "  " + with_error(loss->deviation[space], loss->standard_error[space], 6);
   line +=
       "  " + left(bar(first.deviation, space), kBarWidth) + (letters.empty() ? "" : " " + letters);
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
+  return trimmed(line) + "\n";
 }
 
 std::string loss_text(const types::LayerProfile& profile) {

@@ -1,5 +1,4 @@
-// How does a layer profile look in a terminal? As a table of its spaces, and what each rule makes
-// of it.
+// A layer profile: its spaces as a table, and the cut of each rule.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +10,10 @@
 
 namespace salf::tools {
 
-// One row per space: deviation, gain of the block before it, loss where it was taken, a bar of the
-// deviation, and
-// "<- max-gain" where a rule cuts behind the space. Then one line per rule. Plain ASCII.
-// Below 80 columns the loss is left out, then the gain. REQUIRES: the profile passes types::check,
-// width ≥ 40
+// A row per space: deviation, gain of the block before it, loss where it was taken, a bar of the
+// deviation, and a letter for each rule that cuts behind the space. Then a line per rule. Plain
+// ASCII. Below 80 columns the loss is left out, then the gain. REQUIRES: the profile passes
+// types::check, width ≥ 40
 std::string profile_text(const types::LayerProfile& profile,
     const std::vector<types::RuleChoice>& choices, std::size_t width = 80);
 

@@ -7,35 +7,12 @@
 
 #include "core/log.h"
 #include "core/text.h"
-#include "text/plan_text.h"
 #include "text/text_chart.h"
 
 namespace salf::tools {
 namespace {
 
-constexpr std::size_t kNameWidth = 22;
-constexpr std::size_t kMostDepths = 16;
 constexpr std::size_t kCurveHeight = 8;
-
-std::string filled(const std::string& text, std::size_t width) {
-  return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
-}
-
-std::string pushed(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-
-std::string heading(const std::string& text, const TextStyle& style) {
-  return "\n" + (style.colour ? "\033[1m" + text + "\033[0m" : text) + "\n";
-}
-
-std::string painted(const std::string& bar, const TextStyle& style) {
-  return style.colour ? "\033[36m" + bar + "\033[0m" : bar;
-}
-
-std::string named(const char* name, const std::string& value) {
-  return filled(name, 16) + value + "\n";
-}
 
 std::string loss_of(const types::DevEvaluation& evaluation) {
   std::string text = core::format_number(evaluation.loss);
@@ -61,20 +38,20 @@ std::string phases(const types::RunRecord& run, const TextStyle& style) {
   for (const Phase& phase : kPhases)
     largest = std::max(largest, run.measured_seconds.*phase.seconds);
   std::string text =
-      heading(filled("seconds", 16) + pushed("predicted", 12) + pushed("measured", 12), style);
+      heading(left("seconds", 16) + right("predicted", 12) + right("measured", 12), style);
   const std::size_t room = style.width > 60 ? std::min<std::size_t>(style.width - 44, 30) : 0;
   for (const Phase& phase : kPhases) {
     const double measured = run.measured_seconds.*phase.seconds;
-    text += filled(phase.name, 16) +
-            pushed(core::format_seconds(run.predicted_seconds.*phase.seconds), 12) +
-            pushed(core::format_seconds(measured), 12);
-    std::string bar = room > 0 && largest > 0.0 ? text_bar(measured / largest, room) : "";
-    bar.erase(bar.find_last_not_of(' ') + 1);
+    text += left(phase.name, 16) +
+            right(core::format_seconds(run.predicted_seconds.*phase.seconds), 12) +
+            right(core::format_seconds(measured), 12);
+    const std::string bar =
+        room > 0 && largest > 0.0 ? trimmed(text_bar(measured / largest, room)) : "";
     text += (bar.empty() ? "" : "  " + painted(bar, style)) + "\n";
   }
-  return text + filled("together", 16) +
-         pushed(core::format_seconds(run.predicted_seconds.total()), 12) +
-         pushed(core::format_seconds(run.measured_seconds.total()), 12) + "\n";
+  return text + left("together", 16) +
+         right(core::format_seconds(run.predicted_seconds.total()), 12) +
+         right(core::format_seconds(run.measured_seconds.total()), 12) + "\n";
 }
 
 std::string curve(const report::Metrics& metrics, const TextStyle& style) {
@@ -88,63 +65,12 @@ std::string curve(const report::Metrics& metrics, const TextStyle& style) {
          text_curve(steps, losses, style.width, kCurveHeight);
 }
 
-std::string choices(const types::FreezePlan& plan, const TextStyle& style) {
-  if (plan.choices.empty()) return "";
-  const bool wide = style.width >= 50;  // else without the measure
-  std::string text = heading(
-      wide ? "rule           by      frozen  same in  90 %" : "rule          frozen  same in  90 %",
-      style);
-  for (const types::RuleChoice& choice : plan.choices) {
-    text += filled(core::enum_to_string(choice.rule), wide ? 15 : 14) +
-            (wide ? filled(core::enum_to_string(choice.measure), 8) : std::string()) +
-            pushed(std::to_string(choice.cut), 6) +
-            pushed(std::to_string(std::lround(100.0 * choice.stability)) + " %", 9) + "  " +
-            std::to_string(choice.low) + "-" + std::to_string(choice.high) + "\n";
-  }
-  return text;
-}
-
-// Every depth, or as many of them as fit, the chosen one among them.
-std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
-  const std::vector<types::Candidate> candidates = plan.candidates.of(plan.method());
-  if (candidates.empty()) return "";
-  double most = 0.0;
-  for (const types::Candidate& candidate : candidates)
-    most = std::max(most, candidate.step_seconds);
-  const std::size_t stride = (candidates.size() + kMostDepths - 1) / kMostDepths;
-  const std::size_t room = style.width > 50 ? std::min<std::size_t>(style.width - 40, 36) : 0;
-  std::string text = heading("frozen     steps  a step", style);
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const types::Candidate& candidate = candidates[i];
-    const bool chosen = candidate.cut == plan.cut;
-    if (i % stride != 0 && !chosen) continue;
-    std::string line = pushed(std::to_string(candidate.cut), 6) +
-                       pushed(core::format_count(candidate.steps), 10) + "  " +
-                       filled(core::format_seconds(candidate.step_seconds), 11);
-    std::string bar = room > 0 && most > 0.0 ? text_bar(candidate.step_seconds / most, room) : "";
-    bar.erase(bar.find_last_not_of(' ') + 1);
-    if (bar.empty() && !chosen) line.erase(line.find_last_not_of(' ') + 1);
-    text += line + (bar.empty() ? "" : painted(bar, style)) + (chosen ? " <- chosen" : "") + "\n";
-  }
-  return text;
-}
-
 std::string with_interval(const types::Figure& figure) {
   return core::format_number(figure.value) + "  (" + core::format_number(figure.low) + " … " +
          core::format_number(figure.high) + ")";
 }
 
-std::string row(const char* name, const std::string& value) {
-  return filled(name, kNameWidth) + value + "\n";
-}
-
 }  // namespace
-
-std::string plan_text(const types::FreezePlan& plan, const TextStyle& style) {
-  const std::string table = style.width >= 80 ? plan_table(plan) : "";
-  return plan_summary(plan, style.width) + choices(plan, style) +
-         (table.empty() ? depths(plan, style) : "\n" + table);
-}
 
 std::string run_text(const report::RunData& run, const TextStyle& style) {
   const types::RunRecord& record = *run.run;
@@ -157,10 +83,8 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
   text += stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot);
   if (record.tokens_per_second > 0.0)
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
-  if (record.peak_anonymous_bytes > 0) {
-    text += named("memory",
-        core::format_bytes(static_cast<std::uint64_t>(record.peak_anonymous_bytes)) + " at most");
-  }
+  const auto peak = static_cast<std::uint64_t>(record.peak_anonymous_bytes);
+  if (peak > 0) text += named("memory", core::format_bytes(peak) + " at most");
   return text + phases(record, style) + curve(run.metrics, style);
 }
 
@@ -205,16 +129,20 @@ std::string pilot_lines(const std::optional<types::PilotRecord>& pilot) {
 }
 
 std::string evaluation_text(const types::EvaluationRecord& record) {
-  std::string text = row("documents",
-      core::format_count(record.tokens.documents) + " (" + core::printable(record.split, 40) +
-          "), " + core::format_count(record.tokens.supervised_tokens) + " supervised tokens");
-  text += row("loss (nats per token)", with_interval(record.tokens.loss));
-  text += row("perplexity", with_interval(record.tokens.perplexity));
-  text += row("next-token accuracy", with_interval(record.tokens.accuracy));
+  std::string text;
+  const auto row = [&](const char* name, const std::string& value) {
+    text += named(name, value, 22);
+  };
+  row("documents", core::format_count(record.tokens.documents) + " (" +
+                       core::printable(record.split, 40) + "), " +
+                       core::format_count(record.tokens.supervised_tokens) + " supervised tokens");
+  row("loss (nats per token)", with_interval(record.tokens.loss));
+  row("perplexity", with_interval(record.tokens.perplexity));
+  row("next-token accuracy", with_interval(record.tokens.accuracy));
   if (record.choices) {
-    text += row("choice accuracy", with_interval(record.choices->accuracy) + ", " +
-                                       core::format_count(record.choices->correct) + " of " +
-                                       core::format_count(record.choices->rows));
+    row("choice accuracy", with_interval(record.choices->accuracy) + ", " +
+                               core::format_count(record.choices->correct) + " of " +
+                               core::format_count(record.choices->rows));
   }
   return text + "Intervals hold 95 %, over documents.\n";
 }

@@ -4,15 +4,12 @@
 #include <cmath>
 
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 namespace {
 
 constexpr std::size_t kLabelWidth = 9;
-
-std::string padded_left(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
 
 // The mean of the points of each column; NaN where there are none.
 std::vector<double> column_means(
@@ -59,22 +56,25 @@ std::string text_curve(const std::vector<double>& x, const std::vector<double>& 
     const std::string label = i == 0            ? core::format_number(high, 4)
                               : i + 1 == height ? core::format_number(low, 4)
                                                 : "";
-    std::string line = padded_left(label.substr(0, kLabelWidth), kLabelWidth) + " |" + rows[i];
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
+    out += trimmed(right(label.substr(0, kLabelWidth), kLabelWidth) + " |" + rows[i]) + "\n";
   }
   const std::string first = core::format_number(x.front(), 6);
   const std::string last = core::format_number(x.back(), 6);
   out += std::string(kLabelWidth + 1, ' ') + "+" + std::string(columns, '-') + "\n";
-  return out + std::string(kLabelWidth + 2, ' ') + first +
-         padded_left(last, columns - first.size()) + "\n";
+  return out + std::string(kLabelWidth + 2, ' ') + first + right(last, columns - first.size()) +
+         "\n";
 }
 
 std::string text_bar(double share, std::size_t width) {
   if (!(share > 0.0)) return std::string(width, ' ');
   const double exact = std::min(1.0, share) * static_cast<double>(width);
   const auto signs = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(exact)));
-  return std::string(signs, '#') + std::string(width - signs, ' ');
+  return left(std::string(signs, '#'), width);
+}
+
+std::string short_bar(double share, std::size_t width) {
+  return std::string(
+      static_cast<std::size_t>(1.0 + std::round(share * static_cast<double>(width - 1))), '#');
 }
 
 }  // namespace salf::tools

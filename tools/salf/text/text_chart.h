@@ -13,8 +13,11 @@ namespace salf::tools {
 std::string text_curve(const std::vector<double>& x, const std::vector<double>& y,
     std::size_t width, std::size_t height);
 
-// "####      " of `width` columns, `share` (0 … 1) of it filled; at least one sign for what is
-// above 0.
+// `width` columns with `share` (0 … 1) of them filled, such as "####      ". A share above 0 has
+// one sign at least.
 std::string text_bar(double share, std::size_t width);
+
+// From one sign for a share of 0 to `width` signs for 1, without spaces.
+std::string short_bar(double share, std::size_t width);
 
 }  // namespace salf::tools

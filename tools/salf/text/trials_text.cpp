@@ -1,10 +1,8 @@
 #include "text/trials_text.h"
 
-#include <array>
-#include <cstdio>
-
 #include "core/log.h"
 #include "core/text.h"
+#include "text/columns.h"
 
 namespace salf::tools {
 
@@ -14,15 +12,12 @@ std::string trials_text(const types::TrialTable& table) {
                      core::format_count(table.steps) + " steps an arm\n\n";
   text += "arm         frozen  learning rate    loss      gain +-se     to the first +-se\n";
   for (const types::Trial& arm : table.arms) {
-    std::array<char, 128> line{};
-    std::snprintf(line.data(), line.size(), "%-12s%6lld%15.2e%8.4f%9.4f +-%.4f%11.4f +-%.4f\n",
+    text += formatted("%-12s%6lld%15.2e%8.4f%9.4f +-%.4f%11.4f +-%.4f\n",
         core::printable(arm.name, 12).c_str(), static_cast<long long>(arm.cut), arm.learning_rate,
         arm.loss, arm.gain, arm.gain_error, arm.delta, arm.delta_error);
-    text += line.data();
     for (const types::TriedRate& rate : arm.rates) {
-      std::snprintf(line.data(), line.size(), "  rate x %-4.4g%22.2e%8.4f%20.4f +-%.4f to that\n",
-          rate.factor, rate.factor * arm.learning_rate, rate.loss, rate.delta, rate.delta_error);
-      text += line.data();
+      text += formatted("  rate x %-4.4g%22.2e%8.4f%20.4f +-%.4f to that\n", rate.factor,
+          rate.factor * arm.learning_rate, rate.loss, rate.delta, rate.delta_error);
     }
   }
   return text;
