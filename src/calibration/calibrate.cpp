@@ -34,18 +34,18 @@ std::vector<std::int64_t> draw_documents(const data::Dataset& dataset,
   std::vector<std::int64_t> drawn =
       data::sample_documents(dataset, data::Split::kTrain, count, setting.seed);
   if (drawn.size() < 2) {
-    throw Error(ErrorKind::kBadInput, "the train split has " + std::to_string(drawn.size()) +
-                                          " documents, expected at least 2 to measure the layers "
-                                          "with an error; give more data, or a "
-                                          "smaller --dev-share and --test-share");
+    throw Error(ErrorKind::kBadInput,
+        "the train split has " + std::to_string(drawn.size()) +
+            " documents, expected at least 2 to measure the layers with an error; give more data, "
+            "or a smaller --dev-share and --test-share");
   }
   return drawn;
 }
 
-// Of a token map: as many as a reader looks at.
+// Of a token map.
 constexpr std::int64_t kMapPositions = 32;
 
-// The pass itself: what has been measured so far.
+// The sums of the pass so far.
 class Calibration {
  public:
   Calibration(const model::GraphCut& graph, const data::Dataset& dataset,
@@ -140,11 +140,11 @@ class Calibration {
   std::int64_t tokens_ = 0;
 };
 
-// What is measured between two looks at the clock.
+// Documents between two looks at the clock.
 constexpr std::size_t kChunk = 8;
 
-// The sample in an order of which each beginning is spread evenly over the lengths, whole or not:
-// the multiples of the golden ratio, from a random start, are spread evenly over [0, 1).
+// The sample in an order whose every beginning is spread evenly over the lengths: multiples of the
+// golden ratio, from a random start, spread evenly over [0, 1).
 std::vector<std::int64_t> spread(
     const data::Dataset& dataset, std::vector<std::int64_t> drawn, std::uint64_t seed) {
   const auto length = [&dataset](std::int64_t place) {
@@ -165,7 +165,7 @@ std::vector<std::int64_t> spread(
   return drawn;
 }
 
-// What is measured in one go: all, or where the clock may end the pass, a few at a time.
+// The documents that are measured together: all, or a few where the clock may end the pass.
 std::vector<std::vector<std::int64_t>> chunks(
     const std::vector<std::int64_t>& stage, const CalibrationSetting& setting) {
   if (!setting.seconds) return {stage};

@@ -1,6 +1,5 @@
-// Where does the model's representation turn to the right word? One forward pass over a sample of
-// documents, from which the layer profile is made: deviations of every space, gains of every block,
-// and their errors.
+// One forward pass over a sample of documents, and the layer profile from it: deviations of every
+// space, gains of every block, and their errors.
 #pragma once
 
 #include <cstdint>
@@ -54,59 +53,58 @@ struct CalibrationOptions {
         self.positions);
     visit(Field{"token_maps",
               "documents whose tokens are kept with each space's deviation and nearest word, for "
-              "the report; "
-              "0: none of the data's text is kept"}
+              "the report; 0: none of the data's text is kept"}
               .range(0, 20),
         self.token_maps);
     visit(Field{"basis_vocabulary",
               "choose the cut by the words of a domain: a file of words or token ids (one a "
-              "line, or a JSON list), or "
-              "data: the words that these data have more often than general text"},
+              "line, or a JSON list), or data: the words that these data have more often than "
+              "general text"},
         self.basis_vocabulary);
     visit(Field{"norm", "apply the final norm to each space before it is measured: final or none"},
         self.norm);
   }
 };
 
-// What comes from elsewhere: the tokenizer, the batch options and the seed of the command.
+// Values from the tokenizer, the batch options and the command.
 struct CalibrationSetting {
   std::int64_t batch_tokens = 1024;  // padded tokens of a batch at most
   std::int64_t padding_id = 0;
   std::int64_t vocabulary_limit = 0;  // ids of the tokenizer
   std::uint64_t seed = 1;
   std::int64_t bootstrap_replicates = 200;
-  // Seconds after which no further documents are begun (eight are always measured): a random part
-  // of the sample then stands for it. Not set: all of them.
+  // Seconds after which no further documents are begun; eight are always measured. Not set: no
+  // limit.
   std::optional<double> seconds;
-  // How far the choice has settled, 0 … 1 (policy::RuleChoice::stability; calibration does not know
-  // the rules). Not set: options.documents are measured and no more.
+  // The stability of the choice, 0 … 1 (policy::RuleChoice::stability). Not set: only
+  // options.documents are measured.
   std::function<double(const types::LayerProfile&)> stability{};
   // Text of one token, for the token maps; not set: none are made.
   std::function<std::string(std::int64_t)> token_text{};
-  // Token ids of a domain vocabulary (domain_vocabulary.h), ascending: the deviations are taken
-  // once more over the positions whose label is among them. Not set: none.
+  // Token ids of a domain vocabulary (domain_vocabulary.h), ascending. The deviations are taken
+  // once more over the positions whose label is among them.
   std::optional<std::vector<std::int64_t>> vocabulary{};
 };
 
-// What a restricted measure needs at least: fewer tell nothing.
+// The least that a restricted measure needs.
 constexpr std::int64_t kFewestDomainDocuments = 5;
 constexpr std::int64_t kFewestVocabularyPositions = 20;
 // Domains that are measured one by one.
 constexpr std::size_t kMostDomains = 24;
 
-// The profile without provenance, shape and the choices of rules (the caller knows them). Of
-// setting.vocabulary the profile has the deviations; where documents have a domain, those of the
-// kMostDomains with the most documents in the sample, if kFewestDomainDocuments of them were
-// measured. Documents are drawn by data::sample_documents from the train split, seeded and
-// stratified by length, and so is what is measured of them when the choice settles or time runs out
-// before all are: they come in an order of which every beginning is spread evenly over the lengths.
-// After options.documents of them, and each time as many again, setting.stability is asked, until
-// it gives options.stability or options.max_documents are measured. Memory does not depend on how
-// many there are. The loss deviation is left out when positions of fewer than two documents were
-// drawn for it. Runs without autograd. Nothing is returned if core::stop_signal() became set.
-// Throws Error(kBadInput) when the train split is empty or too few positions have a label of the
-// vocabulary (before the pass, if the whole sample has too few), Error(kBadModel) when a state is
-// not finite.
+// The profile without provenance, shape and the choices of rules, which the caller knows. It has
+// the deviations of setting.vocabulary, and those of the kMostDomains domains with the most
+// documents in the sample, if kFewestDomainDocuments of them were measured.
+//
+// data::sample_documents draws documents from the train split, seeded and stratified by length.
+// Their order spreads every beginning evenly over the lengths. After options.documents, and each
+// time as many again, calibrate asks setting.stability, until it gives options.stability or
+// options.max_documents are measured. Memory does not depend on their number. The loss deviation is
+// left out when positions of fewer than two documents were drawn for it. Runs without autograd.
+//
+// Returns nothing if core::stop_signal() became set. Throws Error(kBadInput) when the train split
+// is empty or too few positions have a label of the vocabulary (before the pass, if the whole
+// sample has too few), Error(kBadModel) when a state is not finite.
 std::optional<types::LayerProfile> calibrate(const model::GraphCut& graph,
     const data::Dataset& dataset, const CalibrationOptions& options,
     const CalibrationSetting& setting, core::Progress& progress);

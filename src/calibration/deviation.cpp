@@ -35,8 +35,8 @@ at::Tensor standardised(const at::Tensor& vector) {
   return centred / centred.square().mean().sqrt();
 }
 
-// Half the difference of the norm's answers to a vector and its opposite: γ⊙vector, without the
-// shift β. The vector is made so long that the norm's ε does not show.
+// Half the difference of the norm's results for a vector and its opposite: γ⊙vector without β. The
+// vector is so long that the norm's ε does not show.
 at::Tensor odd_part(
     const Norming& norm, const at::Tensor& vector, const at::TensorOptions& options) {
   const at::Tensor sample =
@@ -132,9 +132,8 @@ at::Tensor norm_scale(const Norming& norm, std::int64_t hidden, const at::Tensor
   const double largest = scale.abs().max().item<double>();
   if (!(largest > 0.0) || !(misfit <= 0.02 * largest)) {  // rounding to bfloat16 is below 0.01
     throw Error(ErrorKind::kBadModel,
-        "the model's final norm is not a normalisation followed by a scale, so --norm none "
-        "has nothing "
-        "to compare with; use --norm final");
+        "--norm none needs a final norm that normalises and then scales, and this model has "
+        "another; use --norm final");
   }
   return scale.to(options.device());
 }
@@ -173,10 +172,15 @@ at::Tensor DeviationMeter::cosine(
   return result;
 }
 
+at::Tensor DeviationMeter::head_loss(const at::Tensor& states, const at::Tensor& labels) const {
+  return loss_deviation(
+      states, labels, [this](const at::Tensor& state) { return graph_.head(state); },
+      graph_.map().vocabulary);
+}
+
 at::Tensor DeviationMeter::loss(
     const model::Spaces& spaces, const BatchPositions& positions) const {
   const c10::Device device = spaces.hidden.front().device();
-  const auto count = static_cast<std::int64_t>(positions.sampled.size());
   const auto number_of_spaces = static_cast<std::int64_t>(spaces.hidden.size());
   const at::Tensor sampled = at::tensor(positions.sampled, at::kLong);
   const at::Tensor index = positions.index.index_select(0, sampled).to(device);
@@ -184,10 +188,9 @@ at::Tensor DeviationMeter::loss(
   std::vector<at::Tensor> states;
   for (const at::Tensor& hidden : spaces.hidden)
     states.push_back(for_head(gather_states(hidden, index)));
-  const at::Tensor losses = loss_deviation(
-      at::cat(states), labels.repeat({number_of_spaces}),
-      [this](const at::Tensor& state) { return graph_.head(state); }, graph_.map().vocabulary);
-  at::Tensor result = losses.reshape({number_of_spaces, count}).to(at::kCPU).to(at::kDouble);
+  const at::Tensor losses = head_loss(at::cat(states), labels.repeat({number_of_spaces}));
+  at::Tensor result =
+      losses.reshape({number_of_spaces, sampled.numel()}).to(at::kCPU).to(at::kDouble);
   check_finite(result, "the loss");
   return result;
 }
@@ -195,10 +198,9 @@ at::Tensor DeviationMeter::loss(
 at::Tensor DeviationMeter::model_loss(
     const model::Spaces& spaces, const BatchPositions& positions) const {
   const c10::Device device = spaces.final_state.device();
-  const at::Tensor losses = loss_deviation(
-      gather_states(spaces.final_state, positions.index.to(device)), positions.labels.to(device),
-      [this](const at::Tensor& state) { return graph_.head(state); }, graph_.map().vocabulary);
-  at::Tensor result = losses.unsqueeze(0).to(at::kCPU).to(at::kDouble);
+  const at::Tensor states = gather_states(spaces.final_state, positions.index.to(device));
+  at::Tensor result =
+      head_loss(states, positions.labels.to(device)).unsqueeze(0).to(at::kCPU).to(at::kDouble);
   if (!at::isfinite(result).all().item<bool>()) throw_not_finite("the loss", graph_.map().blocks);
   return result;
 }

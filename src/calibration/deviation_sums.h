@@ -16,8 +16,8 @@ class DeviationSums {
  public:
   DeviationSums(types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting);
 
-  // values: [L+1, n] f64; row: the document (0 … rows-1) of each column, ascending; keep: which
-  // columns count (nothing: all).
+  // values: [L+1, n] f64. row: the document of each column, ascending. keep: the columns that
+  // count; empty: all.
   void add(const at::Tensor& values, const std::vector<std::int64_t>& row,
       const std::vector<bool>& keep = {});
 

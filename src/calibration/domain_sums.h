@@ -1,5 +1,5 @@
-// The parts of a sample that are measured beside the whole: the positions of a domain vocabulary,
-// and the documents of each domain.
+// Parts of a sample that are measured too: the positions of a domain vocabulary, and the documents
+// of each domain.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@
 
 namespace salf::calibration {
 
-// Nothing is summed, and nothing paid for, where there is no vocabulary and no domain.
+// Costs nothing where there is no vocabulary and no domain.
 class DomainSums {
  public:
   // drawn: the documents that may be measured. Throws Error(kBadInput) when too few of their
@@ -27,7 +27,7 @@ class DomainSums {
   // cosine: [L+1, N] f64 of the batch's positions.
   void add_cosine(
       const at::Tensor& cosine, const tensor::Batch& batch, const BatchPositions& positions);
-  // loss: [L+1, M] f64 of the sampled positions, whose rows these are.
+  // loss: [L+1, M] f64 of the sampled positions; rows: their rows.
   void add_loss(const at::Tensor& loss, const BatchPositions& positions,
       const std::vector<std::int64_t>& rows);
 

@@ -207,9 +207,8 @@ DomainWords overrepresented_words(
   }
   if (found.empty()) {
     throw Error(ErrorKind::kBadInput,
-        "--basis-vocabulary data: no label of these data is more frequent than in general "
-        "text; name the domain's words in a "
-        "file, or leave the option out");
+        "--basis-vocabulary data: no label of these data is more frequent than in general text; "
+        "name the domain's words in a file, or leave the option out");
   }
   std::sort(found.begin(), found.end());
   DomainWords result;

@@ -23,8 +23,7 @@ std::int64_t rows_per_chunk(const at::Tensor& weight) {
   return std::max<std::int64_t>(1, kChunkElements / std::max<std::int64_t>(1, weight.size(1)));
 }
 
-// How many of the first `words` rows are left without the equal ones at the end (0 or at least
-// two).
+// The number of the first `words` rows without two or more equal ones at their end.
 std::int64_t without_equal_tail(const at::Tensor& weight, std::int64_t words) {
   const at::Tensor last = weight[words - 1];
   const std::int64_t chunk = rows_per_chunk(weight);
@@ -98,10 +97,6 @@ at::Tensor SemanticBasis::solve(const at::Tensor& labels) const {
 
 at::Tensor SemanticBasis::rows(const at::Tensor& labels) const {
   return solve(labels).to(at::kFloat).contiguous();
-}
-
-at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels) const {
-  return unit_rows(labels, {});
 }
 
 at::Tensor SemanticBasis::unit_rows(const at::Tensor& labels, const at::Tensor& scale) const {

@@ -1,4 +1,4 @@
-// One document as the model sees it, space by space: for people to look at.
+// One document as the model sees it, space by space, for a report.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace salf::calibration {
 
-// The document's first supervised positions and a little of what stands before them, `most`
-// positions at most. text: of one token. The document goes through the model once more, alone.
+// The document's first supervised positions with a few before them, `most` positions in all. text:
+// gives the text of one token. Runs the document through the model once more, alone.
 types::TokenMap token_map(const model::GraphCut& graph, const DeviationMeter& meter,
     const data::Dataset& dataset, std::int64_t document, std::int64_t padding_id, std::int64_t most,
     const std::function<std::string(std::int64_t)>& text);

@@ -66,7 +66,7 @@ void write_all(const FileHandle& file, const std::string& bytes, const fs::path&
 
 // A rename is only safe on disk once the folder is.
 void sync_folder_of(const fs::path& path) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const fs::path folder = folder_of(path);
   const FileHandle handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!handle.open()) throw_system_error("cannot open the folder", folder);
   // Some file systems cannot sync folders and say EINVAL; the rename has been done all the same.
@@ -183,6 +183,10 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
         "cannot find the free space of " + printable_path(existing) + ": " + failure.message());
   }
   return space.available;
+}
+
+fs::path folder_of(const fs::path& file) {
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
 void check_room(const fs::path& folder, std::uint64_t bytes) {

@@ -76,6 +76,9 @@ class OutputFolder {
   int lock_ = -1;
 };
 
+// The folder of a file; "." for a bare name.
+std::filesystem::path folder_of(const std::filesystem::path& file);
+
 // Bytes free for this user on the file system of `path` (or of its nearest existing parent).
 std::uint64_t free_disk_bytes(const std::filesystem::path& path);
 

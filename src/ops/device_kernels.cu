@@ -1,7 +1,6 @@
 // The kernels of libsalf_cuda.so. Each moves a tensor through the processor once (cross entropy:
-// twice), 16 bytes of float32 or 8 of bfloat16 at a time where its memory is aligned for that. The
-// tests compile this file for the CPU too, by tests/support/cuda_on_cpu.h, which stands in for what
-// CUDA brings along.
+// twice), in packs of 16 bytes of float32 or 8 of bfloat16 where its memory is aligned. Tests
+// compile this file for the CPU too, with tests/support/cuda_on_cpu.h in place of CUDA.
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #define SALF_LAUNCH(kernel, grid, threads, stream, ...) \
@@ -62,7 +61,7 @@ __device__ inline float warp_sum(float x) {
   return x;
 }
 
-// The sum over the block's threads, the same bits for each of them. All of them call it.
+// The sum over the block's threads, the same bits for each. All threads call it.
 __device__ inline float block_sum(float x) {
   __shared__ float parts[kWarp];
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
@@ -176,8 +175,7 @@ struct Heads {
   }
 };
 
-// One warp a head. See RowKernels::rotary; the backward pass is the turn back, by the sines of the
-// other half.
+// One warp a head. See RowKernels::rotary. The backward pass turns back, by the other half's sines.
 template <class T, bool kBackward>
 __global__ void rotary_kernel(
     Heads<const T> x, Heads<const float> cos, Heads<const float> sin, HeadShape shape, Heads<T> y) {
@@ -265,7 +263,7 @@ __global__ void cross_entropy_kernel(
   }
 }
 
-// From here on: the host's side, which picks types, packs and the size of the grid.
+// The host's side: types, packs and the size of the grid.
 
 constexpr int kPack = 4;
 
@@ -290,8 +288,7 @@ bool packs(const DeviceRows& rows) {
   return rows.stride % kPack == 0 && is_aligned(rows.data, rows.type);
 }
 
-// Calls `work` with packs of 4 where everything is aligned for them, of 1 elsewhere, and the packs
-// of a row.
+// Calls `work` with the pack size (4 where everything is aligned, else 1) and the packs of a row.
 template <int N>
 struct PackOf {
   static constexpr int kSize = N;
@@ -324,7 +321,7 @@ dim3 row_grid(Index items, unsigned threads, Index count) {
       static_cast<unsigned>(count < kMostGridRows ? count : kMostGridRows));
 }
 
-// Of nothing no kernel is started: CUDA refuses an empty grid.
+// CUDA refuses an empty grid.
 bool is_empty(RowShape shape) { return shape.count == 0 || shape.width == 0; }
 
 const char* select_device(DeviceStream stream) {

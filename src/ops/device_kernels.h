@@ -1,6 +1,5 @@
-// What can be done to tensors in a GPU's memory? The functions that libsalf_cuda.so exports.
-// Neither torch nor CUDA is needed to read this file, so that one program serves machines with a
-// GPU and without.
+// The table of functions that libsalf_cuda.so exports. This file needs neither torch nor CUDA, so
+// one program serves machines with and without a GPU.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +15,8 @@ struct DeviceRows {
   Element type;
 };
 
-// A tensor [A, B, E, C] whose last dimension is contiguous; strides in elements, 0 where it is
-// broadcast.
+// A tensor [A, B, E, C] whose last dimension is contiguous. Strides are in elements, 0 for a
+// broadcast dimension.
 struct DeviceHeads {
   void* data;
   std::int64_t strides[3];
@@ -32,21 +31,20 @@ struct RowShape {
   std::int64_t count, width;
 };
 
-// Where a kernel runs: the number of the GPU and its cudaStream_t.
+// The GPU and its cudaStream_t.
 struct DeviceStream {
   int device;
   void* stream;
 };
 
-// Each function starts one kernel and returns before it has run; nullptr, or why it could not be
-// started. Sums and what happens between load and store are float32. What a row kernel computes is
-// said in row_kernels.h.
+// Each function starts one kernel and returns before it has run. The result is nullptr, or why the
+// kernel could not be started. Sums are float32. row_kernels.h says what a row kernel computes.
 struct DeviceKernels {
-  // y in its own type; r [count] is what the backward pass needs. `weight` [width].
+  // `weight` [width]. r [count] is for the backward pass.
   const char* (*rms_norm)(DeviceStream, DeviceRows x, const float* weight, float epsilon, RowShape,
       DeviceRows y, float* r);
-  // `weight_sums` [sums, width], zeros before, or nullptr: row i of x is added to row i mod `sums`,
-  // in the order of i.
+  // `weight_sums` [sums, width], zeros before, or nullptr. Row i of x is added to row i mod `sums`,
+  // in the order of i (on the CPU: to the row of the thread).
   const char* (*rms_norm_backward)(DeviceStream, DeviceRows dy, DeviceRows x, const float* weight,
       const float* r, RowShape, DeviceRows dx, float* weight_sums, std::int64_t sums);
   // All of one type.
@@ -63,12 +61,12 @@ struct DeviceKernels {
       float scale, RowShape, double* losses);
 };
 
-// The version of this file that a library was built for: libraries of another one are not used.
+// The version of this table. A library with another version is not used.
 constexpr std::int32_t kDeviceKernelsVersion = 1;
 
 }  // namespace salf::ops
 
-// What the library exports. `salf_device_kernels` gives nullptr to another version than its own.
+// The exported function salf_device_kernels. It gives nullptr for another version than its own.
 extern "C" {
 using SalfDeviceKernels = const salf::ops::DeviceKernels*(std::int32_t version);
 }

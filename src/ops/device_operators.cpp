@@ -1,5 +1,6 @@
 #include "ops/device_operators.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -22,9 +23,9 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr const char* kLibrary = "libsalf_cuda.so";
-constexpr std::int64_t kWeightSums = 512;  // of one launch: blocks, and rows to add up afterwards
+constexpr std::int64_t kWeightSums = 512;  // rows of partial sums in one launch
 
-// The library is searched for where the program's own libraries are, and never closed.
+// dlopen searches where the program's own libraries are. The library is never closed.
 const DeviceKernels* open_library() {
   void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   const char* const reason = library == nullptr ? ::dlerror() : nullptr;
@@ -42,8 +43,8 @@ const DeviceKernels* open_library() {
   return kernels;
 }
 
-// Stream::native_handle() is there from LibTorch 2.11 on; before, the default stream, the only one
-// that salf uses.
+// Stream::native_handle() exists from LibTorch 2.11 on. Older ones give the default stream, the
+// only one that salf uses.
 template <class Stream>
 auto native_handle(const Stream& stream, int) -> decltype(stream.native_handle()) {
   return stream.native_handle();
@@ -120,7 +121,9 @@ struct RmsNormBy : torch::autograd::Function<RmsNormBy> {
     const at::Tensor scale = saved[1].contiguous();
     const at::Tensor dx = at::empty(saved[0].sizes(), saved[0].options());
     const bool with_weight = context->needs_input_grad(1);
-    const std::int64_t blocks = std::min(kWeightSums, rows.shape().count);
+    const std::int64_t blocks = &kept(context) == &cpu_kernels()
+                                    ? at::get_num_threads()
+                                    : std::min(kWeightSums, rows.shape().count);
     const at::Tensor sums =
         with_weight ? at::zeros({blocks, rows.shape().width}, scale.options()) : at::Tensor();
     check(kept(context).rms_norm_backward(stream_of(dx), gradients.view, rows.view,

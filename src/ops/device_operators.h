@@ -1,5 +1,4 @@
-// Who runs an operator on a GPU? Differentiable operators by a table of kernels; what they compute
-// is said in salf/ops/operators.h.
+// Differentiable operators by a table of kernels. operators.h says what each one computes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,24 +10,25 @@
 namespace salf::ops {
 
 // The kernels of libsalf_cuda.so where they serve all these tensors: on one GPU, float32 or
-// bfloat16. nullptr elsewhere, and where that library is not installed or does not load (said once,
-// in the log).
+// bfloat16. Otherwise nullptr, also where the library is missing or does not load (logged once).
 const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors);
 
-// What rms_norm gives: the type that autocast multiplies in, so that no product has to cast it
-// again; else that of x.
+// The same functions for float32 on the CPU, by the kernels of row_kernels.h.
+const DeviceKernels& cpu_kernels();
+
+// The type of rms_norm's result: the type that autocast multiplies in, else that of x.
 at::ScalarType normed_type(const at::Tensor& x);
 
 // Each throws c10::Error where CUDA does not start the kernel. `weight`, `cos` and `sin` are
-// float32, what else is given float32 or bfloat16, all in the memory that the kernels work on.
-// `gate` and `up` are of one type.
+// float32, the others float32 or bfloat16, all in the memory that the kernels work on. `gate` and
+// `up` have one type.
 at::Tensor rms_norm_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight,
     double epsilon, at::ScalarType result);
 at::Tensor swiglu_by(const DeviceKernels& kernels, const at::Tensor& gate, const at::Tensor& up);
-// `x` [A, B, E, C], C even; element i of a head turns with i + C/2.
+// `x` [A, B, E, C], C even. Element i of a head turns with element i + C/2.
 at::Tensor rotary_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& cos,
     const at::Tensor& sin);
-// `logits` float32.
+// `logits` [N, V] float32.
 at::Tensor cross_entropy_by_(
     const DeviceKernels& kernels, at::Tensor& logits, const at::Tensor& labels, double scale);
 

@@ -1,7 +1,7 @@
-// Which operators does salf bring along? A decoder's memory-bound steps, each in one pass over
-// memory, and matrix products by the faster of the two libraries that LibTorch carries. All are
-// differentiable, and equal what ATen's own operators give up to the order of summation.
-// Hand-written kernels serve float32 on the CPU; any other dtype or device takes ATen's operators.
+// salf's own operators: a decoder's memory-bound steps, each in one pass over memory, and matrix
+// products by the faster of LibTorch's two libraries. Results equal ATen's up to the order of
+// summation. All are differentiable except cross_entropy_. Own kernels serve float32 on the CPU,
+// and float32 and bfloat16 on a GPU (device_operators.h); ATen serves the rest.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,10 +15,9 @@ namespace salf::ops {
 at::Tensor linear(
     const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias);
 
-// x Wᵀ + bias + scale · (x Aᵀ) Bᵀ: a frozen layer with a branch of low rank beside it (LoRA; Hu et
-// al. 2021, arXiv 2106.09685). `x` [..., I], `weight` [O, I], `bias` [O], `a` [R, I], `b` [O, R] →
-// [..., O]. Where `weight` and `bias` ask for no gradient, which is what it is for, nothing but x
-// and x Aᵀ is kept for the backward pass.
+// x Wᵀ + bias + scale · (x Aᵀ) Bᵀ: a layer with a LoRA branch (Hu et al. 2021, arXiv 2106.09685).
+// `x` [..., I], `weight` [O, I], `bias` [O], `a` [R, I], `b` [O, R] → [..., O]. For a frozen
+// `weight` and `bias`, the backward pass keeps only x and x Aᵀ.
 at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight,
     const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b, double scale);
 
@@ -35,13 +34,13 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 at::Tensor rotary(
     const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, std::int64_t shift);
 
-// The loss and gradient of a softmax classifier, in place: `logits` [N, V] become scale · (softmax
-// − onehot(label)). Returns Σ −log softmax_label, unscaled, [] f64. Not recorded by autograd.
-// `labels` [N] i64, 0 ≤ label < V.
+// The loss and gradient of a softmax classifier. `logits` [N, V] become scale · (softmax −
+// onehot(label)). `labels` [N] i64, 0 ≤ label < V. Returns Σ −log softmax_label, unscaled, [] f64.
+// Autograd does not record it.
 at::Tensor cross_entropy_(at::Tensor& logits, const at::Tensor& labels, double scale);
 
-// Makes the differentiable ones known to TorchScript as salf::NAME. Once a process, before a graph
-// that uses them is built; further calls do nothing.
+// Registers the differentiable ones in TorchScript as salf::NAME. Call it before a graph that uses
+// them is built. Further calls do nothing.
 void register_operators();
 
 }  // namespace salf::ops

@@ -1,4 +1,4 @@
-// What do a model's layers multiply by their weights, while it runs?
+// Shows the inputs of a model's linear layers while it runs.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,8 @@
 
 namespace salf::ops {
 
-// Within its life, `see` is called on this thread before each linear() and lora_linear(), with x
-// [..., I] and the weight [O, I] as they are given. They nest: the innermost one sees.
+// While it lives, linear() and lora_linear() on this thread first call `see` with x [..., I] and
+// the weight [O, I]. Watches nest: only the innermost one is called.
 class ProductWatch {
  public:
   using See = std::function<void(const at::Tensor& x, const at::Tensor& weight)>;

@@ -1,4 +1,4 @@
-// Which library multiplies? See Note [Matrix products] in linear.cpp.
+// Matrix products by oneDNN. See Note [Matrix products] in linear.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,7 +14,7 @@ bool has_product(const at::Tensor& x, const at::Tensor& weight);
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight,
     const std::optional<at::Tensor>& bias = std::nullopt);
 
-// Tells the thread's ProductWatch, if there is one.
+// Calls the thread's ProductWatch, if there is one.
 void show_product(const at::Tensor& x, const at::Tensor& weight);
 
 inline at::Tensor as_rows(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }

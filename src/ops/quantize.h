@@ -1,5 +1,4 @@
-// How is a weight matrix kept in fewer bits, to be multiplied in float32 later? Weight-only,
-// rounded to the nearest.
+// Weight matrices in fewer bits, multiplied in float32 later. Inputs are not quantised.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,8 +16,8 @@ enum class WeightFormat {
 struct QuantizedMatrix {
   WeightFormat format = WeightFormat::kBFloat16;
   std::int64_t rows = 0, columns = 0;
-  at::Tensor codes;  // [rows, columns] bf16 or i8; int4: [rows, ⌈columns/2⌉] u8, the even column in
-                     // the low half
+  // [rows, columns] bf16 or i8; int4: [rows, ⌈columns/2⌉] u8, the even column in the low half.
+  at::Tensor codes;
   at::Tensor scales;    // int8: [rows] f32; int4: [rows, groups] f32
   at::Tensor minimums;  // int4: [rows, groups] f32
 
@@ -27,17 +26,18 @@ struct QuantizedMatrix {
 
 inline constexpr std::int64_t kInt4Group = 64;
 
-// `matrix` [rows, columns] f32 on the CPU, finite. The last group of a row may be shorter.
+// Rounds to the nearest code. `matrix` [rows, columns] f32 on the CPU, finite. The last group of a
+// row may be shorter.
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format);
 
-// The same for products with inputs of these second moments: `moments` [columns, columns] f32, Σ x
-// xᵀ. Columns are rounded one after another, and each one's error is made good by those not rounded
-// yet, so that the product changes least (GPTQ; Frantar et al. 2023, arXiv 2210.17323, with a
-// hundredth of the mean moment on the diagonal). Groups of int4 take the range with the least
-// squared error. As without moments for bf16, and where they are zero or not finite.
+// The same with the least change of products with inputs of these second moments: `moments`
+// [columns, columns] f32, Σ x xᵀ. Columns are rounded in order, and later columns make each error
+// good (GPTQ; Frantar et al. 2023, arXiv 2210.17323, with 1 % of the mean moment on the diagonal).
+// int4 groups take the range with the least squared error. Moments have no effect for bf16, and
+// where they are zero or not finite.
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at::Tensor& moments);
 
-// Writes the matrix's values into `out` [rows, columns] f32, contiguous, on the CPU. On LibTorch's
+// Writes the values into `out` [rows, columns] f32, contiguous, on the CPU, with LibTorch's
 // threads.
 void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out);
 

@@ -1,4 +1,4 @@
-// What is one batch of documents as tensors? data makes it, model and train read it.
+// One batch of documents as tensors. data makes it, model and train read it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,17 +11,16 @@ namespace salf::tensor {
 // The label of a position that carries no loss.
 inline constexpr std::int64_t kNoLabel = -100;
 
-// Right-padded rows. Labels are already shifted: labels[b, t] is the token that the model should
-// predict at position t (= ids[b, t+1]) or kNoLabel.
+// Right-padded rows. Labels are shifted: labels[b, t] is the token after position t (ids[b, t+1])
+// or kNoLabel.
 struct Batch {
   at::Tensor ids;        // [B, T] i64, CPU; padding is the tokenizer's padding id
   at::Tensor labels;     // [B, T] i64, CPU
   at::Tensor mask;       // [B, T] i64, CPU: 1 token, 0 padding; undefined when no row is padded
   at::Tensor documents;  // [B, T] i64, CPU: index of the document of each position in its dataset
-  std::vector<std::int64_t>
-      source_rows;               // B numbers of a data::Batcher's rows; empty when made by hand
-  std::int64_t real_tokens = 0;  // tokens that are not padding
-  std::int64_t supervised_tokens = 0;  // positions with a label
+  std::vector<std::int64_t> source_rows;  // [B] of a data::Batcher; empty when made by hand
+  std::int64_t real_tokens = 0;           // tokens that are not padding
+  std::int64_t supervised_tokens = 0;     // positions with a label
 
   std::int64_t rows() const { return ids.size(0); }
   std::int64_t length() const { return ids.size(1); }

@@ -1,4 +1,4 @@
-// On what does it run? The device and its libraries, threads and autocast.
+// The device and its libraries, threads and autocast.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -10,19 +10,19 @@
 
 namespace salf::tensor {
 
-// "cpu", "cuda" or "cuda:N". For CUDA libtorch_cuda.so is opened here (before anything asks torch
-// whether it has CUDA). Throws Error(kUsage) for another text, Error(kIo) with the reason where
-// CUDA cannot be used.
+// "cpu", "cuda" or "cuda:N". For CUDA it opens libtorch_cuda.so; nothing may ask torch about CUDA
+// before. Throws Error(kUsage) for another text, Error(kIo) with the reason where CUDA cannot be
+// used.
 c10::Device open_device(const std::string& text);
 
-// Intra-operator threads; 0 means OMP_NUM_THREADS where that is set, else as many as the process
-// may use physical cores. Throws Error(kUsage) below 0 and above 4096.
+// Threads within an operator. 0: OMP_NUM_THREADS where that is set, else the physical cores that
+// the process may use. Throws Error(kUsage) below 0 and above 4096.
 void set_threads(std::int64_t threads);
 std::int64_t threads();
 
-// Within its life, operators on `device` autocast to `dtype` (nothing when dtype is float32). The
-// cast cache is cleared at the end of the outermost guard, so that weights changed by an optimizer
-// step are cast again. Throws Error(kUsage) unless dtype is float32, bfloat16 or float16.
+// While it lives, operators on `device` autocast to `dtype`; float32 has no effect. The end of the
+// outermost guard clears the cache of casts, so that changed weights are cast again. Throws
+// Error(kUsage) unless dtype is float32, bfloat16 or float16.
 class AutocastGuard {
  public:
   AutocastGuard(c10::Device device, c10::ScalarType dtype);
@@ -37,7 +37,7 @@ class AutocastGuard {
   c10::ScalarType previous_dtype_;
 };
 
-// Waits until the device has done its work (CUDA); nothing on the CPU.
+// Waits for the work of a CUDA device. No effect on the CPU.
 void synchronize(c10::Device device);
 
 // The message of a c10::Error without its backtrace, or what().

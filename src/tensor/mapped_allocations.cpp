@@ -26,8 +26,6 @@ class MappedAllocator final : public c10::Allocator {
     default_copy_data(to, from, bytes);
   }
 
-  c10::Allocator* heap() const { return heap_; }
-
  private:
   std::filesystem::path folder_;
   c10::Allocator* heap_;
@@ -35,16 +33,12 @@ class MappedAllocator final : public c10::Allocator {
 
 }  // namespace
 
-struct MappedAllocations::Parts {
-  MappedAllocator allocator;
-};
-
 MappedAllocations::MappedAllocations(const std::filesystem::path& folder)
-    : parts_(new Parts{MappedAllocator(folder, c10::GetCPUAllocator())}) {
-  c10::SetCPUAllocator(&parts_->allocator);
+    : heap_(c10::GetCPUAllocator()), mapped_(std::make_unique<MappedAllocator>(folder, heap_)) {
+  c10::SetCPUAllocator(mapped_.get());
 }
 
-MappedAllocations::~MappedAllocations() { c10::SetCPUAllocator(parts_->allocator.heap()); }
+MappedAllocations::~MappedAllocations() { c10::SetCPUAllocator(heap_); }
 
 void release_pages(const at::Tensor& tensor) {
   // Only memory of a MappedSpace is known to come back from a file.

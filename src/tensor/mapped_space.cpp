@@ -25,26 +25,32 @@ namespace fs = std::filesystem;
 // The model, the checkpoints and other programs want to be written too.
 constexpr double kShareOfDisk = 0.5;
 
-[[noreturn]] void throw_no_room(const fs::path& path, std::uint64_t bytes, int reason) {
-  throw Error(ErrorKind::kIo, core::printable_path(path) + ": no room for " +
-                                  core::format_bytes(bytes) + ": " +
-                                  std::generic_category().message(reason));
+[[noreturn]] void throw_no_room(
+    const fs::path& path, std::uint64_t bytes, const std::string& reason) {
+  throw Error(ErrorKind::kIo,
+      core::printable_path(path) + ": no room for " + core::format_bytes(bytes) + ": " + reason);
 }
+
+std::string text_of(int reason) { return std::generic_category().message(reason); }
 
 void check_share(const fs::path& folder, std::uint64_t bytes) {
   const std::uint64_t free = core::free_disk_bytes(folder);
   if (static_cast<double>(bytes) <= kShareOfDisk * static_cast<double>(free)) return;
-  throw Error(ErrorKind::kIo, core::printable_path(folder) + ": no room for " +
-                                  core::format_bytes(bytes) + ": the disk has " +
-                                  core::format_bytes(free) + " left, of which half may be taken");
+  throw_no_room(folder, bytes,
+      "the disk has " + core::format_bytes(free) + " left, of which half may be taken");
 }
 
 }  // namespace
 
-// Null, with errno, when it cannot be mapped; closes the file.
-std::unique_ptr<MappedSpace> MappedSpace::map(int file, std::uint64_t bytes) {
-  void* const start = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  const int reason = errno;
+// Closes the file. With `reserve` it first takes the disk space. On failure the result is nullptr,
+// and errno the reason.
+std::unique_ptr<MappedSpace> MappedSpace::map(int file, std::uint64_t bytes, bool reserve) {
+  int reason = reserve ? ::posix_fallocate(file, 0, static_cast<off_t>(bytes)) : 0;
+  void* start = MAP_FAILED;
+  if (reason == 0) {
+    start = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    reason = errno;
+  }
   ::close(file);
   errno = reason;
   if (start == MAP_FAILED) return nullptr;
@@ -56,14 +62,10 @@ std::unique_ptr<MappedSpace> MappedSpace::nameless(const fs::path& folder, std::
   check_share(folder, size);
   std::string name = (folder / ".salf-XXXXXX").string();
   const int file = ::mkostemp(name.data(), O_CLOEXEC);
-  if (file < 0) throw_no_room(folder, size, errno);
+  if (file < 0) throw_no_room(folder, size, text_of(errno));
   ::unlink(name.c_str());
-  if (const int full = ::posix_fallocate(file, 0, static_cast<off_t>(size)); full != 0) {
-    ::close(file);
-    throw_no_room(folder, size, full);
-  }
-  std::unique_ptr<MappedSpace> space = map(file, size);
-  if (!space) throw_no_room(folder, size, errno);
+  std::unique_ptr<MappedSpace> space = map(file, size, true);
+  if (!space) throw_no_room(folder, size, text_of(errno));
   return space;
 }
 
@@ -72,16 +74,11 @@ std::unique_ptr<MappedSpace> MappedSpace::created(const fs::path& path, std::uin
   fs::remove(path, none_there);
   check_share(path.parent_path(), bytes);
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) throw_no_room(path, bytes, errno);
-  int reason = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
-  if (reason == 0) {
-    if (auto space = map(file, bytes)) return space;
-    reason = errno;
-  } else {
-    ::close(file);
-  }
+  if (file < 0) throw_no_room(path, bytes, text_of(errno));
+  if (auto space = map(file, bytes, true)) return space;
+  const int reason = errno;
   ::unlink(path.c_str());
-  throw_no_room(path, bytes, reason);
+  throw_no_room(path, bytes, text_of(reason));
 }
 
 std::unique_ptr<MappedSpace> MappedSpace::opened(const fs::path& path, std::uint64_t bytes) {
@@ -90,7 +87,7 @@ std::unique_ptr<MappedSpace> MappedSpace::opened(const fs::path& path, std::uint
   struct stat status {};
   if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) &&
       static_cast<std::uint64_t>(status.st_size) == bytes) {
-    return map(file, bytes);
+    return map(file, bytes, false);
   }
   ::close(file);
   return nullptr;

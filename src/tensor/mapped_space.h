@@ -1,6 +1,5 @@
-// Where do tensors live that are needed now and then, such as a cache? In a mapped file: its pages
-// count as file cache, not as anonymous memory, and the system takes them back when memory is
-// short.
+// Tensors in mapped files, for data that is used now and then, such as a cache. Their pages count
+// as file cache, and the system takes them back when memory is short.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,18 +15,18 @@ namespace salf::tensor {
 // Rounded up to what LibTorch aligns its own tensors to.
 constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Bytes of a file, readable and writable, all of their disk space reserved: a full disk shows when
-// this is made, not as a signal in the middle of a run.
+// Readable and writable bytes of a file. Their disk space is reserved at once, so a full disk shows
+// here and not as a signal later.
 class MappedSpace {
  public:
-  // Of a file in `folder` that is unlinked at once, so that nothing is left behind however the
-  // process ends. Throws Error(kIo) where more than half of the disk's free space would be taken.
+  // A file in `folder` that is unlinked at once, so nothing is left behind. Throws Error(kIo) where
+  // it would take more than half of the disk's free space.
   static std::unique_ptr<MappedSpace> nameless(
       const std::filesystem::path& folder, std::uint64_t bytes);
-  // Of a new file, zeros; one that is there is replaced. Throws as nameless() does.
+  // A new file of zeros; replaces an existing one. Throws as nameless() does.
   static std::unique_ptr<MappedSpace> created(
       const std::filesystem::path& path, std::uint64_t bytes);
-  // Of a file that is there; null if it is no regular file of this size that can be written.
+  // An existing file; nullptr if it is no writable regular file of this size.
   static std::unique_ptr<MappedSpace> opened(
       const std::filesystem::path& path, std::uint64_t bytes);
   ~MappedSpace();
@@ -36,12 +35,12 @@ class MappedSpace {
 
   std::uint8_t* data() const { return data_; }
   std::uint64_t size() const { return size_; }
-  // The process gives up its pages; they come back from the file when they are touched.
+  // Gives its pages back to the system. Later access reads them from the file.
   void release() const;
 
  private:
   MappedSpace(std::uint8_t* data, std::uint64_t size) : data_(data), size_(size) {}
-  static std::unique_ptr<MappedSpace> map(int file, std::uint64_t bytes);
+  static std::unique_ptr<MappedSpace> map(int file, std::uint64_t bytes, bool reserve);
 
   std::uint8_t* data_;
   std::uint64_t size_;
@@ -49,7 +48,7 @@ class MappedSpace {
 
 // Tensors of the same types and shapes, contiguous, in one space.
 struct MappedTensors {
-  // Shared with the tensors' storages: it lives as long as any of them.
+  // Shared with the tensors' storages.
   std::shared_ptr<MappedSpace> space;
   std::vector<at::Tensor> tensors;
 };
@@ -57,8 +56,8 @@ struct MappedTensors {
 MappedTensors mapped_copy(
     const std::vector<at::Tensor>& tensors, const std::filesystem::path& folder);
 
-// While one lives, large tensors that LibTorch makes on the CPU lie in nameless files of a folder:
-// so a model can be loaded that memory could not hold. Not for several threads at once.
+// While one lives, large tensors that LibTorch makes on the CPU lie in nameless files of a folder,
+// so that a model larger than memory can be loaded. Not for several threads at once.
 class MappedAllocations {
  public:
   explicit MappedAllocations(const std::filesystem::path& folder);
@@ -67,12 +66,12 @@ class MappedAllocations {
   MappedAllocations& operator=(const MappedAllocations&) = delete;
 
  private:
-  struct Parts;
-  std::unique_ptr<Parts> parts_;
+  c10::Allocator* heap_;
+  std::unique_ptr<c10::Allocator> mapped_;
 };
 
-// The pages of a contiguous tensor that lies in a mapped file leave memory until they are touched.
-// A tensor of the heap is left as it is.
+// Gives the pages of a contiguous tensor in a mapped file back to the system. No effect on a tensor
+// of the heap.
 void release_pages(const at::Tensor& tensor);
 
 }  // namespace salf::tensor

@@ -7,16 +7,6 @@
 namespace salf::tensor {
 namespace {
 
-template <class Sizes>
-std::string sizes_text(const Sizes& sizes) {
-  std::string text;
-  for (const std::int64_t size : sizes) {
-    if (!text.empty()) text += ", ";
-    text += size == kAny ? std::string("any") : std::to_string(size);
-  }
-  return "[" + text + "]";
-}
-
 bool fits(const at::Tensor& tensor, const std::vector<std::int64_t>& expected) {
   if (tensor.sizes().size() != expected.size()) return false;
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -32,6 +22,15 @@ void check_shape(
   if (tensor.defined() && fits(tensor, expected)) return;
   const std::string got = tensor.defined() ? sizes_text(tensor.sizes()) : "an undefined tensor";
   throw Error(ErrorKind::kBadModel, name + ": expected " + sizes_text(expected) + ", got " + got);
+}
+
+std::string sizes_text(at::IntArrayRef sizes) {
+  std::string text;
+  for (const std::int64_t size : sizes) {
+    if (!text.empty()) text += ", ";
+    text += size == kAny ? std::string("any") : std::to_string(size);
+  }
+  return "[" + text + "]";
 }
 
 std::string shape_text(const at::Tensor& tensor) {

@@ -1,6 +1,6 @@
-// How are named tensors kept in a file? In the safetensors format: u64 little-endian header length,
-// a JSON header {"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {text: text}}, then
-// the bytes. Every number in the header is checked against the file before it is believed.
+// Named tensors in a file of the safetensors format: u64 little-endian header length, a JSON header
+// {"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {text: text}}, then the bytes. Every
+// number in the header is checked against the file. Types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,10 +25,9 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
-// Types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
-// Writes atomically, listing the tensors in the order given (each moved to the CPU and made
-// contiguous). Throws Error(kIo), and Error(kInternal) for an undefined tensor, another type, and
-// names that occur twice, are no UTF-8 or are "__metadata__".
+// Writes atomically. The header lists the tensors in the given order. Throws Error(kIo), and
+// Error(kInternal) for an undefined tensor, another type, and a name that occurs twice, is not
+// UTF-8 or is "__metadata__".
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
 
 // A tensor that will be written.
@@ -38,9 +37,9 @@ struct TensorPlan {
   std::vector<std::int64_t> shape;
 };
 
-// The same for tensors that need not be in memory together: `make` is asked for each plan's tensor
-// once, and what it gives is let go before the next one. Throws also Error(kInternal) for a tensor
-// of another type or shape than planned.
+// The same for tensors that need not be in memory together. Calls `make` once for each plan's
+// tensor and frees it before the next call. Throws also Error(kInternal) for a tensor of another
+// type or shape than planned.
 void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
     const std::map<std::string, std::string>& metadata,
     const std::function<at::Tensor(const TensorPlan&)>& make);
@@ -60,7 +59,7 @@ struct TensorEntry {
   std::uint64_t bytes() const { return end - begin; }
 };
 
-// A mapped file whose header has been checked: for files too large to be read at once.
+// A mapped file whose header has been checked, for files too large to be read at once.
 class MappedTensorFile {
  public:
   // Throws as read_tensor_file does.
@@ -73,8 +72,7 @@ class MappedTensorFile {
   const std::map<std::string, std::string>& metadata() const;
   // entry.bytes() bytes at any alignment. REQUIRES: the entry is this file's
   const std::uint8_t* data(const TensorEntry& entry) const;
-  // Gives the pages of the tensor back to the system; they return from the file when they are read
-  // again.
+  // Gives the tensor's pages back to the system. Later reads fetch them from the file.
   void release(const TensorEntry& entry) const;
 
  private:

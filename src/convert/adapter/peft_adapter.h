@@ -1,4 +1,4 @@
-// How do branches of low rank travel to and from PEFT? As its adapter directory:
+// LoRA branches as an adapter directory of PEFT:
 // adapter_config.json, and adapter_model.safetensors with "base_model.model.MODULE.lora_A.weight"
 // [R, I] and "….lora_B.weight" [O, R].
 #pragma once

@@ -1,5 +1,4 @@
-// How does a tuned model become what other tools load: a Hugging Face directory, a GGUF file, a
-// TorchScript archive?
+// Export of a model for other tools: a Hugging Face directory, a GGUF file, a TorchScript archive.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +18,15 @@ inline std::vector<core::EnumName<ExportFormat>> enum_names(ExportFormat) {
       {ExportFormat::kTorchScript, "torchscript"}};
 }
 
-// kSource: each tensor as it was in the safetensors that the model was imported from, so that a
-// tensor that was not tuned gets the source's bytes; F32 where there were none.
+// kSource: each tensor's type in the imported safetensors, so that an untuned tensor gets the
+// source's bytes; F32 where the source had none.
 enum class HfDtype { kSource, kF32, kBF16, kF16 };
 inline std::vector<core::EnumName<HfDtype>> enum_names(HfDtype) {
   return {{HfDtype::kSource, "source"}, {HfDtype::kF32, "f32"}, {HfDtype::kBF16, "bf16"},
       {HfDtype::kF16, "f16"}};
 }
 
-// Of the matrices; norms and biases stay F32, as in llama.cpp's files.
+// The type of matrices. Norms and biases stay F32, as in llama.cpp's files.
 enum class GgufType { kF32, kF16, kQ8_0 };
 inline std::vector<core::EnumName<GgufType>> enum_names(GgufType) {
   return {{GgufType::kF32, "f32"}, {GgufType::kF16, "f16"}, {GgufType::kQ8_0, "q8_0"}};
@@ -36,10 +35,10 @@ inline std::vector<core::EnumName<GgufType>> enum_names(GgufType) {
 struct HfExportOptions {
   HfDtype dtype = HfDtype::kSource;
   std::int64_t shard_bytes =
-      5'000'000'000;  // of tensors in a file, at most, unless one tensor is larger
+      5'000'000'000;  // of tensors in a file at most; one tensor may exceed it
 };
 
-// What was exported; also export.json, which marks a folder as an export's.
+// What was exported. Also the content of export.json, which marks an export's folder.
 struct ExportResult {
   static constexpr const char* kSchema = "salf.export/1";
 
@@ -74,33 +73,32 @@ struct ExportResult {
   }
 };
 
-// The exports to hf and gguf read a model that salf imported, or a run of one: `source` is its
-// directory (or the model.pt in it). The archive is mapped, not loaded, and its program is compared
-// with what config.json says. One tensor is in memory at a time. Nothing is left behind by an
-// export that fails, or that ends because a signal asked for it (core/signals.h); of the latter
-// there is no result. Warnings are logged. Throws Error(kIo); Error(kBadModel) for a model that was
-// not imported, is damaged or does not fit its config.json; Error(kUsage) where the output exists
-// and `overwrite` is false, or is something else than an export of this kind.
+// `source` is a model's directory or the model.pt in it. The exports to hf and gguf take a model
+// that salf imported, or a run of one; they map the archive, compare its program with config.json
+// and hold one tensor in memory at a time. An export that fails or is stopped by a signal
+// (core/signals.h) leaves nothing behind; a stopped one has no result. Warnings are logged. All
+// throw Error(kIo); Error(kBadModel) for a model that was not imported, is damaged or does not fit
+// its config.json; Error(kUsage) where the output is no export of this kind, or exists and
+// `overwrite` is false.
 
-// Writes into the folder: model.safetensors, or shards with model.safetensors.index.json;
-// config.json with the dtype as written; generation_config.json and the tokenizer's files as they
-// are; export.json, last. transformers' from_pretrained(directory) gives the same logits. Tied
-// weights are written once.
+// Writes model.safetensors, or shards with model.safetensors.index.json; config.json with the dtype
+// as written; generation_config.json and the tokenizer's files as they are; export.json, last. Tied
+// weights are written once. transformers' from_pretrained(directory) gives the same logits.
 std::optional<ExportResult> export_hugging_face(const std::filesystem::path& source,
     const std::filesystem::path& directory, const HfExportOptions& options,
     core::Progress& progress, bool overwrite = false);
 
-// Writes a GGUF file, version 3, with the metadata, tensor names and row orders of llama.cpp's
-// converter, the tokenizer and the chat template. Matrices whose rows are no whole number of Q8_0's
-// blocks become F16. Families: llama and mistral (as llama), qwen2, qwen3, gemma2, phi3, olmo2,
-// gpt2. Throws also Error(kBadModel) for another family and for settings that GGUF or llama.cpp
-// cannot express, by their key; Error(kBadInput) for such a tokenizer (data/tokenizer_json.h).
+// Writes a GGUF file, version 3, with llama.cpp's metadata, tensor names and row orders, the
+// tokenizer and the chat template. Matrices whose rows are no whole number of Q8_0's blocks become
+// F16. Families: llama and mistral (as llama), qwen2, qwen3, gemma2, phi3, olmo2, gpt2. Throws also
+// Error(kBadModel) with the key for another family and for settings that GGUF or llama.cpp cannot
+// express; Error(kBadInput) for such a tokenizer (data/tokenizer/tokenizer_json.h).
 std::optional<ExportResult> export_gguf(const std::filesystem::path& source,
     const std::filesystem::path& file, GgufType type, core::Progress& progress,
     bool overwrite = false);
 
-// Copies the archive of any model that salf can load, for torch.jit.load elsewhere; `trusted` as in
-// ScriptModel::load. The note says what it takes and gives.
+// Copies the archive of any model that salf can load, for torch.jit.load. `trusted`: as in
+// ScriptModel::load. The note names the inputs and the output.
 std::optional<ExportResult> export_torchscript(const std::filesystem::path& source,
     const std::filesystem::path& file, bool trusted, core::Progress& progress,
     bool overwrite = false);

@@ -1,3 +1,5 @@
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -7,6 +9,7 @@
 #include "convert/gguf/gguf_layout.h"
 #include "convert/gguf/gguf_writer.h"
 #include "convert/gguf/quantize.h"
+#include "convert/output.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -40,12 +43,6 @@ struct Item {
   GgufChange change = GgufChange::kNone;
 };
 
-std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
-  std::int64_t elements = 1;
-  for (const std::int64_t size : shape) elements *= size;
-  return elements;
-}
-
 // A row must be a whole number of blocks.
 TensorType type_for(const std::vector<std::int64_t>& shape, bool keep_float, TensorType wanted) {
   if (shape.size() < 2 || keep_float) return TensorType::kF32;
@@ -55,12 +52,12 @@ TensorType type_for(const std::vector<std::int64_t>& shape, bool keep_float, Ten
 std::vector<Item> plan_items(const ExportSource& source, TensorType wanted) {
   std::vector<Item> items;
   for (const ExpectedTensor& expected : planned_tensors(source.decoder.program)) {
-    const GgufPart part = gguf_part(source, expected.name);
+    const GgufPart part = gguf_part(source.family->model_type, expected.name);
     Item item{{part.name, expected.shape, TensorType::kF32, 0}, expected.name, part.change};
     if (part.change == GgufChange::kTransposed)
       std::reverse(item.plan.shape.begin(), item.plan.shape.end());
     item.plan.type = type_for(item.plan.shape, part.keep_float, wanted);
-    item.plan.bytes = encoded_bytes(item.plan.type, elements_of(item.plan.shape));
+    item.plan.bytes = encoded_bytes(item.plan.type, c10::multiply_integers(item.plan.shape));
     items.push_back(std::move(item));
   }
   const auto divisors = static_cast<std::int64_t>(gguf_rope_divisors(source).size());
@@ -117,7 +114,7 @@ data::ProvedGgufTokenizer read_tokenizer(const ExportSource& source) {
   if (source.files.tokenizer.empty()) {
     throw Error(ErrorKind::kBadModel,
         core::printable_path(source.files.archive.parent_path()) +
-            ": holds no tokenizer, and a GGUF file has one; put its tokenizer.json or "
+            ": a GGUF file needs a tokenizer, and the model has none; put its tokenizer.json or "
             "tokenizer.model there, or export --to hf");
   }
   const std::int64_t vocabulary = source.decoder.config.vocabulary;
@@ -157,16 +154,16 @@ std::vector<std::uint8_t> encode_item(const ExportSource& source, const Item& it
   return bytes;
 }
 
-ExportResult describe(const ExportSource& source, const std::vector<Item>& items, GgufType type) {
-  ExportResult result;
+void describe(const ExportSource& source, const std::vector<Item>& items, GgufType type,
+    ExportResult& result) {
   result.format = ExportFormat::kGguf;
   result.tensors = static_cast<std::int64_t>(items.size());
   std::set<std::string> dtypes;
   std::int64_t fallen_back = 0;
   for (const Item& item : items) {
-    result.parameters += item.parameter.empty() ? 0 : elements_of(item.plan.shape);
+    result.parameters += item.parameter.empty() ? 0 : c10::multiply_integers(item.plan.shape);
     result.bytes += static_cast<std::int64_t>(item.plan.bytes);
-    dtypes.insert(tensor_type_name(static_cast<std::uint32_t>(item.plan.type)));
+    dtypes.insert(tensor_type_name(item.plan.type));
     fallen_back += type == GgufType::kQ8_0 && item.plan.type == TensorType::kF16 ? 1 : 0;
   }
   result.dtypes.assign(dtypes.begin(), dtypes.end());
@@ -178,42 +175,41 @@ ExportResult describe(const ExportSource& source, const std::vector<Item>& items
             " matrices have rows that are no whole number of Q8_0's blocks of 32 and became F16");
   }
   for (const std::string& warning : gguf_warnings(source)) warn(result, warning);
-  return result;
 }
 
 }  // namespace
 
-ExportResult write_gguf_export(const fs::path& path, const fs::path& file, GgufType type,
+std::optional<ExportResult> export_gguf(const fs::path& path, const fs::path& file, GgufType type,
     core::Progress& progress, bool overwrite) {
-  const ExportSource source = open_export_source(path);
-  const std::string architecture = gguf_architecture(source);
-  check_export_file(file, "GGUF", source.files.archive, overwrite, "model.gguf");
-  const FileType types = file_type(type);
-  const std::vector<Item> items = plan_items(source, types.tensor);
-  const data::ProvedGgufTokenizer tokenizer = read_tokenizer(source);
-  const GgufMetadata metadata =
-      make_metadata(source, architecture, types.code, tokenizer.tokenizer);
-  ExportResult result = describe(source, items, type);
-  for (const std::string& difference : tokenizer.differences)
-    warn(result, "readers of the GGUF file may give other ids for " + difference);
-  result.architecture = architecture;
-  result.output = file.string();
-  result.files = {file.filename().string()};
-  result.source_hash = core::sha256_file(source.files.archive);
-  const fs::path place = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  core::check_room(place, static_cast<std::uint64_t>(result.bytes) + metadata.bytes().size());
+  return run_export(path, [&] {
+    const ExportSource source = open_export_source(path);
+    ExportResult result;
+    result.architecture = gguf_architecture(source);
+    check_export_file(file, {"GGUF", "model.gguf"}, source.files.archive, overwrite, result);
+    const FileType types = file_type(type);
+    const std::vector<Item> items = plan_items(source, types.tensor);
+    const data::ProvedGgufTokenizer tokenizer = read_tokenizer(source);
+    const GgufMetadata metadata =
+        make_metadata(source, result.architecture, types.code, tokenizer.tokenizer);
+    describe(source, items, type, result);
+    for (const std::string& difference : tokenizer.differences)
+      warn(result, "readers of the GGUF file may give other ids for " + difference);
+    result.source_hash = core::sha256_file(source.files.archive);
+    core::check_room(
+        core::folder_of(file), static_cast<std::uint64_t>(result.bytes) + metadata.bytes().size());
 
-  std::vector<GgufTensorPlan> plans;
-  for (const Item& item : items) plans.push_back(item.plan);
-  std::size_t next = 0;
-  progress.begin("writing tensors", result.tensors, "tensors");
-  write_gguf_file(file, metadata, plans, [&](const GgufTensorPlan& plan) {
-    check_stop();
-    progress.update(static_cast<std::int64_t>(next), plan.name);
-    return encode_item(source, items[next++]);
+    std::vector<GgufTensorPlan> plans;
+    for (const Item& item : items) plans.push_back(item.plan);
+    std::size_t next = 0;
+    progress.begin("writing tensors", result.tensors, "tensors");
+    write_gguf_file(file, metadata, plans, [&](const GgufTensorPlan& plan) {
+      check_stop();
+      progress.update(static_cast<std::int64_t>(next), plan.name);
+      return encode_item(source, items[next++]);
+    });
+    progress.end();
+    return result;
   });
-  progress.end();
-  return result;
 }
 
 }  // namespace salf::convert

@@ -1,4 +1,5 @@
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -11,7 +12,7 @@
 #include "convert/export/export_targets.h"
 #include "convert/gguf/quantize.h"
 #include "convert/hugging_face/hf_config.h"
-#include "convert/import/new_files.h"
+#include "convert/output.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/files.h"
@@ -26,26 +27,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMarker = "export.json";
-constexpr const char* kSingle = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
 
-struct StoredType {
-  TensorType type;
-  c10::ScalarType scalar;
-  const char* config_name;  // as config.json has it
-};
-constexpr StoredType kF32{TensorType::kF32, c10::kFloat, "float32"};
-constexpr StoredType kF16{TensorType::kF16, c10::kHalf, "float16"};
-constexpr StoredType kBF16{TensorType::kBF16, c10::kBFloat16, "bfloat16"};
-
-StoredType stored_type(c10::ScalarType scalar) {
-  return scalar == c10::kHalf ? kF16 : scalar == c10::kBFloat16 ? kBF16 : kF32;
-}
-
-// Of the names in salf.json.
+// The type of a name in salf.json.
 c10::ScalarType source_type(const std::string& name, const fs::path& folder) {
-  for (const StoredType& known : {kF32, kF16, kBF16}) {
-    if (name == dtype_name(known.scalar)) return known.scalar;
+  for (const c10::ScalarType known : {c10::kFloat, c10::kHalf, c10::kBFloat16}) {
+    if (name == dtype_name(known)) return known;
   }
   if (name.empty()) return c10::kFloat;
   throw Error(ErrorKind::kBadModel, core::printable_path(folder / "salf.json") +
@@ -72,14 +58,9 @@ std::vector<tensor::TensorPlan> plan_tensors(const ExportSource& source, HfDtype
   return plans;
 }
 
-std::int64_t elements_of(const tensor::TensorPlan& plan) {
-  std::int64_t elements = 1;
-  for (const std::int64_t size : plan.shape) elements *= size;
-  return elements;
-}
-
 std::int64_t bytes_of(const tensor::TensorPlan& plan) {
-  return elements_of(plan) * static_cast<std::int64_t>(c10::elementSize(plan.type));
+  return c10::multiply_integers(plan.shape) *
+         static_cast<std::int64_t>(c10::elementSize(plan.type));
 }
 
 // One file's tensors.
@@ -100,7 +81,7 @@ std::vector<Shard> make_shards(const std::vector<tensor::TensorPlan>& plans, std
     shards.back().plans.push_back(plan);
   }
   if (shards.size() == 1) {
-    shards[0].name = kSingle;
+    shards[0].name = kWeightsFile;
     return shards;
   }
   for (std::size_t i = 0; i < shards.size(); ++i) {
@@ -123,17 +104,18 @@ core::Json index_of(const std::vector<Shard>& shards, const ExportResult& result
   return index;
 }
 
-// The dtype that most numbers have, and whether the head is the embedding: what a tuned model may
-// differ in.
+// The source's config.json with the dtype of most numbers, and with the tie of the head as it is.
 core::Json config_of(const ExportSource& source, const std::vector<tensor::TensorPlan>& plans) {
   std::map<c10::ScalarType, std::int64_t> counts;
-  for (const tensor::TensorPlan& plan : plans) counts[plan.type] += elements_of(plan);
+  for (const tensor::TensorPlan& plan : plans)
+    counts[plan.type] += c10::multiply_integers(plan.shape);
   const auto most = std::max_element(counts.begin(), counts.end(),
       [](const auto& a, const auto& b) { return a.second < b.second; });
   core::Json json = source.json;
+  const std::string dtype = c10::getDtypeNames(most->first).first;  // "float32"
   const bool older = json.contains("torch_dtype");
-  if (older) json["torch_dtype"] = stored_type(most->first).config_name;
-  if (!older || json.contains("dtype")) json["dtype"] = stored_type(most->first).config_name;
+  if (older) json["torch_dtype"] = dtype;
+  if (!older || json.contains("dtype")) json["dtype"] = dtype;
   const HfConfig stated(source.json, source.files.config, {plans.size(), false});
   if (source.family->read(stated).config.tied != source.decoder.config.tied)
     json["tie_word_embeddings"] = source.decoder.config.tied;
@@ -160,7 +142,7 @@ class HuggingFaceWriter {
     const at::Tensor values = source_.tensor(plan.name);
     if (plan.type == c10::kFloat) return values;
     at::Tensor encoded = at::empty(plan.shape, plan.type);
-    encode(stored_type(plan.type).type, values.const_data_ptr<float>(), values.numel(),
+    encode(*tensor_type(plan.type), values.const_data_ptr<float>(), values.numel(),
         static_cast<std::uint8_t*>(encoded.mutable_data_ptr()));
     return encoded;
   }
@@ -177,22 +159,22 @@ class HuggingFaceWriter {
   std::int64_t done_ = 0;
 };
 
-// Files of an export before this one, by their names.
-bool is_of_an_export(const std::string& name) {
-  const auto& side = model::side_files();
-  if (std::find(side.begin(), side.end(), name) != side.end() || name == kSingle || name == kIndex)
-    return true;
+bool is_shard(const std::string& name) {
   return name.size() == std::string("model-00001-of-00002.safetensors").size() &&
          name.compare(0, 6, "model-") == 0 && name.compare(11, 4, "-of-") == 0 &&
          name.compare(20, 12, ".safetensors") == 0;
 }
 
-void remove_stale_files(const fs::path& folder, const std::set<std::string>& written) {
+// Files that another export may have left in the folder.
+std::vector<std::string> files_of_exports(const fs::path& folder) {
+  std::vector<std::string> names = model::side_files();
+  names.insert(names.end(), {kWeightsFile, kWeightsIndex});
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (written.count(name) == 0 && is_of_an_export(name)) fs::remove(entry.path(), ignored);
+    if (is_shard(name)) names.push_back(name);
   }
+  return names;
 }
 
 ExportResult describe(const ExportSource& source, const std::vector<tensor::TensorPlan>& plans) {
@@ -202,7 +184,7 @@ ExportResult describe(const ExportSource& source, const std::vector<tensor::Tens
   result.tensors = static_cast<std::int64_t>(plans.size());
   std::set<std::string> dtypes;
   for (const tensor::TensorPlan& plan : plans) {
-    result.parameters += elements_of(plan);
+    result.parameters += c10::multiply_integers(plan.shape);
     result.bytes += bytes_of(plan);
     dtypes.insert(dtype_name(plan.type));
   }
@@ -216,58 +198,50 @@ ExportResult describe(const ExportSource& source, const std::vector<tensor::Tens
   return result;
 }
 
-using Names = std::set<std::string>;
-
 void write_shards(const ExportSource& source, const std::vector<Shard>& shards,
-    const ExportResult& result, NewFiles& files, Names& written, core::Progress& progress) {
+    const ExportResult& result, NewFiles& files, core::Progress& progress) {
   progress.begin("writing tensors", result.tensors, "tensors");
   HuggingFaceWriter writer(source, progress);
-  for (const Shard& shard : shards) {
-    writer.write(files.add(shard.name), shard);
-    written.insert(shard.name);
-  }
+  for (const Shard& shard : shards) writer.write(files.add(shard.name), shard);
   progress.end();
-  if (shards.size() == 1) return;
-  core::write_json_file(files.add(kIndex), index_of(shards, result));
-  written.insert(kIndex);
+  if (shards.size() > 1) core::write_json_file(files.add(kWeightsIndex), index_of(shards, result));
 }
 
-void copy_side_files(const ExportSource& source, NewFiles& files, Names& written) {
+void copy_side_files(const ExportSource& source, NewFiles& files) {
   for (const std::string& name : model::side_files()) {
     const fs::path from = source.files.archive.parent_path() / name;
     if (name == kConfigFile || !fs::is_regular_file(from)) continue;
     core::write_file_atomically(files.add(name), core::read_file(from));
-    written.insert(name);
   }
 }
 
 }  // namespace
 
-ExportResult write_hugging_face(const fs::path& path, const fs::path& directory,
+std::optional<ExportResult> export_hugging_face(const fs::path& path, const fs::path& directory,
     const HfExportOptions& options, core::Progress& progress, bool overwrite) {
-  const core::Stopwatch watch;
-  const ExportSource source = open_export_source(path);
-  const std::vector<tensor::TensorPlan> plans = plan_tensors(source, options.dtype);
-  const std::vector<Shard> shards = make_shards(plans, options.shard_bytes);
-  ExportResult result = describe(source, plans);
-  result.output = directory.string();
-  const core::Json config = config_of(source, plans);
-  result.source_hash = core::sha256_file(source.files.archive);
+  return run_export(path, [&] {
+    const core::Stopwatch watch;
+    const ExportSource source = open_export_source(path);
+    const std::vector<tensor::TensorPlan> plans = plan_tensors(source, options.dtype);
+    const std::vector<Shard> shards = make_shards(plans, options.shard_bytes);
+    ExportResult result = describe(source, plans);
+    result.output = directory.string();
+    const core::Json config = config_of(source, plans);
+    result.source_hash = core::sha256_file(source.files.archive);
 
-  const core::OutputFolder folder(directory, kMarker, overwrite);
-  constexpr std::uint64_t kOtherFiles = 32ULL << 20U;
-  core::check_room(folder.path(), static_cast<std::uint64_t>(result.bytes) + kOtherFiles);
-  NewFiles files(folder.path());
-  Names written = {kConfigFile};
-  write_shards(source, shards, result, files, written, progress);
-  copy_side_files(source, files, written);
-  core::write_json_file(files.add(kConfigFile), config);
-  result.files.assign(written.begin(), written.end());
-  remove_stale_files(folder.path(), written);
-  result.seconds = watch.seconds();
-  core::write_document(files.add(kMarker), result);
-  files.finish();
-  return result;
+    const core::OutputFolder folder(directory, kMarker, overwrite);
+    core::check_room(folder.path(), static_cast<std::uint64_t>(result.bytes) + kOtherBytes);
+    NewFiles files(folder.path());
+    write_shards(source, shards, result, files, progress);
+    copy_side_files(source, files);
+    core::write_json_file(files.add(kConfigFile), config);
+    result.files.assign(files.names().begin(), files.names().end());
+    files.remove_others(files_of_exports(folder.path()));
+    result.seconds = watch.seconds();
+    core::write_document(files.add(kMarker), result);
+    files.finish();
+    return result;
+  });
 }
 
 }  // namespace salf::convert

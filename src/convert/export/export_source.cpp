@@ -9,35 +9,30 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "tensor/shapes.h"
 
 namespace salf::convert {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kHead = "lm_head.weight";
 // Constants that went through float32 in another tool's file.
 constexpr double kTolerance = 1e-5;
 
 [[noreturn]] void refuse_foreign(const model::ModelFiles& files, const std::string& problem) {
   throw Error(ErrorKind::kBadModel,
       core::printable_path(files.archive) + ": " + problem +
-          "; hf and gguf need a model that salf import made, or a run of one. "
-          "What is possible: --to torchscript");
+          "; --to hf and gguf need a model that salf import made, or a run of one; "
+          "use --to torchscript");
 }
 
 core::Json read_config(const model::ModelFiles& files) {
   if (files.config.empty())
     refuse_foreign(files, "there is no config.json beside it, so its architecture is not known");
-  try {
-    return core::read_json_file(files.config);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kBadInput) throw;
-    throw Error(ErrorKind::kBadModel, error.what());
-  }
+  return read_model_part([&] { return core::read_json_file(files.config); });
 }
 
-// Imported programs have class names of their own.
+// Imported programs have class names __torch__.salf.MODEL_TYPE.*.
 void check_class(
     const model::ModelFiles& files, const model::MappedArchive& archive, const Family& family) {
   const std::string own = "__torch__.salf.";
@@ -55,7 +50,7 @@ void check_class(
 
 CheckpointFacts facts_of(const model::MappedArchive& archive, const Family& family) {
   const auto& tensors = archive.tensors();
-  const auto head = tensors.find(kHead);
+  const auto head = tensors.find(kHeadWeight);
   const auto embedding = tensors.find(family.embedding);
   const bool both = head != tensors.end() && embedding != tensors.end();
   return {
@@ -111,8 +106,8 @@ class Comparison {
     if (found == archive_.tensors().end()) return add("tensor '" + name + "' is missing");
     const at::Tensor& tensor = found->second;
     if (tensor.sizes() != parameter.shape) {
-      return add("tensor '" + name + "': expected " + shape_text(parameter.shape) + ", got " +
-                 shape_text(tensor.sizes().vec()));
+      return add("tensor '" + name + "': expected " + tensor::sizes_text(parameter.shape) +
+                 ", got " + tensor::sizes_text(tensor.sizes()));
     }
     const c10::ScalarType type = tensor.scalar_type();
     if (type != c10::kFloat && type != c10::kHalf && type != c10::kBFloat16)
@@ -137,16 +132,9 @@ void check_program(
     const model::ModelFiles& files, const model::MappedArchive& archive, const Decoder& decoder) {
   const std::vector<std::string> problems = Comparison(archive).problems(decoder.program);
   if (problems.empty()) return;
-  constexpr std::size_t kShown = 8;
-  const std::size_t shown_problems = std::min(problems.size(), kShown);
-  std::string message =
+  throw Error(ErrorKind::kBadModel,
       core::printable_path(files.archive) +
-      ": does not hold the model that config.json describes: " +
-      core::join(
-          {problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown_problems)}, "; ");
-  if (problems.size() > kShown)
-    message += "; and " + std::to_string(problems.size() - kShown) + " more";
-  throw Error(ErrorKind::kBadModel, message);
+          ": does not hold the model that config.json describes: " + list_problems(problems));
 }
 
 }  // namespace

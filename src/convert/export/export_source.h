@@ -1,4 +1,4 @@
-// Which decoder lies in a model directory, and where are its tensors?
+// The decoder and tensors of a model directory that is exported.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,13 +21,13 @@ struct ExportSource {
   Decoder decoder;
   model::MappedArchive archive;
 
-  // By the name of the plan, float32 and contiguous: a view of the mapped archive wherever it lies
-  // there so.
+  // By the plan's name, float32 and contiguous: a view of the mapped archive where that is
+  // possible.
   at::Tensor tensor(const std::string& name) const;
 };
 
-// Throws Error(kIo), and Error(kBadModel) for what was not imported (saying what is possible), and
-// where model.pt and config.json do not fit: tensors, shapes, ties, constants.
+// Throws Error(kIo), and Error(kBadModel) for a model that salf did not import, and where model.pt
+// does not fit config.json: tensors, shapes, ties, constants.
 ExportSource open_export_source(const std::filesystem::path& path);
 
 }  // namespace salf::convert

@@ -1,35 +1,30 @@
-// The exporters as export.cpp calls them, and what they share. They throw what export.h says, and
-// LibTorch's own exceptions.
+// What the exporters share.
 #pragma once
 
 #include <c10/core/ScalarType.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "convert/export/export.h"
 
 namespace salf::convert {
 
-ExportResult write_hugging_face(const std::filesystem::path& source,
-    const std::filesystem::path& directory, const HfExportOptions& options,
-    core::Progress& progress, bool overwrite);
-ExportResult write_gguf_export(const std::filesystem::path& source,
-    const std::filesystem::path& file, GgufType type, core::Progress& progress, bool overwrite);
-ExportResult copy_archive(const std::filesystem::path& source, const std::filesystem::path& file,
-    bool trusted, core::Progress& progress, bool overwrite);
+// Runs an exporter and sets result.seconds. Nothing where a signal stopped it (see output.h).
+std::optional<ExportResult> run_export(
+    const std::filesystem::path& source, const std::function<ExportResult()>& exporter);
 
-// May the export be written to this file? Makes its folder. A file is replaced only with
-// `overwrite`, only if it begins with `magic`, and never if it is `archive`, the export's source.
-// Throws Error(kUsage), or Error(kIo) where nothing can be written. `example`: a file name for
-// messages.
-void check_export_file(const std::filesystem::path& file, const std::string& magic,
-    const std::filesystem::path& archive, bool overwrite, const std::string& example);
-
-// Leaves an export that a signal asked to stop.
-struct ExportStopped {};
-// Throws it, if one did.
-void check_stop();
+// A result in one file: its folder is made, and the file is checked before the work. A file is
+// replaced only with `overwrite`, only if it begins with `magic`, and never if it is `archive`, the
+// export's source. Throws Error(kUsage), or Error(kIo) where nothing can be written. `example`: a
+// file name for messages. Sets result.output and result.files.
+struct ExportFile {
+  std::string magic;
+  std::string example;
+};
+void check_export_file(const std::filesystem::path& file, const ExportFile& kind,
+    const std::filesystem::path& archive, bool overwrite, ExportResult& result);
 
 // "F32", "F16", "BF16"; LibTorch's name of others.
 std::string dtype_name(c10::ScalarType type);

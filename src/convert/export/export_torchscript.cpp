@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "convert/export/export_targets.h"
+#include "convert/output.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -26,43 +27,43 @@ std::string note_of(const model::ScriptModel& program, const model::ModelFiles& 
 
 }  // namespace
 
-ExportResult copy_archive(const fs::path& source, const fs::path& file, bool trusted,
-    core::Progress& progress, bool overwrite) {
-  const model::ModelFiles files = model::find_model(source, "");
-  check_export_file(file, "PK", files.archive, overwrite, "model.pt");
-  ExportResult result;
-  result.format = ExportFormat::kTorchScript;
-  result.output = file.string();
-  result.architecture = files.card.architecture;
-  {
-    progress.begin("loading the model", 0, "");
-    // What cannot be loaded here would not load elsewhere.
-    const model::ScriptModel program = model::ScriptModel::load(files.archive, c10::kCPU, trusted);
-    progress.end();
-    result.tensors = static_cast<std::int64_t>(program.parameters().size());
-    result.parameters = program.parameter_count();
-    for (const model::Parameter& parameter : program.parameters()) {
-      const std::string dtype = dtype_name(parameter.tensor.scalar_type());
-      if (std::find(result.dtypes.begin(), result.dtypes.end(), dtype) == result.dtypes.end())
-        result.dtypes.push_back(dtype);
+std::optional<ExportResult> export_torchscript(const fs::path& source, const fs::path& file,
+    bool trusted, core::Progress& progress, bool overwrite) {
+  return run_export(source, [&] {
+    const model::ModelFiles files = model::find_model(source, "");
+    ExportResult result;
+    check_export_file(file, {"PK", "model.pt"}, files.archive, overwrite, result);
+    result.format = ExportFormat::kTorchScript;
+    result.architecture = files.card.architecture;
+    {
+      progress.begin("loading the model", 0, "");
+      // What cannot be loaded here would not load elsewhere.
+      const model::ScriptModel program =
+          model::ScriptModel::load(files.archive, c10::kCPU, trusted);
+      progress.end();
+      result.tensors = static_cast<std::int64_t>(program.parameters().size());
+      result.parameters = program.parameter_count();
+      for (const model::Parameter& parameter : program.parameters()) {
+        const std::string dtype = dtype_name(parameter.tensor.scalar_type());
+        if (std::find(result.dtypes.begin(), result.dtypes.end(), dtype) == result.dtypes.end())
+          result.dtypes.push_back(dtype);
+      }
+      result.note = note_of(program, files);
     }
-    result.note = note_of(program, files);
-  }
-  result.bytes = static_cast<std::int64_t>(fs::file_size(files.archive));
-  core::check_room(file.has_parent_path() ? file.parent_path() : fs::path("."),
-      static_cast<std::uint64_t>(result.bytes));
-  check_stop();
-  core::AtomicFile output(file);
-  std::error_code error;
-  fs::copy_file(files.archive, output.temporary_path(), error);
-  if (error) {
-    throw Error(ErrorKind::kIo, core::printable_path(file) + ": cannot be written: " +
-                                    error.message() + "; is the disk full?");
-  }
-  output.commit();
-  result.source_hash = core::sha256_file(file);
-  result.files = {file.filename().string()};
-  return result;
+    result.bytes = static_cast<std::int64_t>(fs::file_size(files.archive));
+    core::check_room(core::folder_of(file), static_cast<std::uint64_t>(result.bytes));
+    check_stop();
+    core::AtomicFile output(file);
+    std::error_code error;
+    fs::copy_file(files.archive, output.temporary_path(), error);
+    if (error) {
+      throw Error(ErrorKind::kIo, core::printable_path(file) + ": cannot be written: " +
+                                      error.message() + "; is the disk full?");
+    }
+    output.commit();
+    result.source_hash = core::sha256_file(file);
+    return result;
+  });
 }
 
 }  // namespace salf::convert

@@ -1,4 +1,4 @@
-// What is a decoder, whichever file it comes from? Its sizes and constants, and its program.
+// A decoder of any source: its sizes, constants and program.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,16 @@
 
 namespace salf::convert {
 
-// Far above any real model: each block is planned before its tensors are looked for.
+// Far above any real model. Each block is planned before its tensors are looked for.
 inline constexpr std::int64_t kMostBlocks = 10000;
 
 // Rotary positions: pair i of a head turns by frequencies[i] radians per token.
 struct RotaryConfig {
-  std::string type = "default";  // transformers' rope_type; of a file of its own: what was read
+  std::string type = "default";  // transformers' rope_type
   double theta = 0.0;            // 0: not known
   double factor = 1.0;           // of linear scaling
   std::vector<double> frequencies;
-  // LongRoPE: inputs of more than short_context tokens turn by these instead; empty: one set for
-  // all.
+  // LongRoPE: the frequencies for inputs of more than short_context tokens. Empty for other types.
   std::vector<double> long_frequencies;
   std::int64_t short_context = 0;
   double scale = 1.0;  // of the rotated elements
@@ -38,8 +37,7 @@ struct DecoderConfig {
   double epsilon = 0.0;  // of the norms
   std::string activation = "silu";
   RotaryConfig rotary;
-  std::int64_t window =
-      0;  // tokens that a windowed block sees, itself among them; 0: no block has a window
+  std::int64_t window = 0;     // tokens that a windowed block sees, with its own; 0: no windows
   std::vector<bool> windowed;  // per block; empty: none
   bool qkv_bias = false;
   bool output_bias = false;  // of the attention's output projection
@@ -50,7 +48,6 @@ struct DecoderConfig {
   std::int64_t kv_rows() const { return kv_heads * head_dim; }
 };
 
-// A decoder that can be built as soon as its weights are found.
 struct Decoder {
   DecoderConfig config;
   std::string blocks_path;  // "model.layers"

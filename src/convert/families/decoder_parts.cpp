@@ -9,13 +9,50 @@
 
 namespace salf::convert {
 
-const char* const kRotate = R"TS(
+namespace {
+
+constexpr const char* kRotate = R"TS(
 def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     # x [B, T, H or K, C]. Element i turns with element i + C/2: the roll brings the partner, and the table
     # `sin` carries the sign.
     partner = x.roll([self.head_dim // 2], [-1])
     return torch.addcmul(x * cos, partner, sin).to(x.dtype)
 )TS";
+
+}  // namespace
+
+const char* const kAttentionStart = R"TS(
+def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
+    batch, tokens = hidden.size(0), hidden.size(1)
+)TS";
+
+const char* const kProjections =
+    R"TS(    query = self.q_proj.forward(hidden).view([batch, tokens, self.heads, self.head_dim])
+    key = self.k_proj.forward(hidden).view([batch, tokens, self.kv_heads, self.head_dim])
+    value = self.v_proj.forward(hidden).view([batch, tokens, self.kv_heads, self.head_dim])
+)TS";
+
+const char* const kTurns =
+    R"TS(    query = self.rotate(query, cos, sin).transpose(1, 2)  # [B, H, T, C]
+    key = self.rotate(key, cos, sin).transpose(1, 2)      # [B, K, T, C]
+    value = value.transpose(1, 2)
+)TS";
+
+std::string attention_result(const std::string& scale) {
+  return R"TS(    if mask is None:
+        mixed = torch.scaled_dot_product_attention(query, key, value, is_causal=True)TS" +
+         scale + R"TS(, enable_gqa=True)
+    else:
+        mixed = torch.scaled_dot_product_attention(query, key, value, attn_mask=mask)TS" +
+         scale +
+         R"TS(, enable_gqa=True)
+    return self.o_proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, self.heads * self.head_dim]))
+)TS";
+}
+
+std::string attention_source(const std::string& pieces) {
+  return std::string(kRotate) + kAttentionStart + pieces;
+}
 
 const char* const kRotaryTables = R"TS(
 def rotary_tables(self, input_ids: Tensor) -> Tuple[Tensor, Tensor]:
@@ -213,6 +250,12 @@ ModulePlan plan_causal_model(const DecoderConfig& config, const ModulePlan& bloc
   decoder.children = {
       plan_embedding("embed_tokens", config.vocabulary, config.hidden), std::move(layers), norm};
   return plan_head(config, std::move(decoder), "model.embed_tokens.weight");
+}
+
+Decoder make_decoder(DecoderConfig config, const ModulePlan& block) {
+  ModulePlan program =
+      plan_causal_model(config, block, plan_norm("norm", config.hidden, config.epsilon), {});
+  return {std::move(config), "model.layers", std::move(program)};
 }
 
 ModulePlan plan_head(const DecoderConfig& config, ModulePlan body, const std::string& embedding) {

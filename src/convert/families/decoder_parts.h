@@ -1,6 +1,5 @@
-// Which pieces do the decoders' programs share? TorchScript texts, and plans of the modules that
-// most families have. Module paths are those of transformers, so that parameters have its names.
-// Shapes in the sources:
+// Parts that the families' programs share: TorchScript texts and module plans. Module paths, and so
+// the parameters' names, are those of transformers. Shapes in the sources:
 //   B batch  T tokens  D hidden  H query heads  K key/value heads  C size of a head  F feed-forward
 //   V vocabulary
 #pragma once
@@ -13,20 +12,26 @@
 
 namespace salf::convert {
 
-// The method rotate(x, cos, sin) of an attention. x [B, T, H or K, C]; the class has an attribute
-// head_dim.
-extern const char* const kRotate;
+// Pieces of a grouped-query attention's forward(hidden, cos, sin, mask), in their order.
+extern const char* const kProjections;  // q_proj, k_proj, v_proj → query [B, T, H, C], key, value
+extern const char* const kTurns;  // rotates query and key, transposes all to [B, H or K, T, C]
+// Attention with the kernel's causal order where mask is None, then o_proj. `scale`: "", or the
+// argument ", scale=self.scale".
+std::string attention_result(const std::string& scale = "");
+// The methods rotate(x, cos, sin) and forward with these pieces. The class has the attributes
+// heads, kv_heads and head_dim.
+std::string attention_source(const std::string& pieces);
+extern const char* const kAttentionStart;  // forward's head: batch, tokens
 
-// The method visible_tokens(input_ids, attention_mask, window, needed) -> Optional mask of a
-// decoder.
+// A decoder's method visible_tokens(input_ids, attention_mask, window, needed) -> Optional mask.
 extern const char* const kVisibleTokens;
 
-// The method rotary_tables(input_ids) -> (cos, sin) of a decoder; the class has an attribute
+// A decoder's method rotary_tables(input_ids) -> (cos, sin). The class has the attribute
 // rotary_frequencies.
 extern const char* const kRotaryTables;
 
-// The TorchScript expression of an activation as transformers names it, applied to `argument`;
-// nothing for an unknown name.
+// The TorchScript expression of transformers' activation `name` of `argument`. Nothing for an
+// unknown name.
 std::optional<std::string> activation_expression(
     const std::string& name, const std::string& argument);
 std::string known_activations();  // "gelu, gelu_new, …"
@@ -39,8 +44,7 @@ ModulePlan plan_norm(const std::string& member, std::int64_t size, double epsilo
 ModulePlan plan_embedding(const std::string& member, std::int64_t rows, std::int64_t hidden);
 // down(activation(gate(x)) * up(x))
 ModulePlan plan_feed_forward(const std::string& member, const DecoderConfig& config);
-// q_proj, k_proj, v_proj and o_proj around `source`, with the attributes heads, kv_heads and
-// head_dim.
+// q_proj, k_proj, v_proj and o_proj with `source` and the attributes heads, kv_heads and head_dim.
 ModulePlan plan_attention(const DecoderConfig& config, const std::string& source);
 // The block of most families: norms before the attention and before the feed-forward.
 ModulePlan plan_pre_norm_block(
@@ -52,12 +56,13 @@ struct DecoderStyle {
   std::string embedding_factor;  // TorchScript expression, "" for none
   bool masks_needed = false;     // the attention cannot do without a mask
 };
-// Embedding, blocks (each of them `block`), the final norm `norm` and the head under "model" and
-// "lm_head". One call per block is written out, so that the blocks' calls stand in the decoder's
-// graph.
+// Embedding, blocks (each is `block`), the final norm `norm` and the head under "model" and
+// "lm_head". The source calls each block by itself, so that the calls stand in the decoder's graph.
 ModulePlan plan_causal_model(const DecoderConfig& config, const ModulePlan& block,
     const ModulePlan& norm, const DecoderStyle& style);
-// The outermost module: `body` as the member `body.member`, and the head.
+// The same with the usual norm and style, as a whole decoder.
+Decoder make_decoder(DecoderConfig config, const ModulePlan& block);
+// The outermost module: `body` under `body.member`, and the head.
 ModulePlan plan_head(const DecoderConfig& config, ModulePlan body, const std::string& embedding);
 
 }  // namespace salf::convert

@@ -1,5 +1,4 @@
-// Which decoders can be imported, and how is each read from a config.json and programmed? One
-// source file per family.
+// The decoders that can be imported: how each is read from a config.json and programmed.
 #pragma once
 
 #include <string>
@@ -15,25 +14,24 @@ struct Family {
   const char* model_class;  // in its "architectures"
   const char* base;         // what its parameters' names begin with: "model."; the head's do not
   const char* embedding;    // full name of the embedding's weight
-  // Throws Error(kBadModel) that names the key for a setting that is not supported.
+  // Throws Error(kBadModel) with the key for a setting that is not supported.
   Decoder (*read)(const HfConfig& config);
 };
 
 const std::vector<Family>& families();
 
-// The one that config.json names. Throws Error(kBadModel) that lists those that are known.
+// The family that config.json names. Throws Error(kBadModel) with the known ones for another.
 const Family& find_family(const HfConfig& config);
 
-// llama_family.cpp: Llama 2 and 3, SmolLM2; Mistral (windows); Qwen2 (biases).
-Decoder read_llama(const HfConfig& config);
+Decoder read_llama(const HfConfig& config);  // Llama 2 and 3, SmolLM2
 Decoder read_mistral(const HfConfig& config);
 Decoder read_qwen2(const HfConfig& config);
-ModulePlan llama_program(const DecoderConfig& config);
-
 Decoder read_qwen3(const HfConfig& config);
 Decoder read_gemma2(const HfConfig& config);
 Decoder read_phi3(const HfConfig& config);
 Decoder read_olmo2(const HfConfig& config);
 Decoder read_gpt2(const HfConfig& config);
+
+ModulePlan llama_program(const DecoderConfig& config);  // also Mistral's and Qwen2's
 
 }  // namespace salf::convert

@@ -13,15 +13,9 @@ def forward(self, hidden: Tensor) -> Tensor:
     return wide.to(hidden.dtype)
 )TS";
 
-// Grouped-query attention whose scores are kept within ±softcap by a tanh, which no fused kernel
-// does.
-constexpr const char* kCappedAttention = R"TS(
-def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
-    batch, tokens = hidden.size(0), hidden.size(1)
-    query = self.q_proj.forward(hidden).view([batch, tokens, self.heads, self.head_dim])
-    key = self.k_proj.forward(hidden).view([batch, tokens, self.kv_heads, self.head_dim])
-    value = self.v_proj.forward(hidden).view([batch, tokens, self.kv_heads, self.head_dim])
-    group = self.heads // self.kv_heads
+// Scores are kept within ±softcap by a tanh, which no fused kernel does.
+constexpr const char* kCappedResult =
+    R"TS(    group = self.heads // self.kv_heads
     query = self.rotate(query, cos, sin).transpose(1, 2)                           # [B, H, T, C]
     key = self.rotate(key, cos, sin).transpose(1, 2).repeat_interleave(group, 1)   # [B, H, T, C]
     value = value.transpose(1, 2).repeat_interleave(group, 1)
@@ -30,22 +24,6 @@ def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tenso
     assert mask is not None, "this attention needs a mask"
     scores = scores.float().masked_fill(torch.logical_not(mask), float("-inf"))
     mixed = torch.matmul(torch.softmax(scores, -1).to(value.dtype), value)
-    return self.o_proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, self.heads * self.head_dim]))
-)TS";
-
-constexpr const char* kGemma2Attention = R"TS(
-def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
-    batch, tokens = hidden.size(0), hidden.size(1)
-    query = self.q_proj.forward(hidden).view([batch, tokens, self.heads, self.head_dim])
-    key = self.k_proj.forward(hidden).view([batch, tokens, self.kv_heads, self.head_dim])
-    value = self.v_proj.forward(hidden).view([batch, tokens, self.kv_heads, self.head_dim])
-    query = self.rotate(query, cos, sin).transpose(1, 2)  # [B, H, T, C]
-    key = self.rotate(key, cos, sin).transpose(1, 2)      # [B, K, T, C]
-    value = value.transpose(1, 2)
-    if mask is None:
-        mixed = torch.scaled_dot_product_attention(query, key, value, is_causal=True, scale=self.scale, enable_gqa=True)
-    else:
-        mixed = torch.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=self.scale, enable_gqa=True)
     return self.o_proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, self.heads * self.head_dim]))
 )TS";
 
@@ -84,8 +62,8 @@ ModulePlan norm(const std::string& member, const DecoderConfig& config) {
 
 ModulePlan attention(const DecoderConfig& config, const Gemma2& own) {
   const bool capped = own.attention_softcap > 0.0;
-  ModulePlan plan =
-      plan_attention(config, std::string(kRotate) + (capped ? kCappedAttention : kGemma2Attention));
+  const std::string rest = capped ? kCappedResult : kTurns + attention_result(", scale=self.scale");
+  ModulePlan plan = plan_attention(config, attention_source(kProjections + rest));
   plan.attributes.push_back({"scale", own.scale});
   if (capped) plan.attributes.push_back({"softcap", own.attention_softcap});
   return plan;

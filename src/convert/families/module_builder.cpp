@@ -5,8 +5,7 @@
 #include <map>
 #include <memory>
 
-#include "convert/import/import_sources.h"
-#include "core/signals.h"
+#include "convert/output.h"
 
 namespace salf::convert {
 namespace {
@@ -56,7 +55,7 @@ class ModuleBuilder {
   at::Tensor tensor(const PlannedParameter& parameter, const std::string& path) {
     if (!parameter.tied_to.empty()) return tensors_.at(parameter.tied_to);
     const std::string name = path + parameter.name;
-    if (core::stop_signal() != 0) throw ImportStopped();
+    check_stop();
     const at::Tensor read = weights_.read(name);
     tensors_.emplace(name, read);
     progress_.update(static_cast<std::int64_t>(tensors_.size()), "");

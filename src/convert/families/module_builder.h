@@ -1,4 +1,4 @@
-// How do a plan and weights become a TorchScript module?
+// Building of a TorchScript module from a plan and weights.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,17 +14,16 @@ struct Module;
 
 namespace salf::convert {
 
-// Where the weights come from.
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  // The tensor of a planned name, in the planned shape: new, float32, requiring gradients.
-  // REQUIRES: it was found there before.
+  // A new tensor of the planned shape, float32, that requires gradients.
+  // REQUIRES: the source has it
   virtual at::Tensor read(const std::string& name) const = 0;
 };
 
-// The module in eval mode. `family` names its classes: __torch__.salf.FAMILY.CLASS. Tensors are
-// read one after another, each into its final place.
+// The module in eval mode. Its classes are __torch__.salf.FAMILY.CLASS. Tensors are read one after
+// another.
 torch::jit::Module build_module(const ModulePlan& plan, const std::string& family,
     const WeightSource& weights, core::Progress& progress);
 

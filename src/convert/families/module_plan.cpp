@@ -22,10 +22,11 @@ std::vector<ExpectedTensor> planned_tensors(const ModulePlan& plan) {
   return tensors;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::vector<std::string> sizes;
-  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
-  return "[" + core::join(sizes, ", ") + "]";
+std::string list_problems(const std::vector<std::string>& problems) {
+  constexpr std::size_t kShown = 8;
+  if (problems.size() <= kShown) return core::join(problems, "; ");
+  return core::join({problems.begin(), problems.begin() + kShown}, "; ") + "; and " +
+         std::to_string(problems.size() - kShown) + " more";
 }
 
 }  // namespace salf::convert

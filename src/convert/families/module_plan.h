@@ -1,6 +1,6 @@
-// What is a TorchScript module before any weight is read? Its classes and their sources, and the
-// name and shape of each parameter. One description gives the tensors that a file must hold, and
-// later the module itself.
+// A TorchScript module before any weight is read: its classes, their sources, and the name and
+// shape of each parameter. It tells which tensors a file must hold, and module_builder.h builds
+// from it.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,7 @@ namespace salf::convert {
 struct PlannedParameter {
   std::string name;  // "weight"
   std::vector<std::int64_t> shape;
-  std::string tied_to;  // full name of the parameter that this one shares its tensor with, planned
-                        // before it; or ""
+  std::string tied_to;  // full name of an earlier parameter that shares its tensor, or ""
 };
 
 struct PlannedAttribute {
@@ -23,10 +22,9 @@ struct PlannedAttribute {
 };
 
 struct ModulePlan {
-  std::string member;  // its name within its parent; "" for the outermost
-  std::string
-      class_name;      // modules of one class name have one source, and members of the same kinds
-  std::string source;  // TorchScript of its methods; "" for a mere container
+  std::string member;      // its name within its parent; "" for the outermost
+  std::string class_name;  // modules of one class have one source and members of the same kinds
+  std::string source;      // TorchScript of its methods; "" for a mere container
   std::vector<PlannedParameter> parameters;
   std::vector<PlannedAttribute> attributes;
   std::vector<ModulePlan> children;
@@ -37,10 +35,10 @@ struct ExpectedTensor {
   std::vector<std::int64_t> shape;
 };
 
-// The tensors that the plan needs, in its order; a tied one once, under the name that comes first.
+// The tensors of the plan, in its order. A tied one comes once, under its first name.
 std::vector<ExpectedTensor> planned_tensors(const ModulePlan& plan);
 
-// "[49152, 576]"
-std::string shape_text(const std::vector<std::int64_t>& shape);
+// At most eight problems, then how many more there are: "A; B; and 3 more".
+std::string list_problems(const std::vector<std::string>& problems);
 
 }  // namespace salf::convert

@@ -18,8 +18,7 @@ def rotary_tables(self, input_ids: Tensor) -> Tuple[Tensor, Tensor]:
     return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 )TS";
 
-// Grouped-query attention with one projection for queries, keys and values.
-constexpr const char* kPhi3Attention = R"TS(
+constexpr const char* kPartialRotate = R"TS(
 def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     # x [B, T, H or K, C]. Of the first elements, as many as the tables have, i turns with i + half of them: the
     # roll brings the partner, and the table `sin` carries the sign. The rest stays.
@@ -27,18 +26,14 @@ def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     first = x.narrow(-1, 0, turned)
     first = torch.addcmul(first * cos, first.roll([turned // 2], [-1]), sin).to(x.dtype)
     return torch.cat([first, x.narrow(-1, turned, self.head_dim - turned)], -1)
+)TS";
 
-def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
-    batch, tokens = hidden.size(0), hidden.size(1)
-    rows = self.qkv_proj.forward(hidden).view([batch, tokens, self.heads + 2 * self.kv_heads, self.head_dim])
+// One projection for queries, keys and values.
+constexpr const char* kOneProjection =
+    R"TS(    rows = self.qkv_proj.forward(hidden).view([batch, tokens, self.heads + 2 * self.kv_heads, self.head_dim])
     query = self.rotate(rows.narrow(2, 0, self.heads), cos, sin).transpose(1, 2)           # [B, H, T, C]
     key = self.rotate(rows.narrow(2, self.heads, self.kv_heads), cos, sin).transpose(1, 2)  # [B, K, T, C]
     value = rows.narrow(2, self.heads + self.kv_heads, self.kv_heads).transpose(1, 2)
-    if mask is None:
-        mixed = torch.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
-    else:
-        mixed = torch.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
-    return self.o_proj.forward(mixed.transpose(1, 2).reshape([batch, tokens, self.heads * self.head_dim]))
 )TS";
 
 // One projection for the gate and what it lets through.
@@ -53,7 +48,8 @@ def forward(self, x: Tensor) -> Tensor:
 }
 
 ModulePlan phi3_program(const DecoderConfig& config) {
-  ModulePlan attention{"self_attn", "Attention", kPhi3Attention, {},
+  ModulePlan attention{"self_attn", "Attention",
+      std::string(kPartialRotate) + kAttentionStart + kOneProjection + attention_result(), {},
       {{"heads", config.heads}, {"kv_heads", config.kv_heads}, {"head_dim", config.head_dim}},
       {plan_linear("qkv_proj", config.query_rows() + 2 * config.kv_rows(), config.hidden),
           plan_linear("o_proj", config.hidden, config.query_rows())}};

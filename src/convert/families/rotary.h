@@ -1,4 +1,4 @@
-// By how much do rotary positions turn the pairs of a head?
+// Frequencies of rotary positions.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@
 
 namespace salf::convert {
 
-// theta^(−2i/turned) / divisors[i] for i = 0 … turned/2 − 1 (no divisors: 1): radians per token,
-// rounded as transformers rounds them (float32 at each step): far from the start, a frequency's
-// last digit is a visible angle. REQUIRES: turned is even, and divisors are none or turned/2
+// theta^(−2i/turned) / divisors[i] for i = 0 … turned/2 − 1 (no divisors: 1), in radians per token.
+// Rounded to float32 at each step, as transformers does: far from the start a frequency's last
+// digit is a visible angle. REQUIRES: turned is even, and divisors are none or turned/2
 std::vector<double> rotary_frequencies(
     double theta, std::int64_t turned, const std::vector<double>& divisors = {});
 
-// Llama 3.1: slow rotations are divided by `factor`, quick ones kept, those between blended
+// Llama 3.1's scaling divides slow rotations by `factor`, keeps quick ones and blends between
 // (transformers, modeling_rope_utils.py, _compute_llama3_parameters).
 struct Llama3Scaling {
   double factor = 8.0;
@@ -26,9 +26,8 @@ struct Llama3Scaling {
   double divisor(double frequency) const;
 };
 
-// rope_theta, rope_scaling or rope_parameters, and what they name (older and newer forms of
-// config.json). A type that is not supported is refused. REQUIRES: decoder.head_dim and
-// decoder.context are set
+// Reads rope_theta with rope_scaling (older files) or rope_parameters (newer ones). Refuses a type
+// that is not supported. REQUIRES: decoder.head_dim and decoder.context are set
 RotaryConfig read_rotary(
     const HfConfig& config, const DecoderConfig& decoder, RotarySupport support);
 

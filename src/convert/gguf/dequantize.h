@@ -1,5 +1,7 @@
-// How are the numbers of a GGUF tensor encoded, and what are they in float32?
+// Encodings of the numbers of a GGUF tensor, and their values in float32.
 #pragma once
+
+#include <c10/core/ScalarType.h>
 
 #include <cstdint>
 #include <optional>
@@ -7,7 +9,7 @@
 
 namespace salf::convert {
 
-// The encodings that can be read; the values are GGUF's (ggml_type in ggml.h).
+// The encodings that can be read. The values are GGUF's (ggml_type in ggml.h).
 enum class TensorType : std::uint32_t {
   kF32 = 0,
   kF16 = 1,
@@ -19,7 +21,7 @@ enum class TensorType : std::uint32_t {
   kQ4_K = 12,
   kQ5_K = 13,
   kQ6_K = 14,
-  kBF16 = 30,
+  kBF16 = 30
 };
 
 // A row is a whole number of blocks.
@@ -30,16 +32,18 @@ struct BlockLayout {
 
 // Nothing for an encoding that cannot be read.
 std::optional<TensorType> tensor_type(std::uint32_t code);
-// "Q4_K", also for the encodings of ggml that cannot be read; "type 77" for an unknown code.
+// F32, F16 and BF16. Nothing for other types.
+std::optional<TensorType> tensor_type(c10::ScalarType type);
+std::string tensor_type_name(TensorType type);  // "Q4_K"
+// The name also of an encoding of ggml that cannot be read. "type 77" for an unknown code.
 std::string tensor_type_name(std::uint32_t code);
-// "F32, F16, …": those that can be read.
-std::string supported_tensor_types();
+std::string supported_tensor_types();  // "F32, F16, …": those that can be read
 
 BlockLayout block_layout(TensorType type);
 
 // Decodes `elements` numbers from `source` to `target`.
-// REQUIRES: elements is a multiple of the block's; source holds elements / layout.elements *
-// layout.bytes bytes (no alignment needed).
+// REQUIRES: elements is a multiple of layout.elements; source holds elements / layout.elements *
+// layout.bytes bytes, of any alignment.
 void dequantize(TensorType type, const std::uint8_t* source, std::int64_t elements, float* target);
 
 }  // namespace salf::convert

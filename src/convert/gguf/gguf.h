@@ -1,6 +1,6 @@
-// What does a GGUF file hold? Its metadata and its tensors' places, with every length, count,
-// offset and type checked against the file's size before it is believed. Format:
-// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3, little endian.
+// The metadata and tensor places of a GGUF file. Every length, count, offset and type is checked
+// against the file's size first. Format, versions 2 and 3, little endian:
+// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #pragma once
 
 #include <cstdint>
@@ -38,44 +38,52 @@ struct GgufTensor {
   std::uint64_t bytes = 0;
 };
 
-// A mapped GGUF file. Looking up a key or a tensor that is there in another type than asked for is
-// an Error(kBadModel) that names the file, the key, what was expected and what was found.
+struct GgufContent {
+  std::uint32_t version = 0;
+  std::map<std::string, GgufValue> metadata;
+  std::vector<GgufTensor> tensors;  // in the file's order
+};
+
+// `name`: the file's, for errors. Throws Error(kBadModel) with the file, byte offset, expected and
+// found value.
+GgufContent parse_gguf(const core::MappedFile& file, const std::string& name);
+
+// A mapped GGUF file.
 class GgufFile {
  public:
-  // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) with file, byte
-  // offset, expected and found when it is malformed, truncated, or has a tensor of a type that is
-  // not supported.
+  // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) as parse_gguf
+  // when it is malformed, truncated, or has a tensor of a type that is not supported.
   explicit GgufFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
-  std::uint32_t version() const { return version_; }
-  const std::map<std::string, GgufValue>& metadata() const { return metadata_; }
-  const std::vector<GgufTensor>& tensors() const { return tensors_; }  // in the file's order
+  std::uint32_t version() const { return content_.version; }
+  const std::map<std::string, GgufValue>& metadata() const { return content_.metadata; }
+  const std::vector<GgufTensor>& tensors() const { return content_.tensors; }
 
-  // Metadata by key; nothing when the key is absent.
+  // Metadata by key. Nothing when the key is absent. Each throws Error(kBadModel) with the file,
+  // key, expected and found type for a value of another type.
   std::optional<std::int64_t> integer(const std::string& key) const;  // of any width that fits
   std::optional<double> number(const std::string& key) const;         // float or integer
   std::optional<bool> boolean(const std::string& key) const;
   std::optional<std::string> text(const std::string& key) const;
   std::optional<std::vector<std::string>> texts(const std::string& key) const;
   std::optional<std::vector<std::int64_t>> integers(const std::string& key) const;
-  std::optional<std::vector<double>> numbers(
-      const std::string& key) const;  // floats of either width
+  std::optional<std::vector<double>> numbers(const std::string& key) const;  // floats only
 
   // nullptr when there is no tensor of that name.
   const GgufTensor* find(const std::string& name) const;
   // The encoded bytes of a tensor of this file: tensor.bytes of them.
   const std::uint8_t* data(const GgufTensor& tensor) const { return file_.data() + tensor.offset; }
-  // Gives the tensor's pages back to the system; they return from the file when they are read
-  // again.
+  // Gives the tensor's pages back to the system. Later reads fetch them from the file.
   void release(const GgufTensor& tensor) const { file_.release(tensor.offset, tensor.bytes); }
+
+  // Throws Error(kBadModel) "FILE: MESSAGE".
+  [[noreturn]] void refuse(const std::string& message) const;
 
  private:
   std::filesystem::path path_;
   core::MappedFile file_;
-  std::uint32_t version_ = 0;
-  std::map<std::string, GgufValue> metadata_;
-  std::vector<GgufTensor> tensors_;
+  GgufContent content_;
   std::map<std::string, std::size_t> tensor_index_;
 };
 

@@ -12,7 +12,7 @@
 namespace salf::convert {
 namespace {
 
-// Within a block, without the kind of the parameter.
+// By path within a block, without the parameter's kind.
 using Names = std::map<std::string, GgufPart>;
 
 struct Layout {
@@ -130,10 +130,6 @@ void check_gemma2(const ExportSource& source) {
   }
 }
 
-bool is_rope_family(const ExportSource& source) {
-  return std::string(source.family->model_type) != "gpt2";
-}
-
 }  // namespace
 
 std::string gguf_architecture(const ExportSource& source) {
@@ -165,22 +161,20 @@ std::string gguf_architecture(const ExportSource& source) {
   return layout->architecture;
 }
 
-GgufPart gguf_part(const ExportSource& source, const std::string& parameter) {
+GgufPart gguf_part(const std::string& model_type, const std::string& parameter) {
   const std::size_t before_kind = parameter.rfind('.');
   const std::string kind = parameter.substr(before_kind);
   const std::string path = parameter.substr(0, before_kind);
-  const std::string blocks = source.decoder.blocks_path + ".";
+  const std::string blocks = model_type == "gpt2" ? "transformer.h." : "model.layers.";
   GgufPart found;
-  if (path.compare(0, blocks.size(), blocks) == 0) {
+  if (core::starts_with(path, blocks)) {
     const std::size_t after_index = path.find('.', blocks.size());
-    found = layout_of(source).block.at(path.substr(after_index + 1));
+    found = find_layout(model_type)->block.at(path.substr(after_index + 1));
     found.name =
         "blk." + path.substr(blocks.size(), after_index - blocks.size()) + "." + found.name;
   } else {
     found = outer_names().at(path);
-    const bool norm = found.name == "output_norm";
-    if (norm && std::string(source.family->model_type) == "gemma2")
-      found.change = GgufChange::kPlusOne;
+    if (found.name == "output_norm" && model_type == "gemma2") found.change = GgufChange::kPlusOne;
   }
   if (kind == ".bias" && found.change == GgufChange::kTransposed) found.change = GgufChange::kNone;
   found.name += kind;
@@ -216,8 +210,7 @@ void add_gguf_sizes(const ExportSource& source, GgufMetadata& metadata) {
   metadata.whole(prefix + "block_count", config.blocks);
   metadata.whole(prefix + "feed_forward_length", config.feed_forward);
   metadata.whole(prefix + "attention.head_count", config.heads);
-  if (!is_rope_family(source))
-    return metadata.real(prefix + "attention.layer_norm_epsilon", config.epsilon);
+  if (type == "gpt2") return metadata.real(prefix + "attention.layer_norm_epsilon", config.epsilon);
   metadata.whole(prefix + "attention.head_count_kv", config.kv_heads);
   metadata.whole(prefix + "attention.key_length", config.head_dim);
   metadata.whole(prefix + "attention.value_length", config.head_dim);
@@ -234,10 +227,8 @@ void add_gguf_sizes(const ExportSource& source, GgufMetadata& metadata) {
         prefix + "attn_logit_softcapping", source.config.positive("attn_logit_softcapping", 50.0));
     metadata.real(prefix + "final_logit_softcapping",
         source.config.positive("final_logit_softcapping", 30.0));
-    metadata.whole(
-        prefix + "attention.sliding_window", config.window > 0 ? config.window : config.context);
   }
-  if (type == "phi3")
+  if (type == "gemma2" || type == "phi3")
     metadata.whole(
         prefix + "attention.sliding_window", config.window > 0 ? config.window : config.context);
 }

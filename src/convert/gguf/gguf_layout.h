@@ -1,5 +1,5 @@
-// How does GGUF name and store each family's model? As llama.cpp's convert_hf_to_gguf.py writes it,
-// with the names of the gguf Python package (gguf/constants.py).
+// Names and order of the tensors of each family in a GGUF file, as llama.cpp's
+// convert_hf_to_gguf.py writes them (names: gguf/constants.py of the gguf package).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,12 +12,12 @@
 
 namespace salf::convert {
 
-// What becomes of a tensor's values.
+// The change of a tensor's values on the way into the file.
 enum class GgufChange {
   kNone,
-  kRotaryRows,  // the halves of each head's rows become neighbours: see Note [Rotary rows]
+  kRotaryRows,  // see Note [Rotary rows] in gguf_weights.cpp
   kTransposed,
-  kPlusOne  // a norm's scale, which is stored as its difference from 1
+  kPlusOne  // a norm's scale that the model stores as its difference from 1
 };
 
 struct GgufPart {
@@ -26,19 +26,19 @@ struct GgufPart {
   bool keep_float = false;  // F32 whatever the file's type
 };
 
-// The file's architecture: general.architecture. Throws Error(kBadModel) for a family or a setting
-// that GGUF or llama.cpp cannot express, naming the key.
+// general.architecture. Throws Error(kBadModel) with the key for a family or a setting that GGUF or
+// llama.cpp cannot express.
 std::string gguf_architecture(const ExportSource& source);
-// REQUIRES: gguf_architecture has not thrown, and the parameter is of the source's plan. Where its
-// tensor goes.
-GgufPart gguf_part(const ExportSource& source, const std::string& parameter);
+// The tensor of a parameter: "model.layers.0.mlp.up_proj.weight" is "blk.0.ffn_up.weight".
+// REQUIRES: gguf_architecture knows the model_type, and the parameter is of its program
+GgufPart gguf_part(const std::string& model_type, const std::string& parameter);
 // The tensor's values as the file has them, float32 and contiguous.
 at::Tensor gguf_values(const ExportSource& source, const std::string& parameter, GgufChange change);
-// The keys ARCHITECTURE.*.
+// Adds the keys ARCHITECTURE.*.
 void add_gguf_sizes(const ExportSource& source, GgufMetadata& metadata);
-// rope_freqs.weight: what Llama 3.1's scaling divides each frequency by; empty where nothing does.
+// rope_freqs.weight: the divisor of each frequency in Llama 3.1's scaling. Empty for others.
 std::vector<float> gguf_rope_divisors(const ExportSource& source);
-// What the file cannot say.
+// What the file cannot express.
 std::vector<std::string> gguf_warnings(const ExportSource& source);
 
 }  // namespace salf::convert

@@ -1,8 +1,10 @@
-#include "convert/gguf/gguf_parser.h"
-
+#include <cstring>
 #include <limits>
 #include <set>
 
+#include "convert/gguf/gguf.h"
+#include "core/error.h"
+#include "core/log.h"
 #include "core/text.h"
 
 namespace salf::convert {
@@ -17,6 +19,7 @@ constexpr std::uint64_t kLargestAlignment = 1ULL << 20U;
 constexpr std::uint32_t kLargestRank = 4;
 constexpr int kDeepestArray = 4;
 
+// The values are GGUF's.
 enum class ValueType : std::uint32_t {
   kUint8,
   kInt8,
@@ -33,25 +36,69 @@ enum class ValueType : std::uint32_t {
   kFloat64
 };
 constexpr std::uint32_t kValueTypes = 13;
+constexpr std::uint64_t kLeastBytes[kValueTypes] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 4 + 8, 8, 8, 8};
 
-std::uint64_t least_bytes(ValueType type) {
-  switch (type) {
-    case ValueType::kUint8:
-    case ValueType::kInt8:
-    case ValueType::kBool: return 1;
-    case ValueType::kUint16:
-    case ValueType::kInt16: return 2;
-    case ValueType::kUint32:
-    case ValueType::kInt32:
-    case ValueType::kFloat32: return 4;
-    case ValueType::kArray: return 4 + 8;
-    case ValueType::kString:
-    case ValueType::kUint64:
-    case ValueType::kInt64:
-    case ValueType::kFloat64: return 8;
+// Reads little-endian values from a mapped file and checks every read against the file's end.
+// (Memory order is the file's order on x86-64.)
+class Cursor {
+ public:
+  Cursor(const core::MappedFile& file, std::string name)
+      : data_(file.data()), size_(file.size()), name_(std::move(name)) {}
+
+  std::uint64_t position() const { return position_; }
+
+  template <class T>
+  T read(const char* what) {
+    if (sizeof(T) > remaining())
+      fail(position_, what, std::to_string(sizeof(T)) + " more bytes", std::to_string(remaining()));
+    T value;
+    std::memcpy(&value, data_ + position_, sizeof value);
+    position_ += sizeof value;
+    return value;
   }
-  return 1;
-}
+
+  // A length in 64 bits, then so many bytes.
+  std::string read_string(const char* what) {
+    const std::uint64_t at = position_;
+    const auto length = read<std::uint64_t>(what);
+    if (length > remaining()) {
+      fail(at, std::string(what) + " (length of a string)",
+          "at most the " + std::to_string(remaining()) + " bytes left", std::to_string(length));
+    }
+    std::string text(
+        reinterpret_cast<const char*>(data_ + position_), static_cast<std::size_t>(length));
+    position_ += length;
+    return text;
+  }
+
+  // A count of things of at least `least_bytes` each, which the rest of the file must hold.
+  std::uint64_t read_count(std::uint64_t least_bytes, const char* what) {
+    const std::uint64_t at = position_;
+    const auto count = read<std::uint64_t>(what);
+    const std::uint64_t most = remaining() / least_bytes;
+    if (count > most) {
+      fail(at, what, "at most " + std::to_string(most) + " (what the file can hold)",
+          std::to_string(count));
+    }
+    return count;
+  }
+
+  [[noreturn]] void fail(std::uint64_t at, const std::string& what, const std::string& expected,
+      const std::string& got) const {
+    throw Error(
+        ErrorKind::kBadModel, name_ + ": at byte " + std::to_string(at) + ": " + what +
+                                  ": expected " + expected + ", got " + core::printable(got) +
+                                  "; the file is damaged or not a GGUF model: get it again");
+  }
+
+ private:
+  std::uint64_t remaining() const { return size_ - position_; }
+
+  const std::uint8_t* data_;
+  std::uint64_t size_;
+  std::uint64_t position_ = 0;
+  std::string name_;
+};
 
 class Parser {
  public:
@@ -59,27 +106,26 @@ class Parser {
       : cursor_(file, name), size_(file.size()) {}
 
   GgufContent parse() {
-    GgufContent content;
-    read_version(content);
+    read_version();
     const std::uint64_t tensors = cursor_.read_count(kLeastTensorBytes, "number of tensors");
     const std::uint64_t entries =
         cursor_.read_count(kLeastEntryBytes, "number of metadata entries");
-    for (std::uint64_t i = 0; i < entries; ++i) read_entry(content);
-    const std::uint64_t alignment = read_alignment(content);
-    for (std::uint64_t i = 0; i < tensors; ++i) read_tensor(content);
-    place_tensors(content, alignment);
-    return content;
+    for (std::uint64_t i = 0; i < entries; ++i) read_entry();
+    const std::uint64_t alignment = read_alignment();
+    for (std::uint64_t i = 0; i < tensors; ++i) read_tensor();
+    place_tensors(alignment);
+    return std::move(content_);
   }
 
  private:
-  void read_version(GgufContent& content) {
+  void read_version() {
     const auto magic = cursor_.read<std::uint32_t>("magic number");
     if (magic != kMagic) cursor_.fail(0, "magic number", "\"GGUF\"", "another kind of file");
-    content.version = cursor_.read<std::uint32_t>("version");
-    if (content.version == 2 || content.version == 3) return;
-    const bool big_endian = content.version != 0 && (content.version & 0xFFFFU) == 0;
+    const auto version = content_.version = cursor_.read<std::uint32_t>("version");
+    if (version == 2 || version == 3) return;
+    const bool big_endian = version != 0 && (version & 0xFFFFU) == 0;
     cursor_.fail(4, "version", "2 or 3 (little endian)",
-        big_endian ? "a big-endian file" : std::to_string(content.version));
+        big_endian ? "a big-endian file" : std::to_string(version));
   }
 
   std::string read_name(const char* what) {
@@ -91,14 +137,38 @@ class Parser {
     return name;
   }
 
-  void read_entry(GgufContent& content) {
+  template <class Wide, class Narrow, class Use>
+  auto with_number(const Use& use) {
+    return use([this] { return static_cast<Wide>(cursor_.read<Narrow>("metadata value")); });
+  }
+
+  // Calls `use` with a function that reads one value of this type. `depth`: of an array, from 1.
+  template <class Use>
+  auto with_reader(ValueType type, int depth, const Use& use) {
+    switch (type) {
+      case ValueType::kUint8: return with_number<std::uint64_t, std::uint8_t>(use);
+      case ValueType::kUint16: return with_number<std::uint64_t, std::uint16_t>(use);
+      case ValueType::kUint32: return with_number<std::uint64_t, std::uint32_t>(use);
+      case ValueType::kInt8: return with_number<std::int64_t, std::int8_t>(use);
+      case ValueType::kInt16: return with_number<std::int64_t, std::int16_t>(use);
+      case ValueType::kInt32: return with_number<std::int64_t, std::int32_t>(use);
+      case ValueType::kInt64: return with_number<std::int64_t, std::int64_t>(use);
+      case ValueType::kFloat32: return with_number<double, float>(use);
+      case ValueType::kFloat64: return with_number<double, double>(use);
+      case ValueType::kBool: return use([this] { return read_bool(); });
+      case ValueType::kString: return use([this] { return cursor_.read_string("metadata value"); });
+      case ValueType::kArray: return use([this, depth] { return read_array(depth); });
+      case ValueType::kUint64: break;
+    }
+    return with_number<std::uint64_t, std::uint64_t>(use);
+  }
+
+  void read_entry() {
     const std::uint64_t at = cursor_.position();
     const std::string key = read_name("metadata key");
-    const ValueType type = read_type();
-    GgufValue value = read_value(type);
-    if (!content.metadata.emplace(key, std::move(value)).second) {
+    GgufValue value = with_reader(read_type(), 1, [](auto read) { return GgufValue(read()); });
+    if (!content_.metadata.emplace(key, std::move(value)).second)
       cursor_.fail(at, "metadata key", "each key once", "'" + key + "' again");
-    }
     if (key == "general.alignment") alignment_at_ = at;
   }
 
@@ -109,11 +179,6 @@ class Parser {
     return static_cast<ValueType>(code);
   }
 
-  template <class Wide, class Narrow>
-  Wide read_as() {
-    return static_cast<Wide>(cursor_.read<Narrow>("metadata value"));
-  }
-
   bool read_bool() {
     const std::uint64_t at = cursor_.position();
     const auto byte = cursor_.read<std::uint8_t>("metadata value");
@@ -121,68 +186,23 @@ class Parser {
     return byte == 1;
   }
 
-  GgufValue read_value(ValueType type) {
-    switch (type) {
-      case ValueType::kUint8: return read_as<std::uint64_t, std::uint8_t>();
-      case ValueType::kUint16: return read_as<std::uint64_t, std::uint16_t>();
-      case ValueType::kUint32: return read_as<std::uint64_t, std::uint32_t>();
-      case ValueType::kUint64: return read_as<std::uint64_t, std::uint64_t>();
-      case ValueType::kInt8: return read_as<std::int64_t, std::int8_t>();
-      case ValueType::kInt16: return read_as<std::int64_t, std::int16_t>();
-      case ValueType::kInt32: return read_as<std::int64_t, std::int32_t>();
-      case ValueType::kInt64: return read_as<std::int64_t, std::int64_t>();
-      case ValueType::kFloat32: return read_as<double, float>();
-      case ValueType::kFloat64: return read_as<double, double>();
-      case ValueType::kBool: return read_bool();
-      case ValueType::kString: return cursor_.read_string("metadata value");
-      case ValueType::kArray: return read_array(1);
-    }
-    return std::uint64_t{0};
-  }
-
-  // Grows by what is read, never by what `count` promises.
-  template <class T, class Read>
-  static GgufArray collect(std::uint64_t count, Read read) {
-    std::vector<T> values;
-    for (std::uint64_t i = 0; i < count; ++i) values.push_back(read());
-    return {std::move(values)};
-  }
-
-  template <class Wide, class Narrow>
-  GgufArray numbers(std::uint64_t count) {
-    return collect<Wide>(count, [this] { return read_as<Wide, Narrow>(); });
-  }
-
   GgufArray read_array(int depth) {
     const std::uint64_t at = cursor_.position();
-    if (depth > kDeepestArray) {
+    if (depth > kDeepestArray)
       cursor_.fail(at, "array", "at most " + std::to_string(kDeepestArray) + " levels", "more");
-    }
     const ValueType type = read_type();
-    const std::uint64_t count = cursor_.read_count(least_bytes(type), "number of array elements");
-    switch (type) {
-      case ValueType::kUint8: return numbers<std::uint64_t, std::uint8_t>(count);
-      case ValueType::kUint16: return numbers<std::uint64_t, std::uint16_t>(count);
-      case ValueType::kUint32: return numbers<std::uint64_t, std::uint32_t>(count);
-      case ValueType::kUint64: return numbers<std::uint64_t, std::uint64_t>(count);
-      case ValueType::kInt8: return numbers<std::int64_t, std::int8_t>(count);
-      case ValueType::kInt16: return numbers<std::int64_t, std::int16_t>(count);
-      case ValueType::kInt32: return numbers<std::int64_t, std::int32_t>(count);
-      case ValueType::kInt64: return numbers<std::int64_t, std::int64_t>(count);
-      case ValueType::kFloat32: return numbers<double, float>(count);
-      case ValueType::kFloat64: return numbers<double, double>(count);
-      case ValueType::kBool: return collect<bool>(count, [this] { return read_bool(); });
-      case ValueType::kString:
-        return collect<std::string>(count, [this] { return cursor_.read_string("array element"); });
-      case ValueType::kArray:
-        return collect<GgufArray>(count, [this, depth] { return read_array(depth + 1); });
-    }
-    return {};
+    const std::uint64_t count =
+        cursor_.read_count(kLeastBytes[static_cast<std::size_t>(type)], "number of array elements");
+    return with_reader(type, depth + 1, [count](auto read) {
+      std::vector<decltype(read())> values;  // grows by what is read, never by what is promised
+      for (std::uint64_t i = 0; i < count; ++i) values.push_back(read());
+      return GgufArray{std::move(values)};
+    });
   }
 
-  std::uint64_t read_alignment(const GgufContent& content) const {
-    const auto found = content.metadata.find("general.alignment");
-    if (found == content.metadata.end()) return kDefaultAlignment;
+  std::uint64_t read_alignment() const {
+    const auto found = content_.metadata.find("general.alignment");
+    if (found == content_.metadata.end()) return kDefaultAlignment;
     const auto* value = std::get_if<std::uint64_t>(&found->second);
     if (value == nullptr || *value == 0 || *value > kLargestAlignment ||
         (*value & (*value - 1)) != 0) {
@@ -192,7 +212,7 @@ class Parser {
     return *value;
   }
 
-  void read_tensor(GgufContent& content) {
+  void read_tensor() {
     const std::uint64_t at = cursor_.position();
     GgufTensor tensor;
     tensor.name = read_name("tensor name");
@@ -212,7 +232,7 @@ class Parser {
     offset_at_.push_back(cursor_.position());
     tensor.offset = cursor_.read<std::uint64_t>("tensor offset");
     measure(tensor, type_at);
-    content.tensors.push_back(std::move(tensor));
+    content_.tensors.push_back(std::move(tensor));
   }
 
   // The file gives the fastest-running size first.
@@ -256,11 +276,11 @@ class Parser {
   }
 
   // Offsets in the file count from the aligned end of the tensor list.
-  void place_tensors(GgufContent& content, std::uint64_t alignment) const {
+  void place_tensors(std::uint64_t alignment) {
     const std::uint64_t end = cursor_.position();
     const std::uint64_t start = (end + alignment - 1) / alignment * alignment;
-    for (std::size_t i = 0; i < content.tensors.size(); ++i) {
-      GgufTensor& tensor = content.tensors[i];
+    for (std::size_t i = 0; i < content_.tensors.size(); ++i) {
+      GgufTensor& tensor = content_.tensors[i];
       if (tensor.offset % alignment != 0) {
         cursor_.fail(offset_at_[i], "offset of tensor '" + tensor.name + "'",
             "a multiple of " + std::to_string(alignment), std::to_string(tensor.offset));
@@ -276,7 +296,8 @@ class Parser {
     }
   }
 
-  GgufCursor cursor_;
+  Cursor cursor_;
+  GgufContent content_;
   std::uint64_t size_;
   std::uint64_t alignment_at_ = 0;
   std::set<std::string> names_;

@@ -1,5 +1,4 @@
-// Which tensor of a GGUF file holds which weight of a Llama-family decoder, and how does it become
-// float32?
+// The weights of a Llama-family decoder in a GGUF file.
 #pragma once
 
 #include <string>
@@ -10,11 +9,7 @@
 
 namespace salf::convert {
 
-// The file's name of a planned parameter: "model.layers.0.mlp.up_proj.weight" is
-// "blk.0.ffn_up.weight". REQUIRES: the parameter is one of llama_program's
-std::string gguf_name(const std::string& name);
-
-// REQUIRES: check_llama_tensors(file, config) has passed. File and configuration must outlive it.
+// REQUIRES: check_llama_tensors(file, config) has passed. File and configuration outlive it.
 class GgufWeights final : public WeightSource {
  public:
   GgufWeights(const GgufFile& file, const LlamaConfig& config) : file_(file), config_(config) {}
@@ -25,6 +20,9 @@ class GgufWeights final : public WeightSource {
   at::Tensor encoded(const std::string& name) const;
 
  private:
+  struct Found;
+  Found find(const std::string& name) const;
+
   const GgufFile& file_;
   const LlamaConfig& config_;
 };

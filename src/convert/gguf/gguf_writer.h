@@ -1,4 +1,4 @@
-// How do metadata and tensors become the bytes of a GGUF file? Version 3, little endian.
+// Writing of GGUF files, version 3, little endian.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace salf::convert {
 
-// Key by key, in the file's order.
+// Keys and values, in the file's order.
 class GgufMetadata {
  public:
   void whole(const std::string& key, std::int64_t value);  // as uint32. REQUIRES: it is one
@@ -41,9 +41,9 @@ struct GgufTensorPlan {
   std::uint64_t bytes = 0;
 };
 
-// Writes atomically. `make` is asked for each tensor's encoded bytes once, in order, and what it
-// gives is let go before the next. Throws Error(kIo), and Error(kInternal) where `make` gives other
-// than plan.bytes.
+// Writes atomically. Calls `make` once for each tensor's encoded bytes, in order, and frees them
+// before the next call. Throws Error(kIo), and Error(kInternal) where `make` does not give
+// plan.bytes bytes.
 void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata,
     const std::vector<GgufTensorPlan>& plans,
     const std::function<std::vector<std::uint8_t>(const GgufTensorPlan&)>& make);

@@ -1,18 +1,60 @@
 #include "convert/families/families.h"
 #include "convert/gguf/gguf.h"
-#include "convert/gguf/gguf_tokenizer.h"
 #include "convert/gguf/gguf_weights.h"
-#include "convert/gguf/stored_blocks_writer.h"
+#include "convert/gguf/stored_blocks.h"
 #include "convert/hugging_face/llama_config.h"
-#include "convert/import/import_sources.h"
+#include "convert/import/model_output.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "data/tokenizer/tokenizer_json.h"
 
 namespace salf::convert {
 namespace {
+
+[[noreturn]] void refuse_tokenizer(const GgufFile& file, const std::string& message) {
+  file.refuse("tokenizer: " + message);
+}
+
+data::GgufTokenizer::Kind read_kind(const GgufFile& file) {
+  const std::string model = file.text("tokenizer.ggml.model").value_or("");
+  if (model == "gpt2") return data::GgufTokenizer::Kind::kByteLevel;
+  if (model == "llama") return data::GgufTokenizer::Kind::kSentencePiece;
+  refuse_tokenizer(file,
+      "expected tokenizer.ggml.model 'gpt2' (byte-level BPE: Llama 3, SmolLM, Qwen2, Mistral Nemo) "
+      "or 'llama' (SentencePiece: Llama 2, Mistral, Gemma), got " +
+          (model.empty() ? std::string("nothing") : "'" + core::printable(model) + "'"));
+}
+
+// The keys tokenizer.ggml.*, as they are. `vocabulary`: rows of the model's embedding. Refuses
+// other kinds than BPE and another number of tokens.
+data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary) {
+  data::GgufTokenizer tokenizer;
+  tokenizer.kind = read_kind(file);
+  const bool sentencepiece = tokenizer.kind == data::GgufTokenizer::Kind::kSentencePiece;
+  tokenizer.tokens = file.texts("tokenizer.ggml.tokens").value_or(std::vector<std::string>());
+  const auto tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
+  if (tokens != vocabulary) {
+    refuse_tokenizer(file, "expected one token for each of the " + std::to_string(vocabulary) +
+                               " rows of the model's vocabulary, got " + std::to_string(tokens));
+  }
+  tokenizer.token_types =
+      file.integers("tokenizer.ggml.token_type").value_or(std::vector<std::int64_t>());
+  tokenizer.merges = file.texts("tokenizer.ggml.merges").value_or(std::vector<std::string>());
+  tokenizer.scores = file.numbers("tokenizer.ggml.scores").value_or(std::vector<double>());
+  tokenizer.pre = file.text("tokenizer.ggml.pre").value_or("default");
+  tokenizer.bos = file.integer("tokenizer.ggml.bos_token_id");
+  tokenizer.eos = file.integer("tokenizer.ggml.eos_token_id");
+  tokenizer.padding = file.integer("tokenizer.ggml.padding_token_id");
+  tokenizer.unknown = file.integer("tokenizer.ggml.unknown_token_id");
+  // llama.cpp's defaults.
+  tokenizer.add_bos = file.boolean("tokenizer.ggml.add_bos_token")
+                          .value_or(sentencepiece && tokenizer.bos.has_value());
+  tokenizer.add_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+  return tokenizer;
+}
 
 // The file's chat template, put where Hugging Face has it.
 void add_chat_template(const GgufFile& file, std::string& tokenizer_config, ImportResult& result) {
@@ -28,54 +70,53 @@ void add_chat_template(const GgufFile& file, std::string& tokenizer_config, Impo
 }
 
 PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
-  PreparedImport import;
-  import.result.warnings = check_llama_tensors(file, config);
-  const data::GgufTokenizer tokenizer = read_gguf_tokenizer(file, config.vocabulary);
+  PreparedImport prepared;
+  prepared.result.warnings = check_llama_tensors(file, config);
+  const data::GgufTokenizer tokenizer = read_tokenizer(file, config.vocabulary);
   data::TokenizerJson texts;
   try {
     texts = data::make_tokenizer_json(tokenizer);
   } catch (const Error& error) {
-    refuse_gguf_tokenizer(file, error.what());
+    refuse_tokenizer(file, error.what());
   }
-  add_chat_template(file, texts.config, import.result);
+  add_chat_template(file, texts.config, prepared.result);
   const core::Json json =
       hugging_face_config(config, {tokenizer.bos, tokenizer.eos, tokenizer.padding});
   if (!config.rope_divisors.empty() && json["rope_scaling"].is_null()) {
-    import.result.warnings.emplace_back(
-        "rope_freqs.weight is in model.pt, but config.json cannot say it: other tools that rebuild "
-        "the model from "
-        "config.json would rotate differently");
+    prepared.result.warnings.emplace_back(
+        "config.json cannot express rope_freqs.weight, which is in model.pt: tools that rebuild "
+        "the "
+        "model from config.json rotate differently");
   }
-  import.files = {{"tokenizer.json", std::move(texts.tokenizer)},
-      {"tokenizer_config.json", std::move(texts.config)},
-      { "config.json",
-        core::format_json(json) }};
-  import.decoder = {config, "model.layers", llama_program(config)};
-  describe(config, import.result);
-  import.result.tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
-  return import;
+  prepared.files = {{"tokenizer.json", std::move(texts.tokenizer)},
+      {"tokenizer_config.json", std::move(texts.config)}, {"config.json", core::format_json(json)}};
+  prepared.decoder = {config, "model.layers", llama_program(config)};
+  describe(config, prepared.result);
+  prepared.result.tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
+  return prepared;
 }
 
 }  // namespace
 
-ImportResult import_gguf_file(const std::filesystem::path& source,
+std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
-  const GgufFile file(source);
-  const LlamaConfig config = read_llama_config(file);
-  PreparedImport import = prepare(file, config);
-  import.source = source.filename().string();
-  import.source_hash = [&source] { return core::sha256_file(source);
-};
-import.result.source_bytes = static_cast<std::int64_t>(std::filesystem::file_size(source));
-const GgufWeights weights(file, config);
-const StoredBlocksPlan stored = plan_stored_blocks(weights, import.decoder);
-import.result.stored_bytes = static_cast<std::int64_t>(stored.bytes);
-if (!stored.tensors.empty()) {
-  import.write_stored = [&](const std::filesystem::path& path, const std::string& archive_hash) {
-    write_stored_blocks(path, stored, weights, archive_hash);
-};
-}  // namespace salf::convert
-return write_model(import, weights, directory, progress, overwrite);
+  return run_import(source, [&] {
+    const GgufFile file(source);
+    const LlamaConfig config = read_llama_config(file);
+    PreparedImport prepared = prepare(file, config);
+    prepared.source = source.filename().string();
+    prepared.source_hash = [&source] { return core::sha256_file(source); };
+    prepared.result.source_bytes = static_cast<std::int64_t>(std::filesystem::file_size(source));
+    const GgufWeights weights(file, config);
+    const StoredBlocksPlan stored = plan_stored_blocks(weights, prepared.decoder);
+    prepared.result.stored_bytes = static_cast<std::int64_t>(stored.bytes);
+    if (!stored.tensors.empty()) {
+      prepared.write_stored = [&](const std::filesystem::path& path, const std::string& hash) {
+        write_stored_blocks(path, stored, weights, hash);
+      };
+    }
+    return write_model(prepared, weights, directory, progress, overwrite);
+  });
 }
 
 }  // namespace salf::convert

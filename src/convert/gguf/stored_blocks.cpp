@@ -10,7 +10,6 @@
 
 #include "convert/gguf/dequantize.h"
 #include "convert/gguf/gguf_weights.h"
-#include "convert/gguf/stored_blocks_writer.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "tensor/shapes.h"
@@ -161,7 +160,7 @@ StoredBlocksPlan plan_stored_blocks(const GgufWeights& weights, const Decoder& d
     const BlockLayout layout = block_layout(type);
     plan.tensors.push_back({tensor.name, c10::kByte,
         {tensor.shape[0], tensor.shape[1] / layout.elements * layout.bytes}});
-    plan.encodings[tensor.name] = tensor_type_name(static_cast<std::uint32_t>(type));
+    plan.encodings[tensor.name] = tensor_type_name(type);
     plan.bytes += static_cast<std::uint64_t>(tensor.shape[0] * plan.tensors.back().shape[1]);
   }
   return plan;

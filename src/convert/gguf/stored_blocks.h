@@ -1,36 +1,54 @@
-// How do the blocks of a GGUF file stay in the few bits that they came in? Beside model.pt lies a
-// file of their matrices, the bytes as the GGUF file had them, row by row in the model's order.
+// The blocks of an imported GGUF file in their few bits: a file beside model.pt with their
+// matrices, the bytes as the GGUF file had them, row by row in the model's order.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "convert/families/decoder.h"
 #include "model/weights/quantized_blocks.h"
+#include "tensor/tensor_file.h"
 
 namespace salf::convert {
 
-// A file of safetensors: for each matrix, under its parameter's name, U8 [rows, bytes of a row];
-// its metadata names the schema
-// ("schema": "salf.stored-blocks/1"), the encoding of each matrix
-// ("model.layers.0.mlp.up_proj.weight": "Q4_K") and the model.pt that was decoded from them
-// ("model": its SHA-256).
+class GgufWeights;
+
+// A safetensors file. Each matrix is U8 [rows, bytes of a row] under its parameter's name. The
+// metadata holds "schema": "salf.stored-blocks/1", the encoding of each matrix
+// ("model.layers.0.mlp.up_proj.weight": "Q4_K"), and "model": the SHA-256 of the model.pt that was
+// decoded from them.
 inline constexpr const char* kStoredBlocks = "stored_blocks.safetensors";
 
 class StoredBlocks {
  public:
-  // Of the archive with this SHA-256. The file is mapped; every name, type and length is checked.
-  // Throws Error(kUsage) where `directory` has no such file, saying how to get one, and
-  // Error(kBadInput) where it is damaged or belongs to other weights.
+  // Maps the file of the archive with this SHA-256 and checks every name, type and length. Throws
+  // Error(kUsage) where `directory` has no such file, and Error(kBadInput) where it is damaged or
+  // belongs to other weights.
   StoredBlocks(const std::filesystem::path& directory, const std::string& archive_hash);
 
-  // Gives each matrix its stored bytes; those that the file does not have (they were float32) stay
-  // as they are. It holds the file. It throws Error(kBadInput) for a matrix of another shape.
+  // Gives each matrix its stored bytes and leaves those that the file does not have (float32). The
+  // packer holds the file. It throws Error(kBadInput) for a matrix of another shape.
   model::Packer packer() const;
 
  private:
   class File;
   std::shared_ptr<const File> file_;  // the packed matrices hold it too
 };
+
+// The matrices of a GGUF file's blocks that are not float32.
+struct StoredBlocksPlan {
+  std::vector<tensor::TensorPlan> tensors;       // none: nothing is to be written
+  std::map<std::string, std::string> encodings;  // "Q4_K", by tensor
+  std::uint64_t bytes = 0;
+};
+StoredBlocksPlan plan_stored_blocks(const GgufWeights& weights, const Decoder& decoder);
+
+// `archive_hash`: SHA-256 of the model.pt that was made from these weights. Throws Error(kIo).
+void write_stored_blocks(const std::filesystem::path& path, const StoredBlocksPlan& plan,
+    const GgufWeights& weights, const std::string& archive_hash);
 
 }  // namespace salf::convert

@@ -19,8 +19,8 @@ using core::Json;
 // Far above any real model, far below what could overflow in a product of two.
 constexpr std::int64_t kLargestSize = 1LL << 28U;
 
-// Names, ids, training settings and outputs: nothing of these changes what a decoder computes in
-// eval mode.
+// Names, ids, training settings and outputs, which do not change what a decoder computes in eval
+// mode.
 constexpr const char* kHarmless =
     "_attn_implementation _attn_implementation_autoset _model_name_or_path _name_or_path "
     "architectures attention_dropout attn_pdrop auto_map begin_suppress_tokens bos_token_id "
@@ -68,9 +68,9 @@ const Json* HfConfig::find(const std::string& key) const {
   return found == nullptr || found->is_null() ? nullptr : found;
 }
 
-const Json& HfConfig::get(const std::string& key, const char* expected) const {
+const Json& HfConfig::get(const std::string& key, const std::string& expected) const {
   const Json* const found = find(key);
-  if (found == nullptr) refuse(key, std::string("is missing: expected ") + expected);
+  if (found == nullptr) refuse(key, "is missing: expected " + expected);
   return *found;
 }
 
@@ -128,11 +128,15 @@ std::string HfConfig::text(const std::string& key, const std::string& fallback) 
   return value->get<std::string>();
 }
 
+const Json& HfConfig::array(const std::string& key, const std::string& expected) const {
+  const Json& value = get(key, expected);
+  if (!value.is_array()) refuse(key, "expected " + expected + ", got " + shown(value));
+  return value;
+}
+
 std::vector<std::string> HfConfig::texts(const std::string& key) const {
   std::vector<std::string> items;
-  const Json& value = get(key, "an array of strings");
-  if (!value.is_array()) refuse(key, "expected an array of strings, got " + shown(value));
-  for (const Json& item : value) {
+  for (const Json& item : array(key, "an array of strings")) {
     if (!item.is_string())
       refuse(key, "expected an array of strings, got " + shown(item) + " in it");
     items.push_back(item.get<std::string>());
@@ -142,9 +146,8 @@ std::vector<std::string> HfConfig::texts(const std::string& key) const {
 
 std::vector<double> HfConfig::positives(const std::string& key) const {
   std::vector<double> items;
-  const Json& value = get(key, "an array of numbers");
-  if (!value.is_array()) refuse(key, "expected an array of numbers, got " + shown(value));
-  for (const Json& item : value) items.push_back(checked_positive(item, key));
+  for (const Json& item : array(key, "an array of numbers"))
+    items.push_back(checked_positive(item, key));
   return items;
 }
 

@@ -1,5 +1,5 @@
-// What does a config.json of Hugging Face say? Values are checked when they are asked for; what
-// nobody asked for is known in the end.
+// Typed access to a Hugging Face config.json. Values are checked when they are read, and keys that
+// nobody read give warnings.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,35 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/json.h"
 
 namespace salf::convert {
 
 inline constexpr const char* kConfigFile = "config.json";
+inline constexpr const char* kWeightsFile = "model.safetensors";
+inline constexpr const char* kWeightsIndex = "model.safetensors.index.json";
+inline constexpr const char* kHeadWeight = "lm_head.weight";
 
-// What the tensors say that a configuration alone does not.
+// Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
+template <class Read>
+auto read_model_part(const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBadInput) throw;
+    throw Error(ErrorKind::kBadModel, error.what());
+  }
+}
+
+// Facts about the tensors that a configuration does not state.
 struct CheckpointFacts {
   std::size_t tensors = 0;
-  bool separate_head = false;  // there are values for the head that differ from the embedding's
+  bool separate_head = false;  // the head has values other than the embedding's
 };
 
-// A key that is there with null is as one that is absent, unless said otherwise. Values of a wrong
-// kind or out of range are an Error(kBadModel) that names file and key.
+// A key with null counts as absent unless said otherwise. Readers throw Error(kBadModel) with file
+// and key for a value of a wrong kind or out of range.
 class HfConfig {
  public:
   // `file`: its path. Throws Error(kBadModel) if `json` is no object.
@@ -42,7 +57,7 @@ class HfConfig {
   std::string text(const std::string& key, const std::string& fallback) const;
   std::vector<std::string> texts(const std::string& key) const;
   std::vector<double> positives(const std::string& key) const;
-  // Its warnings are part of this one's. REQUIRES: has(key)
+  // Its warnings() are part of this one's. REQUIRES: has(key)
   const HfConfig& object(const std::string& key) const;
 
   // A number of blocks: at most one for each tensor.
@@ -51,22 +66,22 @@ class HfConfig {
   bool tied(bool fallback) const;
   // Refuses a switch that is not off.
   void expect_off(const std::string& key) const;
-  // The key is known and changes nothing.
+  // Takes the key as read.
   void ignore(const std::string& key) const;
-  // The same if it says no more than is known already; otherwise it stays worth a warning.
+  // The same if it has this value.
   void ignore_if(const std::string& key, const std::string& value) const;
 
-  // Throws Error(kBadModel) "FILE: KEY: PROBLEM", KEY with those that lead to it.
+  // Throws Error(kBadModel) "FILE: KEY: PROBLEM", KEY with its parents.
   [[noreturn]] void refuse(const std::string& key, const std::string& problem) const;
 
-  // A warning for each key that nobody asked for, save those that are known to change nothing, null
-  // and switches that are off.
+  // A warning for each key that nobody read, except harmless ones, null and switches that are off.
   std::vector<std::string> warnings() const;
 
  private:
-  const core::Json* find(
-      const std::string& key) const;  // null if absent or null; the key counts as asked for
-  const core::Json& get(const std::string& key, const char* expected) const;
+  // nullptr if absent or null. The key counts as read.
+  const core::Json* find(const std::string& key) const;
+  const core::Json& get(const std::string& key, const std::string& expected) const;
+  const core::Json& array(const std::string& key, const std::string& expected) const;
   std::int64_t checked_whole(
       const core::Json& value, const std::string& key, std::int64_t least) const;
   double checked_positive(const core::Json& value, const std::string& key) const;

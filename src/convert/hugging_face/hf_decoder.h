@@ -1,4 +1,4 @@
-// Which keys of a config.json do the families read alike?
+// Keys of a config.json that the families read alike.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ enum class RotarySupport {
   kPartialAndLong,  // default and longrope, over a part of each head
 };
 
-// What transformers takes where a key is absent.
+// transformers' values of absent keys.
 struct DecoderDefaults {
   double epsilon = 1e-6;
   bool tied = false;
@@ -26,21 +26,20 @@ struct DecoderDefaults {
   RotarySupport rotary = RotarySupport::kWhole;
 };
 
-// Everything but windows and biases.
+// Reads everything except windows and biases.
 DecoderConfig read_decoder_config(const HfConfig& config, const DecoderDefaults& defaults);
 
-// An activation that the programs know.
+// Reads an activation. Refuses one that the programs do not know.
 std::string read_activation(
     const HfConfig& config, const std::string& key, const std::string& fallback);
 
-// sliding_window: 0 if the key is there with null; `absent` if it is not there.
+// sliding_window; 0 for null, `absent` where the key is absent.
 std::int64_t read_window(const HfConfig& config, std::int64_t absent);
-// layer_types, or `absent` where the key is not there: which blocks see a window only.
+// Sets decoder.windowed from layer_types, or to `absent` where the key is absent.
 // REQUIRES: decoder.window is set
 void read_layer_types(
     const HfConfig& config, DecoderConfig& decoder, const std::vector<bool>& absent);
-// Windows as Qwen has them: use_sliding_window, and then from block max_window_layers on or as
-// layer_types says.
+// Sets Qwen's windows: with use_sliding_window, from block max_window_layers on or by layer_types.
 void read_upper_windows(const HfConfig& config, DecoderConfig& decoder);
 
 }  // namespace salf::convert

@@ -2,9 +2,7 @@
 
 #include <ATen/ops/empty.h>
 
-#include <algorithm>
 #include <cstring>
-#include <optional>
 #include <set>
 
 #include "convert/gguf/dequantize.h"
@@ -12,22 +10,18 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "tensor/shapes.h"
 
 namespace salf::convert {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSingle = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr const char* kHead = "lm_head.weight";
-
 [[noreturn]] void refuse(const fs::path& file, const std::string& problem) {
   throw Error(ErrorKind::kBadModel, core::printable_path(file) + ": " + problem);
 }
 
-// A file beside the index, not one elsewhere. (The file itself may be a link: the cache of Hugging
-// Face is made of them.)
+// A file beside the index. (It may be a link: Hugging Face's cache is made of them.)
 bool is_plain_name(const std::string& name) {
   return core::ends_with(name, ".safetensors") && name.find('/') == std::string::npos &&
          name.find('\\') == std::string::npos && name.find('\0') == std::string::npos &&
@@ -55,15 +49,6 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return listed;
 }
 
-std::optional<TensorType> encoding(c10::ScalarType type) {
-  switch (type) {
-    case c10::ScalarType::Float: return TensorType::kF32;
-    case c10::ScalarType::Half: return TensorType::kF16;
-    case c10::ScalarType::BFloat16: return TensorType::kBF16;
-    default: return std::nullopt;
-  }
-}
-
 // Buffers of older files that are computed from the configuration: rotary frequencies, GPT-2's
 // causal masks.
 bool is_computed_buffer(const std::string& name) {
@@ -76,25 +61,14 @@ std::string quoted(const tensor::MappedTensorFile& file, const std::string& name
          "'";
 }
 
-void throw_problems(const fs::path& directory, const std::vector<std::string>& problems) {
-  if (problems.empty()) return;
-  const std::size_t shown = std::min<std::size_t>(problems.size(), 8);
-  std::string message = "tensors do not fit config.json: ";
-  message +=
-      core::join({problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown)}, "; ");
-  if (shown < problems.size())
-    message += "; and " + std::to_string(problems.size() - shown) + " more";
-  refuse(directory, message);
-}
-
 [[noreturn]] void refuse_without_weights(const fs::path& directory) {
-  std::string problem = std::string("expected ") + kSingle + " or " + kIndex + ", found neither";
+  std::string problem =
+      std::string("expected ") + kWeightsFile + " or " + kWeightsIndex + ", found neither";
   if (fs::exists(directory / "pytorch_model.bin") ||
       fs::exists(directory / "pytorch_model.bin.index.json")) {
     problem +=
         "; pytorch_model.bin is a pickled program that is not read: load the model in transformers "
-        "and save it "
-        "again with save_pretrained";
+        "and save it again with save_pretrained";
   }
   refuse(directory, problem);
 }
@@ -102,18 +76,15 @@ void throw_problems(const fs::path& directory, const std::vector<std::string>& p
 }  // namespace
 
 HfWeights::HfWeights(const fs::path& directory) : directory_(directory) {
-  try {
-    if (fs::exists(directory / kSingle)) {
-      open({kSingle});
-    } else if (fs::exists(directory / kIndex)) {
-      open_listed(read_index(directory / kIndex));
+  read_model_part([&] {
+    if (fs::exists(directory / kWeightsFile)) {
+      open({kWeightsFile});
+    } else if (fs::exists(directory / kWeightsIndex)) {
+      open_listed(read_index(directory / kWeightsIndex));
     } else {
       refuse_without_weights(directory);
     }
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kBadInput) throw;
-    throw Error(ErrorKind::kBadModel, error.what());
-  }
+  });
 }
 
 void HfWeights::open(const std::vector<std::string>& names) {
@@ -137,9 +108,9 @@ void HfWeights::open_listed(const std::map<std::string, std::string>& listed) {
   for (const auto& [name, file] : listed) {
     const auto found = places_.find(name);
     if (found != places_.end() && found->second.file->path().filename() == file) continue;
-    refuse(directory_ / kIndex, "tensor '" + core::printable(name) + "': expected in " +
-                                    core::printable(file) + ", which " +
-                                    "does not hold it; was the download complete?");
+    refuse(directory_ / kWeightsIndex, "tensor '" + core::printable(name) + "': expected in " +
+                                           core::printable(file) + ", which " +
+                                           "does not hold it; was the download complete?");
   }
 }
 
@@ -151,7 +122,7 @@ std::uint64_t HfWeights::bytes() const {
 
 void HfWeights::use_names_of(const Family& family) {
   family_ = family;
-  const Place* const head = find(kHead);
+  const Place* const head = find(kHeadWeight);
   if (find(family.embedding) == nullptr && head != nullptr)
     places_.emplace(family.embedding, *head);
 }
@@ -165,7 +136,7 @@ const HfWeights::Place* HfWeights::find(const std::string& name) const {
 }
 
 bool HfWeights::has_separate_head() const {
-  const Place* const head = find(kHead);
+  const Place* const head = find(kHeadWeight);
   const Place* const embedding = find(family_.embedding);
   if (head == nullptr || embedding == nullptr || head->entry == embedding->entry) return false;
   if (head->entry->type != embedding->entry->type || head->entry->shape != embedding->entry->shape)
@@ -184,34 +155,36 @@ void HfWeights::check(const std::vector<ExpectedTensor>& expected) const {
     const Place* const place = find(wanted.name);
     if (place == nullptr) {
       problems.push_back(
-          "tensor '" + wanted.name + "' " + shape_text(wanted.shape) + " is missing");
+          "tensor '" + wanted.name + "' " + tensor::sizes_text(wanted.shape) + " is missing");
       continue;
     }
     used.insert(place->entry);
     if (place->entry->shape != wanted.shape) {
       problems.push_back(quoted(*place->file, place->entry->name) + ": expected " +
-                         shape_text(wanted.shape) + ", got " + shape_text(place->entry->shape));
-    } else if (!encoding(place->entry->type)) {
+                         tensor::sizes_text(wanted.shape) + ", got " +
+                         tensor::sizes_text(place->entry->shape));
+    } else if (!tensor_type(place->entry->type)) {
       problems.push_back(quoted(*place->file, place->entry->name) +
                          ": expected F32, F16 or BF16, got " + c10::toString(place->entry->type));
     }
   }
   for (const auto& [name, place] : places_) {
-    if (used.count(place.entry) > 0 || is_computed_buffer(name) || name == kHead) continue;
-    problems.push_back(quoted(*place.file, name) + " " + shape_text(place.entry->shape) +
+    if (used.count(place.entry) > 0 || is_computed_buffer(name) || name == kHeadWeight) continue;
+    problems.push_back(quoted(*place.file, name) + " " + tensor::sizes_text(place.entry->shape) +
                        " is not part of a " + family_.model_type + " of this configuration");
   }
-  throw_problems(directory_, problems);
+  if (!problems.empty())
+    refuse(directory_, "tensors do not fit config.json: " + list_problems(problems));
 }
 
 std::string HfWeights::dtype(const std::string& name) const {
-  return tensor_type_name(static_cast<std::uint32_t>(*encoding(find(name)->entry->type)));
+  return tensor_type_name(*tensor_type(find(name)->entry->type));
 }
 
 at::Tensor HfWeights::read(const std::string& name) const {
   const Place& place = *find(name);
   at::Tensor weight = at::empty(place.entry->shape, at::TensorOptions().dtype(at::kFloat));
-  dequantize(*encoding(place.entry->type), place.file->data(*place.entry), weight.numel(),
+  dequantize(*tensor_type(place.entry->type), place.file->data(*place.entry), weight.numel(),
       weight.mutable_data_ptr<float>());
   place.file->release(*place.entry);
   weight.requires_grad_(true);

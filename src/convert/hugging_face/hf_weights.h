@@ -1,5 +1,5 @@
-// Where in a Hugging Face directory does each weight lie? In model.safetensors, or in the shards
-// that model.safetensors.index.json lists.
+// The weights of a Hugging Face directory: model.safetensors, or the shards that
+// model.safetensors.index.json lists.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,14 @@ class HfWeights final : public WeightSource {
   std::size_t count() const { return places_.size(); }
   std::uint64_t bytes() const;  // of the files
 
-  // The names are the family's from here on: they may lack its base ("h.0.ln_1.weight"), as files
-  // of GPT-2 do, and an embedding that is only there as the head is found under both names.
+  // Takes names as the family's. Files may lack its base ("h.0.ln_1.weight" in GPT-2's). An
+  // embedding that is stored only as the head is found under both names.
   void use_names_of(const Family& family);
-  // There are values for the head that differ from the embedding's. REQUIRES: use_names_of
+  // Whether the head has values other than the embedding's. REQUIRES: use_names_of
   bool has_separate_head() const;
-  // Every expected tensor must be there in its shape as F32, F16 or BF16, and no other one, save
-  // buffers that can be computed and a head that the plan ties. All problems in one
-  // Error(kBadModel). REQUIRES: use_names_of
+  // Throws one Error(kBadModel) with all problems unless every expected tensor has its shape and is
+  // F32, F16 or BF16, and no other tensor is there except buffers that can be computed and a head
+  // that the plan ties. REQUIRES: use_names_of
   void check(const std::vector<ExpectedTensor>& expected) const;
 
   // "F32", "F16" or "BF16". REQUIRES: the name has passed check

@@ -3,7 +3,7 @@
 #include "convert/families/families.h"
 #include "convert/hugging_face/hf_config.h"
 #include "convert/hugging_face/hf_weights.h"
-#include "convert/import/import_sources.h"
+#include "convert/import/model_output.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -29,15 +29,10 @@ HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
   }
   CheckpointFacts facts;
   if (weights != nullptr) facts = {weights->count(), weights->has_separate_head()};
-  try {
-    return {core::read_json_file(path), path, facts};
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kBadInput) throw;
-    throw Error(ErrorKind::kBadModel, error.what());
-  }
+  return {read_model_part([&] { return core::read_json_file(path); }), path, facts};
 }
 
-// Settings that no family supports, and those that only a program beside the files could explain.
+// Refuses settings that no family supports.
 void check_common(const HfConfig& config, const Family& family) {
   if (config.has("architectures")) {
     const std::vector<std::string> classes = config.texts("architectures");
@@ -51,8 +46,7 @@ void check_common(const HfConfig& config, const Family& family) {
   for (const char* key : {"quantization_config", "compression_config"}) {
     if (config.has(key)) {
       config.refuse(key,
-          "quantised weights are not read; take the model's original weights, or a GGUF "
-          "file of it");
+          "quantised weights are not read; take the model's original weights or a GGUF file of it");
     }
   }
   config.expect_off("is_encoder_decoder");
@@ -61,25 +55,25 @@ void check_common(const HfConfig& config, const Family& family) {
   }
 }
 
-void check_tokenizer(const fs::path& directory, PreparedImport& import) {
+void check_tokenizer(const fs::path& directory, PreparedImport& prepared) {
   for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
     const fs::path path = directory / name;
     if (!fs::exists(path)) continue;
     try {
-      import.result.tokens = data::load_tokenizer(path)->vocabulary_size();
+      prepared.result.tokens = data::load_tokenizer(path)->vocabulary_size();
     } catch (const Error& error) {
-      import.result.warnings.push_back(
+      prepared.result.warnings.push_back(
           std::string("the tokenizer was copied, but cannot be used: ") + error.what());
       return;
     }
-    const std::int64_t rows = import.decoder.config.vocabulary;
-    if (import.result.tokens <= rows) return;
+    const std::int64_t rows = prepared.decoder.config.vocabulary;
+    if (prepared.result.tokens <= rows) return;
     throw Error(ErrorKind::kBadModel,
         core::printable_path(path) + ": expected at most the " + std::to_string(rows) +
-            " ids of the model's vocabulary, got " + std::to_string(import.result.tokens));
+            " ids of the model's vocabulary, got " + std::to_string(prepared.result.tokens));
   }
-  if (import.result.tokens == 0) {
-    import.result.warnings.emplace_back(
+  if (prepared.result.tokens == 0) {
+    prepared.result.warnings.emplace_back(
         "there is no tokenizer.json and no tokenizer.model: the other commands will ask for "
         "--tokenizer FILE");
   }
@@ -92,47 +86,44 @@ std::string hash_of(const std::vector<fs::path>& files) {
   return all.hex();
 }
 
-// "smollm2" also for "models/smollm2/" and ".".
-std::string directory_name(const fs::path& directory) {
-  const fs::path whole = fs::weakly_canonical(directory);
-  return whole.filename().string();
-}
-
 }  // namespace
 
-ImportResult import_directory(
+std::optional<ImportResult> import_hugging_face(
     const fs::path& source, const fs::path& directory, core::Progress& progress, bool overwrite) {
-  const Family& family = find_family(read_config(source, nullptr));
-  HfWeights weights(source);
-  weights.use_names_of(family);
-  const HfConfig config = read_config(source, &weights);
-  check_common(config, family);
+  return run_import(source, [&] {
+    const Family& family = find_family(read_config(source, nullptr));
+    HfWeights weights(source);
+    weights.use_names_of(family);
+    const HfConfig config = read_config(source, &weights);
+    check_common(config, family);
 
-  PreparedImport import;
-  import.decoder = family.read(config);
-  import.result.warnings = config.warnings();
-  const std::vector<ExpectedTensor> tensors = planned_tensors(import.decoder.program);
-  weights.check(tensors);
-  for (const ExpectedTensor& tensor : tensors)
-    import.dtypes.emplace(tensor.name, weights.dtype(tensor.name));
-  if (weights.has_separate_head() && config.flag("tie_word_embeddings", false)) {
-    import.result.warnings.emplace_back(
-        "tie_word_embeddings is true, but lm_head.weight differs from the embedding: the head "
-        "stays a tensor of its own");
-  }
-  check_tokenizer(source, import);
-  describe(import.decoder.config, import.result);
-  for (const std::string& name : model::side_files()) {
-    if (fs::exists(source / name))
-      import.files.push_back({name, core::read_file(source / name, kLargestText)});
-  }
-  import.source = directory_name(source);
-  import.source_hash = [&source, &weights ] { std::vector<fs::path> files = weights.files();
-  files.insert(files.begin(), source / kConfigFile);
-  return hash_of(files);
-};
-import.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
-return write_model(import, weights, directory, progress, overwrite);
-}  // namespace salf::convert
+    PreparedImport prepared;
+    prepared.decoder = family.read(config);
+    prepared.result.warnings = config.warnings();
+    const std::vector<ExpectedTensor> tensors = planned_tensors(prepared.decoder.program);
+    weights.check(tensors);
+    for (const ExpectedTensor& tensor : tensors)
+      prepared.dtypes.emplace(tensor.name, weights.dtype(tensor.name));
+    if (weights.has_separate_head() && config.flag("tie_word_embeddings", false)) {
+      prepared.result.warnings.emplace_back(
+          "tie_word_embeddings is true, but lm_head.weight differs from the embedding: the head "
+          "stays a tensor of its own");
+    }
+    check_tokenizer(source, prepared);
+    describe(prepared.decoder.config, prepared.result);
+    for (const std::string& name : model::side_files()) {
+      if (fs::exists(source / name))
+        prepared.files.push_back({name, core::read_file(source / name, kLargestText)});
+    }
+    prepared.source = fs::weakly_canonical(source).filename().string();  // also for "models/x/"
+    prepared.source_hash = [&source, &weights] {
+      std::vector<fs::path> files = weights.files();
+      files.insert(files.begin(), source / kConfigFile);
+      return hash_of(files);
+    };
+    prepared.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
+    return write_model(prepared, weights, directory, progress, overwrite);
+  });
+}
 
 }  // namespace salf::convert

@@ -6,10 +6,10 @@
 
 #include "convert/families/families.h"
 #include "convert/families/rotary.h"
-#include "convert/gguf/gguf_weights.h"
-#include "core/error.h"
+#include "convert/gguf/gguf_layout.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "tensor/shapes.h"
 
 namespace salf::convert {
 namespace {
@@ -19,18 +19,14 @@ constexpr std::int64_t kLargestGgufSize = 1LL << 28U;
 // The rotary tables are made before a tensor could tell that a size is absurd.
 constexpr std::int64_t kLargestGgufHead = 1LL << 16U;
 
-[[noreturn]] void refuse(const GgufFile& file, const std::string& message) {
-  throw Error(ErrorKind::kBadModel, file.path().string() + ": " + message);
-}
-
 std::int64_t checked_size(
     const GgufFile& file, const std::string& key, std::optional<std::int64_t> fallback) {
   const std::optional<std::int64_t> found = file.integer(key);
   const std::optional<std::int64_t> value = found ? found : fallback;
-  if (!value) refuse(file, "metadata '" + key + "' is missing: expected a whole number");
+  if (!value) file.refuse("metadata '" + key + "' is missing: expected a whole number");
   if (*value < 1 || *value > kLargestGgufSize) {
-    refuse(file, "metadata '" + key + "': expected 1 to " + std::to_string(kLargestGgufSize) +
-                     ", got " + std::to_string(*value));
+    file.refuse("metadata '" + key + "': expected 1 to " + std::to_string(kLargestGgufSize) +
+                ", got " + std::to_string(*value));
   }
   return *value;
 }
@@ -39,9 +35,9 @@ double checked_number(
     const GgufFile& file, const std::string& key, std::optional<double> fallback) {
   const std::optional<double> found = file.number(key);
   const std::optional<double> value = found ? found : fallback;
-  if (!value) refuse(file, "metadata '" + key + "' is missing: expected a number");
+  if (!value) file.refuse("metadata '" + key + "' is missing: expected a number");
   if (!std::isfinite(*value) || *value <= 0.0) {
-    refuse(file,
+    file.refuse(
         "metadata '" + key + "': expected a positive number, got " + core::format_number(*value));
   }
   return *value;
@@ -50,24 +46,23 @@ double checked_number(
 std::string read_architecture(const GgufFile& file) {
   const std::string architecture = file.text("general.architecture").value_or("");
   if (architecture == "llama" || architecture == "qwen2") return architecture;
-  refuse(
-      file, "general.architecture: expected llama (Llama 2 and 3, SmolLM, Mistral) or qwen2, got " +
-                (architecture.empty() ? std::string("nothing")
-                                      : "'" + core::printable(architecture) + "'"));
+  file.refuse(
+      "general.architecture: expected llama (Llama 2 and 3, SmolLM, Mistral) or qwen2, got " +
+      (architecture.empty() ? std::string("nothing") : "'" + core::printable(architecture) + "'"));
 }
 
 void read_heads(const GgufFile& file, const std::string& prefix, LlamaConfig& config) {
   config.heads = checked_size(file, prefix + "attention.head_count", std::nullopt);
   config.kv_heads = checked_size(file, prefix + "attention.head_count_kv", config.heads);
   if (config.heads % config.kv_heads != 0) {
-    refuse(file, prefix + "attention.head_count: expected a multiple of the " +
-                     std::to_string(config.kv_heads) + " key/value heads, got " +
-                     std::to_string(config.heads));
+    file.refuse(prefix + "attention.head_count: expected a multiple of the " +
+                std::to_string(config.kv_heads) + " key/value heads, got " +
+                std::to_string(config.heads));
   }
   const bool own_length = file.integer(prefix + "attention.key_length").has_value();
   if (!own_length && config.hidden % config.heads != 0) {
-    refuse(file, prefix + "attention.head_count: expected a divisor of the hidden size " +
-                     std::to_string(config.hidden) + ", got " + std::to_string(config.heads));
+    file.refuse(prefix + "attention.head_count: expected a divisor of the hidden size " +
+                std::to_string(config.hidden) + ", got " + std::to_string(config.heads));
   }
   config.head_dim =
       checked_size(file, prefix + "attention.key_length", config.hidden / config.heads);
@@ -76,10 +71,10 @@ void read_heads(const GgufFile& file, const std::string& prefix, LlamaConfig& co
   const std::int64_t rotated = checked_size(file, prefix + "rope.dimension_count", config.head_dim);
   if (config.head_dim % 2 != 0 || config.head_dim > kLargestGgufHead || values != config.head_dim ||
       rotated != config.head_dim) {
-    refuse(file, "heads of even size up to " + std::to_string(kLargestGgufHead) +
-                     ", with values and rotation over the whole head, are supported: got keys of " +
-                     std::to_string(config.head_dim) + ", values of " + std::to_string(values) +
-                     ", rotation over " + std::to_string(rotated));
+    file.refuse("heads of even size up to " + std::to_string(kLargestGgufHead) +
+                ", with values and rotation over the whole head, are supported: got keys of " +
+                std::to_string(config.head_dim) + ", values of " + std::to_string(values) +
+                ", rotation over " + std::to_string(rotated));
   }
 }
 
@@ -87,10 +82,10 @@ void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& con
   config.rope_theta = checked_number(file, prefix + "rope.freq_base", 10000.0);
   const std::string scaling = file.text(prefix + "rope.scaling.type").value_or("");
   if (!scaling.empty() && scaling != "none" && scaling != "linear") {
-    refuse(file,
+    file.refuse(
         prefix +
-            "rope.scaling.type: expected none or linear (or Llama 3's rope_freqs.weight), got '" +
-            core::printable(scaling) + "'");
+        "rope.scaling.type: expected none or linear (or Llama 3's rope_freqs.weight), got '" +
+        core::printable(scaling) + "'");
   }
   if (scaling == "linear") {
     config.rope_factor = checked_number(file, prefix + "rope.scaling.factor", 1.0);
@@ -100,36 +95,36 @@ void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& con
   const GgufTensor* divisors = file.find("rope_freqs.weight");
   if (divisors == nullptr) return;
   if (divisors->elements != config.head_dim / 2) {
-    refuse(file, "tensor 'rope_freqs.weight': expected " + std::to_string(config.head_dim / 2) +
-                     " elements, got " + std::to_string(divisors->elements));
+    file.refuse("tensor 'rope_freqs.weight': expected " + std::to_string(config.head_dim / 2) +
+                " elements, got " + std::to_string(divisors->elements));
   }
   config.rope_divisors.resize(static_cast<std::size_t>(divisors->elements));
   dequantize(divisors->type, file.data(*divisors), divisors->elements, config.rope_divisors.data());
   for (const float divisor : config.rope_divisors) {
     if (!std::isfinite(divisor) || divisor <= 0.0F) {
-      refuse(file, "tensor 'rope_freqs.weight': expected positive numbers, got " +
-                       core::format_number(static_cast<double>(divisor)));
+      file.refuse("tensor 'rope_freqs.weight': expected positive numbers, got " +
+                  core::format_number(static_cast<double>(divisor)));
     }
   }
 }
 
 std::int64_t read_vocabulary(const GgufFile& file, const std::string& prefix) {
   const GgufTensor* embedding = file.find("token_embd.weight");
-  if (embedding == nullptr) refuse(file, "tensor 'token_embd.weight' is missing");
+  if (embedding == nullptr) file.refuse("tensor 'token_embd.weight' is missing");
   if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestGgufSize) {
-    refuse(file, "tensor 'token_embd.weight': expected [vocabulary, hidden], got " +
-                     shape_text(embedding->shape));
+    file.refuse("tensor 'token_embd.weight': expected [vocabulary, hidden], got " +
+                tensor::sizes_text(embedding->shape));
   }
   const std::int64_t rows = embedding->shape[0];
   const std::int64_t stated = file.integer(prefix + "vocab_size").value_or(rows);
   if (stated != rows) {
-    refuse(file, "metadata '" + prefix + "vocab_size': expected the " + std::to_string(rows) +
-                     " rows of token_embd.weight, got " + std::to_string(stated));
+    file.refuse("metadata '" + prefix + "vocab_size': expected the " + std::to_string(rows) +
+                " rows of token_embd.weight, got " + std::to_string(stated));
   }
   return rows;
 }
 
-// Is it Llama 3.1's scaling that made these divisors?
+// Llama 3.1's scaling where it gives these divisors.
 std::optional<Llama3Scaling> recognise_llama3(const LlamaConfig& config) {
   Llama3Scaling scaling;
   scaling.factor = static_cast<double>(
@@ -180,16 +175,15 @@ LlamaConfig read_llama_config(const GgufFile& file) {
   LlamaConfig config;
   config.architecture = read_architecture(file);
   config.qkv_bias = config.architecture == "qwen2";
-  config.rotary_rows_interleaved = config.architecture == "llama";
   const std::string prefix = config.architecture + ".";
   if (file.integer(prefix + "expert_count").value_or(0) > 0) {
-    refuse(file, "a mixture of experts is not supported: expected dense blocks");
+    file.refuse("a mixture of experts is not supported: expected dense blocks");
   }
   config.blocks = checked_size(file, prefix + "block_count", std::nullopt);
   if (config.blocks > std::min(static_cast<std::int64_t>(file.tensors().size()), kMostBlocks)) {
-    refuse(file, "metadata '" + prefix + "block_count': expected at most the file's " +
-                     std::to_string(file.tensors().size()) + " tensors and " +
-                     std::to_string(kMostBlocks) + ", got " + std::to_string(config.blocks));
+    file.refuse("metadata '" + prefix + "block_count': expected at most the file's " +
+                std::to_string(file.tensors().size()) + " tensors and " +
+                std::to_string(kMostBlocks) + ", got " + std::to_string(config.blocks));
   }
   config.hidden = checked_size(file, prefix + "embedding_length", std::nullopt);
   config.feed_forward = checked_size(file, prefix + "feed_forward_length", std::nullopt);
@@ -207,14 +201,14 @@ std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaCo
   std::set<std::string> known = {"rope_freqs.weight"};
   std::vector<std::string> problems;
   for (const ExpectedTensor& expected : planned_tensors(llama_program(config))) {
-    const std::string name = gguf_name(expected.name);
+    const std::string name = gguf_part(config.architecture, expected.name).name;
     known.insert(name);
     const GgufTensor* tensor = file.find(name);
     if (tensor == nullptr) {
       problems.push_back("'" + name + "' is missing");
     } else if (tensor->shape != expected.shape) {
-      problems.push_back("'" + name + "': expected " + shape_text(expected.shape) + ", got " +
-                         shape_text(tensor->shape));
+      problems.push_back("'" + name + "': expected " + tensor::sizes_text(expected.shape) +
+                         ", got " + tensor::sizes_text(tensor->shape));
     }
   }
   std::vector<std::string> warnings;
@@ -229,13 +223,7 @@ std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaCo
     }
   }
   if (problems.empty()) return warnings;
-  const std::size_t shown = std::min<std::size_t>(problems.size(), 8);
-  std::string message = "tensors do not fit the architecture: ";
-  message +=
-      core::join({problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown)}, "; ");
-  if (shown < problems.size())
-    message += "; and " + std::to_string(problems.size() - shown) + " more";
-  refuse(file, message);
+  file.refuse("tensors do not fit the architecture: " + list_problems(problems));
 }
 
 core::Json hugging_face_config(const LlamaConfig& config, const SpecialIds& ids) {

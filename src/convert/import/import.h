@@ -1,4 +1,4 @@
-// How does a model file of others become a model directory of salf?
+// Import of a Hugging Face directory or a GGUF file as a model directory (model/model_directory.h).
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,7 @@ struct ImportResult {
   std::int64_t tokens = 0;      // of the tokenizer; 0: none that can be read
   std::int64_t source_bytes = 0;
   std::int64_t archive_bytes = 0;  // of model.pt
-  std::int64_t stored_bytes =
-      0;  // of the blocks' matrices that are kept as the GGUF file had them (stored_blocks.h)
+  std::int64_t stored_bytes = 0;   // of stored_blocks.safetensors (stored_blocks.h)
   double seconds = 0.0;
   std::vector<std::string> warnings;  // what was left out, by name
 
@@ -50,39 +49,35 @@ struct ImportResult {
   }
 };
 
-// Reads a Hugging Face directory (import_hugging_face) or a GGUF file (import_gguf), whichever
-// `source` is. Each gives nothing when the user asked to stop while tensors were decoded
-// (core/signals.h): what is in `directory` is as it was then. Throws Error(kIo) when it is not
-// there, Error(kUsage) for a single file out of a Hugging Face directory.
+// All three: nothing is written before everything was read and checked, and salf.json comes last. A
+// failure removes what was written into a new folder. One tensor is decoded at a time into its
+// place: peak memory is the result and that tensor. The result is nothing when a signal asked to
+// stop (core/signals.h); `directory` is then as it was. `overwrite` replaces a model directory. All
+// throw Error(kIo), and Error(kUsage) when `directory` holds something else, or a model and
+// `overwrite` is false.
+
+// Calls import_hugging_face for a directory and import_gguf for a file. Throws also Error(kIo) when
+// `source` does not exist, and Error(kUsage) for a single file of a Hugging Face directory.
 std::optional<ImportResult> import_model(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite = false);
 
 // Reads a directory as transformers' save_pretrained writes it: config.json of a Llama 2 or 3,
 // SmolLM2, Mistral, Qwen2, Qwen3, Gemma 2, Phi-3, OLMo 2 or GPT-2 decoder; weights in
 // model.safetensors or shards with model.safetensors.index.json, F32, F16 or BF16; tokenizer files.
-// Writes a model directory (model/model_directory.h): model.pt with float32 weights under
-// transformers' names, salf.json, and config.json and the tokenizer's files as they are. Logits are
-// transformers' with float32 weights in eval mode: dropout is left out. One tensor is decoded at a
-// time into its place, and the pages of the source that it came from are given back: peak memory is
-// the result and that tensor. What is written when, and `overwrite`: as import_gguf. Throws
-// Error(kIo); Error(kBadModel) that names file and key for a setting that is not supported, file
-// and tensor for tensors that are missing, misshapen, of another type or not of the model, and for
-// a tokenizer with more ids than the vocabulary (one that cannot be read is a warning);
-// Error(kUsage) as import_gguf.
+// Writes model.pt with float32 weights under transformers' names, salf.json, and config.json and
+// the tokenizer's files as they are. Logits equal transformers' with float32 weights in eval mode.
+// A tokenizer that cannot be read is a warning. Throws Error(kBadModel) with file and key for a
+// setting that is not supported, with file and tensor for tensors that are missing, misshapen, of
+// another type or not of the model, and for a tokenizer with more ids than the vocabulary.
 std::optional<ImportResult> import_hugging_face(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite = false);
 
-// Reads a GGUF file of the Llama family (general.architecture llama: Llama 2 and 3, SmolLM,
-// Mistral; or qwen2) with its byte-level BPE tokenizer and writes a model directory
-// (model/model_directory.h): model.pt with float32 weights, config.json, tokenizer.json,
-// tokenizer_config.json, salf.json, and what the file has of the blocks' matrices in fewer than 32
-// bits as it is (stored_blocks.h). One tensor is decoded at a time into its place: peak memory is
-// the result plus the file's mapping. Nothing is written before everything was read and checked;
-// salf.json comes last, and what was written into a new folder is removed on failure. `overwrite`:
-// replace a model directory that is there. Throws Error(kIo); Error(kBadModel) for a malformed
-// file, another architecture, tensors that are missing, misshapen or unknown within a block, a
-// tokenizer that is not supported or does not fit the vocabulary; Error(kUsage) when `directory`
-// holds something else, or a model and `overwrite` is false.
+// Reads a GGUF file of the architecture llama (Llama 2 and 3, SmolLM, Mistral) or qwen2 with its
+// BPE tokenizer. Writes model.pt with float32 weights, config.json, tokenizer.json,
+// tokenizer_config.json, salf.json, and the blocks' matrices of fewer than 32 bits as they are
+// (stored_blocks.h). Throws Error(kBadModel) for a malformed file, another architecture, tensors
+// that are missing, misshapen or unknown within a block, and a tokenizer that is not supported or
+// does not fit the vocabulary.
 std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite = false);
 

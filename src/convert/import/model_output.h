@@ -1,9 +1,11 @@
-// How does a decoder that was found become a model directory, or nothing at all?
+// The last step of an import: a decoder and its weights become a model directory, or nothing at
+// all.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,29 +21,32 @@ struct TextFile {
   std::string bytes;
 };
 
-// Everything that will be written but the weights, made and checked.
+// Everything that will be written except the weights, checked.
 struct PreparedImport {
   Decoder decoder;
-  std::vector<TextFile> files;  // config.json and what there is of a tokenizer
-  std::string source;           // its file name
+  std::vector<TextFile> files;  // config.json and the tokenizer's files
+  std::string source;           // file name
   std::function<std::string()> source_hash;
   std::map<std::string, std::string> dtypes;  // of the source's safetensors, by tensor: "BF16"
-  // Writes the blocks as the source had them (stored_blocks.h), given model.pt's SHA-256; empty
-  // where it has none.
+  // Writes the blocks as the source had them (stored_blocks.h), given model.pt's SHA-256. Empty
+  // where the source has none.
   std::function<void(const std::filesystem::path& path, const std::string& archive_hash)>
       write_stored;
-  // Sizes of the model, tokens, source_bytes and warnings are set.
-  ImportResult result;
+  ImportResult result;  // with sizes of the model, tokens, source_bytes and warnings
 };
 
-// Sizes of the result that the configuration tells.
+// Sets the result's sizes from the configuration.
 void describe(const DecoderConfig& config, ImportResult& result);
 
-// Builds the program from the weights and writes the directory, salf.json last; files of an earlier
-// import that this one does not have are removed. Logs the warnings. What was written into a new
-// folder is removed on failure. Throws Error(kUsage) when the directory holds something else, or a
-// model and `overwrite` is false; Error(kIo).
-ImportResult write_model(const PreparedImport& import, const WeightSource& weights,
+// Builds the program from the weights and writes the directory, salf.json last. Removes files of an
+// earlier import that this one does not have. Logs the warnings. Removes what it wrote into a new
+// folder on failure. Throws Error(kUsage) when the directory holds something else, or a model and
+// `overwrite` is false; Error(kIo).
+ImportResult write_model(const PreparedImport& prepared, const WeightSource& weights,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite);
+
+// Runs an importer. Nothing where a signal stopped it (see output.h).
+std::optional<ImportResult> run_import(
+    const std::filesystem::path& source, const std::function<ImportResult()>& importer);
 
 }  // namespace salf::convert

@@ -1,0 +1,46 @@
+// What imports and exports share: a signal ends them early, and they leave a whole result or none.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace salf::convert {
+
+// Room for what lies beside a model's tensors: tokenizer, code, headers.
+inline constexpr std::uint64_t kOtherBytes = 32ULL << 20U;
+
+// Throws a private type if a signal asked the process to stop. Call it within run_unless_stopped.
+void check_stop();
+
+// Runs `work`. Returns false if check_stop() ended it. Turns LibTorch's exceptions into
+// Error(kInternal) "SOURCE: ACTION failed: …", and bad_alloc into Error(kIo).
+bool run_unless_stopped(const std::filesystem::path& source, const std::string& action,
+    const std::function<void()>& work);
+
+// The files of a result in one folder. Its destructor removes those that are new, unless finish()
+// was called.
+class NewFiles {
+ public:
+  explicit NewFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  ~NewFiles();
+  NewFiles(const NewFiles&) = delete;
+  NewFiles& operator=(const NewFiles&) = delete;
+
+  // The path at which the caller writes the file.
+  std::filesystem::path add(const std::string& name);
+  const std::set<std::string>& names() const { return names_; }
+  // Removes the folder's files with one of these names that are not of this result.
+  void remove_others(const std::vector<std::string>& names) const;
+  void finish() { finished_ = true; }
+
+ private:
+  std::filesystem::path folder_;
+  std::set<std::string> names_;
+  std::vector<std::string> new_names_;
+  bool finished_ = false;
+};
+
+}  // namespace salf::convert
