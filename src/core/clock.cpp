@@ -11,7 +11,7 @@
 namespace salf::core {
 namespace {
 
-// The fields of /proc/self/stat are counted after the command's name, which may hold blanks and
+// Fields of /proc/self/stat are counted after the command's name, which may contain blanks and
 // brackets.
 std::optional<double> kernel_process_seconds() {
   std::ifstream stat("/proc/self/stat");
@@ -37,7 +37,7 @@ double steady_seconds() {
 }
 
 double process_seconds() {
-  // The kernel is asked once: its clock ticks a hundred times a second, ours is finer.
+  // The kernel's clock has 100 ticks a second, too coarse to be read each time.
   static const double asked_at = steady_seconds();
   static const double age_then = kernel_process_seconds().value_or(0.0);
   return age_then + (steady_seconds() - asked_at);

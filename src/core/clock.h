@@ -1,4 +1,4 @@
-// What time is it? Seconds of a steady clock for durations, and the calendar's for records.
+// Steady seconds for durations, UTC for records.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@ namespace salf::core {
 // Seconds since an arbitrary start; never goes back.
 double steady_seconds();
 
-// Seconds since this process was started (by the kernel's account, so that loading is counted).
+// Seconds since the kernel started this process, loading included.
 double process_seconds();
 
 // "2026-11-23T23:52:49Z"

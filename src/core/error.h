@@ -1,4 +1,4 @@
-// How does salf fail? With one exception type whose kind is the program's exit code.
+// The one exception type. Its kind is the exit code of the program.
 #pragma once
 
 #include <stdexcept>
@@ -17,8 +17,8 @@ enum class ErrorKind {
   kInternal = 70,
 };
 
-// The message says what is wrong, where (file:line or JSON path), what was expected, what was found
-// and what to do next, in one or a few lines without a trailing full stop or newline.
+// The message says what is wrong, where (file:line or JSON path), expected and found values, and
+// what to do next. It has no full stop and no newline at the end.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}

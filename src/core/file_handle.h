@@ -1,4 +1,4 @@
-// How do files.cpp, output_folder.cpp and hash.cpp hold a file descriptor?
+// A file descriptor with an owner, for the .cpp files of core.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace salf::core {
 
-// Closes the descriptor at the end.
+// Closes the descriptor in the destructor.
 class FileHandle {
  public:
   explicit FileHandle(int descriptor) : descriptor_(descriptor) {}
@@ -28,10 +28,10 @@ class FileHandle {
   int descriptor_;
 };
 
-// Throws Error(kIo) when the file is missing, a folder or unreadable.
+// Throws Error(kIo) for a file that is missing, a folder or unreadable.
 FileHandle open_for_reading(const std::filesystem::path& path);
 
-// "WHAT PATH: the reason of errno" as Error(kIo).
+// Throws Error(kIo): "WHAT PATH: " and the text of errno.
 [[noreturn]] void throw_system_error(const std::string& what, const std::filesystem::path& path);
 
 }  // namespace salf::core

@@ -69,7 +69,7 @@ void sync_folder_of(const fs::path& path) {
   const fs::path folder = folder_of(path);
   const FileHandle handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!handle.open()) throw_system_error("cannot open the folder", folder);
-  // Some file systems cannot sync folders and say EINVAL; the rename has been done all the same.
+  // EINVAL: the file system cannot sync folders. The rename is done.
   if (::fsync(handle.get()) != 0 && errno != EINVAL) throw_system_error("cannot sync", folder);
 }
 
@@ -98,7 +98,7 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
   if (expected > limit) throw_too_large(path, limit);
   std::string bytes(expected, '\0');
   std::size_t done = 0;
-  // Read to the end whatever the size said: files of /proc and pipes have none, others may grow.
+  // The size is a hint: files of /proc and pipes have none, others may grow.
   while (true) {
     if (done == bytes.size()) bytes.resize(done + 4096);
     const std::size_t count = file.read_some(bytes.data() + done, bytes.size() - done, path);
@@ -166,7 +166,7 @@ void MappedFile::release(std::uint64_t offset, std::uint64_t bytes) const {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t begin = (offset + page - 1) / page * page;
   const std::uint64_t end = (offset + bytes) / page * page;
-  // Advice: where it fails, the pages merely stay.
+  // A failure only keeps the pages.
   if (begin < end) ::madvise(const_cast<std::uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
@@ -195,7 +195,7 @@ void check_room(const fs::path& folder, std::uint64_t bytes) {
       ::open(file.temporary_path().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   if (!handle.open()) throw_system_error("cannot write into", folder);
   if (bytes == 0 || ::fallocate(handle.get(), 0, 0, static_cast<off_t>(bytes)) == 0) return;
-  if (errno == EOPNOTSUPP) {  // a file system that takes room only as it is written
+  if (errno == EOPNOTSUPP) {  // the file system cannot reserve room
     if (free_disk_bytes(folder) >= bytes) return;
     errno = ENOSPC;
   }

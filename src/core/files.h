@@ -1,4 +1,4 @@
-// How are files read and written so that nothing is ever half-written or silently lost?
+// Reading and writing files. A written file is complete or absent, and no failure is silent.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +8,20 @@
 
 namespace salf::core {
 
-// The whole file as bytes. Throws Error(kIo) when it is missing, a folder, unreadable, or larger
-// than `limit`.
+// Returns the whole file. Throws Error(kIo) for a file that is missing, a folder, unreadable, or
+// larger than `limit`.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ULL << 30);
 
-// Writes `bytes` to a temporary name beside `path`, syncs it and renames it. Throws Error(kIo),
-// with the old file left as it was.
+// Writes a temporary file beside `path`, syncs it and renames it. Throws Error(kIo); the old file
+// then stays.
 void write_file_atomically(const std::filesystem::path& path, const std::string& bytes);
 
-// Appends to a stream that is open at `path`, through to the system. Throws Error(kIo) with the
-// system's reason.
+// Appends to the stream open at `path` and flushes it. Throws Error(kIo) with the system's reason.
 void write_bytes(
     std::ofstream& out, const void* bytes, std::uint64_t size, const std::filesystem::path& path);
 
-// A temporary name beside `path` for what is written by others (torch archives); commit() syncs it
-// and renames it to `path`, or throws Error(kIo); without commit the temporary file is removed.
+// A temporary name beside `path` for files that others write (torch archives). commit() syncs the
+// file and renames it to `path`, or throws Error(kIo). The destructor removes an uncommitted file.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -39,7 +38,7 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-// A file mapped read-only; data() is null when it is empty. Throws Error(kIo).
+// A file mapped read-only. data() is null for an empty file. Throws Error(kIo).
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -49,8 +48,8 @@ class MappedFile {
 
   const std::uint8_t* data() const { return data_; }
   std::uint64_t size() const { return size_; }
-  // Gives the whole pages within these bytes back to the system; they return from the file when
-  // they are read again. REQUIRES: offset + bytes ≤ size()
+  // Returns the whole pages within these bytes to the system; a later access reads the file again.
+  // REQUIRES: offset + bytes ≤ size()
   void release(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
@@ -58,10 +57,10 @@ class MappedFile {
   std::uint64_t size_ = 0;
 };
 
-// An output folder held by one process: created, and locked by an flock on `.salf.lock` inside it
-// for the object's life; the lock file goes with it. Throws Error(kIo) if another process holds it,
-// and Error(kUsage) if the folder holds anything and `marker` (a file name, such as run.json) is
-// not in it, or if it is and `overwrite` is false; such a folder is left as it was.
+// An output folder, created if missing and locked for the object's life by an flock on `.salf.lock`
+// inside it; the lock file is removed at the end. Throws Error(kIo) if another process holds the
+// lock. Throws Error(kUsage) and changes nothing if the folder has files but not `marker` (such as
+// run.json), or has `marker` and `overwrite` is false.
 class OutputFolder {
  public:
   OutputFolder(std::filesystem::path path, const std::string& marker, bool overwrite);
@@ -79,11 +78,11 @@ class OutputFolder {
 // The folder of a file; "." for a bare name.
 std::filesystem::path folder_of(const std::filesystem::path& file);
 
-// Bytes free for this user on the file system of `path` (or of its nearest existing parent).
+// Bytes free for this user on the file system of `path` or its nearest existing parent.
 std::uint64_t free_disk_bytes(const std::filesystem::path& path);
 
-// Throws Error(kIo) where a file of so many bytes would not fit into `folder` (which exists), by
-// disk, quota or limit; leaves nothing there.
+// Throws Error(kIo) if a file of so many bytes does not fit into `folder` (disk, quota or limit).
+// Leaves no file. REQUIRES: the folder exists
 void check_room(const std::filesystem::path& folder, std::uint64_t bytes);
 
 }  // namespace salf::core

@@ -1,5 +1,4 @@
-// Which bytes were these? SHA-256, for models, data and tokenizers in records, and a stable 64-bit
-// hash of text for splits and seeds.
+// SHA-256 of files and texts for records, and a stable 64-bit hash for splits and seeds.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +9,7 @@
 
 namespace salf::core {
 
-// SHA-256 in pieces; hex() gives 64 lower-case digits and ends it.
+// SHA-256 of pieces. hex() returns 64 lower-case digits and ends the object's use.
 class Sha256 {
  public:
   Sha256();

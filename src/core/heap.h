@@ -1,10 +1,9 @@
-// Does the process hold what it no longer uses?
+// Control over the memory that the heap keeps.
 #pragma once
 
 namespace salf::core {
 
-// Gives the heap's free pages back to the system, so that what is held is what is used. With glibc;
-// nothing elsewhere.
+// Returns the heap's free pages to the system (glibc; elsewhere it does nothing).
 void trim_heap();
 
 }  // namespace salf::core

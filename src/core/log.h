@@ -1,5 +1,4 @@
-// Where do messages for people go? To stderr, through one logger that main sets up. Libraries hand
-// it finished strings; they never print.
+// Messages for people, written to stderr. Libraries return strings and do not print.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +7,7 @@
 
 namespace salf::core {
 
-// Info is the level at the start. Warnings and errors begin with "salf: warning: " and "salf:
-// error: ".
+// The first level is info. Warnings begin with "salf: warning: ", errors with "salf: error: ".
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
 void set_log_level(LogLevel level);
@@ -18,11 +16,10 @@ void log_info(const std::string& message);
 void log_warning(const std::string& message);
 void log_error(const std::string& message);
 
-// `text` with every control character and invalid UTF-8 byte shown as \xNN: what comes out of a
-// file is never sent to a terminal as it is. At most `limit` bytes of `text` are shown; "…" stands
-// for the rest.
+// `text` with control characters and invalid UTF-8 as \xNN, safe for a terminal. Shows at most
+// `limit` bytes, then "…".
 std::string printable(const std::string& text, std::size_t limit = 200);
-std::string printable_path(
-    const std::filesystem::path& path);  // the same, up to the length of a path in Linux
+// The same for a path, up to Linux's limit of its length.
+std::string printable_path(const std::filesystem::path& path);
 
 }  // namespace salf::core

@@ -55,8 +55,7 @@ void check_contents(const std::filesystem::path& path, const std::string& marker
   }
 }
 
-// Whether the locked file is still the one of that name: its last owner may have removed it
-// meanwhile.
+// Whether the locked file is still the file of that name: its last owner may have removed it.
 bool is_current(const FileHandle& lock, const std::filesystem::path& lock_path) {
   struct stat held {};
   struct stat named {};
@@ -84,9 +83,9 @@ int take_lock(const std::filesystem::path& folder) {
 OutputFolder::OutputFolder(std::filesystem::path path, const std::string& marker, bool overwrite)
     : path_(std::move(path)) {
   make_folder(path_);
-  // Looked at before locking, so that a stranger's folder gets no lock file, and after, since
-  // another run may have ended in between. A folder with a lock file is a run's: whether that one
-  // goes on matters before what it has written so far.
+  // Checked before locking, so that a foreign folder gets no lock file, and again after, since
+  // another run may have ended meanwhile. A folder with a lock file belongs to a run: the lock
+  // comes first.
   std::error_code ignored;
   if (!std::filesystem::exists(path_ / kLockName, ignored))
     check_contents(path_, marker, overwrite);

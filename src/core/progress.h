@@ -1,4 +1,4 @@
-// How does long work show how far it is? It tells a Progress; the command decides how that looks.
+// Progress of long work. A loop reports to a Progress; the command decides how to show it.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace salf::core {
 
-// Receives "done of total" from one loop after another. The base class ignores everything.
+// Receives "done of total" from one loop after another. The base class ignores it.
 class Progress {
  public:
   virtual ~Progress() = default;

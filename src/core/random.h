@@ -1,5 +1,5 @@
-// Where do random numbers come from? From generators whose results are the same on every platform
-// (std:: distributions are not), seeded by (seed, purpose).
+// Random numbers that are equal on every platform (std:: distributions are not), seeded by a seed
+// and a purpose.
 #pragma once
 
 #include <cstdint>

@@ -15,11 +15,9 @@ namespace {
 
 std::atomic<int> requested{0};
 
-// timeout(1), and a terminal with a job runner behind it, signal a process and then its group: the
-// same request twice.
+// timeout(1) and job runners signal a process and then its group: one request, two signals.
 constexpr std::chrono::seconds kSameRequest{1};
 
-// Of the thread that waits.
 void take(int number, std::chrono::steady_clock::time_point& first) {
   int none = 0;
   const auto now = std::chrono::steady_clock::now();
@@ -33,9 +31,9 @@ void take(int number, std::chrono::steady_clock::time_point& first) {
 }  // namespace
 
 // Note [No signal handlers]
-// oneDNN's generated float32 products use the stack pointer as a register for data. A handler that
-// interrupts one writes its frame wherever that points, into weights or the heap. So no thread is
-// ever interrupted: the signals are blocked everywhere, and one thread waits for them.
+// oneDNN's generated float32 products keep data in the stack pointer. A handler that interrupts one
+// writes its frame into weights or the heap. So the signals are blocked in every thread, and one
+// thread waits for them.
 void watch_stop_signals() {
   sigset_t stops;
   ::sigemptyset(&stops);

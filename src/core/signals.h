@@ -1,19 +1,17 @@
-// Has the user asked the program to stop? SIGINT and SIGTERM set a flag; loops look at it, save and
-// leave.
+// SIGINT and SIGTERM as a flag that loops poll.
 #pragma once
 
 namespace salf::core {
 
-// From now on the flag is set, by a thread that waits for the signals: no other is interrupted, in
-// this thread and those it starts the signals are blocked. Call it first of all, before libraries
-// start threads. A second signal, a second or more after the first, ends the process at once with
-// 128 + its number.
+// Blocks the signals in this thread and all that it starts later, and starts a thread that waits
+// for them and sets the flag. Call it before libraries start threads. A second signal, more than a
+// second after the first, ends the process at once with 128 + its number.
 void watch_stop_signals();
 
-// 0, or the number of the signal that asked for the stop.
+// The number of the first signal; 0 without one.
 int stop_signal();
 
-// Tests and embedders: as if the signal had come (0 clears it).
+// Sets the flag as the signal would; 0 clears it. For tests and embedders.
 void set_stop_signal(int signal_number);
 
 }  // namespace salf::core

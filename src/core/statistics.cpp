@@ -10,11 +10,8 @@
 #include "core/random.h"
 
 namespace salf::core {
-namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
 
 void ClusteredMean::add(double sum, double count) {
   if (count == 0.0) return;
@@ -53,8 +50,7 @@ void PoissonBootstrap::add(const std::vector<double>& sums, double count) {
     throw Error(ErrorKind::kInternal, "PoissonBootstrap: expected " + std::to_string(quantities_) +
                                           " sums, got " + std::to_string(sums.size()));
   }
-  // A generator for each document: neither the number of replicates nor what else is drawn changes
-  // others.
+  // A generator per document: other documents and the number of replicates change nothing.
   Random random(seed_, "bootstrap/" + std::to_string(documents_++));
   for (std::size_t r = 0; r < sums_.size(); ++r) {
     const double weight = random.poisson_one();

@@ -1,5 +1,4 @@
-// How far is a mean to be trusted, when what was averaged comes in clusters?
-// All statistics here are of documents: tokens of one document are not independent.
+// Means with errors, clustered by document: tokens of one document are not independent.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +16,8 @@ struct Estimate {
 // documents. Streaming: memory does not depend on how many documents are added.
 class ClusteredMean {
  public:
-  // One document: the sum of its values, and how many there were (REQUIRES: count >= 0). A document
-  // without units is ignored.
+  // Adds a document: the sum and the count of its values. A count of 0 is ignored. REQUIRES: count
+  // ≥ 0
   void add(double sum, double count);
   Estimate estimate() const;
   std::int64_t clusters() const { return clusters_; }
@@ -26,7 +25,7 @@ class ClusteredMean {
 
  private:
   std::int64_t clusters_ = 0;
-  // Sums are kept as differences from the first document's mean: squares of raw sums would cancel.
+  // Sums of differences from the first document's mean: squares of raw sums would cancel.
   double offset_ = 0.0;
   double sum_ = 0.0, count_ = 0.0;
   double sum_squares_ = 0.0, cross_ = 0.0, count_squares_ = 0.0;
@@ -39,11 +38,10 @@ class PoissonBootstrap {
  public:
   // `quantities` values are summed per document (one per space).
   PoissonBootstrap(std::int64_t replicates, std::int64_t quantities, std::uint64_t seed);
-  // sums: one per quantity; count: the units of this document, the same for each quantity. The
-  // weights follow from the seed and the document's place in the order alone. REQUIRES: sums.size()
-  // == quantities.
+  // Adds a document: a sum per quantity, and the units of all of them. The weights depend on the
+  // seed and the document's place alone. REQUIRES: sums.size() == quantities
   void add(const std::vector<double>& sums, double count);
-  // [replicates][quantities] means; a replicate that drew no unit is left out.
+  // Means [replicate][quantity]; a replicate that drew no unit is left out.
   std::vector<std::vector<double>> means() const;
 
  private:
@@ -54,14 +52,13 @@ class PoissonBootstrap {
   std::vector<double> counts_;
 };
 
-// How many standard errors a two-sided 95 % interval of a normal reaches on either side.
+// Half the width of a normal's two-sided 95 % interval, in standard errors.
 constexpr double kNormal95 = 1.959963984540054;
 
-// Helpers for small samples.
 double mean(const std::vector<double>& values);  // NaN if empty
 double median(std::vector<double> values);       // REQUIRES: not empty
-double quantile(std::vector<double> values,
-    double share);  // linear interpolation. REQUIRES: not empty
+// Interpolates linearly. REQUIRES: not empty
+double quantile(std::vector<double> values, double share);
 double standard_deviation(const std::vector<double>& values);  // n−1; NaN below two values
 
 }  // namespace salf::core

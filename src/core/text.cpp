@@ -8,7 +8,6 @@
 namespace salf::core {
 namespace {
 
-// printf with one number, for formats that streams make long.
 std::string fixed(double value, int decimals) {
   std::array<char, 512> buffer{};
   std::snprintf(buffer.data(), buffer.size(), "%.*f", decimals, value);
@@ -19,9 +18,8 @@ std::string two_digits(std::int64_t value) {
   return (value < 10 ? "0" : "") + std::to_string(value);
 }
 
-// The bytes that a character beginning with `first` has, and the smallest and largest second byte
-// that neither is overlong, nor a surrogate, nor beyond U+10FFFF (Unicode 15, table 3-7). 0 bytes:
-// cannot begin.
+// The length of a character by its first byte, and the range of its second byte (Unicode 15, table
+// 3-7). Length 0: no character begins so.
 struct Utf8Form {
   std::size_t length = 0;
   unsigned char second_low = 0x80;
@@ -166,10 +164,10 @@ bool ends_with(std::string_view text, std::string_view end) {
 std::string closest(const std::string& word, const std::vector<std::string>& candidates) {
   const std::size_t limit = std::max<std::size_t>(2, word.size() / 3);
   std::string best;
-  // A word of which nothing would be left is no typing error.
+  // A distance of the whole word is no typing error.
   std::size_t best_distance = std::min(limit + 1, word.size());
   for (const std::string& candidate : candidates) {
-    // The lengths alone may say that it is too far, whatever the word's size.
+    // The difference of the lengths is a lower bound of the distance.
     const std::size_t longer = std::max(word.size(), candidate.size());
     if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;
     const std::size_t distance = edit_distance(word, candidate);

@@ -1,4 +1,4 @@
-// Small text work that several modules need: number formats, UTF-8 checks, table cells.
+// Number formats, UTF-8 checks and small text functions.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace salf::core {
 
-// At least `digits` significant digits (the whole part is never cut), no trailing zeros: 0.4218,
-// 12346, 1.5e-07.
+// `digits` significant digits without trailing zeros; the whole part is complete: 0.4218, 12346,
+// 1.5e-07.
 std::string format_number(double value, int digits = 4);
 std::string format_count(std::int64_t value);            // 1,234,567
 std::string format_seconds(double seconds);              // 0.42 s, 12 s, 3 min 05 s, 2 h 10 min
@@ -22,12 +22,11 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
 bool starts_with(std::string_view text, std::string_view start);
 bool ends_with(std::string_view text, std::string_view end);
 
-// The byte at which `text` stops being valid UTF-8 (overlong forms, surrogates and values above
-// U+10FFFF are invalid), or nothing.
+// The first byte that is not valid UTF-8 (overlong forms, surrogates and values above U+10FFFF are
+// invalid), or nothing.
 std::optional<std::size_t> invalid_utf8(std::string_view text);
 
-// The candidate closest to `word` by edit distance if it is close enough to be a typing error, else
-// "".
+// The closest candidate by edit distance, or "" if none is near enough for a typing error.
 std::string closest(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace salf::core

@@ -8,8 +8,7 @@
 namespace salf::cost {
 namespace {
 
-// A meter that was open for this share of the time has measured the run; less is filled up with an
-// estimate.
+// A meter open for this share of the time has measured the run.
 constexpr double kCovered = 0.98;
 
 }  // namespace

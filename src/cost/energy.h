@@ -1,4 +1,4 @@
-// How much energy and CO2 does a run take?
+// Energy, CO2 and money of a run.
 #pragma once
 
 #include <optional>
@@ -40,20 +40,18 @@ struct GridTable {
   }
 };
 
-// The table in `path`, or "": the one that the program was built with. Throws Error(kIo),
-// Error(kBadInput).
+// Reads the table in `path`; "" gives the built-in one. Throws Error(kIo), Error(kBadInput).
 GridTable read_grid(const std::string& path);
 
-// Of a meter: what was read, over how long, and what it covers.
+// A meter's reading, its duration, and what it covers.
 struct MeasuredEnergy {
   double joules = 0.0;
   double seconds = 0.0;
   std::string basis;
 };
 
-// Energy, CO2 and money of `seconds` of work at these rates. What was measured counts as measured,
-// and what of the time it does not cover (a process before this one) is estimated at the rates'
-// watts, and says so.
+// Energy, CO2 and money of `seconds` of work at these rates. Time that the meter did not cover (an
+// earlier process) is estimated at the rates' watts; the basis then says so.
 types::Footprint footprint(const types::Rates& rates, double seconds,
     const std::optional<MeasuredEnergy>& measured = std::nullopt);
 

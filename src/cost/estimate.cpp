@@ -4,6 +4,15 @@
 #include <cmath>
 
 namespace salf::cost {
+namespace {
+
+using types::CostBreakdown;
+
+constexpr double CostBreakdown::*kParts[] = {&CostBreakdown::prefix, &CostBreakdown::cache,
+    &CostBreakdown::suffix_forward, &CostBreakdown::head, &CostBreakdown::backward,
+    &CostBreakdown::optimizer, &CostBreakdown::evaluation, &CostBreakdown::fixed};
+
+}  // namespace
 
 types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
     std::int64_t cut, const BatchShape& batch) {
@@ -45,8 +54,7 @@ types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost,
   const BatchShape batch = mean_batch(data);
   types::CostBreakdown seconds =
       batch_seconds(cost, shape, std::max<std::int64_t>(1, lowest), batch);
-  if (lowest == 0) {  // batch_seconds counts the embedding and the head as trained at 0, which they
-                      // are not here
+  if (lowest == 0) {  // batch_seconds at cut 0 would train the embedding and the head
     seconds.prefix = 0.0;
     seconds.suffix_forward =
         static_cast<double>(shape.blocks) * batch.padded_tokens * cost.block_forward_trained;
@@ -79,27 +87,13 @@ double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& sh
 
 types::CostBreakdown scaled(const types::CostBreakdown& one, double count) {
   types::CostBreakdown many;
-  many.prefix = one.prefix * count;
-  many.cache = one.cache * count;
-  many.suffix_forward = one.suffix_forward * count;
-  many.head = one.head * count;
-  many.backward = one.backward * count;
-  many.optimizer = one.optimizer * count;
-  many.evaluation = one.evaluation * count;
-  many.fixed = one.fixed * count;
+  for (const auto part : kParts) many.*part = one.*part * count;
   return many;
 }
 
 types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b) {
   types::CostBreakdown total;
-  total.prefix = a.prefix + b.prefix;
-  total.cache = a.cache + b.cache;
-  total.suffix_forward = a.suffix_forward + b.suffix_forward;
-  total.head = a.head + b.head;
-  total.backward = a.backward + b.backward;
-  total.optimizer = a.optimizer + b.optimizer;
-  total.evaluation = a.evaluation + b.evaluation;
-  total.fixed = a.fixed + b.fixed;
+  for (const auto part : kParts) total.*part = a.*part + b.*part;
   return total;
 }
 

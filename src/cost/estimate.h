@@ -1,4 +1,4 @@
-// What will a run take on this machine? Seconds from the measured pieces, for any cut.
+// Predicted seconds and FLOPs of a run, from measured costs, for any cut.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace salf::cost {
 
-// Seconds of one forward-backward pass without the optimizer's share.
+// Seconds of one forward-backward pass, without the optimizer.
 types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
     std::int64_t cut, const BatchShape& batch);
 
@@ -22,26 +22,25 @@ types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::
 types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
     std::int64_t cut, std::int64_t accumulate);
 
-// A step that trains any set of blocks (and the final norm) in the whole graph, without keeping
-// anything: what lies below the lowest runs forward; from there on the gradient passes through
-// every block, half of a block's backward pass, and the other half, the gradient of its weights, is
-// paid for those that are trained. REQUIRES: blocks is not empty
+// A step that trains any set of blocks and the final norm, without a cache. Blocks below the lowest
+// run forward only. From there on every block pays half its backward pass for the gradient of the
+// state; trained blocks pay the other half for the gradient of their weights.
+// REQUIRES: blocks is not empty
 types::CostBreakdown masked_step_seconds(const types::MeasuredCost& cost,
     const types::ModelShape& shape, const types::DataShape& data,
     const std::vector<std::int64_t>& blocks, std::int64_t accumulate);
 
-// Steps that `amount` pays for where the next `fresh` ones take `first` each and later ones
-// `later`. REQUIRES: first and later above 0
+// Steps that `amount` pays for: the next `fresh` steps cost `first` each, later ones `later`.
+// REQUIRES: first and later above 0
 double steps_for(double amount, double first, double later, double fresh);
 
-// Whole steps within `seconds`, of which those of the first epoch take `first` each and later ones
-// `later`.
+// Whole steps within `seconds`: those of the first epoch take `first` each, later ones `later`.
 std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch);
 
-// Writing the tuned model once.
+// Seconds of writing the tuned model once.
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);
 
-// `one` times `count`, and both together, part by part.
+// `one` times `count`, and the sum of two, part by part.
 types::CostBreakdown scaled(const types::CostBreakdown& one, double count);
 types::CostBreakdown sum(const types::CostBreakdown& a, const types::CostBreakdown& b);
 

@@ -1,5 +1,5 @@
-// How many floating-point operations does a step take? Counted from shapes, 2 per multiply-add.
-// Recomputation, norms, activations, softmax and the optimizer's element-wise work are not counted.
+// FLOPs of a step, counted from shapes, 2 per multiply-add. Recomputation, norms, activations,
+// softmax and the optimizer's element-wise work are not counted.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace salf::cost {
 
-// What one forward-backward pass processes.
+// The size of one forward-backward pass.
 struct BatchShape {
   double padded_tokens = 0.0;
   double supervised_tokens = 0.0;
   double row_length = 0.0;  // padded tokens of a row
 };
 
-// The mean batch of one epoch, and the mean batch of a dev evaluation taken as one batch.
+// The mean batch of an epoch; a whole dev evaluation as one batch.
 BatchShape mean_batch(const types::DataShape& data);
 BatchShape dev_batch(const types::DataShape& data);
 
@@ -27,7 +27,7 @@ BatchShape dev_batch(const types::DataShape& data);
 double block_forward_flops(
     const types::ModelShape& shape, std::int64_t index, const BatchShape& batch);
 
-// One forward-backward pass at this eof-layer. Backward is twice the forward: the gradient to the
+// One forward-backward pass at this cut. Backward is twice the forward: the gradient to the
 // input and that to the weight (2 each per weight and token). The head costs 2·D·V forward and
 // 2·D·V for the gradient to the state per supervised token, and 2·D·V more where its weight is
 // trained (cut 0). A block with LoRA has no gradient to its weights, and its branches besides.

@@ -1,5 +1,4 @@
-// How many watts does this machine draw while it trains? Stated figures, where nothing can be
-// measured.
+// Watts of a machine by a table, for machines without a meter.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +11,7 @@
 namespace salf::cost {
 
 struct Device {
-  std::string match;         // part of the name that the system gives it, as it is written there
+  std::string match;         // part of the system's name for it
   std::string kind = "cpu";  // or "gpu"
   double watts = 0.0;        // of all of it under load
   std::int64_t threads = 0;  // of a processor, hardware threads
@@ -47,11 +46,10 @@ struct HardwareTable {
   }
 };
 
-// The table in `path`, or "": the one that the program was built with. Throws Error(kIo),
-// Error(kBadInput).
+// Reads the table in `path`; "" gives the built-in one. Throws Error(kIo), Error(kBadInput).
 HardwareTable read_hardware(const std::string& path);
 
-// What a run is going to work on.
+// The machine of a run.
 struct MachineFacts {
   std::string processor;     // as in /proc/cpuinfo
   std::int64_t threads = 1;  // that the run uses
@@ -63,9 +61,9 @@ struct StatedWatts {
   std::string basis;
 };
 
-// A processor's watts are shared out over its hardware threads: a run of 2 of 128 gets 2/128 of
-// them. A GPU counts as a whole, with the processor's threads that feed it. Of a GPU that is not
-// listed nothing is known: 0 W, and a basis that asks for --watts.
+// A processor's watts are shared by its hardware threads: a run with 2 of 128 counts 2/128. A GPU
+// counts as a whole, with the run's processor threads. A GPU that is not listed gives 0 W and a
+// basis that asks for --watts.
 StatedWatts stated_watts(const HardwareTable& table, const MachineFacts& machine);
 
 }  // namespace salf::cost

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/text.h"
+
 namespace salf::cost {
 namespace {
 
@@ -26,7 +28,7 @@ std::string read_word(const fs::path& path) {
   return word;
 }
 
-// One counter of microjoules, which starts again at 0 after `range`.
+// A counter of microjoules that wraps after `range`.
 class Domain {
  public:
   static std::optional<Domain> open(const fs::path& folder) {
@@ -95,8 +97,6 @@ class SumMeter : public EnergyMeter {
   std::unique_ptr<EnergyMeter> first_, second_;
 };
 
-bool starts_with(const std::string& text, const char* head) { return text.rfind(head, 0) == 0; }
-
 }  // namespace
 
 std::unique_ptr<EnergyMeter> open_rapl(const std::string& root) {
@@ -105,13 +105,12 @@ std::unique_ptr<EnergyMeter> open_rapl(const std::string& root) {
   bool memory = false;
   for (auto entry = fs::directory_iterator(root, failed);
        !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
-    if (!starts_with(entry->path().filename().string(), "intel-rapl:")) continue;
-    // A package holds its "core" and "uncore"; "psys" holds the packages; "dram" stands beside
-    // them.
+    if (!core::starts_with(entry->path().filename().string(), "intel-rapl:")) continue;
+    // A package includes its "core" and "uncore", "psys" includes the packages; "dram" is separate.
     const std::string name = read_word(entry->path() / "name");
-    if (!starts_with(name, "package-") && name != "dram") continue;
+    if (!core::starts_with(name, "package-") && name != "dram") continue;
     std::optional<Domain> domain = Domain::open(entry->path());
-    // A part of the packages would look like all of them.
+    // Some of the packages must not pass for all of them.
     if (!domain && name != "dram") return nullptr;
     if (!domain) continue;
     memory = memory || name == "dram";

@@ -1,4 +1,4 @@
-// What does a run cost in money, and how long does a budget in money or energy last?
+// Prices, and the length of a budget in money or energy.
 #pragma once
 
 #include <optional>
@@ -59,11 +59,10 @@ struct PriceTable {
   }
 };
 
-// The table in `path`, or "": the one that the program was built with. Throws Error(kIo),
-// Error(kBadInput).
+// Reads the table in `path`; "" gives the built-in one. Throws Error(kIo), Error(kBadInput).
 PriceTable read_prices(const std::string& path);
 
-// Price of so many seconds and joules; nothing without a price.
+// The price of so many seconds and joules; nothing without a price.
 std::optional<double> price(const types::Rates& rates, double seconds, double joules);
 
 // The budget with the seconds that it lasts at these rates, where it is one in energy or money;
@@ -71,9 +70,8 @@ std::optional<double> price(const types::Rates& rates, double seconds, double jo
 // watts are not known.
 types::Budget resolve_budget(types::Budget budget, const types::Rates& rates);
 
-// What has been spent of such a budget, as seconds of those: `seconds` themselves where nothing was
-// measured or the budget is one in time; else the joules (and their price) over what a second was
-// taken to take.
+// The spent part of such a budget in the same seconds. Measured joules count at the rates' watts,
+// or at their price; without them, and for budgets in time, the result is `seconds`.
 double spent_seconds(const types::Budget& budget, const types::Rates& rates, double seconds,
     const std::optional<double>& joules);
 

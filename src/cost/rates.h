@@ -1,4 +1,4 @@
-// Which watts, grid factor and prices apply? From what the user says, the tables, and the meter.
+// The watts, grid factor and prices of a run, from the user's options, the tables and the meter.
 #pragma once
 
 #include <optional>
@@ -53,21 +53,19 @@ struct RateOptions {
         self.grid_table);
   }
 
-  // Contradictions that show without a table.
+  // Contradictions among the options, one message each.
   std::vector<std::string> problems() const;
 };
 
-// Resolves the options; watts are the stated ones (a meter's can replace them later,
-// with_measured_watts). Without
-// --country and --grid-gco2-per-kwh the world's mean factor is taken; without any price there is
-// none. A budget in money says the currency of --price-… where --currency does not. Throws
-// Error(kUsage) for an unknown country or machine and for currencies that differ (there are no
-// exchange rates here), Error(kIo) and Error(kBadInput) for tables.
+// Resolves the options. Watts are the table's; with_measured_watts can replace them later. Without
+// --country and --grid-gco2-per-kwh the grid factor is the world's mean. A budget in money gives
+// the currency of --price-… where --currency does not. Throws Error(kUsage) for an unknown country
+// or machine and for currencies that differ (exchange rates are unknown), Error(kIo) and
+// Error(kBadInput) for tables.
 types::Rates make_rates(
     const RateOptions& options, const MachineFacts& machine, const types::Budget& budget);
 
-// The watts that a meter has shown over `seconds`, if --watts does not say otherwise (`stated`
-// false).
+// The rates with a meter's watts over `seconds`; unchanged without joules or seconds.
 types::Rates with_measured_watts(
     types::Rates rates, double joules, double seconds, const std::string& basis);
 

@@ -1,5 +1,4 @@
-// How is a small document read that the program brings along: from a file that the user names, or
-// from itself?
+// Reading the tables of configs/: a file that the user names, or the copy in the program.
 #pragma once
 
 #include <string>
@@ -17,8 +16,8 @@ extern const char* const kHardwareText;
 extern const char* const kPricesText;
 extern const char* const kGridText;
 
-// `path`: "" for `built_in`, which errors call `name`. Throws Error(kIo), and Error(kBadInput) for
-// another schema, unknown keys and numbers out of range.
+// Reads the table in `path`; "" gives `built_in`, which errors call `name`. Throws Error(kIo), and
+// Error(kBadInput) for another schema, unknown keys and numbers out of range.
 template <class Table>
 Table read_table(const std::string& path, const char* built_in, const char* name) {
   const std::string where = path.empty() ? std::string(name) : core::printable(path);

@@ -1,4 +1,4 @@
-// A run's state as Prometheus reads it (text exposition format 0.0.4).
+// A run's state for Prometheus (text exposition format 0.0.4).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct LiveMetrics {
   std::optional<std::int64_t> dev_step;
 };
 
-// Before the first step the samples of steps are left out.
+// Leaves out the samples of steps before the first step.
 std::string prometheus_text(const LiveMetrics& metrics);
 
 }  // namespace salf::report

@@ -1,5 +1,4 @@
-// What is there to report on? A run directory (or one of its documents) as it lies on disk, read
-// and checked.
+// Reading a run directory, or one of its documents, for a report.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +23,7 @@ struct StepPoint {
   double learning_rate = 0.0;
   double budget_spent = 0.0;
 };
-// … and about an evaluation.
+// A line about an evaluation.
 struct DevPoint {
   std::int64_t step = 0;
   double loss = 0.0;
@@ -34,7 +33,7 @@ struct Metrics {
   std::vector<DevPoint> evaluations;
 };
 
-// Each part is there if its file is. name: the directory's or file's, for people.
+// Each part is set if its file exists. `name` is that of the directory or file.
 struct RunData {
   std::string name;
   std::string path;  // as given
@@ -45,15 +44,15 @@ struct RunData {
   Metrics metrics;
 };
 
-// A run that has not ended is refused unless kAccept.
+// Whether a run that has not ended is accepted.
 enum class Running { kRefuse, kAccept };
 
-// `path`: a run directory, its run.json, or a profile.json or plan.json by itself; which of them a
-// file is, its schema says. Throws Error(kIo) for what is missing, Error(kBadInput) for what is
-// damaged, of a newer schema, or a run still being written.
+// Reads a run directory, its run.json, or a profile.json or plan.json alone (told by the schema).
+// Throws Error(kIo) for missing files, Error(kBadInput) for damaged documents, newer schemas and
+// runs still being written.
 RunData load_run(const std::filesystem::path& path, Running running);
 
-// metrics.jsonl. A half-written last line is left out. Throws Error(kIo), Error(kBadInput) with
+// Reads metrics.jsonl without a half-written last line. Throws Error(kIo), Error(kBadInput) with
 // file and line.
 Metrics read_metrics(const std::filesystem::path& path);
 

@@ -1,5 +1,4 @@
-// TensorBoard's event files: TFRecords of Event messages, as tensorboard/compat/proto/event.proto
-// has them.
+// TensorBoard's event files: TFRecords of Event messages (tensorboard/compat/proto/event.proto).
 #pragma once
 
 #include <cstdint>
@@ -16,13 +15,13 @@ struct Scalar {
   double value = 0.0;
 };
 
-// One file a process, DIR/events.out.tfevents.TIME.HOST.PID.salf; the folder is made. What earlier
-// files of the folder have from `first_step` on is dropped by TensorBoard (a run that was resumed).
-// Throws Error(kIo).
+// One file per process, FOLDER/events.out.tfevents.TIME.HOST.PID.salf; creates the folder.
+// TensorBoard drops events of earlier files from `first_step` on (a resumed run). Throws
+// Error(kIo).
 class EventFile {
  public:
   EventFile(const std::filesystem::path& folder, std::int64_t first_step);
-  // On disk when it returns.
+  // Flushes the file.
   void write(std::int64_t step, const std::vector<Scalar>& scalars);
   const std::filesystem::path& path() const { return path_; }
 

@@ -1,4 +1,4 @@
-// How good were the weights at one step of a run?
+// One evaluation on the dev split during a run.
 #pragma once
 
 #include <cstdint>

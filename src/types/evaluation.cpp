@@ -11,13 +11,8 @@
 namespace salf::types {
 namespace {
 
-std::string path_of(const std::string& where, const char* key) {
-  return core::detail::member_path(where, key);
-}
-
-[[noreturn]] void refuse_losses(const std::string& path, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput, path + ": " + problem);
-}
+using core::detail::item_path;
+using core::detail::member_path;
 
 Figure figure(const core::Estimate& estimate) {
   const double reach = core::kNormal95 * estimate.standard_error;
@@ -26,7 +21,8 @@ Figure figure(const core::Estimate& estimate) {
 
 void check_at_least_zero(double value, const std::string& path) {
   if (std::isfinite(value) && value >= 0.0) return;
-  refuse_losses(path, "expected a finite number of at least 0, got " + core::format_number(value));
+  refuse_document(
+      path, "expected a finite number of at least 0, got " + core::format_number(value));
 }
 
 }  // namespace
@@ -36,57 +32,54 @@ void check(const DocumentLosses& losses, const std::string& where) {
   const std::size_t count = losses.documents.size();
   if (losses.loss.size() != count || losses.correct.size() != count ||
       losses.tokens.size() != count) {
-    refuse_losses(where, "expected documents, loss, correct and tokens of one length, got " +
-                             std::to_string(count) + ", " + std::to_string(losses.loss.size()) +
-                             ", " + std::to_string(losses.correct.size()) + " and " +
-                             std::to_string(losses.tokens.size()));
+    refuse_document(where, "expected documents, loss, correct and tokens of one length, got " +
+                               std::to_string(count) + ", " + std::to_string(losses.loss.size()) +
+                               ", " + std::to_string(losses.correct.size()) + " and " +
+                               std::to_string(losses.tokens.size()));
   }
   std::unordered_set<std::string> seen;
   for (std::size_t i = 0; i < count; ++i) {
     if (!seen.insert(losses.documents[i]).second) {
-      refuse_losses(core::detail::item_path(path_of(where, "documents"), i),
-          "\"" + core::printable(losses.documents[i], 40) + "\" stands there twice");
+      refuse_document(item_path(member_path(where, "documents"), i),
+          "\"" + core::printable(losses.documents[i], 40) + "\" occurs twice");
     }
     if (losses.correct[i] > losses.tokens[i]) {
-      refuse_losses(
-          core::detail::item_path(path_of(where, "correct"), i), "more than the document's tokens");
+      refuse_document(
+          item_path(member_path(where, "correct"), i), "more than the document's tokens");
     }
   }
 }
 
 void check(const EvaluationRecord& record, const std::string& where) {
-  const std::string tokens = path_of(where, "tokens");
+  const std::string tokens = member_path(where, "tokens");
   if (record.tokens.documents < 0)
-    refuse_losses(path_of(tokens, "documents"), "expected at least 0");
-  check_at_least_zero(record.tokens.loss.value, path_of(tokens, "loss") + ".value");
-  check_at_least_zero(record.tokens.accuracy.value, path_of(tokens, "accuracy") + ".value");
-  check_at_least_zero(record.tokens.seconds, path_of(tokens, "seconds"));
+    refuse_document(member_path(tokens, "documents"), "expected at least 0");
+  check_at_least_zero(record.tokens.loss.value, member_path(tokens, "loss") + ".value");
+  check_at_least_zero(record.tokens.accuracy.value, member_path(tokens, "accuracy") + ".value");
+  check_at_least_zero(record.tokens.seconds, member_path(tokens, "seconds"));
   if (record.choices) {
-    const std::string choices = path_of(where, "choices");
-    check_at_least_zero(record.choices->accuracy.value, path_of(choices, "accuracy") + ".value");
+    const std::string choices = member_path(where, "choices");
+    check_at_least_zero(
+        record.choices->accuracy.value, member_path(choices, "accuracy") + ".value");
     if (record.choices->rows < record.choices->correct || record.choices->correct < 0) {
-      refuse_losses(path_of(choices, "correct"), "expected 0 to rows");
+      refuse_document(member_path(choices, "correct"), "expected 0 to rows");
     }
   }
-  if (record.losses) check(*record.losses, path_of(where, "losses"));
+  if (record.losses) check(*record.losses, member_path(where, "losses"));
 }
 
 void check(const DevLosses& losses, const std::string& where) {
   check_ranges(losses, where);
-  if (losses.before) check(*losses.before, path_of(where, "before"));
-  if (losses.best) check(*losses.best, path_of(where, "best"));
+  if (losses.before) check(*losses.before, member_path(where, "before"));
+  if (losses.best) check(*losses.best, member_path(where, "best"));
 }
 
 EvaluationRecord read_evaluation(const std::filesystem::path& path) {
-  auto record = core::read_document<EvaluationRecord>(path);
-  check(record, path.string());
-  return record;
+  return read_checked<EvaluationRecord>(path);
 }
 
 DevLosses read_dev_losses(const std::filesystem::path& path) {
-  auto losses = core::read_document<DevLosses>(path);
-  check(losses, path.string());
-  return losses;
+  return read_checked<DevLosses>(path);
 }
 
 LossSummary summarize(const DocumentLosses& losses) {

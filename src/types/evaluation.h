@@ -1,5 +1,5 @@
-// How good was a model on held-out rows? The result of salf eval, and the per-document losses from
-// which two results are compared pairwise.
+// Results on held-out rows: the document of salf eval, and losses per document for paired
+// comparison.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace salf::types {
 
-// A figure with its 95 % interval; low and high are NaN (null) where it cannot be told.
+// A figure with its 95 % interval; low and high are NaN (null) if it is unknown.
 struct Figure {
   double value = 0.0;
   double low = 0.0;
@@ -70,10 +70,10 @@ struct ChoiceEvaluation {
   }
 };
 
-// One entry a document in each array. A document is named by the first 16 hex digits of the SHA-256
-// of its tokens and labels, so that two results are paired only where the same tokens were scored.
+// Arrays with one entry per document. A document's name is the first 16 hex digits of the SHA-256
+// of its tokens and labels, so only equal tokens are paired.
 struct DocumentLosses {
-  // Documents of a result at most; of more none is kept.
+  // The most documents of a result; of more, none is kept.
   static constexpr std::int64_t kMost = 100000;
 
   std::vector<std::string> documents;
@@ -112,8 +112,8 @@ struct EvaluationRecord {
   }
 };
 
-// dev_losses.json beside run.json: the dev split's documents at the first evaluation and at the one
-// whose weights were kept.
+// dev_losses.json beside run.json: the dev documents' losses at the first evaluation and at that of
+// the kept weights.
 struct DevLosses {
   static constexpr const char* kSchema = "salf.dev-losses/1";
 
@@ -132,8 +132,8 @@ struct DevLosses {
   }
 };
 
-// Each throws Error(kBadInput) at the first thing that is wrong, as those in validate.h do: arrays
-// of one length, no document twice, no more correct tokens than tokens.
+// Each throws Error(kBadInput) at the first problem, as in validate.h: arrays have one length, no
+// document stands twice, correct tokens are at most tokens.
 void check(const DocumentLosses& losses, const std::string& where);
 void check(const EvaluationRecord& record, const std::string& where);
 void check(const DevLosses& losses, const std::string& where);

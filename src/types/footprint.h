@@ -1,5 +1,4 @@
-// What does a run take besides time? Energy, CO2 and money, and the rates that turn seconds into
-// them.
+// Energy, CO2 and money of a run, and the rates that turn seconds into them.
 #pragma once
 
 #include <optional>
@@ -16,16 +15,14 @@ inline std::vector<core::EnumName<FigureSource>> enum_names(FigureSource) {
   return {{FigureSource::kEstimated, "estimated"}, {FigureSource::kMeasured, "measured"}};
 }
 
-// What one second of work on this machine takes. A basis is half a sentence that says where a
-// number comes from.
+// The cost of a second of work on this machine. A basis says where a number comes from.
 struct Rates {
   double watts = 0.0;  // 0: not known
   FigureSource watts_source = FigureSource::kEstimated;
   std::string watts_basis;
   std::optional<double> gco2_per_kwh;
   std::string gco2_basis;
-  // Without a price there is no currency. Both prices add up: a machine's hours, and its
-  // electricity.
+  // Both prices add up: the machine's hours and its electricity. No price, no currency.
   std::optional<double> price_per_hour;
   std::optional<double> price_per_kwh;
   std::string currency;
@@ -48,8 +45,8 @@ struct Rates {
   }
 };
 
-// Of a whole run. `source` is that of the energy; CO2 is it times a factor of the grid, money the
-// prices' sum. What is not known is not there.
+// The footprint of a run. `source` is the energy's; CO2 is energy times the grid factor, money the
+// sum of both prices. Unknown figures are not set.
 struct Footprint {
   std::optional<double> energy_joules;
   FigureSource source = FigureSource::kEstimated;

@@ -1,4 +1,4 @@
-// What must hold for a run to be accepted? A quality gate: a limit on one figure of the run.
+// Quality gates: limits that a run must keep to be accepted.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +26,16 @@ inline std::vector<core::EnumName<GateComparison>> enum_names(GateComparison) {
   return {{GateComparison::kAtMost, "<="}, {GateComparison::kAtLeast, ">="}};
 }
 
-// A gate and what came of it. Gates are looked at after each evaluation but the one before the
-// first step, and at the end; those with at_end only at the end.
+// A gate and its result. Gates are checked after each evaluation from the first step on, and at the
+// end; those with at_end only at the end.
 struct Gate {
   GateMetric metric = GateMetric::kDevLoss;
   GateComparison comparison = GateComparison::kAtMost;
   double limit = 0.0;
   bool at_end = false;
 
-  std::optional<double>
-      value{};  // when it was last looked at; nothing: never, or the figure was not known then
-  std::int64_t step = 0;  // of the weights that the value is of
+  std::optional<double> value{};  // at the last check; nothing without a check or a figure
+  std::int64_t step = 0;          // of the weights that the value is of
   bool passed = false;
 
   template <class Self, class Visitor>
@@ -60,13 +59,12 @@ bool needs_evaluation(GateMetric metric);
 // was expected.
 Gate parse_gate(const std::string& text);
 
-// A text that parse_gate reads back as the same gate, to six digits; format_gate_value a limit or a
-// value alone, with its unit.
+// The text of a gate for parse_gate, to six digits; format_gate_value gives one value with its
+// unit.
 std::string format_gate(const Gate& gate);
 std::string format_gate_value(GateMetric metric, double value);
 
-// What is wrong with these texts as the gates of one run, one message each: malformed, the same
-// twice, or none can pass both.
+// Problems of the gates of one run, one message each: malformed, repeated or contradicting gates.
 std::vector<std::string> gate_problems(const std::vector<std::string>& texts);
 // REQUIRES: gate_problems(texts) is empty
 std::vector<Gate> parse_gates(const std::vector<std::string>& texts);

@@ -1,5 +1,5 @@
-// What did the calibration pass see? profile.json: deviations of every space with their errors,
-// gains of every block, and bootstrap replicates from which policy tells how stable a choice is.
+// profile.json, the result of the calibration pass: deviations, gains, their errors and bootstrap
+// replicates.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ struct ScalingLaw {
   }
 };
 
-// One document as the model saw it, for people to look at: how far each space is from the label of
-// each position, and which word's basis is nearest there. Arrays [space][position], space 0 … L.
+// One document for people to look at: the deviation of each space at each position, and the nearest
+// word there. Arrays [space][position], space 0 … L.
 struct TokenMap {
   std::int64_t line = 0;                          // of the data file, 1-based
   std::vector<std::string> tokens;                // text of the token read at each position
@@ -84,7 +84,7 @@ struct TokenMap {
   }
 };
 
-// What was read, so that a later step can tell whether it is the same.
+// The inputs of a document, so that a later step can compare them.
 struct Provenance {
   std::string model;       // path as given
   std::string model_hash;  // SHA-256 of model.pt
@@ -113,9 +113,8 @@ struct Provenance {
   }
 };
 
-// The measure at the positions alone whose label is a word of the domain (analyze
-// --basis-vocabulary), and what the rules choose with it and without it. The deviations at all
-// positions stand in LayerProfile::deviations.
+// The measure at positions whose label is a word of the domain (analyze --basis-vocabulary), and
+// the rules' choices with and without it. LayerProfile::deviations are over all positions.
 struct DomainVocabulary {
   std::string source;                // "data", or the file as given
   std::string reference;             // of "data": what stood for general text; "" for a file
@@ -147,7 +146,7 @@ struct DomainVocabulary {
   }
 };
 
-// The documents whose rows have this text in the field "domain", at all their measured positions.
+// The documents whose field "domain" has this text, at all their measured positions.
 struct DomainMeasure {
   std::string name;
   Deviation deviation;  // cosine; the replicates are left out, the choices were made with them
@@ -162,9 +161,8 @@ struct DomainMeasure {
   }
 };
 
-// Whether one cut serves all domains under a rule: it lies within the range of each. The ranges are
-// wider than the choices' own, so that all together hold 90 % (Bonferroni). `low` is the largest
-// lower end, `high` the smallest upper one.
+// Whether one cut lies within the range of every domain under a rule. The ranges together hold 90 %
+// (Bonferroni). `low` is the largest lower end, `high` the smallest upper end.
 struct DomainAgreement {
   Rule rule = Rule::kMaxGain;
   bool serves_all = false;  // low ≤ high
@@ -189,7 +187,7 @@ struct DomainAgreement {
 struct DomainTable {
   std::vector<DomainMeasure> domains;  // the largest first
   std::int64_t others =
-      0;  // domains with too few documents in the sample, or beyond the number that is measured
+      0;  // domains that were not measured: too few documents, or too many domains
   std::int64_t unnamed_documents = 0;       // measured documents whose row names no domain
   std::vector<DomainAgreement> agreements;  // one a rule; none with fewer than two domains
 
@@ -203,8 +201,7 @@ struct DomainTable {
   }
 };
 
-// The untouched model's own loss, nats a token, at every supervised position of the measured
-// documents.
+// The untuned model's loss, nats a token, at all supervised positions of the measured documents.
 struct LossBefore {
   double loss = 0.0;
   double standard_error = 0.0;  // clustered by document

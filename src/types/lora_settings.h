@@ -1,5 +1,4 @@
-// How does a person ask for LoRA? "r=16,alpha=32,targets=all-linear", and ranges of blocks,
-// "15-23".
+// LoRA as the user asks for it: "r=16,alpha=32,targets=all-linear", and block ranges, "15-23".
 #pragma once
 
 #include <cstdint>
@@ -31,8 +30,8 @@ struct LoraSettings {
   double alpha = 32.0;
   std::vector<std::string> targets{"all-linear"};  // or names of layers: q_proj
   bool rank_stabilized = false;                    // scale alpha/√rank instead of alpha/rank
-  double rate_ratio =
-      1.0;  // learning rate of B over that of A (LoRA+; Hayou et al. 2024, arXiv 2402.12354)
+  // Learning rate of B over that of A (LoRA+; Hayou et al. 2024, arXiv 2402.12354).
+  double rate_ratio = 1.0;
   std::optional<BlockRange> blocks;  // that get branches; nothing: all above the cut
   std::optional<BlockRange> whole;   // blocks that are tuned as wholes instead
 
@@ -62,7 +61,7 @@ LoraSettings parse_lora(const std::string& text);
 // "15-23" or "15". Throws Error(kUsage) naming `flag`.
 BlockRange parse_blocks(const std::string& text, const std::string& flag);
 
-// "LoRA r=16" and what is not as usual, for people.
+// "LoRA r=16, …": rank, alpha, targets and every setting that is not the default.
 std::string describe_lora(const LoraSettings& settings);
 
 }  // namespace salf::types

@@ -1,5 +1,4 @@
-// What does a training step cost on this machine, piece by piece, and what does the data ask for?
-// train measures it on a few real batches, cost prices plans with it.
+// Measured costs of a training step, and the size of the data.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +21,8 @@ struct MeasuredCost {
   double step_fixed = 0.0;    // s per step
   double save = 0.0;          // s per model parameter: writing the tuned model once
   std::int64_t timed_batches = 0;
-  // Memory on a CPU, 0 where it was not measured: what a trained block keeps for the backward pass,
-  // bytes per padded token; and the anonymous bytes of the process besides weights, gradients,
-  // moments and those.
+  // Memory on a CPU, 0 if not measured: bytes per padded token that a trained block keeps for the
+  // backward pass, and anonymous bytes besides these, weights, gradients and moments.
   double activation_bytes = 0.0;
   double base_bytes = 0.0;
 
@@ -47,7 +45,7 @@ struct MeasuredCost {
   }
 };
 
-// What one epoch over the training split holds, at the run's batch options.
+// The size of one epoch at the run's batch options.
 struct DataShape {
   std::int64_t documents = 0;
   std::int64_t batches = 0;  // forward-backward passes of an epoch

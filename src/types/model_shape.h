@@ -1,4 +1,4 @@
-// How large is the model, as far as costs and depths are concerned?
+// The sizes of a model that decide costs and depths.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +21,15 @@ struct ModelShape {
   std::vector<std::int64_t> block_parameters;  // elements of each block
   std::vector<std::int64_t>
       block_matrix_parameters;  // of these in weight matrices (≥ 2 dimensions)
-  // With LoRA: elements that are trained in each block if it lies above the cut; branches alone, or
-  // the whole block. Empty without LoRA: whole blocks.
+  // With LoRA: trained elements of each block above the cut, its branches or the whole block. Empty
+  // without LoRA.
   std::vector<std::int64_t> block_trained_parameters;
 
   // Whether block `index` is tuned as a whole when it lies above the cut.
   bool is_tuned_whole(std::int64_t index) const;
-  // Whether embedding and head are trained at this eof-layer: in full fine-tuning alone.
+  // Whether embedding and head are trained at this cut: only in full fine-tuning.
   bool trains_embedding(std::int64_t cut) const;
-  // Elements trained at this eof-layer. cut = 0: all of them. cut ≥ 1: blocks cut … L-1 and the
+  // Elements trained at this cut. cut = 0: all of them. cut ≥ 1: blocks cut … L-1 and the
   // final norm. With LoRA: what is trained of blocks cut … L-1, and the final norm if the last
   // block is tuned whole. REQUIRES: 0 ≤ cut < blocks
   std::int64_t trained_parameters(std::int64_t cut) const;

@@ -1,4 +1,4 @@
-// What did a pilot run on a sample say about the whole run?
+// The result of a pilot: a run on a sample that predicts the whole run.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,14 @@ struct PilotRecord {
   double share = 0.0;          // of the documents, and of budgets that are amounts
   std::int64_t documents = 0;  // in the sample, all splits together
   std::int64_t all_documents = 0;
-  std::int64_t full_cut =
-      0;  // what is planned for all documents and the whole budget, in full-plan.json
+  // The plan for all documents and the whole budget (full-plan.json).
+  std::int64_t full_cut = 0;
   std::int64_t full_steps = 0;
   double full_seconds = 0.0;  // predicted from the pilot's timed batches, everything included
   double full_flops = 0.0;
-  // Seconds of a pilot's step / predicted ones; nothing where it did none.
+  // Measured / predicted seconds of a pilot's step; nothing without steps.
   std::optional<double> pace{};
-  // The prediction at that pace: a budget by the clock pays for another number of steps, others
-  // take another time.
+  // The prediction at that pace: other steps for a budget by the clock, another time for others.
   std::optional<std::int64_t> full_steps_at_pace{};
   std::optional<double> full_seconds_at_pace{};
 

@@ -1,7 +1,8 @@
-// Is every number of a described struct, however deep, finite and within its field's range?
+// A check of every number of a described struct against its range.
 #pragma once
 
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,7 @@ struct RangeCheck {
   template <class T>
   void visit(const core::Field& field, const T& value, const std::string& path) const {
     if constexpr (std::is_same_v<T, core::Json>) {
-      // Kept as it is; whoever owns it reads it.
+      // Its owner checks it.
     } else if constexpr (core::IsOptional<T>::value) {
       if (value) visit(field, *value, path);
     } else if constexpr (core::IsVector<T>::value) {
@@ -55,12 +56,25 @@ struct RangeCheck {
   }
 };
 
-// Throws Error(kBadInput) at the first number that is not, with its JSON path below `where`.
-// Standard errors alone may be NaN.
+// Throws Error(kBadInput) with the JSON path below `where` of the first number that is not finite
+// or out of range. Standard errors may be NaN.
 template <class T>
 void check_ranges(const T& value, const std::string& where) {
   RangeCheck check{where};
   T::fields(value, check);
+}
+
+// core::read_document and the type's check(value, path).
+template <class T>
+T read_checked(const std::filesystem::path& path) {
+  auto document = core::read_document<T>(path);
+  check(document, path.string());
+  return document;
+}
+
+// Throws Error(kBadInput): "PATH: PROBLEM".
+[[noreturn]] inline void refuse_document(const std::string& path, const std::string& problem) {
+  throw Error(ErrorKind::kBadInput, path + ": " + problem);
 }
 
 }  // namespace salf::types

@@ -1,4 +1,4 @@
-// What do the rules choose, by which measure? Small types that profiles and plans share.
+// Measures, rules and their choices, shared by profiles and plans.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ inline std::vector<core::EnumName<Measure>> enum_names(Measure) {
   return {{Measure::kCosine, "cosine"}, {Measure::kLoss, "loss"}};
 }
 
-// How the eof-layer is chosen (design: "rules").
+// How the cut is chosen (design: "rules").
 enum class Rule { kMaxGain, kMinDeviation, kThreshold, kFixed, kFraction, kBudget, kPredicted };
 inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
   return {{Rule::kMaxGain, "max-gain"}, {Rule::kMinDeviation, "min-deviation"},
@@ -24,16 +24,16 @@ inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
       {Rule::kBudget, "budget"}, {Rule::kPredicted, "predicted"}};
 }
 
-// Those that look at the profile alone.
+// The rules that read the profile alone.
 inline constexpr std::array<Rule, 3> kProfileRules = {
     Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold};
 inline bool reads_profile(Rule rule) {
   return std::find(kProfileRules.begin(), kProfileRules.end(), rule) != kProfileRules.end();
 }
 
-// What one rule chose, and how stable that is: the share of bootstrap replicates with the same
-// choice, and the range that holds 90 % of them. That is sampling stability, not the probability of
-// being the best cut. Without replicates nothing is known: stability 0, range 0 … L-1.
+// A rule's choice and its stability: the share of bootstrap replicates with the same choice, and
+// the range of 90 % of them. This is sampling stability, not the probability of the best cut.
+// Without replicates: stability 0, range 0 … L-1.
 struct RuleChoice {
   Rule rule = Rule::kMaxGain;
   Measure measure = Measure::kCosine;
@@ -53,7 +53,7 @@ struct RuleChoice {
   }
 };
 
-// That of this rule by this measure; nullptr: there is none.
+// The choice of this rule by this measure, or nullptr.
 inline const RuleChoice* find_choice(
     const std::vector<RuleChoice>& choices, Rule rule, Measure measure) {
   const auto found = std::find_if(choices.begin(), choices.end(),

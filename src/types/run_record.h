@@ -1,5 +1,4 @@
-// What did a training run do? run.json: with which options, how far it came and why it stopped,
-// what it reached, and what it was predicted to cost beside what it did cost.
+// run.json, the record of a training run: options, progress, results, predicted and measured costs.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +14,8 @@
 #include "types/pilot.h"
 #include "types/stage.h"
 
-// A core::Json member is kept as it is, whatever keys it has: RunRecord::options belongs to the
-// trainer, who reads it into its own described struct with core::from_json, where unknown keys are
-// errors again.
+// A core::Json member keeps any keys: RunRecord::options belongs to the trainer, which reads it
+// into its own struct, where unknown keys are errors.
 namespace salf::core {
 template <>
 inline void from_json<Json>(const Json& json, const std::string& /*where*/, Json& value) {
@@ -27,7 +25,7 @@ inline void from_json<Json>(const Json& json, const std::string& /*where*/, Json
 
 namespace salf::types {
 
-// Why a run ended. running: the record of a run that has not ended (or was killed).
+// Why a run ended. running: it has not ended, or was killed.
 enum class RunStatus {
   kRunning,
   kFinished,
@@ -49,14 +47,14 @@ inline std::vector<core::EnumName<RunStatus>> enum_names(RunStatus) {
           "gate-failed"}};  // a quality gate did; the last good weights are kept
 }
 
-// How a state at the cut is kept.
+// The number format of cached states at the cut.
 enum class CacheType { kFloat32, kBFloat16 };
 inline std::vector<core::EnumName<CacheType>> enum_names(CacheType) {
   return {{CacheType::kFloat32, "f32"}, {CacheType::kBFloat16, "bf16"}};
 }
 
-// What keeping the frozen part's output did, training and dev rows together. A run that was resumed
-// tells of its last process, but for flops_avoided.
+// Use of the prefix cache, training and dev rows together. After a resume, all fields but
+// flops_avoided are of the last process.
 struct CacheUse {
   CacheType dtype = CacheType::kFloat32;
   std::int64_t bytes = 0;          // of all rows' states, on disk
@@ -79,8 +77,7 @@ struct CacheUse {
   }
 };
 
-// A step's products with weight matrices, timed alone in the same process: what bounds a step on
-// that machine.
+// A step's products with weight matrices, timed alone in the same process: a lower bound of a step.
 struct MatrixProducts {
   double seconds = 0.0;        // of one step's products
   double flops = 0.0;          // 2 per multiply-add
@@ -145,7 +142,7 @@ struct RunRecord {
   // checks that the state at the cut has no history.
   std::optional<std::int64_t> activation_bytes_below_cut;
 
-  // The cut at which the run ended: deeper than the plan's where a stage stayed.
+  // The cut at the end of the run: deeper than the plan's if a stage stayed.
   std::int64_t cut() const { return stages.empty() ? plan.cut : stages.back().cut; }
 
   template <class Self, class Visitor>

@@ -14,8 +14,12 @@ std::string at(const std::string& where, const char* key) {
   return core::detail::member_path(where, key);
 }
 
-[[noreturn]] void refuse_document(const std::string& path, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput, path + ": " + problem);
+std::string at(const std::string& where, std::size_t index) {
+  return where + "[" + std::to_string(index) + "]";
+}
+
+std::string at(const std::string& where, const char* key, std::size_t index) {
+  return at(at(where, key), index);
 }
 
 template <class List>
@@ -46,15 +50,14 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
   check_length(measured.gain, blocks, at(where, "gain"));
   check_length(measured.gain_error, blocks, at(where, "gain_error"));
   for (std::size_t r = 0; r < measured.replicates.size(); ++r) {
-    check_length(measured.replicates[r], blocks + 1,
-        at(where, "replicates") + "[" + std::to_string(r) + "]");
+    check_length(measured.replicates[r], blocks + 1, at(where, "replicates", r));
   }
   for (std::size_t i = 0; i < measured.gain.size(); ++i) {
     const double drop = measured.deviation[i] - measured.deviation[i + 1];
     const double scale =
         std::max({1.0, std::fabs(measured.deviation[i]), std::fabs(measured.deviation[i + 1])});
     if (std::fabs(drop - measured.gain[i]) <= 1e-6 * scale) continue;
-    refuse_document(at(where, "gain") + "[" + std::to_string(i) + "]",
+    refuse_document(at(where, "gain", i),
         "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
             "] = " + core::format_number(drop) + ", got " + core::format_number(measured.gain[i]));
   }
@@ -64,7 +67,7 @@ void check_choices(
     const std::vector<RuleChoice>& choices, std::int64_t blocks, const std::string& where) {
   for (std::size_t i = 0; i < choices.size(); ++i) {
     const RuleChoice& choice = choices[i];
-    const std::string path = where + "[" + std::to_string(i) + "]";
+    const std::string path = at(where, i);
     check_cut(choice.cut, blocks, at(path, "eof"));
     check_cut(choice.high, blocks, at(path, "high"));
     if (choice.low > choice.high) {
@@ -78,7 +81,7 @@ void check_deviations(
   if (deviations.empty()) refuse_document(where, "expected at least one measure, got none");
   std::set<Measure> seen;
   for (std::size_t i = 0; i < deviations.size(); ++i) {
-    const std::string path = where + "[" + std::to_string(i) + "]";
+    const std::string path = at(where, i);
     const Deviation& measured = deviations[i];
     if (!seen.insert(measured.measure).second) {
       refuse_document(
@@ -97,12 +100,12 @@ void check_vocabulary(
 
 void check_domains(const DomainTable& table, std::int64_t blocks, const std::string& where) {
   for (std::size_t i = 0; i < table.domains.size(); ++i) {
-    const std::string path = at(where, "domains") + "[" + std::to_string(i) + "]";
+    const std::string path = at(where, "domains", i);
     check_deviation(table.domains[i].deviation, blocks, at(path, "deviation"));
     check_choices(table.domains[i].choices, blocks, at(path, "choices"));
   }
   for (std::size_t i = 0; i < table.agreements.size(); ++i) {
-    const std::string path = at(where, "agreements") + "[" + std::to_string(i) + "]";
+    const std::string path = at(where, "agreements", i);
     check_cut(table.agreements[i].cut, blocks, at(path, "eof"));
     check_cut(table.agreements[i].low, blocks, at(path, "low"));
     check_cut(table.agreements[i].high, blocks, at(path, "high"));
@@ -115,9 +118,8 @@ void check_token_map(const TokenMap& map, std::int64_t blocks, const std::string
   check_length(map.deviation, blocks + 1, at(where, "deviation"));
   check_length(map.nearest, blocks + 1, at(where, "nearest"));
   for (std::size_t space = 0; space < map.deviation.size(); ++space) {
-    const std::string index = "[" + std::to_string(space) + "]";
-    check_length(map.deviation[space], positions, at(where, "deviation") + index);
-    check_length(map.nearest[space], positions, at(where, "nearest") + index);
+    check_length(map.deviation[space], positions, at(where, "deviation", space));
+    check_length(map.nearest[space], positions, at(where, "nearest", space));
   }
 }
 
@@ -129,7 +131,7 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
   check_length(plan.candidates, plan.shape.blocks * (both ? 2 : 1), where);
   for (const Candidate& candidate : plan.candidates) {
     const std::size_t i = plan.candidates.place(candidate);
-    const std::string path = where + "[" + std::to_string(i) + "]";
+    const std::string path = at(where, i);
     const auto cut = static_cast<std::int64_t>(i % blocks);
     if ((candidate.arm == Arm::kLora) != (only_lora || i >= blocks)) {
       refuse_document(at(path, "arm"), "expected one method for the first " +
@@ -146,7 +148,7 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
 void check_stages(const FreezePlan& plan, const std::string& where) {
   if (plan.stages.empty()) return;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    const std::string path = where + "[" + std::to_string(i) + "]";
+    const std::string path = at(where, i);
     check_cut(plan.stages[i], plan.shape.blocks, path);
     if (i == 0 || plan.stages[i] < plan.stages[i - 1]) continue;
     refuse_document(path, "expected less than the one before, " +
@@ -170,7 +172,7 @@ void check(const ModelShape& shape, const std::string& where) {
   }
   for (std::size_t i = 0; i < shape.block_parameters.size(); ++i) {
     if (shape.block_matrix_parameters[i] <= shape.block_parameters[i]) continue;
-    refuse_document(at(where, "block_matrix_parameters") + "[" + std::to_string(i) + "]",
+    refuse_document(at(where, "block_matrix_parameters", i),
         "expected at most block_parameters[" + std::to_string(i) +
             "] = " + std::to_string(shape.block_parameters[i]) + ", got " +
             std::to_string(shape.block_matrix_parameters[i]));
@@ -203,8 +205,7 @@ void check(const LayerProfile& profile, const std::string& where) {
         at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
   }
   for (std::size_t i = 0; i < profile.token_maps.size(); ++i) {
-    check_token_map(profile.token_maps[i], profile.shape.blocks,
-        at(where, "token_maps") + "[" + std::to_string(i) + "]");
+    check_token_map(profile.token_maps[i], profile.shape.blocks, at(where, "token_maps", i));
   }
 }
 
@@ -250,12 +251,6 @@ void check(const RunRecord& record, const std::string& where) {
   }
 }
 
-LayerProfile read_profile(const std::filesystem::path& path) {
-  auto profile = core::read_document<LayerProfile>(path);
-  check(profile, path.string());
-  return profile;
-}
-
 void check(const TrialTable& table, const std::string& where) {
   check_ranges(table, where);
   check(table.shape, at(where, "shape"));
@@ -265,22 +260,14 @@ void check(const TrialTable& table, const std::string& where) {
   }
 }
 
-TrialTable read_trials(const std::filesystem::path& path) {
-  auto table = core::read_document<TrialTable>(path);
-  check(table, path.string());
-  return table;
+LayerProfile read_profile(const std::filesystem::path& path) {
+  return read_checked<LayerProfile>(path);
 }
 
-FreezePlan read_plan(const std::filesystem::path& path) {
-  auto plan = core::read_document<FreezePlan>(path);
-  check(plan, path.string());
-  return plan;
-}
+TrialTable read_trials(const std::filesystem::path& path) { return read_checked<TrialTable>(path); }
 
-RunRecord read_run(const std::filesystem::path& path) {
-  auto record = core::read_document<RunRecord>(path);
-  check(record, path.string());
-  return record;
-}
+FreezePlan read_plan(const std::filesystem::path& path) { return read_checked<FreezePlan>(path); }
+
+RunRecord read_run(const std::filesystem::path& path) { return read_checked<RunRecord>(path); }
 
 }  // namespace salf::types

@@ -1,6 +1,5 @@
-// Can a document be believed? JSON types and unknown keys are refused when it is read
-// (core/json.h); here its ranges, array lengths and sums are checked, so that nobody behind it has
-// to.
+// Checks of documents after reading: ranges, array lengths and sums. JSON types and unknown keys
+// are checked by core/json.h.
 #pragma once
 
 #include <filesystem>
@@ -13,13 +12,13 @@
 
 namespace salf::types {
 
-// Each throws Error(kBadInput) at the first thing that is wrong, naming its JSON path below `where`
-// ("profile.json"), what was expected and what was found.
+// Each throws Error(kBadInput) at the first problem, with its JSON path below `where`
+// ("profile.json"), the expected and the found value.
 //
-// Every number lies within its field's range and is finite; standard errors alone may be NaN (fewer
-// than two documents). Arrays over blocks have L entries, arrays over spaces L+1. A block's matrix
-// parameters are no more than its parameters, and all parameters together are what the parts add up
-// to, or more (tensors outside the blocks, such as learned positions).
+// Numbers are finite and within their ranges; standard errors may be NaN (fewer than two
+// documents). Arrays over blocks have L entries, arrays over spaces L+1. A block has at most as
+// many matrix parameters as parameters. The model has at least the sum of its parts (learned
+// positions and the like lie outside).
 void check(const ModelShape& shape, const std::string& where);
 // gain[i] = deviation[i] − deviation[i+1] to 1e-6; one entry a measure.
 void check(const LayerProfile& profile, const std::string& where);

@@ -1,5 +1,5 @@
-// Is NEW worse than BASE? Limits on loss, accuracy, time, memory and the cut, checked with the
-// noise of the held-out documents in mind.
+// Comparing NEW with BASE: limits on loss, accuracy, time, memory and the cut, with the noise of
+// the held-out documents.
 //
 // Rule. Let d be how much worse NEW is (loss: new − base; accuracy: base − new), with standard
 // error s. It is a regression if d > limit and d − t·s > 0, t the one-sided 95 % quantile of
@@ -32,7 +32,7 @@ struct PairedDifference {
 };
 PairedDifference paired_loss(
     const types::DocumentLosses& base, const types::DocumentLosses& new_losses);
-// … of the accuracy (next token).
+// The same of the next-token accuracy.
 PairedDifference paired_accuracy(
     const types::DocumentLosses& base, const types::DocumentLosses& new_losses);
 
@@ -40,8 +40,8 @@ PairedDifference paired_accuracy(
 // freedom ≥ 1
 double student_95(std::int64_t freedom);
 
-// As a person writes them: "0.01" or "2%" (of BASE's value; time also "30s", memory also "500MB").
-// "" is no limit.
+// Limits as text: "0.01", or "2%" of BASE's value; time also "30s", memory also "500MB". "" is no
+// limit.
 struct LimitTexts {
   std::string max_loss_increase;
   std::string max_accuracy_decrease;
@@ -66,8 +66,7 @@ struct LimitTexts {
   }
 };
 
-// What is compared: a run or an evaluation. Throws Error(kIo), Error(kBadInput); a run that has not
-// come to its end (running, interrupted) is refused.
+// A run or an evaluation. Throws Error(kIo), Error(kBadInput); refuses a run that has not ended.
 struct Comparable {
   std::string path;
   std::optional<types::RunRecord> run;
@@ -82,8 +81,7 @@ inline std::vector<core::EnumName<Verdict>> enum_names(Verdict) {
       {Verdict::kInformation, "information"}};
 }
 
-// One line of the comparison. worse_by, its interval's lower end and the limit are in the
-// quantity's unit.
+// One line of the comparison. worse_by, at_least and limit are in the quantity's unit.
 struct Check {
   std::string name;  // "loss", "accuracy", "choice accuracy", "time", "memory", "cut", "status"
   std::string unit;  // "nats", "", "s", "bytes", "blocks"
@@ -131,15 +129,14 @@ struct Comparison {
   }
 };
 
-// What is wrong with the texts, one message each ("--max-time-increase: expected …").
+// Problems of the texts, one message each ("--max-time-increase: expected …").
 std::vector<std::string> limit_problems(const LimitTexts& limits);
 
-// Without any limit the loss may not increase (limit 0). Throws Error(kBadInput) where BASE and NEW
-// are of different kinds or were measured on different data, and where a limit is on something that
-// they do not hold.
+// Without any limit the loss may not increase (limit 0). Throws Error(kBadInput) if BASE and NEW
+// are of different kinds or data, or do not record what a limit is on.
 Comparison compare(const Comparable& base, const Comparable& new_one, const LimitTexts& limits);
 
-// JUnit's XML: a test case a limit, a failure a regression.
+// JUnit XML: a test case per limit, a failure per regression.
 std::string junit_xml(const Comparison& comparison);
 
 }  // namespace salf::report

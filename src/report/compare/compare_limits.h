@@ -1,4 +1,4 @@
-// A limit as it was written.
+// Parsing the limits of a comparison.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ struct Limit {
   bool share = false;  // of BASE's value
   double of(double base) const { return share ? amount * base : amount; }
 };
-// Nothing if the text is none. "10%", "0.01", "30s", "500MB".
+// Parses "10%", "0.01", "30s", "500MB"; nothing for other texts.
 std::optional<Limit> parse_limit(const std::string& text, LimitKind kind);
 
 }  // namespace salf::report

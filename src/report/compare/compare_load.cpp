@@ -1,4 +1,4 @@
-// Reading what is compared, and the limits as people write them.
+// Reading runs, evaluations and limits for a comparison.
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -58,10 +58,7 @@ void check_ended(const types::RunRecord& run, const fs::path& file) {
 std::optional<Limit> parse_limit(const std::string& text, LimitKind kind) {
   double amount = 0.0;
   std::string rest;
-  if (!read_amount(text, amount, rest)) {
-    // "0" is no budget, so times come second.
-    return std::nullopt;
-  }
+  if (!read_amount(text, amount, rest)) return std::nullopt;
   if (rest == "%") return Limit{amount / 100.0, true};
   if (rest.empty()) return Limit{amount, false};
   if (kind == LimitKind::kTime) {

@@ -28,8 +28,9 @@ std::string svg_words(const Text& text) {
 }
 
 struct Axis {
-  double low = 0.0, high = 1.0;
   double from = 0.0, to = 1.0;  // on the page
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
   double place(double value) const { return from + (value - low) / (high - low) * (to - from); }
 };
 
@@ -37,13 +38,6 @@ void widen(double value, Axis& axis) {
   if (!std::isfinite(value)) return;
   axis.low = std::min(axis.low, value);
   axis.high = std::max(axis.high, value);
-}
-
-Axis empty_axis() {
-  Axis axis;
-  axis.low = std::numeric_limits<double>::infinity();
-  axis.high = -axis.low;
-  return axis;
 }
 
 void settle(Axis& axis, double margin) {
@@ -56,7 +50,7 @@ void settle(Axis& axis, double margin) {
 }
 
 Axis x_axis(const Chart& chart) {
-  Axis axis = empty_axis();
+  Axis axis{kLeft, kWidth - kRight};
   bool bars = false;
   for (const Series& series : chart.series) {
     for (const double x : series.x) widen(x, axis);
@@ -65,13 +59,11 @@ Axis x_axis(const Chart& chart) {
   for (const Mark& mark : chart.marks) widen(mark.x, axis);
   if (bars) axis.low -= 0.6, axis.high += 0.6;
   settle(axis, bars ? 0.0 : 0.02);
-  axis.from = kLeft;
-  axis.to = kWidth - kRight;
   return axis;
 }
 
 Axis y_axis(const Chart& chart) {
-  Axis axis = empty_axis();
+  Axis axis{kHeight - kBottom, kTop};
   for (const Series& series : chart.series) {
     for (const auto* values : {&series.y, &series.low, &series.high}) {
       for (const double y : *values) widen(y, axis);
@@ -82,8 +74,6 @@ Axis y_axis(const Chart& chart) {
   const bool on_zero = chart.from_zero && axis.low >= 0.0;
   settle(axis, 0.06);
   if (on_zero) axis.low = 0.0;
-  axis.from = kHeight - kBottom;
-  axis.to = kTop;
   return axis;
 }
 
@@ -95,6 +85,37 @@ std::string line(double x1, double y1, double x2, double y2, const char* css_cla
 std::string label(double x, double y, const char* css_class, const std::string& html) {
   return std::string("<text class=\"") + css_class + "\" x=\"" + coordinate(x) + "\" y=\"" +
          coordinate(y) + "\">" + html + "</text>";
+}
+
+std::string rect(const std::string& css_class, double x, double y, double width, double height) {
+  return "<rect class=\"" + css_class + "\" x=\"" + coordinate(x) + "\" y=\"" + coordinate(y) +
+         "\" width=\"" + coordinate(width) + "\" height=\"" + coordinate(height) + "\"/>";
+}
+
+// Round numbers within low … high, about `most` of them.
+std::vector<double> ticks(double low, double high, int most) {
+  const double raw = (high - low) / std::max(1, most);
+  if (!(raw > 0.0) || !std::isfinite(raw)) return {};
+  const double power = std::pow(10.0, std::floor(std::log10(raw)));
+  double step = 10.0 * power;
+  for (const double factor : {1.0, 2.0, 5.0}) {
+    if (factor * power >= raw * (1 - 1e-9)) {
+      step = factor * power;
+      break;
+    }
+  }
+  std::vector<double> values;
+  const double first = std::ceil(low / step - 1e-9);
+  for (int i = 0; i <= most + 1; ++i) {
+    const double value = (first + i) * step;
+    if (value > high + 1e-9 * step) break;
+    values.push_back(std::fabs(value) < 1e-9 * step ? 0.0 : value);
+  }
+  return values;
+}
+
+std::string caption(const Text& title) {
+  return "<figure><figcaption>" + words(title) + "</figcaption>";
 }
 
 std::string axes(const Chart& chart, const Axis& x, const Axis& y) {
@@ -120,12 +141,10 @@ std::string spans_and_marks(const Chart& chart, const Axis& x, const Axis& y) {
   for (const Span& span : chart.spans) {
     const double from = std::clamp(x.place(span.from), x.from, x.to);
     const double to = std::clamp(x.place(span.to), x.from, x.to);
-    out += "<rect class=\"frozen\" x=\"" + coordinate(from) + "\" y=\"" + coordinate(y.to) +
-           "\" width=\"" + coordinate(std::max(0.0, to - from)) + "\" height=\"" +
-           coordinate(y.from - y.to) + "\"/>";
+    out += rect("frozen", from, y.to, std::max(0.0, to - from), y.from - y.to);
     out += label(from + 5, y.from - 7, "note", svg_words(span.label));
   }
-  // A line of its own for each label: they may be long, and their marks close together.
+  // Each label has its own row: labels may be long and marks close together.
   double row = y.to + 12;
   for (const Mark& mark : chart.marks) {
     const double place = x.place(mark.x);
@@ -196,10 +215,8 @@ std::string bars(const Series& series, const Axis& x, const Axis& y) {
     if (!std::isfinite(series.y[i])) continue;
     const double top = y.place(std::max(0.0, series.y[i]));
     const double bottom = y.place(std::min(0.0, series.y[i]));
-    out += "<rect class=\"" + colour(series, "bar") + "\" x=\"" +
-           coordinate(x.place(series.x[i]) - width / 2) + "\" y=\"" + coordinate(top) +
-           "\" width=\"" + coordinate(width) + "\" height=\"" +
-           coordinate(std::max(0.5, bottom - top)) + "\"/>";
+    out += rect(colour(series, "bar"), x.place(series.x[i]) - width / 2, top, width,
+        std::max(0.5, bottom - top));
     out += whisker(series, i, x, y);
   }
   return out;
@@ -226,7 +243,7 @@ std::string legend(const std::vector<Text>& names, const std::vector<int>& colou
   return out + "</ul>";
 }
 
-// All x of all series, with the series' values beside one another.
+// A row for each x of any series, a column for each series.
 std::string chart_table(const Chart& chart) {
   std::vector<double> places;
   for (const Series& series : chart.series)
@@ -237,17 +254,16 @@ std::string chart_table(const Chart& chart) {
   std::vector<std::string> header{words(chart.x_label)};
   for (const Series& series : chart.series) {
     header.push_back(words(series.name));
-    if (!series.low.empty()) header.push_back(words(text(Word::kInterval)));
+    if (!series.low.empty()) header.push_back(words(Word::kInterval));
   }
-  std::vector<std::vector<Cell>> rows;
+  Rows rows;
   for (const double place : places) {
-    std::vector<Cell> row{{core::format_number(place, 9)}};
+    Row row{core::format_number(place, 9)};
     for (const Series& series : chart.series) {
       const auto found = std::find(series.x.begin(), series.x.end(), place);
       const auto i = static_cast<std::size_t>(found - series.x.begin());
       const bool there = found != series.x.end();
-      const std::string path =
-          series.path.empty() ? "" : series.path + "[" + std::to_string(i) + "]";
+      const std::string path = series.path.empty() ? "" : indexed(series.path, i);
       row.push_back({there ? number(series.y[i], path, 5) : ""});
       if (series.low.empty()) continue;
       const bool known = there && std::isfinite(series.low[i]) && std::isfinite(series.high[i]);
@@ -262,27 +278,6 @@ std::string chart_table(const Chart& chart) {
 
 }  // namespace
 
-std::vector<double> ticks(double low, double high, int most) {
-  const double raw = (high - low) / std::max(1, most);
-  if (!(raw > 0.0) || !std::isfinite(raw)) return {};
-  const double power = std::pow(10.0, std::floor(std::log10(raw)));
-  double step = 10.0 * power;
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= raw * (1 - 1e-9)) {
-      step = factor * power;
-      break;
-    }
-  }
-  std::vector<double> values;
-  const double first = std::ceil(low / step - 1e-9);
-  for (int i = 0; i <= most + 1; ++i) {
-    const double value = (first + i) * step;
-    if (value > high + 1e-9 * step) break;
-    values.push_back(std::fabs(value) < 1e-9 * step ? 0.0 : value);
-  }
-  return values;
-}
-
 std::string figure(const Chart& chart) {
   const Axis x = x_axis(chart);
   const Axis y = y_axis(chart);
@@ -294,11 +289,10 @@ std::string figure(const Chart& chart) {
     colours.push_back(series.colour);
     drawn += draw(series, x, y);
   }
-  std::string out = "<figure><figcaption>" + words(chart.title) + "</figcaption>";
-  out += "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 280\" aria-label=\"" +
-         escape(chart.title.en) + "\">";
-  out += axes(chart, x, y) + drawn + spans_and_marks(chart, x, y) + "</svg>";
-  return out + legend(names, colours) + folded(text(Word::kTable), chart_table(chart)) +
+  return caption(chart.title) +
+         "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 480 280\" aria-label=\"" +
+         escape(chart.title.en) + "\">" + axes(chart, x, y) + drawn + spans_and_marks(chart, x, y) +
+         "</svg>" + legend(names, colours) + folded(text(Word::kTable), chart_table(chart)) +
          "</figure>\n";
 }
 
@@ -312,9 +306,7 @@ std::string bar_figure(
   }
   std::vector<int> colours;
   for (std::size_t i = 0; i < names.size(); ++i) colours.push_back(static_cast<int>(i));
-  std::string out =
-      "<figure><figcaption>" + words(title) + "</figcaption>" + legend(names, colours);
-  out += "<div class=\"bars\">";
+  std::string out = caption(title) + legend(names, colours) + "<div class=\"bars\">";
   for (const BarRow& row : rows) {
     out +=
         "<div class=\"row\"><div class=\"what\">" + words(row.name) + "</div><div class=\"lines\">";

@@ -1,4 +1,4 @@
-// Charts as SVG: they need no script, print, and take their colours from the page's style.
+// Charts as SVG. They need no script, can be printed, and take their colours from the page's style.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,16 @@ enum class Shape { kLine, kPoints, kBars };
 
 struct Series {
   Text name;
-  std::vector<double> x, y;
-  std::vector<double> low, high;  // a band around a line, whiskers on points and bars; empty: none
   Shape shape = Shape::kLine;
-  int colour = 0;    // 0 … 3: of the page's style
-  std::string path;  // y[i] stands at PATH[i] of a document; "": computed here
+  int colour = 0;  // 0 … 3, of the page's style
+  std::vector<double> x{}, y{};
+  std::vector<double> low{}, high{};  // a band around a line, whiskers on points and bars
+  std::string path{};                 // y[i] stands at PATH[i] of a document; "": computed here
+
+  void add(double place, double value) {
+    x.push_back(place);
+    y.push_back(value);
+  }
 };
 
 // A shaded range of x.
@@ -34,29 +39,26 @@ struct Mark {
 
 struct Chart {
   Text title, x_label, y_label;
-  std::vector<Series> series;
-  std::vector<Span> spans;
-  std::vector<Mark> marks;
+  std::vector<Series> series{};
+  std::vector<Span> spans{};
+  std::vector<Mark> marks{};
   bool from_zero = false;
   int x_digits = 6;
 };
 
-// The figure: chart, legend where there is more than one series, and its table, folded.
+// A figure: the chart, a legend for more than one series, and a folded table of the values.
 std::string figure(const Chart& chart);
 
-// One bar a row, from 0; several values a row stand below one another.
+// One row of bars from 0, one below the other.
 struct BarRow {
   Text name;
-  std::vector<double> values;       // not finite: none
+  std::vector<double> values;       // one that is not finite has no bar
   std::vector<std::string> labels;  // HTML beside each bar
 };
 std::string bar_figure(
     const Text& title, const std::vector<Text>& legend, const std::vector<BarRow>& rows);
 
-// The blocks as a strip: which are frozen. REQUIRES: 0 ≤ cut < blocks
+// The blocks as a strip: frozen and trained. REQUIRES: 0 ≤ cut < blocks
 std::string block_strip(std::int64_t cut, std::int64_t blocks);
-
-// Round numbers within low … high, `most` at most.
-std::vector<double> ticks(double low, double high, int most);
 
 }  // namespace salf::report

@@ -5,29 +5,25 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "core/statistics.h"
 #include "core/text.h"
 
 namespace salf::report {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;
-
-// U+200E, U+200F, U+202A … U+202E and U+2066 … U+2069 turn the direction of what follows, U+2028
-// and U+2029 end a line in scripts.
+// Whether the three bytes at `place` are a character that turns the direction of text (U+200E,
+// U+200F, U+202A … U+202E, U+2066 … U+2069) or ends a line in scripts (U+2028, U+2029).
 bool is_direction(const std::string& text, std::size_t place) {
-  if (text.compare(place, 2, "\xE2\x80") == 0 && place + 2 < text.size()) {
-    const auto last = static_cast<unsigned char>(text[place + 2]);
+  if (place + 2 >= text.size() || text[place] != '\xE2') return false;
+  const auto last = static_cast<unsigned char>(text[place + 2]);
+  if (text[place + 1] == '\x80')
     return last == 0x8E || last == 0x8F || (last >= 0xA8 && last <= 0xAE);
-  }
-  if (text.compare(place, 2, "\xE2\x81") == 0 && place + 2 < text.size()) {
-    const auto last = static_cast<unsigned char>(text[place + 2]);
-    return last >= 0xA6 && last <= 0xA9;
-  }
-  return false;
+  return text[place + 1] == '\x81' && last >= 0xA6 && last <= 0xA9;
 }
 
-std::string hexadecimal(unsigned char byte) {
+std::string hexadecimal(char character) {
   constexpr const char* kDigits = "0123456789ABCDEF";
+  const auto byte = static_cast<unsigned char>(character);
   return std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
 }
 
@@ -70,8 +66,7 @@ std::string escape(const std::string& text, std::size_t limit) {
   std::string out;
   for (std::size_t i = 0; i < safe.size(); ++i) {
     if (is_direction(safe, i)) {
-      for (std::size_t k = 0; k < 3; ++k)
-        out += hexadecimal(static_cast<unsigned char>(safe[i + k]));
+      for (std::size_t k = 0; k < 3; ++k) out += hexadecimal(safe[i + k]);
       i += 2;
       continue;
     }
@@ -93,9 +88,13 @@ std::string words(const Text& text, const std::vector<std::string>& parts) {
          replaced(escape(text.ja), parts) + "</span>";
 }
 
-std::string words(const Text& text) { return words(text, {}); }
+std::string words(Word word, const std::vector<std::string>& parts) {
+  return words(text(word), parts);
+}
 
 Text same(const std::string& text) { return {text, text}; }
+
+Text append(Text text, const std::string& more) { return {text.en + more, text.ja + more}; }
 
 std::string datum(double value, const std::string& path, const std::string& shown) {
   if (!std::isfinite(value)) return "–";
@@ -133,26 +132,33 @@ std::string bytes(std::int64_t value, const std::string& path) {
 std::string with_error(double value, double standard_error, const std::string& path, int digits) {
   std::string out = number(value, path, digits);
   if (!std::isfinite(standard_error)) return out;
-  return out + " ± " + number(kNormal95 * standard_error, "", 2);
+  return out + " ± " + number(core::kNormal95 * standard_error, "", 2);
 }
 
-std::string table(
-    const std::vector<std::string>& header, const std::vector<std::vector<Cell>>& rows) {
+std::string indexed(const std::string& path, std::size_t index) {
+  return path + "[" + std::to_string(index) + "]";
+}
+
+std::string table(const std::vector<std::string>& header, const Rows& rows) {
   std::string out = "<div class=\"scroll\"><table><thead><tr>";
   for (const std::string& cell : header) out += "<th scope=\"col\">" + cell + "</th>";
   out += "</tr></thead><tbody>";
-  for (const auto& row : rows) {
+  for (const Row& row : rows) {
     out += "<tr>";
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i == 0) {
-        out += "<th scope=\"row\">" + row[i].html + "</th>";
-      } else {
-        out += (row[i].is_number ? "<td class=\"n\">" : "<td>") + row[i].html + "</td>";
-      }
+    for (const Cell& cell : row) {
+      const bool first = &cell == &row.front();
+      out += first ? "<th scope=\"row\">" : cell.is_number ? "<td class=\"n\">" : "<td>";
+      out += cell.html + (first ? "</th>" : "</td>");
     }
     out += "</tr>\n";
   }
   return out + "</tbody></table></div>\n";
+}
+
+std::string table(const std::vector<Word>& header, const Rows& rows) {
+  std::vector<std::string> cells;
+  for (const Word word : header) cells.push_back(words(word));
+  return table(cells, rows);
 }
 
 std::string folded(const Text& summary, const std::string& html) {
@@ -165,10 +171,24 @@ std::string paragraph(const std::string& html, const char* css_class) {
   return "<p" + attribute + ">" + html + "</p>\n";
 }
 
+std::string paragraph(Word word, const char* css_class) {
+  return paragraph(words(word), css_class);
+}
+
+std::string paragraph(Word word, const std::vector<std::string>& parts, const char* css_class) {
+  return paragraph(words(word, parts), css_class);
+}
+
+std::string heading(Word word) { return "<h3>" + words(word) + "</h3>"; }
+
+std::string code(const std::string& html) { return "<code>" + html + "</code>"; }
+
+std::string figures(const std::string& html) { return "<div class=\"figures\">" + html + "</div>"; }
+
 std::string terms(const std::vector<Word>& list) {
   std::string out = "<dl class=\"terms\">";
   for (const Word word : list) {
-    out += "<div><dt>" + words(text(word)) + "</dt><dd>" + words(explanation(word)) + "</dd></div>";
+    out += "<div><dt>" + words(word) + "</dt><dd>" + words(explanation(word)) + "</dd></div>";
   }
   return out + "</dl>\n";
 }

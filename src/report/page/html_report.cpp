@@ -37,7 +37,7 @@ const std::vector<Section>& sections() {
 std::string section(const Section& part, const Context& context) {
   const bool several = context.runs.size() > 1;
   std::string out =
-      std::string("<section id=\"") + part.id + "\"><h2>" + words(text(part.title)) + "</h2>\n";
+      std::string("<section id=\"") + part.id + "\"><h2>" + words(part.title) + "</h2>\n";
   if (several && part.body == &decision) out += overview(context.runs);
   if (several && part.body == &quality) out += loss_comparison(context.runs);
   out += several ? "<div class=\"runs\">" : "<div class=\"runs one\">";
@@ -53,28 +53,20 @@ std::string button(const char* set, const std::string& label) {
   return std::string("<button type=\"button\" data-set=\"") + set + "\">" + label + "</button>";
 }
 
-std::string heading(const std::vector<RunData>& runs) {
+std::string page_head(const std::vector<RunData>& runs) {
   std::string names;
   for (const RunData& run : runs) names += (names.empty() ? "" : ", ") + run.name;
-  std::string out = "<header><h1>" + words(text(Word::kTitle)) + " <small class=\"soft\">" +
+  std::string out = "<header><h1>" + words(Word::kTitle) + " <small class=\"soft\">" +
                     escape(names, 400) + "</small></h1>";
   out += "<div class=\"tools\">" + button("lang=en", "English") + button("lang=ja", "日本語") +
          "</div>";
-  out += "<div class=\"tools\">" + button("theme=auto", words(text(Word::kThemeAuto))) +
-         button("theme=light", words(text(Word::kThemeLight))) +
-         button("theme=dark", words(text(Word::kThemeDark))) + "</div></header>\n";
+  out += "<div class=\"tools\">" + button("theme=auto", words(Word::kThemeAuto)) +
+         button("theme=light", words(Word::kThemeLight)) +
+         button("theme=dark", words(Word::kThemeDark)) + "</div></header>\n";
   out += "<nav><div>";
   for (const Section& part : sections())
-    out += std::string("<a href=\"#") + part.id + "\">" + words(text(part.title)) + "</a>";
+    out += std::string("<a href=\"#") + part.id + "\">" + words(part.title) + "</a>";
   return out + "</div></nav>\n";
-}
-
-std::string version_of(const std::vector<RunData>& runs) {
-  const RunData& run = runs.front();
-  const types::Provenance& made = run.run    ? run.run->provenance
-                                  : run.plan ? run.plan->provenance
-                                             : run.profile->provenance;
-  return escape(made.salf_version);
 }
 
 }  // namespace
@@ -92,7 +84,7 @@ std::string html_report(const std::vector<RunData>& runs, const PageOptions& opt
   std::string out = "<!DOCTYPE html>\n<html lang=\"" + language + "\" data-lang=\"" + language +
                     "\"><head><meta charset=\"utf-8\">\n";
   out += "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n";
-  // Nothing may be fetched, whatever a document says; a followed run's page asks its own server.
+  // The page fetches nothing, whatever a document says; with --follow it asks its own server.
   out += std::string(
              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
              "'unsafe-inline'; script-src "
@@ -101,9 +93,9 @@ std::string html_report(const std::vector<RunData>& runs, const PageOptions& opt
   out += "<link rel=\"icon\" href=\"data:,\">\n<title>salf: " +
          escape(options.language == Language::kJapanese ? title.ja : title.en) + " – " +
          escape(runs.front().name, 100) + "</title>\n<style>" + kStyle + "</style></head>\n<body>";
-  out += heading(runs) + "<main>" + page_body(runs, options) + "</main>\n";
-  out += "<footer>" + words(text(Word::kFooter), {version_of(runs)}) + "</footer>\n<script>" +
-         kScript + "</script>";
+  out += page_head(runs) + "<main>" + page_body(runs, options) + "</main>\n";
+  out += "<footer>" + words(Word::kFooter, {escape(provenance(runs.front()).salf_version)}) +
+         "</footer>\n<script>" + kScript + "</script>";
   if (options.follow) out += std::string("<script>") + kFollowScript + "</script>";
   return out + "</body></html>\n";
 }

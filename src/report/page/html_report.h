@@ -1,5 +1,5 @@
-// How does a run look to a person? As one self-contained page (HTML with inline style, script and
-// SVG, nothing fetched) in English and Japanese.
+// The report page: one self-contained HTML file (inline style, script and SVG) in English and
+// Japanese.
 #pragma once
 
 #include <string>
@@ -18,16 +18,15 @@ inline std::vector<core::EnumName<Language>> enum_names(Language) {
 struct PageOptions {
   Language language = Language::kEnglish;  // shown first; the page has a switch
   bool text = true;                        // false: tokens and words of the data are left out
-  bool follow = false;  // the page asks where it came from for newer contents (see page_body)
+  bool follow = false;                     // the page asks its server for a newer page_body
 };
 
-// The page. Every figure that stands in one of the documents is a <data value="…" data-json="PATH">
-// within an element with data-run="INDEX": value is the document's number in full, PATH its place
-// ("run.best.loss", "profile.deviations[0].deviation[3]", "plan.cut").
+// The page. A figure of a document is a <data value="…" data-json="PATH"> within an element with
+// data-run="INDEX": the value in full, and its place ("run.best.loss", "plan.eof").
 // REQUIRES: runs is not empty; its documents pass types::check
 std::string html_report(const std::vector<RunData>& runs, const PageOptions& options);
 
-// What stands between <main> and </main>: what changes while a run goes on.
+// The contents of <main>, which change while a run goes on.
 std::string page_body(const std::vector<RunData>& runs, const PageOptions& options);
 
 }  // namespace salf::report

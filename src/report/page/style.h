@@ -1,4 +1,4 @@
-// The page's looks and its few switches.
+// The page's style and scripts.
 #pragma once
 
 namespace salf::report {

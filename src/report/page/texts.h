@@ -1,4 +1,4 @@
-// Every word of the page, in both languages, in one table (texts.inc).
+// The words of the page in both languages (texts.inc).
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ enum class Word {
 };
 
 const Text& text(Word word);
-// One line, for terms; empty for other words.
+// A term's one-line explanation; empty for other words.
 const Text& explanation(Word word);
 
 }  // namespace salf::report

@@ -1,4 +1,4 @@
-// Ten thousand steps in the width of a page.
+// Reducing a long series to the points of a chart.
 #pragma once
 
 #include <cstddef>
@@ -6,9 +6,8 @@
 
 namespace salf::report {
 
-// Each of at most `most` bins of consecutive points: their mean, and their smallest and largest
-// value. x is the bin's last point. `size`: points of a bin (1: nothing was joined). Values that
-// are not finite are left out.
+// Mean, smallest and largest value of each bin of `size` consecutive points. x is the bin's last
+// point. Values that are not finite are left out.
 struct Thinned {
   std::size_t size = 1;
   std::vector<double> x, mean, low, high;

@@ -1,4 +1,4 @@
-// Budget: every depth's price, and what half and twice as much would buy.
+// The section Budget: the price of each cut, and what half and twice the budget would pay for.
 #include "types/budget.h"
 
 #include <algorithm>
@@ -17,12 +17,12 @@ using types::BudgetKind;
 using types::Candidate;
 using types::FreezePlan;
 
-// What a step costs, and what is spent whatever their number is, in the budget's unit. Nothing for
-// counts.
+// In the budget's unit: the price of a step, what does not depend on the steps, and the budget.
 struct Price {
   double step = 0.0, rest = 0.0, amount = 0.0;
 };
 
+// Nothing for budgets in steps, tokens or epochs.
 std::optional<Price> price(const FreezePlan& plan, const Candidate& candidate) {
   Price price;
   if (plan.budget.kind() == BudgetKind::kClock) {
@@ -47,65 +47,58 @@ double affordable(const FreezePlan& plan, const Candidate& candidate, double fac
   return std::max(0.0, std::floor((factor * cost->amount - cost->rest) / cost->step));
 }
 
-// The shallowest cut with at least so many steps, as the number of trained blocks; 0: none.
-std::int64_t deepest(const FreezePlan& plan, double factor, double least) {
+// The number of blocks trained at the shallowest cut with at least `least` steps; 0 without one.
+std::int64_t most_trained(const FreezePlan& plan, double factor, double least) {
   for (const Candidate& candidate : plan.candidates.of(plan.method())) {
     if (affordable(plan, candidate, factor) >= least) return plan.shape.blocks - candidate.cut;
   }
   return 0;
 }
 
-std::string what_it_buys(const FreezePlan& plan) {
+std::string purchases(const FreezePlan& plan) {
   const Candidate& chosen = *plan.chosen();
   const double least = std::max(1.0, std::min(50.0, static_cast<double>(plan.steps)));
-  std::vector<Cell> steps{word_cell(words(text(Word::kBuysSteps)))};
-  std::vector<Cell> depth{word_cell(words(text(Word::kBuysDeepest), {core::format_number(least)}))};
+  Row steps{Word::kBuysSteps};
+  Row depth{word_cell(words(Word::kBuysDeepest, {core::format_number(least)}))};
   for (const double factor : {0.5, 1.0, 2.0}) {
     const double count =
         factor == 1.0 ? static_cast<double>(plan.steps) : affordable(plan, chosen, factor);
-    steps.push_back({core::format_count(static_cast<std::int64_t>(std::min(count, 9e15)))});
-    const std::int64_t blocks = deepest(plan, factor, least);
-    depth.push_back({blocks > 0 ? core::format_count(blocks) : words(text(Word::kBuysNothing))});
+    steps.push_back(core::format_count(static_cast<std::int64_t>(std::min(count, 9e15))));
+    const std::int64_t blocks = most_trained(plan, factor, least);
+    depth.push_back(blocks > 0 ? core::format_count(blocks) : words(Word::kBuysNothing));
   }
-  return table({"", words(text(Word::kHalf)), words(text(Word::kThis)), words(text(Word::kTwice))},
-             {steps, depth}) +
-         paragraph(words(text(Word::kBuysNote)), "why");
+  return table({Word::kNone, Word::kHalf, Word::kThis, Word::kTwice}, {steps, depth}) +
+         paragraph(Word::kBuysNote, "why");
 }
 
 std::string curve(const FreezePlan& plan, bool steps) {
   Chart chart{text(steps ? Word::kStepsCurve : Word::kStepSecondsCurve), text(Word::kCutAxis),
-      text(steps ? Word::kStepsAxis : Word::kSecondsAxis), {}, {}, {}};
+      text(steps ? Word::kStepsAxis : Word::kSecondsAxis)};
   chart.from_zero = true;
-  Series series{chart.y_label, {}, {}, {}, {}, Shape::kLine, steps ? 0 : 1, ""};
-  const auto height = [steps](const Candidate& candidate) {
-    return steps ? static_cast<double>(candidate.steps) : candidate.step_seconds;
-  };
+  Series series{chart.y_label, Shape::kLine, steps ? 0 : 1};
   for (const Candidate& candidate : plan.candidates.of(plan.method())) {
-    series.x.push_back(static_cast<double>(candidate.cut));
-    series.y.push_back(height(candidate));
+    series.add(static_cast<double>(candidate.cut),
+        steps ? static_cast<double>(candidate.steps) : candidate.step_seconds);
   }
-  const auto place = static_cast<double>(plan.cut);
-  Series point{text(Word::kChosenHere), {place}, {height(*plan.chosen())}, {}, {}, Shape::kPoints,
-      steps ? 0 : 1, ""};
-  chart.series = {std::move(series), std::move(point)};
-  chart.marks.push_back({place,
-      {text(Word::kCut).en + " " + std::to_string(plan.cut),
-          text(Word::kCut).ja + " " + std::to_string(plan.cut)},
-      true});
+  Series chosen{text(Word::kChosenHere), Shape::kPoints, series.colour};
+  const Candidate& picked = *plan.chosen();
+  chosen.add(static_cast<double>(plan.cut),
+      steps ? static_cast<double>(picked.steps) : picked.step_seconds);
+  chart.series = {std::move(series), std::move(chosen)};
+  chart.marks.push_back(cut_mark(plan.cut));
   return figure(chart);
 }
 
 }  // namespace
 
 std::string budget(const RunData& run, const Context& /*context*/) {
-  if (!run.plan) return paragraph(words(text(Word::kNoPlan)));
+  if (!run.plan) return paragraph(Word::kNoPlan);
   const FreezePlan& plan = *run.plan;
-  std::string out = paragraph(words(text(Word::kBudgetLine),
+  const std::string out = paragraph(Word::kBudgetLine,
       {"<b>" + escape(types::format_budget(plan.budget)) + "</b>",
-          seconds(plan.predicted_seconds.total(), ""), flops(plan.predicted_flops.total(), "")}));
+          seconds(plan.predicted_seconds.total(), ""), flops(plan.predicted_flops.total(), "")});
   if (plan.chosen() == nullptr) return out;
-  out += what_it_buys(plan);
-  return out + "<div class=\"figures\">" + curve(plan, true) + curve(plan, false) + "</div>";
+  return out + purchases(plan) + figures(curve(plan, true) + curve(plan, false));
 }
 
 }  // namespace salf::report

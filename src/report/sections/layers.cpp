@@ -1,5 +1,4 @@
-// Layers: how far each space is from the right word, what each block brings, and where the cut
-// lies.
+// The section Layers: deviations, gains, the cut, and token maps.
 #include <algorithm>
 #include <cmath>
 
@@ -15,31 +14,28 @@ namespace {
 constexpr std::size_t kMostPositions = 64;
 constexpr std::size_t kMostSpaces = 128;
 
-std::vector<double> counted(std::size_t count) {
-  std::vector<double> values(count);
-  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<double>(i);
-  return values;
-}
-
-void add_errors(const std::vector<double>& errors, Series& series) {
+// A series with y over 0, 1, 2, …, and 95 % intervals where errors are known.
+Series indexed_series(const Text& name, Shape shape, int colour, const std::vector<double>& values,
+    const std::vector<double>& errors, const std::string& path) {
+  Series series{name, shape, colour};
+  series.path = path;
+  for (const double value : values) series.add(static_cast<double>(series.x.size()), value);
   if (std::none_of(errors.begin(), errors.end(), [](double error) { return std::isfinite(error); }))
-    return;
+    return series;
   for (std::size_t i = 0; i < errors.size(); ++i) {
-    series.low.push_back(series.y[i] - core::kNormal95 * errors[i]);
-    series.high.push_back(series.y[i] + core::kNormal95 * errors[i]);
+    series.low.push_back(values[i] - core::kNormal95 * errors[i]);
+    series.high.push_back(values[i] + core::kNormal95 * errors[i]);
   }
+  return series;
 }
 
-// The cut and what the other rules would have chosen by this measure. A block's axis is half a
-// place further left.
+// Marks the cut and the other rules' choices by this measure. On an axis of blocks the shift is
+// half a block to the left.
 void add_cuts(const RunData& run, types::Measure measure, double shift, Chart& chart) {
   if (!run.plan) return;
-  const auto cut = static_cast<double>(run.plan->cut);
-  if (run.plan->cut > 0) chart.spans.push_back({-1.0, cut + shift, text(Word::kFrozenSpan)});
-  chart.marks.push_back({cut + shift,
-      {text(Word::kCut).en + " " + std::to_string(run.plan->cut),
-          text(Word::kCut).ja + " " + std::to_string(run.plan->cut)},
-      true});
+  const Mark chosen = cut_mark(run.plan->cut, shift);
+  if (run.plan->cut > 0) chart.spans.push_back({-1.0, chosen.x, text(Word::kFrozenSpan)});
+  chart.marks.push_back(chosen);
   for (const types::RuleChoice& choice : run.plan->choices) {
     if (choice.measure != measure || choice.cut == run.plan->cut) continue;
     const std::string name = core::enum_to_string(choice.rule) + " " + std::to_string(choice.cut);
@@ -49,7 +45,7 @@ void add_cuts(const RunData& run, types::Measure measure, double shift, Chart& c
     if (same_place == chart.marks.end()) {
       chart.marks.push_back({place, same(name)});
     } else {
-      same_place->label = {same_place->label.en + ", " + name, same_place->label.ja + ", " + name};
+      same_place->label = append(same_place->label, ", " + name);
     }
   }
 }
@@ -58,27 +54,23 @@ std::string deviation_figure(
     const RunData& run, const types::Deviation& measured, const std::string& path) {
   const bool cosine = measured.measure == types::Measure::kCosine;
   Chart chart{text(cosine ? Word::kDeviationCosine : Word::kDeviationLoss), text(Word::kSpaceAxis),
-      text(Word::kDeviationAxis), {}, {}, {}};
-  Series series{text(Word::kDeviationAxis), counted(measured.deviation.size()), measured.deviation,
-      {}, {}, Shape::kLine, cosine ? 0 : 1, path + ".deviation"};
-  add_errors(measured.standard_error, series);
-  chart.series.push_back(std::move(series));
+      text(Word::kDeviationAxis)};
+  chart.series = {indexed_series(chart.y_label, Shape::kLine, cosine ? 0 : 1, measured.deviation,
+      measured.standard_error, path + ".deviation")};
   add_cuts(run, measured.measure, 0.0, chart);
   return figure(chart);
 }
 
 std::string gain_figure(
     const RunData& run, const types::Deviation& measured, const std::string& path) {
-  Chart chart{text(Word::kGainChart), text(Word::kBlockAxis), text(Word::kGainAxis), {}, {}, {}};
-  Series series{text(Word::kGainAxis), counted(measured.gain.size()), measured.gain, {}, {},
-      Shape::kBars, 2, path + ".gain"};
-  add_errors(measured.gain_error, series);
-  chart.series.push_back(std::move(series));
+  Chart chart{text(Word::kGainChart), text(Word::kBlockAxis), text(Word::kGainAxis)};
+  chart.series = {indexed_series(
+      chart.y_label, Shape::kBars, 2, measured.gain, measured.gain_error, path + ".gain")};
   add_cuts(run, measured.measure, -0.5, chart);
   return figure(chart);
 }
 
-// The smallest and the largest deviation that a map shows: its two colours.
+// The smallest and the largest deviation of a map: the ends of its colours.
 struct Scale {
   double near = 0.0, far = 1.0;
 };
@@ -95,7 +87,7 @@ Scale scale_of(const types::TokenMap& map) {
   return scale;
 }
 
-// White space as signs that can be seen.
+// White space as visible signs.
 std::string visible(const std::string& token) {
   std::string out;
   for (const char c : token) {
@@ -135,26 +127,26 @@ std::string heat_row(
 
 std::string heat_legend(const Scale& scale) {
   return "<ul class=\"legend\"><li><i class=\"key kwarm\"></i>" +
-         words(text(Word::kNear), {core::format_number(scale.near, 3)}) +
+         words(Word::kNear, {core::format_number(scale.near, 3)}) +
          "</li><li><i class=\"key kcold\"></i>" +
-         words(text(Word::kFar), {core::format_number(scale.far, 3)}) + "</li></ul>";
+         words(Word::kFar, {core::format_number(scale.far, 3)}) + "</li></ul>";
 }
 
-// As a table: it can be read aloud, printed and copied; deepest space first.
+// A table, deepest space first: it can be read aloud, printed and copied.
 std::string heat_map(const types::TokenMap& map, bool show) {
   const std::size_t positions = std::min(map.tokens.size(), kMostPositions);
   const std::size_t spaces = std::min(map.deviation.size(), kMostSpaces);
   const Scale scale = scale_of(map);
   std::string out =
       "<figure><figcaption>" +
-      words(text(show ? Word::kHeatTitle : Word::kHeatNoText), {core::format_count(map.line)}) +
+      words(show ? Word::kHeatTitle : Word::kHeatNoText, {core::format_count(map.line)}) +
       "</figcaption>" + heat_legend(scale) + "<div class=\"heat\"><table><thead>";
-  out += heat_row(words(text(Word::kToken)), map.tokens, positions, show);
-  if (show) out += heat_row(words(text(Word::kToPredict)), map.labels, positions, true);
+  out += heat_row(words(Word::kToken), map.tokens, positions, show);
+  if (show) out += heat_row(words(Word::kToPredict), map.labels, positions, true);
   out += "</thead><tbody>";
   for (std::size_t down = spaces; down-- > 0;) {
-    out += "<tr><th scope=\"row\">" + words(text(Word::kSpaceShort)) + " " + std::to_string(down) +
-           "</th>";
+    out +=
+        "<tr><th scope=\"row\">" + words(Word::kSpaceShort) + " " + std::to_string(down) + "</th>";
     for (std::size_t i = 0; i < positions; ++i)
       out += heat_cell(map.deviation[down][i], map.nearest[down][i], scale, show);
     out += "</tr>\n";
@@ -164,26 +156,22 @@ std::string heat_map(const types::TokenMap& map, bool show) {
 
 }  // namespace
 
-const types::Deviation* find_deviation(const types::LayerProfile& profile, types::Measure measure) {
-  for (const auto& deviation : profile.deviations) {
-    if (deviation.measure == measure) return &deviation;
-  }
-  return nullptr;
+Mark cut_mark(std::int64_t cut, double shift) {
+  return {
+      static_cast<double>(cut) + shift, append(text(Word::kCut), " " + std::to_string(cut)), true};
 }
 
 std::string layers(const RunData& run, const Context& context) {
-  if (!run.profile) return paragraph(words(text(Word::kNoProfile)));
+  if (!run.profile) return paragraph(Word::kNoProfile);
   std::string charts;
   for (std::size_t i = 0; i < run.profile->deviations.size(); ++i) {
-    charts += deviation_figure(
-        run, run.profile->deviations[i], "profile.deviations[" + std::to_string(i) + "]");
+    charts += deviation_figure(run, run.profile->deviations[i], indexed("profile.deviations", i));
   }
   charts += gain_figure(run, run.profile->deviations.front(), "profile.deviations[0]");
   std::string maps;
   for (const types::TokenMap& map : run.profile->token_maps)
     maps += heat_map(map, context.options.text);
-  if (maps.empty()) maps = paragraph(words(text(Word::kNoMaps)), "why");
-  return "<div class=\"figures\">" + charts + "</div>" + maps;
+  return figures(charts) + (maps.empty() ? paragraph(Word::kNoMaps, "why") : maps);
 }
 
 }  // namespace salf::report

@@ -1,9 +1,10 @@
-// The page's sections, each for one run.
+// The sections of the page.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "report/page/chart.h"
 #include "report/page/html_report.h"
 #include "report/page/texts.h"
 #include "report/run_data.h"
@@ -15,7 +16,7 @@ struct Context {
   const PageOptions& options;
 };
 
-// The HTML of one run's part of each section.
+// Each function returns the HTML of one section for one run.
 std::string decision(const RunData& run, const Context& context);
 std::string savings(const RunData& run, const Context& context);
 std::string quality(const RunData& run, const Context& context);
@@ -24,35 +25,32 @@ std::string budget(const RunData& run, const Context& context);
 std::string progress(const RunData& run, const Context& context);
 std::string basis(const RunData& run, const Context& context);
 std::string repeat(const RunData& run, const Context& context);
-// The part of `basis` on the domain's vocabulary and the domains.
+// The part of `basis` about domains and their vocabulary.
 std::string domain(const types::LayerProfile& profile, const Context& context);
 
-// For several runs: one table at the top, and the losses beside one another.
+// For several runs: a table of all, and a chart of their losses.
 std::string overview(const std::vector<RunData>& runs);
 std::string loss_comparison(const std::vector<RunData>& runs);
 
-// Energy, CO2 and money as rows of the savings' table (see savings.cpp): (name, predicted,
-// measured, full fine-tuning, saved) as HTML.
-struct CostRow {
-  Word name;
-  std::string predicted, measured, full, saved;
-};
-std::vector<CostRow> external_costs(const RunData& run);
-
-// The plan stands in the document "run" under "plan", or is a document of its own.
+// The JSON path of a plan's field: "run.plan.FIELD", or "plan.FIELD" of a plan alone.
 std::string plan_path(const RunData& run, const std::string& field);
 
-// The cut that the reader is told: the plan's, or that at which a run in stages ended.
+// The cut that the page shows: the plan's, or the last stage's.
 struct Cut {
   std::int64_t cut = 0;
   std::string path;
 };
 Cut cut_of(const RunData& run, const types::FreezePlan& plan);
 const Text& rule_text(types::RunStatus status);
-// A tag: "measured", "estimated".
+// A label behind a figure: "measured", "estimated".
 std::string tag(Word word);
-const types::Deviation* find_deviation(const types::LayerProfile& profile, types::Measure measure);
-// The command line that gives a train run these options, quoted for a shell.
+Word measure_word(types::Measure measure);
+// The rule's name in a <code> element.
+std::string rule_name(types::Rule rule);
+// The mark of the chosen cut, at x = cut + shift.
+Mark cut_mark(std::int64_t cut, double shift = 0.0);
+const types::Provenance& provenance(const RunData& run);
+// The `salf train` command line with these options, quoted for a shell.
 std::string command_line(const core::Json& options);
 
 }  // namespace salf::report
