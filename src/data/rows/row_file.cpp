@@ -34,7 +34,7 @@ class JsonLines : public RowFile {
       const char* advice =
           reader().ended_with_newline()
               ? "; expected one object a line, or one array in the whole file"
-              : "; the file ends within this line: check that it was copied completely";
+              : "; the file ends within this line: it may be cut off; copy it again";
       throw Error(error.kind(), error.what() + std::string(advice));
     }
   }
