@@ -90,7 +90,7 @@ std::vector<BatchPlan> Batcher::fill(std::vector<std::int64_t> order) const {
   std::vector<BatchPlan> plans;
   for (const std::int64_t index : order) {
     const std::int64_t length = lengths_[place(index)];
-    // Each row is the longest so far: the batch would be padded to it.
+    // Each row is the longest so far, so the batch is padded to it.
     const bool fits =
         !plans.empty() &&
         (static_cast<std::int64_t>(plans.back().rows.size()) + 1) * length <= options_.batch_tokens;

@@ -1,4 +1,4 @@
-// Which documents share a batch, in which order do batches come, and how do they become tensors?
+// Batches: the rows that share one, their order, and their tensors.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct BatchOptions {
   }
 };
 
-// A batch before it is tensors: which rows it holds. A row is a document, or with pack a block.
+// The rows of a batch. A row is a document, or with pack a block.
 struct BatchPlan {
   std::vector<std::int64_t> rows;
   std::int64_t length = 0;  // tokens of the longest row
@@ -37,18 +37,17 @@ struct BatchPlan {
 class Batcher {
  public:
   // `documents`: indices into dataset.documents. Packed blocks join the documents in this order;
-  // the last partial block is kept, right-padded. Labels stay those of the documents: none leads
-  // across a boundary. `padding_id` fills. Throws Error(kBadInput) if batch_tokens is smaller than
-  // one packed block, or than the longest document.
+  // the last partial block is kept, right-padded with `padding_id`. Labels stay those of the
+  // documents: none crosses a boundary. Throws Error(kBadInput) if batch_tokens is smaller than one
+  // packed block or the longest document.
   Batcher(const Dataset& dataset, std::vector<std::int64_t> documents, BatchOptions options,
       std::int64_t padding_id);
 
-  // The batches of one epoch: rows sorted by length (equal lengths in random order), filled into
-  // batches, the batches shuffled, all from (seed, epoch): the same on every machine. Every row
-  // occurs once. The shapes of the batches are the same in every epoch; only their rows and their
-  // order differ.
+  // The batches of one epoch. Rows are sorted by length (equal lengths in random order) and filled
+  // into batches, and the batches are shuffled. Every row occurs once. (seed, epoch) decide,
+  // equally on every machine. All epochs have the same shapes; only rows and order differ.
   std::vector<BatchPlan> epoch(std::uint64_t seed, std::int64_t epoch) const;
-  // The same rows without shuffling, sorted by length: for evaluation and analysis.
+  // The batches sorted by length, for evaluation and analysis.
   std::vector<BatchPlan> in_order() const;
 
   // The plan's rows as tensors. `documents` is -1 at padding.
@@ -71,9 +70,8 @@ class Batcher {
   std::vector<std::int64_t> documents_;
   BatchOptions options_;
   std::int64_t padding_id_;
-  std::vector<std::int64_t> lengths_;  // tokens of each row
-  std::vector<std::int64_t>
-      first_token_;  // with pack: where each document begins in the joined stream
+  std::vector<std::int64_t> lengths_;      // tokens of each row
+  std::vector<std::int64_t> first_token_;  // begin of each document in the joined stream
 };
 
 }  // namespace salf::data

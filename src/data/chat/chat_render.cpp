@@ -2,46 +2,23 @@
 #include <string_view>
 #include <utility>
 
-#include "core/error.h"
-#include "core/log.h"
+#include "core/text.h"
+#include "data/bad_input.h"
 #include "data/chat/chat_template.h"
+#include "data/text/character_classes.h"
 
 namespace salf::data {
 namespace {
 
-// The bytes of the white space (Python's str.isspace()) that begins at text[0], or 0.
-std::size_t space_length(std::string_view text) {
-  if (text.empty()) return 0;
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const unsigned first = byte(0);
-  if (first == ' ' || (first >= 0x09 && first <= 0x0D) || (first >= 0x1C && first <= 0x1F))
-    return 1;
-  if (first == 0xC2) return byte(1) == 0x85 || byte(1) == 0xA0 ? 2 : 0;  // U+0085, U+00A0
-  if (first < 0xE1 || first > 0xE3) return 0;
-  const unsigned code = (first & 0x0FU) << 12U | (byte(1) & 0x3FU) << 6U | (byte(2) & 0x3FU);
-  const bool space = code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 ||
-                     code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
-  return space ? 3 : 0;
-}
-
-std::size_t space_length_at_end(std::string_view text) {
-  for (std::size_t length = 1; length <= 3 && length <= text.size(); ++length) {
-    if (space_length(text.substr(text.size() - length)) == length) return length;
-  }
-  return 0;
-}
+bool is_python_space(char32_t code) { return is_space(code) || (code >= 0x1C && code <= 0x1F); }
 
 std::string_view stripped(std::string_view text) {
-  while (const std::size_t length = space_length(text)) text.remove_prefix(length);
-  while (const std::size_t length = space_length_at_end(text)) text.remove_suffix(length);
-  return text;
+  text.remove_prefix(leading(text, is_python_space));
+  return text.substr(0, trailing_begin(text, is_python_space));
 }
 
-std::string_view without_newlines(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
-  return text.substr(0, text.find_last_not_of('\n') + 1);
+std::string_view without_leading_newlines(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of('\n'), text.size()));
 }
 
 struct Answer {
@@ -49,7 +26,7 @@ struct Answer {
   std::string text;
 };
 
-// "<think>…</think>…" taken apart as Qwen3's template does; without "</think>" all of it is text.
+// Divides "<think>…</think>…" as Qwen3's template does. Without "</think>" all of it is text.
 Answer split_thoughts(const std::string& content) {
   static constexpr std::string_view kBegin = "<think>", kEnd = "</think>";
   const std::size_t end = content.find(kEnd);
@@ -57,18 +34,18 @@ Answer split_thoughts(const std::string& content) {
   std::string_view thoughts = std::string_view(content).substr(0, end);
   const std::size_t begin = thoughts.rfind(kBegin);
   if (begin != std::string_view::npos) thoughts.remove_prefix(begin + kBegin.size());
-  std::string_view text = std::string_view(content).substr(content.rfind(kEnd) + kEnd.size());
-  text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
-  return {std::string(without_newlines(thoughts)), std::string(text)};
+  const auto text = std::string_view(content).substr(content.rfind(kEnd) + kEnd.size());
+  thoughts = thoughts.substr(0, thoughts.find_last_not_of('\n') + 1);
+  return {
+      std::string(without_leading_newlines(thoughts)), std::string(without_leading_newlines(text))};
 }
 
 bool is_tool_response(const std::string& content) {
-  static constexpr std::string_view kBegin = "<tool_response>", kEnd = "</tool_response>";
-  return content.size() >= kEnd.size() && content.compare(0, kBegin.size(), kBegin) == 0 &&
-         content.compare(content.size() - kEnd.size(), kEnd.size(), kEnd) == 0;
+  return core::starts_with(content, "<tool_response>") &&
+         core::ends_with(content, "</tool_response>");
 }
 
-// The last message that asks something; the last of all if there is none.
+// The last message of the user that is no tool response, or else the last message.
 std::size_t last_question(const std::vector<ChatMessage>& messages) {
   for (std::size_t i = messages.size(); i-- > 0;) {
     if (messages[i].role == ChatRole::kUser && !is_tool_response(messages[i].content)) return i;
@@ -87,7 +64,7 @@ class ChatWriter {
       : format_(format), special_(special), where_(where) {}
 
   ChatText write(const std::vector<ChatMessage>& messages) {
-    if (messages.empty()) fail("expected at least one message");
+    if (messages.empty()) refuse(where_, "expected at least one message");
     add(format_.begin);
     std::size_t first = 0;
     if (messages[0].role == ChatRole::kSystem) {
@@ -111,7 +88,8 @@ class ChatWriter {
   void begin_with_system(const std::string& content) {
     const std::string text(format_.trim_system ? stripped(content) : std::string_view(content));
     switch (format_.system) {
-      case SystemPlace::kRefused: fail("messages[0]: this chat template has no system messages");
+      case SystemPlace::kRefused:
+        refuse(where_, "messages[0]: this chat template has no system messages");
       case SystemPlace::kTurn:
       case SystemPlace::kFirstTurn:
         add(format_.system_before);
@@ -128,12 +106,12 @@ class ChatWriter {
   void check_order(const ChatMessage& message, std::size_t index, bool user_turn) const {
     const std::string place = "messages[" + std::to_string(index) + "]: ";
     if (message.role == ChatRole::kSystem && format_.system != SystemPlace::kTurn) {
-      fail(place + "this chat template has a system message at the start only");
+      refuse(where_, place + "this chat template has a system message at the start only");
     }
     if (format_.alternate && (message.role == ChatRole::kUser) != user_turn) {
-      fail(place + "expected a message of the " + (user_turn ? "user" : "assistant") +
-           ", got one of the " + role_name(message.role) +
-           ": in this chat template they take turns, the user first");
+      refuse(where_, place + "expected a message of the " + (user_turn ? "user" : "assistant") +
+                         ", got one of the " + role_name(message.role) +
+                         ": in this chat template they take turns, the user first");
     }
   }
 
@@ -164,8 +142,8 @@ class ChatWriter {
 
   std::string with_thoughts(const Answer& answer) const {
     if (!answers_last_question_ || (!last_ && answer.thoughts.empty())) return answer.text;
-    const std::size_t begin = std::min(answer.text.find_first_not_of('\n'), answer.text.size());
-    return "<think>\n" + answer.thoughts + "\n</think>\n\n" + answer.text.substr(begin);
+    return "<think>\n" + answer.thoughts + "\n</think>\n\n" +
+           std::string(without_leading_newlines(answer.text));
   }
 
   void add(const std::string& text) { result_.text += with_tokens(text); }
@@ -179,14 +157,11 @@ class ChatWriter {
     for (std::size_t i = text.find(name); i != std::string::npos;
          i = text.find(name, i + token.size())) {
       if (token.empty())
-        fail("the chat template needs " + name + ", and the tokenizer names no such token");
+        refuse(
+            where_, "the chat template needs " + name + ", and the tokenizer names no such token");
       text.replace(i, name.size(), token);
     }
     return text;
-  }
-
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw Error(ErrorKind::kBadInput, where_ + ": " + problem);
   }
 
   const ChatFormat& format_;

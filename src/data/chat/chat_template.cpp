@@ -2,14 +2,11 @@
 
 #include <system_error>
 
-#include "core/error.h"
 #include "core/files.h"
-#include "core/hash.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "data/chat/chat_formats.h"
-#include "data/chat/jinja_tokens.h"
+#include "data/bad_input.h"
 #include "data/rows/checked_json.h"
 
 namespace salf::data {
@@ -72,10 +69,9 @@ NamedFormat format_in_file(const std::string& path) {
   NamedFormat format{path, {}};
   core::from_json(core::read_json_file(path), core::printable_path(path), format.format);
   if (format.format.assistant_after.empty()) {
-    throw Error(ErrorKind::kBadInput,
-        core::printable_path(path) +
-            ": assistant_after: expected a text that ends the assistant's turn, such as "
-            "\"{eos}\\n\"; without one the model would not learn to stop");
+    refuse(core::printable_path(path),
+        "assistant_after: expected a text that ends the assistant's turn, such as \"{eos}\\n\"; "
+        "without it the model does not learn to stop");
   }
   return format;
 }
@@ -92,25 +88,10 @@ ModelTemplate read_model_template(const fs::path& tokenizer_json) {
   const PlainJson root = parse_checked(core::read_file(config, kLargestConfig), name);
   ModelTemplate found{template_in(JsonView(root, name + ": ")), config.string()};
   if (found.text.size() > kLargestTemplate) {
-    throw Error(ErrorKind::kBadInput, name + ": chat_template: a template of " +
-                                          core::format_bytes(found.text.size()) +
-                                          ", the limit is " + core::format_bytes(kLargestTemplate));
+    refuse(name, "chat_template: a template of " + core::format_bytes(found.text.size()) +
+                     ", the limit is " + core::format_bytes(kLargestTemplate));
   }
   return found;
-}
-
-std::optional<std::string> recognise_template(const std::string& jinja) {
-  const std::string hash = core::sha256(jinja_tokens(jinja));
-  for (const KnownTemplate& known : known_templates()) {
-    if (hash == known.sha256) return known.name;
-  }
-  return std::nullopt;
-}
-
-std::vector<std::string> chat_format_names() {
-  std::vector<std::string> names;
-  for (const NamedFormat& format : built_in_chat_formats()) names.push_back(format.name);
-  return names;
 }
 
 NamedFormat choose_chat_format(const std::string& choice, const ModelTemplate& model_template) {

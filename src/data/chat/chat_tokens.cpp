@@ -9,7 +9,7 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
-// The byte at which each token ends, or nothing if the tokens' bytes are not those of the text.
+// The byte at which each token ends, or nothing if the tokens' bytes differ from the text's.
 std::optional<std::vector<std::size_t>> token_ends(
     const std::string& text, const Ids& ids, const Tokenizer& tokenizer) {
   std::vector<std::size_t> ends;
@@ -34,7 +34,7 @@ void mark_by_bytes(const std::vector<std::size_t>& ends, const std::vector<ByteS
   }
 }
 
-// How many tokens the text up to a place shares with the whole.
+// The number of tokens that the text up to `end` shares with the whole.
 std::size_t shared_tokens(
     const std::string& text, std::size_t end, const Ids& ids, const Tokenizer& tokenizer) {
   const Ids part = tokenizer.encode(std::string_view(text).substr(0, end));

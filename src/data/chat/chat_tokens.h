@@ -1,4 +1,4 @@
-// How does a rendered conversation become tokens, and which of them carry loss?
+// Rendered conversations as tokens.
 #pragma once
 
 #include <vector>
@@ -14,12 +14,11 @@ struct MarkedTokens {
   std::vector<bool> loss;
 };
 
-// The text is tokenised as a whole, as apply_chat_template() does: special tokens in it are special
+// Tokenises the text as a whole, as apply_chat_template() does: special tokens in it are special
 // whoever wrote them, and no bos or eos is added. A token carries loss if any of its bytes is part
-// of an answer; where the tokens' bytes are not the text's (a normaliser changed it), an answer
-// begins and ends with the token at which the text up to there is tokenised otherwise than the
-// whole. Of the tokens behind the first `limit` (0: none) it need not be known: they will be cut
-// off.
+// of an answer. Where a normaliser changed the text, an answer begins and ends at the first token
+// that differs between the whole text and the text up to there. With `limit` > 0 the marks behind
+// the first `limit` tokens may be missing, because these tokens will be cut off.
 MarkedTokens encode_chat(const ChatText& chat, const Tokenizer& tokenizer, std::size_t limit);
 
 }  // namespace salf::data

@@ -30,7 +30,7 @@ bool is_word(char c) {
          static_cast<unsigned char>(c) >= 0x80;
 }
 
-// What "\" and `c` stand for in a string.
+// The meaning of "\" and `c` in a string.
 std::string unescaped(char c) {
   switch (c) {
     case 'n': return "\n";
@@ -77,8 +77,8 @@ class JinjaLexer {
     output_ += piece;
   }
 
-  // "-" takes away all white space before a tag; else lstrip_blocks that from the line's start to a
-  // block.
+  // "-" removes all white space before a tag. lstrip_blocks removes that between the start of a
+  // line and a block.
   void strip_before(std::size_t tag, std::size_t begin, std::string& piece) const {
     const char sign = tag + 2 < text_.size() ? text_[tag + 2] : '\0';
     if (sign == '-') {
@@ -107,7 +107,7 @@ class JinjaLexer {
     strip_after(strip, kind == '%');
   }
 
-  // Up to and with `end`; true if "-" stands before it.
+  // Reads up to `end` and including it. True if "-" stands before it.
   bool read_inside(std::string_view end) {
     while (place_ < text_.size()) {
       const char c = text_[place_];
@@ -154,7 +154,7 @@ class JinjaLexer {
     result_ += ' ' + text_.substr(begin, place_ - begin);
   }
 
-  // trim_blocks: the newline after a block goes with it.
+  // trim_blocks removes the newline after a block.
   void strip_after(bool all, bool is_block) {
     if (all) {
       place_ = std::min(text_.find_first_not_of(kWhiteSpace, place_), text_.size());

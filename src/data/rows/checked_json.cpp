@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/bad_input.h"
 #include "data/text/utf8.h"
 
 namespace salf::data {
@@ -18,9 +18,9 @@ namespace {
 constexpr std::size_t kDeepest = 64;
 
 // Note [Numbers as Rust reads them]
-// serde_json, which reads tokenizer.json for Hugging Face's tokenizers, does not round numbers
-// rightly: it multiplies or divides a whole number by a power of ten. The last bit of a score
-// decides between ways to cut a word that are equally good.
+// serde_json, which reads tokenizer.json for Hugging Face's tokenizers, multiplies or divides a
+// whole number by a power of ten, so its last bit may be wrong. The last bit of a score decides
+// between equally good ways to cut a word.
 double number_as_rust(const std::string& text) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t significand = 0;
@@ -49,7 +49,7 @@ double number_as_rust(const std::string& text) {
   return text[0] == '-' ? -value : value;
 }
 
-// Builds the value from the parser's events, which is where depth and duplicate keys can be seen.
+// Builds the value from the parser's events, which show depth and duplicate keys.
 class CheckedBuilder : public nlohmann::json_sax<PlainJson> {
  public:
   CheckedBuilder(PlainJson& root, const std::string& where) : root_(root), where_(where) {}
@@ -71,20 +71,16 @@ class CheckedBuilder : public nlohmann::json_sax<PlainJson> {
   bool key(std::string& name) override {
     const auto inserted = open_.back()->emplace(name, nullptr);
     if (!inserted.second)
-      fail("the key \"" + core::printable(name) + "\" occurs twice in one object");
+      refuse(where_, "the key \"" + core::printable(name) + "\" occurs twice in one object");
     member_ = &*inserted.first;
     return true;
   }
 
   bool parse_error(std::size_t, const std::string&, const PlainJson::exception& error) override {
-    fail(std::string("not valid JSON: ") + core::printable(error.what(), 400));
+    refuse(where_, std::string("not valid JSON: ") + core::printable(error.what(), 400));
   }
 
  private:
-  [[noreturn]] void fail(const std::string& problem) const {
-    throw Error(ErrorKind::kBadInput, where_ + ": " + problem);
-  }
-
   PlainJson* place(PlainJson&& value) {
     if (open_.empty()) {
       root_ = std::move(value);
@@ -106,7 +102,7 @@ class CheckedBuilder : public nlohmann::json_sax<PlainJson> {
   // A parent gets no new member while its child is open, so the pointers stay valid.
   bool open(PlainJson&& value) {
     if (open_.size() >= kDeepest)
-      fail("nested deeper than " + std::to_string(kDeepest) + " levels");
+      refuse(where_, "nested deeper than " + std::to_string(kDeepest) + " levels");
     open_.push_back(place(std::move(value)));
     return true;
   }
@@ -191,12 +187,9 @@ bool JsonView::flag(const char* key, bool fallback) const {
 void JsonView::only_keys(std::initializer_list<const char*> known) const {
   const std::vector<std::string> names(known.begin(), known.end());
   for (const auto& member : object().value_.items()) {
-    bool found = false;
-    for (const auto& name : names) found = found || name == member.key();
-    if (!found) {
-      fail("\"" + core::printable(member.key()) +
-           "\" is not supported; known: " + core::join(names, ", "));
-    }
+    if (std::find(names.begin(), names.end(), member.key()) != names.end()) continue;
+    fail("\"" + core::printable(member.key()) +
+         "\" is not supported; known: " + core::join(names, ", "));
   }
 }
 

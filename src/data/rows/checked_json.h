@@ -1,5 +1,5 @@
-// How is JSON of unknown origin read so that each wrong value is named by file and JSON path?
-// (core::Json keeps the order of keys and so looks them up one by one: too slow for a vocabulary.)
+// JSON of unknown origin. Each wrong value is named by file and JSON path. (core::Json finds a key
+// by trying one after another, which is too slow for a vocabulary.)
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace salf::data {
 
-using PlainJson = nlohmann::json;  // "json" is the name of many variables
+using PlainJson = nlohmann::json;
 
-// Parses one JSON value. Duplicate keys and nesting deeper than 64 levels are errors.
-// `where` (the file) starts each message. Throws Error(kBadInput).
+// Parses one JSON value. `where` (the file) starts each message. Throws Error(kBadInput), also for
+// duplicate keys and for nesting deeper than 64 levels.
 PlainJson parse_checked(const std::string& text, const std::string& where);
 
 // A value and its path ("file: model.vocab"). Keeps a reference to `value`.
@@ -26,24 +26,24 @@ class JsonView {
   bool is_object() const { return value_.is_object(); }
   std::size_t size() const { return value_.size(); }
 
-  // The member, which must be there and not null.
+  // The member. Throws if it is absent or null.
   JsonView at(const char* key) const;
-  // The member unless it is absent or null.
+  // The member, or nothing if it is absent or null.
   std::optional<JsonView> find(const char* key) const;
   // The item of an array. REQUIRES: index < size()
   JsonView item(std::size_t index) const;
 
-  // These check the type.
+  // These throw for a value of another type.
   const JsonView& array() const;
   const JsonView& object() const;
   const std::string& text() const;
-  const std::string& character() const;  // a text of one character
+  const std::string& character() const;  // one character
   bool boolean() const;
-  std::int64_t id() const;  // a token id: a whole number of 0 … 2^31-1
+  std::int64_t id() const;  // a token id: a whole number from 0 to 2^31-1
 
   // A boolean member that may be absent or null.
   bool flag(const char* key, bool fallback) const;
-  // Refuses members that are not listed: they could mean anything.
+  // Throws for members that are not listed.
   void only_keys(std::initializer_list<const char*> known) const;
 
   // Throws Error(kBadInput) "where: problem".

@@ -95,9 +95,8 @@ class DataFile::Gzip {
       if (between_members_ && !begin_member()) break;
       if (available_ == 0 && !refill()) {
         fail(
-            "the gzip data ends too early: the file was cut off; copy it again, or expand what is "
-            "there with "
-            "gzip -dc to see how much");
+            "the gzip data ends too early: the file was cut off; copy it again, or expand the part "
+            "that is there with gzip -dc");
       }
       produced = inflate(into, size);
     }

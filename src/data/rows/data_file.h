@@ -1,5 +1,4 @@
-// Where do the bytes of a data file come from? A file or standard input, gzip or not: one stream,
-// read once.
+// The bytes of a data file or standard input, gzip or not, as one stream that is read once.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +11,14 @@
 
 namespace salf::data {
 
-// The path that stands for standard input.
+// The path of standard input.
 inline constexpr const char* kStandardInput = "-";
 
-// Bytes as they lie in the file; counted and hashed on the way. At the end of a stream that was
-// read to its end, hash() is that of the file.
+// The bytes of the file as they are, counted and hashed.
 class RawFile {
  public:
-  // Throws Error(kIo): no such file, no regular file, not readable; standard input that is a
-  // terminal.
+  // Throws Error(kIo) for a file that is missing, not regular or not readable, and for a terminal
+  // as standard input.
   explicit RawFile(const std::filesystem::path& path);
   ~RawFile();
   RawFile(const RawFile&) = delete;
@@ -31,7 +29,7 @@ class RawFile {
   const std::string& name() const { return name_; }  // printable; "standard input"
   std::int64_t size() const { return size_; }        // bytes; 0: unknown
   std::int64_t bytes_read() const { return bytes_read_; }
-  // Reads what is left, and ends the hashing: SHA-256 in hex.
+  // Reads the rest and returns the SHA-256 of all bytes, in hex.
   std::string hash();
 
  private:
@@ -42,11 +40,9 @@ class RawFile {
   core::Sha256 hash_;
 };
 
-// What is in the file: gzip (RFC 1952, told by its first bytes, whatever the name; several members
-// one after another too) is expanded, anything else stays as it is.
-//
-// A gzip file may expand to 64 MiB, and beyond that to 200 times its own size: text does not
-// compress better, so more is a decompression bomb.
+// The content of the file. Gzip (RFC 1952, known by its first bytes, also of several members) is
+// expanded; anything else stays as it is. A gzip file may expand to 64 MiB, and beyond that to 200
+// times its own size: text does not compress better, so more is a decompression bomb.
 class DataFile {
  public:
   explicit DataFile(const std::filesystem::path& path);
@@ -54,8 +50,8 @@ class DataFile {
   DataFile(const DataFile&) = delete;
   DataFile& operator=(const DataFile&) = delete;
 
-  // At most `size` bytes; 0 at the end. Throws Error(kIo): reading fails; gzip that is damaged, cut
-  // off, followed by something else or a bomb, with the byte of the file.
+  // At most `size` bytes; 0 at the end. Throws Error(kIo) if reading fails or the gzip is damaged,
+  // cut off, followed by something else or a bomb; the message names the byte of the file.
   std::size_t read(char* into, std::size_t size);
   bool is_gzip() const { return gzip_ != nullptr; }
   const std::string& name() const { return raw_.name(); }

@@ -7,14 +7,13 @@
 #include <unordered_set>
 #include <utility>
 
-#include "core/error.h"
 #include "core/hash.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "data/bad_input.h"
 #include "data/chat/chat_tokens.h"
-#include "data/rows/overlap.h"
 #include "data/rows/row_file.h"
 #include "tensor/batch.h"
 
@@ -34,8 +33,8 @@ std::string finished_prompt(std::string prompt) {
   return prompt;
 }
 
-// Test takes the low end of the hashes and dev the high one, so that changing one share moves no
-// document into or out of the other.
+// Test takes the low end of the hashes and dev the high end: changing one share moves no document
+// into or out of the other.
 Split split_of_hash(std::uint64_t hash, const DataOptions& options) {
   const double place = static_cast<double>(hash >> 11U) * 0x1.0p-53;  // [0, 1)
   if (place < options.test_share) return Split::kTest;
@@ -75,7 +74,7 @@ Document labelled(MarkedTokens tokens, std::int64_t line) {
   return document;
 }
 
-// What tells a row from every other: its texts before they are formatted or tokenised.
+// The row's texts before they are formatted or tokenised. Equal rows are duplicates.
 std::string identity(const RowText& row) {
   if (row.messages.empty()) return row.prompt + '\0' + row.completion;
   std::string text;
@@ -85,7 +84,7 @@ std::string identity(const RowText& row) {
   return text;
 }
 
-// What another document may share: see Dataset.
+// The part that another document may share; see Dataset.
 std::string shared_part(const RowText& row) {
   if (row.messages.empty()) return row.prompt.empty() ? row.completion : row.prompt;
   std::size_t count = row.messages.size();
@@ -94,6 +93,48 @@ std::string shared_part(const RowText& row) {
   for (std::size_t i = 0; i + 1 < count; ++i) text += row.messages[i].content + '\n';
   return text;
 }
+
+unsigned bit(Split split) { return 1U << static_cast<unsigned>(split); }
+
+// `text` in lower case (A-Z) with single spaces.
+std::string plain(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
+    if (!space) {
+      result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    } else if (!result.empty() && result.back() != ' ') {
+      result += ' ';
+    }
+  }
+  if (!result.empty() && result.back() == ' ') result.pop_back();
+  return result;
+}
+
+// Counts documents that share their prompt with another split. A document that is held out is no
+// test if training saw its prompt with another completion.
+class OverlapCounter {
+ public:
+  void add(std::string_view prompt, Split split) {
+    const std::uint64_t key = core::stable_hash(plain(prompt));
+    keys_.push_back(key);
+    splits_[key] |= bit(split);
+  }
+
+  // `splits`: those of the documents that were added, in order.
+  void count(const std::vector<Split>& splits, DataReport& report) const {
+    for (std::size_t i = 0; i < keys_.size(); ++i) {
+      const unsigned seen = splits_.at(keys_[i]);
+      const unsigned before_test = bit(Split::kTrain) | bit(Split::kDev);
+      if (splits[i] == Split::kDev && (seen & bit(Split::kTrain)) != 0) ++report.dev_overlap;
+      if (splits[i] == Split::kTest && (seen & before_test) != 0) ++report.test_overlap;
+    }
+  }
+
+ private:
+  std::vector<std::uint64_t> keys_;                     // of each document
+  std::unordered_map<std::uint64_t, unsigned> splits_;  // key -> bits 1 << Split
+};
 
 // The tokenizer's special tokens as texts, for templates.
 SpecialTexts special_texts(const Tokenizer& tokenizer) {
@@ -122,11 +163,11 @@ class Loader {
 
   Dataset finish(const std::string& file) {
     check_not_empty(file);
-    overlap_.count(data_.report);
+    overlap_.count(data_.splits, data_.report);
     return std::move(data_);
   }
 
-  // What the conversations' tokens depend on beside their texts.
+  // The chat format. The tokens of conversations depend on it.
   std::string chat_text() const { return core::format_json(core::to_json(chat_->format)); }
 
  private:
@@ -230,31 +271,29 @@ class Loader {
   }
 
   [[noreturn]] void throw_too_long(const FileRow& row, const MarkedTokens& tokens) const {
-    throw Error(ErrorKind::kBadInput, row.where + ": the document has " +
-                                          std::to_string(tokens.ids.size()) +
-                                          " tokens, the limit is " + std::to_string(limit_) +
-                                          "; shorten it, or let it be cut with --long-rows cut");
+    refuse(row.where, "the document has " + std::to_string(tokens.ids.size()) +
+                          " tokens, the limit is " + std::to_string(limit_) +
+                          "; shorten it, or let it be cut with --long-rows cut");
   }
 
   void check_not_empty(const std::string& file) const {
     const DataReport& report = data_.report;
-    if (report.rows == 0) throw Error(ErrorKind::kBadInput, file + ": no rows: the file is empty");
+    if (report.rows == 0) refuse(file, "no rows: the file is empty");
     if (report.bad_rows == report.rows) {
-      throw Error(
-          ErrorKind::kBadInput, file + ": every row is bad; the first: " + report.first_bad_row);
+      refuse(file, "every row is bad; the first: " + report.first_bad_row);
     }
     if (data_.documents.empty()) throw_no_supervision(file);
     const bool divided = options_.dev_share > 0 || options_.test_share > 0;
     if (divided && data_.indices(Split::kTrain).empty()) {
-      throw Error(ErrorKind::kBadInput,
-          file + ": none of the " + std::to_string(data_.documents.size()) +
+      refuse(file,
+          "none of the " + std::to_string(data_.documents.size()) +
               " documents falls into the train split; give more rows, or lower --dev-share and "
               "--test-share");
     }
   }
 
   [[noreturn]] void throw_no_supervision(const std::string& file) const {
-    std::string message = file + ": no supervised token: no document has a token that carries loss";
+    std::string message = "no supervised token: no document has a token that carries loss";
     if (data_.report.cut_documents > 0) {
       message += "; " + core::format_count(data_.report.cut_documents) + " were cut to " +
                  std::to_string(limit_) +
@@ -262,7 +301,7 @@ class Loader {
     } else {
       message += "; the completions are empty, or conversations have no assistant";
     }
-    throw Error(ErrorKind::kBadInput, message);
+    refuse(file, message);
   }
 
   const DataOptions& options_;

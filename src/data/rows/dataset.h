@@ -1,4 +1,4 @@
-// Which documents are there, which part of each carries loss, and to which split does it belong?
+// The documents of a data file as tokens, with the labels that carry loss, and their splits.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace salf::data {
 
-// What to do with a document that is longer than the limit.
+// The treatment of a document that is longer than the limit.
 enum class LongRows { kCut, kRefuse };
 inline std::vector<core::EnumName<LongRows>> enum_names(LongRows) {
   return {{LongRows::kCut, "cut"}, {LongRows::kRefuse, "refuse"}};
@@ -25,7 +25,7 @@ inline std::vector<core::EnumName<Split>> enum_names(Split) {
       {Split::kAll, "all"}, {Split::kTrain, "train"}, {Split::kDev, "dev"}, {Split::kTest, "test"}};
 }
 
-// How rows are read: shared by every command that takes --data.
+// The options of every command that takes --data.
 struct DataOptions {
   std::string data;           // JSONL, JSON or plain text, also gzip; "-": standard input
   std::string chat_template;  // of conversations: a built-in name or a JSON file; "": the model's
@@ -66,8 +66,7 @@ struct DataOptions {
   }
 };
 
-// One document as tokens. labels[t] is what position t should predict (shifted; tensor::kNoLabel:
-// none).
+// One document as tokens. labels[t] is the token to predict at position t, tensor::kNoLabel: none.
 struct Document {
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> labels;
@@ -75,15 +74,13 @@ struct Document {
   std::int64_t domain = -1;  // index into Dataset::domains; -1: the row names none
 };
 
-// A question with options, for multiple-choice accuracy: the option with the largest log-likelihood
-// per byte, Σ_t log p(label_t) / option_bytes, is the model's choice. An option has neither loss on
-// its prompt nor an eos, so that only its own text is compared. What is scored:
-// - rows with `options`: each option's text after the prompt;
+// A question with options, for multiple-choice accuracy. The model's choice is the option with the
+// largest log-likelihood per byte, Σ_t log p(label_t) / option_bytes. An option has no loss on its
+// prompt and no eos, so that only its own text is compared. The texts that are scored:
+// - rows with `options`: each option after the prompt;
 // - rows whose instruction lists "answer1: … answer2: …" and whose `answer` is such a label: the
-// row's
-//   output with the right label replaced by each of the labels ("the correct answer is answer3").
-//   The instruction shows the options' texts already and fine-tuning teaches the output's form; the
-//   texts themselves would be scored in a form that the model never answers in.
+//   row's output with the right label replaced by each of the labels ("the correct answer is
+//   answer3"). Fine-tuning teaches this form; the model never answers with the options' texts.
 struct ChoiceRow {
   std::vector<Document> options;           // one per option: prompt without loss, option with loss
   std::vector<std::int64_t> option_bytes;  // bytes of each option's text, for normalisation
@@ -92,7 +89,7 @@ struct ChoiceRow {
   Split split = Split::kTrain;  // that of the row's document
 };
 
-// What was read and what was left out.
+// Counts of what was read and what was left out.
 struct DataReport {
   std::int64_t rows = 0;                 // read, bad ones and duplicates among them
   std::int64_t bad_rows = 0;             // only with skip_bad
@@ -108,14 +105,13 @@ struct DataReport {
   std::int64_t long_choices = 0;  // questions left out: an option does not fit within the limit
 };
 
-// The report in sentences for people, the most important first; what did not happen is not
-// mentioned.
+// The report in sentences for people, the most important first, without the counts that are 0.
 std::vector<std::string> describe(const DataReport& report);
 
-// A document's split depends on its whole text, so that documents with the same prompt and other
-// completions may be in several splits. That is counted (dev_overlap, test_overlap), not changed.
-// What is compared is the prompt, of a conversation everything before its last answer, of a text
-// all of it; case (A-Z) and white space do not count.
+// A document's split depends on its whole text, so documents with the same prompt and other
+// completions may be in several splits. They are counted (dev_overlap, test_overlap), not moved.
+// The comparison takes the prompt, of a conversation everything before its last answer, of a text
+// all of it; it ignores case (A-Z) and white space.
 struct Dataset {
   std::vector<Document> documents;  // in file order, deduplicated
   std::vector<Split> splits;        // one per document: by hash of its text, the same in every run
@@ -132,55 +128,53 @@ struct Dataset {
   std::int64_t supervised_tokens() const;
 };
 
-// Reads, checks, tokenises and splits.
+// Reads, checks, tokenises and splits a data file. Reads it once, from begin to end.
 //
 // A file is JSON (an array of rows, or an object that holds one under "data", "train", "rows" or
-// "examples"), JSONL (a row a line) or plain text (a document a paragraph; blank lines divide). The
-// names .txt, .text and .md are plain text, .json, .jsonl and .ndjson are not; of another name, and
-// of standard input ("-"), the first character decides: '[' or '{' begins JSON. Empty lines are
-// skipped; CRLF and a byte order mark are understood. Any of them may be compressed with gzip,
-// which its first bytes tell, not its name ("rows.txt.gz" is plain text as "rows.txt" is); a file
-// may expand to 64 MiB, and beyond that to 200 times its size. The file is read once, from its
-// begin to its end.
+// "examples"), JSONL (a row a line) or plain text (a document a paragraph; blank lines divide).
+// Files named .txt, .text and .md are plain text; .json, .jsonl and .ndjson are not. For other
+// names and standard input ("-") the first character decides: '[' or '{' begins JSON. Empty lines
+// are skipped; CRLF and a byte order mark are understood. Any of them may be compressed with gzip,
+// whatever the name ("rows.txt.gz" counts as "rows.txt"). A file may expand to 64 MiB, and beyond
+// that to 200 times its size.
 //
-// A row is an object; further keys are allowed, and of several forms the first counts:
+// A row is an object. Further keys are allowed. The first of several forms counts:
 //   messages: [{role, content}] | conversations: [{from, value}]
 //   prompt, completion | instruction, input (may be missing), output | question, answer | text
 //   (prompt | instruction and input | question), options, answer, and completion or output if the
 //   right option's text is not what should be trained
-// A string in the field "domain" says to which part of the data a row belongs (analyze measures
+// A string in the field "domain" names the part of the data that a row belongs to (analyze measures
 // each). `answer` to `options` is an option's text, its index from 0, its letter from "A", or a
 // label that ends in its number from 1 ("answer2").
 //
 // A conversation (roles system, user, assistant; ShareGPT's system, human, gpt) becomes one
-// document by a chat format (chat_template.h): options.chat_template, or that which
-// `model_template` stands for. Ids are those of transformers' apply_chat_template(): the whole text
-// is tokenised, special tokens in it are special even where a message quotes them, and neither bos
-// nor eos is added to what the template writes. The assistant's answers carry loss, each with the
-// token that ends its turn; with train_on_prompt everything does.
+// document by a chat format (chat_template.h): options.chat_template, or the format of
+// `model_template`. Ids are those of transformers' apply_chat_template(): the whole text is
+// tokenised, special tokens in it are special even where a message quotes them, and neither bos nor
+// eos is added. The assistant's answers carry loss, each with the token that ends its turn; with
+// train_on_prompt everything does.
 //
-// Input follows the instruction on a line of its own. A prompt ends with a newline unless it is
-// empty or already ends in white space; a completion and a text end with eos, if the tokenizer has
-// one; bos begins where the tokenizer wants it. A prompt and its completion are tokenised
-// separately, so that the loss mask falls between tokens. All of a text carries loss but its first
+// In other rows, input follows the instruction on a line of its own. A prompt ends with a newline
+// unless it is empty or ends in white space. A completion and a text end with eos, if the tokenizer
+// has one; bos begins where the tokenizer wants it. A prompt and its completion are tokenised
+// separately, so the loss begins between two tokens. All of a text carries loss but its first
 // token, which nothing predicts.
 //
 // The limit of a document is max_length, or `context` (the model's longest input; 0: none) if that
-// is 0. long_rows says what becomes of a longer one; a refused document is a bad row. A document's
-// split depends on its own text and the shares alone.
+// is 0. long_rows decides about longer ones; a refused document is a bad row. A document's split
+// depends on its own text and the shares only.
 //
 // Errors name the file and the line ("data.jsonl:17"), or the row of an array ("data.json, row
-// 17"). Throws Error(kIo); Error(kUsage) when max_length is beyond the context or the shares leave
-// nothing to train on, and when there are conversations and their format is not known;
-// Error(kBadInput), also when the file is empty, when no supervised token is left, and when a split
-// was asked for and no document falls into train.
+// 17"). Throws Error(kIo); Error(kUsage) if max_length is beyond the context, the shares leave
+// nothing to train on, or the format of conversations is not known; Error(kBadInput) for bad rows,
+// for an empty file, without any supervised token, and if no document falls into train although dev
+// or test has a share.
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
     core::Progress& progress, const ModelTemplate& model_template = {});
 
-// At most `count` documents of a split, as indices in file order: sorted by length, cut into
-// `count` equal strata, one drawn from each, so that short and long documents are represented as in
-// the whole. The same for the same arguments on every machine. All of them if there are no more.
-// REQUIRES: count >= 0
+// At most `count` documents of a split, as indices in file order. They are sorted by length and cut
+// into `count` equal strata, and one is drawn from each, so lengths are distributed as in the
+// whole. Equal arguments give equal documents on every machine. REQUIRES: count >= 0
 std::vector<std::int64_t> sample_documents(
     const Dataset& dataset, Split split, std::int64_t count, std::uint64_t seed);
 

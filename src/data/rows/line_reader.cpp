@@ -13,7 +13,6 @@ constexpr std::size_t kLongestLine = std::size_t{256} << 20U;
 constexpr std::size_t kLargestWhole = std::size_t{1} << 30U;
 constexpr std::size_t kChunkSize = std::size_t{1} << 16U;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::string_view kBlank = " \t\r\n\v\f";
 
 }  // namespace
 
@@ -29,7 +28,7 @@ std::optional<std::string> byte_problem(std::string_view line) {
   const auto invalid = core::invalid_utf8(line);
   if (!invalid) return std::nullopt;
   return "byte " + std::to_string(*invalid + 1) +
-         " of the line is not valid UTF-8: expected UTF-8 text; " +
+         " of the line is not valid UTF-8: expected UTF-8 text; "
          "convert the file (iconv -f LATIN1 -t UTF-8)";
 }
 
@@ -99,7 +98,7 @@ bool LineReader::refill() {
 void LineReader::throw_long_line() const {
   throw Error(ErrorKind::kIo, file_.name() + ":" + std::to_string(number_ + 1) +
                                   ": the line is longer than " + core::format_bytes(kLongestLine) +
-                                  "; is this a file of JSON lines or text?");
+                                  "; expected JSON lines or text");
 }
 
 }  // namespace salf::data

@@ -1,4 +1,4 @@
-// How does a data file become lines, whatever their ends, and where is each of them?
+// The lines of a data file, with their numbers.
 #pragma once
 
 #include <cstddef>
@@ -12,29 +12,30 @@
 
 namespace salf::data {
 
-// What is wrong with the bytes of `line`, or nothing: NUL or invalid UTF-8 ("byte 17 of the line …"
-// counts from 1).
+// The problem with the bytes of `line`, if any: NUL or invalid UTF-8 ("byte 17 of the line …", from
+// 1).
 std::optional<std::string> byte_problem(std::string_view line);
 
-// True for a line of white space alone.
+inline constexpr std::string_view kBlank = " \t\r\n\v\f";
+// True for a line of white space only.
 bool is_blank(std::string_view line);
 
-// Lines without their ends ("\n", "\r\n"), the byte order mark taken off. A line of more than 256
-// MiB is an Error(kIo): it would be another kind of file, and fill the memory.
+// Gives lines without their ends ("\n", "\r\n") and without a byte order mark. Throws Error(kIo)
+// for a line of more than 256 MiB: that is another kind of file, and would fill the memory.
 class LineReader {
  public:
   explicit LineReader(const std::filesystem::path& path) : file_(path) {}
 
   // False at the end. Throws as DataFile does.
   bool next(std::string& line);
-  // The next line that is not blank, which next() will give; the blank ones before it are gone.
-  // Null at the end.
+  // The next line that is not blank, which next() will give. Skips the blank ones before it. Null
+  // at the end.
   const std::string* peek();
-  // Everything that next() has not given yet, with "\n" for the lines before it, so that a line's
-  // number in it is its number in the file. Throws Error(kIo) beyond 1 GiB.
+  // Everything that next() has not given yet, after a "\n" for each line before it: line numbers
+  // are those of the file. Throws Error(kIo) beyond 1 GiB.
   std::string rest();
 
-  std::int64_t number() const { return number_; }     // of the line that next() gave last, from 1
+  std::int64_t number() const { return number_; }     // of next()'s last line, from 1
   bool ended_with_newline() const { return ended_; }  // that line
   std::string where() const { return file_.name() + ":" + std::to_string(number_); }
   DataFile& file() { return file_; }

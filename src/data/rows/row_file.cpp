@@ -1,41 +1,30 @@
 #include "data/rows/row_file.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <string_view>
 #include <utility>
 
-#include "core/error.h"
-#include "core/json.h"
 #include "core/log.h"
-#include "data/rows/line_reader.h"
+#include "data/bad_input.h"
 
 namespace salf::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kBlank = " \t\r\n\v\f";
-
-enum class RowFormat { kJsonLines, kJsonValue, kParagraphs };
-
 class JsonLines : public RowFile {
  public:
-  explicit JsonLines(std::unique_ptr<LineReader> reader) : reader_(std::move(reader)) {}
+  using RowFile::RowFile;
 
   std::optional<FileRow> next() override {
     do {
-      if (!reader_->next(line_)) return std::nullopt;
+      if (!reader().next(line_)) return std::nullopt;
     } while (is_blank(line_));
-    const std::string where = reader_->where();
-    if (const auto problem = byte_problem(line_))
-      throw Error(ErrorKind::kBadInput, where + ": " + *problem);
-    return FileRow{parse_row(parse(where), where), reader_->number(), where};
+    const std::string where = reader().where();
+    if (const auto problem = byte_problem(line_)) refuse(where, *problem);
+    return FileRow{parse_row(parse(where), where), reader().number(), where};
   }
-
-  DataFile& file() override { return reader_->file(); }
-  std::int64_t bytes_read() const override { return reader_->file().bytes_read(); }
 
  private:
   core::Json parse(const std::string& where) const {
@@ -43,27 +32,26 @@ class JsonLines : public RowFile {
       return core::parse_json(line_, where);
     } catch (const Error& error) {
       const char* advice =
-          reader_->ended_with_newline()
+          reader().ended_with_newline()
               ? "; expected one object a line, or one array in the whole file"
-              : "; the file ends within this line: was it cut off while it was copied?";
+              : "; the file ends within this line: it may be cut off; copy it again";
       throw Error(error.kind(), error.what() + std::string(advice));
     }
   }
 
-  std::unique_ptr<LineReader> reader_;
   std::string line_;
 };
 
 // Documents are paragraphs, divided by blank lines.
 class Paragraphs : public RowFile {
  public:
-  explicit Paragraphs(std::unique_ptr<LineReader> reader) : reader_(std::move(reader)) {}
+  using RowFile::RowFile;
 
   std::optional<FileRow> next() override {
     FileRow row;
     std::string problem;
     std::string& text = row.text.completion;
-    while (reader_->next(line_)) {
+    while (reader().next(line_)) {
       if (is_blank(line_)) {
         if (row.line > 0) break;
         continue;
@@ -71,34 +59,37 @@ class Paragraphs : public RowFile {
       if (row.line > 0) text += '\n';
       text += line_;
       if (row.line == 0) {
-        row.line = reader_->number();
-        row.where = reader_->where();
+        row.line = reader().number();
+        row.where = reader().where();
       }
       const auto found = byte_problem(line_);
-      if (found && problem.empty()) problem = reader_->where() + ": " + *found;
+      if (found && problem.empty()) problem = reader().where() + ": " + *found;
     }
     if (!problem.empty()) throw Error(ErrorKind::kBadInput, problem);
     if (row.line == 0) return std::nullopt;
     return row;
   }
 
-  DataFile& file() override { return reader_->file(); }
-  std::int64_t bytes_read() const override { return reader_->file().bytes_read(); }
-
  private:
-  std::unique_ptr<LineReader> reader_;
   std::string line_;
 };
 
-// The keys under which a JSON object holds its list of rows.
-constexpr std::array<const char*, 4> kListKeys{"data", "train", "rows", "examples"};
+// The list of rows that an object holds, or null.
+core::Json* find_list(core::Json& json) {
+  if (!json.is_object()) return nullptr;
+  for (const char* key : {"data", "train", "rows", "examples"}) {
+    const auto list = json.find(key);
+    if (list != json.end() && list->is_array()) return &*list;
+  }
+  return nullptr;
+}
 
 // One JSON value: an array of rows, or an object with such an array.
 class JsonValue : public RowFile {
  public:
-  explicit JsonValue(std::unique_ptr<LineReader> reader)
-      : reader_(std::move(reader)), name_(reader_->file().name()) {
-    const std::string text = reader_->rest();
+  explicit JsonValue(std::unique_ptr<LineReader> lines)
+      : RowFile(std::move(lines)), name_(file().name()) {
+    const std::string text = reader().rest();
     check_bytes(text);
     core::Json json = core::parse_json(text, name_);
     rows_ = json.is_array() ? std::move(json) : std::move(list_in(json));
@@ -112,26 +103,20 @@ class JsonValue : public RowFile {
     return FileRow{parse_row(json, where), number, where};
   }
 
-  DataFile& file() override { return reader_->file(); }
   std::int64_t bytes_read() const override {
-    const auto size = static_cast<double>(reader_->file().bytes_read());
-    if (rows_.empty()) return reader_->file().bytes_read();
-    return static_cast<std::int64_t>(
-        size * static_cast<double>(index_) / static_cast<double>(rows_.size()));
+    const std::int64_t size = RowFile::bytes_read();
+    if (rows_.empty()) return size;
+    return static_cast<std::int64_t>(static_cast<double>(size) * static_cast<double>(index_) /
+                                     static_cast<double>(rows_.size()));
   }
 
  private:
   core::Json& list_in(core::Json& json) const {
-    if (json.is_object()) {
-      for (const char* key : kListKeys) {
-        const auto list = json.find(key);
-        if (list != json.end() && list->is_array()) return *list;
-      }
-    }
-    throw Error(ErrorKind::kBadInput,
-        name_ +
-            ": expected an array of rows, an object with such an array under \"data\", \"train\", "
-            "\"rows\" or \"examples\", or JSON lines (one row on each line)");
+    core::Json* const list = find_list(json);
+    if (list != nullptr) return *list;
+    refuse(name_,
+        "expected an array of rows, an object with such an array under \"data\", \"train\", "
+        "\"rows\" or \"examples\", or JSON lines (one row on each line)");
   }
 
   void check_bytes(std::string_view text) const {
@@ -140,13 +125,12 @@ class JsonValue : public RowFile {
       const std::size_t end = std::min(text.find('\n'), text.size() - 1);
       ++number;
       if (const auto problem = byte_problem(text.substr(0, end + 1))) {
-        throw Error(ErrorKind::kBadInput, name_ + ":" + std::to_string(number) + ": " + *problem);
+        refuse(name_ + ":" + std::to_string(number), *problem);
       }
       text.remove_prefix(end + 1);
     }
   }
 
-  std::unique_ptr<LineReader> reader_;
   std::string name_;
   core::Json rows_;
   std::size_t index_ = 0;
@@ -164,45 +148,35 @@ std::string extension_of(fs::path path, bool is_gzip) {
   return lower(path.stem().extension().string());
 }
 
-// An object that is spread over lines, or holds a list of rows, is no row.
+// True unless the object goes on in the next line or holds a list of rows.
 bool is_row_alone(const std::string& line) {
   try {
-    const core::Json json = core::parse_json(line, "the first line");
-    return std::none_of(kListKeys.begin(), kListKeys.end(), [&](const char* key) {
-      const core::Json* const list = core::find_member(json, key);
-      return list != nullptr && list->is_array();
-    });
+    core::Json json = core::parse_json(line, "the first line");
+    return find_list(json) == nullptr;
   } catch (const Error&) {
     return false;
   }
-}
-
-RowFormat find_format(LineReader& reader, const fs::path& path) {
-  const std::string extension = extension_of(path, reader.file().is_gzip());
-  const std::string* const line = reader.peek();
-  if (extension == ".txt" || extension == ".text" || extension == ".md" || line == nullptr) {
-    return RowFormat::kParagraphs;
-  }
-  const char first = (*line)[line->find_first_not_of(kBlank)];
-  if (first == '[') return RowFormat::kJsonValue;
-  if (extension == ".jsonl" || extension == ".ndjson") return RowFormat::kJsonLines;
-  if (first == '{') return is_row_alone(*line) ? RowFormat::kJsonLines : RowFormat::kJsonValue;
-  if (extension != ".json") return RowFormat::kParagraphs;
-  throw Error(ErrorKind::kBadInput,
-      reader.file().name() + ": expected JSON that begins with [ or {, got \"" +
-          core::printable(std::string(1, first)) + "\"; a plain text file should be named .txt");
 }
 
 }  // namespace
 
 std::unique_ptr<RowFile> open_row_file(const fs::path& path) {
   auto reader = std::make_unique<LineReader>(path);
-  switch (find_format(*reader, path)) {
-    case RowFormat::kJsonLines: return std::make_unique<JsonLines>(std::move(reader));
-    case RowFormat::kJsonValue: return std::make_unique<JsonValue>(std::move(reader));
-    case RowFormat::kParagraphs: break;
+  const std::string extension = extension_of(path, reader->file().is_gzip());
+  const std::string* const line = reader->peek();
+  if (extension == ".txt" || extension == ".text" || extension == ".md" || line == nullptr) {
+    return std::make_unique<Paragraphs>(std::move(reader));
   }
-  return std::make_unique<Paragraphs>(std::move(reader));
+  const char first = (*line)[line->find_first_not_of(kBlank)];
+  const bool is_jsonl = extension == ".jsonl" || extension == ".ndjson";
+  if (first == '[' || (first == '{' && !is_jsonl && !is_row_alone(*line))) {
+    return std::make_unique<JsonValue>(std::move(reader));
+  }
+  if (is_jsonl || first == '{') return std::make_unique<JsonLines>(std::move(reader));
+  if (extension != ".json") return std::make_unique<Paragraphs>(std::move(reader));
+  refuse(reader->file().name(), "expected JSON that begins with [ or {, got \"" +
+                                    core::printable(std::string(1, first)) +
+                                    "\"; name a plain text file .txt");
 }
 
 }  // namespace salf::data

@@ -1,16 +1,41 @@
-// Which rows does a data file hold? Its format is found, then its rows come one after another.
+// The rows of a data file, one after another.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "data/rows/data_file.h"
-#include "data/rows/rows.h"
+#include "core/json.h"
+#include "data/chat/chat_template.h"
+#include "data/rows/line_reader.h"
 
 namespace salf::data {
+
+struct Question {
+  std::vector<std::string> options;  // 2 to 26 texts
+  std::size_t answer = 0;            // index of the right one
+};
+
+// The texts of a row. A `text` row has an empty prompt. A conversation has messages, and neither
+// prompt nor completion.
+struct RowText {
+  std::string prompt;
+  std::string completion;
+  std::optional<Question> question;
+  std::vector<ChatMessage> messages;
+  std::string domain{};     // the field "domain" if it is a string; "": none
+  bool odd_domain = false;  // the field "domain" is not a string
+};
+
+// The forms are those of load_dataset (dataset.h). `where` starts each error. Throws
+// Error(kBadInput): not an object, no known form (with the forms and the keys that were found), a
+// field of another type, unknown roles, or options and answer that do not fit.
+RowText parse_row(const core::Json& json, const std::string& where);
 
 struct FileRow {
   RowText text;
@@ -20,19 +45,26 @@ struct FileRow {
 
 class RowFile {
  public:
+  explicit RowFile(std::unique_ptr<LineReader> reader) : reader_(std::move(reader)) {}
   virtual ~RowFile() = default;
-  // The next row, or nothing at the end. Throws Error(kBadInput) for a bad row, after which the
-  // next call goes on with the row behind it; Error(kIo) ends the reading.
+  // The next row, or nothing at the end. Throws Error(kBadInput) for a bad row; the next call then
+  // goes on behind it. Throws Error(kIo), which ends the reading.
   virtual std::optional<FileRow> next() = 0;
-  // Where the rows come from: its size and, when there are no more rows, its hash.
-  virtual DataFile& file() = 0;
-  virtual std::int64_t bytes_read() const = 0;  // of the file, for progress
+  // The source of the rows. Its hash is known when there are no more rows.
+  DataFile& file() { return reader_->file(); }
+  // Bytes of the file whose rows were given, for progress.
+  virtual std::int64_t bytes_read() const { return reader_->file().bytes_read(); }
+
+ protected:
+  LineReader& reader() const { return *reader_; }
+
+ private:
+  std::unique_ptr<LineReader> reader_;
 };
 
-// JSONL and plain text are streamed; a JSON array is read as a whole. `path` "-" is standard input.
-// The forms are those of load_dataset (dataset.h). Throws Error(kIo) when the file cannot be read
-// or is not a regular file, Error(kBadInput) when its format is not known or a JSON value is
-// malformed.
+// Streams JSONL and plain text; reads a JSON array as a whole. `path` "-" is standard input. The
+// forms are those of load_dataset (dataset.h). Throws Error(kIo) for a file that cannot be read or
+// is not regular, Error(kBadInput) for an unknown format or a malformed JSON value.
 std::unique_ptr<RowFile> open_row_file(const std::filesystem::path& path);
 
 }  // namespace salf::data

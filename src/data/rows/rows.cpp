@@ -1,19 +1,15 @@
-#include "data/rows/rows.h"
-
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <utility>
 
-#include "core/error.h"
 #include "core/log.h"
-#include "data/chat/chat_rows.h"
+#include "data/bad_input.h"
+#include "data/rows/row_file.h"
 
 namespace salf::data {
 namespace {
 
-// As many as there are letters. The bound also keeps a hostile row, whose prompt is repeated for
-// each option, from growing quadratically.
+// One for each letter. The prompt is repeated for each option, so a hostile row must not have many.
 constexpr std::size_t kMostOptions = 26;
 
 constexpr const char* kRowForms =
@@ -28,15 +24,21 @@ struct PairForm {
 constexpr std::array<PairForm, 3> kPairForms{
     {{"prompt", "completion"}, {"instruction", "output"}, {"question", "answer"}}};
 
-bool has_value(const core::Json& row, const char* key) {
-  const auto found = row.find(key);
-  return found != row.end() && !found->is_null();
+// The member, or null if it is absent or null.
+const core::Json* value_of(const core::Json& object, const char* key) {
+  const core::Json* const found = core::find_member(object, key);
+  return found == nullptr || found->is_null() ? nullptr : found;
 }
 
-std::string string_field(const core::Json& row, const char* key, const std::string& where) {
-  const core::Json& value = row.at(key);
-  if (!value.is_string()) core::throw_json_type(where + ": " + key, "a string", value);
-  return value.get<std::string>();
+bool has_value(const core::Json& row, const char* key) { return value_of(row, key) != nullptr; }
+
+const std::string& as_text(const core::Json& value, const std::string& where) {
+  if (!value.is_string()) core::throw_json_type(where, "a string", value);
+  return value.get_ref<const std::string&>();
+}
+
+const std::string& string_field(const core::Json& row, const char* key, const std::string& where) {
+  return as_text(row.at(key), where + ": " + key);
 }
 
 [[noreturn]] void throw_unknown_form(const core::Json& row, const std::string& where) {
@@ -48,20 +50,19 @@ std::string string_field(const core::Json& row, const char* key, const std::stri
     if (item->is_null()) keys += " (null)";
   }
   if (row.size() > kMostShown) keys += ", …";
-  throw Error(ErrorKind::kBadInput,
-      where + ": " + kRowForms + "; found " + (keys.empty() ? "no keys" : "the keys " + keys));
+  refuse(where, kRowForms + ("; found " + (keys.empty() ? "no keys" : "the keys " + keys)));
 }
 
 std::string prompt_field(const core::Json& row, const char* key, const std::string& where) {
   std::string prompt = string_field(row, key, where);
   if (key != std::string("instruction") || !has_value(row, "input")) return prompt;
-  const std::string input = string_field(row, "input", where);
+  const std::string& input = string_field(row, "input", where);
   if (input.empty()) return prompt;
   if (!prompt.empty() && prompt.back() != '\n') prompt += '\n';
   return prompt + input;
 }
 
-// "answer12" as "answer" and 12; number 0 where the label is not of this form.
+// "answer12" is "answer" and 12. A label of another form has number 0.
 struct NumberedLabel {
   std::string stem;
   std::size_t number = 0;
@@ -85,7 +86,7 @@ std::string ascii_lower(std::string text) {
   return text;
 }
 
-// How many options "answer1: … answer2: …" lists, whatever the case of the letters.
+// The number of options that "answer1: … answer2: …" lists. Case is ignored.
 std::size_t count_listed(const std::string& instruction, const std::string& stem) {
   const std::string text = ascii_lower(instruction);
   const std::string name = ascii_lower(stem);
@@ -99,7 +100,7 @@ std::size_t count_listed(const std::string& instruction, const std::string& stem
   return count;
 }
 
-// See ChoiceRow (dataset.h) for why the output with each label is what is scored.
+// The options are the output with each label; see ChoiceRow (dataset.h).
 std::optional<Question> listed_question(const core::Json& row, const RowText& text) {
   const auto answer = row.find("answer");
   if (answer == row.end() || !answer->is_string()) return std::nullopt;
@@ -127,15 +128,14 @@ std::vector<std::string> option_texts(const core::Json& row, const std::string& 
   const std::string place = where + ": options";
   if (!options.is_array()) core::throw_json_type(place, "an array of strings", options);
   if (options.size() < 2 || options.size() > kMostOptions) {
-    throw Error(ErrorKind::kBadInput, place + ": expected 2 to " + std::to_string(kMostOptions) +
-                                          " options, got " + std::to_string(options.size()));
+    refuse(place, "expected 2 to " + std::to_string(kMostOptions) + " options, got " +
+                      std::to_string(options.size()));
   }
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < options.size(); ++i) {
     const std::string item = place + "[" + std::to_string(i) + "]";
-    if (!options[i].is_string()) core::throw_json_type(item, "a string", options[i]);
-    texts.push_back(options[i].get<std::string>());
-    if (texts.back().empty()) throw Error(ErrorKind::kBadInput, item + ": the option is empty");
+    texts.push_back(as_text(options[i], item));
+    if (texts.back().empty()) refuse(item, "the option is empty");
   }
   return texts;
 }
@@ -182,6 +182,63 @@ RowText parse_question(const core::Json& row, const std::string& where) {
   }
   text.question = std::move(question);
   return text;
+}
+
+// More turns than any conversation has.
+constexpr std::size_t kMostMessages = 10'000;
+
+struct RoleName {
+  std::string_view name;
+  ChatRole role;
+};
+constexpr std::array<RoleName, 7> kRoleNames{
+    {{"system", ChatRole::kSystem}, {"user", ChatRole::kUser}, {"assistant", ChatRole::kAssistant},
+        {"human", ChatRole::kUser}, {"gpt", ChatRole::kAssistant},
+        {"chatgpt", ChatRole::kAssistant}, {"model", ChatRole::kAssistant}}};
+
+// The text under OpenAI's or ShareGPT's name.
+std::string text_field(
+    const core::Json& message, const char* name, const char* other, const std::string& where) {
+  for (const char* key : {name, other}) {
+    const core::Json* const value = value_of(message, key);
+    if (value != nullptr) return as_text(*value, where + "." + key);
+  }
+  refuse(where, std::string("expected a message with ") + name + " (or " + other + ")");
+}
+
+ChatMessage parse_message(const core::Json& message, const std::string& where) {
+  if (!message.is_object())
+    core::throw_json_type(where, "an object with role and content", message);
+  if (value_of(message, "tool_calls") != nullptr) {
+    refuse(where, "tool_calls are not supported; leave such rows out");
+  }
+  const std::string role = text_field(message, "role", "from", where);
+  for (const RoleName& known : kRoleNames) {
+    if (role == known.name) return {known.role, text_field(message, "content", "value", where)};
+  }
+  refuse(where,
+      "expected the role system, user or assistant (ShareGPT: system, human or gpt), got \"" +
+          core::printable(role, 40) + "\"");
+}
+
+// The messages of a row, or nothing without `messages` and `conversations`.
+std::optional<std::vector<ChatMessage>> parse_messages(
+    const core::Json& row, const std::string& where) {
+  const char* key = "messages";
+  const core::Json* list = value_of(row, key);
+  if (list == nullptr) list = value_of(row, key = "conversations");
+  if (list == nullptr) return std::nullopt;
+  const std::string place = where + ": " + key;
+  if (!list->is_array()) core::throw_json_type(place, "an array of messages", *list);
+  if (list->empty() || list->size() > kMostMessages) {
+    refuse(place, "expected 1 to " + std::to_string(kMostMessages) + " messages, got " +
+                      std::to_string(list->size()));
+  }
+  std::vector<ChatMessage> messages;
+  for (const core::Json& message : *list) {
+    messages.push_back(parse_message(message, place + "[" + std::to_string(messages.size()) + "]"));
+  }
+  return messages;
 }
 
 RowText parse_form(const core::Json& json, const std::string& where) {

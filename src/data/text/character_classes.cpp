@@ -11,6 +11,9 @@ namespace salf::data {
 namespace {
 
 UChar32 icu(char32_t code) { return static_cast<UChar32>(code); }
+bool has_category(char32_t code, std::uint32_t mask) {
+  return (U_GET_GC_MASK(icu(code)) & mask) != 0;
+}
 
 struct Range {
   char32_t first, last;
@@ -23,8 +26,9 @@ bool is_in(char32_t code, const Range (&ranges)[Count]) {
   return after != std::begin(ranges) && code <= std::prev(after)->last;
 }
 
-// Rust knows Unicode 17, ICU 72 Unicode 15 (see Note [Unicode versions]): what came in between.
-// Made by asking Hugging Face's tokenizers 0.23.3 about all code points.
+// Rust knows Unicode 17, ICU 72 knows Unicode 15. These tables hold the difference (see Note
+// [Unicode versions]). They were made by asking Hugging Face's tokenizers 0.23.3 about all code
+// points.
 constexpr Range kYoungWordCharacters[] = {{0x897, 0x897}, {0x1c89, 0x1c8a}, {0xa7cb, 0xa7cd},
     {0xa7da, 0xa7dc}, {0x105c0, 0x105f3}, {0x10d40, 0x10d65}, {0x10d69, 0x10d6d},
     {0x10d6f, 0x10d85}, {0x10ec2, 0x10ec4}, {0x10efc, 0x10efc}, {0x11380, 0x11389},
@@ -46,7 +50,7 @@ constexpr LowerCase kYoungLetters[] = {{0x1c89, 0x1c89, 0x1c8a}, {0xa7cb, 0xa7cb
     {0xa7d4, 0xa7d4, 0xa7d5}, {0xa7da, 0xa7da, 0xa7db}, {0xa7dc, 0xa7dc, 0x19b},
     {0x10d50, 0x10d65, 0x10d70}, {0x16ea0, 0x16eb8, 0x16ebb}};
 
-// Punctuation and marks are those of older tables than ICU's.
+// Punctuation and marks follow tables that are older than ICU's.
 bool known_to_unicode(char32_t code, std::uint8_t version) {
   UVersionInfo age{};
   u_charAge(icu(code), age);
@@ -58,28 +62,26 @@ bool known_to_unicode(char32_t code, std::uint8_t version) {
 bool is_space(char32_t code) { return u_isUWhiteSpace(icu(code)) != 0; }
 
 bool is_word_character(char32_t code) {
-  const std::uint32_t category = U_GET_GC_MASK(icu(code));
   return u_hasBinaryProperty(icu(code), UCHAR_ALPHABETIC) != 0 ||
          u_hasBinaryProperty(icu(code), UCHAR_JOIN_CONTROL) != 0 ||
-         (category & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||
+         has_category(code, U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK) ||
          is_in(code, kYoungWordCharacters);
 }
 
 bool is_punctuation(char32_t code) {
-  if (code < 0x80)
-    return u_ispunct(icu(code)) != 0 || (U_GET_GC_MASK(icu(code)) & U_GC_S_MASK) != 0;
-  if (code == 0x166d || code == 0x111c9) return true;  // it was once
-  return (U_GET_GC_MASK(icu(code)) & U_GC_P_MASK) != 0 && known_to_unicode(code, 8);
+  if (code < 0x80) return u_ispunct(icu(code)) != 0 || has_category(code, U_GC_S_MASK);
+  if (code == 0x166d || code == 0x111c9) return true;  // in the older table
+  return has_category(code, U_GC_P_MASK) && known_to_unicode(code, 8);
 }
 
 bool is_numeric(char32_t code) {
-  return (U_GET_GC_MASK(icu(code)) & U_GC_N_MASK) != 0 || is_in(code, kYoungNumbers);
+  return has_category(code, U_GC_N_MASK) || is_in(code, kYoungNumbers);
 }
 
 bool is_combining_mark(char32_t code) {
-  if (code == 0x1cf2 || code == 0x1cf3) return true;  // they were once
-  if (code == 0x111c9) return false;                  // it was not yet
-  return (U_GET_GC_MASK(icu(code)) & U_GC_M_MASK) != 0 && known_to_unicode(code, 9);
+  if (code == 0x1cf2 || code == 0x1cf3) return true;  // in the older table
+  if (code == 0x111c9) return false;                  // not yet in it
+  return has_category(code, U_GC_M_MASK) && known_to_unicode(code, 9);
 }
 
 char32_t lower_case(char32_t code) {
@@ -93,20 +95,20 @@ char32_t lower_case(char32_t code) {
   return static_cast<char32_t>(u_tolower(icu(code)));
 }
 
-std::size_t leading_space(std::string_view text) {
+std::size_t leading(std::string_view text, CharacterTest test) {
   std::size_t length = 0;
   while (length < text.size()) {
     const Character next = first_character(text.substr(length));
-    if (!is_space(next.code)) break;
+    if (!test(next.code)) break;
     length += next.bytes;
   }
   return length;
 }
 
-std::size_t trailing_space_begin(std::string_view text) {
+std::size_t trailing_begin(std::string_view text, CharacterTest test) {
   while (!text.empty()) {
     const Character last = last_character(text);
-    if (!is_space(last.code)) break;
+    if (!test(last.code)) break;
     text.remove_suffix(last.bytes);
   }
   return text.size();

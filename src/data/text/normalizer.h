@@ -1,38 +1,76 @@
-// How is text normalised before it is split? The normalizer of a tokenizer.json.
+// Normalisation of text before it is split: the "normalizer" of a tokenizer.json, and
+// SentencePiece's own.
 #pragma once
 
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "data/rows/checked_json.h"
-#include "data/text/normalizer_steps.h"
 
 namespace salf::data {
+
+class NormalizerStep {
+ public:
+  NormalizerStep() = default;
+  virtual ~NormalizerStep() = default;
+  NormalizerStep(const NormalizerStep&) = delete;
+  NormalizerStep& operator=(const NormalizerStep&) = delete;
+
+  // Writes the normal form of `text` (valid UTF-8) to `out`, or returns false if it is `text`.
+  // `from_first`: the number of bytes at the begin of `text` that come from the first character of
+  // the tokenizer's input. It becomes the number for `out`.
+  virtual bool apply(std::string_view text, std::string& out, std::size_t& from_first) const = 0;
+};
+
+using NormalizerSteps = std::vector<std::unique_ptr<NormalizerStep>>;
 
 struct NormalizedText {
   std::string_view text;
   std::size_t from_first = 0;  // bytes at its begin that come from the input's first character
 };
 
-// Where normal forms are kept; contents mean nothing between calls.
+// Storage of normal forms. The contents mean nothing between calls.
 struct NormalizerBuffers {
   std::string current, next;
 };
 
-// Thread-safe for concurrent apply(), with buffers of its own for each.
+// Thread-safe for concurrent apply() with separate buffers.
 class Normalizer {
  public:
-  Normalizer() = default;
-  // Throws Error(kBadInput), naming what is not supported.
+  // Throws Error(kBadInput) that names what is not supported.
   explicit Normalizer(const std::optional<JsonView>& normalizer);
   explicit Normalizer(NormalizerSteps steps) : steps_(std::move(steps)) {}
 
-  // The normal form of `text` (valid UTF-8). It lives in `buffers` unless it is `text` itself.
+  // The normal form of `text` (valid UTF-8): `text` itself or a view into `buffers`.
   NormalizedText apply(std::string_view text, NormalizerBuffers& buffers) const;
 
  private:
   NormalizerSteps steps_;
 };
+
+// The normalizer_spec of a SentencePiece model.
+struct SentencePieceNormalizer {
+  std::string charsmap;  // precompiled_charsmap; empty: none
+  bool add_dummy_prefix = true;
+  bool remove_extra_whitespaces = true;
+  bool escape_whitespaces = true;
+  bool whitespace_as_suffix = false;      // from the trainer_spec
+  std::vector<std::string> user_defined;  // pieces that stay as they are
+};
+
+// `where` starts each message about the charsmap. Throws Error(kBadInput).
+std::unique_ptr<NormalizerStep> make_sentencepiece_step(
+    const SentencePieceNormalizer& normalizer, const std::string& where);
+std::unique_ptr<NormalizerStep> make_precompiled_step(
+    std::string_view charsmap, const std::string& where);
+
+// REQUIRES: `from` is not empty
+std::unique_ptr<NormalizerStep> make_replace_step(std::string from, std::string to);
+// The "Replace" of a normalizer or decoder. Throws Error(kBadInput).
+std::unique_ptr<NormalizerStep> read_replace_step(const JsonView& replace);
 
 }  // namespace salf::data

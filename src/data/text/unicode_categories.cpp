@@ -1,15 +1,15 @@
-// Which characters does a category of a split pattern have? Written for PCRE2, meant as Oniguruma
-// does.
 #include "data/text/unicode_categories.h"
+
+#include <unordered_map>
 
 namespace salf::data {
 namespace {
 
 // Note [Unicode versions]
-// Oniguruma in Hugging Face's tokenizers knows Unicode 16; PCRE2 10.42 knows Unicode 14. These are
-// the characters of each category that came in between, as members of a PCRE2 class. With a newer
-// PCRE2 they are there twice, which changes nothing. Made by comparing \p{..} of both libraries
-// over all code points.
+// Oniguruma in Hugging Face's tokenizers knows Unicode 16, PCRE2 10.42 knows Unicode 14. These
+// constants hold the characters of each category that were added between the two. A newer PCRE2
+// sees them twice, which changes nothing. They were made by comparing \p{..} of both libraries over
+// all code points.
 constexpr const char* kUppercase =
     "\\x{1c89}\\x{a7cb}-\\x{a7cc}\\x{a7da}\\x{a7dc}\\x{10d50}-\\x{10d65}";
 constexpr const char* kLowercase =
@@ -48,7 +48,7 @@ constexpr const char* kSymbol =
     "\\x{1fae8}-\\x{1fae9}\\x{1faf7}-\\x{1faf8}\\x{1fbcb}-\\x{1fbef}";
 constexpr const char* kHan = "\\x{2b739}\\x{2ebf0}-\\x{2ee5d}\\x{31350}-\\x{323af}";
 
-// White space is Unicode's White_Space; PCRE2's own \s has U+180E too.
+// Unicode's White_Space. PCRE2's own \s has U+180E too.
 constexpr const char* kSpace =
     "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}"
     "\\x{205f}\\x{3000}";
@@ -57,7 +57,7 @@ constexpr const char* kNotSpace =
     "\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}"
     "\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
 
-// Superscripts and fractions of Latin-1: Oniguruma's \w has them outside a class, but not within.
+// Superscripts and fractions of Latin-1, which Oniguruma's \w has outside a class only.
 constexpr const char* kLatinNumbers = "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}";
 
 std::string letters() {
@@ -67,20 +67,16 @@ std::string letters() {
 }  // namespace
 
 std::optional<std::string> category_members(const std::string& name) {
-  if (name == "L") return letters();
-  if (name == "Lu") return std::string("\\p{Lu}") + kUppercase;
-  if (name == "Ll") return std::string("\\p{Ll}") + kLowercase;
-  if (name == "Lt") return std::string("\\p{Lt}");
-  if (name == "Lm") return std::string("\\p{Lm}") + kModifier;
-  if (name == "Lo") return std::string("\\p{Lo}") + kOtherLetter;
-  if (name == "N") return std::string("\\p{N}") + kDigit + kOtherNumber;
-  if (name == "Nd") return std::string("\\p{Nd}") + kDigit;
-  if (name == "M") return std::string("\\p{M}") + kMark;
-  if (name == "P") return std::string("\\p{P}") + kPunctuation;
-  if (name == "S") return std::string("\\p{S}") + kSymbol;
-  if (name == "Z") return std::string("\\p{Z}");
-  if (name == "Han") return std::string("\\p{sc:Han}") + kHan;
-  return std::nullopt;
+  static const std::unordered_map<std::string, std::string> members{{"L", letters()},
+      {"Lu", std::string("\\p{Lu}") + kUppercase}, {"Ll", std::string("\\p{Ll}") + kLowercase},
+      {"Lt", "\\p{Lt}"}, {"Lm", std::string("\\p{Lm}") + kModifier},
+      {"Lo", std::string("\\p{Lo}") + kOtherLetter},
+      {"N", std::string("\\p{N}") + kDigit + kOtherNumber}, {"Nd", std::string("\\p{Nd}") + kDigit},
+      {"M", std::string("\\p{M}") + kMark}, {"P", std::string("\\p{P}") + kPunctuation},
+      {"S", std::string("\\p{S}") + kSymbol}, {"Z", "\\p{Z}"},
+      {"Han", std::string("\\p{sc:Han}") + kHan}};
+  const auto found = members.find(name);
+  return found == members.end() ? std::nullopt : std::optional<std::string>(found->second);
 }
 
 std::string word_members(bool in_class) {

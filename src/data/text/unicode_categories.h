@@ -1,5 +1,5 @@
-// Which characters does a category of a split pattern have? Members of a PCRE2 class
-// ("\p{L}\x{1c89}…") that mean what Oniguruma means, whatever Unicode version PCRE2 knows.
+// The characters of the categories in split patterns, as members of a PCRE2 class
+// ("\p{L}\x{1c89}…") that mean what Oniguruma means under any Unicode version of PCRE2.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@ namespace salf::data {
 // L, Lu, Ll, Lt, Lm, Lo, N, Nd, M, P, S, Z, Han; nothing for another name.
 std::optional<std::string> category_members(const std::string& name);
 
-// \w, which has some characters more outside a class.
+// \w; outside a class it has more characters.
 std::string word_members(bool in_class);
 
 std::string space_members();      // \s

@@ -1,6 +1,7 @@
 #include "data/tokenizer/added_tokens.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "core/log.h"
@@ -17,11 +18,10 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
          (after.empty() || !is_word_character(first_character(after).code));
 }
 
-}  // namespace
-
-AddedToken read_added_token(const JsonView& entry) {
+AddedToken read_added_token(const JsonView& entry, std::int64_t id) {
   entry.only_keys({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
   AddedToken token;
+  token.id = id;
   token.content = entry.at("content").text();
   token.special = entry.flag("special", false);
   token.single_word = entry.flag("single_word", false);
@@ -32,13 +32,28 @@ AddedToken read_added_token(const JsonView& entry) {
   return token;
 }
 
+}  // namespace
+
 std::vector<AddedToken> read_added_tokens(const JsonView& added_tokens) {
   std::vector<AddedToken> tokens;
   for (std::size_t i = 0; i < added_tokens.array().size(); ++i) {
     const JsonView entry = added_tokens.item(i);
-    tokens.push_back(read_added_token(entry));
-    tokens.back().id = entry.at("id").id();
+    tokens.push_back(read_added_token(entry, entry.at("id").id()));
   }
+  return tokens;
+}
+
+std::vector<AddedToken> read_added_tokens_decoder(const JsonView& decoder) {
+  std::map<std::int64_t, AddedToken> by_id;
+  for (const auto& [key, value] : decoder.object().value().items()) {
+    const bool is_id =
+        !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_id) decoder.fail("\"" + core::printable(key, 60) + "\": expected a token id");
+    const std::int64_t id = std::stol(key);
+    by_id.emplace(id, read_added_token(decoder.at(key.c_str()), id));
+  }
+  std::vector<AddedToken> tokens;
+  for (auto& entry : by_id) tokens.push_back(std::move(entry.second));
   return tokens;
 }
 
@@ -51,43 +66,31 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
   }
 }
 
-const AddedToken* AddedTokenFinder::longest_at(std::string_view text, std::size_t start) const {
-  const AddedToken* longest = nullptr;
-  std::int32_t node = PrefixTree::kRoot;
-  for (std::size_t i = start; i < text.size(); ++i) {
-    node = tree_.child(node, static_cast<unsigned char>(text[i]));
-    if (node == PrefixTree::kNone) break;
-    const std::int32_t token = tree_.value(node);
-    if (token != PrefixTree::kNone) longest = &tokens_[static_cast<std::size_t>(token)];
-  }
-  return longest;
-}
-
 void AddedTokenFinder::split(std::string_view text, std::vector<TextPiece>& pieces) const {
-  if (tokens_.empty()) {
-    if (!text.empty()) pieces.push_back({text, kText});
-    return;
-  }
   std::size_t covered = 0;
-  std::size_t position = 0;
+  std::size_t position = tokens_.empty() ? text.size() : 0;
   while (position < text.size()) {
     const bool possible = first_bytes_[static_cast<unsigned char>(text[position])];
-    const AddedToken* token = possible ? longest_at(text, position) : nullptr;
-    if (token == nullptr) {
+    const PrefixTree::Match match =
+        possible ? tree_.longest(text.substr(position)) : PrefixTree::Match{};
+    if (match.length == 0) {
       ++position;
       continue;
     }
+    const AddedToken& token = tokens_[static_cast<std::size_t>(match.value)];
     std::size_t begin = position;
-    std::size_t end = begin + token->content.size();
-    position = end;  // a match that is discarded is not looked into again
-    if (token->single_word && !stands_alone(text, begin, end)) continue;
-    if (token->left_strip) begin = std::max(trailing_space_begin(text.substr(0, begin)), covered);
-    if (token->right_strip) end += leading_space(text.substr(end));
-    if (covered < begin) pieces.push_back({text.substr(covered, begin - covered), kText});
-    pieces.push_back({{}, token->id});
+    std::size_t end = begin + match.length;
+    position = end;  // the inside of a discarded match is not searched again
+    if (token.single_word && !stands_alone(text, begin, end)) continue;
+    if (token.left_strip) {
+      begin = std::max(trailing_begin(text.substr(0, begin), is_space), covered);
+    }
+    if (token.right_strip) end += leading(text.substr(end), is_space);
+    if (covered < begin) pieces.push_back({text.substr(covered, begin - covered)});
+    pieces.push_back({{}, token.id});
     covered = end;
   }
-  if (covered < text.size()) pieces.push_back({text.substr(covered), kText});
+  if (covered < text.size()) pieces.push_back({text.substr(covered)});
 }
 
 }  // namespace salf::data

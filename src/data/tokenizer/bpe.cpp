@@ -14,6 +14,11 @@ bool later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) {
   return a.rank != b.rank ? a.rank > b.rank : a.position > b.position;
 }
 
+void add_symbol(std::int32_t id, std::vector<ModelScratch::Symbol>& symbols) {
+  const auto position = static_cast<std::int32_t>(symbols.size());
+  symbols.push_back({id, position - 1, position + 1, true});
+}
+
 }  // namespace
 
 MergeTable::MergeTable(const std::vector<Merge>& merges) {
@@ -82,7 +87,7 @@ void Bpe::encode(
   }
   auto& symbols = scratch.symbols;
   symbols.clear();
-  options_.byte_level ? start_bytes(word, symbols) : start_characters(word, symbols);
+  start(word, symbols);
   if (symbols.empty()) return;
   symbols.back().next = kNone;
   merge_symbols(scratch);
@@ -91,57 +96,39 @@ void Bpe::encode(
   }
 }
 
-namespace {
-
-void add_symbol(std::int32_t id, std::vector<ModelScratch::Symbol>& symbols) {
-  const auto position = static_cast<std::int32_t>(symbols.size());
-  symbols.push_back({id, position - 1, position + 1, true});
+// The id of a byte or character, or kNone.
+std::int32_t Bpe::unit_id(std::string_view unit) const {
+  if (options_.byte_level) return byte_ids_[static_cast<unsigned char>(unit[0])];
+  const char32_t code = first_character(unit).code;
+  return code < character_ids_.size() ? character_ids_[code] : kNone;
 }
 
-}  // namespace
-
-// Without an unknown token what is unknown is left out, as Hugging Face does.
-void Bpe::add_unknown(bool& pending, std::vector<Symbol>& symbols) const {
-  if (!options_.unknown) return;
-  if (pending && !options_.fuse_unknown) add_symbol(*options_.unknown, symbols);
-  pending = true;
-}
-
-void Bpe::start_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
+// Splits a word into bytes or characters. Without an unknown token, unknown units are left out, as
+// in Hugging Face.
+void Bpe::start(std::string_view word, std::vector<Symbol>& symbols) const {
   bool pending = false;  // an unknown token that is not written yet, as it may grow
-  for (const char letter : word) {
-    const std::int32_t id = byte_ids_[static_cast<unsigned char>(letter)];
-    if (id == kNone) {
-      add_unknown(pending, symbols);
-      continue;
-    }
+  const auto flush = [&] {
     if (std::exchange(pending, false)) add_symbol(*options_.unknown, symbols);
-    add_symbol(id, symbols);
-  }
-  if (pending) add_symbol(*options_.unknown, symbols);
-}
-
-void Bpe::start_characters(std::string_view word, std::vector<Symbol>& symbols) const {
-  bool pending = false;
+  };
   while (!word.empty()) {
-    const Character character = first_character(word);
-    const std::string_view bytes = word.substr(0, character.bytes);
-    word.remove_prefix(character.bytes);
-    const std::int32_t id =
-        character.code < character_ids_.size() ? character_ids_[character.code] : kNone;
-    if (id == kNone) {
-      // Bytes do not end what is pending: it comes after them. So does Hugging Face.
-      if (!fall_back(bytes, symbols)) add_unknown(pending, symbols);
-      continue;
+    const std::string_view unit =
+        word.substr(0, options_.byte_level ? 1 : first_character(word).bytes);
+    word.remove_prefix(unit.size());
+    const std::int32_t id = unit_id(unit);
+    if (id != kNone) {
+      flush();
+      add_symbol(id, symbols);
+    } else if (!fall_back(unit, symbols) && options_.unknown) {
+      // Fallback bytes come before a pending token, as in Hugging Face.
+      if (!options_.fuse_unknown) flush();
+      pending = true;
     }
-    if (std::exchange(pending, false)) add_symbol(*options_.unknown, symbols);
-    add_symbol(id, symbols);
   }
-  if (pending) add_symbol(*options_.unknown, symbols);
+  flush();
 }
 
 bool Bpe::fall_back(std::string_view character, std::vector<Symbol>& symbols) const {
-  if (!options_.byte_fallback) return false;
+  if (options_.byte_level || !options_.byte_fallback) return false;
   for (const char byte : character) {
     if (byte_ids_[static_cast<unsigned char>(byte)] == kNone) return false;
   }
@@ -177,7 +164,7 @@ void Bpe::merge_symbols(ModelScratch& scratch) const {
     Symbol& left = symbols[static_cast<std::size_t>(best.position)];
     if (!left.alive || left.next == kNone) continue;
     Symbol& right = symbols[static_cast<std::size_t>(left.next)];
-    // Neighbours may have changed since; Hugging Face asks only whether the result is the same.
+    // Neighbours may have changed since. Hugging Face checks only that the result is the same.
     const Merge* merge = merges_.find(left.id, right.id);
     if (merge == nullptr || merge->result != best.result) continue;
     left.id = best.result;

@@ -1,6 +1,6 @@
-// Which tokens does a word become? Byte pair encoding (Sennrich et al. 2016, Neural Machine
-// Translation of Rare Words with Subword Units), over bytes (Radford et al. 2019) or over
-// characters with bytes for what the vocabulary lacks (SentencePiece, Kudo and Richardson 2018).
+// Byte pair encoding (Sennrich et al. 2016, Neural Machine Translation of Rare Words with Subword
+// Units), over bytes (Radford et al. 2019) or over characters with bytes for those that the
+// vocabulary lacks (SentencePiece, Kudo and Richardson 2018).
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace salf::data {
 
-// Two neighbours that become one: the best (lowest) rank goes first, then the leftmost place.
+// Two neighbours that become one. The lowest rank goes first, then the leftmost place.
 struct Merge {
   std::int32_t left, right, result;
   std::int32_t rank;
@@ -23,16 +23,16 @@ struct Merge {
 
 struct BpeOptions {
   bool byte_level = false;              // words are bytes, written in the byte-level alphabet
-  std::optional<std::int32_t> unknown;  // id; without it what is unknown is left out
-  bool fuse_unknown = false;            // neighbours that are unknown become one
-  bool byte_fallback = false;           // <0x0A> for the bytes of what is unknown
+  std::optional<std::int32_t> unknown;  // id; without it unknown units are left out
+  bool fuse_unknown = false;            // unknown neighbours become one token
+  bool byte_fallback = false;           // unknown characters become their bytes' tokens (<0x0A>)
   bool whole_words = false;             // a word that is a token is not merged ("ignore_merges")
 };
 
-// (left, right) -> Merge; built once, then only read.
+// Finds merges by (left, right). Built once, then only read.
 class MergeTable {
  public:
-  // Of two merges of the same neighbours the later one counts.
+  // The last of several merges of the same neighbours counts.
   explicit MergeTable(const std::vector<Merge>& merges);
   const Merge* find(std::int32_t left, std::int32_t right) const;
 
@@ -56,10 +56,9 @@ class Bpe final : public TokenModel {
   static constexpr std::int32_t kNone = -1;
 
   void index_units();
-  void start_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
-  void start_characters(std::string_view word, std::vector<Symbol>& symbols) const;
+  void start(std::string_view word, std::vector<Symbol>& symbols) const;
+  std::int32_t unit_id(std::string_view unit) const;
   bool fall_back(std::string_view character, std::vector<Symbol>& symbols) const;
-  void add_unknown(bool& pending, std::vector<Symbol>& symbols) const;
   void merge_symbols(ModelScratch& scratch) const;
   void propose(const std::vector<Symbol>& symbols, std::int32_t position,
       std::vector<Candidate>& queue) const;

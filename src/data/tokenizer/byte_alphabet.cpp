@@ -1,35 +1,33 @@
 #include "data/tokenizer/byte_alphabet.h"
 
-#include <cstddef>
 #include <cstdint>
+
+#include "data/text/utf8.h"
 
 namespace salf::data {
 namespace {
 
-std::string utf8_below_0x800(std::uint32_t code) {
-  if (code < 0x80) return std::string(1, static_cast<char>(code));
-  return {static_cast<char>(0xC0U | code >> 6U), static_cast<char>(0x80U | (code & 0x3FU))};
-}
-
-// The code points of the alphabet: printable Latin-1 as itself, the other bytes from U+0100 on.
-std::array<std::uint32_t, 256> alphabet_codes() {
-  std::array<std::uint32_t, 256> codes{};
-  std::uint32_t next = 0x100;
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
-    codes[byte] = printable ? byte : next++;
-  }
+// The code point of a byte: printable Latin-1 stays, the other bytes follow from U+0100 on.
+const std::array<char32_t, 256>& alphabet_codes() {
+  static const std::array<char32_t, 256> codes = [] {
+    std::array<char32_t, 256> table{};
+    char32_t next = 0x100;
+    for (char32_t byte = 0; byte < 256; ++byte) {
+      const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
+      table[byte] = printable ? byte : next++;
+    }
+    return table;
+  }();
   return codes;
 }
 
-// Code point -> byte, or -1.
+// The byte of a code point, or -1.
 const std::array<std::int16_t, 0x200>& alphabet_bytes() {
   static const std::array<std::int16_t, 0x200> bytes = [] {
     std::array<std::int16_t, 0x200> table{};
     table.fill(-1);
-    const auto codes = alphabet_codes();
     for (std::size_t byte = 0; byte < 256; ++byte)
-      table[codes[byte]] = static_cast<std::int16_t>(byte);
+      table[alphabet_codes()[byte]] = static_cast<std::int16_t>(byte);
     return table;
   }();
   return bytes;
@@ -40,8 +38,8 @@ const std::array<std::int16_t, 0x200>& alphabet_bytes() {
 const std::array<std::string, 256>& byte_alphabet() {
   static const std::array<std::string, 256> alphabet = [] {
     std::array<std::string, 256> letters;
-    const auto codes = alphabet_codes();
-    for (std::size_t byte = 0; byte < 256; ++byte) letters[byte] = utf8_below_0x800(codes[byte]);
+    for (std::size_t byte = 0; byte < 256; ++byte)
+      append_utf8(alphabet_codes()[byte], letters[byte]);
     return letters;
   }();
   return alphabet;
@@ -49,17 +47,13 @@ const std::array<std::string, 256>& byte_alphabet() {
 
 std::optional<std::string> bytes_of_token(std::string_view token) {
   std::string bytes;
-  for (std::size_t i = 0; i < token.size(); ++i) {
-    std::uint32_t code = static_cast<unsigned char>(token[i]);
-    if (code >= 0x80) {
-      const bool two_bytes = (code & 0xE0U) == 0xC0U && i + 1 < token.size();
-      if (!two_bytes) return std::nullopt;
-      code = (code & 0x1FU) << 6U | (static_cast<unsigned char>(token[++i]) & 0x3FU);
-    }
-    const std::int16_t byte =
-        code < alphabet_bytes().size() ? alphabet_bytes()[code] : std::int16_t{-1};
+  while (!token.empty()) {
+    const Character letter = first_character(token);
+    if (letter.code >= alphabet_bytes().size()) return std::nullopt;
+    const std::int16_t byte = alphabet_bytes()[letter.code];
     if (byte < 0) return std::nullopt;
     bytes += static_cast<char>(byte);
+    token.remove_prefix(letter.bytes);
   }
   return bytes;
 }

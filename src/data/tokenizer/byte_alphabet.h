@@ -1,5 +1,5 @@
-// How are bytes written as text in a byte-level vocabulary? GPT-2's alphabet: one printable
-// character for each of the 256 bytes (Radford et al. 2019).
+// Bytes as text in a vocabulary: GPT-2's alphabet, one printable character for each of the 256
+// bytes (Radford et al. 2019), and the tokens of byte fallback.
 #pragma once
 
 #include <array>
@@ -9,13 +9,13 @@
 
 namespace salf::data {
 
-// The bytes that `token` stands for, or nothing if it has characters that are not in the alphabet.
-std::optional<std::string> bytes_of_token(std::string_view token);
-
-// How bytes are written, one character (UTF-8) for each.
+// The character (UTF-8) of each byte.
 const std::array<std::string, 256>& byte_alphabet();
 
-// "<0x0A>": how byte fallback writes a byte.
+// The bytes that `token` stands for, or nothing if a character is not in the alphabet.
+std::optional<std::string> bytes_of_token(std::string_view token);
+
+// "<0x0A>": the token of a byte in byte fallback.
 std::string fallback_token(unsigned char byte);
 
 }  // namespace salf::data

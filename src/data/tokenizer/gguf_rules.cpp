@@ -19,7 +19,7 @@ constexpr const char* kQwen2 =
 
 }  // namespace
 
-// llama.cpp's names, and what the models that have them use in their own tokenizer.json.
+// Each rule is what models of this name have in their own tokenizer.json.
 const std::vector<NamedRule>& named_rules() {
   static const std::vector<NamedRule> kRules = {
       {"gpt-2", "null", kByteLevelRule, false},
@@ -31,6 +31,13 @@ const std::vector<NamedRule>& named_rules() {
       {"qwen2", R"({"type":"NFC"})", kQwen2, false},
   };
   return kRules;
+}
+
+std::string known_rules() {
+  std::string names;
+  for (const NamedRule& rule : named_rules())
+    names += (names.empty() ? "" : ", ") + std::string(rule.name);
+  return names;
 }
 
 }  // namespace salf::data

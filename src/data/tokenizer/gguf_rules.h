@@ -1,7 +1,8 @@
-// What do the names mean that a GGUF file gives to its tokenizer's parts?
+// The names and numbers of a GGUF file's tokenizer.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace salf::data {
@@ -20,7 +21,7 @@ enum TokenType : std::int64_t {
 inline constexpr const char* kByteLevelRule =
     R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true})";
 
-// What stands behind a name in tokenizer.ggml.pre.
+// A value of tokenizer.ggml.pre, as llama.cpp writes it, and its meaning.
 struct NamedRule {
   const char* name;
   const char* normalizer;     // JSON
@@ -28,7 +29,9 @@ struct NamedRule {
   bool ignore_merges;
 };
 
-// Where several names mean the same, the usual one comes first.
+// The usual name comes first where several mean the same.
 const std::vector<NamedRule>& named_rules();
+// Their names, "gpt-2, smollm, …".
+std::string known_rules();
 
 }  // namespace salf::data

@@ -8,8 +8,9 @@
 #include <limits>
 #include <utility>
 
-#include "core/error.h"
 #include "core/log.h"
+#include "data/bad_input.h"
+#include "data/text/utf8.h"
 
 namespace salf::data {
 namespace {
@@ -31,7 +32,7 @@ constexpr std::size_t kLongestPattern = 1 << 16;
 constexpr std::size_t kSmallestStack = 1 << 15;
 constexpr std::size_t kLargestStack = 1 << 23;
 
-// What one thread needs for matching, whatever the pattern.
+// The storage that one thread needs to match any pattern.
 struct MatchScratch {
   MatchScratch()
       : data(pcre2_match_data_create(1, nullptr)), context(pcre2_match_context_create(nullptr)),
@@ -54,13 +55,6 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-// The next character after `position`; the text is valid UTF-8.
-std::size_t next_character(std::string_view text, std::size_t position) {
-  ++position;
-  while (position < text.size() && (bytes_of(text)[position] & 0xC0U) == 0x80U) ++position;
-  return position;
-}
-
 }  // namespace
 
 struct Pattern::Compiled {
@@ -70,9 +64,8 @@ struct Pattern::Compiled {
 Pattern::Pattern(const std::string& regex, const std::string& where)
     : compiled_(std::make_unique<Compiled>()), where_(where) {
   if (regex.size() > kLongestPattern) {
-    throw Error(ErrorKind::kBadInput, where + ": the pattern has " + std::to_string(regex.size()) +
-                                          " bytes, expected at most " +
-                                          std::to_string(kLongestPattern));
+    refuse(where, "the pattern has " + std::to_string(regex.size()) + " bytes, expected at most " +
+                      std::to_string(kLongestPattern));
   }
   const std::string translated = translate_pattern(regex, where);
   const CompileContext context(pcre2_compile_context_create(nullptr));
@@ -83,10 +76,10 @@ Pattern::Pattern(const std::string& regex, const std::string& where)
   compiled_->code.reset(pcre2_compile(bytes_of(translated), translated.size(),
       PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get()));
   if (!compiled_->code) {
-    throw Error(ErrorKind::kBadInput, where + ": the pattern " + core::printable(regex) +
-                                          " does not compile: " + pcre2_message(error));
+    refuse(where,
+        "the pattern " + core::printable(regex) + " does not compile: " + pcre2_message(error));
   }
-  // Where the JIT cannot be had, PCRE2 interprets: slower, the same results.
+  // Without the JIT, PCRE2 interprets: slower, with the same results.
   pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);
 }
 
@@ -96,8 +89,8 @@ Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 
 void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
   thread_local MatchScratch scratch;
-  // A scan over a run of white space and back is linear; what needs far more steps than that is
-  // refused rather than waited for.
+  // A usual pattern needs a number of steps that is linear in the text. One that needs far more is
+  // refused.
   constexpr std::size_t kSteps = 10'000'000;
   const std::size_t steps =
       std::min<std::size_t>(kSteps + 8 * text.size(), std::numeric_limits<std::uint32_t>::max());
@@ -111,17 +104,16 @@ void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
         PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
-      throw Error(ErrorKind::kBadInput,
-          where_ + ": the pattern cannot be matched against a text of " +
-              std::to_string(text.size()) + " bytes: " + pcre2_message(result));
+      refuse(where_, "the pattern cannot be matched against a text of " +
+                         std::to_string(text.size()) + " bytes: " + pcre2_message(result));
     }
     const Span match{ovector[0], ovector[1], true};
     if (match.begin > match.end) {  // \K in a lookaround; the translation refuses \K
       throw Error(ErrorKind::kInternal, where_ + ": a match ends before it begins");
     }
-    // An empty match right after the last one is none: so does Oniguruma's iterator.
+    // An empty match right after the last one does not count, as in Oniguruma's iterator.
     if (match.begin == match.end && matched_before && match.end == covered) {
-      start = next_character(text, start);
+      start += start < text.size() ? first_character(text.substr(start)).bytes : 1;
       continue;
     }
     if (covered != match.begin) spans.push_back({covered, match.begin, false});
@@ -130,6 +122,14 @@ void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
     matched_before = true;
   }
   if (covered != text.size()) spans.push_back({covered, text.size(), false});
+}
+
+std::optional<Pattern> read_regex(const JsonView& pattern) {
+  pattern.only_keys({"String", "Regex"});
+  if (pattern.size() != 1) pattern.fail("expected either \"String\" or \"Regex\"");
+  if (pattern.find("String")) return std::nullopt;
+  const JsonView regex = pattern.at("Regex");
+  return Pattern(regex.text(), regex.where());
 }
 
 std::string escape_pattern(std::string_view text) {

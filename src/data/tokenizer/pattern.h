@@ -1,16 +1,19 @@
-// Where does a split pattern match? Hugging Face's patterns are Oniguruma's; here PCRE2 runs them,
-// after a translation that keeps their meaning or refuses.
+// Split patterns. Hugging Face's are Oniguruma's; here PCRE2 runs them after a translation that
+// keeps their meaning or refuses.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "data/rows/checked_json.h"
+
 namespace salf::data {
 
-// A part of a text: begin and end are bytes.
+// The bytes [begin, end) of a text.
 struct Span {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -21,13 +24,13 @@ struct Span {
 class Pattern {
  public:
   // `regex` in Oniguruma's syntax. `where` (file and JSON path) starts each message.
-  // Throws Error(kBadInput) for what is not a regex, or is one whose meaning PCRE2 does not share.
+  // Throws Error(kBadInput) for what is no regex, and for one that PCRE2 reads differently.
   Pattern(const std::string& regex, const std::string& where);
   ~Pattern();
   Pattern(Pattern&&) noexcept;
   Pattern& operator=(Pattern&&) noexcept;
 
-  // Covers `text` (valid UTF-8) by matches and what lies between them, in order.
+  // Appends the matches and the parts between them, in order: together all of `text` (valid UTF-8).
   // Throws Error(kBadInput) when the pattern needs too many steps.
   void find(std::string_view text, std::vector<Span>& spans) const;
 
@@ -36,6 +39,9 @@ class Pattern {
   std::unique_ptr<Compiled> compiled_;
   std::string where_;
 };
+
+// Reads {"Regex": regex}; nothing for {"String": text}. Throws Error(kBadInput) for anything else.
+std::optional<Pattern> read_regex(const JsonView& pattern);
 
 // The regex that matches `text` itself.
 std::string escape_pattern(std::string_view text);

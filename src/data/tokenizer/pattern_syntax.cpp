@@ -1,25 +1,24 @@
+#include <array>
 #include <cctype>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "core/error.h"
 #include "core/log.h"
+#include "data/bad_input.h"
 #include "data/text/unicode_categories.h"
+#include "data/text/utf8.h"
 #include "data/tokenizer/pattern.h"
 
 namespace salf::data {
 namespace {
 
 std::string code_point(char32_t value) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  std::string digits;
-  do {
-    digits.insert(digits.begin(), kDigits[value % 16]);
-    value /= 16;
-  } while (value > 0);
-  return "\\x{" + digits + "}";
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "\\x{%x}", static_cast<unsigned>(value));
+  return text.data();
 }
 
 class Translator {
@@ -33,19 +32,18 @@ class Translator {
   }
 
  private:
-  // A set of characters: members of a class, and whether it is what is left without them.
+  // The characters of a class, or with `negated` all others.
   struct Set {
     std::string members;
     bool negated = false;
   };
 
   [[noreturn]] void refuse(const std::string& what) const {
-    throw Error(ErrorKind::kBadInput, where_ + ": " + what + " at byte " +
-                                          std::to_string(position_) + " of the pattern " +
-                                          core::printable(regex_) + " is not supported");
+    data::refuse(where_, what + " at byte " + std::to_string(position_) + " of the pattern " +
+                             core::printable(regex_) + " is not supported");
   }
 
-  // Folds of one letter to several (ss, st, ff …) exist in Oniguruma alone.
+  // Only Oniguruma folds one letter to several (ss, st, ff …).
   void check_caseless() const {
     std::string lower;
     for (const char letter : regex_) {
@@ -63,18 +61,13 @@ class Translator {
   }
   char peek() const { return position_ < regex_.size() ? regex_[position_] : '\0'; }
 
-  // Reads one character (the pattern is valid UTF-8: it comes from JSON).
+  // Reads one character. The pattern comes from JSON, so it is valid UTF-8.
   char32_t take() {
     if (position_ >= regex_.size()) refuse("an end within a construct");
-    const auto lead = static_cast<unsigned char>(regex_[position_++]);
-    if (lead == 0) refuse("a NUL byte");
-    if (lead < 0x80) return lead;
-    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-    char32_t value = lead & (0x3FU >> more);
-    for (int i = 0; i < more && position_ < regex_.size(); ++i) {
-      value = value << 6 | (static_cast<unsigned char>(regex_[position_++]) & 0x3FU);
-    }
-    return value;
+    const Character next = first_character(std::string_view(regex_).substr(position_));
+    if (next.code == 0) refuse("a NUL byte");
+    position_ += next.bytes;
+    return next.code;
   }
 
   void translate_item() {
@@ -88,20 +81,16 @@ class Translator {
       case '*':
       case '+': return translate_quantifier(std::string(1, static_cast<char>(take())), true);
       case '{': return translate_brace();
-      case '.':
-        take();
-        output_ += "[^\\n]";
-        return;
-      case '^':
-        take();
-        output_ += "(?m:^)";
-        return;
-      case '$':
-        take();
-        output_ += "(?m:$)";
-        return;
+      case '.': return replace_by("[^\\n]");
+      case '^': return replace_by("(?m:^)");
+      case '$': return replace_by("(?m:$)");
       default: output_ += code_point(take());
     }
+  }
+
+  void replace_by(const char* translation) {
+    take();
+    output_ += translation;
   }
 
   void translate_group() {
@@ -122,15 +111,17 @@ class Translator {
     output_ += "(?:";  // nothing refers to groups
   }
 
-  // `suffixes`: ? makes it lazy and + possessive in both libraries.
+  // `suffixes`: in both libraries ? makes the quantifier lazy and + possessive.
   void translate_quantifier(const std::string& quantifier, bool suffixes) {
     output_ += quantifier;
     if (suffixes && (peek() == '?' || peek() == '+')) output_ += static_cast<char>(take());
-    if (peek() == '?' || peek() == '*' || peek() == '+') refuse("a quantifier after a quantifier");
+    if (at_quantifier()) refuse("a quantifier after a quantifier");
     if (peek() == '{' && !brace().empty()) refuse("a quantifier after a quantifier");
   }
 
-  // "{n}", "{n,}" or "{n,m}" at the position, or "" where the brace is a character.
+  bool at_quantifier() const { return peek() == '?' || peek() == '*' || peek() == '+'; }
+
+  // "{n}", "{n,}" or "{n,m}" at the position; "" if the brace is a plain character.
   std::string brace() const {
     const std::size_t end = regex_.find('}', position_);
     if (end == std::string::npos) return "";
@@ -152,7 +143,7 @@ class Translator {
     if (text.find(',') == std::string::npos) return translate_quantifier(text, false);
     output_ += text;
     if (peek() == '?') output_ += static_cast<char>(take());
-    if (peek() == '?' || peek() == '*' || peek() == '+') refuse("a quantifier after a quantifier");
+    if (at_quantifier()) refuse("a quantifier after a quantifier");
   }
 
   void translate_escape() {
@@ -167,7 +158,7 @@ class Translator {
 
   void emit(const Set& set) { output_ += (set.negated ? "[^" : "[") + set.members + "]"; }
 
-  // \s \S \d \D \w \W \p{..} \P{..}, or nothing (and the position stays).
+  // Reads \s \S \d \D \w \W \p{..} \P{..}; returns nothing and stays in place for anything else.
   std::optional<Set> take_set_escape(bool in_class) {
     const char letter = position_ + 1 < regex_.size() ? regex_[position_ + 1] : '\0';
     const std::size_t start = position_;
@@ -225,8 +216,7 @@ class Translator {
   char32_t take_hex(int digits, char32_t largest) {
     char32_t value = 0;
     for (int i = 0; i < digits; ++i) value = value * 16 + take_hex_digit();
-    if (value > largest || (value >= 0xD800 && value < 0xE000)) refuse("this character");
-    return value;
+    return checked(value, largest);
   }
 
   char32_t take_hex_in_braces() {
@@ -234,10 +224,14 @@ class Translator {
     char32_t value = 0;
     while (peek() != '}') {
       value = value * 16 + take_hex_digit();
-      if (value > 0x10FFFF) refuse("this character");
+      checked(value, 0x10FFFF);
     }
     take();
-    if (value >= 0xD800 && value < 0xE000) refuse("this character");
+    return value;
+  }
+
+  char32_t checked(char32_t value, char32_t largest) const {
+    if (value > largest || U_IS_SURROGATE(value)) refuse("this character");
     return value;
   }
 

@@ -5,18 +5,14 @@
 #include <unordered_map>
 #include <utility>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/bad_input.h"
 
 namespace salf::data {
 namespace {
 
-[[noreturn]] void refuse(const AddedToken& token, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput, token.where + ": " + problem);
-}
-
-// The steps of Hugging Face's TokenizerImpl::encode(), in its order.
+// Does the steps of Hugging Face's TokenizerImpl::encode() in the same order.
 class PipelineTokenizer final : public Tokenizer {
  public:
   PipelineTokenizer(TokenizerParts parts, const ReadSpecialIds& read_special, std::string hash)
@@ -69,7 +65,7 @@ class PipelineTokenizer final : public Tokenizer {
   const std::string& hash() const override { return hash_; }
 
  private:
-  // What one call of encode() works with.
+  // The state of one call of encode().
   struct Encoding {
     std::vector<std::int64_t> ids;
     NormalizerBuffers normalized;
@@ -135,7 +131,7 @@ class PipelineTokenizer final : public Tokenizer {
       tokens_[static_cast<std::size_t>(token.id)] = token.content;
       auto& seen = token.normalized ? seen_normalized : seen_raw;
       if (!token.content.empty() && !seen.insert(token.content).second) {
-        refuse(token, '"' + core::printable(token.content, 60) + "\" is there twice");
+        refuse(token.where, '"' + core::printable(token.content, 60) + "\" is there twice");
       }
       (token.normalized ? normalized : raw).push_back(std::move(token));
     }
@@ -149,17 +145,17 @@ class PipelineTokenizer final : public Tokenizer {
     const auto id = static_cast<std::size_t>(token.id);
     const auto known = parts_.model->vocabulary().id(token.content);
     if (known && *known != token.id) {
-      refuse(token, "the id " + std::to_string(token.id) + " is not the vocabulary's, which is " +
-                        std::to_string(*known));
+      refuse(token.where, "the id " + std::to_string(token.id) +
+                              " is not the vocabulary's, which is " + std::to_string(*known));
     }
     const bool taken = !known && id < tokens_.size() && tokens_[id];
     if (taken || !added_by_id_.insert(token.id).second) {
-      refuse(token, "the id " + std::to_string(token.id) + " is taken by another token");
+      refuse(token.where, "the id " + std::to_string(token.id) + " is taken by another token");
     }
     if (id >= limit) {
-      refuse(token, "the id " + std::to_string(token.id) +
-                        " leaves too many ids without a token; expected less than " +
-                        std::to_string(limit));
+      refuse(token.where, "the id " + std::to_string(token.id) +
+                              " leaves too many ids without a token; expected less than " +
+                              std::to_string(limit));
     }
     if (id >= tokens_.size()) tokens_.resize(id + 1);
     added_ids_.emplace(token.content, token.id);
@@ -173,8 +169,7 @@ class PipelineTokenizer final : public Tokenizer {
   void check_special() const {
     for (const auto& id : {special_.bos, special_.eos, special_.padding}) {
       if (id && !has_token(*id)) {
-        throw Error(
-            ErrorKind::kBadInput, special_.where + ": no token has the id " + std::to_string(*id));
+        refuse(special_.where, "no token has the id " + std::to_string(*id));
       }
     }
   }

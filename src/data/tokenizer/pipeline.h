@@ -1,4 +1,4 @@
-// What is a tokenizer made of, wherever it was read from?
+// The parts of a tokenizer, independent of its file format.
 #pragma once
 
 #include <functional>
@@ -24,11 +24,11 @@ struct TokenizerParts {
   std::unique_ptr<TokenModel> model;
   TokenDecoder decoder;
   std::vector<AddedToken> added;
-  // Added tokens that are normalised are looked for in their normal form; false: as they are.
+  // Normalised added tokens are found in their normal form; false: as they are.
   bool normalize_added = true;
 };
 
-// Reads which ids are special, once all tokens have theirs.
+// Reads the special ids once all tokens have ids.
 using ReadSpecialIds = std::function<SpecialIds(const IdLookup&)>;
 
 // `hash`: of the file. Throws Error(kBadInput) for added tokens and special ids that do not fit.

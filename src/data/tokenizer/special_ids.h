@@ -1,4 +1,4 @@
-// Which ids begin, end and pad a document? The post_processor of a tokenizer.json and the
+// The ids that begin, end and pad a document: from the post_processor of a tokenizer.json and the
 // tokenizer_config.json beside it.
 #pragma once
 
@@ -20,11 +20,10 @@ struct SpecialIds {
 // The id of a token's text.
 using IdLookup = std::function<std::optional<std::int64_t>(const std::string&)>;
 
-// `defaults` hold where neither says anything.
-// A template that begins with a token means add_bos, and names bos where `config` does not.
-// `config`'s own add_bos_token is stronger, as in transformers. Either may be null. Throws
-// Error(kBadInput), naming what is not supported, and tokens that the vocabulary does not have;
-// padding, which the model never sees, is then none.
+// `defaults` hold where neither part says anything. Either part may be missing. A template that
+// begins with a token sets add_bos, and bos unless `config` does. `config`'s own add_bos_token has
+// priority, as in transformers. Throws Error(kBadInput) that names what is not supported and tokens
+// that the vocabulary lacks. A padding token that it lacks is ignored: the model never sees it.
 SpecialIds read_special_ids(const std::optional<JsonView>& post_processor,
     const std::optional<JsonView>& config, const IdLookup& id_of, const SpecialIds& defaults = {});
 

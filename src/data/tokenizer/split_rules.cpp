@@ -1,8 +1,10 @@
 #include "data/tokenizer/split_rules.h"
 
+#include <algorithm>
+#include <iterator>
+#include <memory>
 #include <utility>
 
-#include "core/fields.h"
 #include "core/log.h"
 #include "data/text/character_classes.h"
 #include "data/text/utf8.h"
@@ -13,17 +15,8 @@ namespace {
 constexpr const char* kGpt2Words =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-std::vector<core::EnumName<SplitBehavior>> enum_names(SplitBehavior) {
-  return {{SplitBehavior::kRemoved, "Removed"}, {SplitBehavior::kIsolated, "Isolated"},
-      {SplitBehavior::kMergedWithPrevious, "MergedWithPrevious"},
-      {SplitBehavior::kMergedWithNext, "MergedWithNext"},
-      {SplitBehavior::kContiguous, "Contiguous"}};
-}
-
 SplitBehavior read_behavior(const JsonView& name) {
-  for (const auto& entry : enum_names(SplitBehavior{})) {
-    if (name.text() == entry.name) return entry.value;
-  }
+  if (const auto behavior = core::enum_from_string<SplitBehavior>(name.text())) return *behavior;
   name.fail("expected Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous, found " +
             core::printable(name.text()));
 }
@@ -40,51 +33,36 @@ PrependScheme read_prepend_scheme(const JsonView& metaspace) {
   scheme->fail("expected always, first or never, found " + core::printable(scheme->text()));
 }
 
-// Joins each match with the span before it, unless that was a match too.
-void merge_with_previous(std::vector<Span>& spans) {
-  std::vector<Span> merged;
-  bool previous = false;
-  for (const Span& span : spans) {
-    if (span.is_match && !previous && !merged.empty()) {
-      merged.back().end = span.end;
+// Joins each span with the one before it where `joins` says so of the two. `joins` sees whether the
+// earlier span is a match before any joining.
+template <class Iterator, class Joins>
+std::vector<Span> joined(Iterator begin, Iterator end, Joins joins) {
+  std::vector<Span> result;
+  for (Iterator span = begin; span != end; ++span) {
+    if (span != begin && joins(std::prev(span)->is_match, span->is_match)) {
+      result.back().begin = std::min(result.back().begin, span->begin);
+      result.back().end = std::max(result.back().end, span->end);
     } else {
-      merged.push_back(span);
+      result.push_back(*span);
     }
-    previous = span.is_match;
   }
-  spans = std::move(merged);
+  return result;
 }
 
-void merge_with_next(std::vector<Span>& spans) {
-  std::vector<Span> merged;  // from the last to the first
-  bool previous = false;
-  for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
-    if (span->is_match && !previous && !merged.empty()) {
-      merged.back().begin = span->begin;
-    } else {
-      merged.push_back(*span);
-    }
-    previous = span->is_match;
+void merge(SplitBehavior behavior, std::vector<Span>& spans) {
+  const auto is_lone_match = [](bool previous, bool match) { return match && !previous; };
+  if (behavior == SplitBehavior::kMergedWithPrevious) {
+    spans = joined(spans.begin(), spans.end(), is_lone_match);
+  } else if (behavior == SplitBehavior::kMergedWithNext) {
+    const std::vector<Span> merged = joined(spans.rbegin(), spans.rend(), is_lone_match);
+    spans.assign(merged.rbegin(), merged.rend());
+  } else if (behavior == SplitBehavior::kContiguous) {
+    spans = joined(spans.begin(), spans.end(), std::equal_to<>());
   }
-  spans.assign(merged.rbegin(), merged.rend());
-}
-
-void merge_contiguous(std::vector<Span>& spans) {
-  std::vector<Span> merged;
-  bool previous = false;
-  for (const Span& span : spans) {
-    if (span.is_match == previous && !merged.empty()) {
-      merged.back().end = span.end;
-    } else {
-      merged.push_back(span);
-    }
-    previous = span.is_match;
-  }
-  spans = std::move(merged);
 }
 
 // Each character of the class is a match.
-void find_characters(bool (*test)(char32_t), std::string_view text, std::vector<Span>& spans) {
+void find_characters(CharacterTest test, std::string_view text, std::vector<Span>& spans) {
   std::size_t covered = 0;
   for (std::size_t i = 0; i < text.size();) {
     const Character character = first_character(text.substr(i));
@@ -99,7 +77,7 @@ void find_characters(bool (*test)(char32_t), std::string_view text, std::vector<
   if (covered < text.size()) spans.push_back({covered, text.size(), false});
 }
 
-// Runs of word characters, and runs of what is neither those nor white space; the rest is a match.
+// Runs of white space are matches. Runs of word characters and runs of other characters are parts.
 void find_between_words(std::string_view text, std::vector<Span>& spans) {
   enum class Class { kSpace, kWord, kOther };
   std::optional<Class> previous;
@@ -130,119 +108,89 @@ void find_text(const std::string& wanted, std::string_view text, std::vector<Spa
   if (covered < text.size()) spans.push_back({covered, text.size(), false});
 }
 
-}  // namespace
-
-SplitRules::SplitRules(const std::optional<JsonView>& pre_tokenizer) {
-  if (pre_tokenizer) add(*pre_tokenizer);
+SplitStep step_of(CharacterTest test, SplitBehavior behavior) {
+  SplitStep step;
+  step.behavior = behavior;
+  step.find = [test](auto text, auto& spans) { find_characters(test, text, spans); };
+  return step;
 }
 
-void SplitRules::add(const JsonView& pre_tokenizer) {
-  const JsonView type = pre_tokenizer.at("type");
-  const std::string& name = type.text();
-  if (name == "Sequence") {
-    pre_tokenizer.only_keys({"type", "pretokenizers"});
-    const JsonView list = pre_tokenizer.at("pretokenizers");
-    for (std::size_t i = 0; i < list.array().size(); ++i) add(list.item(i));
-    return;
-  }
-  if (byte_level_) pre_tokenizer.fail("a pre_tokenizer after ByteLevel is not supported");
-  if (name == "ByteLevel") return add_byte_level(pre_tokenizer);
-  if (name == "Split") return add_split(pre_tokenizer);
-  if (name == "Digits") return add_digits(pre_tokenizer);
-  if (name == "Metaspace") return add_metaspace(pre_tokenizer);
-  if (name == "Punctuation") return add_punctuation(pre_tokenizer);
-  if (name == "Whitespace" || name == "WhitespaceSplit" || name == "CharDelimiterSplit") {
-    return add_white_space(pre_tokenizer, name);
-  }
-  type.fail(
-      core::printable(name) +
-      " is not supported; known: ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, "
-      "Split, Whitespace, WhitespaceSplit, Sequence");
+SplitStep step_of(const std::string& delimiter, SplitBehavior behavior) {
+  SplitStep step;
+  step.behavior = behavior;
+  step.find = [delimiter](auto text, auto& spans) { find_text(delimiter, text, spans); };
+  return step;
 }
 
-void SplitRules::add_byte_level(const JsonView& byte_level) {
+// A std::function must be copyable, so it shares the pattern.
+void find_pattern(Pattern pattern, SplitStep& step) {
+  const auto shared = std::make_shared<const Pattern>(std::move(pattern));
+  step.find = [shared](auto text, auto& spans) { shared->find(text, spans); };
+}
+
+SplitStep read_byte_level(const JsonView& byte_level) {
   byte_level.only_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-  Step step;
+  SplitStep step;
   if (byte_level.flag("add_prefix_space", true)) step.prefix = " ";
-  if (byte_level.flag("use_regex", true)) step.pattern.emplace(kGpt2Words, byte_level.where());
-  if (!step.prefix.empty() || step.pattern) steps_.push_back(std::move(step));
-  byte_level_ = true;
+  if (byte_level.flag("use_regex", true)) {
+    find_pattern(Pattern(kGpt2Words, byte_level.where()), step);
+  }
+  return step;
 }
 
-void SplitRules::add_split(const JsonView& split) {
+SplitStep read_split(const JsonView& split) {
   split.only_keys({"type", "pattern", "behavior", "invert"});
-  Step step;
+  SplitStep step;
   step.behavior = read_behavior(split.at("behavior"));
   step.invert = split.flag("invert", false);
   const JsonView pattern = split.at("pattern");
-  pattern.only_keys({"String", "Regex"});
-  if (pattern.size() != 1) pattern.fail("expected either \"String\" or \"Regex\"");
-  if (const auto text = pattern.find("String")) {
-    step.pattern.emplace(escape_pattern(text->text()), text->where());
+  if (auto regex = read_regex(pattern)) {
+    find_pattern(std::move(*regex), step);
   } else {
-    const JsonView regex = pattern.at("Regex");
-    step.pattern.emplace(regex.text(), regex.where());
+    const JsonView text = pattern.at("String");
+    find_pattern(Pattern(escape_pattern(text.text()), text.where()), step);
   }
-  steps_.push_back(std::move(step));
+  return step;
 }
 
-void SplitRules::add_digits(const JsonView& digits) {
+SplitStep read_digits(const JsonView& digits) {
   digits.only_keys({"type", "individual_digits"});
-  Step step;
-  step.behavior = digits.flag("individual_digits", false) ? SplitBehavior::kIsolated
-                                                          : SplitBehavior::kContiguous;
-  step.test = is_numeric;
-  steps_.push_back(std::move(step));
+  const bool individual = digits.flag("individual_digits", false);
+  return step_of(is_numeric, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
 }
 
-void SplitRules::add_metaspace(const JsonView& metaspace) {
+SplitStep read_metaspace(const JsonView& metaspace) {
   metaspace.only_keys(
       {"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
-  Step step;
-  step.space = metaspace.at("replacement").character();
-  step.scheme = read_prepend_scheme(metaspace);
-  if (step.scheme != PrependScheme::kNever) step.prefix = step.space;
-  if (metaspace.flag("split", true)) step.delimiter = step.space;
-  step.behavior = SplitBehavior::kMergedWithNext;
-  steps_.push_back(std::move(step));
+  const std::string& space = metaspace.at("replacement").character();
+  const PrependScheme scheme = read_prepend_scheme(metaspace);
+  SplitStep step;
+  if (metaspace.flag("split", true)) step = step_of(space, SplitBehavior::kMergedWithNext);
+  step.space = space;
+  step.scheme = scheme;
+  if (scheme != PrependScheme::kNever) step.prefix = space;
+  return step;
 }
 
-void SplitRules::add_punctuation(const JsonView& punctuation) {
+SplitStep read_punctuation(const JsonView& punctuation) {
   punctuation.only_keys({"type", "behavior"});
-  Step step;
-  if (const auto behavior = punctuation.find("behavior")) step.behavior = read_behavior(*behavior);
-  step.test = is_punctuation;
-  steps_.push_back(std::move(step));
+  const auto behavior = punctuation.find("behavior");
+  return step_of(is_punctuation, behavior ? read_behavior(*behavior) : SplitBehavior::kIsolated);
 }
 
-void SplitRules::add_white_space(const JsonView& pre_tokenizer, const std::string& type) {
-  Step step;
-  step.behavior = SplitBehavior::kRemoved;
+SplitStep read_white_space(const JsonView& pre_tokenizer, const std::string& type) {
   if (type == "CharDelimiterSplit") {
     pre_tokenizer.only_keys({"type", "delimiter"});
-    step.delimiter = pre_tokenizer.at("delimiter").character();
-  } else {
-    pre_tokenizer.only_keys({"type"});
-    step.words = type == "Whitespace";
-    if (!step.words) step.test = is_space;
+    return step_of(pre_tokenizer.at("delimiter").character(), SplitBehavior::kRemoved);
   }
-  steps_.push_back(std::move(step));
+  pre_tokenizer.only_keys({"type"});
+  SplitStep step = step_of(is_space, SplitBehavior::kRemoved);
+  if (type == "Whitespace") step.find = find_between_words;
+  return step;
 }
 
-void SplitRules::split(const Word& text, Words& words) const {
-  words.pieces.assign(1, text);
-  words.owned.clear();
-  std::vector<Word> pieces;
-  std::vector<Span> spans;
-  for (const Step& step : steps_) {
-    pieces.clear();
-    for (const Word& piece : words.pieces)
-      apply(step, rewritten(step, piece, words), spans, pieces);
-    words.pieces.swap(pieces);
-  }
-}
-
-Word SplitRules::rewritten(const Step& step, const Word& word, Words& words) {
+// Replaces spaces and adds the prefix.
+Word rewritten(const SplitStep& step, const Word& word, Words& words) {
   Word result = word;
   if (!step.space.empty() && word.text.find(' ') != std::string_view::npos) {
     std::string& text = words.owned.emplace_back();
@@ -261,40 +209,75 @@ Word SplitRules::rewritten(const Step& step, const Word& word, Words& words) {
   return result;
 }
 
-void SplitRules::find(const Step& step, std::string_view text, std::vector<Span>& spans) {
-  if (step.pattern) {
-    step.pattern->find(text, spans);
-  } else if (step.test != nullptr) {
-    find_characters(step.test, text, spans);
-  } else if (step.words) {
-    find_between_words(text, spans);
-  } else if (!step.delimiter.empty()) {
-    find_text(step.delimiter, text, spans);
-  } else {
-    spans.push_back({0, text.size(), false});
-  }
-}
-
-void SplitRules::apply(
-    const Step& step, const Word& piece, std::vector<Span>& spans, std::vector<Word>& pieces) {
+// Appends the parts of `piece`. `spans` is scratch space.
+void apply(
+    const SplitStep& step, const Word& piece, std::vector<Span>& spans, std::vector<Word>& pieces) {
   spans.clear();
-  find(step, piece.text, spans);
+  if (step.find) {
+    step.find(piece.text, spans);
+  } else {
+    spans.push_back({0, piece.text.size(), false});
+  }
   if (step.invert) {
     for (Span& span : spans) span.is_match = !span.is_match;
   }
-  switch (step.behavior) {
-    case SplitBehavior::kMergedWithPrevious: merge_with_previous(spans); break;
-    case SplitBehavior::kMergedWithNext: merge_with_next(spans); break;
-    case SplitBehavior::kContiguous: merge_contiguous(spans); break;
-    case SplitBehavior::kRemoved:
-    case SplitBehavior::kIsolated: break;
-  }
+  merge(step.behavior, spans);
   for (const Span& span : spans) {
     const bool removed = span.is_match && step.behavior == SplitBehavior::kRemoved;
     if (!removed && span.end > span.begin) {
       pieces.push_back({piece.text.substr(span.begin, span.end - span.begin),
           piece.from_first > span.begin ? piece.from_first - span.begin : 0});
     }
+  }
+}
+
+}  // namespace
+
+SplitRules::SplitRules(const std::optional<JsonView>& pre_tokenizer) {
+  if (pre_tokenizer) add(*pre_tokenizer);
+}
+
+void SplitRules::add(const JsonView& pre_tokenizer) {
+  const JsonView type = pre_tokenizer.at("type");
+  const std::string& name = type.text();
+  if (name == "Sequence") {
+    pre_tokenizer.only_keys({"type", "pretokenizers"});
+    const JsonView list = pre_tokenizer.at("pretokenizers");
+    for (std::size_t i = 0; i < list.array().size(); ++i) add(list.item(i));
+    return;
+  }
+  if (byte_level_) pre_tokenizer.fail("a pre_tokenizer after ByteLevel is not supported");
+  if (name == "ByteLevel") {
+    steps_.push_back(read_byte_level(pre_tokenizer));
+    byte_level_ = true;
+  } else if (name == "Split") {
+    steps_.push_back(read_split(pre_tokenizer));
+  } else if (name == "Digits") {
+    steps_.push_back(read_digits(pre_tokenizer));
+  } else if (name == "Metaspace") {
+    steps_.push_back(read_metaspace(pre_tokenizer));
+  } else if (name == "Punctuation") {
+    steps_.push_back(read_punctuation(pre_tokenizer));
+  } else if (name == "Whitespace" || name == "WhitespaceSplit" || name == "CharDelimiterSplit") {
+    steps_.push_back(read_white_space(pre_tokenizer, name));
+  } else {
+    type.fail(
+        core::printable(name) +
+        " is not supported; known: ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, "
+        "Split, Whitespace, WhitespaceSplit, Sequence");
+  }
+}
+
+void SplitRules::split(const Word& text, Words& words) const {
+  words.pieces.assign(1, text);
+  words.owned.clear();
+  std::vector<Word> pieces;
+  std::vector<Span> spans;
+  for (const SplitStep& step : steps_) {
+    pieces.clear();
+    for (const Word& piece : words.pieces)
+      apply(step, rewritten(step, piece, words), spans, pieces);
+    words.pieces.swap(pieces);
   }
 }
 

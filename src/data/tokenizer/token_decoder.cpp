@@ -1,67 +1,62 @@
 #include "data/tokenizer/token_decoder.h"
 
+#include <charconv>
+#include <memory>
 #include <utility>
 
 #include "core/log.h"
 #include "core/text.h"
+#include "data/text/normalizer.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/byte_alphabet.h"
 
 namespace salf::data {
 namespace {
 
-std::string replaced(std::string_view text, const std::string& from, const std::string& to) {
+using Tokens = std::vector<std::string>;
+// Shared because a std::function must be copyable.
+using Replacement = std::shared_ptr<const NormalizerStep>;
+
+void replace_in(const NormalizerStep& replacement, std::string& token) {
   std::string result;
-  std::size_t covered = 0;
-  for (std::size_t found = text.find(from); found != std::string_view::npos;
-       found = text.find(from, covered)) {
-    result += text.substr(covered, found - covered);
-    result += to;
-    covered = found + from.size();
-  }
-  return result.append(text.substr(covered));
+  std::size_t unused = 0;
+  if (replacement.apply(token, result, unused)) token = std::move(result);
 }
 
-std::string replaced(std::string_view text, const Pattern& from, const std::string& to) {
-  std::vector<Span> spans;
-  from.find(text, spans);
+// `bytes` with U+FFFD for each part that is not UTF-8: the longest part that could have begun a
+// character, as the Unicode standard recommends and Rust's from_utf8_lossy() does.
+std::string utf8_or_replacement(const std::string& bytes) {
+  const auto* text = reinterpret_cast<const std::uint8_t*>(bytes.data());
   std::string result;
-  for (const Span& span : spans) {
-    result += span.is_match ? to : std::string(text.substr(span.begin, span.end - span.begin));
+  for (std::size_t i = 0; i < bytes.size();) {
+    UChar32 code = 0;
+    U8_NEXT_OR_FFFD(text, i, bytes.size(), code);
+    append_utf8(static_cast<char32_t>(code), result);
   }
   return result;
 }
 
-// ByteLevel: the bytes of all tokens together.
-void join_bytes(std::vector<std::string>& tokens) {
+// ByteLevel: joins the bytes of all tokens.
+void join_bytes(Tokens& tokens) {
   std::string bytes;
   for (const std::string& token : tokens) bytes += bytes_of_token(token).value_or(token);
   tokens.assign(1, utf8_or_replacement(bytes));
 }
 
-// The byte of "<0x0A>".
+// The byte of "<0x0A>". Rust reads "+F" as a number too.
 std::optional<char> fallback_byte(const std::string& token) {
-  if (token.size() != 6 || token.compare(0, 3, "<0x") != 0 || token[5] != '>') return std::nullopt;
-  unsigned value = 0;
-  for (std::size_t i = 3; i < 5; ++i) {
-    const char digit = token[i];
-    value *= 16;
-    if (digit >= '0' && digit <= '9') {
-      value += static_cast<unsigned>(digit - '0');
-    } else if (digit >= 'A' && digit <= 'F') {
-      value += static_cast<unsigned>(digit - 'A') + 10;
-    } else if (digit >= 'a' && digit <= 'f') {
-      value += static_cast<unsigned>(digit - 'a') + 10;
-    } else if (!(i == 3 && digit == '+')) {  // Rust reads "+F" as a number
-      return std::nullopt;
-    }
-  }
+  if (token.size() != 6 || !core::starts_with(token, "<0x") || token[5] != '>') return std::nullopt;
+  const char* const begin = token.data() + (token[3] == '+' ? 4 : 3);
+  const char* const end = token.data() + 5;
+  unsigned char value = 0;
+  const auto result = std::from_chars(begin, end, value, 16);
+  if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
   return static_cast<char>(value);
 }
 
-// A run of byte tokens that is not UTF-8 as a whole is one U+FFFD for each byte.
-void join_fallback_bytes(std::vector<std::string>& tokens) {
-  std::vector<std::string> joined;
+// ByteFallback: joins runs of byte tokens. A run that is not UTF-8 becomes one U+FFFD a byte.
+void join_fallback_bytes(Tokens& tokens) {
+  Tokens joined;
   std::string bytes;
   const auto flush = [&] {
     if (bytes.empty()) return;
@@ -84,34 +79,51 @@ void join_fallback_bytes(std::vector<std::string>& tokens) {
   tokens = std::move(joined);
 }
 
+// Removes `wanted` at most `begin` times from the begin and `end` times from the end.
 std::string stripped(
     std::string_view token, const std::string& wanted, std::size_t begin, std::size_t end) {
-  for (; begin > 0 && token.substr(0, wanted.size()) == wanted; --begin) {
+  for (; begin > 0 && core::starts_with(token, wanted); --begin) {
     token.remove_prefix(wanted.size());
   }
-  for (; end > 0 && token.size() >= wanted.size() &&
-         token.substr(token.size() - wanted.size()) == wanted;
-       --end) {
+  for (; end > 0 && core::ends_with(token, wanted); --end) {
     token.remove_suffix(wanted.size());
   }
   return std::string(token);
 }
 
-std::string joined(const std::vector<std::string>& tokens, const char* between) {
-  std::string text;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (i > 0) text += between;
-    text += tokens[i];
-  }
-  return text;
+std::function<void(Tokens&)> read_strip(const JsonView& strip) {
+  strip.only_keys({"type", "content", "start", "stop"});
+  const std::string& content = strip.at("content").character();
+  const auto begin = static_cast<std::size_t>(strip.at("start").id());
+  const auto end = static_cast<std::size_t>(strip.at("stop").id());
+  return [content, begin, end](Tokens& tokens) {
+    for (std::string& token : tokens) token = stripped(token, content, begin, end);
+  };
 }
 
-std::size_t read_count(const JsonView& count) { return static_cast<std::size_t>(count.id()); }
+// Replaces the Metaspace character by a space, or by nothing in a first token with a prefix.
+std::function<void(Tokens&)> read_metaspace(const JsonView& metaspace) {
+  metaspace.only_keys(
+      {"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
+  const std::string& space = metaspace.at("replacement").character();
+  const auto scheme = metaspace.find("prepend_scheme");
+  const bool prefix =
+      metaspace.flag("add_prefix_space", true) && !(scheme && scheme->text() == "never");
+  const Replacement first = make_replace_step(space, prefix ? "" : " ");
+  const Replacement others = make_replace_step(space, " ");
+  return [first, others](Tokens& tokens) {
+    for (std::string& token : tokens) replace_in(&token == tokens.data() ? *first : *others, token);
+  };
+}
 
 }  // namespace
 
-TokenDecoder::TokenDecoder(const std::optional<JsonView>& decoder) : joined_with_spaces_(!decoder) {
-  if (decoder) add(*decoder);
+TokenDecoder::TokenDecoder(const std::optional<JsonView>& decoder) {
+  if (decoder) {
+    add(*decoder);
+  } else {
+    between_ = " ";
+  }
 }
 
 void TokenDecoder::add(const JsonView& decoder) {
@@ -121,16 +133,22 @@ void TokenDecoder::add(const JsonView& decoder) {
     decoder.only_keys({"type", "decoders"});
     const JsonView list = decoder.at("decoders");
     for (std::size_t i = 0; i < list.array().size(); ++i) add(list.item(i));
-    return;
-  }
-  if (name == "Replace") return add_replace(decoder);
-  if (name == "Strip") return add_strip(decoder);
-  if (name == "Metaspace") return add_metaspace(decoder);
-  if (name == "ByteLevel") {  // its options are those of the pre_tokenizer
-    steps_.push_back({Kind::kByteLevel, {}, "", ""});
-  } else if (name == "ByteFallback" || name == "Fuse") {
+  } else if (name == "ByteLevel") {  // its options are those of the pre_tokenizer
+    steps_.emplace_back(join_bytes);
+  } else if (name == "ByteFallback") {
     decoder.only_keys({"type"});
-    steps_.push_back({name == "Fuse" ? Kind::kFuse : Kind::kByteFallback, {}, "", ""});
+    steps_.emplace_back(join_fallback_bytes);
+  } else if (name == "Fuse") {
+    decoder.only_keys({"type"});
+    steps_.emplace_back([](Tokens& tokens) { tokens.assign(1, core::join(tokens, "")); });
+  } else if (name == "Replace") {
+    steps_.emplace_back([step = Replacement(read_replace_step(decoder))](Tokens& tokens) {
+      for (std::string& token : tokens) replace_in(*step, token);
+    });
+  } else if (name == "Strip") {
+    steps_.push_back(read_strip(decoder));
+  } else if (name == "Metaspace") {
+    steps_.push_back(read_metaspace(decoder));
   } else {
     type.fail(core::printable(name) +
               " is not supported; known: ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Strip, "
@@ -138,65 +156,9 @@ void TokenDecoder::add(const JsonView& decoder) {
   }
 }
 
-void TokenDecoder::add_replace(const JsonView& replace) {
-  replace.only_keys({"type", "pattern", "content"});
-  Step step{Kind::kReplace, {}, "", replace.at("content").text()};
-  const JsonView pattern = replace.at("pattern");
-  pattern.only_keys({"String", "Regex"});
-  if (pattern.size() != 1) pattern.fail("expected either \"String\" or \"Regex\"");
-  if (const auto text = pattern.find("String")) {
-    if (text->text().empty()) text->fail("expected at least one character");
-    step.wanted = text->text();
-  } else {
-    const JsonView regex = pattern.at("Regex");
-    step.pattern.emplace(regex.text(), regex.where());
-  }
-  steps_.push_back(std::move(step));
-}
-
-void TokenDecoder::add_strip(const JsonView& strip) {
-  strip.only_keys({"type", "content", "start", "stop"});
-  Step step{Kind::kStrip, {}, strip.at("content").character(), ""};
-  step.begin = read_count(strip.at("start"));
-  step.end = read_count(strip.at("stop"));
-  steps_.push_back(std::move(step));
-}
-
-void TokenDecoder::add_metaspace(const JsonView& metaspace) {
-  metaspace.only_keys(
-      {"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
-  Step step{Kind::kMetaspace, {}, metaspace.at("replacement").character(), ""};
-  const auto scheme = metaspace.find("prepend_scheme");
-  step.prefix = metaspace.flag("add_prefix_space", true) && !(scheme && scheme->text() == "never");
-  steps_.push_back(std::move(step));
-}
-
 std::string TokenDecoder::decode(std::vector<std::string> tokens) const {
-  if (joined_with_spaces_) return joined(tokens, " ");
-  for (const Step& step : steps_) apply(step, tokens);
-  return joined(tokens, "");
-}
-
-void TokenDecoder::apply(const Step& step, std::vector<std::string>& tokens) {
-  switch (step.kind) {
-    case Kind::kByteLevel: return join_bytes(tokens);
-    case Kind::kByteFallback: return join_fallback_bytes(tokens);
-    case Kind::kFuse: tokens.assign(1, joined(tokens, "")); return;
-    case Kind::kReplace:
-      for (std::string& token : tokens) {
-        token = step.pattern ? replaced(token, *step.pattern, step.content)
-                             : replaced(token, step.wanted, step.content);
-      }
-      return;
-    case Kind::kStrip:
-      for (std::string& token : tokens) token = stripped(token, step.wanted, step.begin, step.end);
-      return;
-    case Kind::kMetaspace:
-      for (std::size_t i = 0; i < tokens.size(); ++i) {
-        tokens[i] = replaced(tokens[i], step.wanted, i == 0 && step.prefix ? "" : " ");
-      }
-      return;
-  }
+  for (const auto& step : steps_) step(tokens);
+  return core::join(tokens, between_);
 }
 
 }  // namespace salf::data

@@ -1,16 +1,34 @@
 #include "data/tokenizer/token_model.h"
 
-#include <algorithm>
-#include <cmath>
-#include <utility>
-
 #include "core/log.h"
+#include "core/text.h"
 #include "data/tokenizer/bpe.h"
 #include "data/tokenizer/byte_alphabet.h"
 #include "data/tokenizer/sentencepiece/unigram.h"
 
 namespace salf::data {
 namespace {
+
+Vocabulary read_vocabulary(const JsonView& vocab) {
+  Vocabulary vocabulary;
+  const std::size_t limit = Vocabulary::limit(vocab.object().size());
+  for (const auto& [token, value] : vocab.value().items()) {
+    const JsonView entry(value, vocab.where() + "[\"" + core::printable(token, 60) + "\"]");
+    const auto id = static_cast<std::size_t>(entry.id());
+    if (id >= limit) {
+      entry.fail("the id " + std::to_string(id) +
+                 " leaves too many ids without a token; expected less than " +
+                 std::to_string(limit) + " with " + std::to_string(vocab.size()) + " tokens");
+    }
+    if (id < vocabulary.size() && vocabulary.tokens()[id]) {
+      entry.fail("the id " + std::to_string(id) + " is taken by \"" +
+                 core::printable(*vocabulary.tokens()[id], 60) + '"');
+    }
+    vocabulary.add(token, id);
+  }
+  if (vocabulary.size() == 0) vocab.fail("the vocabulary is empty");
+  return vocabulary;
+}
 
 std::int32_t required_id(
     const Vocabulary& vocabulary, const JsonView& where, const std::string& token) {
@@ -19,39 +37,17 @@ std::int32_t required_id(
   return static_cast<std::int32_t>(*id);
 }
 
-Merge read_merge(const JsonView& entry, const Vocabulary& vocabulary, std::int32_t rank) {
-  std::string left;
-  std::string right;
-  if (entry.value().is_string()) {
-    const std::string& text = entry.text();
-    const std::size_t space = text.find(' ');
-    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
-      entry.fail(
-          "expected two tokens with one space between, found \"" + core::printable(text, 60) + '"');
-    }
-    left = text.substr(0, space);
-    right = text.substr(space + 1);
-  } else if (entry.value().is_array() && entry.size() == 2) {
-    left = entry.item(0).text();
-    right = entry.item(1).text();
-  } else {
-    entry.fail_type("\"left right\" or [\"left\", \"right\"]");
-  }
-  const std::int32_t left_id = required_id(vocabulary, entry, left);
-  const std::int32_t right_id = required_id(vocabulary, entry, right);
-  return {left_id, right_id, required_id(vocabulary, entry, left + right), rank};
-}
-
 std::vector<Merge> read_merges(const JsonView& merges, const Vocabulary& vocabulary) {
   std::vector<Merge> result;
   result.reserve(merges.array().size());
   for (std::size_t i = 0; i < merges.size(); ++i) {
-    const PlainJson& merge = merges.value()[i];
-    const bool header =
-        merge.is_string() && merge.get_ref<const std::string&>().rfind("#version", 0) == 0;
-    if (header) continue;
-    result.push_back(
-        read_merge(merges.item(i), vocabulary, static_cast<std::int32_t>(result.size())));
+    const JsonView entry = merges.item(i);
+    const auto pair = read_merge_pair(entry);
+    if (!pair) continue;
+    const std::int32_t left = required_id(vocabulary, entry, pair->left);
+    const std::int32_t right = required_id(vocabulary, entry, pair->right);
+    result.push_back({left, right, required_id(vocabulary, entry, pair->left + pair->right),
+        static_cast<std::int32_t>(result.size())});
   }
   return result;
 }
@@ -69,7 +65,7 @@ void check_bpe(const JsonView& model) {
   }
 }
 
-// A vocabulary that lacks letters of the alphabet would need tokens for the bytes of the letters.
+// Without all letters of the alphabet, Hugging Face falls back to the bytes of a letter.
 void check_byte_level_fallback(const JsonView& model, const Vocabulary& vocabulary) {
   bool complete = true;
   bool has_bytes = false;
@@ -125,6 +121,32 @@ std::unique_ptr<TokenModel> read_unigram(const JsonView& model, bool byte_level)
 }
 
 }  // namespace
+
+void Vocabulary::add(const std::string& token, std::size_t id) {
+  if (id >= tokens_.size()) tokens_.resize(id + 1);
+  tokens_[id] = token;
+  ids_[token] = static_cast<std::int32_t>(id);
+}
+
+std::optional<std::int64_t> Vocabulary::id(const std::string& token) const {
+  const auto found = ids_.find(token);
+  return found == ids_.end() ? std::nullopt : std::optional<std::int64_t>(found->second);
+}
+
+std::optional<MergePair> read_merge_pair(const JsonView& entry) {
+  if (entry.value().is_array() && entry.size() == 2) {
+    return MergePair{entry.item(0).text(), entry.item(1).text()};
+  }
+  if (!entry.value().is_string()) entry.fail_type("\"left right\" or [\"left\", \"right\"]");
+  const std::string& text = entry.text();
+  if (core::starts_with(text, "#version")) return std::nullopt;
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+    entry.fail(
+        "expected two tokens with one space between, found \"" + core::printable(text, 60) + '"');
+  }
+  return MergePair{text.substr(0, space), text.substr(space + 1)};
+}
 
 std::unique_ptr<TokenModel> read_token_model(const JsonView& model, bool byte_level) {
   const auto type = model.find("type");  // GPT-2's own file has none

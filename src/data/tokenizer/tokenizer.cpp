@@ -2,14 +2,12 @@
 
 #include <utility>
 
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/log.h"
+#include "data/bad_input.h"
 #include "data/rows/checked_json.h"
 #include "data/tokenizer/pipeline.h"
-#include "data/tokenizer/sentencepiece/sentencepiece_tokenizer.h"
-#include "data/tokenizer/tokenizer_reader.h"
+#include "data/tokenizer/sentencepiece/sentencepiece.h"
 
 namespace salf::data {
 namespace {
@@ -18,7 +16,7 @@ constexpr std::uint64_t kLargestFile = 1ULL << 28;
 
 std::unique_ptr<Tokenizer> read_pipeline(
     const JsonView& root, const std::optional<JsonView>& config, std::string hash) {
-  // truncation and padding are the caller's business, as in transformers.
+  // The caller truncates and pads, as in transformers.
   root.only_keys({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
       "post_processor", "decoder", "model"});
   SplitRules rules(root.find("pre_tokenizer"));
@@ -32,12 +30,7 @@ std::unique_ptr<Tokenizer> read_pipeline(
   return make_tokenizer(std::move(parts), read_special, std::move(hash));
 }
 
-char first_letter(const std::string& text) {
-  const std::size_t at = text.find_first_not_of(" \t\r\n");
-  return at == std::string::npos ? '\0' : text[at];
-}
-
-// Lines of "base64 number", as the files of Llama 3 and Qwen that are named tokenizer.model too.
+// Lines of "base64 number": the form of the tokenizer.model of Llama 3 and Qwen.
 bool is_tiktoken(const std::string& text) {
   const std::size_t space = text.find(' ');
   const std::size_t end = text.find('\n');
@@ -47,11 +40,12 @@ bool is_tiktoken(const std::string& text) {
          text.find_first_of("=/+") < space;
 }
 
-// A SentencePiece model begins with one of its fields: pieces, trainer_spec, normalizer_spec, …
+// A SentencePiece model begins with the tag of one of its fields. "\n{" may begin a JSON file too.
 bool is_sentencepiece(const std::string& text) {
-  const char letter = first_letter(text);
-  return !text.empty() && letter != '{' && letter != '[' &&
-         std::string("\x0A\x12\x1A\x22\x2A").find(text[0]) != std::string::npos;
+  const std::size_t at = text.find_first_not_of(" \t\r\n");
+  const bool is_json = at != std::string::npos && (text[at] == '{' || text[at] == '[');
+  return !text.empty() && !is_json &&
+         std::string_view("\x0A\x12\x1A\x22\x2A").find(text[0]) != std::string_view::npos;
 }
 
 }  // namespace
@@ -67,19 +61,19 @@ std::string decode_without_special(
 
 std::unique_ptr<Tokenizer> read_tokenizer(
     const NamedText& tokenizer, const std::optional<NamedText>& config) {
-  if (is_tiktoken(tokenizer.text)) {
-    throw Error(
-        ErrorKind::kBadInput, tokenizer.name +
-                                  ": a tiktoken file (base64 tokens) is not supported; use the "
-                                  "model's tokenizer.json");
+  const auto& [name, text] = tokenizer;
+  if (is_tiktoken(text)) {
+    refuse(
+        name, "a tiktoken file (base64 tokens) is not supported; use the model's tokenizer.json");
   }
-  if (is_sentencepiece(tokenizer.text)) return read_sentencepiece_tokenizer(tokenizer, config);
-  const PlainJson root = parse_checked(tokenizer.text, tokenizer.name);
-  const JsonView view(root, tokenizer.name + ": ");
-  const std::string hash = core::sha256(tokenizer.text);
-  if (!config) return read_pipeline(view, std::nullopt, hash);
-  const PlainJson config_root = parse_checked(config->text, config->name);
-  return read_pipeline(view, JsonView(config_root, config->name + ": "), hash);
+  const bool sentencepiece = is_sentencepiece(text);
+  const PlainJson root = sentencepiece ? PlainJson() : parse_checked(text, name);
+  const PlainJson config_root = config ? parse_checked(config->text, config->name) : PlainJson();
+  std::optional<JsonView> config_view;
+  if (config) config_view.emplace(config_root, config->name + ": ");
+  return sentencepiece
+             ? read_sentencepiece(tokenizer, config_view)
+             : read_pipeline(JsonView(root, name + ": "), config_view, core::sha256(text));
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& file) {

@@ -1,5 +1,5 @@
-// How does text become token ids? A tokenizer that is read from a tokenizer.json as Hugging Face
-// writes it, or from a SentencePiece model (tokenizer.model).
+// Text to token ids and back, with a tokenizer.json as Hugging Face writes it or a SentencePiece
+// model (tokenizer.model).
 #pragma once
 
 #include <cstdint>
@@ -17,34 +17,43 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Ids of `text`, which must be valid UTF-8 (Error(kBadInput) otherwise), without bos or eos.
-  // Added tokens ("<|im_start|>") in the text become their ids, as Hugging Face does.
+  // Ids of `text` without bos or eos. Added tokens ("<|im_start|>") in the text become their ids,
+  // as in Hugging Face. Throws Error(kBadInput) if `text` is not valid UTF-8.
   virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
   // The text of the ids, as Hugging Face decodes them: bytes that are not UTF-8 become U+FFFD.
-  // Ids outside the vocabulary are an Error(kBadInput).
+  // Throws Error(kBadInput) for ids outside the vocabulary.
   virtual std::string decode(const std::vector<std::int64_t>& ids) const = 0;
-  // The id is an added token that is no text, such as bos. False for ids outside the vocabulary.
+  // True for an added token that is no text, such as bos. False for ids outside the vocabulary.
   virtual bool is_special(std::int64_t /*id*/) const { return false; }
 
-  // Number of ids (largest id + 1).
-  virtual std::int64_t vocabulary_size() const = 0;
-  virtual std::optional<std::int64_t> bos_id()
-      const = 0;  // begins each document where the model wants it
+  virtual std::int64_t vocabulary_size() const = 0;  // largest id + 1
+  // Begins each document if add_bos().
+  virtual std::optional<std::int64_t> bos_id() const = 0;
   virtual std::optional<std::int64_t> eos_id() const = 0;  // ends each completion
   virtual std::optional<std::int64_t> padding_id() const = 0;
   virtual bool add_bos() const = 0;
-  // SHA-256 of the file it was read from, in hex.
+  // SHA-256 of the tokenizer's file, in hex.
   virtual const std::string& hash() const = 0;
 };
 
-// decode() of the ids that are not special (Hugging Face's skip_special_tokens).
+// Decodes the ids that are not special (Hugging Face's skip_special_tokens).
 std::string decode_without_special(
     const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids);
 
-// Reads a tokenizer.json or a SentencePiece model, whichever the content shows it to be, and the
-// tokenizer_config.json beside it where that exists (bos, eos, padding; for SentencePiece also
-// added tokens and what is put in front of the text). What is not supported is named. Throws
-// Error(kIo) or Error(kBadInput).
+// Reads a tokenizer.json or a SentencePiece model, told apart by content, and the
+// tokenizer_config.json beside it if there is one (bos, eos, padding; for SentencePiece also added
+// tokens and the prefix of the text). Throws Error(kIo); Error(kBadInput) that names what is not
+// supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& file);
+
+// A text and its name in messages.
+struct NamedText {
+  std::string name;
+  std::string text;
+};
+
+// Does the same with texts. `config`: the tokenizer_config.json, if any. Throws Error(kBadInput).
+std::unique_ptr<Tokenizer> read_tokenizer(
+    const NamedText& tokenizer, const std::optional<NamedText>& config);
 
 }  // namespace salf::data

@@ -3,28 +3,25 @@
 #include <memory>
 #include <utility>
 
-#include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "data/rows/checked_json.h"
+#include "data/bad_input.h"
+#include "data/tokenizer/added_tokens.h"
 #include "data/tokenizer/gguf_rules.h"
-#include "data/tokenizer/sentencepiece/sentencepiece_model.h"
-#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/sentencepiece/sentencepiece.h"
 #include "data/tokenizer/tokenizer_json.h"
-#include "data/tokenizer/tokenizer_reader.h"
 
 namespace salf::data {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 constexpr std::uint64_t kLargestFile = 1ULL << 28U;
 constexpr std::int64_t kProvedTokens = 50'000;
 
-// Scripts, contractions, numbers, white space, code, things outside of the basic plane, and what
-// NFC would change.
+// Scripts, contractions, numbers, white space, code, characters outside of the basic plane, and
+// characters that NFC changes.
 constexpr const char* kProofTexts[] = {
     "Hello world! It's what they'd've said, isn't it? WE'LL SEE.",
     " leading and trailing   spaces  \n\n\n\ttabs\t\t and lines\r\n  end ",
@@ -38,12 +35,11 @@ constexpr const char* kProofTexts[] = {
     "\xE2\x80\xA6 \xE2\x96\x81x",
     "a", " ", ""};
 
-[[noreturn]] void refuse(const fs::path& file, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput,
-      core::printable_path(file) + ": GGUF cannot express this tokenizer: " + problem);
+[[noreturn]] void refuse_tokenizer(const fs::path& file, const std::string& problem) {
+  refuse(core::printable_path(file), "GGUF cannot express this tokenizer: " + problem);
 }
 
-// A step without what changes no ids, and with the defaults written out, so that equal ones compare
+// A step without the options that change no ids and with its defaults, so that equal steps compare
 // equal.
 PlainJson canonical(const PlainJson& step) {
   if (!step.is_object()) return step;
@@ -77,47 +73,34 @@ bool mentions(const PlainJson& step, const std::string& type) {
       step.begin(), step.end(), [&type](const PlainJson& item) { return mentions(item, type); });
 }
 
-// The model's "merges", each written "left right" or ["left", "right"].
-struct MergePair {
-  std::string left, right;
-};
-
 std::vector<MergePair> read_merges(const JsonView& model) {
   std::vector<MergePair> merges;
-  const auto list = model.find("merges");
-  if (!list) return merges;
-  for (std::size_t i = 0; i < list->array().size(); ++i) {
-    const JsonView item = list->item(i);
-    if (item.value().is_array() && item.size() == 2) {
-      merges.push_back({item.item(0).text(), item.item(1).text()});
-      continue;
-    }
-    const std::string& text = item.text();
-    const std::size_t space = text.find(' ');
-    if (space == std::string::npos) item.fail("expected two tokens with a space between them");
-    merges.push_back({text.substr(0, space), text.substr(space + 1)});
+  const JsonView list = model.at("merges");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (auto pair = read_merge_pair(list.item(i))) merges.push_back(std::move(*pair));
   }
   return merges;
 }
 
-// The tokens by id and their types; `where` is left for those that are not there.
+// The tokens by id and their types.
 class TokenTable {
  public:
-  TokenTable(const fs::path& file, std::int64_t vocabulary) : file_(file), result_{} {
+  TokenTable(const fs::path& file, std::int64_t vocabulary) : file_(file) {
     result_.tokens.resize(static_cast<std::size_t>(vocabulary));
     result_.token_types.assign(result_.tokens.size(), kUnused);
   }
 
   void set(std::int64_t id, const std::string& text, TokenType type) {
     if (id >= static_cast<std::int64_t>(result_.tokens.size())) {
-      refuse(file_, "expected ids below the model's vocabulary of " +
-                        std::to_string(result_.tokens.size()) + ", got " + std::to_string(id));
+      refuse_tokenizer(file_, "expected ids below the model's vocabulary of " +
+                                  std::to_string(result_.tokens.size()) + ", got " +
+                                  std::to_string(id));
     }
     const auto index = static_cast<std::size_t>(id);
     const auto [known, fresh] = ids_.emplace(text, id);
     if (!fresh && known->second != id) {
-      refuse(file_, "the token \"" + core::printable(text, 60) + "\" has two ids, " +
-                        std::to_string(known->second) + " and " + std::to_string(id));
+      refuse_tokenizer(file_, "the token \"" + core::printable(text, 60) + "\" has two ids, " +
+                                  std::to_string(known->second) + " and " + std::to_string(id));
     }
     result_.tokens[index] = text;
     result_.token_types[index] = type;
@@ -153,17 +136,17 @@ std::string split_rule(const fs::path& file, const PlainJson& root, bool ignore_
         pre_tokenizer == canonical(PlainJson::parse(rule.pre_tokenizer)))
       return rule.name;
   }
-  refuse(file,
+  refuse_tokenizer(file,
       "its normalizer, pre_tokenizer and ignore_merges together are none of the split rules "
       "that are known: " +
-          core::join(known_split_rules(), ", "));
+          known_rules());
 }
 
 bool is_byte_token(const std::string& text) {
-  return text.size() == 6 && text.compare(0, 3, "<0x") == 0 && text[5] == '>';
+  return text.size() == 6 && core::starts_with(text, "<0x") && text[5] == '>';
 }
 
-// Rank of the merge that makes each token; tokens that no merge makes come after all of them.
+// Minus the rank of the merge that makes each token. Tokens that no merge makes come last.
 std::vector<double> scores_of(const GgufTokenizer& gguf, const std::vector<MergePair>& merges) {
   std::map<std::string, double> ranks;
   for (std::size_t i = 0; i < merges.size(); ++i)
@@ -188,28 +171,28 @@ bool adds_space(const PlainJson& root) {
   return mentions(member(root, "normalizer"), "Prepend");
 }
 
+void add_tokens(const std::vector<AddedToken>& tokens, TokenTable& table) {
+  for (const AddedToken& token : tokens) {
+    table.set(token.id, token.content, token.special ? kControl : kUserDefined);
+  }
+}
+
+// REQUIRES: load_tokenizer() reads the file
 GgufTokenizer read_json(const fs::path& file, const std::string& text, std::int64_t vocabulary) {
   const std::string name = core::printable_path(file);
   const PlainJson root = parse_checked(text, name);
   const JsonView view(root, name + ": ");
-  const JsonView model = view.object().at("model");
-  const std::string type = model.object().find("type") ? model.at("type").text() : "BPE";
-  if (type != "BPE") refuse(file, "its model is " + core::printable(type, 60) + ", expected BPE");
+  const JsonView model = view.at("model");
+  const auto type = model.find("type");
+  if (type && type->text() != "BPE") {
+    refuse_tokenizer(file, "its model is " + core::printable(type->text(), 60) + ", expected BPE");
+  }
   const bool byte_level = mentions(member(root, "pre_tokenizer"), "ByteLevel");
-  const JsonView vocab = model.at("vocab");
   TokenTable table(file, vocabulary);
-  for (const auto& item : vocab.object().value().items()) {
-    const std::int64_t id =
-        JsonView(item.value(), vocab.where() + "." + core::printable(item.key(), 60)).id();
-    table.set(id, item.key(), !byte_level && is_byte_token(item.key()) ? kByte : kNormal);
+  for (const auto& [token, id] : model.at("vocab").value().items()) {
+    table.set(id.get<std::int64_t>(), token, !byte_level && is_byte_token(token) ? kByte : kNormal);
   }
-  if (const auto added = view.find("added_tokens")) {
-    for (std::size_t i = 0; i < added->array().size(); ++i) {
-      const JsonView token = added->item(i);
-      table.set(token.at("id").id(), token.at("content").text(),
-          token.flag("special", false) ? kControl : kUserDefined);
-    }
-  }
+  if (const auto added = view.find("added_tokens")) add_tokens(read_added_tokens(*added), table);
   std::optional<std::int64_t> unknown;
   if (const auto token = model.find("unk_token")) unknown = table.find(token->text());
   if (unknown && !byte_level) table.set(*unknown, model.at("unk_token").text(), kUnknown);
@@ -221,44 +204,40 @@ GgufTokenizer read_json(const fs::path& file, const std::string& text, std::int6
     for (const MergePair& merge : merges) gguf.merges.push_back(merge.left + " " + merge.right);
     return gguf;
   }
-  if (!model.flag("byte_fallback", false))
-    refuse(file, "expected BPE over bytes, or over characters with byte_fallback");
+  if (!model.flag("byte_fallback", false)) {
+    refuse_tokenizer(file, "expected BPE over bytes, or over characters with byte_fallback");
+  }
   gguf.kind = GgufTokenizer::Kind::kSentencePiece;
   gguf.add_space_prefix = adds_space(root);
   gguf.scores = scores_of(gguf, merges);
   return gguf;
 }
 
-TokenType type_of(PieceType type) { return static_cast<TokenType>(type); }
-
-// The added tokens of the tokenizer_config.json beside it are part of the tokenizer.
-void read_added_tokens(const fs::path& file, TokenTable& table) {
+// The tokenizer_config.json beside a SentencePiece model may add tokens.
+void add_tokens_of_config(const fs::path& file, TokenTable& table) {
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   if (!fs::is_regular_file(config)) return;
   const std::string name = core::printable_path(config);
   const PlainJson root = parse_checked(core::read_file(config, kLargestFile), name);
-  const auto added = JsonView(root, name + ": ").object().find("added_tokens_decoder");
+  const auto added = JsonView(root, name + ": ").find("added_tokens_decoder");
   if (!added) return;
-  for (const auto& item : added->object().value().items()) {
-    const JsonView token(item.value(), added->where() + "." + core::printable(item.key(), 60));
-    const bool digits = !item.key().empty() && item.key().size() < 10 &&
-                        item.key().find_first_not_of("0123456789") == std::string::npos;
-    if (!digits) token.fail("expected a token's id as the key");
-    const std::string& content = token.at("content").text();
-    if (!table.find(content))
-      table.set(
-          std::stoll(item.key()), content, token.flag("special", false) ? kControl : kUserDefined);
-  }
+  std::vector<AddedToken> tokens = read_added_tokens_decoder(*added);
+  const auto is_known = [&](const AddedToken& token) {
+    return table.find(token.content).has_value();
+  };
+  tokens.erase(std::remove_if(tokens.begin(), tokens.end(), is_known), tokens.end());
+  add_tokens(tokens, table);
 }
 
 GgufTokenizer read_pieces(const fs::path& file, const std::string& bytes, std::int64_t vocabulary) {
   const SentencePieceModel model = read_sentencepiece_model({core::printable_path(file), bytes});
   if (model.kind != SentencePieceModel::Kind::kBpe)
-    refuse(file, "its model is unigram, expected BPE");
+    refuse_tokenizer(file, "its model is unigram, expected BPE");
   TokenTable table(file, vocabulary);
   for (std::size_t id = 0; id < model.pieces.size(); ++id)
-    table.set(static_cast<std::int64_t>(id), model.pieces[id].text, type_of(model.pieces[id].type));
-  read_added_tokens(file, table);
+    table.set(static_cast<std::int64_t>(id), model.pieces[id].text,
+        static_cast<TokenType>(model.pieces[id].type));
+  add_tokens_of_config(file, table);
   GgufTokenizer gguf = table.finish();
   gguf.kind = GgufTokenizer::Kind::kSentencePiece;
   gguf.scores.assign(gguf.tokens.size(), 0.0);
@@ -269,7 +248,7 @@ GgufTokenizer read_pieces(const fs::path& file, const std::string& bytes, std::i
   return gguf;
 }
 
-// The original beside what others will make of the file.
+// Compares the original with what readers of the GGUF file make of it.
 class Proof {
  public:
   Proof(const fs::path& file, const Tokenizer& original, const GgufTokenizer& gguf)
@@ -281,7 +260,7 @@ class Proof {
 
   std::vector<std::string> differences() const {
     if (original_.add_bos() != written_->add_bos())
-      refuse(file_, "it would not put the same token in front of a text");
+      refuse_tokenizer(file_, "it would not put the same token in front of a text");
     for (const char* const text : kProofTexts) expect_same(text);
     expect_same_tokens();
     std::vector<std::string> found;
@@ -298,14 +277,14 @@ class Proof {
   void expect_same(const std::string& text) const {
     const std::size_t begin = text.find_first_not_of(' ');
     if (begin == std::string::npos || same(text.substr(begin))) return;
-    refuse(file_, "it would give other ids for \"" + core::printable(text, 80) + '"');
+    refuse_tokenizer(file_, "it would give other ids for \"" + core::printable(text, 80) + '"');
   }
 
   TokenType type_of_id(std::int64_t id) const {
     return static_cast<TokenType>(gguf_.token_types[static_cast<std::size_t>(id)]);
   }
 
-  // Some tokens at a time: what the texts look like that a model knows.
+  // Some tokens at a time.
   void expect_same_tokens() const {
     constexpr std::size_t kTogether = 16;
     const std::int64_t last = std::min(original_.vocabulary_size(), kProvedTokens);

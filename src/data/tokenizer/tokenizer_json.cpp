@@ -3,29 +3,40 @@
 #include <cmath>
 #include <utility>
 
-#include "core/error.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/bad_input.h"
 #include "data/rows/checked_json.h"
 #include "data/tokenizer/gguf_rules.h"
-#include "data/tokenizer/sentencepiece/sentencepiece_merges.h"
-#include "data/tokenizer/tokenizer_reader.h"
+#include "data/tokenizer/sentencepiece/sentencepiece.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace salf::data {
 namespace {
 
 constexpr const char* kSpaceSymbol = "\xE2\x96\x81";  // U+2581
 
-[[noreturn]] void refuse(const std::string& where, const std::string& problem) {
-  throw Error(ErrorKind::kBadInput, "tokenizer.ggml." + where + ": " + problem);
+[[noreturn]] void refuse_field(const std::string& field, const std::string& problem) {
+  refuse("tokenizer.ggml." + field, problem);
+}
+
+void check_count(const char* field, std::size_t count, const GgufTokenizer& gguf) {
+  if (count == gguf.tokens.size()) return;
+  refuse_field(field, "expected one for each of " + std::to_string(gguf.tokens.size()) +
+                          " tokens, found " + std::to_string(count));
+}
+
+std::string item(const char* list, std::size_t index) {
+  return list + ("[" + std::to_string(index) + "]");
 }
 
 const NamedRule& rule_named(const std::string& name) {
   for (const NamedRule& rule : named_rules()) {
     if (name == rule.name) return rule;
   }
-  refuse("pre", "the split rule \"" + core::printable(name, 60) +
-                    "\" is not supported; known: " + core::join(known_split_rules(), ", "));
+  refuse_field("pre", "the split rule \"" + core::printable(name, 60) +
+                          "\" is not supported; known: " + known_rules());
 }
 
 std::string quoted(const std::string& text) { return PlainJson(text).dump(); }
@@ -33,8 +44,8 @@ std::string quoted(const std::string& text) { return PlainJson(text).dump(); }
 // REQUIRES: every token is valid UTF-8
 const std::string& token_of(const GgufTokenizer& gguf, std::int64_t id, const char* key) {
   if (id < 0 || id >= static_cast<std::int64_t>(gguf.tokens.size())) {
-    refuse(key, "the id " + std::to_string(id) + " is not below the number of tokens, " +
-                    std::to_string(gguf.tokens.size()));
+    refuse_field(key, "the id " + std::to_string(id) + " is not below the number of tokens, " +
+                          std::to_string(gguf.tokens.size()));
   }
   return gguf.tokens[static_cast<std::size_t>(id)];
 }
@@ -43,27 +54,22 @@ void check_lists(const GgufTokenizer& gguf) {
   const auto check_utf8 = [](const std::vector<std::string>& list, const char* name) {
     for (std::size_t i = 0; i < list.size(); ++i) {
       if (core::invalid_utf8(list[i])) {
-        refuse(std::string(name) + "[" + std::to_string(i) + "]",
-            "not valid UTF-8: " + core::printable(list[i], 60));
+        refuse_field(item(name, i), "not valid UTF-8: " + core::printable(list[i], 60));
       }
     }
   };
   check_utf8(gguf.tokens, "tokens");
   check_utf8(gguf.merges, "merges");
-  if (!gguf.token_types.empty() && gguf.token_types.size() != gguf.tokens.size()) {
-    refuse("token_type", "expected one for each of " + std::to_string(gguf.tokens.size()) +
-                             " tokens, found " + std::to_string(gguf.token_types.size()));
-  }
+  if (!gguf.token_types.empty()) check_count("token_type", gguf.token_types.size(), gguf);
   for (std::size_t i = 0; i < gguf.token_types.size(); ++i) {
     const std::int64_t type = gguf.token_types[i];
     if (type < kNormal || type > kByte) {
-      refuse("token_type[" + std::to_string(i) + "]",
-          "expected 1 to 6, found " + std::to_string(type));
+      refuse_field(item("token_type", i), "expected 1 to 6, found " + std::to_string(type));
     }
   }
 }
 
-// SentencePiece looks for its user-defined tokens where spaces are U+2581 already.
+// SentencePiece finds its user-defined tokens after spaces became U+2581.
 bool is_normalized(const GgufTokenizer& gguf, const std::string& token) {
   return gguf.kind == GgufTokenizer::Kind::kSentencePiece && !gguf.add_space_prefix &&
          token.find(kSpaceSymbol) != std::string::npos;
@@ -75,11 +81,10 @@ std::string added_tokens(const GgufTokenizer& gguf) {
     const std::int64_t type = gguf.token_types[i];
     if (type != kControl && type != kUserDefined) continue;
     const bool normalized = type == kUserDefined && is_normalized(gguf, gguf.tokens[i]);
-    entries.push_back("    {\"id\":" + std::to_string(i) +
-                      ",\"content\":" + quoted(gguf.tokens[i]) +
-                      R"(,"single_word":false,"lstrip":false,"rstrip":false,"normalized":)" +
-                      (normalized ? "true" : "false") + R"(,"special":)" +
-                      (type == kControl ? "true}" : "false}"));
+    const core::Json entry{{"id", i}, {"content", gguf.tokens[i]}, {"single_word", false},
+        {"lstrip", false}, {"rstrip", false}, {"normalized", normalized},
+        {"special", type == kControl}};
+    entries.push_back("    " + entry.dump());
   }
   return entries.empty() ? "[]" : "[\n" + core::join(entries, ",\n") + "\n  ]";
 }
@@ -89,14 +94,19 @@ std::string post_processor(const GgufTokenizer& gguf) {
     if (gguf.kind == GgufTokenizer::Kind::kSentencePiece) return "null";
     return R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true})";
   }
-  const std::string bos = quoted(token_of(gguf, *gguf.bos, "bos_token_id"));
-  const std::string first = R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":0}})";
-  const std::string text = R"({"Sequence":{"id":"A","type_id":0}})";
-  const std::string second =
-      R"({"SpecialToken":{"id":)" + bos + R"(,"type_id":1}},{"Sequence":{"id":"B","type_id":1}})";
-  return R"({"type":"TemplateProcessing","single":[)" + first + "," + text + R"(],"pair":[)" +
-         first + "," + text + "," + second + R"(],"special_tokens":{)" + bos + R"(:{"id":)" + bos +
-         R"(,"ids":[)" + std::to_string(*gguf.bos) + R"(],"tokens":[)" + bos + "]}}}";
+  const std::string& bos = token_of(gguf, *gguf.bos, "bos_token_id");
+  const auto part = [](const char* kind, const std::string& id, int type) {
+    return core::Json{{kind, {{"id", id}, {"type_id", type}}}};
+  };
+  const auto first = part("SpecialToken", bos, 0);
+  const auto text = part("Sequence", "A", 0);
+  core::Json json{{"type", "TemplateProcessing"}};
+  json["single"] = core::Json::array({first, text});
+  json["pair"] =
+      core::Json::array({first, text, part("SpecialToken", bos, 1), part("Sequence", "B", 1)});
+  json["special_tokens"][bos] = {
+      {"id", bos}, {"ids", core::Json::array({*gguf.bos})}, {"tokens", core::Json::array({bos})}};
+  return json.dump();
 }
 
 struct ModelFields {
@@ -106,18 +116,17 @@ struct ModelFields {
   bool ignore_merges = false;
 };
 
-const char* text_of(bool value) { return value ? "true" : "false"; }
-
 // `merges`: JSON, one each
 std::string model(
     const GgufTokenizer& gguf, const ModelFields& fields, const std::vector<std::string>& merges) {
-  std::string text = R"({"type":"BPE","dropout":null,"unk_token":)";
-  text += fields.unknown ? quoted(*fields.unknown) : "null";
-  text += R"(,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":)";
-  text += text_of(fields.fuse_unknown);
-  text += std::string(",\"byte_fallback\":") + text_of(fields.byte_fallback);
-  text += std::string(",\"ignore_merges\":") + text_of(fields.ignore_merges);
-  text += ",\n    \"vocab\":{";
+  const core::Json options{{"type", "BPE"}, {"dropout", nullptr},
+      {"unk_token", fields.unknown ? core::Json(*fields.unknown) : core::Json()},
+      {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
+      {"fuse_unk", fields.fuse_unknown}, {"byte_fallback", fields.byte_fallback},
+      {"ignore_merges", fields.ignore_merges}};
+  std::string text = options.dump();
+  text.back() = ',';
+  text += "\n    \"vocab\":{";
   for (std::size_t i = 0; i < gguf.tokens.size(); ++i) {
     text += (i == 0 ? "\n      " : ",\n      ") + quoted(gguf.tokens[i]) + ":" + std::to_string(i);
   }
@@ -129,15 +138,16 @@ std::string model(
 }
 
 std::string config_text(const GgufTokenizer& gguf) {
-  std::string text = "{\n  \"add_bos_token\": " + std::string(gguf.add_bos ? "true" : "false");
+  core::Json config{{"add_bos_token", gguf.add_bos}};
   const auto add = [&](const char* name, const char* key, const std::optional<std::int64_t>& id) {
-    if (id) text += ",\n  \"" + std::string(name) + "\": " + quoted(token_of(gguf, *id, key));
+    if (id) config[name] = token_of(gguf, *id, key);
   };
   add("bos_token", "bos_token_id", gguf.bos);
   add("eos_token", "eos_token_id", gguf.eos);
   add("pad_token", "padding_token_id", gguf.padding);
   add("unk_token", "unknown_token_id", gguf.unknown);
-  return text + ",\n  \"tokenizer_class\": \"PreTrainedTokenizerFast\"\n}\n";
+  config["tokenizer_class"] = "PreTrainedTokenizerFast";
+  return config.dump(2) + "\n";
 }
 
 // The parts of a tokenizer.json that differ between the two kinds, as JSON.
@@ -155,17 +165,13 @@ Parts byte_level_parts(const GgufTokenizer& gguf) {
   return {rule.normalizer, rule.pre_tokenizer, kByteLevelRule, model(gguf, fields, merges)};
 }
 
-// The tokens as pieces, in whose order they are merged.
+// The tokens as pieces.
 SentencePieceModel pieces_of(const GgufTokenizer& gguf) {
   SentencePieceModel pieces;
-  if (gguf.scores.size() != gguf.tokens.size()) {
-    refuse("scores", "expected one for each of " + std::to_string(gguf.tokens.size()) +
-                         " tokens, found " + std::to_string(gguf.scores.size()));
-  }
+  check_count("scores", gguf.scores.size(), gguf);
   for (std::size_t i = 0; i < gguf.tokens.size(); ++i) {
-    const std::string place = "[" + std::to_string(i) + "]";
-    if (gguf.tokens[i].empty()) refuse("tokens" + place, "is empty");
-    if (!std::isfinite(gguf.scores[i])) refuse("scores" + place, "is not finite");
+    if (gguf.tokens[i].empty()) refuse_field(item("tokens", i), "is empty");
+    if (!std::isfinite(gguf.scores[i])) refuse_field(item("scores", i), "is not finite");
     pieces.pieces.push_back(
         {gguf.tokens[i], static_cast<float>(gguf.scores[i]), PieceType::kNormal});
   }
@@ -199,7 +205,8 @@ Parts sentencepiece_parts(const GgufTokenizer& gguf) {
 TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf) {
   const Parts parts = gguf.kind == GgufTokenizer::Kind::kSentencePiece ? sentencepiece_parts(gguf)
                                                                        : byte_level_parts(gguf);
-  if (gguf.add_bos && !gguf.bos) refuse("add_bos_token", "true, but there is no bos_token_id");
+  if (gguf.add_bos && !gguf.bos)
+    refuse_field("add_bos_token", "true, but there is no bos_token_id");
   TokenizerJson result;
   result.config = config_text(gguf);
   result.tokenizer = "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n";
@@ -209,15 +216,9 @@ TokenizerJson make_tokenizer_json(const GgufTokenizer& gguf) {
   result.tokenizer += "  \"post_processor\": " + post_processor(gguf) + ",\n";
   result.tokenizer += "  \"decoder\": " + parts.decoder + ",\n";
   result.tokenizer += "  \"model\": " + parts.model + "\n}\n";
-  // The reader knows what a tokenizer must hold: merges of known tokens, no token twice, and so on.
+  // The reader checks the rest: merges of known tokens, no token twice, and so on.
   read_tokenizer({"tokenizer.ggml", result.tokenizer}, NamedText{"tokenizer.ggml", result.config});
   return result;
-}
-
-std::vector<std::string> known_split_rules() {
-  std::vector<std::string> names;
-  for (const NamedRule& rule : named_rules()) names.emplace_back(rule.name);
-  return names;
 }
 
 }  // namespace salf::data

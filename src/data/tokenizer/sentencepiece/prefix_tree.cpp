@@ -22,6 +22,17 @@ void PrefixTree::insert(std::string_view key, std::int32_t value) {
   values_[static_cast<std::size_t>(node)] = value;
 }
 
+PrefixTree::Match PrefixTree::longest(std::string_view text) const {
+  Match longest;
+  std::int32_t node = kRoot;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    node = child(node, static_cast<unsigned char>(text[i]));
+    if (node == kNone) break;
+    if (value(node) != kNone) longest = {i + 1, value(node)};
+  }
+  return longest;
+}
+
 void PrefixTree::grow() {
   const std::vector<Slot> old = std::exchange(slots_, std::vector<Slot>(2 * slots_.size()));
   for (const Slot& entry : old) {

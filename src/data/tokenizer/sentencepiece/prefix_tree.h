@@ -1,4 +1,4 @@
-// Which of many byte strings begin at a place of a text? A tree of their bytes.
+// A tree of byte strings that finds those at a place of a text.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,20 @@ class PrefixTree {
   static constexpr std::int32_t kNone = -1;
   static constexpr std::int32_t kRoot = 0;
 
+  struct Match {
+    std::size_t length = 0;  // bytes of the key; 0: no key
+    std::int32_t value = kNone;
+  };
+
   // `value` >= 0. The value of a key that is there already is replaced.
   void insert(std::string_view key, std::int32_t value);
 
+  // The longest key that `text` begins with.
+  Match longest(std::string_view text) const;
+
   // The node of one byte more, or kNone.
   std::int32_t child(std::int32_t node, unsigned char byte) const {
-    const Slot& found = slots_[slot(static_cast<std::uint64_t>(node) << 8U | byte)];
-    return found.node;
+    return slots_[slot(static_cast<std::uint64_t>(node) << 8U | byte)].node;
   }
   // The value of the key that ends here, or kNone.
   std::int32_t value(std::int32_t node) const { return values_[static_cast<std::size_t>(node)]; }

@@ -1,21 +1,19 @@
-#include "data/tokenizer/sentencepiece/sentencepiece_merges.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <unordered_map>
 #include <utility>
 
-#include "core/error.h"
 #include "core/log.h"
+#include "data/bad_input.h"
+#include "data/text/utf8.h"
+#include "data/tokenizer/sentencepiece/sentencepiece.h"
 
 namespace salf::data {
 namespace {
 
-// Longer ones would take long to be split at every character; SentencePiece trains 16 characters.
+// Splitting a longer piece at every character takes too long. SentencePiece trains 16 characters.
 constexpr std::size_t kLongestPiece = 512;
-
-bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
 
 // Finds the two pieces of each merge.
 class Splitter {
@@ -32,9 +30,8 @@ class Splitter {
   void split(std::size_t id, std::int32_t rank, std::vector<Merge>& merges) const {
     const std::string_view text = model_.pieces[id].text;
     if (text.size() > kLongestPiece) {
-      throw Error(ErrorKind::kBadInput,
-          file_ + ": pieces[" + std::to_string(id) + "] has " + std::to_string(text.size()) +
-              " bytes, expected at most " + std::to_string(kLongestPiece));
+      refuse(file_, "pieces[" + std::to_string(id) + "] has " + std::to_string(text.size()) +
+                        " bytes, expected at most " + std::to_string(kLongestPiece));
     }
     for (std::size_t i = 1; i < text.size(); ++i) {
       if (!begins_character(text[i])) continue;
@@ -54,15 +51,18 @@ class Splitter {
   std::unordered_map<std::string_view, std::int32_t> ids_;
 };
 
+void rank_by_place(std::vector<Merge>& merges) {
+  for (std::size_t i = 0; i < merges.size(); ++i) merges[i].rank = static_cast<std::int32_t>(i);
+}
+
 }  // namespace
 
 std::vector<Merge> merges_by_score(const SentencePieceModel& model, const std::string& file) {
   for (std::size_t i = 0; i < model.pieces.size(); ++i) {
     if (model.pieces[i].type != PieceType::kUnused) continue;
-    throw Error(
-        ErrorKind::kBadInput, file + ": pieces[" + std::to_string(i) + "]: \"" +
-                                  core::printable(model.pieces[i].text, 60) +
-                                  "\" is of the type UNUSED, which is not supported in BPE");
+    refuse(file, "pieces[" + std::to_string(i) + "]: \"" +
+                     core::printable(model.pieces[i].text, 60) +
+                     "\" is of the type UNUSED, which is not supported in BPE");
   }
   std::vector<float> scores;
   for (const Piece& piece : model.pieces) scores.push_back(piece.score);
@@ -83,7 +83,7 @@ std::vector<Merge> merges_by_id(const SentencePieceModel& model, const std::stri
   const Splitter splitter(model, file, false);
   std::vector<Merge> merges;
   for (std::size_t i = 0; i < model.pieces.size(); ++i) splitter.split(i, 0, merges);
-  for (std::size_t i = 0; i < merges.size(); ++i) merges[i].rank = static_cast<std::int32_t>(i);
+  rank_by_place(merges);
   return merges;
 }
 
@@ -93,14 +93,12 @@ std::vector<Merge> merges_by_scores(const SentencePieceModel& model, const std::
     return model.pieces[static_cast<std::size_t>(id)].score;
   };
   std::stable_sort(merges.begin(), merges.end(), [&](const Merge& a, const Merge& b) {
-    if (a.result == b.result) {
-      return std::make_pair(score(a.left), score(a.right)) >
-             std::make_pair(score(b.left), score(b.right));
-    }
     if (score(a.result) != score(b.result)) return score(a.result) > score(b.result);
-    return a.result < b.result;
+    if (a.result != b.result) return a.result < b.result;
+    return std::make_pair(score(a.left), score(a.right)) >
+           std::make_pair(score(b.left), score(b.right));
   });
-  for (std::size_t i = 0; i < merges.size(); ++i) merges[i].rank = static_cast<std::int32_t>(i);
+  rank_by_place(merges);
   return merges;
 }
 

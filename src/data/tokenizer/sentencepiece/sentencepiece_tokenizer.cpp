@@ -1,31 +1,25 @@
-#include "data/tokenizer/sentencepiece/sentencepiece_tokenizer.h"
-
-#include <algorithm>
 #include <map>
 #include <utility>
 
-#include "core/error.h"
 #include "core/hash.h"
 #include "core/log.h"
-#include "data/tokenizer/bpe.h"
+#include "core/text.h"
+#include "data/bad_input.h"
 #include "data/tokenizer/pipeline.h"
-#include "data/tokenizer/sentencepiece/prefix_tree.h"
-#include "data/tokenizer/sentencepiece/sentencepiece_merges.h"
+#include "data/tokenizer/sentencepiece/sentencepiece.h"
 #include "data/tokenizer/sentencepiece/unigram.h"
 
 namespace salf::data {
 namespace {
 
-// Whose rules decide how text is normalised and in which order pieces are merged.
+// The library whose rules normalise text and order the merges.
 enum class Convention { kSentencePiece, kLlama, kGemma };
 
 Convention read_convention(const std::optional<JsonView>& config, SentencePieceModel::Kind kind) {
   const auto name = config ? config->find("tokenizer_class") : std::nullopt;
   if (!name || kind == SentencePieceModel::Kind::kUnigram) return Convention::kSentencePiece;
   std::string known = name->text();
-  if (known.size() > 4 && known.compare(known.size() - 4, 4, "Fast") == 0) {
-    known.resize(known.size() - 4);
-  }
+  if (core::ends_with(known, "Fast") && known != "Fast") known.resize(known.size() - 4);
   if (known == "LlamaTokenizer" || known == "CodeLlamaTokenizer") return Convention::kLlama;
   if (known == "GemmaTokenizer") return Convention::kGemma;
   if (known == "PreTrainedTokenizer" || known == "TokenizersBackend") {
@@ -72,17 +66,15 @@ std::unique_ptr<TokenModel> make_unigram(const SentencePieceModel& model) {
   return std::make_unique<Unigram>(vocabulary_of(model), tokens, options);
 }
 
-// A part of a tokenizer.json that is written here.
+// Reads a part of a tokenizer.json from `text`.
 template <class Part>
 Part part_of_json(const std::string& text) {
   const PlainJson value = parse_checked(text, "SentencePiece");
   return Part(std::optional<JsonView>(JsonView(value, "SentencePiece: ")));
 }
 
-SplitRules make_rules(Convention convention, const std::optional<JsonView>& config) {
+SplitRules make_rules(Convention convention, bool prefix, const std::optional<JsonView>& config) {
   if (convention == Convention::kSentencePiece) return SplitRules(std::nullopt);
-  const bool prefix =
-      convention == Convention::kLlama && (!config || config->flag("add_prefix_space", true));
   const bool legacy = config && config->flag("legacy", false);
   const std::string scheme = !prefix ? "never" : legacy ? "always" : "first";
   return part_of_json<SplitRules>(
@@ -98,8 +90,7 @@ TokenDecoder make_decoder(bool prefix) {
       (prefix ? strip : "") + "]}");
 }
 
-// The added tokens of the model: its own, then those of the config, which may change what the
-// model's are like.
+// The added tokens: the model's own, then those of the config, which may override them.
 class AddedTokens {
  public:
   AddedTokens(const SentencePieceModel& model, Convention convention, const std::string& file)
@@ -109,14 +100,14 @@ class AddedTokens {
       pieces_.emplace(piece.text, static_cast<std::int64_t>(i));
       const bool user_defined = piece.type == PieceType::kUserDefined;
       const bool special = piece.type == PieceType::kControl || piece.type == PieceType::kUnknown;
-      // A unigram model finds its own: they are in the sum that decides between ways.
+      // A unigram model finds its own: their scores count between ways.
       const bool found_by_model = model.kind == SentencePieceModel::Kind::kUnigram;
       if (!special && (!user_defined || found_by_model)) continue;
       AddedToken token;
       token.id = static_cast<std::int64_t>(i);
       token.content = piece.text;
       token.special = special;
-      // The package looks for them in the normalised text, where they are as they were.
+      // The package looks for them in the normalised text, which keeps them as they are.
       token.normalized = user_defined && convention == Convention::kSentencePiece;
       token.where = file + ": pieces[" + std::to_string(i) + ']';
       tokens_[token.id] = std::move(token);
@@ -124,11 +115,7 @@ class AddedTokens {
   }
 
   void add(const JsonView& added_tokens_decoder) {
-    std::map<std::int64_t, std::string> keys;
-    for (const auto& entry : added_tokens_decoder.object().value().items()) {
-      keys.emplace(id_of_key(added_tokens_decoder, entry.key()), entry.key());
-    }
-    for (const auto& [id, key] : keys) add(added_tokens_decoder.at(key.c_str()), id);
+    for (const AddedToken& token : read_added_tokens_decoder(added_tokens_decoder)) add(token);
   }
 
   std::vector<AddedToken> take() {
@@ -138,26 +125,18 @@ class AddedTokens {
   }
 
  private:
-  static std::int64_t id_of_key(const JsonView& where, const std::string& key) {
-    const bool digits =
-        !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits) where.fail("\"" + core::printable(key, 60) + "\": expected a token id");
-    return std::stol(key);
-  }
-
-  void add(const JsonView& entry, std::int64_t id) {
-    AddedToken token = read_added_token(entry);
+  void add(AddedToken token) {
     if (token.content.empty()) return;
     const auto piece = pieces_.find(token.content);
-    token.id = piece != pieces_.end() ? piece->second : next_++;
+    const std::int64_t id = piece != pieces_.end() ? piece->second : next_++;
     if (piece == pieces_.end() && token.id != id) {
-      entry.fail("\"" + core::printable(token.content, 60) +
-                 "\" is not in the model; as the next token it "
-                 "has the id " +
-                 std::to_string(token.id) + ", expected " + std::to_string(id));
+      refuse(token.where, '"' + core::printable(token.content, 60) +
+                              "\" is not in the model; as the next token it has the id " +
+                              std::to_string(id) + ", expected " + std::to_string(token.id));
     }
-    pieces_.emplace(token.content, token.id);
-    tokens_[token.id] = std::move(token);
+    token.id = id;
+    pieces_.emplace(token.content, id);
+    tokens_[id] = std::move(token);
   }
 
   std::int64_t next_;
@@ -178,41 +157,33 @@ SpecialIds defaults_of(const SentencePieceModel& model) {
   return ids;
 }
 
-std::unique_ptr<Tokenizer> make_from(const SentencePieceModel& model, const std::string& file,
-    const std::optional<JsonView>& config, std::string hash) {
+}  // namespace
+
+std::unique_ptr<Tokenizer> read_sentencepiece(
+    const NamedText& file, const std::optional<JsonView>& config) {
+  const SentencePieceModel model = read_sentencepiece_model(file);
   const Convention convention = read_convention(config, model.kind);
   const bool as_package = convention == Convention::kSentencePiece;
   NormalizerSteps steps;
   if (as_package) {
-    steps.push_back(
-        make_sentencepiece_step(model.normalizer, file + ": normalizer_spec.precompiled_charsmap"));
+    steps.push_back(make_sentencepiece_step(
+        model.normalizer, file.name + ": normalizer_spec.precompiled_charsmap"));
   }
   const bool bpe = model.kind == SentencePieceModel::Kind::kBpe;
   const bool prefix = as_package ? model.normalizer.add_dummy_prefix
                                  : convention == Convention::kLlama &&
                                        (!config || config->flag("add_prefix_space", true));
-  AddedTokens added(model, convention, file);
+  AddedTokens added(model, convention, file.name);
   if (const auto more = config ? config->find("added_tokens_decoder") : std::nullopt) {
     added.add(*more);
   }
-  TokenizerParts parts{Normalizer(std::move(steps)), make_rules(convention, config),
-      bpe ? make_bpe(model, convention, file) : make_unigram(model), make_decoder(prefix),
+  TokenizerParts parts{Normalizer(std::move(steps)), make_rules(convention, prefix, config),
+      bpe ? make_bpe(model, convention, file.name) : make_unigram(model), make_decoder(prefix),
       added.take(), !as_package};
   const auto read_special = [&](const IdLookup& id_of) {
     return read_special_ids(std::nullopt, config, id_of, defaults_of(model));
   };
-  return make_tokenizer(std::move(parts), read_special, std::move(hash));
-}
-
-}  // namespace
-
-std::unique_ptr<Tokenizer> read_sentencepiece_tokenizer(
-    const NamedText& model, const std::optional<NamedText>& config) {
-  const SentencePieceModel read = read_sentencepiece_model(model);
-  std::string hash = core::sha256(model.text);
-  if (!config) return make_from(read, model.name, std::nullopt, std::move(hash));
-  const PlainJson root = parse_checked(config->text, config->name);
-  return make_from(read, model.name, JsonView(root, config->name + ": "), std::move(hash));
+  return make_tokenizer(std::move(parts), read_special, core::sha256(file.text));
 }
 
 }  // namespace salf::data

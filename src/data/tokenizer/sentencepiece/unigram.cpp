@@ -80,7 +80,7 @@ void Unigram::find_ways(std::string_view word, std::vector<Way>& ways) const {
 }
 
 void Unigram::add_unknown(std::string_view text, std::vector<std::int64_t>& ids) const {
-  // Unknown characters together may be a token that was not the likeliest; Hugging Face takes it.
+  // Unknown characters together may be a token that was not the likeliest. Hugging Face takes it.
   if (const auto id = options_.sentencepiece ? std::nullopt : vocabulary().id(std::string(text))) {
     ids.push_back(*id);
     return;
@@ -100,7 +100,7 @@ void Unigram::encode(
     std::string_view word, ModelScratch& scratch, std::vector<std::int64_t>& ids) const {
   auto& ways = scratch.ways;
   find_ways(word, ways);
-  // From the end to the begin: each way then says where its token ends instead.
+  // Walks from the end to the begin. Each way on the path then holds the end of its token.
   std::size_t end = word.size();
   std::int32_t after = kNone;
   while (end > 0) {
@@ -112,18 +112,19 @@ void Unigram::encode(
   }
   std::size_t begin = 0;
   std::size_t unknown_begin = 0;
+  const auto flush = [&] {
+    if (unknown_begin < begin) add_unknown(word.substr(unknown_begin, begin - unknown_begin), ids);
+  };
   for (std::int32_t at = after; at != kNone; at = ways[static_cast<std::size_t>(at)].begin) {
-    const Way& way = ways[static_cast<std::size_t>(at)];
-    const bool unknown = options_.unknown && way.id == *options_.unknown;
-    if (!unknown) {
-      if (unknown_begin < begin)
-        add_unknown(word.substr(unknown_begin, begin - unknown_begin), ids);
-      ids.push_back(way.id);
+    const std::int32_t id = ways[static_cast<std::size_t>(at)].id;
+    if (!options_.unknown || id != *options_.unknown) {
+      flush();
+      ids.push_back(id);
       unknown_begin = static_cast<std::size_t>(at);
     }
     begin = static_cast<std::size_t>(at);
   }
-  if (unknown_begin < begin) add_unknown(word.substr(unknown_begin, begin - unknown_begin), ids);
+  flush();
 }
 
 }  // namespace salf::data

@@ -1,5 +1,5 @@
-// Which tokens does a word become? The likeliest ones under a unigram language model (Kudo 2018,
-// Subword Regularization), found with Viterbi's algorithm.
+// The likeliest tokens of a word under a unigram language model (Kudo 2018, Subword
+// Regularization), found with Viterbi's algorithm.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ namespace salf::data {
 
 struct UnigramOptions {
   std::optional<std::int32_t> unknown;  // id; without it an unknown character is an error
-  bool byte_fallback = false;           // <0x0A> for the bytes of what is unknown
-  // As Google's sentencepiece: sums are rounded to float (which decides between ways that are as
-  // good), and user-defined tokens always win.
+  bool byte_fallback = false;           // unknown characters become their bytes' tokens (<0x0A>)
+  // As Google's sentencepiece: sums are rounded to float, which decides between equally good ways,
+  // and user-defined tokens always win.
   bool sentencepiece = false;
 };
 
@@ -28,7 +28,7 @@ struct UnigramToken {
 
 class Unigram final : public TokenModel {
  public:
-  // `tokens`: those that text may become; of two with the same text the later one counts.
+  // `tokens`: those that text may become. The last of several with the same text counts.
   // REQUIRES: ids of tokens and options are in the vocabulary
   Unigram(Vocabulary vocabulary, const std::vector<UnigramToken>& tokens,
       const UnigramOptions& options);
@@ -47,8 +47,8 @@ class Unigram final : public TokenModel {
 
   UnigramOptions options_;
   PrefixTree tree_;
-  std::vector<UnigramToken> tokens_;    // by id; those that are never used score -infinity
-  std::vector<std::int32_t> byte_ids_;  // of <0x0A>; empty: no fallback to bytes
+  std::vector<UnigramToken> tokens_;    // by id
+  std::vector<std::int32_t> byte_ids_;  // of <0x00> …; empty: no fallback to bytes
   double unknown_score_ = 0;
 };
 
