@@ -1,6 +1,6 @@
-// The planner behind policy/plan.h: candidates and their predicted losses (plan.cpp), the choice
-// among them (planner_choice.cpp), stages (planner_stages.cpp) and the reasons
-// (planner_reasons.cpp).
+// The planner behind policy/plan.h: candidates and their predicted losses
+// (planner_candidates.cpp), the choice among them (planner_choice.cpp), stages (planner_stages.cpp)
+// and the reasons (planner_reasons.cpp).
 #pragma once
 
 #include <cstdint>

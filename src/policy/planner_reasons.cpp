@@ -11,24 +11,13 @@ namespace {
 using types::Reason;
 using types::ReasonCode;
 
-Reason about_steps(ReasonCode code, std::int64_t steps) {
-  Reason reason{code};
-  reason.steps = steps;
-  return reason;
-}
-
-Reason about_cut(ReasonCode code, std::int64_t cut) {
-  Reason reason{code};
-  reason.cut = cut;
-  return reason;
-}
-
 ReasonCode code_of(types::Rule rule) {
   switch (rule) {
     case types::Rule::kMaxGain: return ReasonCode::kMaxGain;
     case types::Rule::kMinDeviation: return ReasonCode::kMinDeviation;
     case types::Rule::kThreshold: return ReasonCode::kThreshold;
     case types::Rule::kFraction: return ReasonCode::kFraction;
+    case types::Rule::kBudget: return ReasonCode::kNoDrop;
     default: return ReasonCode::kFixed;
   }
 }
@@ -50,58 +39,42 @@ void Planner::explain(types::FreezePlan& plan, const Candidate& chosen) const {
 std::vector<Reason> Planner::reasons(const types::FreezePlan& plan, const Candidate& chosen) const {
   const std::int64_t required = terms_.required_steps();
   const bool predicted = limits_.rule == types::Rule::kPredicted;
-  if (predicted && plan.smallest_budget) return {about_steps(ReasonCode::kNothingFits, required)};
-  std::vector<Reason> all;
-  if (predicted) {
-    all = predicted_reasons(chosen);
-  } else if (limits_.rule != types::Rule::kBudget) {
-    all.push_back({code_of(limits_.rule)});
-  } else {
-    all.push_back(
-        start_ == 0 ? Reason{ReasonCode::kNoDrop} : about_cut(ReasonCode::kLargestDrop, start_));
-  }
+  const bool by_budget = limits_.rule == types::Rule::kBudget;
+  if (predicted && plan.smallest_budget) return {{ReasonCode::kNothingFits, {}, required}};
+  std::vector<Reason> all{{code_of(limits_.rule)}};
+  if (predicted) all = predicted_reasons(chosen);
+  if (by_budget && start_ > 0) all = {{ReasonCode::kLargestDrop, start_}};
   if (plan.smallest_budget) {
-    all.push_back(about_steps(ReasonCode::kTooDear, required));
+    all.push_back({ReasonCode::kTooDear, {}, required});
     return all;
   }
-  if (limits_.rule == types::Rule::kBudget) {
-    Reason reason = about_cut(ReasonCode::kShallowest, plan.cut);
-    reason.steps = required;
-    if (plan.cut == 0) reason = about_steps(ReasonCode::kFullFits, plan.steps);
-    if (budget_.counted()) {
-      reason = Reason{ReasonCode::kAnyDepth};
-      reason.unit = budget_.unit;
-    }
-    all.push_back(reason);
+  if (by_budget && budget_.counted()) {
+    all.push_back({ReasonCode::kAnyDepth});
+    all.back().unit = budget_.unit;
+  } else if (by_budget) {
+    all.push_back(plan.cut == 0 ? Reason{ReasonCode::kFullFits, {}, plan.steps}
+                                : Reason{ReasonCode::kShallowest, plan.cut, required});
   }
-  if (!budget_.counted() && !limits_.max_loss_increase && plan.steps >= terms_.most_steps()) {
-    all.push_back({ReasonCode::kMostEpochs});
-    all.back().value = limits_.max_epochs;
-  }
+  if (!budget_.counted() && !limits_.max_loss_increase && plan.steps >= terms_.most_steps())
+    all.push_back({ReasonCode::kMostEpochs, {}, {}, limits_.max_epochs});
   return all;
 }
 
 std::vector<Reason> Planner::predicted_reasons(const Candidate& chosen) const {
-  std::vector<Reason> all(2);
-  all[0].code = ReasonCode::kLowestLoss;
+  Reason first{ReasonCode::kLowestLoss};
   if (limits_.max_loss_increase) {
-    all[0].code = ReasonCode::kLeastTime;
-    all[0].value = limits_.max_loss_increase;
+    first = {ReasonCode::kLeastTime, {}, {}, limits_.max_loss_increase};
   } else if (!budget_.deterministic() && predictor_->error_unseen() > kSameLoss) {
-    all[0].code = ReasonCode::kShallowestAsGood;
+    first.code = ReasonCode::kShallowestAsGood;
   }
-  all[1].code = ReasonCode::kPredictedLoss;
-  all[1].value = chosen.loss->value;
-  all[1].low = chosen.loss->low;
-  all[1].high = chosen.loss->high;
+  const std::optional<double> before = before_ ? std::optional(before_->loss) : std::nullopt;
+  const types::Range& loss = *chosen.loss;
+  std::vector<Reason> all{
+      first, {ReasonCode::kPredictedLoss, {}, {}, loss.value, loss.low, loss.high, before}};
   if (chosen.cut > 0 || chosen.arm != full_.arm) {
-    const double ratio = predictor_->ratio(full_);
-    all.push_back(
-        {full_.arm == types::Arm::kLora ? ReasonCode::kFullLoraLoss : ReasonCode::kFullLoss});
-    all.back().value = before_ ? before_->loss * ratio : ratio;
-  }
-  if (before_) {
-    for (std::size_t i = 1; i < all.size(); ++i) all[i].before = before_->loss;
+    const bool lora = full_.arm == types::Arm::kLora;
+    all.push_back({lora ? ReasonCode::kFullLoraLoss : ReasonCode::kFullLoss, {}, {},
+        before.value_or(1.0) * predictor_->ratio(full_), {}, {}, before});
   }
   return all;
 }

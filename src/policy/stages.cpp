@@ -56,18 +56,12 @@ types::StageDecision decide_stage(
   decision.choice = go ? types::StageChoice::kNext : types::StageChoice::kStay;
   decision.loss_staying = staying * loss_before.value_or(1.0);
   decision.loss_next = next * loss_before.value_or(1.0);
-  const auto reason = [&](types::ReasonCode code, std::int64_t at, double steps, double loss) {
-    types::Reason one{code};
-    one.cut = at;
-    one.steps = std::llround(steps);
-    one.value = loss;
-    one.before = loss_before;
-    decision.reasons.push_back(one);
-  };
-  decision.reasons.emplace_back(types::Reason{
-      go ? types::ReasonCode::kUnfrozen : types::ReasonCode::kNotUnfrozen, end.next_cut});
-  reason(types::ReasonCode::kEndMoved, end.next_cut, end.steps_next, *decision.loss_next);
-  reason(types::ReasonCode::kEndStaying, cut, end.steps_staying, *decision.loss_staying);
+  using types::ReasonCode;
+  decision.reasons = {{go ? ReasonCode::kUnfrozen : ReasonCode::kNotUnfrozen, end.next_cut},
+      {ReasonCode::kEndMoved, end.next_cut, std::llround(end.steps_next), decision.loss_next, {},
+          {}, loss_before},
+      {ReasonCode::kEndStaying, cut, std::llround(end.steps_staying), decision.loss_staying, {}, {},
+          loss_before}};
   decision.reason = types::reason_text(decision.reasons).en;
   return decision;
 }

@@ -155,7 +155,7 @@ TEST(HtmlReport, TellsEachStageAndWhatWasDecided) {
   types::StageRecord deep, shallow;
   deep.cut = 5;
   deep.steps = 40;
-  deep.decision = {types::StageChoice::kNext, "pays", 1.75, 1.5};
+  deep.decision = {types::StageChoice::kNext, {}, "pays", 1.75, 1.5};
   deep.evaluation = types::DevEvaluation{40, 1.875, 0.01, 0.5};
   shallow.cut = 2;
   shallow.steps = 60;
