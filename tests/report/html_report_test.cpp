@@ -258,7 +258,8 @@ TEST(HtmlReport, NeedsNeitherRunNorProfile) {
 }
 
 TEST(HtmlReport, EveryWordHasBothLanguages) {
-  for (int word = 0; word <= static_cast<int>(Word::kSeedTerm); ++word) {
+  for (int word = static_cast<int>(Word::kNone) + 1; word <= static_cast<int>(Word::kSeedTerm);
+       ++word) {
     const Text& both = text(static_cast<Word>(word));
     EXPECT_FALSE(both.en.empty() || both.ja.empty()) << word;
     const Text& line = explanation(static_cast<Word>(word));

@@ -49,8 +49,8 @@ bool Bench::begin(bool replace) {
   if (fs::exists(file("bench.json")) && !replace) {
     record_ = core::read_document<BenchRecord>(file("bench.json"));
     check_same_bench(record_, identity(), core::to_json(BenchOptions{}), options_.output);
-    prices_ = recorded_prices(
-        session_, options_, record_, types::read_profile(file("profile.json")));
+    prices_ =
+        recorded_prices(session_, options_, record_, types::read_profile(file("profile.json")));
     core::log_info("going on with " + core::printable(options_.output) + ": " +
                    std::to_string(record_.rows.size()) + " runs are there");
     return true;
@@ -147,8 +147,7 @@ bool Bench::run_lengths(const BenchArm& arm, std::int64_t seed) {
         arm.kind == ArmKind::kPlan ? std::optional(1.0) : best_rate(arm, longest);
     if (!factor) return false;
     for (auto& length : trunk.lengths) length.row.rate_factor = *factor;
-    core::log_info(
-        row_key(longest) + " (" + std::to_string(longest.cut) + " blocks frozen)");
+    core::log_info(row_key(longest) + " (" + std::to_string(longest.cut) + " blocks frozen)");
     if (!run_trunk(trunk)) return false;
   }
   return true;
@@ -171,7 +170,8 @@ std::vector<Bench::Trunk> Bench::missing(const BenchArm& arm, std::int64_t seed)
     if (plan) row.chose = arm_text(trained);
     Trunk& trunk = trunks[arm_text(trained)];
     trunk.arm = trained;
-    trunk.lengths.push_back({row, prices_.steps_within(trained, row, options_.redraw, budget - paid)});
+    trunk.lengths.push_back(
+        {row, prices_.steps_within(trained, row, options_.redraw, budget - paid)});
   }
   std::vector<Trunk> all;
   for (auto& [name, trunk] : trunks) all.push_back(std::move(trunk));
@@ -210,8 +210,7 @@ std::optional<double> Bench::best_rate(const BenchArm& arm, const BenchRow& row)
     BenchRow trial = row_of(arm, longest, options_.model.seed);
     trial.cut = row.cut;
     trial.rate_factor = factor;
-    if (find(record_.trials, trial, true) == nullptr && !run_trial(arm, trial))
-      return std::nullopt;
+    if (find(record_.trials, trial, true) == nullptr && !run_trial(arm, trial)) return std::nullopt;
     const double loss = find(record_.trials, trial, true)->dev_loss.value_or(lowest);
     if (loss >= lowest) continue;
     lowest = loss;
@@ -223,7 +222,7 @@ std::optional<double> Bench::best_rate(const BenchArm& arm, const BenchRow& row)
 bool Bench::run_trial(const BenchArm& arm, const BenchRow& trial) {
   core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) +
                  " times the rule's rate");
-  const std::int64_t steps = 
+  const std::int64_t steps =
       prices_.steps_within(arm, trial, options_.redraw, 60.0 * trial.minutes * kTrialShare);
   const ArmRun run{arm, trial.cut, trial.seed, trial.rate_factor, {steps}, 1, {}};
   const auto done = [&](const types::RunRecord& record, const Session&) {

@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <vector>
 
-#include "app/evidence/arm_runs.h"
 #include "app/bench/bench_options.h"
 #include "app/bench/bench_prices.h"
 #include "app/bench/bench_record.h"
+#include "app/evidence/arm_runs.h"
 #include "app/session/session.h"
 #include "core/files.h"
 #include "core/progress.h"
@@ -18,8 +18,8 @@ namespace salf::app {
 class Bench {
  public:
   // Opens the folder, the model and the data. An earlier bench in the folder goes on where it
-  // stopped, unless `replace`. Throws as its parts do; Error(kUsage) for an earlier bench with other
-  // options. The references must outlive it.
+  // stopped, unless `replace`. Throws as its parts do; Error(kUsage) for an earlier bench with
+  // other options. The references must outlive it.
   Bench(const BenchOptions& options, bool replace, core::Progress& progress);
 
   // Runs what is missing. False once core::stop_signal() is set: the arm that was running is done

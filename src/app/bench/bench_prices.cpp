@@ -6,8 +6,8 @@
 
 #include "app/evidence/analysis.h"
 #include "app/evidence/arm_runs.h"
-#include "app/session/data_shape.h"
 #include "app/planning/planning.h"
+#include "app/session/data_shape.h"
 #include "core/error.h"
 #include "core/json.h"
 #include "core/statistics.h"
@@ -50,8 +50,7 @@ void set_shapes(const Session& session, const BenchOptions& options, BenchPrices
 
 }  // namespace
 
-StepPrice BenchPrices::step(
-    const BenchArm& arm, const BenchRow& row, std::int64_t redraw) const {
+StepPrice BenchPrices::step(const BenchArm& arm, const BenchRow& row, std::int64_t redraw) const {
   const bool lora = arm.kind == ArmKind::kLora;
   return step_price(arm, row.cut, static_cast<std::uint64_t>(row.seed), redraw,
       lora ? lora_cost : cost, lora ? lora_shape : shape, data);
@@ -68,8 +67,7 @@ std::int64_t BenchPrices::steps_within(
                                       " steps; give more --minutes");
 }
 
-double BenchPrices::seconds(
-    const BenchArm& arm, const BenchRow& row, std::int64_t redraw) const {
+double BenchPrices::seconds(const BenchArm& arm, const BenchRow& row, std::int64_t redraw) const {
   const StepPrice price = step(arm, row, redraw);
   const auto steps = static_cast<double>(row.steps);
   const double first = std::min(steps, steps_per_epoch());
@@ -116,8 +114,8 @@ double planning_seconds(const Session& session, const BenchOptions& options,
          timed.lora->seconds;
 }
 
-BenchArm planned_arm(const Session& session, const BenchOptions& options,
-    const BenchPrices& prices, double minutes, double spent, core::Progress& progress) {
+BenchArm planned_arm(const Session& session, const BenchOptions& options, const BenchPrices& prices,
+    double minutes, double spent, core::Progress& progress) {
   PlanningRequest request;
   request.options.prior = options.prior;
   request.options.max_epochs = 1e6;

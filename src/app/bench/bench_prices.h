@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "app/evidence/arms.h"
 #include "app/bench/bench_options.h"
 #include "app/bench/bench_record.h"
+#include "app/evidence/arms.h"
 #include "app/session/session.h"
 #include "core/progress.h"
 #include "types/layer_profile.h"
@@ -45,7 +45,7 @@ double planning_seconds(const Session& session, const BenchOptions& options,
 
 // The arm that a plan chooses for a budget of so many minutes when `spent` seconds of it are gone.
 // Throws Error(kBudget) where it is too small.
-BenchArm planned_arm(const Session& session, const BenchOptions& options,
-    const BenchPrices& prices, double minutes, double spent, core::Progress& progress);
+BenchArm planned_arm(const Session& session, const BenchOptions& options, const BenchPrices& prices,
+    double minutes, double spent, core::Progress& progress);
 
 }  // namespace salf::app

@@ -47,8 +47,8 @@ std::optional<types::LayerProfile> analyze(
     how.vocabulary = words->ids;
     if (how.seconds) *how.seconds -= watch.seconds();
   }
-  auto profile = calibration::calibrate(
-      *session.graph, *session.dataset, request.calibration, how, progress);
+  auto profile =
+      calibration::calibrate(*session.graph, *session.dataset, request.calibration, how, progress);
   if (!profile) return std::nullopt;
   if (words) {
     describe_domain_words(wanted, *words, *session.tokenizer, request.calibration.token_maps > 0,

@@ -34,27 +34,27 @@ void check_analysis_fits(const Session& session, const types::Budget& budget, do
   const std::string text = "the budget of " + types::format_budget(budget);
   if (!budget.deterministic() &&
       spent_seconds >= (1.0 - policy::kTimeMargin) * budget.clock_seconds()) {
-    throw Error(ErrorKind::kBudget, text + " was over before anything was measured: " +
-                                        core::format_seconds(spent_seconds) +
-                                        " went by while model and data were read");
+    throw Error(ErrorKind::kBudget,
+        text + " was over before anything was measured: " + core::format_seconds(spent_seconds) +
+            " went by while model and data were read");
   }
   if (budget.unit != types::BudgetUnit::kFlops) return;
   double tokens = 0.0, squares = 0.0, all = 0.0;
   for (const std::int64_t place : session.dataset->indices(data::Split::kTrain)) {
-    const auto length = static_cast<double>(
-        session.dataset->documents[static_cast<std::size_t>(place)].ids.size());
+    const auto length =
+        static_cast<double>(session.dataset->documents[static_cast<std::size_t>(place)].ids.size());
     tokens += length;
     squares += length * length;
     all += 1.0;
   }
   const double drawn = tokens * std::min(1.0, static_cast<double>(documents) / std::max(1.0, all));
-  const double needed = cost::evaluation_flops(
-      session.shape(), {drawn, 0.0, tokens > 0.0 ? squares / tokens : 0.0});
+  const double needed =
+      cost::evaluation_flops(session.shape(), {drawn, 0.0, tokens > 0.0 ? squares / tokens : 0.0});
   if (needed < budget.amount) return;
-  throw Error(ErrorKind::kBudget,
-      text + " would be over with the analysis: measuring " + core::format_count(documents) +
-          " documents takes about " + core::format_flops(needed) +
-          "; a smaller --documents takes less");
+  throw Error(ErrorKind::kBudget, text + " would be over with the analysis: measuring " +
+                                      core::format_count(documents) + " documents takes about " +
+                                      core::format_flops(needed) +
+                                      "; a smaller --documents takes less");
 }
 
 std::optional<double> counted_epochs(

@@ -50,9 +50,9 @@ bool run_arm(
   }
   const data::Batcher rows = session.train_rows();
   const types::FreezePlan plan = plan_of(run, session, shape, rows);
-  const data::Batcher dev = session.rows(setup.dev_documents > 0
-                                             ? session.dev_documents(setup.dev_documents)
-                                             : std::vector<std::int64_t>{});
+  const data::Batcher dev =
+      session.rows(setup.dev_documents > 0 ? session.dev_documents(setup.dev_documents)
+                                           : std::vector<std::int64_t>{});
   const fs::path folder = setup.folder / "running";
   const auto seed = static_cast<std::uint64_t>(run.seed);
   const train::RunInputs inputs{{*session.model, *session.graph, rows, dev, plan},

@@ -19,7 +19,7 @@ namespace salf::app {
 
 // What the arms have in common.
 struct ArmSetup {
-  Session session;                 // whose model and data they have
+  Session session;  // whose model and data they have
   train::TrainOptions train;
   std::string lora;                // what the arms lora:N add
   std::int64_t dev_documents = 0;  // of an evaluation

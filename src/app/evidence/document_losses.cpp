@@ -23,8 +23,8 @@ std::string name_of(const data::Document& document) {
 
 }  // namespace
 
-std::optional<train::MeasuredLosses> measure_losses(const Session& session,
-    const std::vector<std::int64_t>& documents, core::Progress& progress) {
+std::optional<train::MeasuredLosses> measure_losses(
+    const Session& session, const std::vector<std::int64_t>& documents, core::Progress& progress) {
   train::EvaluateOptions how;
   how.autocast = session.autocast();
   how.keep_going = [] { return core::stop_signal() == 0; };

@@ -16,8 +16,8 @@
 namespace salf::app {
 
 // Of the session's model; nothing once core::stop_signal() is set.
-std::optional<train::MeasuredLosses> measure_losses(const Session& session,
-    const std::vector<std::int64_t>& documents, core::Progress& progress);
+std::optional<train::MeasuredLosses> measure_losses(
+    const Session& session, const std::vector<std::int64_t>& documents, core::Progress& progress);
 
 // Nothing where it is not finite, or no error can be told.
 std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses);

@@ -28,8 +28,8 @@ void warn_of_unknown(const calibration::DomainWords& words) {
 
 }  // namespace
 
-std::optional<calibration::DomainWords> find_domain_words(const std::string& wanted,
-    const Session& session, core::Progress& progress) {
+std::optional<calibration::DomainWords> find_domain_words(
+    const std::string& wanted, const Session& session, core::Progress& progress) {
   if (wanted != kFromData) {
     calibration::DomainWords words = calibration::read_domain_words(wanted, *session.tokenizer);
     warn_of_unknown(words);

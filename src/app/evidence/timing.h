@@ -11,7 +11,7 @@
 namespace salf::app {
 
 struct MethodTiming {
-  train::Timing blocks;              // with the branches of the session's cut, if it has some
+  train::Timing blocks;               // with the branches of the session's cut, if it has some
   std::optional<train::Timing> lora;  // with branches beside whole blocks
 };
 

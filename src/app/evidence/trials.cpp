@@ -106,8 +106,8 @@ class Trials {
     LastLosses last;
     Outcome outcome;
     outcome.cut = arm_cut(arm, table_.shape.blocks);
-    const ArmRun run{arm, outcome.cut, setup_.session.options.seed, factor, {setup_.steps}, 1,
-        {&last}};
+    const ArmRun run{
+        arm, outcome.cut, setup_.session.options.seed, factor, {setup_.steps}, 1, {&last}};
     const auto done = [&](const types::RunRecord& record, const Session& session) {
       outcome.diverged = record.status == types::RunStatus::kDiverged;
       outcome.learning_rate = record.learning_rate;
@@ -125,7 +125,8 @@ class Trials {
   [[noreturn]] static void refuse_diverged(const std::string& name, std::int64_t steps) {
     throw Error(ErrorKind::kBadModel,
         "the trial of " + name + " diverged: its loss was not finite after step " +
-            std::to_string(steps) + "; leave out the arm, or check the data with salf data preview");
+            std::to_string(steps) +
+            "; leave out the arm, or check the data with salf data preview");
   }
 
   void add(const BenchArm& arm, const Outcome& outcome) {

@@ -9,8 +9,8 @@
 #include "cost/energy.h"
 #include "cost/meter.h"
 #include "cost/rates.h"
-#include "types/footprint.h"
 #include "train/run/trainer.h"
+#include "types/footprint.h"
 #include "types/freeze_plan.h"
 
 namespace salf::app {

@@ -6,10 +6,11 @@
 
 #include "app/evidence/analysis.h"
 #include "app/evidence/analysis_price.h"
-#include "app/session/data_shape.h"
 #include "app/evidence/document_losses.h"
-#include "app/session/frozen_blocks.h"
 #include "app/evidence/trials.h"
+#include "app/session/data_shape.h"
+#include "app/session/frozen_blocks.h"
+#include "app/session/lora_options.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -100,8 +101,8 @@ void Planning::time_steps() {
     options.seconds = std::min(options.seconds, share * request_.budget.clock_seconds());
   const auto& level = evidence_.basis.prior->level;
   options.gradients = level && level->fits(session_.shape());
-  const MethodTiming timed = time_methods(session_, options,
-      request_.beside ? &request_.beside->branches : nullptr, progress_);
+  const MethodTiming timed = time_methods(
+      session_, options, request_.beside ? &request_.beside->branches : nullptr, progress_);
   evidence_.cost = timed.blocks.cost;
   evidence_.basis.gradient_agreement = timed.blocks.gradient_agreement;
   if (timed.lora) {
@@ -202,8 +203,7 @@ calibration::CalibrationOptions Planning::calibration() const {
     return request_.calibration;
   const data::Batcher rows = session_.train_rows();
   const auto epochs = counted_epochs(request_.budget, request_.batches.accumulate, rows);
-  const auto documents =
-      static_cast<double>(session_.dataset->indices(data::Split::kTrain).size());
+  const auto documents = static_cast<double>(session_.dataset->indices(data::Split::kTrain).size());
   return short_calibration(
       request_.calibration, epochs ? std::optional(*epochs * documents) : std::nullopt);
 }

@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "app/evidence/timing.h"
 #include "app/planning/energy_watch.h"
+#include "app/planning/planning_options.h"
 #include "app/session/lora_start.h"
 #include "app/session/model_options.h"
-#include "app/planning/planning_options.h"
 #include "app/session/session.h"
-#include "app/evidence/timing.h"
 #include "calibration/calibrate.h"
 #include "core/progress.h"
 #include "policy/plan.h"

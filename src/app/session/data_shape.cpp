@@ -12,8 +12,7 @@ types::DataShape training_shape(const Session& session) {
     shape.padded_tokens += padded;
     weighted += static_cast<double>(padded) * static_cast<double>(batch.length);
   }
-  shape.documents =
-      static_cast<std::int64_t>(session.dataset->indices(data::Split::kTrain).size());
+  shape.documents = static_cast<std::int64_t>(session.dataset->indices(data::Split::kTrain).size());
   shape.real_tokens = rows.real_tokens();
   shape.supervised_tokens = rows.supervised_tokens();
   if (shape.padded_tokens > 0)

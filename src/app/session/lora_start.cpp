@@ -40,8 +40,7 @@ convert::Adapter open_adapter(const std::string& path, const Session& session) {
           core::printable(session.files.archive.string()) + " (their SHA-256 differ)");
 }
 
-LoraStart new_lora(
-    const types::LoraSettings& settings, const Session& session) {
+LoraStart new_lora(const types::LoraSettings& settings, const Session& session) {
   const std::int64_t blocks = session.graph->map().blocks;
   check_range(settings.blocks, blocks, "--lora-blocks");
   check_range(settings.whole, blocks, "--full-blocks");
@@ -52,7 +51,8 @@ LoraStart new_lora(
   layers.erase(std::remove_if(layers.begin(), layers.end(), left_out), layers.end());
   layers = model::choose_layers(layers, settings.targets);
   const model::LoraScale scale{settings.rank, settings.alpha, settings.rank_stabilized};
-  LoraStart start{settings, model::make_lora(*session.model, layers, scale, session.seed()), std::nullopt};
+  LoraStart start{
+      settings, model::make_lora(*session.model, layers, scale, session.seed()), std::nullopt};
   if (settings.blocks)
     start.cut = settings.whole ? std::min(settings.blocks->first, settings.whole->first)
                                : settings.blocks->first;

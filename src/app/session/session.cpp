@@ -150,8 +150,8 @@ void share_data(Session& session, const Session& other) {
 void check_made_for(
     const types::Provenance& made, const Session& session, const std::string& file) {
   const auto differs = [&file](const char* what) {
-    throw Error(ErrorKind::kUsage,
-        file + ": was made for another " + what + "; make it again with salf analyze and salf plan");
+    throw Error(ErrorKind::kUsage, file + ": was made for another " + what +
+                                       "; make it again with salf analyze and salf plan");
   };
   if (made.model_hash != session.weights_hash) differs("model");
   if (made.data_hash != session.dataset->hash) differs("data file");

@@ -75,8 +75,7 @@ void open_data(Session& session, const data::DataOptions& options, const data::B
 void share_data(Session& session, const Session& other);
 
 // Throws Error(kUsage) unless a profile or plan was made for this model and these data.
-void check_made_for(
-    const types::Provenance& made, const Session& session, const std::string& file);
+void check_made_for(const types::Provenance& made, const Session& session, const std::string& file);
 
 // As in /proc/cpuinfo.
 std::string processor_name();

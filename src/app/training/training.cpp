@@ -4,11 +4,11 @@
 #include <memory>
 #include <utility>
 
+#include "app/evidence/trials.h"
 #include "app/planning/energy_watch.h"
-#include "app/session/frozen_blocks.h"
 #include "app/planning/pilot.h"
 #include "app/planning/planning.h"
-#include "app/evidence/trials.h"
+#include "app/session/frozen_blocks.h"
 #include "app/training/tuning.h"
 #include "core/clock.h"
 #include "core/error.h"
@@ -50,8 +50,8 @@ class Training {
   types::Budget budget_;  // of the whole
   EnergyWatch energy_;
   core::OutputFolder folder_;
-  Session session_;              // of a pilot: with the sample
-  std::optional<Session> all_;   // of a pilot: with everything
+  Session session_;             // of a pilot: with the sample
+  std::optional<Session> all_;  // of a pilot: with everything
   std::optional<types::PilotRecord> pilot_;
   std::optional<train::MeasuredLosses> before_;  // of the run's dev documents, if known
   std::optional<LoraStart> lora_;                // nothing where whole blocks are tuned
@@ -159,8 +159,8 @@ PlanningRequest Training::planning_request() const {
   request.lora = lora_;
   if (request_.lora.beside(request_.planning, request_.model.adapter))
     request.beside = usual_lora(session_);
-  request.batches = {request_.batch.batch_tokens, request_.batch.pack,
-      request_.planning.accumulate, !request_.train.no_cache, request_.train.recompute};
+  request.batches = {request_.batch.batch_tokens, request_.batch.pack, request_.planning.accumulate,
+      !request_.train.no_cache, request_.train.recompute};
   request.scratch = folder_.path();
   // Where blocks are quantized, the run's first evaluation sees another model.
   request.dev_loss = quantized ? DevLoss::kProfile : DevLoss::kOfTheRun;

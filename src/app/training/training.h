@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "app/planning/planning_options.h"
 #include "app/session/lora_options.h"
 #include "app/session/model_options.h"
-#include "app/planning/planning_options.h"
 #include "calibration/calibrate.h"
 #include "core/json.h"
 #include "core/progress.h"
@@ -44,7 +44,7 @@ struct TrainingRequest {
   std::vector<std::string> gates;  // types::parse_gate
   std::string pilot;               // pilot_share; "": the whole
   std::filesystem::path folder;
-  bool replace = false;  // an earlier run in the folder
+  bool replace = false;                        // an earlier run in the folder
   core::Json recorded = core::Json::object();  // the options as run.json keeps them
   std::optional<Origin> origin{};
 };

@@ -59,8 +59,8 @@ std::unique_ptr<train::StageDecider> stage_decider(
   return std::make_unique<PredictedStages>(plan, std::move(basis));
 }
 
-void save_adapter(const Session& session, const LoraStart& lora,
-    const std::filesystem::path& folder) {
+void save_adapter(
+    const Session& session, const LoraStart& lora, const std::filesystem::path& folder) {
   if (lora.settings.whole) {
     core::log_info(
         "no adapter is written, since whole blocks were tuned as well: model.pt has everything");

@@ -23,9 +23,9 @@ namespace salf::app {
 struct TuningRequest {
   train::TrainOptions options;
   FrozenType frozen = FrozenType::kFloat32;
-  std::filesystem::path folder;  // exists
-  core::Json recorded = core::Json::object();  // options that a resumed run must find unchanged
-  std::optional<LoraStart> lora{};             // nothing where whole blocks are tuned
+  std::filesystem::path folder;                   // exists
+  core::Json recorded = core::Json::object();     // options that a resumed run must find unchanged
+  std::optional<LoraStart> lora{};                // nothing where whole blocks are tuned
   std::optional<train::MeasuredLosses> before{};  // of the run's dev documents, if known
   std::optional<types::TrialTable> trials{};      // that stages rest on
   std::string prior{};                            // PlanningOptions::prior

@@ -48,8 +48,7 @@ app::PlanningRequest request_of(const PlanOptions& options, app::Session& sessio
   if (request.lora) session.graph = session.graph->with_lora(request.lora->branches);
   if (options.lora.beside(options.planning, options.model.adapter))
     request.beside = app::usual_lora(session);
-  request.batches = {
-      options.batch.batch_tokens, options.batch.pack, options.planning.accumulate};
+  request.batches = {options.batch.batch_tokens, options.batch.pack, options.planning.accumulate};
   request.scratch = folder_of(options.output);
   request.dev_loss = app::DevLoss::kSample;
   return request;
@@ -59,8 +58,7 @@ app::PlanningRequest request_of(const PlanOptions& options, app::Session& sessio
 
 int plan_command(const PlanOptions& given, core::Progress& progress) {
   check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
-  const app::EnergyWatch energy(
-      given.planning.rates, given.model, given.planning.parsed_budget());
+  const app::EnergyWatch energy(given.planning.rates, given.model, given.planning.parsed_budget());
   const types::LayerProfile profile = types::read_profile(given.profile);
   const PlanOptions options = completed(given, profile.provenance);
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kKeep);
