@@ -1,9 +1,9 @@
-#include "data/chat/jinja_tokens.h"
-
 #include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string_view>
+
+#include "data/chat/chat_template.h"
 
 namespace salf::data {
 namespace {

@@ -13,7 +13,6 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "data/bad_input.h"
-#include "data/chat/chat_tokens.h"
 #include "data/rows/row_file.h"
 #include "tensor/batch.h"
 
