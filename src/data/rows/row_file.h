@@ -12,7 +12,7 @@
 
 #include "core/json.h"
 #include "data/chat/chat_template.h"
-#include "data/rows/line_reader.h"
+#include "data/rows/data_file.h"
 
 namespace salf::data {
 
