@@ -29,13 +29,6 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(blank) + 1 - begin);
 }
 
-std::string ascii_lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 // One entry after another becomes tokens.
 class WordReader {
  public:
@@ -92,7 +85,7 @@ class WordReader {
       const bool is_byte =
           piece.find("\xEF\xBF\xBD") != std::string::npos || core::invalid_utf8(piece);
       const bool is_part =
-          is_byte || ascii_lower(word).find(ascii_lower(piece)) != std::string::npos;
+          is_byte || core::ascii_lower(word).find(core::ascii_lower(piece)) != std::string::npos;
       if (!piece.empty() && is_part && !tokenizer_.is_special(id)) kept.push_back(id);
     }
     return kept;

@@ -60,10 +60,7 @@ class Batcher {
   std::int64_t longest_row() const;
 
  private:
-  struct Row {
-    std::vector<std::int64_t> ids, labels, documents;
-  };
-  Row row(std::int64_t index) const;
+  void write(std::int64_t row, std::int64_t b, tensor::Batch& batch) const;
   std::vector<BatchPlan> fill(std::vector<std::int64_t> order) const;
 
   const Dataset& dataset_;

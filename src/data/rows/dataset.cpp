@@ -21,14 +21,8 @@ namespace {
 
 std::size_t index_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-std::int64_t count_labels(const Document& document) {
-  return std::count_if(document.labels.begin(), document.labels.end(),
-      [](std::int64_t label) { return label != tensor::kNoLabel; });
-}
-
 std::string finished_prompt(std::string prompt) {
-  constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
-  if (!prompt.empty() && kWhiteSpace.find(prompt.back()) == std::string_view::npos) prompt += '\n';
+  if (!prompt.empty() && kBlank.find(prompt.back()) == std::string_view::npos) prompt += '\n';
   return prompt;
 }
 
@@ -98,10 +92,9 @@ unsigned bit(Split split) { return 1U << static_cast<unsigned>(split); }
 // `text` in lower case (A-Z) with single spaces.
 std::string plain(std::string_view text) {
   std::string result;
-  for (const char c : text) {
-    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!space) {
-      result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const char c : core::ascii_lower(std::string(text))) {
+    if (kBlank.find(c) == std::string_view::npos) {
+      result += c;
     } else if (!result.empty() && result.back() != ' ') {
       result += ' ';
     }
@@ -135,20 +128,14 @@ class OverlapCounter {
   std::unordered_map<std::uint64_t, unsigned> splits_;  // key -> bits 1 << Split
 };
 
-// The tokenizer's special tokens as texts, for templates.
-SpecialTexts special_texts(const Tokenizer& tokenizer) {
-  SpecialTexts texts;
-  if (const auto bos = tokenizer.bos_id()) texts.bos = tokenizer.decode({*bos});
-  if (const auto eos = tokenizer.eos_id()) texts.eos = tokenizer.decode({*eos});
-  return texts;
-}
-
 // Fills a dataset row by row.
 class Loader {
  public:
   Loader(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t limit,
       const ModelTemplate& model_template)
       : options_(options), tokenizer_(tokenizer), limit_(limit), model_template_(model_template) {
+    if (const auto bos = tokenizer.bos_id()) special_.bos = tokenizer.decode({*bos});
+    if (const auto eos = tokenizer.eos_id()) special_.eos = tokenizer.decode({*eos});
     if (!options.chat_template.empty())
       chat_ = choose_chat_format(options.chat_template, model_template);
   }
@@ -209,7 +196,11 @@ class Loader {
 
   void add_document(const FileRow& row, MarkedTokens tokens, Split split) {
     if (too_long(tokens)) {
-      if (options_.long_rows == LongRows::kRefuse) throw_too_long(row, tokens);
+      if (options_.long_rows == LongRows::kRefuse) {
+        refuse(row.where, "the document has " + std::to_string(tokens.ids.size()) +
+                              " tokens, the limit is " + std::to_string(limit_) +
+                              "; shorten it, or let it be cut with --long-rows cut");
+      }
       tokens.ids.resize(index_of(limit_));
       ++data_.report.cut_documents;
     }
@@ -269,12 +260,6 @@ class Loader {
     return limit_ > 0 && tokens.ids.size() > index_of(limit_);
   }
 
-  [[noreturn]] void throw_too_long(const FileRow& row, const MarkedTokens& tokens) const {
-    refuse(row.where, "the document has " + std::to_string(tokens.ids.size()) +
-                          " tokens, the limit is " + std::to_string(limit_) +
-                          "; shorten it, or let it be cut with --long-rows cut");
-  }
-
   void check_not_empty(const std::string& file) const {
     const DataReport& report = data_.report;
     if (report.rows == 0) refuse(file, "no rows: the file is empty");
@@ -308,7 +293,7 @@ class Loader {
   std::int64_t limit_;
   const ModelTemplate& model_template_;
   std::optional<NamedFormat> chat_;  // chosen with the first conversation
-  SpecialTexts special_ = special_texts(tokenizer_);
+  SpecialTexts special_;
   OverlapCounter overlap_;
   Dataset data_;
   std::unordered_map<std::string, std::int64_t> domains_;  // places in data_.domains
@@ -325,10 +310,9 @@ std::vector<std::int64_t> Dataset::indices(Split split) const {
   return result;
 }
 
-std::int64_t Dataset::supervised_tokens() const {
-  std::int64_t total = 0;
-  for (const Document& document : documents) total += count_labels(document);
-  return total;
+std::int64_t count_labels(const Document& document) {
+  return static_cast<std::int64_t>(document.labels.size()) -
+         std::count(document.labels.begin(), document.labels.end(), tensor::kNoLabel);
 }
 
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,

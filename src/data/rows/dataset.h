@@ -74,6 +74,9 @@ struct Document {
   std::int64_t domain = -1;  // index into Dataset::domains; -1: the row names none
 };
 
+// The labels that carry loss.
+std::int64_t count_labels(const Document& document);
+
 // A question with options, for multiple-choice accuracy. The model's choice is the option with the
 // largest log-likelihood per byte, Σ_t log p(label_t) / option_bytes. An option has no loss on its
 // prompt and no eos, so that only its own text is compared. The texts that are scored:
@@ -125,7 +128,6 @@ struct Dataset {
 
   // Indices of the documents of one split, in file order.
   std::vector<std::int64_t> indices(Split split) const;
-  std::int64_t supervised_tokens() const;
 };
 
 // Reads, checks, tokenises and splits a data file. Reads it once, from begin to end.
