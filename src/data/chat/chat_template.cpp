@@ -27,8 +27,7 @@ std::string template_in(const JsonView& config) {
   const auto member = config.find("chat_template");
   if (!member) return "";
   if (!member->value().is_array()) return member->text();
-  for (std::size_t i = 0; i < member->size(); ++i) {
-    const JsonView entry = member->item(i);
+  for (const JsonView& entry : member->items()) {
     if (entry.at("name").text() == "default") return entry.at("template").text();
   }
   return "";

@@ -1,14 +1,12 @@
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdio>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include "core/log.h"
+#include "core/text.h"
 #include "data/bad_input.h"
-#include "data/text/unicode_categories.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/pattern.h"
 
@@ -45,12 +43,10 @@ class Translator {
 
   // Only Oniguruma folds one letter to several (ss, st, ff …).
   void check_caseless() const {
-    std::string lower;
-    for (const char letter : regex_) {
-      const auto byte = static_cast<unsigned char>(letter);
-      if (byte >= 0x80) refuse("(?i) with letters beyond ASCII");
-      lower += static_cast<char>(std::tolower(byte));
-    }
+    const bool ascii = std::all_of(regex_.begin(), regex_.end(),
+        [](char letter) { return static_cast<unsigned char>(letter) < 0x80; });
+    if (!ascii) refuse("(?i) with letters beyond ASCII");
+    const std::string lower = core::ascii_lower(regex_);
     for (const char* pair : {"ss", "st", "ff", "fi", "fl"}) {
       if (lower.find(pair) != std::string::npos) refuse(std::string("(?i) with \"") + pair + '"');
     }

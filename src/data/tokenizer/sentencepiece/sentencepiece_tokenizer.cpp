@@ -164,7 +164,7 @@ std::unique_ptr<Tokenizer> read_sentencepiece(
   const SentencePieceModel model = read_sentencepiece_model(file);
   const Convention convention = read_convention(config, model.kind);
   const bool as_package = convention == Convention::kSentencePiece;
-  NormalizerSteps steps;
+  std::vector<NormalizerStep> steps;
   if (as_package) {
     steps.push_back(make_sentencepiece_step(
         model.normalizer, file.name + ": normalizer_spec.precompiled_charsmap"));
