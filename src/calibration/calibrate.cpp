@@ -1,23 +1,16 @@
 #include "calibration/calibrate.h"
 
-#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "calibration/deviation_sums.h"
-#include "calibration/domain_sums.h"
-#include "calibration/token_map.h"
+#include "calibration/sums.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "core/signals.h"
 #include "core/text.h"
-#include "data/batching/batching.h"
 #include "tensor/device.h"
 
 namespace salf::calibration {
@@ -41,9 +34,6 @@ std::vector<std::int64_t> draw_documents(const data::Dataset& dataset,
   }
   return drawn;
 }
-
-// Of a token map.
-constexpr std::int64_t kMapPositions = 32;
 
 // The sums of the pass so far.
 class Calibration {
@@ -82,8 +72,8 @@ class Calibration {
 
   // A document's map, if it has a supervised position.
   void add_map(const data::Dataset& dataset, std::int64_t document) {
-    types::TokenMap map = token_map(
-        graph_, meter_, dataset, document, setting_.padding_id, kMapPositions, setting_.token_text);
+    types::TokenMap map =
+        token_map(graph_, meter_, dataset, document, setting_.padding_id, setting_.token_text);
     if (!map.deviation.empty()) maps_.push_back(std::move(map));
   }
 

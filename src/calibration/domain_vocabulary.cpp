@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <string_view>
-#include <utility>
 
-#include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "tensor/batch.h"
+#include "data/bad_input.h"
 
 namespace salf::calibration {
 namespace {
@@ -47,8 +44,11 @@ class WordReader {
     const std::vector<std::int64_t> alone = pieces(word, word);
     const std::vector<std::int64_t> spaced = pieces(" " + word, word);
     const bool one = alone.size() == 1 || spaced.size() == 1;
-    if (alone.empty() && spaced.empty()) result_.unknown.push_back(word);
-    if (!one && !(alone.empty() && spaced.empty())) ++result_.split_words;
+    if (alone.empty() && spaced.empty()) {
+      result_.unknown.push_back(word);
+    } else if (!one) {
+      ++result_.split_words;
+    }
     if (!one || alone.size() == 1) take(alone);
     if (!one || spaced.size() == 1) take(spaced);
   }
@@ -64,13 +64,11 @@ class WordReader {
 
   DomainWords finish(const std::string& file) {
     if (result_.words == 0)
-      throw Error(ErrorKind::kBadInput,
-          file + ": no words: expected one word or token id a line, or a JSON list");
+      data::refuse(file, "no words: expected one word or token id a line, or a JSON list");
     if (seen_.empty()) {
-      throw Error(
-          ErrorKind::kBadInput, file + ": none of the " + core::format_count(result_.words) +
-                                    " words has a token in this vocabulary; the first is \"" +
-                                    core::printable(result_.unknown.front(), 60) + "\"");
+      data::refuse(file, "none of the " + core::format_count(result_.words) +
+                             " words has a token in this vocabulary; the first is \"" +
+                             core::printable(result_.unknown.front(), 60) + "\"");
     }
     result_.ids.assign(seen_.begin(), seen_.end());
     return std::move(result_);
@@ -99,10 +97,9 @@ class WordReader {
   }
 
   [[noreturn]] void throw_outside(const std::string& id, const std::string& where) const {
-    throw Error(ErrorKind::kBadInput, where + ": expected a token id from 0 to " +
-                                          std::to_string(tokenizer_.vocabulary_size() - 1) +
-                                          ", got " + id +
-                                          "; a word of digits goes into a JSON list, as a string");
+    data::refuse(where, "expected a token id from 0 to " +
+                            std::to_string(tokenizer_.vocabulary_size() - 1) + ", got " + id +
+                            "; a word of digits goes into a JSON list, as a string");
   }
 
   const data::Tokenizer& tokenizer_;
@@ -163,8 +160,7 @@ DomainWords read_domain_words(const std::filesystem::path& file, const data::Tok
   const std::string name = core::printable(file.string());
   std::string text = core::read_file(file, kMostBytes);
   if (const auto bad = core::invalid_utf8(text)) {
-    throw Error(ErrorKind::kBadInput,
-        name + ": not UTF-8 at byte " + std::to_string(*bad) + ": expected a file of words");
+    data::refuse(name, "not UTF-8 at byte " + std::to_string(*bad) + ": expected a file of words");
   }
   if (text.rfind("\xEF\xBB\xBF", 0) == 0) text.erase(0, 3);
   WordReader reader(tokenizer);
@@ -199,8 +195,8 @@ DomainWords overrepresented_words(
       found.emplace_back(-excess / error, token);
   }
   if (found.empty()) {
-    throw Error(ErrorKind::kBadInput,
-        "--basis-vocabulary data: no label of these data is more frequent than in general text; "
+    data::refuse("--basis-vocabulary data",
+        "no label of these data is more frequent than in general text; "
         "name the domain's words in a file, or leave the option out");
   }
   std::sort(found.begin(), found.end());

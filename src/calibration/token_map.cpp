@@ -1,28 +1,26 @@
-#include "calibration/token_map.h"
-
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
-#include <utility>
-#include <vector>
+
+#include "calibration/sums.h"
 
 namespace salf::calibration {
 namespace {
 
-constexpr std::int64_t kBefore =
-    6;  // positions without loss that are shown before the first with it
+constexpr std::int64_t kBefore = 6;  // positions shown before the first with loss
+constexpr std::int64_t kPositions = 32;
 
 struct Window {
   std::int64_t first = 0, end = 0;
 };
 
-Window window_of(const data::Document& document, std::int64_t most) {
+Window window_of(const data::Document& document) {
   const auto supervised = std::find_if(document.labels.begin(), document.labels.end(),
       [](std::int64_t label) { return label != tensor::kNoLabel; });
   const std::int64_t place = supervised - document.labels.begin();
   Window window;
   window.first = std::max<std::int64_t>(0, place - kBefore);
-  window.end = std::min(static_cast<std::int64_t>(document.ids.size()), window.first + most);
+  window.end = std::min(static_cast<std::int64_t>(document.ids.size()), window.first + kPositions);
   return window;
 }
 
@@ -43,10 +41,10 @@ BatchPositions positions_within(const data::Document& document, const Window& wi
 }  // namespace
 
 types::TokenMap token_map(const model::GraphCut& graph, const DeviationMeter& meter,
-    const data::Dataset& dataset, std::int64_t document, std::int64_t padding_id, std::int64_t most,
+    const data::Dataset& dataset, std::int64_t document, std::int64_t padding_id,
     const std::function<std::string(std::int64_t)>& text) {
   const data::Document& row = dataset.documents[static_cast<std::size_t>(document)];
-  const Window window = window_of(row, most);
+  const Window window = window_of(row);
   const auto width = static_cast<std::size_t>(window.end - window.first);
   types::TokenMap map;
   map.line = row.line;

@@ -1,12 +1,9 @@
 #include "data/batching/batching.h"
 
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
 #include <numeric>
-#include <string>
-#include <utility>
 
 #include "core/error.h"
 #include "core/random.h"

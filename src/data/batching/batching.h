@@ -1,9 +1,6 @@
 // Batches: the rows that share one, their order, and their tensors.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "core/fields.h"
 #include "data/rows/dataset.h"
 #include "tensor/batch.h"

@@ -37,8 +37,8 @@ std::string advice() {
   return "give the format: --chat-template NAME, where NAME is one of " +
          core::join(chat_format_names(), ", ") +
          ", or a JSON file such as {\"user_before\": \"User: \", \"user_after\": \"\\n\", "
-         "\"assistant_before\": "
-         "\"Assistant:\", \"answer_lead\": \" \", \"assistant_after\": \"{eos}\\n\"}";
+         "\"assistant_before\": \"Assistant:\", \"answer_lead\": \" \", \"assistant_after\": "
+         "\"{eos}\\n\"}";
 }
 
 const NamedFormat* built_in(const std::string& name) {

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <optional>
-#include <string_view>
 
 #include "data/chat/chat_template.h"
 

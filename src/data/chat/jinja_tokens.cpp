@@ -1,7 +1,4 @@
 #include <algorithm>
-#include <cstddef>
-#include <optional>
-#include <string_view>
 
 #include "data/chat/chat_template.h"
 

@@ -2,12 +2,7 @@
 // its lines.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "core/hash.h"
 

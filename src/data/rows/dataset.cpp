@@ -1,11 +1,8 @@
 #include "data/rows/dataset.h"
 
 #include <algorithm>
-#include <optional>
-#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
 
 #include "core/hash.h"
 #include "core/json.h"
@@ -140,21 +137,23 @@ class Loader {
       chat_ = choose_chat_format(options.chat_template, model_template);
   }
 
-  void read(RowFile& file, core::Progress& progress) {
+  Dataset load(RowFile& file, core::Progress& progress) {
     constexpr std::int64_t kRowsPerUpdate = 256;
+    DataFile& source = file.file();
+    progress.begin("reading data", source.size(), "bytes");
     while (read_one(file)) {
       if (data_.report.rows % kRowsPerUpdate == 0) progress.update(file.bytes_read(), "");
     }
-  }
-
-  Dataset finish(const std::string& file) {
-    check_not_empty(file);
+    progress.end();
+    check_not_empty(source.name());
     overlap_.count(data_.splits, data_.report);
+    data_.hash = source.hash();
+    if (data_.report.chats > 0) {  // the tokens of conversations depend on their format
+      data_.hash =
+          core::sha256(data_.hash + '\n' + core::format_json(core::to_json(chat_->format)));
+    }
     return std::move(data_);
   }
-
-  // The chat format. The tokens of conversations depend on it.
-  std::string chat_text() const { return core::format_json(core::to_json(chat_->format)); }
 
  private:
   bool read_one(RowFile& file) {
@@ -277,15 +276,12 @@ class Loader {
   }
 
   [[noreturn]] void throw_no_supervision(const std::string& file) const {
-    std::string message = "no supervised token: no document has a token that carries loss";
-    if (data_.report.cut_documents > 0) {
-      message += "; " + core::format_count(data_.report.cut_documents) + " were cut to " +
-                 std::to_string(limit_) +
-                 " tokens, which leaves only their prompts: raise --max-length";
-    } else {
-      message += "; the completions are empty, or conversations have no assistant";
-    }
-    refuse(file, message);
+    const std::int64_t cut = data_.report.cut_documents;
+    refuse(
+        file, "no supervised token: no document has a token that carries loss; " +
+                  (cut == 0 ? "the completions are empty, or conversations have no assistant"
+                            : core::format_count(cut) + " were cut to " + std::to_string(limit_) +
+                                  " tokens, which leaves only their prompts: raise --max-length"));
   }
 
   const DataOptions& options_;
@@ -317,16 +313,8 @@ std::int64_t count_labels(const Document& document) {
 
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
     core::Progress& progress, const ModelTemplate& model_template) {
-  const std::int64_t limit = document_limit(options, context);
-  Loader loader(options, tokenizer, limit, model_template);
-  const std::unique_ptr<RowFile> file = open_row_file(options.data);
-  progress.begin("reading data", file->file().size(), "bytes");
-  loader.read(*file, progress);
-  progress.end();
-  Dataset data = loader.finish(file->file().name());
-  data.hash = file->file().hash();
-  if (data.report.chats > 0) data.hash = core::sha256(data.hash + '\n' + loader.chat_text());
-  return data;
+  Loader loader(options, tokenizer, document_limit(options, context), model_template);
+  return loader.load(*open_row_file(options.data), progress);
 }
 
 std::vector<std::int64_t> sample_documents(

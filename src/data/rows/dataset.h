@@ -1,11 +1,6 @@
 // The documents of a data file as tokens, with the labels that carry loss, and their splits.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 #include "core/progress.h"
 #include "data/chat/chat_template.h"
@@ -48,9 +43,7 @@ struct DataOptions {
         Field{"chat_template",
             "format of conversations (rows with messages): chatml, smollm, qwen2, qwen2.5, qwen3, "
             "llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, "
-            "zephyr, vicuna, "
-            "alpaca, or a JSON file; "
-            "nothing: the model's"}
+            "zephyr, vicuna, alpaca, or a JSON file; nothing: the model's"}
             .common(),
         self.chat_template);
     visit(Field{"skip_bad", "count bad rows instead of stopping at the first"}, self.skip_bad);

@@ -1,8 +1,6 @@
 #include "data/rows/row_file.h"
 
 #include <algorithm>
-#include <string_view>
-#include <utility>
 
 #include "core/log.h"
 #include "core/text.h"

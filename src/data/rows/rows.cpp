@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <utility>
 
 #include "core/log.h"
 #include "core/text.h"

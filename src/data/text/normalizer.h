@@ -3,10 +3,7 @@
 #pragma once
 
 #include <functional>
-#include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "data/rows/checked_json.h"
 

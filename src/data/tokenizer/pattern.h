@@ -4,10 +4,7 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "data/rows/checked_json.h"
 

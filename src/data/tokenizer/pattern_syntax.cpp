@@ -189,18 +189,11 @@ class Translator {
   char32_t take_character_escape() {
     take();
     const char32_t letter = take();
-    switch (letter) {
-      case 'n': return '\n';
-      case 'r': return '\r';
-      case 't': return '\t';
-      case 'f': return '\f';
-      case 'v': return '\v';
-      case 'a': return '\a';
-      case 'e': return 0x1B;
-      case 'x': return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
-      case 'u': return take_hex(4, 0xFFFF);
-      default: break;
-    }
+    static constexpr std::u32string_view kNames = U"nrtfvae", kCodes = U"\n\r\t\f\v\a\x1B";
+    const std::size_t known = kNames.find(letter);
+    if (known != std::u32string_view::npos) return kCodes[known];
+    if (letter == 'x') return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
+    if (letter == 'u') return take_hex(4, 0xFFFF);
     const bool plain = letter < 0x80 && std::ispunct(static_cast<int>(letter)) != 0;
     if (!plain && letter != ' ') {
       position_ -= 1;

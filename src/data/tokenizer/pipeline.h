@@ -2,8 +2,6 @@
 #pragma once
 
 #include <deque>
-#include <functional>
-#include <memory>
 
 #include "core/fields.h"
 #include "data/text/normalizer.h"

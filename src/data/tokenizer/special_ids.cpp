@@ -25,15 +25,11 @@ void read_template(const JsonView& post_processor, std::optional<std::int64_t>& 
       continue;
     }
     const JsonView name = part.at("SpecialToken").at("id");
-    if (text_seen ? end_seen : first.has_value()) {
+    if (text_seen ? std::exchange(end_seen, true) : first.has_value()) {
       part.fail("a second token " + core::printable(name.text()) +
                 " on one side of the text is not supported");
     }
-    if (text_seen) {
-      end_seen = true;
-    } else {
-      first = template_id(post_processor, name);
-    }
+    if (!text_seen) first = template_id(post_processor, name);
   }
   if (!text_seen) single.fail("expected a Sequence, found none");
 }

@@ -1,5 +1,4 @@
 #include <charconv>
-#include <utility>
 
 #include "core/log.h"
 #include "core/text.h"

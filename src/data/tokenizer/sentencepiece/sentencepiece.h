@@ -2,12 +2,6 @@
 // order in which their pieces are merged, and the tokenizers they become.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "data/rows/checked_json.h"
 #include "data/text/normalizer.h"
 #include "data/tokenizer/bpe.h"
