@@ -16,14 +16,11 @@
 namespace salf::calibration {
 namespace {
 
-bool may_draw_more(const CalibrationOptions& options, const CalibrationSetting& setting) {
-  return setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
-}
-
 std::vector<std::int64_t> draw_documents(const data::Dataset& dataset,
     const CalibrationOptions& options, const CalibrationSetting& setting) {
-  const std::int64_t count =
-      may_draw_more(options, setting) ? options.max_documents : options.documents;
+  const bool may_draw_more =
+      setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
+  const std::int64_t count = may_draw_more ? options.max_documents : options.documents;
   std::vector<std::int64_t> drawn =
       data::sample_documents(dataset, data::Split::kTrain, count, setting.seed);
   if (drawn.size() < 2) {
@@ -60,7 +57,11 @@ class Calibration {
     const at::Tensor cosine = meter_.cosine(spaces, positions);
     cosine_.add(cosine, positions.row);
     parts_.add_cosine(cosine, batch, positions);
-    if (options_.loss_positions > 0.0) measure_before(spaces, batch);
+    if (options_.loss_positions > 0.0) {
+      const BatchPositions all =
+          select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
+      before_.add(meter_.model_loss(spaces, all), all.row);
+    }
     if (positions.sampled.empty()) return;
     std::vector<std::int64_t> rows;
     for (const std::int64_t i : positions.sampled)
@@ -103,12 +104,6 @@ class Calibration {
   void check_measured() const { parts_.check_measured(); }
 
  private:
-  void measure_before(const model::Spaces& spaces, const tensor::Batch& batch) {
-    const BatchPositions all =
-        select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
-    before_.add(meter_.model_loss(spaces, all), all.row);
-  }
-
   std::optional<types::LossBefore> loss_before() const {
     if (before_.documents() < 2) return std::nullopt;  // one has no standard error
     const types::Deviation only = before_.result();

@@ -158,7 +158,6 @@ at::Tensor DeviationMeter::cosine(
   const at::Tensor unit = basis_.unit_rows(positions.labels, inverse_scale_).to(device);
   // One space at a time: its states stay in the processor's cache from the gather to the cosine.
   std::vector<at::Tensor> deviations;
-  deviations.reserve(spaces.hidden.size());
   for (const at::Tensor& hidden : spaces.hidden) {
     deviations.push_back(cosine_deviation(normed(gather_states(hidden, index)), unit));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <sstream>
 
 #include "core/files.h"
 #include "core/json.h"
@@ -124,11 +125,10 @@ void read_json_words(const std::string& text, const std::string& file, WordReade
 }
 
 void read_lines(const std::string& text, const std::string& file, WordReader& reader) {
-  std::int64_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    reader.add_line(text.substr(begin, end - begin), file + ":" + std::to_string(++number));
-    begin = end + 1;
+  std::istringstream lines(text);
+  std::string line;
+  for (std::int64_t number = 1; std::getline(lines, line); ++number) {
+    reader.add_line(line, file + ":" + std::to_string(number));
   }
 }
 

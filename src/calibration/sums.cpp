@@ -47,7 +47,10 @@ void DeviationSums::add(
     for (std::size_t space = 0; space < sums.size(); ++space) {
       for (const std::size_t i : kept) sums[space] += data[space * width + i];
     }
-    add_document(sums, static_cast<double>(kept.size()));
+    const auto count = static_cast<double>(kept.size());
+    for (std::size_t i = 0; i < spaces_.size(); ++i) spaces_[i].add(sums[i], count);
+    for (std::size_t i = 0; i < gains_.size(); ++i) gains_[i].add(sums[i] - sums[i + 1], count);
+    bootstrap_.add(sums, count);
   }
 }
 
@@ -66,14 +69,6 @@ types::Deviation DeviationSums::result() const {
   }
   result.replicates = bootstrap_.means();
   return result;
-}
-
-void DeviationSums::add_document(const std::vector<double>& sums, double count) {
-  for (std::size_t space = 0; space < sums.size(); ++space) spaces_[space].add(sums[space], count);
-  for (std::size_t block = 0; block < gains_.size(); ++block) {
-    gains_[block].add(sums[block] - sums[block + 1], count);
-  }
-  bootstrap_.add(sums, count);
 }
 
 DomainSums::DomainSums(const data::Dataset& dataset, const std::vector<std::int64_t>& drawn,

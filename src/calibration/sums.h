@@ -24,8 +24,6 @@ class DeviationSums {
   types::Deviation result() const;
 
  private:
-  void add_document(const std::vector<double>& sums, double count);
-
   types::Measure measure_;
   std::vector<core::ClusteredMean> spaces_;
   std::vector<core::ClusteredMean> gains_;

@@ -1,5 +1,4 @@
 // The chat formats that are built in, and the templates that they stand for.
-
 #include "core/hash.h"
 #include "core/json.h"
 #include "data/chat/chat_template.h"

@@ -18,7 +18,11 @@ class PipelineTokenizer final : public Tokenizer {
         tokens_(parts_.model->vocabulary().tokens()) {
     add_tokens();
     special_ = read_special([this](const std::string& token) { return id_of(token); });
-    check_special();
+    for (const auto& id : {special_.bos, special_.eos, special_.padding}) {
+      if (id && !has_token(*id)) {
+        refuse(special_.where, "no token has the id " + std::to_string(*id));
+      }
+    }
   }
 
   std::vector<std::int64_t> encode(std::string_view text) const override {
@@ -160,14 +164,6 @@ class PipelineTokenizer final : public Tokenizer {
   std::optional<std::int64_t> id_of(const std::string& token) const {
     const auto found = added_ids_.find(token);
     return found != added_ids_.end() ? found->second : parts_.model->vocabulary().id(token);
-  }
-
-  void check_special() const {
-    for (const auto& id : {special_.bos, special_.eos, special_.padding}) {
-      if (id && !has_token(*id)) {
-        refuse(special_.where, "no token has the id " + std::to_string(*id));
-      }
-    }
   }
 
   std::string hash_;
