@@ -180,14 +180,9 @@ Parts sentencepiece_parts(const GgufTokenizer& gguf) {
   }
   const std::string symbol = quoted(kSpaceSymbol);
   const std::string prepend = R"({"type":"Prepend","prepend":)" + symbol + "},";
-  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
   return {R"({"type":"Sequence","normalizers":[)" + (gguf.add_space_prefix ? prepend : "") +
               R"({"type":"Replace","pattern":{"String":" "},"content":)" + symbol + "}]}",
-      "null",
-      R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":)" + symbol +
-          R"(},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"})" +
-          (gguf.add_space_prefix ? strip : "") + "]}",
-      model(gguf, false, merges)};
+      "null", sentencepiece_decoder(gguf.add_space_prefix), model(gguf, false, merges)};
 }
 
 }  // namespace

@@ -46,6 +46,10 @@ std::vector<Merge> merges_by_id(const SentencePieceModel& model, const std::stri
 // left and of the right piece.
 std::vector<Merge> merges_by_scores(const SentencePieceModel& model, const std::string& file);
 
+// The decoder of a tokenizer.json with SentencePiece's U+2581. `prefix`: a space in front of the
+// text is removed.
+std::string sentencepiece_decoder(bool prefix);
+
 // The tokenizer of a model. `config`: the tokenizer_config.json, if any; without it bos is added
 // and eos is not, as for Llama 2. Its tokenizer_class decides how text is read:
 //   none   as normalizer_spec says; ids equal those of Google's sentencepiece package

@@ -81,14 +81,6 @@ SplitRules make_rules(Convention convention, bool prefix, const std::optional<Js
       "\"}");
 }
 
-TokenDecoder make_decoder(bool prefix) {
-  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
-  return part_of_json<TokenDecoder>(
-      R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},)"
-      R"({"type":"ByteFallback"},{"type":"Fuse"})" +
-      (prefix ? strip : "") + "]}");
-}
-
 // The added tokens: the model's own, then those of the config, which may override them.
 std::vector<AddedToken> added_tokens(const SentencePieceModel& model, Convention convention,
     const std::optional<JsonView>& config, const std::string& file) {
@@ -147,6 +139,13 @@ SpecialIds defaults_of(const SentencePieceModel& model) {
 
 }  // namespace
 
+std::string sentencepiece_decoder(bool prefix) {
+  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
+  return R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},)"
+         R"({"type":"ByteFallback"},{"type":"Fuse"})" +
+         (prefix ? strip : "") + "]}";
+}
+
 std::unique_ptr<Tokenizer> read_sentencepiece(
     const NamedText& file, const std::optional<JsonView>& config) {
   const SentencePieceModel model = read_sentencepiece_model(file);
@@ -163,8 +162,8 @@ std::unique_ptr<Tokenizer> read_sentencepiece(
                                        (!config || config->flag("add_prefix_space", true));
   std::vector<AddedToken> added = added_tokens(model, convention, config, file.name);
   TokenizerParts parts{Normalizer(std::move(steps)), make_rules(convention, prefix, config),
-      bpe ? make_bpe(model, convention, file.name) : make_unigram(model), make_decoder(prefix),
-      std::move(added), !as_package};
+      bpe ? make_bpe(model, convention, file.name) : make_unigram(model),
+      part_of_json<TokenDecoder>(sentencepiece_decoder(prefix)), std::move(added), !as_package};
   const auto read_special = [&](const IdLookup& id_of) {
     return read_special_ids(std::nullopt, config, id_of, defaults_of(model));
   };
