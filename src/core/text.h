@@ -19,6 +19,8 @@ std::string format_flops(double flops, int digits = 4);  // 1.234PFLOP: as a bud
 std::string format_bytes(std::uint64_t bytes);           // 98.4 MB (powers of ten)
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
 
+std::string ascii_lower(std::string text);  // A-Z in lower case
+
 bool starts_with(std::string_view text, std::string_view start);
 bool ends_with(std::string_view text, std::string_view end);
 
