@@ -9,10 +9,12 @@
 //   }
 //
 // where Self is the struct or its const version. Field types: bool, std::int64_t, double,
-// std::string, described enums, described structs, std::optional and std::vector of those.
+// std::string, described enums, described structs, std::optional and std::vector of those: their
+// headers come with this one.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -180,3 +182,7 @@ std::vector<std::string> range_problems(const T& object) {
 }
 
 }  // namespace salf::core
+
+namespace salf {
+using core::Field;  // for the lists of every module
+}

@@ -3,13 +3,10 @@
 #pragma once
 
 #include <cmath>
-#include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/fields.h"

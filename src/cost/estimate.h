@@ -1,9 +1,6 @@
 // Predicted seconds and FLOPs of a run, from measured costs, for any cut.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "cost/flops.h"
 #include "types/freeze_plan.h"
 

@@ -1,8 +1,6 @@
 // Predicted peak memory of a run.
 #pragma once
 
-#include <cstdint>
-
 #include "types/measured_cost.h"
 #include "types/model_shape.h"
 

@@ -3,11 +3,6 @@
 // and the reasons (planner_reasons.cpp).
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "policy/plan.h"
 #include "policy/prediction.h"
 #include "policy/prices.h"

@@ -2,11 +2,7 @@
 // deviation, and how stable its choice is over resampled documents.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "types/freeze_plan.h"
-#include "types/layer_profile.h"
 
 namespace salf::policy {
 

@@ -1,15 +1,9 @@
 // Reading a run directory, or one of its documents, for a report.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "types/evaluation.h"
-#include "types/freeze_plan.h"
-#include "types/layer_profile.h"
 #include "types/run_record.h"
 
 namespace salf::report {

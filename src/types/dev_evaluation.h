@@ -1,8 +1,6 @@
 // One evaluation on the dev split during a run.
 #pragma once
 
-#include <cstdint>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -17,9 +15,8 @@ struct DevEvaluation {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"step"}.range(0, 1e15), self.step);
-    visit(Field{"loss"}, self.loss);
+    visit("loss", self.loss);
     visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
   }

@@ -1,9 +1,6 @@
 // The result of a pilot: a run on a sample that predicts the whole run.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -25,7 +22,6 @@ struct PilotRecord {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"share"}.range(0, 1), self.share);
     visit(Field{"documents"}.range(0, 1e12), self.documents);
     visit(Field{"all_documents"}.range(0, 1e12), self.all_documents);

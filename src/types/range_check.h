@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <string>
 #include <string_view>
 
 #include "core/error.h"

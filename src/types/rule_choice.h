@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
-#include <vector>
 
 #include "core/fields.h"
 
@@ -43,9 +41,8 @@ struct RuleChoice {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"rule"}, self.rule);
-    visit(Field{"measure"}, self.measure);
+    visit("rule", self.rule);
+    visit("measure", self.measure);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"stability"}.range(0, 1), self.stability);
     visit(Field{"low"}.range(0, 1e5), self.low);

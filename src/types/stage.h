@@ -2,12 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "core/fields.h"
 #include "types/dev_evaluation.h"
 #include "types/reason.h"
 
@@ -32,10 +27,9 @@ struct StageDecision {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"choice"}, self.choice);
-    visit(Field{"reasons"}, self.reasons);
-    visit(Field{"reason"}, self.reason);
+    visit("choice", self.choice);
+    visit("reasons", self.reasons);
+    visit("reason", self.reason);
     visit(Field{"loss_staying"}.range(0, 1e6), self.loss_staying);
     visit(Field{"loss_next"}.range(0, 1e6), self.loss_next);
   }
@@ -60,15 +54,14 @@ struct StageRecord {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"first_step"}.range(0, 1e15), self.first_step);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"began_seconds"}.range(0, 1e12), self.began_seconds);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
-    visit(Field{"evaluation"}, self.evaluation);
-    visit(Field{"decision"}, self.decision);
+    visit("evaluation", self.evaluation);
+    visit("decision", self.decision);
   }
 };
 

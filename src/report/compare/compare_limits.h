@@ -1,9 +1,6 @@
 // Parsing the limits of a comparison.
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "report/compare/compare.h"
 
 namespace salf::report {

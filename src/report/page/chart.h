@@ -1,10 +1,6 @@
 // Charts as SVG. They need no script, can be printed, and take their colours from the page's style.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "report/page/texts.h"
 
 namespace salf::report {

@@ -1,10 +1,7 @@
 // HTML made from untrusted text: everything is escaped here and nowhere else.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "report/page/texts.h"
 

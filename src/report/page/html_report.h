@@ -2,9 +2,6 @@
 // Japanese.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 #include "report/run_data.h"
 

@@ -2,10 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
-#include "types/budget.h"
 
 namespace salf::report {
 namespace {

@@ -6,7 +6,6 @@
 #include "core/statistics.h"
 #include "core/text.h"
 #include "report/compare/compare.h"
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 

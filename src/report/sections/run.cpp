@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "core/text.h"
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/page/thin.h"
 #include "report/sections/sections.h"

@@ -1,9 +1,6 @@
 // The sections of the page.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "report/page/chart.h"
 #include "report/page/html_report.h"
 #include "report/page/texts.h"
