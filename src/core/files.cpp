@@ -21,10 +21,18 @@ namespace salf::core {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// "WHAT PATH: " and the reason.
+[[noreturn]] void throw_reason(
+    const std::string& what, const fs::path& path, const std::error_code& reason) {
+  throw Error(ErrorKind::kIo, what + " " + printable_path(path) + ": " + reason.message());
+}
+
+}  // namespace
+
 void throw_system_error(const std::string& what, const fs::path& path) {
-  const int reason = errno;
-  throw Error(ErrorKind::kIo,
-      what + " " + printable_path(path) + ": " + std::generic_category().message(reason));
+  throw_reason(what, path, std::error_code(errno, std::generic_category()));
 }
 
 FileHandle::~FileHandle() {
@@ -90,17 +98,13 @@ void make_folder(const fs::path& path) {
         ErrorKind::kUsage, printable_path(path) + ": expected a folder for the output, got a file");
   }
   fs::create_directories(path, failure);
-  if (failure) {
-    throw Error(ErrorKind::kIo,
-        "cannot make the folder " + printable_path(path) + ": " + failure.message());
-  }
+  if (failure) throw_reason("cannot make the folder", path, failure);
 }
 
 bool holds_anything(const fs::path& path) {
   std::error_code failure;
   fs::directory_iterator entries(path, failure);
-  if (failure)
-    throw Error(ErrorKind::kIo, "cannot list " + printable_path(path) + ": " + failure.message());
+  if (failure) throw_reason("cannot list", path, failure);
   for (const auto& entry : entries) {
     if (entry.path().filename() != kLockName) return true;
   }
@@ -265,10 +269,7 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
   }
   std::error_code failure;
   const fs::space_info space = fs::space(existing, failure);
-  if (failure) {
-    throw Error(ErrorKind::kIo,
-        "cannot find the free space of " + printable_path(existing) + ": " + failure.message());
-  }
+  if (failure) throw_reason("cannot find the free space of", existing, failure);
   return space.available;
 }
 

@@ -15,43 +15,25 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-bool stands_on_one_line(const Json& array) {
-  return std::all_of(array.begin(), array.end(), [](const Json& item) { return item.is_number(); });
-}
-
-void append_json(const Json& json, std::size_t indent, std::string& text);
-
-void append_numbers(const Json& array, std::string& text) {
-  text += '[';
-  for (std::size_t i = 0; i < array.size(); ++i) {
-    if (i > 0) text += ", ";
-    text += dump(array[i]);
-  }
-  text += ']';
-}
-
-// The items of an array or object, one a line.
-void append_lines(const Json& json, std::size_t indent, std::string& text) {
-  const std::string inner(indent + 2, ' ');
-  const char* separator = "\n";
-  text += json.is_object() ? '{' : '[';
-  for (auto item = json.begin(); item != json.end(); ++item) {
-    text += separator + inner;
-    if (json.is_object()) text += dump(item.key()) + ": ";
-    append_json(*item, indent + 2, text);
-    separator = ",\n";
-  }
-  text += '\n' + std::string(indent, ' ') + (json.is_object() ? '}' : ']');
-}
-
+// Arrays of numbers stand on one line; of others each item has its own.
 void append_json(const Json& json, std::size_t indent, std::string& text) {
   if (!json.is_structured() || json.empty()) {
     text += dump(json);
-  } else if (json.is_array() && stands_on_one_line(json)) {
-    append_numbers(json, text);
-  } else {
-    append_lines(json, indent, text);
+    return;
   }
+  const bool object = json.is_object();
+  const bool one_line = !object && std::all_of(json.begin(), json.end(),
+                                       [](const Json& item) { return item.is_number(); });
+  const std::string inner = one_line ? "" : "\n" + std::string(indent + 2, ' ');
+  text += object ? '{' : '[';
+  for (auto item = json.begin(); item != json.end(); ++item) {
+    if (item != json.begin()) text += one_line ? ", " : ",";
+    text += inner;
+    if (object) text += dump(item.key()) + ": ";
+    append_json(*item, indent + 2, text);
+  }
+  if (!one_line) text += '\n' + std::string(indent, ' ');
+  text += object ? '}' : ']';
 }
 
 struct Schema {

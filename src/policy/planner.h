@@ -1,6 +1,6 @@
 // The planner behind policy/plan.h: candidates and their predicted losses
-// (planner_candidates.cpp), the choice among them (planner_choice.cpp), stages (planner_stages.cpp)
-// and the reasons (planner_reasons.cpp).
+// (planner_candidates.cpp), the choice among them (planner_choice.cpp), the reasons
+// (planner_reasons.cpp), the rest (plan.cpp).
 #pragma once
 
 #include "policy/plan.h"

@@ -37,6 +37,12 @@ std::int64_t choose_cut(
 std::vector<std::int64_t> replicate_choices(
     types::Rule rule, const RuleParameters& parameters, const types::Deviation& deviation);
 
+struct CutRange {
+  std::int64_t low = 0, high = 0;
+};
+// What lies between the `tail` quantiles of `cuts` on both sides; 0 … blocks−1 without any.
+CutRange range_of(const std::vector<std::int64_t>& cuts, double tail, std::int64_t blocks);
+
 // `choice` with stability and range from what was chosen in each replicate; without any, stability
 // 0 and range 0 … blocks−1.
 types::RuleChoice with_stability(

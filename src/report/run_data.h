@@ -38,6 +38,14 @@ struct RunData {
   Metrics metrics;
 };
 
+// The document behind `path`: the file itself, or run.json in a folder.
+struct Document {
+  std::filesystem::path file;
+  std::string schema;  // "salf.run/1"; "" where it names none
+};
+// Throws Error(kIo) where nothing is there (`expected`: "a run directory, …"), Error(kBadInput).
+Document find_document(const std::filesystem::path& path, const char* expected);
+
 // Whether a run that has not ended is accepted.
 enum class Running { kRefuse, kAccept };
 

@@ -85,7 +85,6 @@ class Candidates {
   // The candidate at this cut; nullptr: there is none. A candidate without an arm is of every
   // method.
   const Candidate* at(Method method, std::int64_t cut) const;
-  Candidate* at(Method method, std::int64_t cut);
   // What the others are compared with: no frozen block, of whole blocks if they are candidates.
   // REQUIRES: not empty
   const Candidate& full() const;

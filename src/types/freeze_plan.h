@@ -9,7 +9,6 @@
 #include "types/lora_settings.h"
 #include "types/measured_cost.h"
 #include "types/reason.h"
-#include "types/rule_choice.h"
 
 namespace salf::types {
 

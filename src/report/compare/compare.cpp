@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/statistics.h"
 #include "core/text.h"
-#include "report/compare/compare_limits.h"
 #include "report/page/html.h"
 
 namespace salf::report {

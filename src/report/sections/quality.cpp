@@ -1,7 +1,6 @@
 // The section Quality: loss and accuracy before and after the run, and its gates.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/statistics.h"
 #include "core/text.h"

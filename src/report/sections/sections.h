@@ -38,7 +38,7 @@ struct Cut {
   std::string path;
 };
 Cut cut_of(const RunData& run, const types::FreezePlan& plan);
-const Text& rule_text(types::RunStatus status);
+Word status_word(types::RunStatus status);
 // A label behind a figure: "measured", "estimated".
 std::string tag(Word word);
 Word measure_word(types::Measure measure);
