@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -140,6 +141,20 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
     if (i > 0) text += separator;
     text += parts[i];
   }
+  return text;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  double number = 0.0;
+  const char* const end = text.data() + text.size();
+  const auto [behind, code] = std::from_chars(text.data(), end, number);
+  if (code != std::errc() || behind != end || !std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+std::string without_blanks(std::string text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  text.erase(std::remove_if(text.begin(), text.end(), blank), text.end());
   return text;
 }
 
