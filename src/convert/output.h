@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
+
 namespace salf::convert {
 
 // Room for what lies beside a model's tensors: tokenizer, code, headers.
@@ -19,6 +21,17 @@ void check_stop();
 // Error(kInternal) "SOURCE: ACTION failed: …", and bad_alloc into Error(kIo).
 bool run_unless_stopped(const std::filesystem::path& source, const std::string& action,
     const std::function<void()>& work);
+
+// Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
+template <class Read>
+auto read_model_part(const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBadInput) throw;
+    throw Error(ErrorKind::kBadModel, error.what());
+  }
+}
 
 // The files of a result in one folder. Its destructor removes those that are new, unless finish()
 // was called.

@@ -1,9 +1,8 @@
-#include "convert/families/rotary.h"
-
 #include <algorithm>
 #include <cmath>
 #include <string>
 
+#include "convert/hugging_face/hf_decoder.h"
 #include "core/log.h"
 #include "core/text.h"
 

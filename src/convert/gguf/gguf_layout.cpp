@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 
-#include "convert/families/rotary.h"
 #include "core/error.h"
 #include "core/text.h"
 

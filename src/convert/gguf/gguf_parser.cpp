@@ -137,37 +137,35 @@ class Parser {
     return name;
   }
 
-  template <class Wide, class Narrow, class Use>
-  auto with_number(const Use& use) {
-    return use([this] { return static_cast<Wide>(cursor_.read<Narrow>("metadata value")); });
+  template <class T>
+  core::Json read_number() {
+    return cursor_.read<T>("metadata value");
   }
 
-  // Calls `use` with a function that reads one value of this type. `depth`: of an array, from 1.
-  template <class Use>
-  auto with_reader(ValueType type, int depth, const Use& use) {
+  // `depth`: of an array, from 1.
+  core::Json read_value(ValueType type, int depth) {
     switch (type) {
-      case ValueType::kUint8: return with_number<std::uint64_t, std::uint8_t>(use);
-      case ValueType::kUint16: return with_number<std::uint64_t, std::uint16_t>(use);
-      case ValueType::kUint32: return with_number<std::uint64_t, std::uint32_t>(use);
-      case ValueType::kInt8: return with_number<std::int64_t, std::int8_t>(use);
-      case ValueType::kInt16: return with_number<std::int64_t, std::int16_t>(use);
-      case ValueType::kInt32: return with_number<std::int64_t, std::int32_t>(use);
-      case ValueType::kInt64: return with_number<std::int64_t, std::int64_t>(use);
-      case ValueType::kFloat32: return with_number<double, float>(use);
-      case ValueType::kFloat64: return with_number<double, double>(use);
-      case ValueType::kBool: return use([this] { return read_bool(); });
-      case ValueType::kString: return use([this] { return cursor_.read_string("metadata value"); });
-      case ValueType::kArray: return use([this, depth] { return read_array(depth); });
-      case ValueType::kUint64: break;
+      case ValueType::kUint8: return read_number<std::uint8_t>();
+      case ValueType::kUint16: return read_number<std::uint16_t>();
+      case ValueType::kUint32: return read_number<std::uint32_t>();
+      case ValueType::kUint64: return read_number<std::uint64_t>();
+      case ValueType::kInt8: return read_number<std::int8_t>();
+      case ValueType::kInt16: return read_number<std::int16_t>();
+      case ValueType::kInt32: return read_number<std::int32_t>();
+      case ValueType::kInt64: return read_number<std::int64_t>();
+      case ValueType::kFloat32: return read_number<float>();
+      case ValueType::kFloat64: return read_number<double>();
+      case ValueType::kBool: return read_bool();
+      case ValueType::kString: return cursor_.read_string("metadata value");
+      case ValueType::kArray: break;
     }
-    return with_number<std::uint64_t, std::uint64_t>(use);
+    return read_array(depth);
   }
 
   void read_entry() {
     const std::uint64_t at = cursor_.position();
     const std::string key = read_name("metadata key");
-    GgufValue value = with_reader(read_type(), 1, [](auto read) { return GgufValue(read()); });
-    if (!content_.metadata.emplace(key, std::move(value)).second)
+    if (!content_.metadata.emplace(key, read_value(read_type(), 1)).second)
       cursor_.fail(at, "metadata key", "each key once", "'" + key + "' again");
     if (key == "general.alignment") alignment_at_ = at;
   }
@@ -186,30 +184,28 @@ class Parser {
     return byte == 1;
   }
 
-  GgufArray read_array(int depth) {
+  core::Json read_array(int depth) {
     const std::uint64_t at = cursor_.position();
     if (depth > kDeepestArray)
       cursor_.fail(at, "array", "at most " + std::to_string(kDeepestArray) + " levels", "more");
     const ValueType type = read_type();
     const std::uint64_t count =
         cursor_.read_count(kLeastBytes[static_cast<std::size_t>(type)], "number of array elements");
-    return with_reader(type, depth + 1, [count](auto read) {
-      std::vector<decltype(read())> values;  // grows by what is read, never by what is promised
-      for (std::uint64_t i = 0; i < count; ++i) values.push_back(read());
-      return GgufArray{std::move(values)};
-    });
+    core::Json values = core::Json::array();  // grows by what is read, never by what is promised
+    for (std::uint64_t i = 0; i < count; ++i) values.push_back(read_value(type, depth + 1));
+    return values;
   }
 
   std::uint64_t read_alignment() const {
     const auto found = content_.metadata.find("general.alignment");
     if (found == content_.metadata.end()) return kDefaultAlignment;
-    const auto* value = std::get_if<std::uint64_t>(&found->second);
-    if (value == nullptr || *value == 0 || *value > kLargestAlignment ||
-        (*value & (*value - 1)) != 0) {
+    const bool is_unsigned = found->second.is_number_unsigned();
+    const auto value = is_unsigned ? found->second.get<std::uint64_t>() : 0;
+    if (value == 0 || value > kLargestAlignment || (value & (value - 1)) != 0) {
       cursor_.fail(alignment_at_, "general.alignment", "an unsigned power of two up to 2^20",
-          value == nullptr ? "another type" : std::to_string(*value));
+          is_unsigned ? std::to_string(value) : "another type");
     }
-    return *value;
+    return value;
   }
 
   void read_tensor() {

@@ -34,16 +34,15 @@ data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary
   data::GgufTokenizer tokenizer;
   tokenizer.kind = read_kind(file);
   const bool sentencepiece = tokenizer.kind == data::GgufTokenizer::Kind::kSentencePiece;
-  tokenizer.tokens = file.texts("tokenizer.ggml.tokens").value_or(std::vector<std::string>());
+  tokenizer.tokens = file.list<std::string>("tokenizer.ggml.tokens");
   const auto tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
   if (tokens != vocabulary) {
     refuse_tokenizer(file, "expected one token for each of the " + std::to_string(vocabulary) +
                                " rows of the model's vocabulary, got " + std::to_string(tokens));
   }
-  tokenizer.token_types =
-      file.integers("tokenizer.ggml.token_type").value_or(std::vector<std::int64_t>());
-  tokenizer.merges = file.texts("tokenizer.ggml.merges").value_or(std::vector<std::string>());
-  tokenizer.scores = file.numbers("tokenizer.ggml.scores").value_or(std::vector<double>());
+  tokenizer.token_types = file.list<std::int64_t>("tokenizer.ggml.token_type");
+  tokenizer.merges = file.list<std::string>("tokenizer.ggml.merges");
+  tokenizer.scores = file.list<double>("tokenizer.ggml.scores");
   tokenizer.pre = file.text("tokenizer.ggml.pre").value_or("default");
   tokenizer.bos = file.integer("tokenizer.ggml.bos_token_id");
   tokenizer.eos = file.integer("tokenizer.ggml.eos_token_id");

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
+#include "convert/output.h"
 #include "core/json.h"
 
 namespace salf::convert {
@@ -20,17 +20,6 @@ inline constexpr const char* kConfigFile = "config.json";
 inline constexpr const char* kWeightsFile = "model.safetensors";
 inline constexpr const char* kWeightsIndex = "model.safetensors.index.json";
 inline constexpr const char* kHeadWeight = "lm_head.weight";
-
-// Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
-template <class Read>
-auto read_model_part(const Read& read) {
-  try {
-    return read();
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kBadInput) throw;
-    throw Error(ErrorKind::kBadModel, error.what());
-  }
-}
 
 // Facts about the tensors that a configuration does not state.
 struct CheckpointFacts {

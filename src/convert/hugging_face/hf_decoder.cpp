@@ -1,7 +1,6 @@
 #include "convert/hugging_face/hf_decoder.h"
 
 #include "convert/families/decoder_parts.h"
-#include "convert/families/rotary.h"
 #include "core/log.h"
 
 namespace salf::convert {
@@ -10,32 +9,33 @@ namespace {
 // The rotary tables are made before a tensor could tell that a size is absurd.
 constexpr std::int64_t kLargestHead = 1LL << 16U;
 
-void read_heads(const HfConfig& config, const DecoderDefaults& defaults, DecoderConfig& decoder) {
-  decoder.heads = config.size("num_attention_heads");
-  decoder.kv_heads = config.size("num_key_value_heads", decoder.heads);
+}  // namespace
+
+void read_heads(const HfConfig& config, const HeadKeys& keys,
+    const std::optional<std::int64_t>& absent, DecoderConfig& decoder) {
+  const auto refuse = [&](const std::string& key, const std::string& expected, std::int64_t got) {
+    config.refuse(key, "expected " + expected + ", got " + std::to_string(got));
+  };
+  decoder.heads = config.size(keys.heads);
+  decoder.kv_heads = config.size(keys.kv_heads, decoder.heads);
   if (decoder.heads % decoder.kv_heads != 0) {
-    config.refuse("num_attention_heads", "expected a multiple of num_key_value_heads, " +
-                                             std::to_string(decoder.kv_heads) + ", got " +
-                                             std::to_string(decoder.heads));
+    refuse(keys.heads, "a multiple of " + keys.kv_heads + ", " + std::to_string(decoder.kv_heads),
+        decoder.heads);
   }
-  if (config.has("head_dim")) {
-    decoder.head_dim = config.size("head_dim");
-  } else if (defaults.head_dim && !config.is_null("head_dim")) {
-    decoder.head_dim = *defaults.head_dim;
+  if (config.has(keys.head_dim)) {
+    decoder.head_dim = config.size(keys.head_dim);
+  } else if (absent && !config.is_null(keys.head_dim)) {
+    decoder.head_dim = *absent;
   } else if (decoder.hidden % decoder.heads == 0) {
     decoder.head_dim = decoder.hidden / decoder.heads;
   } else {
-    config.refuse("num_attention_heads", "expected a divisor of hidden_size, " +
-                                             std::to_string(decoder.hidden) + ", got " +
-                                             std::to_string(decoder.heads));
+    refuse(keys.heads, "a divisor of " + keys.hidden + ", " + std::to_string(decoder.hidden),
+        decoder.heads);
   }
   if (decoder.head_dim % 2 != 0 || decoder.head_dim > kLargestHead) {
-    config.refuse("head_dim", "expected an even number up to " + std::to_string(kLargestHead) +
-                                  ", got " + std::to_string(decoder.head_dim));
+    refuse(keys.head_dim, "an even number up to " + std::to_string(kLargestHead), decoder.head_dim);
   }
 }
-
-}  // namespace
 
 DecoderConfig read_decoder_config(const HfConfig& config, const DecoderDefaults& defaults) {
   DecoderConfig decoder;
@@ -48,7 +48,8 @@ DecoderConfig read_decoder_config(const HfConfig& config, const DecoderDefaults&
   decoder.epsilon = config.positive("rms_norm_eps", defaults.epsilon);
   decoder.activation = read_activation(config, defaults.activation_key, defaults.activation);
   decoder.tied = config.tied(defaults.tied);
-  read_heads(config, defaults, decoder);
+  read_heads(config, {"hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim"},
+      defaults.head_dim, decoder);
   decoder.rotary = read_rotary(config, decoder, defaults.rotary);
   return decoder;
 }
