@@ -9,9 +9,10 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
+
+#include "core/files.h"
 
 namespace salf::tensor {
 
@@ -64,20 +65,25 @@ class MappedTensorFile {
  public:
   // Throws as read_tensor_file does.
   explicit MappedTensorFile(const std::filesystem::path& path);
-  ~MappedTensorFile();
-  MappedTensorFile(MappedTensorFile&&) noexcept;
 
-  const std::filesystem::path& path() const;
-  const std::vector<TensorEntry>& entries() const;  // in the header's order
-  const std::map<std::string, std::string>& metadata() const;
+  const std::filesystem::path& path() const { return path_; }
+  const std::vector<TensorEntry>& entries() const { return entries_; }  // in the header's order
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // entry.bytes() bytes at any alignment. REQUIRES: the entry is this file's
-  const std::uint8_t* data(const TensorEntry& entry) const;
+  const std::uint8_t* data(const TensorEntry& entry) const {
+    return file_.data() + data_begin_ + entry.begin;
+  }
   // Gives the tensor's pages back to the system. Later reads fetch them from the file.
-  void release(const TensorEntry& entry) const;
+  void release(const TensorEntry& entry) const {
+    file_.release(data_begin_ + entry.begin, entry.bytes());
+  }
 
  private:
-  struct Contents;
-  std::unique_ptr<const Contents> contents_;
+  std::filesystem::path path_;
+  core::MappedFile file_;
+  std::vector<TensorEntry> entries_;
+  std::map<std::string, std::string> metadata_;
+  std::uint64_t data_begin_ = 0;
 };
 
 }  // namespace salf::tensor

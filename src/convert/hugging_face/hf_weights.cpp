@@ -88,7 +88,6 @@ HfWeights::HfWeights(const fs::path& directory) : directory_(directory) {
 }
 
 void HfWeights::open(const std::vector<std::string>& names) {
-  files_.reserve(names.size());  // the places point into it
   for (const std::string& name : names) {
     paths_.push_back(directory_ / name);
     const tensor::MappedTensorFile& file = files_.emplace_back(paths_.back());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -52,7 +53,7 @@ class HfWeights final : public WeightSource {
 
   std::filesystem::path directory_;
   std::vector<std::filesystem::path> paths_;
-  std::vector<tensor::MappedTensorFile> files_;
+  std::deque<tensor::MappedTensorFile> files_;  // the places point into it
   std::map<std::string, Place> places_;
   Family family_{};
 };
