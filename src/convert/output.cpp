@@ -6,7 +6,6 @@
 #include <new>
 #include <system_error>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
 
@@ -21,7 +20,7 @@ void check_stop() {
   if (core::stop_signal() != 0) throw Stopped();
 }
 
-bool run_unless_stopped(const std::filesystem::path& source, const std::string& action,
+bool completes(const std::filesystem::path& source, const std::string& action,
     const std::function<void()>& work) {
   const std::string name = core::printable_path(source);
   try {

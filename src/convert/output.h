@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,10 +18,19 @@ inline constexpr std::uint64_t kOtherBytes = 32ULL << 20U;
 // Throws a private type if a signal asked the process to stop. Call it within run_unless_stopped.
 void check_stop();
 
-// Runs `work`. Returns false if check_stop() ended it. Turns LibTorch's exceptions into
-// Error(kInternal) "SOURCE: ACTION failed: …", and bad_alloc into Error(kIo).
-bool run_unless_stopped(const std::filesystem::path& source, const std::string& action,
+// Runs `work` and turns LibTorch's exceptions into Error(kInternal) "SOURCE: ACTION failed: …", and
+// bad_alloc into Error(kIo). Returns false if check_stop() ended it.
+bool completes(const std::filesystem::path& source, const std::string& action,
     const std::function<void()>& work);
+
+// The result of `work`; nothing if check_stop() ended it. Throws as completes().
+template <class Work>
+auto run_unless_stopped(
+    const std::filesystem::path& source, const std::string& action, const Work& work) {
+  std::optional<decltype(work())> result;
+  completes(source, action, [&] { result = work(); });
+  return result;
+}
 
 // Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
 template <class Read>

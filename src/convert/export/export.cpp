@@ -1,59 +1,29 @@
-#include "convert/export/export.h"
-
-#include <fstream>
-
-#include "convert/export/export_targets.h"
+#include "convert/export/export_source.h"
 #include "convert/gguf/dequantize.h"
-#include "convert/output.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
 
 namespace salf::convert {
-namespace {
-
-namespace fs = std::filesystem;
-
-bool begins_with(const fs::path& file, const std::string& magic) {
-  std::ifstream in(file, std::ios::binary);
-  std::string begin(magic.size(), '\0');
-  in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  return in.good() && begin == magic;
-}
-
-}  // namespace
-
 std::optional<ExportResult> run_export(
-    const fs::path& source, const std::function<ExportResult()>& exporter) {
+    const std::filesystem::path& source, const std::function<ExportResult()>& exporter) {
   const core::Stopwatch watch;
-  std::optional<ExportResult> result;
-  run_unless_stopped(source, "the export", [&] { result = exporter(); });
+  std::optional<ExportResult> result = run_unless_stopped(source, "the export", exporter);
   if (result) result->seconds = watch.seconds();
   return result;
 }
 
-void check_export_file(const fs::path& file, const ExportFile& kind, const fs::path& archive,
-    bool overwrite, ExportResult& result) {
-  const std::string name = core::printable_path(file);
-  const auto refuse = [&name](const std::string& problem) {
-    throw Error(ErrorKind::kUsage, name + ": " + problem);
-  };
-  std::error_code error;
-  if (fs::is_directory(file, error))
-    refuse("is a folder; --output names the file to write, such as " + name + "/" + kind.example);
-  if (fs::exists(file, error)) {
-    if (fs::equivalent(file, archive, error)) refuse("is the model itself; give another --output");
-    if (!begins_with(file, kind.magic))
-      refuse("holds something else and is not replaced; give another --output");
-    if (!overwrite) refuse("exists already; --force replaces it, --output names another file");
-  }
-  error.clear();
-  if (file.has_parent_path()) fs::create_directories(file.parent_path(), error);
-  if (error) throw Error(ErrorKind::kIo, name + ": its folder cannot be made: " + error.message());
-  const core::AtomicFile trial(file);  // fails here, not after the work
-  if (!std::ofstream(trial.temporary_path()))
-    throw Error(ErrorKind::kIo, name + ": its folder cannot be written to");
+void check_export_file(const std::filesystem::path& file, const ExportFile& kind,
+    const std::filesystem::path& archive, bool overwrite, ExportResult& result) {
+  core::check_output_file(file, kind.what, kind.example, overwrite, [&] {
+    std::error_code error;
+    if (std::filesystem::equivalent(file, archive, error)) {
+      throw Error(ErrorKind::kUsage,
+          core::printable_path(file) + ": is the model itself; give another --output");
+    }
+    return core::begins_with(file, kind.magic);
+  });
   result.output = file.string();
   result.files = {file.filename().string()};
 }

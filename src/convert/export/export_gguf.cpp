@@ -5,11 +5,9 @@
 #include <set>
 
 #include "convert/export/export_source.h"
-#include "convert/export/export_targets.h"
 #include "convert/gguf/gguf_layout.h"
 #include "convert/gguf/gguf_writer.h"
 #include "convert/gguf/quantize.h"
-#include "convert/output.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -185,7 +183,8 @@ std::optional<ExportResult> export_gguf(const fs::path& path, const fs::path& fi
     const ExportSource source = open_export_source(path);
     ExportResult result;
     result.architecture = gguf_architecture(source);
-    check_export_file(file, {"GGUF", "model.gguf"}, source.files.archive, overwrite, result);
+    check_export_file(
+        file, {"GGUF", "GGUF file", "model.gguf"}, source.files.archive, overwrite, result);
     const FileType types = file_type(type);
     const std::vector<Item> items = plan_items(source, types.tensor);
     const data::ProvedGgufTokenizer tokenizer = read_tokenizer(source);

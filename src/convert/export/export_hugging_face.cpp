@@ -9,10 +9,8 @@
 #include <utility>
 
 #include "convert/export/export_source.h"
-#include "convert/export/export_targets.h"
 #include "convert/gguf/quantize.h"
 #include "convert/hugging_face/hf_config.h"
-#include "convert/output.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/files.h"

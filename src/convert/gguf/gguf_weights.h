@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "convert/families/module_builder.h"
 #include "convert/gguf/gguf.h"
 #include "convert/hugging_face/llama_config.h"
 

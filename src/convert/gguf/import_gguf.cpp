@@ -99,7 +99,7 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
 
 std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
-  return run_import(source, [&] {
+  return run_unless_stopped(source, "building the model", [&] {
     const GgufFile file(source);
     const LlamaConfig config = read_llama_config(file);
     PreparedImport prepared = prepare(file, config);

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "convert/families/families.h"
-#include "convert/families/module_builder.h"
 #include "tensor/tensor_file.h"
 
 namespace salf::convert {

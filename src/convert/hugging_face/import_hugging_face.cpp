@@ -90,7 +90,7 @@ std::string hash_of(const std::vector<fs::path>& files) {
 
 std::optional<ImportResult> import_hugging_face(
     const fs::path& source, const fs::path& directory, core::Progress& progress, bool overwrite) {
-  return run_import(source, [&] {
+  return run_unless_stopped(source, "building the model", [&] {
     const Family& family = find_family(read_config(source, nullptr));
     HfWeights weights(source);
     weights.use_names_of(family);

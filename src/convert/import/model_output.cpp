@@ -90,11 +90,4 @@ ImportResult write_model(const PreparedImport& prepared, const WeightSource& wei
   return result;
 }
 
-std::optional<ImportResult> run_import(
-    const std::filesystem::path& source, const std::function<ImportResult()>& importer) {
-  std::optional<ImportResult> result;
-  run_unless_stopped(source, "building the model", [&] { result = importer(); });
-  return result;
-}
-
 }  // namespace salf::convert

@@ -1,17 +1,15 @@
-// The last step of an import: a decoder and its weights become a model directory, or nothing at
-// all.
+// The last step of an import: a decoder and its weights become a model directory, or nothing.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "convert/families/decoder.h"
-#include "convert/families/module_builder.h"
 #include "convert/import/import.h"
+#include "convert/output.h"
 #include "core/progress.h"
 
 namespace salf::convert {
@@ -44,9 +42,5 @@ void describe(const DecoderConfig& config, ImportResult& result);
 // `overwrite` is false; Error(kIo).
 ImportResult write_model(const PreparedImport& prepared, const WeightSource& weights,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite);
-
-// Runs an importer. Nothing where a signal stopped it (see output.h).
-std::optional<ImportResult> run_import(
-    const std::filesystem::path& source, const std::function<ImportResult()>& importer);
 
 }  // namespace salf::convert
