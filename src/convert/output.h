@@ -43,8 +43,7 @@ auto read_model_part(const Read& read) {
   }
 }
 
-// The files of a result in one folder. Its destructor removes those that are new, unless finish()
-// was called.
+// The files of a result in one folder. Without finish(), its destructor removes the new ones.
 class NewFiles {
  public:
   explicit NewFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}

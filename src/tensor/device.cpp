@@ -113,8 +113,7 @@ void set_threads(std::int64_t threads) {
                                        std::to_string(threads));
   }
   if (threads == 0) {
-    // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out
-    // already.
+    // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out.
     if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
     threads = usable_cores();
   }

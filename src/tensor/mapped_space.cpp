@@ -67,8 +67,7 @@ class MappedAllocator final : public c10::Allocator {
 
 }  // namespace
 
-// Closes the file. With `reserve` it first takes the disk space. On failure the result is nullptr,
-// and errno the reason.
+// Closes the file. `reserve`: takes the disk space first. nullptr: failed, errno is the reason.
 std::unique_ptr<MappedSpace> MappedSpace::map(int file, std::uint64_t bytes, bool reserve) {
   int reason = reserve ? ::posix_fallocate(file, 0, static_cast<off_t>(bytes)) : 0;
   void* start = MAP_FAILED;

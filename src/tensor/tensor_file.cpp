@@ -80,8 +80,7 @@ std::uint64_t planned_bytes(const TensorPlan& plan) {
   return bytes;
 }
 
-// Larger elements first: whatever the shapes, each tensor then begins at a multiple of its
-// element's size.
+// Larger elements first: each tensor then begins at a multiple of its element's size.
 std::vector<std::size_t> order_of_bytes(const std::vector<TensorPlan>& plans) {
   std::vector<std::size_t> order(plans.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

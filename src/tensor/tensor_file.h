@@ -39,8 +39,7 @@ struct TensorPlan {
 };
 
 // The same for tensors that need not be in memory together. Calls `make` once for each plan's
-// tensor and frees it before the next call. Throws also Error(kInternal) for a tensor of another
-// type or shape than planned.
+// tensor and frees it before the next. Throws also Error(kInternal) for another type or shape.
 void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
     const std::map<std::string, std::string>& metadata,
     const std::function<at::Tensor(const TensorPlan&)>& make);

@@ -7,7 +7,6 @@
 #include "convert/export/export_source.h"
 #include "convert/gguf/gguf_layout.h"
 #include "convert/gguf/gguf_writer.h"
-#include "convert/gguf/quantize.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <set>
 #include <utility>
 
+#include "convert/gguf/dequantize.h"
+#include "core/clock.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "tensor/shapes.h"
@@ -154,6 +156,38 @@ ExportSource open_export_source(const fs::path& path) {
   check_program(files, archive, decoder);
   return {std::move(files), std::move(json), std::move(config), &family, std::move(decoder),
       std::move(archive)};
+}
+
+std::optional<ExportResult> run_export(
+    const std::filesystem::path& source, const std::function<ExportResult()>& exporter) {
+  const core::Stopwatch watch;
+  std::optional<ExportResult> result = run_unless_stopped(source, "the export", exporter);
+  if (result) result->seconds = watch.seconds();
+  return result;
+}
+
+void check_export_file(const std::filesystem::path& file, const ExportFile& kind,
+    const std::filesystem::path& archive, bool overwrite, ExportResult& result) {
+  core::check_output_file(file, kind.what, kind.example, overwrite, [&] {
+    std::error_code error;
+    if (std::filesystem::equivalent(file, archive, error)) {
+      throw Error(ErrorKind::kUsage,
+          core::printable_path(file) + ": is the model itself; give another --output");
+    }
+    return core::begins_with(file, kind.magic);
+  });
+  result.output = file.string();
+  result.files = {file.filename().string()};
+}
+
+std::string dtype_name(c10::ScalarType type) {
+  const auto known = tensor_type(type);
+  return known ? tensor_type_name(*known) : c10::toString(type);
+}
+
+void warn(ExportResult& result, const std::string& warning) {
+  core::log_warning(warning);
+  result.warnings.push_back(warning);
 }
 
 }  // namespace salf::convert

@@ -23,8 +23,7 @@ struct ExportSource {
   Decoder decoder;
   model::MappedArchive archive;
 
-  // By the plan's name, float32 and contiguous: a view of the mapped archive where that is
-  // possible.
+  // By the plan's name, float32 and contiguous: where possible a view of the mapped archive.
   at::Tensor tensor(const std::string& name) const;
 };
 

@@ -101,8 +101,7 @@ class WeightSource {
   virtual at::Tensor read(const std::string& name) const = 0;
 };
 
-// The module in eval mode. Its classes are __torch__.salf.FAMILY.CLASS. Tensors are read one after
-// another.
+// In eval mode. Its classes are __torch__.salf.FAMILY.CLASS. Tensors are read one by one.
 torch::jit::Module build_module(const ModulePlan& plan, const std::string& family,
     const WeightSource& weights, core::Progress& progress);
 

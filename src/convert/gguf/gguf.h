@@ -28,24 +28,19 @@ struct GgufTensor {
 };
 
 struct GgufContent {
-  std::uint32_t version = 0;
   std::map<std::string, core::Json> metadata;  // arrays nest at most four levels deep
   std::vector<GgufTensor> tensors;             // in the file's order
 };
 
-// `name`: the file's, for errors. Throws Error(kBadModel) with the file, byte offset, expected and
-// found value.
-GgufContent parse_gguf(const core::MappedFile& file, const std::string& name);
-
 // A mapped GGUF file.
 class GgufFile {
  public:
-  // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) as parse_gguf
-  // when it is malformed, truncated, or has a tensor of a type that is not supported.
+  // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) with the byte
+  // offset, expected and found value when it is malformed, truncated, or has a tensor of a type
+  // that is not supported.
   explicit GgufFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
-  std::uint32_t version() const { return content_.version; }
   const std::map<std::string, core::Json>& metadata() const { return content_.metadata; }
   const std::vector<GgufTensor>& tensors() const { return content_.tensors; }
 

@@ -42,8 +42,7 @@ struct GgufTensorPlan {
 };
 
 // Writes atomically. Calls `make` once for each tensor's encoded bytes, in order, and frees them
-// before the next call. Throws Error(kIo), and Error(kInternal) where `make` does not give
-// plan.bytes bytes.
+// before the next call. Throws Error(kIo); Error(kInternal) for another number of bytes.
 void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata,
     const std::vector<GgufTensorPlan>& plans,
     const std::function<std::vector<std::uint8_t>(const GgufTensorPlan&)>& make);

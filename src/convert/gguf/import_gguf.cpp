@@ -1,8 +1,6 @@
 #include "convert/families/families.h"
-#include "convert/gguf/gguf.h"
 #include "convert/gguf/gguf_weights.h"
 #include "convert/gguf/stored_blocks.h"
-#include "convert/hugging_face/llama_config.h"
 #include "convert/import/model_output.h"
 #include "core/error.h"
 #include "core/hash.h"
@@ -84,13 +82,11 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
   if (!config.rope_divisors.empty() && json["rope_scaling"].is_null()) {
     prepared.result.warnings.emplace_back(
         "config.json cannot express rope_freqs.weight, which is in model.pt: tools that rebuild "
-        "the "
-        "model from config.json rotate differently");
+        "the model from config.json rotate differently");
   }
   prepared.files = {{"tokenizer.json", std::move(texts.tokenizer)},
       {"tokenizer_config.json", std::move(texts.config)}, {"config.json", core::format_json(json)}};
-  prepared.decoder = {config, "model.layers", llama_program(config)};
-  describe(config, prepared.result);
+  prepared.decoder = make_llama(config);
   prepared.result.tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
   return prepared;
 }

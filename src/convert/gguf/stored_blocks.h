@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,21 +22,12 @@ class GgufWeights;
 // decoded from them.
 inline constexpr const char* kStoredBlocks = "stored_blocks.safetensors";
 
-class StoredBlocks {
- public:
-  // Maps the file of the archive with this SHA-256 and checks every name, type and length. Throws
-  // Error(kUsage) where `directory` has no such file, and Error(kBadInput) where it is damaged or
-  // belongs to other weights.
-  StoredBlocks(const std::filesystem::path& directory, const std::string& archive_hash);
-
-  // Gives each matrix its stored bytes and leaves those that the file does not have (float32). The
-  // packer holds the file. It throws Error(kBadInput) for a matrix of another shape.
-  model::Packer packer() const;
-
- private:
-  class File;
-  std::shared_ptr<const File> file_;  // the packed matrices hold it too
-};
+// Maps the file of the archive with this SHA-256 and checks every name, type and length. The packer
+// gives each matrix its stored bytes, leaves those that the file does not have (float32), and
+// throws Error(kBadInput) for a matrix of another shape. Throws Error(kUsage) where `directory` has
+// no such file, and Error(kBadInput) where it is damaged or belongs to other weights.
+model::Packer stored_blocks(
+    const std::filesystem::path& directory, const std::string& archive_hash);
 
 // The matrices of a GGUF file's blocks that are not float32.
 struct StoredBlocksPlan {

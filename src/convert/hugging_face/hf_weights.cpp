@@ -49,8 +49,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return listed;
 }
 
-// Buffers of older files that are computed from the configuration: rotary frequencies, GPT-2's
-// causal masks.
+// Buffers of older files that can be computed: rotary frequencies, GPT-2's causal masks.
 bool is_computed_buffer(const std::string& name) {
   return core::ends_with(name, "rotary_emb.inv_freq") || core::ends_with(name, ".attn.bias") ||
          core::ends_with(name, ".attn.masked_bias");

@@ -16,8 +16,7 @@ namespace salf::convert {
 
 class HfWeights final : public WeightSource {
  public:
-  // Opens the files and checks their headers and the index. Throws Error(kIo), and Error(kBadModel)
-  // naming the file.
+  // Opens the files, checks headers and index. Throws Error(kIo), Error(kBadModel) with the file.
   explicit HfWeights(const std::filesystem::path& directory);
 
   const std::vector<std::filesystem::path>& files() const { return paths_; }

@@ -110,7 +110,6 @@ std::optional<ImportResult> import_hugging_face(
           "stays a tensor of its own");
     }
     check_tokenizer(source, prepared);
-    describe(prepared.decoder.config, prepared.result);
     for (const std::string& name : model::side_files()) {
       if (fs::exists(source / name))
         prepared.files.push_back({name, core::read_file(source / name, kLargestText)});

@@ -26,15 +26,11 @@ struct PreparedImport {
   std::string source;           // file name
   std::function<std::string()> source_hash;
   std::map<std::string, std::string> dtypes;  // of the source's safetensors, by tensor: "BF16"
-  // Writes the blocks as the source had them (stored_blocks.h), given model.pt's SHA-256. Empty
-  // where the source has none.
+  // Writes the source's blocks (stored_blocks.h), given model.pt's SHA-256. Empty: it has none.
   std::function<void(const std::filesystem::path& path, const std::string& archive_hash)>
       write_stored;
-  ImportResult result;  // with sizes of the model, tokens, source_bytes and warnings
+  ImportResult result;  // with tokens, source_bytes, stored_bytes and warnings
 };
-
-// Sets the result's sizes from the configuration.
-void describe(const DecoderConfig& config, ImportResult& result);
 
 // Builds the program from the weights and writes the directory, salf.json last. Removes files of an
 // earlier import that this one does not have. Logs the warnings. Removes what it wrote into a new

@@ -1,11 +1,10 @@
-#include "convert/hugging_face/llama_config.h"
-
 #include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "convert/families/families.h"
 #include "convert/gguf/gguf_layout.h"
+#include "convert/gguf/gguf_weights.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "tensor/shapes.h"
@@ -162,7 +161,7 @@ LlamaConfig read_llama_config(const GgufFile& file) {
 std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaConfig& config) {
   std::set<std::string> known = {"rope_freqs.weight"};
   std::vector<std::string> problems;
-  for (const ExpectedTensor& expected : planned_tensors(llama_program(config))) {
+  for (const ExpectedTensor& expected : planned_tensors(make_llama(config).program)) {
     const std::string name = gguf_part(config.architecture, expected.name).name;
     known.insert(name);
     const GgufTensor* tensor = file.find(name);
