@@ -38,6 +38,10 @@ bool completes(const std::filesystem::path& source, const std::string& action,
   }
 }
 
+void refuse_model(const std::filesystem::path& path, const std::string& problem) {
+  throw Error(ErrorKind::kBadModel, core::printable_path(path) + ": " + problem);
+}
+
 NewFiles::~NewFiles() {
   if (finished_) return;
   std::error_code ignored;

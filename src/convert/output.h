@@ -32,6 +32,9 @@ auto run_unless_stopped(
   return result;
 }
 
+// Throws Error(kBadModel) "PATH: PROBLEM".
+[[noreturn]] void refuse_model(const std::filesystem::path& path, const std::string& problem);
+
 // Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
 template <class Read>
 auto read_model_part(const Read& read) {

@@ -1,7 +1,5 @@
 #include "convert/adapter/peft_adapter.h"
 
-#include <ATen/core/Tensor.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>

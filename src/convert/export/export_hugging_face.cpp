@@ -4,18 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
-#include <optional>
 #include <set>
-#include <utility>
 
 #include "convert/export/export_source.h"
 #include "convert/gguf/dequantize.h"
-#include "convert/hugging_face/hf_config.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "tensor/tensor_file.h"
 
@@ -32,9 +27,8 @@ c10::ScalarType source_type(const std::string& name, const fs::path& folder) {
     if (name == dtype_name(known)) return known;
   }
   if (name.empty()) return c10::kFloat;
-  throw Error(ErrorKind::kBadModel, core::printable_path(folder / "salf.json") +
-                                        ": dtype: expected F32, F16 or BF16, got '" +
-                                        core::printable(name) + "'");
+  refuse_model(folder / "salf.json",
+      "dtype: expected F32, F16 or BF16, got '" + core::printable(name) + "'");
 }
 
 std::vector<tensor::TensorPlan> plan_tensors(const ExportSource& source, HfDtype dtype) {

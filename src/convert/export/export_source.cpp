@@ -7,10 +7,8 @@
 
 #include "convert/gguf/dequantize.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "tensor/shapes.h"
 
 namespace salf::convert {
@@ -22,10 +20,9 @@ namespace fs = std::filesystem;
 constexpr double kTolerance = 1e-5;
 
 [[noreturn]] void refuse_foreign(const model::ModelFiles& files, const std::string& problem) {
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(files.archive) + ": " + problem +
-          "; --to hf and gguf need a model that salf import made, or a run of one; "
-          "use --to torchscript");
+  refuse_model(files.archive, problem +
+                                  "; --to hf and gguf need a model that salf import made, or a "
+                                  "run of one; use --to torchscript");
 }
 
 core::Json read_config(const model::ModelFiles& files) {
@@ -44,10 +41,9 @@ void check_class(
         files, "its program (" + core::printable(name) + ") is not one that salf import writes");
   const std::string expected = own + family.model_type + ".";
   if (name.compare(0, expected.size(), expected) == 0) return;
-  throw Error(ErrorKind::kBadModel, core::printable_path(files.config) + ": model_type is " +
-                                        family.model_type + ", but model.pt holds " +
-                                        core::printable(name) +
-                                        "; take the config.json that was imported with it");
+  refuse_model(files.config, std::string("model_type is ") + family.model_type +
+                                 ", but model.pt holds " + core::printable(name) +
+                                 "; take the config.json that was imported with it");
 }
 
 CheckpointFacts facts_of(const model::MappedArchive& archive, const Family& family) {
@@ -134,9 +130,8 @@ void check_program(
     const model::ModelFiles& files, const model::MappedArchive& archive, const Decoder& decoder) {
   const std::vector<std::string> problems = Comparison(archive).problems(decoder.program);
   if (problems.empty()) return;
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(files.archive) +
-          ": does not hold the model that config.json describes: " + list_problems(problems));
+  refuse_model(files.archive,
+      "does not hold the model that config.json describes: " + list_problems(problems));
 }
 
 }  // namespace

@@ -1,11 +1,9 @@
 #include <algorithm>
 
 #include "convert/export/export_source.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/log.h"
-#include "model/model_directory.h"
 #include "model/script_model.h"
 
 namespace salf::convert {

@@ -5,12 +5,9 @@
 #include "core/text.h"
 
 namespace salf::convert {
-namespace {
 
 // The rotary tables are made before a tensor could tell that a size is absurd.
 constexpr std::int64_t kLargestHead = 1LL << 16U;
-
-}  // namespace
 
 const std::vector<Family>& families() {
   constexpr const char* kModel = "model.";

@@ -4,7 +4,6 @@
 #include <limits>
 #include <set>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -20,22 +19,6 @@ constexpr std::uint64_t kLargestAlignment = 1ULL << 20U;
 constexpr std::uint32_t kLargestRank = 4;
 constexpr int kDeepestArray = 4;
 
-// The values are GGUF's.
-enum class ValueType : std::uint32_t {
-  kUint8,
-  kInt8,
-  kUint16,
-  kInt16,
-  kUint32,
-  kInt32,
-  kFloat32,
-  kBool,
-  kString,
-  kArray,
-  kUint64,
-  kInt64,
-  kFloat64
-};
 constexpr std::uint32_t kValueTypes = 13;
 constexpr std::uint64_t kLeastBytes[kValueTypes] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 4 + 8, 8, 8, 8};
 
@@ -144,21 +127,21 @@ class Parser {
   }
 
   // `depth`: of an array, from 1.
-  core::Json read_value(ValueType type, int depth) {
+  core::Json read_value(GgufValueType type, int depth) {
     switch (type) {
-      case ValueType::kUint8: return read_number<std::uint8_t>();
-      case ValueType::kUint16: return read_number<std::uint16_t>();
-      case ValueType::kUint32: return read_number<std::uint32_t>();
-      case ValueType::kUint64: return read_number<std::uint64_t>();
-      case ValueType::kInt8: return read_number<std::int8_t>();
-      case ValueType::kInt16: return read_number<std::int16_t>();
-      case ValueType::kInt32: return read_number<std::int32_t>();
-      case ValueType::kInt64: return read_number<std::int64_t>();
-      case ValueType::kFloat32: return read_number<float>();
-      case ValueType::kFloat64: return read_number<double>();
-      case ValueType::kBool: return read_bool();
-      case ValueType::kString: return cursor_.read_string("metadata value");
-      case ValueType::kArray: break;
+      case GgufValueType::kUint8: return read_number<std::uint8_t>();
+      case GgufValueType::kUint16: return read_number<std::uint16_t>();
+      case GgufValueType::kUint32: return read_number<std::uint32_t>();
+      case GgufValueType::kUint64: return read_number<std::uint64_t>();
+      case GgufValueType::kInt8: return read_number<std::int8_t>();
+      case GgufValueType::kInt16: return read_number<std::int16_t>();
+      case GgufValueType::kInt32: return read_number<std::int32_t>();
+      case GgufValueType::kInt64: return read_number<std::int64_t>();
+      case GgufValueType::kFloat32: return read_number<float>();
+      case GgufValueType::kFloat64: return read_number<double>();
+      case GgufValueType::kBool: return read_bool();
+      case GgufValueType::kString: return cursor_.read_string("metadata value");
+      case GgufValueType::kArray: break;
     }
     return read_array(depth);
   }
@@ -171,11 +154,11 @@ class Parser {
     if (key == "general.alignment") alignment_at_ = at;
   }
 
-  ValueType read_type() {
+  GgufValueType read_type() {
     const std::uint64_t at = cursor_.position();
     const auto code = cursor_.read<std::uint32_t>("metadata type");
     if (code >= kValueTypes) cursor_.fail(at, "metadata type", "0 to 12", std::to_string(code));
-    return static_cast<ValueType>(code);
+    return static_cast<GgufValueType>(code);
   }
 
   bool read_bool() {
@@ -189,7 +172,7 @@ class Parser {
     const std::uint64_t at = cursor_.position();
     if (depth > kDeepestArray)
       cursor_.fail(at, "array", "at most " + std::to_string(kDeepestArray) + " levels", "more");
-    const ValueType type = read_type();
+    const GgufValueType type = read_type();
     const std::uint64_t count =
         cursor_.read_count(kLeastBytes[static_cast<std::size_t>(type)], "number of array elements");
     core::Json values = core::Json::array();  // grows by what is read, never by what is promised
@@ -306,10 +289,6 @@ class Parser {
 GgufFile::GgufFile(const std::filesystem::path& path)
     : path_(path), file_(path), content_(Parser(file_, path.string()).parse()) {
   for (std::size_t i = 0; i < tensors().size(); ++i) tensor_index_.emplace(tensors()[i].name, i);
-}
-
-void GgufFile::refuse(const std::string& message) const {
-  throw Error(ErrorKind::kBadModel, path_.string() + ": " + message);
 }
 
 const GgufTensor* GgufFile::find(const std::string& name) const {

@@ -17,6 +17,23 @@
 
 namespace salf::convert {
 
+// Of metadata. The values are GGUF's.
+enum class GgufValueType : std::uint32_t {
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64
+};
+
 // A tensor whose bytes lie inside the file.
 struct GgufTensor {
   std::string name;
@@ -66,7 +83,7 @@ class GgufFile {
   void release(const GgufTensor& tensor) const { file_.release(tensor.offset, tensor.bytes); }
 
   // Throws Error(kBadModel) "FILE: MESSAGE".
-  [[noreturn]] void refuse(const std::string& message) const;
+  [[noreturn]] void refuse(const std::string& message) const { refuse_model(path_, message); }
 
  private:
   template <class T>

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 
-#include "core/error.h"
 #include "core/text.h"
 
 namespace salf::convert {

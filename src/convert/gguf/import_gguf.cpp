@@ -2,9 +2,7 @@
 #include "convert/gguf/gguf_weights.h"
 #include "convert/gguf/stored_blocks.h"
 #include "convert/import/model_output.h"
-#include "core/error.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "data/tokenizer/tokenizer_json.h"
@@ -12,18 +10,15 @@
 namespace salf::convert {
 namespace {
 
-[[noreturn]] void refuse_tokenizer(const GgufFile& file, const std::string& message) {
-  file.refuse("tokenizer: " + message);
-}
-
 data::GgufTokenizer::Kind read_kind(const GgufFile& file) {
   const std::string model = file.text("tokenizer.ggml.model").value_or("");
   if (model == "gpt2") return data::GgufTokenizer::Kind::kByteLevel;
   if (model == "llama") return data::GgufTokenizer::Kind::kSentencePiece;
-  refuse_tokenizer(file,
-      "expected tokenizer.ggml.model 'gpt2' (byte-level BPE: Llama 3, SmolLM, Qwen2, Mistral Nemo) "
+  file.refuse(
+      "tokenizer: expected tokenizer.ggml.model 'gpt2' (byte-level BPE: Llama 3, SmolLM, Qwen2, "
+      "Mistral Nemo) "
       "or 'llama' (SentencePiece: Llama 2, Mistral, Gemma), got " +
-          (model.empty() ? std::string("nothing") : "'" + core::printable(model) + "'"));
+      (model.empty() ? std::string("nothing") : "'" + core::printable(model) + "'"));
 }
 
 // The keys tokenizer.ggml.*, as they are. `vocabulary`: rows of the model's embedding. Refuses
@@ -35,8 +30,8 @@ data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary
   tokenizer.tokens = file.list<std::string>("tokenizer.ggml.tokens");
   const auto tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
   if (tokens != vocabulary) {
-    refuse_tokenizer(file, "expected one token for each of the " + std::to_string(vocabulary) +
-                               " rows of the model's vocabulary, got " + std::to_string(tokens));
+    file.refuse("tokenizer: expected one token for each of the " + std::to_string(vocabulary) +
+                " rows of the model's vocabulary, got " + std::to_string(tokens));
   }
   tokenizer.token_types = file.list<std::int64_t>("tokenizer.ggml.token_type");
   tokenizer.merges = file.list<std::string>("tokenizer.ggml.merges");
@@ -74,7 +69,7 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
   try {
     texts = data::make_tokenizer_json(tokenizer);
   } catch (const Error& error) {
-    refuse_tokenizer(file, error.what());
+    file.refuse(std::string("tokenizer: ") + error.what());
   }
   add_chat_template(file, texts.config, prepared.result);
   const core::Json json =
@@ -103,9 +98,10 @@ std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     prepared.source_hash = [&source] { return core::sha256_file(source); };
     prepared.result.source_bytes = static_cast<std::int64_t>(std::filesystem::file_size(source));
     const GgufWeights weights(file, config);
-    const StoredBlocksPlan stored = plan_stored_blocks(weights, prepared.decoder);
-    prepared.result.stored_bytes = static_cast<std::int64_t>(stored.bytes);
-    if (!stored.tensors.empty()) {
+    const std::vector<tensor::TensorPlan> stored = plan_stored_blocks(weights, prepared.decoder);
+    for (const tensor::TensorPlan& plan : stored)
+      prepared.result.stored_bytes += plan.shape[0] * plan.shape[1];
+    if (!stored.empty()) {
       prepared.write_stored = [&](const std::filesystem::path& path, const std::string& hash) {
         write_stored_blocks(path, stored, weights, hash);
       };

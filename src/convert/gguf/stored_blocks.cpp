@@ -1,19 +1,14 @@
 #include "convert/gguf/stored_blocks.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <utility>
 
-#include "convert/gguf/dequantize.h"
 #include "convert/gguf/gguf_weights.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "tensor/shapes.h"
-#include "tensor/tensor_file.h"
 
 namespace salf::convert {
 namespace {
@@ -136,28 +131,28 @@ model::Packer stored_blocks(
   };
 }
 
-StoredBlocksPlan plan_stored_blocks(const GgufWeights& weights, const Decoder& decoder) {
-  StoredBlocksPlan plan;
+std::vector<tensor::TensorPlan> plan_stored_blocks(
+    const GgufWeights& weights, const Decoder& decoder) {
+  std::vector<tensor::TensorPlan> plans;
   for (const ExpectedTensor& tensor : planned_tensors(decoder.program)) {
     if (tensor.shape.size() != 2 || tensor.name.rfind(decoder.blocks_path + ".", 0) != 0) continue;
     const TensorType type = weights.type(tensor.name);
     if (type == TensorType::kF32) continue;
     const BlockLayout layout = block_layout(type);
-    plan.tensors.push_back({tensor.name, c10::kByte,
+    plans.push_back({tensor.name, c10::kByte,
         {tensor.shape[0], tensor.shape[1] / layout.elements * layout.bytes}});
-    plan.encodings[tensor.name] = tensor_type_name(type);
-    plan.bytes += static_cast<std::uint64_t>(tensor.shape[0] * plan.tensors.back().shape[1]);
   }
-  return plan;
+  return plans;
 }
 
-void write_stored_blocks(const std::filesystem::path& path, const StoredBlocksPlan& plan,
-    const GgufWeights& weights, const std::string& archive_hash) {
-  std::map<std::string, std::string> metadata = plan.encodings;
-  metadata[kSchemaKey] = kSchema;
-  metadata[kModelKey] = archive_hash;
-  tensor::write_tensor_file(path, plan.tensors, metadata,
-      [&weights](const tensor::TensorPlan& tensor) { return weights.encoded(tensor.name); });
+void write_stored_blocks(const std::filesystem::path& path,
+    const std::vector<tensor::TensorPlan>& plans, const GgufWeights& weights,
+    const std::string& archive_hash) {
+  std::map<std::string, std::string> metadata = {{kSchemaKey, kSchema}, {kModelKey, archive_hash}};
+  for (const tensor::TensorPlan& plan : plans)
+    metadata[plan.name] = tensor_type_name(weights.type(plan.name));
+  tensor::write_tensor_file(path, plans, metadata,
+      [&weights](const tensor::TensorPlan& plan) { return weights.encoded(plan.name); });
 }
 
 }  // namespace salf::convert

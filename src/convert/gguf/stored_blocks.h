@@ -2,9 +2,7 @@
 // matrices, the bytes as the GGUF file had them, row by row in the model's order.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -30,15 +28,12 @@ model::Packer stored_blocks(
     const std::filesystem::path& directory, const std::string& archive_hash);
 
 // The matrices of a GGUF file's blocks that are not float32.
-struct StoredBlocksPlan {
-  std::vector<tensor::TensorPlan> tensors;       // none: nothing is to be written
-  std::map<std::string, std::string> encodings;  // "Q4_K", by tensor
-  std::uint64_t bytes = 0;
-};
-StoredBlocksPlan plan_stored_blocks(const GgufWeights& weights, const Decoder& decoder);
+std::vector<tensor::TensorPlan> plan_stored_blocks(
+    const GgufWeights& weights, const Decoder& decoder);
 
 // `archive_hash`: SHA-256 of the model.pt that was made from these weights. Throws Error(kIo).
-void write_stored_blocks(const std::filesystem::path& path, const StoredBlocksPlan& plan,
-    const GgufWeights& weights, const std::string& archive_hash);
+void write_stored_blocks(const std::filesystem::path& path,
+    const std::vector<tensor::TensorPlan>& plans, const GgufWeights& weights,
+    const std::string& archive_hash);
 
 }  // namespace salf::convert

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <set>
 #include <sstream>
 #include <utility>
 
 #include "convert/families/decoder.h"
-#include "core/error.h"
 #include "core/log.h"
 
 namespace salf::convert {
@@ -51,14 +49,11 @@ bool is_harmless(const std::string& key) {
 
 HfConfig::HfConfig(Json json, std::filesystem::path file, CheckpointFacts facts)
     : file_(std::move(file)), json_(std::move(json)), facts_(facts) {
-  if (json_.is_object()) return;
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(file_) + ": expected an object, got " + shown(json_));
+  if (!json_.is_object()) refuse_model(file_, "expected an object, got " + shown(json_));
 }
 
 void HfConfig::refuse(const std::string& key, const std::string& problem) const {
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(file_) + ": " + prefix_ + core::printable(key) + ": " + problem);
+  refuse_model(file_, prefix_ + core::printable(key) + ": " + problem);
 }
 
 const Json* HfConfig::find(const std::string& key) const {

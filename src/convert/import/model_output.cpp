@@ -7,12 +7,9 @@
 #include "convert/gguf/stored_blocks.h"
 #include "convert/hugging_face/hf_config.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "model/model_directory.h"
 #include "model/script_model.h"
 
@@ -38,8 +35,8 @@ void note_dtypes(const std::map<std::string, std::string>& dtypes, model::ModelC
 void write_files(const PreparedImport& prepared, const std::filesystem::path& directory,
     const model::ScriptModel& program) {
   NewFiles files(directory);
-  for (const TextFile& file : prepared.files)
-    core::write_file_atomically(files.add(file.name), file.bytes);
+  for (const auto& [name, text] : prepared.files)
+    core::write_file_atomically(files.add(name), text);
   const std::filesystem::path archive = files.add(kArchive);
   program.save(archive);
   model::ModelCard card;

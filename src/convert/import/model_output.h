@@ -5,25 +5,18 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <vector>
 
 #include "convert/families/decoder.h"
 #include "convert/import/import.h"
-#include "convert/output.h"
 #include "core/progress.h"
 
 namespace salf::convert {
 
-struct TextFile {
-  std::string name;
-  std::string bytes;
-};
-
 // Everything that will be written except the weights, checked.
 struct PreparedImport {
   Decoder decoder;
-  std::vector<TextFile> files;  // config.json and the tokenizer's files
-  std::string source;           // file name
+  std::map<std::string, std::string> files;  // config.json and the tokenizer's, by name: the text
+  std::string source;                        // file name
   std::function<std::string()> source_hash;
   std::map<std::string, std::string> dtypes;  // of the source's safetensors, by tensor: "BF16"
   // Writes the source's blocks (stored_blocks.h), given model.pt's SHA-256. Empty: it has none.
