@@ -6,7 +6,6 @@
 #include <new>
 #include <system_error>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
 
@@ -21,7 +20,7 @@ void check_stop() {
   if (core::stop_signal() != 0) throw Stopped();
 }
 
-bool run_unless_stopped(const std::filesystem::path& source, const std::string& action,
+bool completes(const std::filesystem::path& source, const std::string& action,
     const std::function<void()>& work) {
   const std::string name = core::printable_path(source);
   try {
@@ -37,6 +36,10 @@ bool run_unless_stopped(const std::filesystem::path& source, const std::string& 
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::kIo, name + ": not enough memory for the model's float32 weights");
   }
+}
+
+void refuse_model(const std::filesystem::path& path, const std::string& problem) {
+  throw Error(ErrorKind::kBadModel, core::printable_path(path) + ": " + problem);
 }
 
 NewFiles::~NewFiles() {

@@ -3,9 +3,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
+
+#include "core/error.h"
 
 namespace salf::convert {
 
@@ -15,13 +18,35 @@ inline constexpr std::uint64_t kOtherBytes = 32ULL << 20U;
 // Throws a private type if a signal asked the process to stop. Call it within run_unless_stopped.
 void check_stop();
 
-// Runs `work`. Returns false if check_stop() ended it. Turns LibTorch's exceptions into
-// Error(kInternal) "SOURCE: ACTION failed: …", and bad_alloc into Error(kIo).
-bool run_unless_stopped(const std::filesystem::path& source, const std::string& action,
+// Runs `work` and turns LibTorch's exceptions into Error(kInternal) "SOURCE: ACTION failed: …", and
+// bad_alloc into Error(kIo). Returns false if check_stop() ended it.
+bool completes(const std::filesystem::path& source, const std::string& action,
     const std::function<void()>& work);
 
-// The files of a result in one folder. Its destructor removes those that are new, unless finish()
-// was called.
+// The result of `work`; nothing if check_stop() ended it. Throws as completes().
+template <class Work>
+auto run_unless_stopped(
+    const std::filesystem::path& source, const std::string& action, const Work& work) {
+  std::optional<decltype(work())> result;
+  completes(source, action, [&] { result = work(); });
+  return result;
+}
+
+// Throws Error(kBadModel) "PATH: PROBLEM".
+[[noreturn]] void refuse_model(const std::filesystem::path& path, const std::string& problem);
+
+// Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
+template <class Read>
+auto read_model_part(const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kBadInput) throw;
+    throw Error(ErrorKind::kBadModel, error.what());
+  }
+}
+
+// The files of a result in one folder. Without finish(), its destructor removes the new ones.
 class NewFiles {
  public:
   explicit NewFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}

@@ -273,6 +273,41 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
   return space.available;
 }
 
+void check_output_file(const fs::path& file, const std::string& what, const std::string& example,
+    bool force, const std::function<bool()>& is_ours) {
+  const std::string name = printable_path(file);
+  const auto refuse = [&name](ErrorKind kind, const std::string& problem) {
+    throw Error(kind, name + ": " + problem);
+  };
+  std::error_code error;
+  if (fs::is_directory(file, error)) {
+    refuse(ErrorKind::kUsage,
+        "is a folder; --output names the file to write, such as " + name + "/" + example);
+  }
+  if (fs::exists(file, error)) {
+    if (!is_ours()) {
+      refuse(ErrorKind::kUsage,
+          "holds something else than a " + what + " and is not replaced; give another --output");
+    }
+    if (!force) {
+      refuse(ErrorKind::kUsage, "exists already; --force replaces it, --output names another file");
+    }
+  }
+  error.clear();
+  if (file.has_parent_path()) fs::create_directories(file.parent_path(), error);
+  if (error) refuse(ErrorKind::kIo, "its folder cannot be made: " + error.message());
+  const AtomicFile trial(file);  // fails here, not after the work
+  if (!std::ofstream(trial.temporary_path()))
+    refuse(ErrorKind::kIo, "its folder cannot be written to");
+}
+
+bool begins_with(const fs::path& file, const std::string& beginning) {
+  std::ifstream in(file, std::ios::binary);
+  std::string found(beginning.size(), '\0');
+  in.read(found.data(), static_cast<std::streamsize>(found.size()));
+  return in.good() && found == beginning;
+}
+
 fs::path folder_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 
 namespace salf::core {
@@ -74,6 +75,14 @@ class OutputFolder {
   std::filesystem::path path_;
   int lock_ = -1;
 };
+
+// Checks before the work that a result may be written to `file`, and makes its folder. An existing
+// file is replaced only with `force`, and only if `is_ours` says that it is a `what`. `example`: a
+// file name for messages. Throws Error(kUsage), or Error(kIo) where nothing can be written.
+void check_output_file(const std::filesystem::path& file, const std::string& what,
+    const std::string& example, bool force, const std::function<bool()>& is_ours);
+
+bool begins_with(const std::filesystem::path& file, const std::string& beginning);
 
 // The folder of a file; "." for a bare name.
 std::filesystem::path folder_of(const std::filesystem::path& file);

@@ -7,6 +7,18 @@
 namespace salf::ops {
 namespace {
 
+// The kernels for the best instruction set of this processor.
+const RowKernels& row_kernels() {
+  static const RowKernels& best = []() -> const RowKernels& {
+    if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0)
+      return row_kernels_avx512();
+    if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0)
+      return row_kernels_avx2();
+    return row_kernels_baseline();
+  }();
+  return best;
+}
+
 float* row(const DeviceRows& rows, std::int64_t i) {
   return static_cast<float*>(rows.data) + i * rows.stride;
 }
@@ -18,9 +30,7 @@ float* head(const DeviceHeads& heads, std::int64_t a, std::int64_t b, std::int64
 
 template <class Work>
 const char* each_row(RowShape shape, const Work& work) {
-  for_rows(shape.count, shape.width, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) work(i);
-  });
+  for_rows(shape.count, shape.width, work);
   return nullptr;
 }
 

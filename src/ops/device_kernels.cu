@@ -95,8 +95,7 @@ __global__ void rms_norm_kernel(
   }
 }
 
-// Block b takes the rows b, b + blocks, …, and adds to its own row of the sums. See
-// RowKernels::rms_norm_backward.
+// Block b adds rows b, b + blocks, … to its own sums. See RowKernels::rms_norm_backward.
 template <class X, class Y, int N>
 __global__ void rms_norm_backward_kernel(Rows<Y> dy, Rows<X> x, const float* weight, const float* r,
     RowShape shape, Rows<X> dx, float* weight_sums) {

@@ -15,8 +15,7 @@ struct DeviceRows {
   Element type;
 };
 
-// A tensor [A, B, E, C] whose last dimension is contiguous. Strides are in elements, 0 for a
-// broadcast dimension.
+// A tensor [A, B, E, C], contiguous in C. Strides in elements; 0: a broadcast dimension.
 struct DeviceHeads {
   void* data;
   std::int64_t strides[3];

@@ -27,15 +27,14 @@ constexpr std::int64_t kWeightSums = 512;  // rows of partial sums in one launch
 
 // dlopen searches where the program's own libraries are. The library is never closed.
 const DeviceKernels* open_library() {
-  void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-  const char* const reason = library == nullptr ? ::dlerror() : nullptr;
-  auto* const table = library == nullptr ? nullptr
-                                         : reinterpret_cast<SalfDeviceKernels*>(
-                                               ::dlsym(library, "salf_device_kernels"));
-  const DeviceKernels* const kernels = table == nullptr ? nullptr : table(kDeviceKernelsVersion);
+  const DeviceKernels* kernels = nullptr;
+  std::string why = std::string(kLibrary) + " is of another version of salf";
+  if (void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL); library == nullptr) {
+    if (const char* const reason = ::dlerror()) why = reason;
+  } else if (void* const table = ::dlsym(library, "salf_device_kernels")) {
+    kernels = reinterpret_cast<SalfDeviceKernels*>(table)(kDeviceKernelsVersion);
+  }
   if (kernels == nullptr) {
-    const std::string why =
-        reason == nullptr ? std::string(kLibrary) + " is of another version of salf" : reason;
     core::log_info(
         "norms, SwiGLU, rotary positions and the loss run by ATen's operators on CUDA: " +
         core::printable(why));
@@ -43,8 +42,7 @@ const DeviceKernels* open_library() {
   return kernels;
 }
 
-// Stream::native_handle() exists from LibTorch 2.11 on. Older ones give the default stream, the
-// only one that salf uses.
+// Stream::native_handle() is LibTorch 2.11's. Older ones give the default stream, salf's only one.
 template <class Stream>
 auto native_handle(const Stream& stream, int) -> decltype(stream.native_handle()) {
   return stream.native_handle();

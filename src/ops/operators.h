@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 namespace salf::ops {
@@ -38,6 +39,22 @@ at::Tensor rotary(
 // onehot(label)). `labels` [N] i64, 0 ≤ label < V. Returns Σ −log softmax_label, unscaled, [] f64.
 // Autograd does not record it.
 at::Tensor cross_entropy_(at::Tensor& logits, const at::Tensor& labels, double scale);
+
+// Shows the inputs of a model's linear layers: while it lives, linear() and lora_linear() on this
+// thread first call `see` with x [..., I] and the weight [O, I]. Only the innermost one is called.
+class ProductWatch {
+ public:
+  using See = std::function<void(const at::Tensor& x, const at::Tensor& weight)>;
+
+  explicit ProductWatch(See see);
+  ~ProductWatch();
+  ProductWatch(const ProductWatch&) = delete;
+  ProductWatch& operator=(const ProductWatch&) = delete;
+
+ private:
+  See see_;
+  See* before_;
+};
 
 // Registers the differentiable ones in TorchScript as salf::NAME. Call it before a graph that uses
 // them is built. Further calls do nothing.

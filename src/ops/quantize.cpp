@@ -89,9 +89,8 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format) {
     made.scales = at::empty({made.rows}, at::kFloat);
     auto* codes = made.codes.mutable_data_ptr<std::int8_t>();
     auto* scales = made.scales.mutable_data_ptr<float>();
-    for_rows(made.rows, columns, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i)
-        quantize_row_int8(values + i * columns, columns, codes + i * columns, scales[i]);
+    for_rows(made.rows, columns, [=](std::int64_t i) {
+      quantize_row_int8(values + i * columns, columns, codes + i * columns, scales[i]);
     });
   } else {
     const std::int64_t groups = groups_of(columns);
@@ -102,11 +101,9 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format) {
     auto* codes = made.codes.mutable_data_ptr<std::uint8_t>();
     auto* scales = made.scales.mutable_data_ptr<float>();
     auto* minimums = made.minimums.mutable_data_ptr<float>();
-    for_rows(made.rows, columns, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) {
-        quantize_row_int4(values + i * columns, columns, codes + i * width, scales + i * groups,
-            minimums + i * groups);
-      }
+    for_rows(made.rows, columns, [=](std::int64_t i) {
+      quantize_row_int4(values + i * columns, columns, codes + i * width, scales + i * groups,
+          minimums + i * groups);
     });
   }
   return made;
@@ -122,9 +119,8 @@ void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out) {
   const float* scales = matrix.scales.const_data_ptr<float>();
   if (matrix.format == WeightFormat::kInt8) {
     const auto* codes = matrix.codes.const_data_ptr<std::int8_t>();
-    for_rows(matrix.rows, columns, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i)
-        dequantize_row_int8(codes + i * columns, scales[i], columns, values + i * columns);
+    for_rows(matrix.rows, columns, [=](std::int64_t i) {
+      dequantize_row_int8(codes + i * columns, scales[i], columns, values + i * columns);
     });
     return;
   }
@@ -132,11 +128,9 @@ void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out) {
   const float* minimums = matrix.minimums.const_data_ptr<float>();
   const std::int64_t groups = groups_of(columns);
   const std::int64_t width = matrix.codes.size(1);
-  for_rows(matrix.rows, columns, [=](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) {
-      dequantize_row_int4(codes + i * width, scales + i * groups, minimums + i * groups, columns,
-          values + i * columns);
-    }
+  for_rows(matrix.rows, columns, [=](std::int64_t i) {
+    dequantize_row_int4(codes + i * width, scales + i * groups, minimums + i * groups, columns,
+        values + i * columns);
   });
 }
 

@@ -26,8 +26,7 @@ struct QuantizedMatrix {
 
 inline constexpr std::int64_t kInt4Group = 64;
 
-// Rounds to the nearest code. `matrix` [rows, columns] f32 on the CPU, finite. The last group of a
-// row may be shorter.
+// Rounds to the nearest code. `matrix` [rows, columns] f32, CPU, finite. A last group may be short.
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format);
 
 // The same with the least change of products with inputs of these second moments: `moments`
@@ -37,8 +36,7 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format);
 // where they are zero or not finite.
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at::Tensor& moments);
 
-// Writes the values into `out` [rows, columns] f32, contiguous, on the CPU, with LibTorch's
-// threads.
+// Writes the values into `out` [rows, columns] f32, contiguous, CPU, with LibTorch's threads.
 void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out);
 
 }  // namespace salf::ops

@@ -34,8 +34,7 @@ Grid int8_grid(const float* row, std::int64_t columns) {
   return {std::max(largest / 127.0F, kTiny), 0.0F, -127.0F, 127.0F};
 }
 
-// Of one group: the range about its middle, from all of it to three fifths, with the least squared
-// error.
+// Of a group: the range about its middle, all of it to three fifths, with the least squared error.
 Grid int4_grid(const float* values, std::int64_t count) {
   constexpr int kSteps = 14;
   constexpr float kShrink = 0.03F;
@@ -126,15 +125,13 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at
     at::Tensor errors = at::empty({made.rows, count}, left.options());
     auto* const left_over = errors.mutable_data_ptr<float>();
     const FactorPart part{factor.const_data_ptr<float>() + first * columns + first, columns};
-    for_rows(made.rows, count * count, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        float* const group = values + row * columns + first;
-        const Grid grid = int8 ? Grid{scales[row], 0.0F, -127.0F, 127.0F} : int4_grid(group, count);
-        round_row_(group, count, part, grid, left_over + row * count);
-        if (int8) continue;
-        scales[row * width + first / kInt4Group] = grid.scale;
-        offsets[row * width + first / kInt4Group] = grid.offset;
-      }
+    for_rows(made.rows, count * count, [&](std::int64_t row) {
+      float* const group = values + row * columns + first;
+      const Grid grid = int8 ? Grid{scales[row], 0.0F, -127.0F, 127.0F} : int4_grid(group, count);
+      round_row_(group, count, part, grid, left_over + row * count);
+      if (int8) return;
+      scales[row * width + first / kInt4Group] = grid.scale;
+      offsets[row * width + first / kInt4Group] = grid.offset;
     });
     if (rest > 0)
       left.narrow(1, first + count, rest)

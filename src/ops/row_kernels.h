@@ -24,9 +24,6 @@ struct RowKernels {
   double (*cross_entropy)(float* logits, std::int64_t label, float scale, std::int64_t width);
 };
 
-// The kernels for the best instruction set of this processor.
-const RowKernels& row_kernels();
-
 const RowKernels& row_kernels_baseline();
 const RowKernels& row_kernels_avx2();
 const RowKernels& row_kernels_avx512();

@@ -11,8 +11,7 @@ namespace salf::tensor {
 // The label of a position that carries no loss.
 inline constexpr std::int64_t kNoLabel = -100;
 
-// Right-padded rows. Labels are shifted: labels[b, t] is the token after position t (ids[b, t+1])
-// or kNoLabel.
+// Right-padded rows. labels[b, t] is the token after position t (ids[b, t+1]) or kNoLabel.
 struct Batch {
   at::Tensor ids;        // [B, T] i64, CPU; padding is the tokenizer's padding id
   at::Tensor labels;     // [B, T] i64, CPU

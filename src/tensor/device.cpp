@@ -5,13 +5,18 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/util/Exception.h>
 #include <dlfcn.h>
+#include <sched.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <set>
 #include <system_error>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 
 namespace salf::tensor {
 namespace {
@@ -19,9 +24,8 @@ namespace {
 // N of "cuda:N" and 0 of "cuda"; nothing for other texts.
 std::optional<c10::DeviceIndex> cuda_index(const std::string& text) {
   if (text == "cuda") return c10::DeviceIndex{0};
-  const std::string prefix = "cuda:";
-  if (text.compare(0, prefix.size(), prefix) != 0) return std::nullopt;
-  const std::string digits = text.substr(prefix.size());
+  if (!core::starts_with(text, "cuda:")) return std::nullopt;
+  const std::string digits = text.substr(5);
   if (digits.empty() || digits.size() > 2 ||
       digits.find_first_not_of("0123456789") != std::string::npos) {
     return std::nullopt;
@@ -55,6 +59,29 @@ void open_cuda_library() {
   opened = true;
 }
 
+constexpr std::int64_t kMostThreads = 4096;
+
+// The line that names the processors sharing a core with this one, the same for each of them.
+std::string siblings(int processor) {
+  std::ifstream file(
+      "/sys/devices/system/cpu/cpu" + std::to_string(processor) + "/topology/thread_siblings_list");
+  std::string line;
+  // Where the kernel does not say, each processor counts as a core.
+  if (!std::getline(file, line)) line = "cpu" + std::to_string(processor);
+  return line;
+}
+
+std::int64_t usable_cores() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0;
+  std::set<std::string> cores;
+  for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (CPU_ISSET(static_cast<unsigned>(processor), &allowed)) cores.insert(siblings(processor));
+  }
+  return static_cast<std::int64_t>(cores.size());
+}
+
 }  // namespace
 
 c10::Device open_device(const std::string& text) {
@@ -78,6 +105,22 @@ c10::Device open_device(const std::string& text) {
   }
   return c10::Device(c10::kCUDA, *index);
 }
+
+void set_threads(std::int64_t threads) {
+  if (threads < 0 || threads > kMostThreads) {
+    throw Error(ErrorKind::kUsage, "threads: expected a number from 0 to " +
+                                       std::to_string(kMostThreads) + ", got " +
+                                       std::to_string(threads));
+  }
+  if (threads == 0) {
+    // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out.
+    if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
+    threads = usable_cores();
+  }
+  if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+}
+
+std::int64_t threads() { return at::get_num_threads(); }
 
 AutocastGuard::AutocastGuard(c10::Device device, c10::ScalarType dtype)
     : device_(device.type()), previous_dtype_(dtype) {

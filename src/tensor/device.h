@@ -11,8 +11,7 @@
 namespace salf::tensor {
 
 // "cpu", "cuda" or "cuda:N". For CUDA it opens libtorch_cuda.so; nothing may ask torch about CUDA
-// before. Throws Error(kUsage) for another text, Error(kIo) with the reason where CUDA cannot be
-// used.
+// before. Throws Error(kUsage) for another text, Error(kIo) with the reason for no CUDA.
 c10::Device open_device(const std::string& text);
 
 // Threads within an operator. 0: OMP_NUM_THREADS where that is set, else the physical cores that

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
+#include <c10/core/CPUAllocator.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -9,8 +10,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -40,10 +41,32 @@ void check_share(const fs::path& folder, std::uint64_t bytes) {
       "the disk has " + core::format_bytes(free) + " left, of which half may be taken");
 }
 
+constexpr std::size_t kSmall = std::size_t{1} << 16;  // bytes; smaller ones stay on the heap
+
+void free_space(void* space) { delete static_cast<MappedSpace*>(space); }
+
+class MappedAllocator final : public c10::Allocator {
+ public:
+  MappedAllocator(std::filesystem::path folder, c10::Allocator* heap)
+      : folder_(std::move(folder)), heap_(heap) {}
+
+  c10::DataPtr allocate(std::size_t bytes) override {
+    if (bytes < kSmall) return heap_->allocate(bytes);
+    MappedSpace* const space = MappedSpace::nameless(folder_, bytes).release();
+    return {space->data(), space, &free_space, c10::Device(c10::kCPU)};
+  }
+  void copy_data(void* to, const void* from, std::size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  std::filesystem::path folder_;
+  c10::Allocator* heap_;
+};
+
 }  // namespace
 
-// Closes the file. With `reserve` it first takes the disk space. On failure the result is nullptr,
-// and errno the reason.
+// Closes the file. `reserve`: takes the disk space first. nullptr: failed, errno is the reason.
 std::unique_ptr<MappedSpace> MappedSpace::map(int file, std::uint64_t bytes, bool reserve) {
   int reason = reserve ? ::posix_fallocate(file, 0, static_cast<off_t>(bytes)) : 0;
   void* start = MAP_FAILED;
@@ -111,6 +134,20 @@ MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path
     place += aligned(tensor.nbytes());
   }
   return copy;
+}
+
+MappedAllocations::MappedAllocations(const std::filesystem::path& folder)
+    : heap_(c10::GetCPUAllocator()), mapped_(std::make_unique<MappedAllocator>(folder, heap_)) {
+  c10::SetCPUAllocator(mapped_.get());
+}
+
+MappedAllocations::~MappedAllocations() { c10::SetCPUAllocator(heap_); }
+
+void release_pages(const at::Tensor& tensor) {
+  // Only memory of a MappedSpace is known to come back from a file.
+  const c10::DataPtr& data = tensor.storage().data_ptr();
+  if (data.get_deleter() != &free_space) return;
+  static_cast<const MappedSpace*>(data.get_context())->release();
 }
 
 }  // namespace salf::tensor

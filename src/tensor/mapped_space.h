@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace salf::tensor {
@@ -15,8 +14,7 @@ namespace salf::tensor {
 // Rounded up to what LibTorch aligns its own tensors to.
 constexpr std::uint64_t aligned(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Readable and writable bytes of a file. Their disk space is reserved at once, so a full disk shows
-// here and not as a signal later.
+// Writable bytes of a file. Disk space is reserved at once: a full disk is no signal later.
 class MappedSpace {
  public:
   // A file in `folder` that is unlinked at once, so nothing is left behind. Throws Error(kIo) where
@@ -70,8 +68,7 @@ class MappedAllocations {
   std::unique_ptr<c10::Allocator> mapped_;
 };
 
-// Gives the pages of a contiguous tensor in a mapped file back to the system. No effect on a tensor
-// of the heap.
+// Gives the pages of a contiguous tensor in a mapped file back. No effect on one of the heap.
 void release_pages(const at::Tensor& tensor);
 
 }  // namespace salf::tensor

@@ -2,17 +2,17 @@
 
 #include <c10/core/ScalarType.h>
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/text.h"
 
 namespace salf::tensor {
 namespace {
 
 bool fits(const at::Tensor& tensor, const std::vector<std::int64_t>& expected) {
-  if (tensor.sizes().size() != expected.size()) return false;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    if (expected[i] != kAny && expected[i] != tensor.sizes()[i]) return false;
-  }
-  return true;
+  return std::equal(tensor.sizes().begin(), tensor.sizes().end(), expected.begin(), expected.end(),
+      [](std::int64_t size, std::int64_t wanted) { return wanted == kAny || size == wanted; });
 }
 
 }  // namespace
@@ -25,12 +25,10 @@ void check_shape(
 }
 
 std::string sizes_text(at::IntArrayRef sizes) {
-  std::string text;
-  for (const std::int64_t size : sizes) {
-    if (!text.empty()) text += ", ";
-    text += size == kAny ? std::string("any") : std::to_string(size);
-  }
-  return "[" + text + "]";
+  std::vector<std::string> parts;
+  for (const std::int64_t size : sizes)
+    parts.push_back(size == kAny ? "any" : std::to_string(size));
+  return "[" + core::join(parts, ", ") + "]";
 }
 
 std::string shape_text(const at::Tensor& tensor) {

@@ -14,8 +14,7 @@ namespace salf::tensor {
 
 inline constexpr std::int64_t kAny = -1;
 
-// Throws Error(kBadModel) "NAME: expected [4, 16, 576], got [4, 16, 64]" unless the sizes agree.
-// kAny fits all.
+// Throws Error(kBadModel) "NAME: expected [4, 576], got [4, 64]" for other sizes. kAny fits all.
 void check_shape(
     const at::Tensor& tensor, const std::vector<std::int64_t>& expected, const std::string& name);
 

@@ -1,20 +1,18 @@
 #include "tensor/tensor_file.h"
 
-#include <ATen/core/TensorBody.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <limits>
 #include <numeric>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -25,7 +23,8 @@ namespace {
 
 using core::Json;
 
-constexpr std::uint64_t kLengthBytes = 8;
+// Memory order is the file's order on x86-64.
+constexpr std::uint64_t kLengthBytes = sizeof(std::uint64_t);
 constexpr std::uint64_t kLargestHeader = 100'000'000;  // as in Hugging Face's reader
 constexpr std::size_t kMostDimensions = 64;
 constexpr const char* kMetadataKey = "__metadata__";
@@ -45,19 +44,20 @@ constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"}, {c10::kFloa
 
 // ---- Writing
 
+[[noreturn]] void throw_unwritable(const std::string& problem) {
+  throw Error(ErrorKind::kInternal, "tensor file: " + problem);
+}
+
 const char* type_name(const TensorPlan& plan) {
   for (const TypeName& entry : kTypes) {
     if (entry.type == plan.type) return entry.name;
   }
-  throw Error(
-      ErrorKind::kInternal, "tensor file: " + plan.name +
-                                " has a type that cannot be written: " + c10::toString(plan.type));
+  throw_unwritable(plan.name + " has a type that cannot be written: " + c10::toString(plan.type));
 }
 
 void check_text(const std::string& text, const char* what) {
-  if (!core::invalid_utf8(text)) return;
-  throw Error(ErrorKind::kInternal,
-      std::string("tensor file: a ") + what + " is not UTF-8: " + core::printable(text));
+  if (core::invalid_utf8(text))
+    throw_unwritable(std::string("a ") + what + " is not UTF-8: " + core::printable(text));
 }
 
 void check_writable(
@@ -65,9 +65,8 @@ void check_writable(
   std::set<std::string> names = {kMetadataKey};
   for (const TensorPlan& plan : plans) {
     check_text(plan.name, "tensor's name");
-    if (!names.insert(plan.name).second) {
-      throw Error(ErrorKind::kInternal, "tensor file: the name " + plan.name + " occurs twice");
-    }
+    if (!names.insert(plan.name).second)
+      throw_unwritable("the name " + plan.name + " occurs twice");
   }
   for (const auto& [key, value] : metadata) {
     check_text(key, "metadata key");
@@ -81,8 +80,7 @@ std::uint64_t planned_bytes(const TensorPlan& plan) {
   return bytes;
 }
 
-// Larger elements first: whatever the shapes, each tensor then begins at a multiple of its
-// element's size.
+// Larger elements first: each tensor then begins at a multiple of its element's size.
 std::vector<std::size_t> order_of_bytes(const std::vector<TensorPlan>& plans) {
   std::vector<std::size_t> order(plans.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -119,9 +117,7 @@ std::string make_header(const std::vector<TensorPlan>& plans,
 std::uint64_t header_length(const core::MappedFile& file, const std::string& where) {
   if (file.size() < kLengthBytes) throw_malformed(where, "expected 8 bytes of header length");
   std::uint64_t length = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i) {
-    length |= static_cast<std::uint64_t>(file.data()[i]) << (8U * i);
-  }
+  std::memcpy(&length, file.data(), kLengthBytes);
   if (length > kLargestHeader || length > file.size() - kLengthBytes) {
     throw_malformed(
         where, "expected a header of at most " +
@@ -157,47 +153,36 @@ std::uint64_t tensor_bytes(const TensorEntry& entry, const std::string& where) {
   return empty ? 0 : product * element;
 }
 
-// The fields of one header entry as they stand.
-struct RawEntry {
-  std::vector<std::int64_t> shape;
-  std::vector<std::uint64_t> data_offsets;
-};
-
-RawEntry read_raw_entry(const Json& json, const std::string& where) {
+TensorEntry read_entry(
+    const std::string& name, const Json& json, std::uint64_t data_bytes, const std::string& where) {
   if (!json.is_object()) core::throw_json_type(where, "an object", json);
   core::detail::check_keys(json, {"dtype", "shape", "data_offsets"}, where);
   for (const char* const key : {"dtype", "shape", "data_offsets"}) {
-    if (core::find_member(json, key) == nullptr) {
+    if (core::find_member(json, key) == nullptr)
       throw_malformed(where, std::string("there is no \"") + key + "\"");
-    }
   }
-  RawEntry raw;
-  core::from_json(json["shape"], where + ".shape", raw.shape);
-  core::from_json(json["data_offsets"], where + ".data_offsets", raw.data_offsets);
-  return raw;
-}
-
-TensorEntry read_entry(
-    const std::string& name, const Json& json, std::uint64_t data_bytes, const std::string& where) {
-  const RawEntry raw = read_raw_entry(json, where);
-  if (raw.shape.size() > kMostDimensions)
+  TensorEntry entry;
+  entry.name = name;
+  entry.type = read_type(json["dtype"], where + ".dtype");
+  core::from_json(json["shape"], where + ".shape", entry.shape);
+  if (entry.shape.size() > kMostDimensions)
     throw_malformed(where, "the shape has too many dimensions");
-  if (std::any_of(raw.shape.begin(), raw.shape.end(), [](std::int64_t size) { return size < 0; })) {
+  if (std::any_of(entry.shape.begin(), entry.shape.end(), [](auto size) { return size < 0; }))
     throw_malformed(where, "the shape has a negative size");
-  }
-  if (raw.data_offsets.size() != 2) throw_malformed(where, "expected two data_offsets");
-  TensorEntry entry{name, read_type(json["dtype"], where + ".dtype"), raw.shape,
-      raw.data_offsets[0], raw.data_offsets[1]};
+  std::vector<std::uint64_t> offsets;
+  core::from_json(json["data_offsets"], where + ".data_offsets", offsets);
+  if (offsets.size() != 2) throw_malformed(where, "expected two data_offsets");
+  entry.begin = offsets[0];
+  entry.end = offsets[1];
   if (entry.begin > entry.end || entry.end > data_bytes) {
     throw_malformed(where, "the data_offsets " + std::to_string(entry.begin) + " to " +
                                std::to_string(entry.end) + " do not lie within the file's " +
                                std::to_string(data_bytes) + " bytes of data");
   }
   const std::uint64_t expected = tensor_bytes(entry, where);
-  if (entry.end - entry.begin != expected) {
+  if (entry.bytes() != expected) {
     throw_malformed(where, "type and shape need " + std::to_string(expected) +
-                               " bytes, data_offsets give " +
-                               std::to_string(entry.end - entry.begin));
+                               " bytes, data_offsets give " + std::to_string(entry.bytes()));
   }
   return entry;
 }
@@ -208,7 +193,7 @@ void check_coverage(
   std::vector<const TensorEntry*> order;
   for (const TensorEntry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const TensorEntry* a, const TensorEntry* b) {
-    return a->begin != b->begin ? a->begin < b->begin : a->end < b->end;
+    return std::tie(a->begin, a->end) < std::tie(b->begin, b->end);
   });
   std::uint64_t place = 0;
   for (const TensorEntry* entry : order) {
@@ -256,23 +241,17 @@ void write_tensor_file(const std::filesystem::path& path, const std::vector<Tens
   check_writable(plans, metadata);
   const std::vector<std::size_t> order = order_of_bytes(plans);
   const std::string header = make_header(plans, metadata, order);
-  if (header.size() > kLargestHeader) {
-    throw Error(ErrorKind::kInternal, "tensor file: the names need a header of more than 100 MB");
-  }
-  std::array<unsigned char, kLengthBytes> length{};
-  for (std::size_t i = 0; i < kLengthBytes; ++i) {
-    length[i] = static_cast<unsigned char>(header.size() >> (8U * i));
-  }
+  const std::uint64_t length = header.size();
+  if (length > kLargestHeader) throw_unwritable("the names need a header of more than 100 MB");
   core::AtomicFile atomic(path);
   {
     std::ofstream out(atomic.temporary_path(), std::ios::binary | std::ios::trunc);
-    core::write_bytes(out, length.data(), length.size(), path);
-    core::write_bytes(out, header.data(), header.size(), path);
+    core::write_bytes(out, &length, kLengthBytes, path);
+    core::write_bytes(out, header.data(), length, path);
     for (const std::size_t index : order) {
       const at::Tensor tensor = make(plans[index]).detach().to(c10::kCPU).contiguous();
       if (tensor.scalar_type() != plans[index].type || tensor.sizes() != plans[index].shape) {
-        throw Error(ErrorKind::kInternal,
-            "tensor file: " + plans[index].name + " was planned otherwise: " + shape_text(tensor));
+        throw_unwritable(plans[index].name + " was planned otherwise: " + shape_text(tensor));
       }
       if (tensor.nbytes() > 0)
         core::write_bytes(out, tensor.const_data_ptr(), tensor.nbytes(), path);
@@ -285,9 +264,7 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
   std::vector<TensorPlan> plans;
   std::map<std::string, const at::Tensor*> tensors;
   for (const NamedTensor& named : file.tensors) {
-    if (!named.tensor.defined()) {
-      throw Error(ErrorKind::kInternal, "tensor file: " + named.name + " is undefined");
-    }
+    if (!named.tensor.defined()) throw_unwritable(named.name + " is undefined");
     plans.push_back({named.name, named.tensor.scalar_type(), named.tensor.sizes().vec()});
     tensors.emplace(named.name, &named.tensor);
   }
@@ -295,50 +272,24 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
       [&tensors](const TensorPlan& plan) { return *tensors.at(plan.name); });
 }
 
-struct MappedTensorFile::Contents {
-  std::filesystem::path path;
-  core::MappedFile file;
-  std::vector<TensorEntry> entries;
-  std::map<std::string, std::string> metadata;
-  std::uint64_t data_begin = 0;
-
-  explicit Contents(const std::filesystem::path& from) : path(from), file(from) {
-    const std::string where = core::printable_path(path);
-    const std::uint64_t length = header_length(file, where);
-    data_begin = kLengthBytes + length;
-    const std::string text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
-    if (text.empty() || text.front() != '{')
-      throw_malformed(where, "expected a header that begins with {");
-    const Json header = core::parse_json(text, where);
-    for (auto item = header.begin(); item != header.end(); ++item) {
-      const std::string place = where + ": " + core::printable(item.key());
-      if (item.key() == kMetadataKey) {
-        read_metadata(*item, place, metadata);
-      } else {
-        entries.push_back(read_entry(item.key(), *item, file.size() - data_begin, place));
-      }
+MappedTensorFile::MappedTensorFile(const std::filesystem::path& path) : path_(path), file_(path) {
+  const std::string where = core::printable_path(path);
+  const std::uint64_t length = header_length(file_, where);
+  data_begin_ = kLengthBytes + length;
+  const std::string text(reinterpret_cast<const char*>(file_.data()) + kLengthBytes, length);
+  if (text.empty() || text.front() != '{')
+    throw_malformed(where, "expected a header that begins with {");
+  const Json header = core::parse_json(text, where);
+  const std::uint64_t data_bytes = file_.size() - data_begin_;
+  for (auto item = header.begin(); item != header.end(); ++item) {
+    const std::string place = where + ": " + core::printable(item.key());
+    if (item.key() == kMetadataKey) {
+      read_metadata(*item, place, metadata_);
+    } else {
+      entries_.push_back(read_entry(item.key(), *item, data_bytes, place));
     }
-    check_coverage(entries, file.size() - data_begin, where);
   }
-};
-
-MappedTensorFile::MappedTensorFile(const std::filesystem::path& path)
-    : contents_(std::make_unique<const Contents>(path)) {}
-MappedTensorFile::~MappedTensorFile() = default;
-MappedTensorFile::MappedTensorFile(MappedTensorFile&&) noexcept = default;
-
-const std::filesystem::path& MappedTensorFile::path() const { return contents_->path; }
-const std::vector<TensorEntry>& MappedTensorFile::entries() const { return contents_->entries; }
-const std::map<std::string, std::string>& MappedTensorFile::metadata() const {
-  return contents_->metadata;
-}
-
-const std::uint8_t* MappedTensorFile::data(const TensorEntry& entry) const {
-  return contents_->file.data() + contents_->data_begin + entry.begin;
-}
-
-void MappedTensorFile::release(const TensorEntry& entry) const {
-  contents_->file.release(contents_->data_begin + entry.begin, entry.bytes());
+  check_coverage(entries_, data_bytes, where);
 }
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {

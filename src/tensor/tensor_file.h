@@ -9,9 +9,10 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
+
+#include "core/files.h"
 
 namespace salf::tensor {
 
@@ -38,8 +39,7 @@ struct TensorPlan {
 };
 
 // The same for tensors that need not be in memory together. Calls `make` once for each plan's
-// tensor and frees it before the next call. Throws also Error(kInternal) for a tensor of another
-// type or shape than planned.
+// tensor and frees it before the next. Throws also Error(kInternal) for another type or shape.
 void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorPlan>& plans,
     const std::map<std::string, std::string>& metadata,
     const std::function<at::Tensor(const TensorPlan&)>& make);
@@ -64,20 +64,25 @@ class MappedTensorFile {
  public:
   // Throws as read_tensor_file does.
   explicit MappedTensorFile(const std::filesystem::path& path);
-  ~MappedTensorFile();
-  MappedTensorFile(MappedTensorFile&&) noexcept;
 
-  const std::filesystem::path& path() const;
-  const std::vector<TensorEntry>& entries() const;  // in the header's order
-  const std::map<std::string, std::string>& metadata() const;
+  const std::filesystem::path& path() const { return path_; }
+  const std::vector<TensorEntry>& entries() const { return entries_; }  // in the header's order
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // entry.bytes() bytes at any alignment. REQUIRES: the entry is this file's
-  const std::uint8_t* data(const TensorEntry& entry) const;
+  const std::uint8_t* data(const TensorEntry& entry) const {
+    return file_.data() + data_begin_ + entry.begin;
+  }
   // Gives the tensor's pages back to the system. Later reads fetch them from the file.
-  void release(const TensorEntry& entry) const;
+  void release(const TensorEntry& entry) const {
+    file_.release(data_begin_ + entry.begin, entry.bytes());
+  }
 
  private:
-  struct Contents;
-  std::unique_ptr<const Contents> contents_;
+  std::filesystem::path path_;
+  core::MappedFile file_;
+  std::vector<TensorEntry> entries_;
+  std::map<std::string, std::string> metadata_;
+  std::uint64_t data_begin_ = 0;
 };
 
 }  // namespace salf::tensor

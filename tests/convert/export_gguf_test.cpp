@@ -74,9 +74,9 @@ class GgufRoundTrip : public ::testing::Test {
     for (const char* const key : {"general.architecture", "tokenizer.ggml.model"})
       EXPECT_EQ(before.text(key), after.text(key)) << key;
     for (const char* const key : {"tokenizer.ggml.tokens", "tokenizer.ggml.merges"})
-      EXPECT_EQ(before.texts(key), after.texts(key)) << key;
-    EXPECT_EQ(
-        before.integers("tokenizer.ggml.token_type"), after.integers("tokenizer.ggml.token_type"));
+      EXPECT_EQ(before.list<std::string>(key), after.list<std::string>(key)) << key;
+    EXPECT_EQ(before.list<std::int64_t>("tokenizer.ggml.token_type"),
+        after.list<std::int64_t>("tokenizer.ggml.token_type"));
     import_gguf(folder_ / "export.gguf", folder_ / "again", progress, true);
     EXPECT_EQ(core::read_file(folder_ / "again/config.json"),
         core::read_file(folder_ / "model/config.json"));
@@ -215,10 +215,10 @@ class GgufFamilies : public ::testing::Test {
 TEST_F(GgufFamilies, FillTheVocabularyWithUnusedTokens) {
   to_gguf(imported("qwen2"), folder_ / "out.gguf");
   const GgufFile file(folder_ / "out.gguf");
-  const auto tokens = file.texts("tokenizer.ggml.tokens");
-  ASSERT_EQ(tokens->size(), 32U);
-  EXPECT_EQ(tokens->at(31), "[PAD31]");
-  EXPECT_EQ(file.integers("tokenizer.ggml.token_type")->at(31), 5);
+  const auto tokens = file.list<std::string>("tokenizer.ggml.tokens");
+  ASSERT_EQ(tokens.size(), 32U);
+  EXPECT_EQ(tokens.at(31), "[PAD31]");
+  EXPECT_EQ(file.list<std::int64_t>("tokenizer.ggml.token_type").at(31), 5);
   EXPECT_EQ(file.integer("tokenizer.ggml.bos_token_id"), 1) << "config.json names it";
   core::Progress progress;
   import_gguf(folder_ / "out.gguf", folder_ / "again", progress);

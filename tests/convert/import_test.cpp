@@ -300,11 +300,12 @@ TEST(Import, RefusesMetadataThatMakesNoLlama) {
     return refusal_of_metadata(key, [](GgufWriter&) {});
   };
   EXPECT_THAT(without("general.architecture"), HasSubstr("expected llama"));
-  EXPECT_THAT(without("llama.block_count"), HasSubstr("'llama.block_count' is missing"));
+  EXPECT_THAT(without("llama.block_count"), HasSubstr("llama.block_count: is missing"));
   EXPECT_THAT(without("llama.attention.layer_norm_rms_epsilon"), HasSubstr("is missing"));
   EXPECT_THAT(with("llama.block_count", 0), HasSubstr("got 0"));
   EXPECT_THAT(with("llama.block_count", 4000000000U), HasSubstr("block_count"));
-  EXPECT_THAT(with("llama.attention.head_count_kv", 3), HasSubstr("a multiple of the 3"));
+  EXPECT_THAT(with("llama.attention.head_count_kv", 3),
+      HasSubstr("a multiple of llama.attention.head_count_kv, 3"));
   EXPECT_THAT(with("llama.attention.value_length", 8), HasSubstr("values of 8"));
   EXPECT_THAT(with("llama.embedding_length", 24), HasSubstr("expected [40, 24], got [40, 16]"));
   EXPECT_THAT(refusal_of_metadata("general.architecture",

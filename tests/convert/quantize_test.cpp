@@ -1,5 +1,3 @@
-#include "convert/gguf/quantize.h"
-
 #include <c10/util/BFloat16.h>
 #include <c10/util/Half.h>
 #include <gtest/gtest.h>
@@ -9,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "convert/gguf/dequantize.h"
 #include "core/random.h"
 
 namespace salf::convert {

@@ -116,7 +116,7 @@ TEST_P(StoredEncoding, ComputesTheSameBitsAsTheDecodedModel) {
   const tensor::Batch batch = model::proof_batch();
   const model::Spaces before = graph.tap(batch);
   const at::Tensor suffix = graph.suffix(before.hidden[1], batch, 1);
-  const model::QuantizedBlocks stored(model, graph, StoredBlocks(directory(), hash()).packer(), 2);
+  const model::QuantizedBlocks stored(model, graph, stored_blocks(directory(), hash()), 2);
   EXPECT_EQ(stored.bytes(), result.stored_bytes);
   const model::Spaces after = stored.graph().tap(batch);
   for (std::size_t i = 0; i < before.hidden.size(); ++i)
@@ -140,13 +140,13 @@ TEST_F(Stored, FloatsHaveNoFileAndRemoveAnEarlierOne) {
   EXPECT_EQ(import_as(TensorType::kF32).stored_bytes, 0);
   EXPECT_FALSE(std::filesystem::exists(file()));
   expect_error(
-      ErrorKind::kUsage, "import the file (again)", [&] { StoredBlocks(directory(), hash()); });
+      ErrorKind::kUsage, "import the file (again)", [&] { stored_blocks(directory(), hash()); });
 }
 
 TEST_F(Stored, BlocksOfOtherWeightsAreRefused) {
   import_as(TensorType::kQ8_0);
   expect_error(ErrorKind::kBadInput, "belong to another model.pt",
-      [&] { StoredBlocks(directory(), core::sha256("other")); });
+      [&] { stored_blocks(directory(), core::sha256("other")); });
 }
 
 TEST_F(Stored, FilesThatEndEarlyAreRefusedWhereverThatIs) {
@@ -155,7 +155,7 @@ TEST_F(Stored, FilesThatEndEarlyAreRefusedWhereverThatIs) {
   for (const std::size_t size :
       {std::size_t{0}, std::size_t{5}, std::size_t{100}, whole.size() / 2, whole.size() - 1}) {
     write_bytes(file(), whole.substr(0, size));
-    expect_error(ErrorKind::kBadInput, kStoredBlocks, [&] { StoredBlocks(directory(), hash()); });
+    expect_error(ErrorKind::kBadInput, kStoredBlocks, [&] { stored_blocks(directory(), hash()); });
   }
 }
 
@@ -172,8 +172,7 @@ TEST_F(Stored, WhatDoesNotFitIsRefusedByName) {
     for (const auto& parameter : model.parameters())
       before[parameter.name] = parameter.tensor.clone();
     expect_error(ErrorKind::kBadInput, problem, [&] {
-      const model::QuantizedBlocks blocks(
-          model, graph, StoredBlocks(directory(), hash()).packer(), 2);
+      const model::QuantizedBlocks blocks(model, graph, stored_blocks(directory(), hash()), 2);
     });
     for (const auto& parameter : model.parameters())
       EXPECT_TRUE(at::equal(parameter.tensor, before.at(parameter.name)));

@@ -13,8 +13,8 @@
 namespace salf::app {
 namespace {
 
-convert::StoredBlocks stored_blocks(const Session& session) {
-  return {session.files.archive.parent_path(), session.archive_hash};
+model::Packer stored_blocks(const Session& session) {
+  return convert::stored_blocks(session.files.archive.parent_path(), session.archive_hash);
 }
 
 // Some thousand tokens tell the moments of what a layer multiplies.
@@ -39,7 +39,7 @@ std::vector<tensor::Batch> fitting_batches(const Session& session) {
 }
 
 model::Packer packer_for(FrozenType type, const Session& session) {
-  if (type == FrozenType::kGguf) return stored_blocks(session).packer();
+  if (type == FrozenType::kGguf) return stored_blocks(session);
   if (type == FrozenType::kBFloat16) return model::rounding_to(ops::WeightFormat::kBFloat16);
   const auto format =
       type == FrozenType::kInt8 ? ops::WeightFormat::kInt8 : ops::WeightFormat::kInt4;

@@ -27,7 +27,7 @@ struct QuantizedSession {
 
 // The first `count` blocks in few bits; all as they are for f32. int8 and int4 are fitted to
 // documents of the train split that the seed draws, the same for every count. Throws as
-// QuantizedBlocks and convert::StoredBlocks do.
+// QuantizedBlocks and convert::stored_blocks do.
 QuantizedSession quantize_blocks(FrozenType type, const Session& session, std::int64_t count);
 
 }  // namespace salf::app

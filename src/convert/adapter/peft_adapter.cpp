@@ -1,7 +1,5 @@
 #include "convert/adapter/peft_adapter.h"
 
-#include <ATen/core/Tensor.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -31,16 +29,14 @@ constexpr const char* kHash = "salf.base_hash";
 
 // ---- Names
 
-// What stands before transformers' own names: the attribute of a module that was wrapped around the
-// model to trace it.
+// What stands before transformers' own names: the attribute of a module around the traced model.
 std::string wrapper_of(const model::ScriptModel& model) {
   for (const auto& parameter : model.parameters()) {
     std::vector<std::string> names = parameter.aliases;
     names.push_back(parameter.name);
     for (const auto& name : names) {
       for (const std::string head : {"lm_head.weight", "embed_out.weight"}) {
-        if (name != head && core::ends_with(name, "." + head))
-          return name.substr(0, name.size() - head.size());
+        if (core::ends_with(name, "." + head)) return name.substr(0, name.size() - head.size());
       }
     }
   }
@@ -48,18 +44,12 @@ std::string wrapper_of(const model::ScriptModel& model) {
 }
 
 std::string without_prefix(const std::string& text, const std::string& prefix) {
-  return text.rfind(prefix, 0) == 0 ? text.substr(prefix.size()) : text;
+  return core::starts_with(text, prefix) ? text.substr(prefix.size()) : text;
 }
 
 std::string last_component(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
-// "self_attn.q_proj"
-std::string within_block(const LinearLayer& layer, const std::string& container) {
-  return without_prefix(layer.module, container + "." + std::to_string(layer.block) + ".");
-}
-
-// The last component of a layer's path where that names no other layer of its block, else the path
-// within it.
+// The last component of a layer's path where it is unique in its block, else the path within it.
 std::set<std::string> target_modules(
     const std::vector<LoraLayer>& branches, const model::GraphCut& graph) {
   const std::vector<LinearLayer> all = graph.linear_layers();
@@ -69,7 +59,9 @@ std::set<std::string> target_modules(
     const auto same = std::count_if(all.begin(), all.end(), [&](const LinearLayer& other) {
       return other.block == branch.layer.block && last_component(other.module) == last;
     });
-    targets.insert(same == 1 ? last : within_block(branch.layer, graph.map().container));
+    const std::string block =
+        graph.map().container + "." + std::to_string(branch.layer.block) + ".";
+    targets.insert(same == 1 ? last : without_prefix(branch.layer.module, block));
   }
   return targets;
 }
@@ -156,33 +148,24 @@ std::map<std::string, Pair> read_pairs(const tensor::TensorFile& file, const fs:
 
 LoraLayer fit(const LinearLayer& layer, const Pair& pair, const types::LoraSettings& settings,
     c10::Device device, const fs::path& path) {
-  if (!pair.a.defined() || !pair.b.defined()) {
-    refuse_adapter(path, std::string(pair.a.defined() ? "lora_B" : "lora_A") + " of " +
-                             core::printable(layer.module) + " is missing");
-  }
-  const auto check = [&](const at::Tensor& tensor, const char* name, std::int64_t rows,
-                         std::int64_t columns) {
-    if (tensor.dim() == 2 && tensor.size(0) == rows && tensor.size(1) == columns &&
-        tensor.is_floating_point())
-      return;
-    refuse_adapter(path, std::string(name) + " of " + core::printable(layer.module) +
-                             ": expected [" + std::to_string(rows) + ", " +
-                             std::to_string(columns) + "] for this model and the rank in " +
-                             kAdapterConfig + ", got " + tensor::shape_text(tensor) +
-                             "; was it made for another model?");
-  };
-  check(pair.a, "lora_A", settings.rank, layer.in);
-  check(pair.b, "lora_B", layer.out, settings.rank);
-  const model::LoraScale scale{settings.rank, settings.alpha, settings.rank_stabilized};
-  const auto take = [&](const at::Tensor& tensor) {
+  const std::string of_layer = " of " + core::printable(layer.module);
+  const auto take = [&](const at::Tensor& tensor, const char* name, std::int64_t rows,
+                        std::int64_t columns) {
+    if (!tensor.defined()) refuse_adapter(path, name + of_layer + " is missing");
+    if (tensor.sizes() != at::IntArrayRef({rows, columns}) || !tensor.is_floating_point()) {
+      refuse_adapter(path, name + of_layer + ": expected " + tensor::sizes_text({rows, columns}) +
+                               " for this model and the rank in " + kAdapterConfig + ", got " +
+                               tensor::shape_text(tensor) + "; was it made for another model?");
+    }
     return tensor
         .to(at::TensorOptions(device).dtype(at::kFloat), /*non_blocking=*/false, /*copy=*/true)
         .contiguous();
   };
-  LoraLayer branch{layer, take(pair.a), take(pair.b), scale.factor()};
-  if (!std::isfinite(branch.a.abs().sum().item<float>() + branch.b.abs().sum().item<float>())) {
-    refuse_adapter(path, "the matrices of " + core::printable(layer.module) + " are not finite");
-  }
+  const model::LoraScale scale{settings.rank, settings.alpha, settings.rank_stabilized};
+  LoraLayer branch{layer, take(pair.a, "lora_A", settings.rank, layer.in),
+      take(pair.b, "lora_B", layer.out, settings.rank), scale.factor()};
+  if (!std::isfinite(branch.a.abs().sum().item<float>() + branch.b.abs().sum().item<float>()))
+    refuse_adapter(path, "the matrices" + of_layer + " are not finite");
   return branch;
 }
 

@@ -5,15 +5,10 @@
 #include <set>
 
 #include "convert/export/export_source.h"
-#include "convert/export/export_targets.h"
 #include "convert/gguf/gguf_layout.h"
 #include "convert/gguf/gguf_writer.h"
-#include "convert/gguf/quantize.h"
-#include "convert/output.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/log.h"
 #include "core/text.h"
 #include "data/chat/chat_template.h"
 #include "data/tokenizer/tokenizer_json.h"
@@ -112,10 +107,9 @@ std::optional<std::int64_t> config_id(
 
 data::ProvedGgufTokenizer read_tokenizer(const ExportSource& source) {
   if (source.files.tokenizer.empty()) {
-    throw Error(ErrorKind::kBadModel,
-        core::printable_path(source.files.archive.parent_path()) +
-            ": a GGUF file needs a tokenizer, and the model has none; put its tokenizer.json or "
-            "tokenizer.model there, or export --to hf");
+    refuse_model(source.files.archive.parent_path(),
+        "a GGUF file needs a tokenizer, and the model has none; put its tokenizer.json or "
+        "tokenizer.model there, or export --to hf");
   }
   const std::int64_t vocabulary = source.decoder.config.vocabulary;
   data::ProvedGgufTokenizer result = data::make_gguf_tokenizer(source.files.tokenizer, vocabulary);
@@ -185,7 +179,8 @@ std::optional<ExportResult> export_gguf(const fs::path& path, const fs::path& fi
     const ExportSource source = open_export_source(path);
     ExportResult result;
     result.architecture = gguf_architecture(source);
-    check_export_file(file, {"GGUF", "model.gguf"}, source.files.archive, overwrite, result);
+    check_export_file(
+        file, {"GGUF", "GGUF file", "model.gguf"}, source.files.archive, overwrite, result);
     const FileType types = file_type(type);
     const std::vector<Item> items = plan_items(source, types.tensor);
     const data::ProvedGgufTokenizer tokenizer = read_tokenizer(source);

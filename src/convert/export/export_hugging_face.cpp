@@ -4,20 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
-#include <optional>
 #include <set>
-#include <utility>
 
 #include "convert/export/export_source.h"
-#include "convert/export/export_targets.h"
-#include "convert/gguf/quantize.h"
-#include "convert/hugging_face/hf_config.h"
-#include "convert/output.h"
+#include "convert/gguf/dequantize.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "tensor/tensor_file.h"
 
@@ -34,9 +27,8 @@ c10::ScalarType source_type(const std::string& name, const fs::path& folder) {
     if (name == dtype_name(known)) return known;
   }
   if (name.empty()) return c10::kFloat;
-  throw Error(ErrorKind::kBadModel, core::printable_path(folder / "salf.json") +
-                                        ": dtype: expected F32, F16 or BF16, got '" +
-                                        core::printable(name) + "'");
+  refuse_model(folder / "salf.json",
+      "dtype: expected F32, F16 or BF16, got '" + core::printable(name) + "'");
 }
 
 std::vector<tensor::TensorPlan> plan_tensors(const ExportSource& source, HfDtype dtype) {
@@ -122,42 +114,14 @@ core::Json config_of(const ExportSource& source, const std::vector<tensor::Tenso
   return json;
 }
 
-class HuggingFaceWriter {
- public:
-  HuggingFaceWriter(const ExportSource& source, core::Progress& progress)
-      : source_(source), progress_(progress) {}
-
-  void write(const fs::path& path, const Shard& shard) {
-    tensor::write_tensor_file(path, shard.plans, {{"format", "pt"}},
-        [this](const tensor::TensorPlan& plan) { return make(plan); });
-    release();
-  }
-
- private:
-  at::Tensor make(const tensor::TensorPlan& plan) {
-    release();
-    check_stop();
-    progress_.update(++done_, plan.name);
-    last_ = source_.archive.tensors().at(plan.name);
-    const at::Tensor values = source_.tensor(plan.name);
-    if (plan.type == c10::kFloat) return values;
-    at::Tensor encoded = at::empty(plan.shape, plan.type);
-    encode(*tensor_type(plan.type), values.const_data_ptr<float>(), values.numel(),
-        static_cast<std::uint8_t*>(encoded.mutable_data_ptr()));
-    return encoded;
-  }
-
-  // The tensor before has been written.
-  void release() {
-    if (last_) source_.archive.release(*last_);
-    last_.reset();
-  }
-
-  const ExportSource& source_;
-  core::Progress& progress_;
-  std::optional<at::Tensor> last_;
-  std::int64_t done_ = 0;
-};
+at::Tensor encoded(const ExportSource& source, const tensor::TensorPlan& plan) {
+  const at::Tensor values = source.tensor(plan.name);
+  if (plan.type == c10::kFloat) return values;
+  at::Tensor made = at::empty(plan.shape, plan.type);
+  encode(*tensor_type(plan.type), values.const_data_ptr<float>(), values.numel(),
+      static_cast<std::uint8_t*>(made.mutable_data_ptr()));
+  return made;
+}
 
 bool is_shard(const std::string& name) {
   return name.size() == std::string("model-00001-of-00002.safetensors").size() &&
@@ -201,8 +165,23 @@ ExportResult describe(const ExportSource& source, const std::vector<tensor::Tens
 void write_shards(const ExportSource& source, const std::vector<Shard>& shards,
     const ExportResult& result, NewFiles& files, core::Progress& progress) {
   progress.begin("writing tensors", result.tensors, "tensors");
-  HuggingFaceWriter writer(source, progress);
-  for (const Shard& shard : shards) writer.write(files.add(shard.name), shard);
+  std::int64_t done = 0;
+  std::optional<at::Tensor> written;
+  const auto release = [&] {
+    if (written) source.archive.release(*written);
+    written.reset();
+  };
+  for (const Shard& shard : shards) {
+    tensor::write_tensor_file(files.add(shard.name), shard.plans, {{"format", "pt"}},
+        [&](const tensor::TensorPlan& plan) {
+          release();  // the one before
+          check_stop();
+          progress.update(++done, plan.name);
+          written = source.archive.tensors().at(plan.name);
+          return encoded(source, plan);
+        });
+    release();
+  }
   progress.end();
   if (shards.size() > 1) core::write_json_file(files.add(kWeightsIndex), index_of(shards, result));
 }

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <set>
 #include <utility>
 
-#include "core/error.h"
+#include "convert/gguf/dequantize.h"
+#include "core/clock.h"
+#include "core/files.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "tensor/shapes.h"
 
 namespace salf::convert {
@@ -20,10 +20,9 @@ namespace fs = std::filesystem;
 constexpr double kTolerance = 1e-5;
 
 [[noreturn]] void refuse_foreign(const model::ModelFiles& files, const std::string& problem) {
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(files.archive) + ": " + problem +
-          "; --to hf and gguf need a model that salf import made, or a run of one; "
-          "use --to torchscript");
+  refuse_model(files.archive, problem +
+                                  "; --to hf and gguf need a model that salf import made, or a "
+                                  "run of one; use --to torchscript");
 }
 
 core::Json read_config(const model::ModelFiles& files) {
@@ -42,10 +41,9 @@ void check_class(
         files, "its program (" + core::printable(name) + ") is not one that salf import writes");
   const std::string expected = own + family.model_type + ".";
   if (name.compare(0, expected.size(), expected) == 0) return;
-  throw Error(ErrorKind::kBadModel, core::printable_path(files.config) + ": model_type is " +
-                                        family.model_type + ", but model.pt holds " +
-                                        core::printable(name) +
-                                        "; take the config.json that was imported with it");
+  refuse_model(files.config, std::string("model_type is ") + family.model_type +
+                                 ", but model.pt holds " + core::printable(name) +
+                                 "; take the config.json that was imported with it");
 }
 
 CheckpointFacts facts_of(const model::MappedArchive& archive, const Family& family) {
@@ -132,9 +130,8 @@ void check_program(
     const model::ModelFiles& files, const model::MappedArchive& archive, const Decoder& decoder) {
   const std::vector<std::string> problems = Comparison(archive).problems(decoder.program);
   if (problems.empty()) return;
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(files.archive) +
-          ": does not hold the model that config.json describes: " + list_problems(problems));
+  refuse_model(files.archive,
+      "does not hold the model that config.json describes: " + list_problems(problems));
 }
 
 }  // namespace
@@ -154,6 +151,38 @@ ExportSource open_export_source(const fs::path& path) {
   check_program(files, archive, decoder);
   return {std::move(files), std::move(json), std::move(config), &family, std::move(decoder),
       std::move(archive)};
+}
+
+std::optional<ExportResult> run_export(
+    const std::filesystem::path& source, const std::function<ExportResult()>& exporter) {
+  const core::Stopwatch watch;
+  std::optional<ExportResult> result = run_unless_stopped(source, "the export", exporter);
+  if (result) result->seconds = watch.seconds();
+  return result;
+}
+
+void check_export_file(const std::filesystem::path& file, const ExportFile& kind,
+    const std::filesystem::path& archive, bool overwrite, ExportResult& result) {
+  core::check_output_file(file, kind.what, kind.example, overwrite, [&] {
+    std::error_code error;
+    if (std::filesystem::equivalent(file, archive, error)) {
+      throw Error(ErrorKind::kUsage,
+          core::printable_path(file) + ": is the model itself; give another --output");
+    }
+    return core::begins_with(file, kind.magic);
+  });
+  result.output = file.string();
+  result.files = {file.filename().string()};
+}
+
+std::string dtype_name(c10::ScalarType type) {
+  const auto known = tensor_type(type);
+  return known ? tensor_type_name(*known) : c10::toString(type);
+}
+
+void warn(ExportResult& result, const std::string& warning) {
+  core::log_warning(warning);
+  result.warnings.push_back(warning);
 }
 
 }  // namespace salf::convert

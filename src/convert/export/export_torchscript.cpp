@@ -1,12 +1,9 @@
 #include <algorithm>
 
-#include "convert/export/export_targets.h"
-#include "convert/output.h"
-#include "core/error.h"
+#include "convert/export/export_source.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/log.h"
-#include "model/model_directory.h"
 #include "model/script_model.h"
 
 namespace salf::convert {
@@ -32,7 +29,8 @@ std::optional<ExportResult> export_torchscript(const fs::path& source, const fs:
   return run_export(source, [&] {
     const model::ModelFiles files = model::find_model(source, "");
     ExportResult result;
-    check_export_file(file, {"PK", "model.pt"}, files.archive, overwrite, result);
+    check_export_file(
+        file, {"PK", "TorchScript archive", "model.pt"}, files.archive, overwrite, result);
     result.format = ExportFormat::kTorchScript;
     result.architecture = files.card.architecture;
     {

@@ -1,11 +1,19 @@
-// A decoder of any source: its sizes, constants and program.
+// A decoder of any source: its sizes, constants and program. The program is planned before any
+// weight is read, so it tells which tensors a file must hold.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "convert/families/module_plan.h"
+#include "core/progress.h"
+
+namespace torch::jit {
+struct Module;
+}
 
 namespace salf::convert {
 
@@ -48,10 +56,53 @@ struct DecoderConfig {
   std::int64_t kv_rows() const { return kv_heads * head_dim; }
 };
 
+struct PlannedParameter {
+  std::string name;  // "weight"
+  std::vector<std::int64_t> shape;
+  std::string tied_to;  // full name of an earlier parameter that shares its tensor, or ""
+};
+
+struct PlannedAttribute {
+  std::string name;
+  std::variant<std::int64_t, double, std::vector<double>> value;
+};
+
+struct ModulePlan {
+  std::string member;      // its name within its parent; "" for the outermost
+  std::string class_name;  // modules of one class have one source and members of the same kinds
+  std::string source;      // TorchScript of its methods; "" for a mere container
+  std::vector<PlannedParameter> parameters;
+  std::vector<PlannedAttribute> attributes;
+  std::vector<ModulePlan> children;
+};
+
 struct Decoder {
   DecoderConfig config;
   std::string blocks_path;  // "model.layers"
   ModulePlan program;       // forward(input_ids, attention_mask: Optional = None) -> logits
 };
+
+struct ExpectedTensor {
+  std::string name;  // "model.layers.0.self_attn.q_proj.weight"
+  std::vector<std::int64_t> shape;
+};
+
+// The tensors of the plan, in its order. A tied one comes once, under its first name.
+std::vector<ExpectedTensor> planned_tensors(const ModulePlan& plan);
+
+// At most eight problems, then how many more there are: "A; B; and 3 more".
+std::string list_problems(const std::vector<std::string>& problems);
+
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  // A new tensor of the planned shape, float32, that requires gradients.
+  // REQUIRES: the source has it
+  virtual at::Tensor read(const std::string& name) const = 0;
+};
+
+// In eval mode. Its classes are __torch__.salf.FAMILY.CLASS. Tensors are read one by one.
+torch::jit::Module build_module(const ModulePlan& plan, const std::string& family,
+    const WeightSource& weights, core::Progress& progress);
 
 }  // namespace salf::convert

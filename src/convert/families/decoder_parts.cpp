@@ -1,9 +1,7 @@
 #include "convert/families/decoder_parts.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
-#include <vector>
 
 #include "core/text.h"
 

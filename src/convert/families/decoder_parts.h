@@ -18,20 +18,17 @@ extern const char* const kTurns;  // rotates query and key, transposes all to [B
 // Attention with the kernel's causal order where mask is None, then o_proj. `scale`: "", or the
 // argument ", scale=self.scale".
 std::string attention_result(const std::string& scale = "");
-// The methods rotate(x, cos, sin) and forward with these pieces. The class has the attributes
-// heads, kv_heads and head_dim.
+// The methods rotate and forward with these pieces. The class has heads, kv_heads and head_dim.
 std::string attention_source(const std::string& pieces);
 extern const char* const kAttentionStart;  // forward's head: batch, tokens
 
 // A decoder's method visible_tokens(input_ids, attention_mask, window, needed) -> Optional mask.
 extern const char* const kVisibleTokens;
 
-// A decoder's method rotary_tables(input_ids) -> (cos, sin). The class has the attribute
-// rotary_frequencies.
+// A decoder's rotary_tables(input_ids) -> (cos, sin). The class has rotary_frequencies.
 extern const char* const kRotaryTables;
 
-// The TorchScript expression of transformers' activation `name` of `argument`. Nothing for an
-// unknown name.
+// The TorchScript of transformers' activation `name` of `argument`. Nothing for an unknown name.
 std::optional<std::string> activation_expression(
     const std::string& name, const std::string& argument);
 std::string known_activations();  // "gelu, gelu_new, …"

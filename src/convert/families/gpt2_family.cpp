@@ -18,8 +18,7 @@ def forward(self, hidden: Tensor) -> Tensor:
     return torch.layer_norm(hidden, [hidden.size(-1)], self.weight, self.bias, self.epsilon)
 )TS";
 
-// A learned vector for each position. Rows padded on the left count from their first token, as
-// generation does.
+// A learned vector a position. Rows padded on the left count from their first token (generation).
 constexpr const char* kPositions = R"TS(
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor]) -> Tensor:
     # [T, D] or [B, T, D]

@@ -34,21 +34,15 @@ ModulePlan plan_normed_attention(const DecoderConfig& config, const std::string&
   return attention;
 }
 
-ModulePlan llama_block(const DecoderConfig& config) {
-  const std::string source =
-      attention_source(std::string(kProjections) + kTurns + attention_result());
-  return plan_pre_norm_block(
-      config, plan_attention(config, source), plan_feed_forward("mlp", config));
-}
-
-Decoder make_llama(DecoderConfig config) {
-  const ModulePlan block = llama_block(config);
-  return make_decoder(std::move(config), block);
-}
-
 }  // namespace
 
-ModulePlan llama_program(const DecoderConfig& config) { return make_llama(config).program; }
+Decoder make_llama(DecoderConfig config) {
+  const std::string source =
+      attention_source(std::string(kProjections) + kTurns + attention_result());
+  const ModulePlan block =
+      plan_pre_norm_block(config, plan_attention(config, source), plan_feed_forward("mlp", config));
+  return make_decoder(std::move(config), block);
+}
 
 Decoder read_llama(const HfConfig& config) {
   DecoderConfig decoder = read_decoder_config(config, {});

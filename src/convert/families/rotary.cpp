@@ -1,9 +1,8 @@
-#include "convert/families/rotary.h"
-
 #include <algorithm>
 #include <cmath>
 #include <string>
 
+#include "convert/families/families.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -32,7 +31,7 @@ class RotaryReader {
     const std::int64_t turned = read_turned(support);
     RotaryConfig rotary;
     rotary.type = type;
-    rotary.theta = theta();
+    rotary.theta = setting("rope_theta", 10000.0);
     rotary.frequencies = rotary_frequencies(rotary.theta, turned);
     if (type == "linear") {
       rotary.factor = settings_->positive("factor");
@@ -49,9 +48,9 @@ class RotaryReader {
  private:
   bool stated(const char* key) const { return settings_ != nullptr && settings_->has(key); }
 
-  double theta() const {
-    const double top = config_.positive("rope_theta", 10000.0);
-    return settings_ != nullptr ? settings_->positive("rope_theta", top) : top;
+  double setting(const char* key, double absent) const {
+    const double top = config_.positive(key, absent);
+    return settings_ != nullptr ? settings_->positive(key, top) : top;
   }
 
   std::string read_type(RotarySupport support) const {
@@ -73,9 +72,7 @@ class RotaryReader {
 
   // Elements of a head that turn.
   std::int64_t read_turned(RotarySupport support) const {
-    const double top = config_.positive("partial_rotary_factor", 1.0);
-    const double share =
-        settings_ != nullptr ? settings_->positive("partial_rotary_factor", top) : top;
+    const double share = setting("partial_rotary_factor", 1.0);
     const auto turned =
         static_cast<std::int64_t>(std::min(share, 2.0) * static_cast<double>(decoder_.head_dim));
     const bool partial_allowed = support == RotarySupport::kPartialAndLong;
@@ -120,11 +117,11 @@ class RotaryReader {
     return numbers;
   }
 
-  // transformers, modeling_rope_utils.py, _compute_longrope_parameters, and Phi3Config's default of
-  // 4096.
+  // transformers, modeling_rope_utils.py, _compute_longrope_parameters; 4096 is Phi3Config's.
   void read_longrope(std::int64_t turned, RotaryConfig& rotary) const {
-    rotary.frequencies = rotary_frequencies(theta(), turned, divisors("short_factor", turned));
-    rotary.long_frequencies = rotary_frequencies(theta(), turned, divisors("long_factor", turned));
+    rotary.frequencies = rotary_frequencies(rotary.theta, turned, divisors("short_factor", turned));
+    rotary.long_frequencies =
+        rotary_frequencies(rotary.theta, turned, divisors("long_factor", turned));
     settings_->ignore("original_max_position_embeddings");  // Phi-3 reads the one at the top
     const std::int64_t original = config_.size("original_max_position_embeddings", 4096);
     if (original < 2)

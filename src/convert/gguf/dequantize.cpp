@@ -1,11 +1,17 @@
 #include "convert/gguf/dequantize.h"
 
+#include <c10/util/floating_point_utils.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "core/text.h"
+
 namespace salf::convert {
 namespace {
+
+using c10::detail::fp32_from_bits;
 
 // Layouts as in ggml-common.h: a block holds scales (half floats), then packed integers.
 constexpr std::int64_t kSmall = 32;
@@ -18,26 +24,20 @@ T load(const std::uint8_t* source) {
   return value;
 }
 
-float float_of_bits(std::uint32_t bits) {
-  float value = 0.0F;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 // IEEE 754 half precision with subnormals, infinities and NaN.
 float load_half(const std::uint8_t* source) {
   const std::uint32_t bits = load<std::uint16_t>(source);
   const std::uint32_t sign = (bits & 0x8000U) << 16U;
   const std::uint32_t exponent = (bits >> 10U) & 0x1FU;
   const std::uint32_t mantissa = bits & 0x3FFU;
-  if (exponent == 0x1FU) return float_of_bits(sign | 0x7F800000U | (mantissa << 13U));
-  if (exponent != 0) return float_of_bits(sign | ((exponent + 112U) << 23U) | (mantissa << 13U));
+  if (exponent == 0x1FU) return fp32_from_bits(sign | 0x7F800000U | (mantissa << 13U));
+  if (exponent != 0) return fp32_from_bits(sign | ((exponent + 112U) << 23U) | (mantissa << 13U));
   const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
   return sign != 0 ? -magnitude : magnitude;
 }
 
 float load_bfloat16(const std::uint8_t* source) {
-  return float_of_bits(static_cast<std::uint32_t>(load<std::uint16_t>(source)) << 16U);
+  return fp32_from_bits(static_cast<std::uint32_t>(load<std::uint16_t>(source)) << 16U);
 }
 
 float to_float(std::uint32_t value) { return static_cast<float>(static_cast<std::int32_t>(value)); }
@@ -140,8 +140,7 @@ void decode_q5_k(const std::uint8_t* block, float* out) {
   decode_groups<true>(block, block + 16, block + 48, out);
 }
 
-// Two halves of 128 elements: 64 bytes of low four bits, 32 bytes of upper two bits, eight signed
-// scales of 16 elements each.
+// Two halves of 128 elements: 64 bytes of low four bits, 32 of upper two bits, 8 signed scales.
 void decode_q6_k(const std::uint8_t* block, float* out) {
   const float scale = load_half(block + 208);
   for (unsigned half = 0; half < 2; ++half) {
@@ -201,6 +200,13 @@ std::optional<TensorType> tensor_type(std::uint32_t code) {
   return std::nullopt;
 }
 
+std::optional<TensorType> tensor_type(const std::string& name) {
+  for (const TypeEntry& entry : kTypes) {
+    if (name == entry.name) return entry.type;
+  }
+  return std::nullopt;
+}
+
 std::optional<TensorType> tensor_type(c10::ScalarType type) {
   if (type == c10::kFloat) return TensorType::kF32;
   if (type == c10::kHalf) return TensorType::kF16;
@@ -219,10 +225,9 @@ std::string tensor_type_name(std::uint32_t code) {
 }
 
 std::string supported_tensor_types() {
-  std::string text;
-  for (const TypeEntry& entry : kTypes)
-    text += (text.empty() ? "" : ", ") + std::string(entry.name);
-  return text;
+  std::vector<std::string> names;
+  for (const TypeEntry& entry : kTypes) names.emplace_back(entry.name);
+  return core::join(names, ", ");
 }
 
 BlockLayout block_layout(TensorType type) { return entry_of(type).layout; }

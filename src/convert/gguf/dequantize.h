@@ -1,4 +1,4 @@
-// Encodings of the numbers of a GGUF tensor, and their values in float32.
+// Encodings of the numbers of a GGUF tensor, from and to float32.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -32,6 +32,7 @@ struct BlockLayout {
 
 // Nothing for an encoding that cannot be read.
 std::optional<TensorType> tensor_type(std::uint32_t code);
+std::optional<TensorType> tensor_type(const std::string& name);
 // F32, F16 and BF16. Nothing for other types.
 std::optional<TensorType> tensor_type(c10::ScalarType type);
 std::string tensor_type_name(TensorType type);  // "Q4_K"
@@ -45,5 +46,16 @@ BlockLayout block_layout(TensorType type);
 // REQUIRES: elements is a multiple of layout.elements; source holds elements / layout.elements *
 // layout.bytes bytes, of any alignment.
 void dequantize(TensorType type, const std::uint8_t* source, std::int64_t elements, float* target);
+
+// Encodes `elements` numbers from `source` to `target`, which takes encoded_bytes() bytes of any
+// alignment. F16 and BF16 round to the nearest, ties to even; F16 becomes infinity above its
+// largest number. Numbers that came from F16 or BF16 get their bits back. Q8_0 is ggml's
+// quantize_row_q8_0_ref: the scale of 32 numbers is their largest magnitude / 127, as F16. A block
+// with a number that is not finite gets NaN as its scale.
+// REQUIRES: type is F32, F16, BF16 or Q8_0; elements is a multiple of the block's.
+void encode(TensorType type, const float* source, std::int64_t elements, std::uint8_t* target);
+
+// Bytes of so many numbers. REQUIRES: elements is a multiple of the block's.
+std::uint64_t encoded_bytes(TensorType type, std::int64_t elements);
 
 }  // namespace salf::convert

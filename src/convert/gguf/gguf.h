@@ -8,24 +8,30 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "convert/gguf/dequantize.h"
+#include "convert/output.h"
 #include "core/files.h"
+#include "core/json.h"
 
 namespace salf::convert {
 
-struct GgufArray;
-
-// Unsigned and signed integers of all widths, both float widths, bool, string, array.
-using GgufValue = std::variant<std::uint64_t, std::int64_t, double, bool, std::string, GgufArray>;
-
-// All elements have one type. Arrays of arrays nest at most four levels deep.
-struct GgufArray {
-  std::variant<std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>,
-      std::vector<bool>, std::vector<std::string>, std::vector<GgufArray>>
-      values;
+// Of metadata. The values are GGUF's.
+enum class GgufValueType : std::uint32_t {
+  kUint8,
+  kInt8,
+  kUint16,
+  kInt16,
+  kUint32,
+  kInt32,
+  kFloat32,
+  kBool,
+  kString,
+  kArray,
+  kUint64,
+  kInt64,
+  kFloat64
 };
 
 // A tensor whose bytes lie inside the file.
@@ -39,36 +45,35 @@ struct GgufTensor {
 };
 
 struct GgufContent {
-  std::uint32_t version = 0;
-  std::map<std::string, GgufValue> metadata;
-  std::vector<GgufTensor> tensors;  // in the file's order
+  std::map<std::string, core::Json> metadata;  // arrays nest at most four levels deep
+  std::vector<GgufTensor> tensors;             // in the file's order
 };
-
-// `name`: the file's, for errors. Throws Error(kBadModel) with the file, byte offset, expected and
-// found value.
-GgufContent parse_gguf(const core::MappedFile& file, const std::string& name);
 
 // A mapped GGUF file.
 class GgufFile {
  public:
-  // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) as parse_gguf
-  // when it is malformed, truncated, or has a tensor of a type that is not supported.
+  // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) with the byte
+  // offset, expected and found value when it is malformed, truncated, or has a tensor of a type
+  // that is not supported.
   explicit GgufFile(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
-  std::uint32_t version() const { return content_.version; }
-  const std::map<std::string, GgufValue>& metadata() const { return content_.metadata; }
+  const std::map<std::string, core::Json>& metadata() const { return content_.metadata; }
   const std::vector<GgufTensor>& tensors() const { return content_.tensors; }
 
   // Metadata by key. Nothing when the key is absent. Each throws Error(kBadModel) with the file,
-  // key, expected and found type for a value of another type.
-  std::optional<std::int64_t> integer(const std::string& key) const;  // of any width that fits
-  std::optional<double> number(const std::string& key) const;         // float or integer
-  std::optional<bool> boolean(const std::string& key) const;
-  std::optional<std::string> text(const std::string& key) const;
-  std::optional<std::vector<std::string>> texts(const std::string& key) const;
-  std::optional<std::vector<std::int64_t>> integers(const std::string& key) const;
-  std::optional<std::vector<double>> numbers(const std::string& key) const;  // floats only
+  // key, expected and found value for a value of another type.
+  std::optional<std::int64_t> integer(const std::string& key) const {
+    return get<std::int64_t>(key);
+  }
+  std::optional<double> number(const std::string& key) const { return get<double>(key); }
+  std::optional<bool> boolean(const std::string& key) const { return get<bool>(key); }
+  std::optional<std::string> text(const std::string& key) const { return get<std::string>(key); }
+  // An empty list when the key is absent.
+  template <class T>
+  std::vector<T> list(const std::string& key) const {
+    return get<std::vector<T>>(key).value_or(std::vector<T>());
+  }
 
   // nullptr when there is no tensor of that name.
   const GgufTensor* find(const std::string& name) const;
@@ -78,9 +83,20 @@ class GgufFile {
   void release(const GgufTensor& tensor) const { file_.release(tensor.offset, tensor.bytes); }
 
   // Throws Error(kBadModel) "FILE: MESSAGE".
-  [[noreturn]] void refuse(const std::string& message) const;
+  [[noreturn]] void refuse(const std::string& message) const { refuse_model(path_, message); }
 
  private:
+  template <class T>
+  std::optional<T> get(const std::string& key) const {
+    const auto found = metadata().find(key);
+    if (found == metadata().end()) return std::nullopt;
+    T value{};
+    read_model_part([&] {
+      core::from_json(found->second, path_.string() + ": metadata '" + key + "'", value);
+    });
+    return value;
+  }
+
   std::filesystem::path path_;
   core::MappedFile file_;
   GgufContent content_;

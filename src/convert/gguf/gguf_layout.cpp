@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <map>
 
-#include "convert/families/rotary.h"
-#include "core/error.h"
 #include "core/text.h"
 
 namespace salf::convert {
@@ -21,16 +19,11 @@ struct Layout {
   Names block;
 };
 
-GgufPart part(const char* name, GgufChange change = GgufChange::kNone) {
-  return {name, change, false};
-}
-
 Names llama_names(GgufChange queries) {
-  return {{"self_attn.q_proj", part("attn_q", queries)},
-      {"self_attn.k_proj", part("attn_k", queries)}, {"self_attn.v_proj", part("attn_v")},
-      {"self_attn.o_proj", part("attn_output")}, {"mlp.gate_proj", part("ffn_gate")},
-      {"mlp.up_proj", part("ffn_up")}, {"mlp.down_proj", part("ffn_down")},
-      {"input_layernorm", part("attn_norm")}, {"post_attention_layernorm", part("ffn_norm")}};
+  return {{"self_attn.q_proj", {"attn_q", queries}}, {"self_attn.k_proj", {"attn_k", queries}},
+      {"self_attn.v_proj", {"attn_v"}}, {"self_attn.o_proj", {"attn_output"}},
+      {"mlp.gate_proj", {"ffn_gate"}}, {"mlp.up_proj", {"ffn_up"}}, {"mlp.down_proj", {"ffn_down"}},
+      {"input_layernorm", {"attn_norm"}}, {"post_attention_layernorm", {"ffn_norm"}}};
 }
 
 Names with(Names names, const Names& others) {
@@ -43,28 +36,25 @@ const std::vector<Layout>& layouts() {
   constexpr GgufChange kTurned = GgufChange::kTransposed;
   const Names plain = llama_names(GgufChange::kNone);
   const Names query_norms = {
-      {"self_attn.q_norm", part("attn_q_norm")}, {"self_attn.k_norm", part("attn_k_norm")}};
+      {"self_attn.q_norm", {"attn_q_norm"}}, {"self_attn.k_norm", {"attn_k_norm"}}};
   const Names rotated = llama_names(GgufChange::kRotaryRows);
   static const std::vector<Layout> kLayouts = {{"llama", "llama", rotated},
       {"mistral", "llama", rotated}, {"qwen2", "qwen2", plain},
       {"qwen3", "qwen3", with(plain, query_norms)},
       {"gemma2", "gemma2",
-          with(plain, {{"input_layernorm", part("attn_norm", kPlus)},
-                          {"post_attention_layernorm", part("post_attention_norm", kPlus)},
-                          {"pre_feedforward_layernorm", part("ffn_norm", kPlus)},
-                          {"post_feedforward_layernorm", part("post_ffw_norm", kPlus)}})},
+          with(plain, {{"input_layernorm", {"attn_norm", kPlus}},
+                          {"post_attention_layernorm", {"post_attention_norm", kPlus}},
+                          {"pre_feedforward_layernorm", {"ffn_norm", kPlus}},
+                          {"post_feedforward_layernorm", {"post_ffw_norm", kPlus}}})},
       {"phi3", "phi3",
-          with(plain,
-              {{"self_attn.qkv_proj", part("attn_qkv")}, {"mlp.gate_up_proj", part("ffn_up")}})},
+          with(plain, {{"self_attn.qkv_proj", {"attn_qkv"}}, {"mlp.gate_up_proj", {"ffn_up"}}})},
       {"olmo2", "olmo2",
-          with(with(plain, query_norms),
-              {{"post_attention_layernorm", part("post_attention_norm")},
-                  {"post_feedforward_layernorm", part("post_ffw_norm")}})},
+          with(with(plain, query_norms), {{"post_attention_layernorm", {"post_attention_norm"}},
+                                             {"post_feedforward_layernorm", {"post_ffw_norm"}}})},
       {"gpt2", "gpt2",
-          {{"ln_1", part("attn_norm")}, {"ln_2", part("ffn_norm")},
-              {"attn.c_attn", part("attn_qkv", kTurned)},
-              {"attn.c_proj", part("attn_output", kTurned)}, {"mlp.c_fc", part("ffn_up", kTurned)},
-              {"mlp.c_proj", part("ffn_down", kTurned)}}}};
+          {{"ln_1", {"attn_norm"}}, {"ln_2", {"ffn_norm"}}, {"attn.c_attn", {"attn_qkv", kTurned}},
+              {"attn.c_proj", {"attn_output", kTurned}}, {"mlp.c_fc", {"ffn_up", kTurned}},
+              {"mlp.c_proj", {"ffn_down", kTurned}}}}};
   return kLayouts;
 }
 
@@ -81,11 +71,11 @@ const Layout& layout_of(const ExportSource& source) {
 
 // Outside of the blocks.
 const Names& outer_names() {
-  static const Names kNames = {{"model.embed_tokens", part("token_embd")},
-      {"transformer.wte", part("token_embd")},
+  static const Names kNames = {{"model.embed_tokens", {"token_embd"}},
+      {"transformer.wte", {"token_embd"}},
       {"transformer.wpe", {"position_embd", GgufChange::kNone, true}},
-      {"model.norm", part("output_norm")}, {"transformer.ln_f", part("output_norm")},
-      {"lm_head", part("output")}};
+      {"model.norm", {"output_norm"}}, {"transformer.ln_f", {"output_norm"}},
+      {"lm_head", {"output"}}};
   return kNames;
 }
 
@@ -204,33 +194,33 @@ void add_gguf_sizes(const ExportSource& source, GgufMetadata& metadata) {
   const DecoderConfig& config = source.decoder.config;
   const std::string type = source.family->model_type;
   const std::string prefix = std::string(layout_of(source).architecture) + ".";
-  metadata.whole(prefix + "vocab_size", config.vocabulary);
-  metadata.whole(prefix + "context_length", config.context);
-  metadata.whole(prefix + "embedding_length", config.hidden);
-  metadata.whole(prefix + "block_count", config.blocks);
-  metadata.whole(prefix + "feed_forward_length", config.feed_forward);
-  metadata.whole(prefix + "attention.head_count", config.heads);
-  if (type == "gpt2") return metadata.real(prefix + "attention.layer_norm_epsilon", config.epsilon);
-  metadata.whole(prefix + "attention.head_count_kv", config.kv_heads);
-  metadata.whole(prefix + "attention.key_length", config.head_dim);
-  metadata.whole(prefix + "attention.value_length", config.head_dim);
-  metadata.real(prefix + "attention.layer_norm_rms_epsilon", config.epsilon);
-  metadata.whole(prefix + "rope.dimension_count",
-      static_cast<std::int64_t>(2 * config.rotary.frequencies.size()));
-  metadata.real(prefix + "rope.freq_base", config.rotary.theta);
+  const auto whole = [&](const char* key, std::int64_t value) {
+    metadata.whole(prefix + key, value);
+  };
+  const auto real = [&](const char* key, double value) { metadata.real(prefix + key, value); };
+  whole("vocab_size", config.vocabulary);
+  whole("context_length", config.context);
+  whole("embedding_length", config.hidden);
+  whole("block_count", config.blocks);
+  whole("feed_forward_length", config.feed_forward);
+  whole("attention.head_count", config.heads);
+  if (type == "gpt2") return real("attention.layer_norm_epsilon", config.epsilon);
+  whole("attention.head_count_kv", config.kv_heads);
+  whole("attention.key_length", config.head_dim);
+  whole("attention.value_length", config.head_dim);
+  real("attention.layer_norm_rms_epsilon", config.epsilon);
+  whole("rope.dimension_count", static_cast<std::int64_t>(2 * config.rotary.frequencies.size()));
+  real("rope.freq_base", config.rotary.theta);
   if (config.rotary.type == "linear") {
     metadata.text(prefix + "rope.scaling.type", "linear");
-    metadata.real(prefix + "rope.scaling.factor", config.rotary.factor);
+    real("rope.scaling.factor", config.rotary.factor);
   }
   if (type == "gemma2") {
-    metadata.real(
-        prefix + "attn_logit_softcapping", source.config.positive("attn_logit_softcapping", 50.0));
-    metadata.real(prefix + "final_logit_softcapping",
-        source.config.positive("final_logit_softcapping", 30.0));
+    real("attn_logit_softcapping", source.config.positive("attn_logit_softcapping", 50.0));
+    real("final_logit_softcapping", source.config.positive("final_logit_softcapping", 30.0));
   }
   if (type == "gemma2" || type == "phi3")
-    metadata.whole(
-        prefix + "attention.sliding_window", config.window > 0 ? config.window : config.context);
+    whole("attention.sliding_window", config.window > 0 ? config.window : config.context);
 }
 
 std::vector<float> gguf_rope_divisors(const ExportSource& source) {

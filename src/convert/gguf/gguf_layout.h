@@ -26,8 +26,7 @@ struct GgufPart {
   bool keep_float = false;  // F32 whatever the file's type
 };
 
-// general.architecture. Throws Error(kBadModel) with the key for a family or a setting that GGUF or
-// llama.cpp cannot express.
+// general.architecture. Throws Error(kBadModel) with the key for what llama.cpp cannot express.
 std::string gguf_architecture(const ExportSource& source);
 // The tensor of a parameter: "model.layers.0.mlp.up_proj.weight" is "blk.0.ffn_up.weight".
 // REQUIRES: gguf_architecture knows the model_type, and the parameter is of its program

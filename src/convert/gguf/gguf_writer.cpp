@@ -9,14 +9,6 @@
 namespace salf::convert {
 namespace {
 
-enum ValueType : std::uint32_t {
-  kUint32 = 4,
-  kInt32 = 5,
-  kFloat32 = 6,
-  kBool = 7,
-  kString = 8,
-  kArray = 9
-};
 constexpr std::uint64_t kAlignment = 32;
 constexpr std::uint32_t kVersion = 3;
 
@@ -58,50 +50,50 @@ std::string make_header(const GgufMetadata& metadata, const std::vector<GgufTens
 
 }  // namespace
 
-void GgufMetadata::begin(const std::string& key, std::uint32_t type) {
+void GgufMetadata::begin(const std::string& key, GgufValueType type) {
   ++entries_;
   put_text(bytes_, key);
-  put<std::uint32_t>(bytes_, type);
+  put(bytes_, type);
 }
 
-void GgufMetadata::begin_array(const std::string& key, std::uint32_t type, std::size_t size) {
-  begin(key, kArray);
-  put<std::uint32_t>(bytes_, type);
+void GgufMetadata::begin_array(const std::string& key, GgufValueType type, std::size_t size) {
+  begin(key, GgufValueType::kArray);
+  put(bytes_, type);
   put<std::uint64_t>(bytes_, size);
 }
 
 void GgufMetadata::whole(const std::string& key, std::int64_t value) {
-  begin(key, kUint32);
+  begin(key, GgufValueType::kUint32);
   put(bytes_, static_cast<std::uint32_t>(value));
 }
 
 void GgufMetadata::real(const std::string& key, double value) {
-  begin(key, kFloat32);
+  begin(key, GgufValueType::kFloat32);
   put(bytes_, static_cast<float>(value));
 }
 
 void GgufMetadata::flag(const std::string& key, bool value) {
-  begin(key, kBool);
+  begin(key, GgufValueType::kBool);
   put<std::uint8_t>(bytes_, value ? 1 : 0);
 }
 
 void GgufMetadata::text(const std::string& key, const std::string& value) {
-  begin(key, kString);
+  begin(key, GgufValueType::kString);
   put_text(bytes_, value);
 }
 
 void GgufMetadata::texts(const std::string& key, const std::vector<std::string>& values) {
-  begin_array(key, kString, values.size());
+  begin_array(key, GgufValueType::kString, values.size());
   for (const std::string& value : values) put_text(bytes_, value);
 }
 
 void GgufMetadata::wholes(const std::string& key, const std::vector<std::int64_t>& values) {
-  begin_array(key, kInt32, values.size());
+  begin_array(key, GgufValueType::kInt32, values.size());
   for (const std::int64_t value : values) put(bytes_, static_cast<std::int32_t>(value));
 }
 
 void GgufMetadata::reals(const std::string& key, const std::vector<double>& values) {
-  begin_array(key, kFloat32, values.size());
+  begin_array(key, GgufValueType::kFloat32, values.size());
   for (const double value : values) put(bytes_, static_cast<float>(value));
 }
 

@@ -2,13 +2,9 @@
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <string>
-#include <vector>
 
-#include "convert/gguf/dequantize.h"
+#include "convert/gguf/gguf.h"
 
 namespace salf::convert {
 
@@ -27,8 +23,8 @@ class GgufMetadata {
   const std::string& bytes() const { return bytes_; }
 
  private:
-  void begin(const std::string& key, std::uint32_t type);
-  void begin_array(const std::string& key, std::uint32_t type, std::size_t size);
+  void begin(const std::string& key, GgufValueType type);
+  void begin_array(const std::string& key, GgufValueType type, std::size_t size);
 
   std::uint64_t entries_ = 0;
   std::string bytes_;
@@ -42,8 +38,7 @@ struct GgufTensorPlan {
 };
 
 // Writes atomically. Calls `make` once for each tensor's encoded bytes, in order, and frees them
-// before the next call. Throws Error(kIo), and Error(kInternal) where `make` does not give
-// plan.bytes bytes.
+// before the next call. Throws Error(kIo); Error(kInternal) for another number of bytes.
 void write_gguf_file(const std::filesystem::path& path, const GgufMetadata& metadata,
     const std::vector<GgufTensorPlan>& plans,
     const std::function<std::vector<std::uint8_t>(const GgufTensorPlan&)>& make);

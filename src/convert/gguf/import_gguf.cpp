@@ -1,12 +1,8 @@
 #include "convert/families/families.h"
-#include "convert/gguf/gguf.h"
 #include "convert/gguf/gguf_weights.h"
 #include "convert/gguf/stored_blocks.h"
-#include "convert/hugging_face/llama_config.h"
 #include "convert/import/model_output.h"
-#include "core/error.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "data/tokenizer/tokenizer_json.h"
@@ -14,18 +10,15 @@
 namespace salf::convert {
 namespace {
 
-[[noreturn]] void refuse_tokenizer(const GgufFile& file, const std::string& message) {
-  file.refuse("tokenizer: " + message);
-}
-
 data::GgufTokenizer::Kind read_kind(const GgufFile& file) {
   const std::string model = file.text("tokenizer.ggml.model").value_or("");
   if (model == "gpt2") return data::GgufTokenizer::Kind::kByteLevel;
   if (model == "llama") return data::GgufTokenizer::Kind::kSentencePiece;
-  refuse_tokenizer(file,
-      "expected tokenizer.ggml.model 'gpt2' (byte-level BPE: Llama 3, SmolLM, Qwen2, Mistral Nemo) "
+  file.refuse(
+      "tokenizer: expected tokenizer.ggml.model 'gpt2' (byte-level BPE: Llama 3, SmolLM, Qwen2, "
+      "Mistral Nemo) "
       "or 'llama' (SentencePiece: Llama 2, Mistral, Gemma), got " +
-          (model.empty() ? std::string("nothing") : "'" + core::printable(model) + "'"));
+      (model.empty() ? std::string("nothing") : "'" + core::printable(model) + "'"));
 }
 
 // The keys tokenizer.ggml.*, as they are. `vocabulary`: rows of the model's embedding. Refuses
@@ -34,16 +27,15 @@ data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary
   data::GgufTokenizer tokenizer;
   tokenizer.kind = read_kind(file);
   const bool sentencepiece = tokenizer.kind == data::GgufTokenizer::Kind::kSentencePiece;
-  tokenizer.tokens = file.texts("tokenizer.ggml.tokens").value_or(std::vector<std::string>());
+  tokenizer.tokens = file.list<std::string>("tokenizer.ggml.tokens");
   const auto tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
   if (tokens != vocabulary) {
-    refuse_tokenizer(file, "expected one token for each of the " + std::to_string(vocabulary) +
-                               " rows of the model's vocabulary, got " + std::to_string(tokens));
+    file.refuse("tokenizer: expected one token for each of the " + std::to_string(vocabulary) +
+                " rows of the model's vocabulary, got " + std::to_string(tokens));
   }
-  tokenizer.token_types =
-      file.integers("tokenizer.ggml.token_type").value_or(std::vector<std::int64_t>());
-  tokenizer.merges = file.texts("tokenizer.ggml.merges").value_or(std::vector<std::string>());
-  tokenizer.scores = file.numbers("tokenizer.ggml.scores").value_or(std::vector<double>());
+  tokenizer.token_types = file.list<std::int64_t>("tokenizer.ggml.token_type");
+  tokenizer.merges = file.list<std::string>("tokenizer.ggml.merges");
+  tokenizer.scores = file.list<double>("tokenizer.ggml.scores");
   tokenizer.pre = file.text("tokenizer.ggml.pre").value_or("default");
   tokenizer.bos = file.integer("tokenizer.ggml.bos_token_id");
   tokenizer.eos = file.integer("tokenizer.ggml.eos_token_id");
@@ -77,7 +69,7 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
   try {
     texts = data::make_tokenizer_json(tokenizer);
   } catch (const Error& error) {
-    refuse_tokenizer(file, error.what());
+    file.refuse(std::string("tokenizer: ") + error.what());
   }
   add_chat_template(file, texts.config, prepared.result);
   const core::Json json =
@@ -85,13 +77,11 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
   if (!config.rope_divisors.empty() && json["rope_scaling"].is_null()) {
     prepared.result.warnings.emplace_back(
         "config.json cannot express rope_freqs.weight, which is in model.pt: tools that rebuild "
-        "the "
-        "model from config.json rotate differently");
+        "the model from config.json rotate differently");
   }
   prepared.files = {{"tokenizer.json", std::move(texts.tokenizer)},
       {"tokenizer_config.json", std::move(texts.config)}, {"config.json", core::format_json(json)}};
-  prepared.decoder = {config, "model.layers", llama_program(config)};
-  describe(config, prepared.result);
+  prepared.decoder = make_llama(config);
   prepared.result.tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
   return prepared;
 }
@@ -100,7 +90,7 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
 
 std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
-  return run_import(source, [&] {
+  return run_unless_stopped(source, "building the model", [&] {
     const GgufFile file(source);
     const LlamaConfig config = read_llama_config(file);
     PreparedImport prepared = prepare(file, config);
@@ -108,9 +98,10 @@ std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     prepared.source_hash = [&source] { return core::sha256_file(source); };
     prepared.result.source_bytes = static_cast<std::int64_t>(std::filesystem::file_size(source));
     const GgufWeights weights(file, config);
-    const StoredBlocksPlan stored = plan_stored_blocks(weights, prepared.decoder);
-    prepared.result.stored_bytes = static_cast<std::int64_t>(stored.bytes);
-    if (!stored.tensors.empty()) {
+    const std::vector<tensor::TensorPlan> stored = plan_stored_blocks(weights, prepared.decoder);
+    for (const tensor::TensorPlan& plan : stored)
+      prepared.result.stored_bytes += plan.shape[0] * plan.shape[1];
+    if (!stored.empty()) {
       prepared.write_stored = [&](const std::filesystem::path& path, const std::string& hash) {
         write_stored_blocks(path, stored, weights, hash);
       };

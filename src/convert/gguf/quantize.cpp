@@ -1,25 +1,20 @@
-#include "convert/gguf/quantize.h"
+#include <c10/util/floating_point_utils.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "convert/gguf/dequantize.h"
+
 namespace salf::convert {
 namespace {
 
+using c10::detail::fp32_to_bits;
+
 constexpr std::int64_t kBlock = 32;
 
-std::uint32_t bits_of(float value) {
-  std::uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-void store(std::uint32_t value, std::uint8_t* target) {
-  target[0] = static_cast<std::uint8_t>(value & 0xFFU);
-  target[1] = static_cast<std::uint8_t>(value >> 8U & 0xFFU);
-}
+void store(std::uint32_t value, std::uint8_t* target) { std::memcpy(target, &value, 2); }
 
 // value / 2^shift, rounded to the nearest, ties to even.
 std::uint32_t rounded(std::uint32_t value, std::uint32_t shift) {
@@ -30,7 +25,7 @@ std::uint32_t rounded(std::uint32_t value, std::uint32_t shift) {
 }
 
 std::uint32_t half_of(float value) {
-  const std::uint32_t bits = bits_of(value);
+  const std::uint32_t bits = fp32_to_bits(value);
   const std::uint32_t sign = bits >> 16U & 0x8000U;
   const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
   constexpr std::uint32_t kInfinity = 0x7F800000U;
@@ -39,8 +34,7 @@ std::uint32_t half_of(float value) {
     const std::uint32_t payload = magnitude >> 13U & 0x3FFU;
     return sign | kHalfInfinity | (payload != 0 ? payload : 0x200U);
   }
-  // A carry out of the mantissa goes into the exponent, which is right; from 65520 on it makes
-  // infinity.
+  // A carry out of the mantissa rightly goes into the exponent; from 65520 on it makes infinity.
   constexpr std::uint32_t kSmallestNormal = 0x38800000U;  // 2^-14
   if (magnitude >= kSmallestNormal)
     return sign | std::min(rounded(magnitude - 0x38000000U, 13), kHalfInfinity);
@@ -51,7 +45,7 @@ std::uint32_t half_of(float value) {
 }
 
 std::uint32_t bfloat16_of(float value) {
-  const std::uint32_t bits = bits_of(value);
+  const std::uint32_t bits = fp32_to_bits(value);
   if ((bits & 0x7FFFFFFFU) > 0x7F800000U) {
     const std::uint32_t upper = bits >> 16U;
     return (upper & 0x7FU) != 0 ? upper : upper | 0x40U;
@@ -78,15 +72,9 @@ void encode_q8_0(const float* source, std::uint8_t* block) {
 
 }  // namespace
 
-bool can_encode(TensorType type) {
-  return type == TensorType::kF32 || type == TensorType::kF16 || type == TensorType::kBF16 ||
-         type == TensorType::kQ8_0;
-}
-
 void encode(TensorType type, const float* source, std::int64_t elements, std::uint8_t* target) {
   if (type == TensorType::kF32) {
-    if (elements > 0)
-      std::memcpy(target, source, static_cast<std::size_t>(elements) * sizeof(float));
+    std::copy_n(reinterpret_cast<const std::uint8_t*>(source), 4 * elements, target);
   } else if (type == TensorType::kQ8_0) {
     const std::int64_t bytes = block_layout(type).bytes;
     for (std::int64_t block = 0; block < elements / kBlock; ++block)

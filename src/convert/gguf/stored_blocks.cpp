@@ -1,19 +1,14 @@
 #include "convert/gguf/stored_blocks.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <utility>
 
-#include "convert/gguf/dequantize.h"
 #include "convert/gguf/gguf_weights.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "tensor/shapes.h"
-#include "tensor/tensor_file.h"
 
 namespace salf::convert {
 namespace {
@@ -22,17 +17,8 @@ constexpr const char* kSchemaKey = "schema";
 constexpr const char* kSchema = "salf.stored-blocks/1";
 constexpr const char* kModelKey = "model";
 
-std::optional<TensorType> type_called(const std::string& name) {
-  for (std::uint32_t code = 0; code < 64; ++code) {
-    const auto type = tensor_type(code);
-    if (type && tensor_type_name(code) == name) return type;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-class StoredBlocks::File {
+// The checked file.
+class StoredFile {
  public:
   struct Matrix {
     tensor::TensorEntry entry;
@@ -45,7 +31,7 @@ class StoredBlocks::File {
     }
   };
 
-  File(const std::filesystem::path& path, const std::string& archive_hash) : file_(path) {
+  StoredFile(const std::filesystem::path& path, const std::string& archive_hash) : file_(path) {
     if (metadata(kSchemaKey) != kSchema)
       fail(std::string("expected the schema ") + kSchema + ", got '" +
            core::printable(metadata(kSchemaKey)) + "'");
@@ -76,7 +62,7 @@ class StoredBlocks::File {
 
   void add(const tensor::TensorEntry& entry) {
     const std::string type = metadata(entry.name);
-    const auto known = type_called(type);
+    const std::optional<TensorType> known = tensor_type(type);
     const std::string where = "tensor " + core::printable(entry.name);
     if (!known)
       fail(where + ": expected an encoding of " + supported_tensor_types() + ", got '" +
@@ -93,32 +79,28 @@ class StoredBlocks::File {
   std::map<std::string, Matrix> matrices_;
 };
 
-namespace {
-
 // Decodes rows straight out of the mapped file.
 class StoredMatrix final : public model::PackedMatrix {
  public:
-  StoredMatrix(TensorType type, const std::uint8_t* data, std::int64_t row_bytes, std::int64_t rows,
-      std::shared_ptr<const void> file)
-      : type_(type), data_(data), row_bytes_(row_bytes), rows_(rows), file_(std::move(file)) {}
+  StoredMatrix(std::shared_ptr<const StoredFile> file, const StoredFile::Matrix& matrix)
+      : file_(std::move(file)), matrix_(matrix) {}
 
   void unpack_(at::Tensor& out) const override {
     constexpr std::int64_t kElements = 16384;  // of one task at least
     const std::int64_t columns = out.size(1);
+    const std::uint8_t* const data = file_->data(matrix_);
     auto* const values = out.mutable_data_ptr<float>();
-    at::parallel_for(0, rows_, std::max<std::int64_t>(1, kElements / columns),
+    at::parallel_for(0, matrix_.rows(), std::max<std::int64_t>(1, kElements / columns),
         [&](std::int64_t first, std::int64_t last) {
-          dequantize(type_, data_ + first * row_bytes_, (last - first) * columns,
+          dequantize(matrix_.type, data + first * matrix_.row_bytes(), (last - first) * columns,
               values + first * columns);
         });
   }
-  std::int64_t bytes() const override { return rows_ * row_bytes_; }
+  std::int64_t bytes() const override { return matrix_.rows() * matrix_.row_bytes(); }
 
  private:
-  TensorType type_;
-  const std::uint8_t* data_;
-  std::int64_t row_bytes_, rows_;
-  std::shared_ptr<const void> file_;  // keeps `data_` mapped
+  std::shared_ptr<const StoredFile> file_;
+  const StoredFile::Matrix& matrix_;  // of the file
 };
 
 std::filesystem::path existing(const std::filesystem::path& directory) {
@@ -133,46 +115,44 @@ std::filesystem::path existing(const std::filesystem::path& directory) {
 
 }  // namespace
 
-StoredBlocks::StoredBlocks(const std::filesystem::path& directory, const std::string& archive_hash)
-    : file_(std::make_shared<const File>(existing(directory), archive_hash)) {}
-
-model::Packer StoredBlocks::packer() const {
-  return [file = file_](const std::string& name,
+model::Packer stored_blocks(
+    const std::filesystem::path& directory, const std::string& archive_hash) {
+  const auto file = std::make_shared<const StoredFile>(existing(directory), archive_hash);
+  return [file](const std::string& name,
              const at::Tensor& matrix) -> std::unique_ptr<model::PackedMatrix> {
-    const File::Matrix* const stored = file->find(name);
+    const StoredFile::Matrix* const stored = file->find(name);
     if (stored == nullptr) return nullptr;
     if (matrix.size(0) != stored->rows() || matrix.size(1) != stored->columns()) {
       file->fail("tensor " + core::printable(name) + ": expected " + tensor::shape_text(matrix) +
-                 " as in the model, got [" + std::to_string(stored->rows()) + ", " +
-                 std::to_string(stored->columns()) + "]");
+                 " as in the model, got " +
+                 tensor::sizes_text({stored->rows(), stored->columns()}));
     }
-    return std::make_unique<StoredMatrix>(
-        stored->type, file->data(*stored), stored->row_bytes(), stored->rows(), file);
+    return std::make_unique<StoredMatrix>(file, *stored);
   };
 }
 
-StoredBlocksPlan plan_stored_blocks(const GgufWeights& weights, const Decoder& decoder) {
-  StoredBlocksPlan plan;
+std::vector<tensor::TensorPlan> plan_stored_blocks(
+    const GgufWeights& weights, const Decoder& decoder) {
+  std::vector<tensor::TensorPlan> plans;
   for (const ExpectedTensor& tensor : planned_tensors(decoder.program)) {
     if (tensor.shape.size() != 2 || tensor.name.rfind(decoder.blocks_path + ".", 0) != 0) continue;
     const TensorType type = weights.type(tensor.name);
     if (type == TensorType::kF32) continue;
     const BlockLayout layout = block_layout(type);
-    plan.tensors.push_back({tensor.name, c10::kByte,
+    plans.push_back({tensor.name, c10::kByte,
         {tensor.shape[0], tensor.shape[1] / layout.elements * layout.bytes}});
-    plan.encodings[tensor.name] = tensor_type_name(type);
-    plan.bytes += static_cast<std::uint64_t>(tensor.shape[0] * plan.tensors.back().shape[1]);
   }
-  return plan;
+  return plans;
 }
 
-void write_stored_blocks(const std::filesystem::path& path, const StoredBlocksPlan& plan,
-    const GgufWeights& weights, const std::string& archive_hash) {
-  std::map<std::string, std::string> metadata = plan.encodings;
-  metadata[kSchemaKey] = kSchema;
-  metadata[kModelKey] = archive_hash;
-  tensor::write_tensor_file(path, plan.tensors, metadata,
-      [&weights](const tensor::TensorPlan& tensor) { return weights.encoded(tensor.name); });
+void write_stored_blocks(const std::filesystem::path& path,
+    const std::vector<tensor::TensorPlan>& plans, const GgufWeights& weights,
+    const std::string& archive_hash) {
+  std::map<std::string, std::string> metadata = {{kSchemaKey, kSchema}, {kModelKey, archive_hash}};
+  for (const tensor::TensorPlan& plan : plans)
+    metadata[plan.name] = tensor_type_name(weights.type(plan.name));
+  tensor::write_tensor_file(path, plans, metadata,
+      [&weights](const tensor::TensorPlan& plan) { return weights.encoded(plan.name); });
 }
 
 }  // namespace salf::convert

@@ -2,10 +2,7 @@
 // matrices, the bytes as the GGUF file had them, row by row in the model's order.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,32 +20,20 @@ class GgufWeights;
 // decoded from them.
 inline constexpr const char* kStoredBlocks = "stored_blocks.safetensors";
 
-class StoredBlocks {
- public:
-  // Maps the file of the archive with this SHA-256 and checks every name, type and length. Throws
-  // Error(kUsage) where `directory` has no such file, and Error(kBadInput) where it is damaged or
-  // belongs to other weights.
-  StoredBlocks(const std::filesystem::path& directory, const std::string& archive_hash);
-
-  // Gives each matrix its stored bytes and leaves those that the file does not have (float32). The
-  // packer holds the file. It throws Error(kBadInput) for a matrix of another shape.
-  model::Packer packer() const;
-
- private:
-  class File;
-  std::shared_ptr<const File> file_;  // the packed matrices hold it too
-};
+// Maps the file of the archive with this SHA-256 and checks every name, type and length. The packer
+// gives each matrix its stored bytes, leaves those that the file does not have (float32), and
+// throws Error(kBadInput) for a matrix of another shape. Throws Error(kUsage) where `directory` has
+// no such file, and Error(kBadInput) where it is damaged or belongs to other weights.
+model::Packer stored_blocks(
+    const std::filesystem::path& directory, const std::string& archive_hash);
 
 // The matrices of a GGUF file's blocks that are not float32.
-struct StoredBlocksPlan {
-  std::vector<tensor::TensorPlan> tensors;       // none: nothing is to be written
-  std::map<std::string, std::string> encodings;  // "Q4_K", by tensor
-  std::uint64_t bytes = 0;
-};
-StoredBlocksPlan plan_stored_blocks(const GgufWeights& weights, const Decoder& decoder);
+std::vector<tensor::TensorPlan> plan_stored_blocks(
+    const GgufWeights& weights, const Decoder& decoder);
 
 // `archive_hash`: SHA-256 of the model.pt that was made from these weights. Throws Error(kIo).
-void write_stored_blocks(const std::filesystem::path& path, const StoredBlocksPlan& plan,
-    const GgufWeights& weights, const std::string& archive_hash);
+void write_stored_blocks(const std::filesystem::path& path,
+    const std::vector<tensor::TensorPlan>& plans, const GgufWeights& weights,
+    const std::string& archive_hash);
 
 }  // namespace salf::convert

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <set>
 #include <sstream>
 #include <utility>
 
 #include "convert/families/decoder.h"
-#include "core/error.h"
 #include "core/log.h"
 
 namespace salf::convert {
@@ -19,8 +17,7 @@ using core::Json;
 // Far above any real model, far below what could overflow in a product of two.
 constexpr std::int64_t kLargestSize = 1LL << 28U;
 
-// Names, ids, training settings and outputs, which do not change what a decoder computes in eval
-// mode.
+// Names, ids, training settings and outputs. None changes what a decoder computes in eval mode.
 constexpr const char* kHarmless =
     "_attn_implementation _attn_implementation_autoset _model_name_or_path _name_or_path "
     "architectures attention_dropout attn_pdrop auto_map begin_suppress_tokens bos_token_id "
@@ -52,14 +49,11 @@ bool is_harmless(const std::string& key) {
 
 HfConfig::HfConfig(Json json, std::filesystem::path file, CheckpointFacts facts)
     : file_(std::move(file)), json_(std::move(json)), facts_(facts) {
-  if (json_.is_object()) return;
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(file_) + ": expected an object, got " + shown(json_));
+  if (!json_.is_object()) refuse_model(file_, "expected an object, got " + shown(json_));
 }
 
 void HfConfig::refuse(const std::string& key, const std::string& problem) const {
-  throw Error(ErrorKind::kBadModel,
-      core::printable_path(file_) + ": " + prefix_ + core::printable(key) + ": " + problem);
+  refuse_model(file_, prefix_ + core::printable(key) + ": " + problem);
 }
 
 const Json* HfConfig::find(const std::string& key) const {
@@ -74,25 +68,16 @@ const Json& HfConfig::get(const std::string& key, const std::string& expected) c
   return *found;
 }
 
-bool HfConfig::has(const std::string& key) const { return find(key) != nullptr; }
-
 bool HfConfig::is_null(const std::string& key) const {
-  asked_.insert(key);
+  ignore(key);
   const Json* const found = core::find_member(json_, key);
   return found != nullptr && found->is_null();
 }
 
-std::int64_t HfConfig::size(const std::string& key, std::optional<std::int64_t> fallback) const {
+std::int64_t HfConfig::whole(
+    const std::string& key, std::int64_t least, std::optional<std::int64_t> fallback) const {
   if (fallback && !has(key)) return *fallback;
-  return checked_whole(get(key, "a whole number"), key, 1);
-}
-
-std::int64_t HfConfig::count(const std::string& key, std::int64_t fallback) const {
-  return has(key) ? checked_whole(get(key, "a whole number"), key, 0) : fallback;
-}
-
-std::int64_t HfConfig::checked_whole(
-    const Json& value, const std::string& key, std::int64_t least) const {
+  const Json& value = get(key, "a whole number");
   const bool fits = value.is_number_integer() && core::detail::fits<std::int64_t>(value) &&
                     value.get<std::int64_t>() >= least && value.get<std::int64_t>() <= kLargestSize;
   if (!fits) {
@@ -179,8 +164,6 @@ bool HfConfig::tied(bool fallback) const {
 void HfConfig::expect_off(const std::string& key) const {
   if (flag(key, false)) refuse(key, "true is not supported");
 }
-
-void HfConfig::ignore(const std::string& key) const { asked_.insert(key); }
 
 void HfConfig::ignore_if(const std::string& key, const std::string& value) const {
   const Json* const found = core::find_member(json_, key);

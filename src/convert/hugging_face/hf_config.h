@@ -1,5 +1,4 @@
-// Typed access to a Hugging Face config.json. Values are checked when they are read, and keys that
-// nobody read give warnings.
+// Typed access to a config.json. Values are checked when read, and keys that nobody read warn.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
+#include "convert/output.h"
 #include "core/json.h"
 
 namespace salf::convert {
@@ -20,17 +19,6 @@ inline constexpr const char* kConfigFile = "config.json";
 inline constexpr const char* kWeightsFile = "model.safetensors";
 inline constexpr const char* kWeightsIndex = "model.safetensors.index.json";
 inline constexpr const char* kHeadWeight = "lm_head.weight";
-
-// Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
-template <class Read>
-auto read_model_part(const Read& read) {
-  try {
-    return read();
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::kBadInput) throw;
-    throw Error(ErrorKind::kBadModel, error.what());
-  }
-}
 
 // Facts about the tensors that a configuration does not state.
 struct CheckpointFacts {
@@ -46,12 +34,16 @@ class HfConfig {
   HfConfig(core::Json json, std::filesystem::path file, CheckpointFacts facts);
 
   bool empty() const { return json_.empty(); }
-  bool has(const std::string& key) const;
+  bool has(const std::string& key) const { return find(key) != nullptr; }
   bool is_null(const std::string& key) const;  // there, and null
   // Without a fallback the key must be there.
-  std::int64_t size(const std::string& key,
-      std::optional<std::int64_t> fallback = std::nullopt) const;           // 1 … 2^28
-  std::int64_t count(const std::string& key, std::int64_t fallback) const;  // 0 … 2^28
+  std::int64_t size(
+      const std::string& key, std::optional<std::int64_t> fallback = std::nullopt) const {
+    return whole(key, 1, fallback);  // 1 … 2^28
+  }
+  std::int64_t count(const std::string& key, std::int64_t fallback) const {
+    return whole(key, 0, fallback);  // 0 … 2^28
+  }
   double positive(const std::string& key, std::optional<double> fallback = std::nullopt) const;
   bool flag(const std::string& key, bool fallback) const;
   std::string text(const std::string& key, const std::string& fallback) const;
@@ -67,7 +59,7 @@ class HfConfig {
   // Refuses a switch that is not off.
   void expect_off(const std::string& key) const;
   // Takes the key as read.
-  void ignore(const std::string& key) const;
+  void ignore(const std::string& key) const { asked_.insert(key); }
   // The same if it has this value.
   void ignore_if(const std::string& key, const std::string& value) const;
 
@@ -82,8 +74,8 @@ class HfConfig {
   const core::Json* find(const std::string& key) const;
   const core::Json& get(const std::string& key, const std::string& expected) const;
   const core::Json& array(const std::string& key, const std::string& expected) const;
-  std::int64_t checked_whole(
-      const core::Json& value, const std::string& key, std::int64_t least) const;
+  std::int64_t whole(
+      const std::string& key, std::int64_t least, std::optional<std::int64_t> fallback) const;
   double checked_positive(const core::Json& value, const std::string& key) const;
 
   std::filesystem::path file_;

@@ -6,8 +6,6 @@
 #include <set>
 
 #include "convert/gguf/dequantize.h"
-#include "core/error.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "tensor/shapes.h"
@@ -16,10 +14,6 @@ namespace salf::convert {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void refuse(const fs::path& file, const std::string& problem) {
-  throw Error(ErrorKind::kBadModel, core::printable_path(file) + ": " + problem);
-}
 
 // A file beside the index. (It may be a link: Hugging Face's cache is made of them.)
 bool is_plain_name(const std::string& name) {
@@ -33,13 +27,13 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   const core::Json json = core::read_json_file(path);
   const core::Json* const map = core::find_member(json, "weight_map");
   if (map == nullptr || !map->is_object() || map->empty()) {
-    refuse(path, "weight_map: expected an object of tensor names and file names");
+    refuse_model(path, "weight_map: expected an object of tensor names and file names");
   }
   std::map<std::string, std::string> listed;
   for (auto item = map->begin(); item != map->end(); ++item) {
     const std::string name = item->is_string() ? item->get<std::string>() : "";
     if (!is_plain_name(name)) {
-      refuse(path,
+      refuse_model(path,
           "weight_map: " + core::printable(item.key()) +
               ": expected the name of a .safetensors file in the same directory, got " +
               core::printable(item->dump(-1, ' ', false, core::Json::error_handler_t::replace)));
@@ -49,8 +43,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return listed;
 }
 
-// Buffers of older files that are computed from the configuration: rotary frequencies, GPT-2's
-// causal masks.
+// Buffers of older files that can be computed: rotary frequencies, GPT-2's causal masks.
 bool is_computed_buffer(const std::string& name) {
   return core::ends_with(name, "rotary_emb.inv_freq") || core::ends_with(name, ".attn.bias") ||
          core::ends_with(name, ".attn.masked_bias");
@@ -70,7 +63,7 @@ std::string quoted(const tensor::MappedTensorFile& file, const std::string& name
         "; pytorch_model.bin is a pickled program that is not read: load the model in transformers "
         "and save it again with save_pretrained";
   }
-  refuse(directory, problem);
+  refuse_model(directory, problem);
 }
 
 }  // namespace
@@ -88,15 +81,14 @@ HfWeights::HfWeights(const fs::path& directory) : directory_(directory) {
 }
 
 void HfWeights::open(const std::vector<std::string>& names) {
-  files_.reserve(names.size());  // the places point into it
   for (const std::string& name : names) {
     paths_.push_back(directory_ / name);
     const tensor::MappedTensorFile& file = files_.emplace_back(paths_.back());
     for (const tensor::TensorEntry& entry : file.entries()) {
       const auto [place, is_new] = places_.emplace(entry.name, Place{&file, &entry});
       if (!is_new)
-        refuse(directory_, quoted(file, entry.name) + " is in " +
-                               quoted(*place->second.file, entry.name) + " too");
+        refuse_model(directory_, quoted(file, entry.name) + " is in " +
+                                     quoted(*place->second.file, entry.name) + " too");
     }
   }
 }
@@ -108,9 +100,9 @@ void HfWeights::open_listed(const std::map<std::string, std::string>& listed) {
   for (const auto& [name, file] : listed) {
     const auto found = places_.find(name);
     if (found != places_.end() && found->second.file->path().filename() == file) continue;
-    refuse(directory_ / kWeightsIndex, "tensor '" + core::printable(name) + "': expected in " +
-                                           core::printable(file) + ", which " +
-                                           "does not hold it; was the download complete?");
+    refuse_model(directory_ / kWeightsIndex,
+        "tensor '" + core::printable(name) + "': expected in " + core::printable(file) +
+            ", which " + "does not hold it; was the download complete?");
   }
 }
 
@@ -174,7 +166,7 @@ void HfWeights::check(const std::vector<ExpectedTensor>& expected) const {
                        " is not part of a " + family_.model_type + " of this configuration");
   }
   if (!problems.empty())
-    refuse(directory_, "tensors do not fit config.json: " + list_problems(problems));
+    refuse_model(directory_, "tensors do not fit config.json: " + list_problems(problems));
 }
 
 std::string HfWeights::dtype(const std::string& name) const {

@@ -3,21 +3,20 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "convert/families/families.h"
-#include "convert/families/module_builder.h"
 #include "tensor/tensor_file.h"
 
 namespace salf::convert {
 
 class HfWeights final : public WeightSource {
  public:
-  // Opens the files and checks their headers and the index. Throws Error(kIo), and Error(kBadModel)
-  // naming the file.
+  // Opens the files, checks headers and index. Throws Error(kIo), Error(kBadModel) with the file.
   explicit HfWeights(const std::filesystem::path& directory);
 
   const std::vector<std::filesystem::path>& files() const { return paths_; }
@@ -52,7 +51,7 @@ class HfWeights final : public WeightSource {
 
   std::filesystem::path directory_;
   std::vector<std::filesystem::path> paths_;
-  std::vector<tensor::MappedTensorFile> files_;
+  std::deque<tensor::MappedTensorFile> files_;  // the places point into it
   std::map<std::string, Place> places_;
   Family family_{};
 };

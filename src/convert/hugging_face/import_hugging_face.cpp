@@ -1,13 +1,9 @@
 #include <algorithm>
 
-#include "convert/families/families.h"
-#include "convert/hugging_face/hf_config.h"
 #include "convert/hugging_face/hf_weights.h"
 #include "convert/import/model_output.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "data/tokenizer/tokenizer.h"
@@ -22,11 +18,8 @@ constexpr std::uint64_t kLargestText = 1ULL << 28U;
 
 HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
   const fs::path path = directory / kConfigFile;
-  if (!fs::exists(path)) {
-    throw Error(ErrorKind::kBadModel,
-        core::printable_path(directory) +
-            ": expected a Hugging Face directory with config.json, found none");
-  }
+  if (!fs::exists(path))
+    refuse_model(directory, "expected a Hugging Face directory with config.json, found none");
   CheckpointFacts facts;
   if (weights != nullptr) facts = {weights->count(), weights->has_separate_head()};
   return {read_model_part([&] { return core::read_json_file(path); }), path, facts};
@@ -68,9 +61,9 @@ void check_tokenizer(const fs::path& directory, PreparedImport& prepared) {
     }
     const std::int64_t rows = prepared.decoder.config.vocabulary;
     if (prepared.result.tokens <= rows) return;
-    throw Error(ErrorKind::kBadModel,
-        core::printable_path(path) + ": expected at most the " + std::to_string(rows) +
-            " ids of the model's vocabulary, got " + std::to_string(prepared.result.tokens));
+    refuse_model(path, "expected at most the " + std::to_string(rows) +
+                           " ids of the model's vocabulary, got " +
+                           std::to_string(prepared.result.tokens));
   }
   if (prepared.result.tokens == 0) {
     prepared.result.warnings.emplace_back(
@@ -90,7 +83,7 @@ std::string hash_of(const std::vector<fs::path>& files) {
 
 std::optional<ImportResult> import_hugging_face(
     const fs::path& source, const fs::path& directory, core::Progress& progress, bool overwrite) {
-  return run_import(source, [&] {
+  return run_unless_stopped(source, "building the model", [&] {
     const Family& family = find_family(read_config(source, nullptr));
     HfWeights weights(source);
     weights.use_names_of(family);
@@ -110,10 +103,9 @@ std::optional<ImportResult> import_hugging_face(
           "stays a tensor of its own");
     }
     check_tokenizer(source, prepared);
-    describe(prepared.decoder.config, prepared.result);
     for (const std::string& name : model::side_files()) {
       if (fs::exists(source / name))
-        prepared.files.push_back({name, core::read_file(source / name, kLargestText)});
+        prepared.files[name] = core::read_file(source / name, kLargestText);
     }
     prepared.source = fs::weakly_canonical(source).filename().string();  // also for "models/x/"
     prepared.source_hash = [&source, &weights] {

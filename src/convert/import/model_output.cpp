@@ -5,14 +5,11 @@
 #include <algorithm>
 
 #include "convert/gguf/stored_blocks.h"
-#include "convert/output.h"
+#include "convert/hugging_face/hf_config.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "model/model_directory.h"
 #include "model/script_model.h"
 
@@ -38,8 +35,8 @@ void note_dtypes(const std::map<std::string, std::string>& dtypes, model::ModelC
 void write_files(const PreparedImport& prepared, const std::filesystem::path& directory,
     const model::ScriptModel& program) {
   NewFiles files(directory);
-  for (const TextFile& file : prepared.files)
-    core::write_file_atomically(files.add(file.name), file.bytes);
+  for (const auto& [name, text] : prepared.files)
+    core::write_file_atomically(files.add(name), text);
   const std::filesystem::path archive = files.add(kArchive);
   program.save(archive);
   model::ModelCard card;
@@ -60,15 +57,6 @@ void write_files(const PreparedImport& prepared, const std::filesystem::path& di
 
 }  // namespace
 
-void describe(const DecoderConfig& config, ImportResult& result) {
-  result.architecture = config.architecture;
-  result.blocks = config.blocks;
-  result.hidden = config.hidden;
-  result.vocabulary = config.vocabulary;
-  result.context = config.context;
-  result.tied = config.tied;
-}
-
 ImportResult write_model(const PreparedImport& prepared, const WeightSource& weights,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
   const core::Stopwatch watch;
@@ -78,6 +66,13 @@ ImportResult write_model(const PreparedImport& prepared, const WeightSource& wei
   const model::ScriptModel program(build_module(
       prepared.decoder.program, prepared.decoder.config.architecture, weights, progress));
   ImportResult result = prepared.result;
+  const DecoderConfig& config = prepared.decoder.config;
+  result.architecture = config.architecture;
+  result.blocks = config.blocks;
+  result.hidden = config.hidden;
+  result.vocabulary = config.vocabulary;
+  result.context = config.context;
+  result.tied = config.tied;
   result.parameters = program.parameter_count();
   core::check_room(folder.path(), static_cast<std::uint64_t>(result.parameters) * sizeof(float) +
                                       static_cast<std::uint64_t>(result.stored_bytes) +
@@ -90,11 +85,18 @@ ImportResult write_model(const PreparedImport& prepared, const WeightSource& wei
   return result;
 }
 
-std::optional<ImportResult> run_import(
-    const std::filesystem::path& source, const std::function<ImportResult()>& importer) {
-  std::optional<ImportResult> result;
-  run_unless_stopped(source, "building the model", [&] { result = importer(); });
-  return result;
+std::optional<ImportResult> import_model(const std::filesystem::path& source,
+    const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
+  const std::string shown = core::printable_path(source);
+  if (!std::filesystem::exists(source))
+    throw Error(ErrorKind::kIo, shown + ": no such file or directory");
+  if (std::filesystem::is_directory(source))
+    return import_hugging_face(source, directory, progress, overwrite);
+  const std::string name = source.filename().string();
+  if (source.extension() == ".safetensors" || name == kConfigFile || name == kWeightsIndex)
+    throw Error(
+        ErrorKind::kUsage, shown + ": give the directory that holds config.json and the weights");
+  return import_gguf(source, directory, progress, overwrite);
 }
 
 }  // namespace salf::convert

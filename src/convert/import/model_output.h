@@ -1,42 +1,29 @@
-// The last step of an import: a decoder and its weights become a model directory, or nothing at
-// all.
+// The last step of an import: a decoder and its weights become a model directory, or nothing.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "convert/families/decoder.h"
-#include "convert/families/module_builder.h"
 #include "convert/import/import.h"
 #include "core/progress.h"
 
 namespace salf::convert {
 
-struct TextFile {
-  std::string name;
-  std::string bytes;
-};
-
 // Everything that will be written except the weights, checked.
 struct PreparedImport {
   Decoder decoder;
-  std::vector<TextFile> files;  // config.json and the tokenizer's files
-  std::string source;           // file name
+  std::map<std::string, std::string> files;  // config.json and the tokenizer's, by name: the text
+  std::string source;                        // file name
   std::function<std::string()> source_hash;
   std::map<std::string, std::string> dtypes;  // of the source's safetensors, by tensor: "BF16"
-  // Writes the blocks as the source had them (stored_blocks.h), given model.pt's SHA-256. Empty
-  // where the source has none.
+  // Writes the source's blocks (stored_blocks.h), given model.pt's SHA-256. Empty: it has none.
   std::function<void(const std::filesystem::path& path, const std::string& archive_hash)>
       write_stored;
-  ImportResult result;  // with sizes of the model, tokens, source_bytes and warnings
+  ImportResult result;  // with tokens, source_bytes, stored_bytes and warnings
 };
-
-// Sets the result's sizes from the configuration.
-void describe(const DecoderConfig& config, ImportResult& result);
 
 // Builds the program from the weights and writes the directory, salf.json last. Removes files of an
 // earlier import that this one does not have. Logs the warnings. Removes what it wrote into a new
@@ -44,9 +31,5 @@ void describe(const DecoderConfig& config, ImportResult& result);
 // `overwrite` is false; Error(kIo).
 ImportResult write_model(const PreparedImport& prepared, const WeightSource& weights,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite);
-
-// Runs an importer. Nothing where a signal stopped it (see output.h).
-std::optional<ImportResult> run_import(
-    const std::filesystem::path& source, const std::function<ImportResult()>& importer);
 
 }  // namespace salf::convert

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "ops/product_watch.h"
+#include "ops/operators.h"
 
 namespace salf::model {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "app/evidence/analysis.h"
 #include "app/session/frozen_blocks.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/signals.h"
@@ -41,7 +42,7 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
   const app::FrozenType frozen = options.frozen.frozen_dtype;
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge,
-      app::scratch_for(frozen, folder_of(options.output)));
+      app::scratch_for(frozen, core::folder_of(options.output)));
   app::check_frozen_type(frozen, session);
   app::open_data(session, options.data, {options.batch_tokens, 0}, progress);
   const auto quantized = app::quantize_blocks(frozen, session, session.graph->map().blocks);

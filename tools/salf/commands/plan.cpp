@@ -7,6 +7,7 @@
 #include "app/planning/planning.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/signals.h"
 #include "output_file.h"
@@ -49,7 +50,7 @@ app::PlanningRequest request_of(const PlanOptions& options, app::Session& sessio
   if (options.lora.beside(options.planning, options.model.adapter))
     request.beside = app::usual_lora(session);
   request.batches = {options.batch.batch_tokens, options.batch.pack, options.planning.accumulate};
-  request.scratch = folder_of(options.output);
+  request.scratch = core::folder_of(options.output);
   request.dev_loss = app::DevLoss::kSample;
   return request;
 }

@@ -36,7 +36,7 @@ int trial_command(const TrialOptions& options, core::Progress& progress) {
   std::vector<app::TrialRequest> arms;
   for (const std::string& name : options.arms) arms.push_back({name, options.rates});
   const app::TrialSetup setup{session, options.train, options.lora, options.dev_documents,
-      folder_of(options.output), options.steps};
+      core::folder_of(options.output), options.steps};
   const auto found = app::run_trials(setup, arms, std::nullopt, progress);
   if (!found) return 128 + core::stop_signal();
   const types::TrialTable& table = *found;

@@ -1,12 +1,10 @@
-#include "convert/hugging_face/llama_config.h"
-
 #include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "convert/families/families.h"
-#include "convert/families/rotary.h"
 #include "convert/gguf/gguf_layout.h"
+#include "convert/gguf/gguf_weights.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "tensor/shapes.h"
@@ -14,33 +12,13 @@
 namespace salf::convert {
 namespace {
 
-// Far above any real model, far below what could overflow in a product of two.
-constexpr std::int64_t kLargestGgufSize = 1LL << 28U;
-// The rotary tables are made before a tensor could tell that a size is absurd.
-constexpr std::int64_t kLargestGgufHead = 1LL << 16U;
-
-std::int64_t checked_size(
-    const GgufFile& file, const std::string& key, std::optional<std::int64_t> fallback) {
-  const std::optional<std::int64_t> found = file.integer(key);
-  const std::optional<std::int64_t> value = found ? found : fallback;
-  if (!value) file.refuse("metadata '" + key + "' is missing: expected a whole number");
-  if (*value < 1 || *value > kLargestGgufSize) {
-    file.refuse("metadata '" + key + "': expected 1 to " + std::to_string(kLargestGgufSize) +
-                ", got " + std::to_string(*value));
+// The file's single values, as of a config.json.
+HfConfig scalars_of(const GgufFile& file) {
+  std::map<std::string, core::Json> scalars;
+  for (const auto& [key, value] : file.metadata()) {
+    if (!value.is_array()) scalars.emplace(key, value);
   }
-  return *value;
-}
-
-double checked_number(
-    const GgufFile& file, const std::string& key, std::optional<double> fallback) {
-  const std::optional<double> found = file.number(key);
-  const std::optional<double> value = found ? found : fallback;
-  if (!value) file.refuse("metadata '" + key + "' is missing: expected a number");
-  if (!std::isfinite(*value) || *value <= 0.0) {
-    file.refuse(
-        "metadata '" + key + "': expected a positive number, got " + core::format_number(*value));
-  }
-  return *value;
+  return {scalars, file.path(), {file.tensors().size(), false}};
 }
 
 std::string read_architecture(const GgufFile& file) {
@@ -51,46 +29,28 @@ std::string read_architecture(const GgufFile& file) {
       (architecture.empty() ? std::string("nothing") : "'" + core::printable(architecture) + "'"));
 }
 
-void read_heads(const GgufFile& file, const std::string& prefix, LlamaConfig& config) {
-  config.heads = checked_size(file, prefix + "attention.head_count", std::nullopt);
-  config.kv_heads = checked_size(file, prefix + "attention.head_count_kv", config.heads);
-  if (config.heads % config.kv_heads != 0) {
-    file.refuse(prefix + "attention.head_count: expected a multiple of the " +
-                std::to_string(config.kv_heads) + " key/value heads, got " +
-                std::to_string(config.heads));
-  }
-  const bool own_length = file.integer(prefix + "attention.key_length").has_value();
-  if (!own_length && config.hidden % config.heads != 0) {
-    file.refuse(prefix + "attention.head_count: expected a divisor of the hidden size " +
-                std::to_string(config.hidden) + ", got " + std::to_string(config.heads));
-  }
-  config.head_dim =
-      checked_size(file, prefix + "attention.key_length", config.hidden / config.heads);
-  const std::int64_t values =
-      checked_size(file, prefix + "attention.value_length", config.head_dim);
-  const std::int64_t rotated = checked_size(file, prefix + "rope.dimension_count", config.head_dim);
-  if (config.head_dim % 2 != 0 || config.head_dim > kLargestGgufHead || values != config.head_dim ||
-      rotated != config.head_dim) {
-    file.refuse("heads of even size up to " + std::to_string(kLargestGgufHead) +
-                ", with values and rotation over the whole head, are supported: got keys of " +
-                std::to_string(config.head_dim) + ", values of " + std::to_string(values) +
-                ", rotation over " + std::to_string(rotated));
-  }
+void check_heads(const GgufFile& file, const HfConfig& scalars, const std::string& prefix,
+    const LlamaConfig& config) {
+  const std::int64_t values = scalars.size(prefix + "attention.value_length", config.head_dim);
+  const std::int64_t rotated = scalars.size(prefix + "rope.dimension_count", config.head_dim);
+  if (values == config.head_dim && rotated == config.head_dim) return;
+  file.refuse("heads with values and rotation over the whole head are supported: got keys of " +
+              std::to_string(config.head_dim) + ", values of " + std::to_string(values) +
+              ", rotation over " + std::to_string(rotated));
 }
 
-void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& config) {
-  config.rope_theta = checked_number(file, prefix + "rope.freq_base", 10000.0);
-  const std::string scaling = file.text(prefix + "rope.scaling.type").value_or("");
-  if (!scaling.empty() && scaling != "none" && scaling != "linear") {
-    file.refuse(
-        prefix +
-        "rope.scaling.type: expected none or linear (or Llama 3's rope_freqs.weight), got '" +
-        core::printable(scaling) + "'");
-  }
+void read_rope(
+    const GgufFile& file, const HfConfig& scalars, const std::string& prefix, LlamaConfig& config) {
+  config.rope_theta = scalars.positive(prefix + "rope.freq_base", 10000.0);
+  const std::string scaling = scalars.text(prefix + "rope.scaling.type", "");
   if (scaling == "linear") {
-    config.rope_factor = checked_number(file, prefix + "rope.scaling.factor", 1.0);
+    config.rope_factor = scalars.positive(prefix + "rope.scaling.factor", 1.0);
   } else if (scaling.empty()) {
-    config.rope_factor = checked_number(file, prefix + "rope.scale_linear", 1.0);  // older files
+    config.rope_factor = scalars.positive(prefix + "rope.scale_linear", 1.0);  // older files
+  } else if (scaling != "none") {
+    scalars.refuse(prefix + "rope.scaling.type",
+        "expected none or linear (or Llama 3's rope_freqs.weight), got '" +
+            core::printable(scaling) + "'");
   }
   const GgufTensor* divisors = file.find("rope_freqs.weight");
   if (divisors == nullptr) return;
@@ -108,18 +68,20 @@ void read_rope(const GgufFile& file, const std::string& prefix, LlamaConfig& con
   }
 }
 
-std::int64_t read_vocabulary(const GgufFile& file, const std::string& prefix) {
+std::int64_t read_vocabulary(
+    const GgufFile& file, const HfConfig& scalars, const std::string& prefix) {
   const GgufTensor* embedding = file.find("token_embd.weight");
   if (embedding == nullptr) file.refuse("tensor 'token_embd.weight' is missing");
-  if (embedding->shape.size() != 2 || embedding->shape[0] > kLargestGgufSize) {
+  if (embedding->shape.size() != 2) {
     file.refuse("tensor 'token_embd.weight': expected [vocabulary, hidden], got " +
                 tensor::sizes_text(embedding->shape));
   }
   const std::int64_t rows = embedding->shape[0];
-  const std::int64_t stated = file.integer(prefix + "vocab_size").value_or(rows);
+  const std::int64_t stated = scalars.size(prefix + "vocab_size", rows);
   if (stated != rows) {
-    file.refuse("metadata '" + prefix + "vocab_size': expected the " + std::to_string(rows) +
-                " rows of token_embd.weight, got " + std::to_string(stated));
+    scalars.refuse(prefix + "vocab_size", "expected the " + std::to_string(rows) +
+                                              " rows of token_embd.weight, got " +
+                                              std::to_string(stated));
   }
   return rows;
 }
@@ -176,23 +138,22 @@ LlamaConfig read_llama_config(const GgufFile& file) {
   config.architecture = read_architecture(file);
   config.qkv_bias = config.architecture == "qwen2";
   const std::string prefix = config.architecture + ".";
-  if (file.integer(prefix + "expert_count").value_or(0) > 0) {
+  const HfConfig scalars = scalars_of(file);
+  if (scalars.count(prefix + "expert_count", 0) > 0)
     file.refuse("a mixture of experts is not supported: expected dense blocks");
-  }
-  config.blocks = checked_size(file, prefix + "block_count", std::nullopt);
-  if (config.blocks > std::min(static_cast<std::int64_t>(file.tensors().size()), kMostBlocks)) {
-    file.refuse("metadata '" + prefix + "block_count': expected at most the file's " +
-                std::to_string(file.tensors().size()) + " tensors and " +
-                std::to_string(kMostBlocks) + ", got " + std::to_string(config.blocks));
-  }
-  config.hidden = checked_size(file, prefix + "embedding_length", std::nullopt);
-  config.feed_forward = checked_size(file, prefix + "feed_forward_length", std::nullopt);
-  config.context = checked_size(file, prefix + "context_length", std::nullopt);
-  config.epsilon = checked_number(file, prefix + "attention.layer_norm_rms_epsilon", std::nullopt);
-  config.vocabulary = read_vocabulary(file, prefix);
+  config.blocks = scalars.blocks(prefix + "block_count");
+  config.hidden = scalars.size(prefix + "embedding_length");
+  config.feed_forward = scalars.size(prefix + "feed_forward_length");
+  config.context = scalars.size(prefix + "context_length");
+  config.epsilon = scalars.positive(prefix + "attention.layer_norm_rms_epsilon");
+  config.vocabulary = read_vocabulary(file, scalars, prefix);
   config.tied = file.find("output.weight") == nullptr;
-  read_heads(file, prefix, config);
-  read_rope(file, prefix, config);
+  read_heads(scalars,
+      {prefix + "embedding_length", prefix + "attention.head_count",
+          prefix + "attention.head_count_kv", prefix + "attention.key_length"},
+      std::nullopt, config);
+  check_heads(file, scalars, prefix, config);
+  read_rope(file, scalars, prefix, config);
   config.rotary.frequencies = scaled_frequencies(config);
   return config;
 }
@@ -200,7 +161,7 @@ LlamaConfig read_llama_config(const GgufFile& file) {
 std::vector<std::string> check_llama_tensors(const GgufFile& file, const LlamaConfig& config) {
   std::set<std::string> known = {"rope_freqs.weight"};
   std::vector<std::string> problems;
-  for (const ExpectedTensor& expected : planned_tensors(llama_program(config))) {
+  for (const ExpectedTensor& expected : planned_tensors(make_llama(config).program)) {
     const std::string name = gguf_part(config.architecture, expected.name).name;
     known.insert(name);
     const GgufTensor* tensor = file.find(name);

@@ -1,4 +1,4 @@
-#include "convert/families/module_builder.h"
+#include "convert/families/decoder.h"
 
 #include <torch/csrc/jit/api/module.h>
 
@@ -6,11 +6,21 @@
 #include <memory>
 
 #include "convert/output.h"
+#include "core/text.h"
 
 namespace salf::convert {
 namespace {
 
 using torch::jit::Module;
+
+void collect(
+    const ModulePlan& plan, const std::string& prefix, std::vector<ExpectedTensor>& tensors) {
+  for (const PlannedParameter& parameter : plan.parameters) {
+    if (parameter.tied_to.empty()) tensors.push_back({prefix + parameter.name, parameter.shape});
+  }
+  for (const ModulePlan& child : plan.children)
+    collect(child, prefix + child.member + ".", tensors);
+}
 
 class ModuleBuilder {
  public:
@@ -72,6 +82,19 @@ class ModuleBuilder {
 };
 
 }  // namespace
+
+std::vector<ExpectedTensor> planned_tensors(const ModulePlan& plan) {
+  std::vector<ExpectedTensor> tensors;
+  collect(plan, "", tensors);
+  return tensors;
+}
+
+std::string list_problems(const std::vector<std::string>& problems) {
+  constexpr std::size_t kShown = 8;
+  if (problems.size() <= kShown) return core::join(problems, "; ");
+  return core::join({problems.begin(), problems.begin() + kShown}, "; ") + "; and " +
+         std::to_string(problems.size() - kShown) + " more";
+}
 
 Module build_module(const ModulePlan& plan, const std::string& family, const WeightSource& weights,
     core::Progress& progress) {
