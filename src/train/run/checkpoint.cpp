@@ -54,6 +54,18 @@ struct Progression {
   }
 };
 
+// The caller's options under the names that they have now, in the same order.
+Identity with_present_names(Identity identity) {
+  const auto options = identity.find("options");
+  if (options == identity.end() || !options->is_object()) return identity;
+  core::Json renamed = core::Json::object();
+  for (const auto& [name, value] : options->items()) {
+    renamed[name == "probe" ? "trials" : name == "no_probes" ? "no_trials" : name] = value;
+  }
+  *options = std::move(renamed);
+  return identity;
+}
+
 std::string shown(const core::Json& json, const std::string& key) {
   const auto entry = json.find(key);
   return entry == json.end() ? "not set" : entry->dump();
@@ -90,7 +102,7 @@ std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
   const core::Json description = core::parse_json(entry->second, where);
   core::check_schema(description, Checkpoint::kSchema, where);
   Checkpoint checkpoint;
-  checkpoint.identity = description.value("identity", core::Json::object());
+  checkpoint.identity = with_present_names(description.value("identity", core::Json::object()));
   Progression progression;
   core::from_json(
       description.value("progression", core::Json::object()), where + ":progression", progression);
