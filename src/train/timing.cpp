@@ -19,10 +19,8 @@
 #include "core/heap.h"
 #include "core/statistics.h"
 #include "tensor/device.h"
-#include "train/step/freeze.h"
 #include "train/step/head_loss.h"
 #include "train/step/optimizer.h"
-#include "train/step/resources.h"
 #include "train/step/step_runner.h"
 
 namespace salf::train {

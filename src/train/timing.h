@@ -12,7 +12,9 @@
 #include "data/batching/batching.h"
 #include "model/graph/graph_cut.h"
 #include "model/script_model.h"
+#include "train/step/freeze.h"
 #include "types/measured_cost.h"
+#include "types/run_record.h"
 
 namespace salf::train {
 
@@ -45,5 +47,14 @@ struct Timing {
 // what they were. Throws Error(kBadInput) if the batcher has no rows.
 Timing time_steps(const model::ScriptModel& model, const model::GraphCut& graph,
     const data::Batcher& batcher, const TimingOptions& options, core::Progress& progress);
+
+// Times, on random data and in the dtype of the weights, the
+// products of one step with `tokens` positions in the blocks and `supervised` in the head: forward,
+// gradient to the input and gradient to the weight for each trained matrix of the blocks, forward
+// and gradient to the state for the head (and to its weight where it is trained). Products between
+// activations (attention) are left out. Takes about as long as three
+// steps. share_of_step is the caller's.
+types::MatrixProducts time_matrix_products(const model::GraphCut& graph, const Freeze& freeze,
+    std::int64_t tokens, std::int64_t supervised);
 
 }  // namespace salf::train

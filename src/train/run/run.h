@@ -90,7 +90,6 @@ class Run {
   // With tensors that are the run's own.
   RunSnapshot present() const;
   void load(const RunSnapshot& snapshot);
-  void fill_frozen_part(types::RunRecord& record) const;
   void fill_speed(types::RunRecord& record) const;
 
   const RunInputs& inputs_;

@@ -30,6 +30,10 @@ struct RunState {
   // Whether the weights of this step were evaluated.
   bool evaluated() const { return !evaluations.empty() && evaluations.back().step == step; }
   bool best_is_present() const { return best && best->step == step; }
+  // The evaluation before the first step; null if there was none.
+  const types::DevEvaluation* before() const {
+    return !evaluations.empty() && evaluations.front().step == 0 ? &evaluations.front() : nullptr;
+  }
   // Whether so many evaluations in a row were no better than the best one; never with 0.
   bool out_of_patience(std::int64_t patience) const {
     return patience > 0 && worse_evaluations >= patience;

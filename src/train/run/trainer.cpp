@@ -20,37 +20,31 @@ using types::RunStatus;
 
 namespace {
 
-// What the run goes on from: an empty one if it is new.
-struct Beginning {
-  RunCourse course;
-  std::optional<RunSnapshot> run;
-
-  const RunSnapshot* snapshot() const { return run ? &*run : nullptr; }
-  const RunState* state() const { return run ? &run->state : nullptr; }
-};
-
-Beginning begin(const TrainInputs& inputs) {
-  if (!inputs.resume) return {RunCourse{0.0, std::nullopt, inputs.gates, {}}, std::nullopt};
+// What the run goes on from; one without tensors if it is new.
+Checkpoint begin(const TrainInputs& inputs) {
+  Checkpoint fresh;
+  fresh.course.gates = inputs.gates;
+  if (!inputs.resume) return fresh;
   const std::filesystem::path& folder = inputs.run.where.folder;
   std::optional<Checkpoint> saved = read_latest_checkpoint(folder);
   if (!saved) {
     throw Error(ErrorKind::kUsage,
-        folder.string() + ": there is no checkpoint to resume from; " + "start without --resume");
+        folder.string() + ": there is no checkpoint to resume from; start without --resume");
   }
   check_identity(saved->identity, full_identity(inputs.run));
-  return {std::move(saved->course), std::move(saved->run)};
+  return *std::move(saved);
 }
 
 // A run with the policies that the loop consults.
 class Training {
  public:
-  Training(const TrainInputs& inputs, const Beginning& from, core::Progress& progress)
+  Training(const TrainInputs& inputs, const Checkpoint& from, core::Progress& progress)
       : inputs_(inputs), plan_(inputs.run.what.plan), progress_(progress),
         pacing_(inputs, from.course), stages_(inputs, from.course.stages),
         gates_(from.course.gates), saving_(inputs.run.how.options),
-        run_(inputs.run, stages_.place(), from.snapshot()),
-        log_(inputs, pacing_, from.state(), progress) {
-    if (from.run) {
+        run_(inputs.run, stages_.place(), inputs.resume ? &from.run : nullptr),
+        log_(inputs, pacing_, run_.state(), progress) {
+    if (inputs.resume) {
       saving_.saved(run_.state().step, pacing_.spent(), 0.0);
     } else {
       begin_stage();
@@ -71,7 +65,10 @@ class Training {
       return std::find(steps.begin(), steps.end(), step) != steps.end();
     }
     if (step == pacing_.limit() || stage_ends()) return true;
-    if (step == 0 && needs_loss_before(gates_)) return true;
+    const auto needs_loss_before = [](const types::Gate& gate) {
+      return gate.metric == types::GateMetric::kLossIncrease;
+    };
+    if (step == 0 && std::any_of(gates_.begin(), gates_.end(), needs_loss_before)) return true;
     return plan_.evaluations > 1 && pacing_.on_interval(step);
   }
 
@@ -176,8 +173,17 @@ class Training {
 
   bool gates_hold(const std::optional<types::DevEvaluation>& evaluation,
       const std::optional<double>& accuracy, bool at_end) {
-    const std::vector<std::string> failures = check_gates(
-        gates_, figures_of(run_.state(), evaluation, accuracy, pacing_.spent()), at_end);
+    const RunState& state = run_.state();
+    RunFigures figures;
+    figures.step = evaluation ? evaluation->step : state.step;
+    if (evaluation) {
+      figures.loss = evaluation->loss;
+      figures.accuracy = accuracy;
+    }
+    if (const auto* before = state.before()) figures.loss_before = before->loss;
+    figures.seconds = pacing_.spent();
+    figures.peak_memory = static_cast<double>(state.peak_anonymous_bytes);
+    const std::vector<std::string> failures = check_gates(gates_, figures, at_end);
     for (const std::string& failure : failures) core::log_error(failure + ": " + kGoingBack);
     return failures.empty();
   }

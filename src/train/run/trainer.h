@@ -79,7 +79,7 @@ struct TrainInputs {
 //
 // Budgets: steps and epochs end with plan.steps; tokens, FLOPs and shares end earlier where the
 // next step's batches would exceed the amount; seconds, energy and money end by the clock
-// (pacer.h), whatever plan.steps says, which then only spaces the evaluations and the warm-up.
+// (pacing.h), whatever plan.steps says, which then only spaces the evaluations and the warm-up.
 //
 // Where a row is used more than once (further epochs, further evaluations, later runs by
 // options.keep_cache), the frozen part's output is kept in a PrefixCache in the folder, if its disk

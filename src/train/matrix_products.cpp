@@ -1,5 +1,3 @@
-#include "train/step/matrix_products.h"
-
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
 
@@ -13,6 +11,7 @@
 #include "ops/operators.h"
 #include "tensor/device.h"
 #include "train/step/head_loss.h"
+#include "train/timing.h"
 
 namespace salf::train {
 namespace {
