@@ -10,7 +10,6 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "model/graph/logits.h"
 #include "model/rewrites/known_values.h"
 
 namespace salf::model {

@@ -8,7 +8,6 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "model/graph/proof_batch.h"
 #include "model/rewrites/causal_attention.h"
 
 namespace salf::model {

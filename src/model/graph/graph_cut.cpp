@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "model/graph/cut_programs.h"
-#include "model/graph/proof_batch.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {

@@ -1,5 +1,3 @@
-#include "model/graph/head_finder.h"
-
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -8,7 +6,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
-#include "model/graph/logits.h"
+#include "model/graph/block_finder.h"
 #include "model/rewrites/known_values.h"
 #include "tensor/shapes.h"
 

@@ -41,6 +41,14 @@ ForwardSignature forward_signature(const torch::jit::Module& module);
 std::vector<c10::IValue> forward_arguments(
     const ForwardSignature& signature, const tensor::Batch& batch, c10::Device device);
 
+// The logits [B, T, V] among forward's results: a tensor, the first fitting member of a tuple, or a
+// dictionary's "logits". Throws Error(kBadModel) when no result has that form.
+at::Tensor pick_logits(const c10::IValue& result, const tensor::Batch& batch);
+
+// The value in the graph that pick_logits would pick, as far as the graph alone tells.
+// Throws Error(kBadModel).
+torch::jit::Value* logits_value(torch::jit::Graph& graph);
+
 // A copy of forward's graph, calls not inlined.
 GraphPointer copy_forward(const torch::jit::Module& module);
 
@@ -84,7 +92,7 @@ class Program {
   std::size_t use_causal_attention(
       std::optional<std::size_t> mask_argument, const std::vector<MaskCheck>& trials);
 
-  // Gives the layers with these weights their branches (lora_branches.h). REQUIRES: nothing is
+  // Gives the layers with these weights their branches (lora.h). REQUIRES: nothing is
   // sliced off the graph afterwards, since it would lack them.
   void add_lora(const std::vector<LoraLayer>& layers);
 

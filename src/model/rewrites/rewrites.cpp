@@ -11,7 +11,6 @@
 #include <optional>
 #include <vector>
 
-#include "model/rewrites/rewrite_rules.h"
 #include "ops/operators.h"
 
 namespace salf::model {

@@ -1,8 +1,8 @@
-#include "model/scan/allowed_operators.h"
-
 #include <algorithm>
 #include <array>
 #include <string_view>
+
+#include "model/scan/archive_scan.h"
 
 namespace salf::model {
 namespace {

@@ -14,7 +14,6 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "model/scan/allowed_operators.h"
 #include "model/scan/pickle_scan.h"
 #include "model/scan/source_scan.h"
 #include "tensor/device.h"

@@ -1,5 +1,3 @@
-#include "model/weights/fitted_rounding.h"
-
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/mm.h>
@@ -10,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "model/weights/quantized_blocks.h"
 #include "ops/product_watch.h"
 
 namespace salf::model {

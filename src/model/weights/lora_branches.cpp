@@ -1,5 +1,3 @@
-#include "model/weights/lora_branches.h"
-
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <algorithm>
@@ -8,7 +6,8 @@
 #include <optional>
 
 #include "model/rewrites/known_values.h"
-#include "model/rewrites/rewrite_rules.h"
+#include "model/rewrites/rewrites.h"
+#include "model/weights/lora.h"
 
 namespace salf::model {
 
