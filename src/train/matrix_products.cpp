@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <map>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "core/clock.h"
@@ -31,31 +31,32 @@ double seconds_of(c10::Device device, const Product& product) {
   return core::median(seconds);
 }
 
-struct Shape {
+// Products with a weight [out, in].
+struct Product {
   std::int64_t out = 0, in = 0;
-  bool operator<(const Shape& other) const {
-    return std::pair(out, in) < std::pair(other.out, other.in);
+  bool trained = false;  // the weight
+
+  bool operator<(const Product& other) const {
+    return std::tie(trained, out, in) < std::tie(other.trained, other.out, other.in);
+  }
+
+  // Forward and gradient to the input, and to the weight if it is trained, of x [rows, in].
+  double seconds(std::int64_t rows, const at::TensorOptions& options) const {
+    const at::Tensor x = at::randn({rows, in}, options);
+    const at::Tensor weight = at::randn({out, in}, options);
+    const at::Tensor dy = at::randn({rows, out}, options);
+    const c10::Device device = options.device();
+    double sum = seconds_of(device, [&] { ops::linear(x, weight, std::nullopt); }) +
+                 seconds_of(device, [&] { ops::linear(dy, weight.t(), std::nullopt); });
+    if (trained) sum += seconds_of(device, [&] { ops::linear(dy.t(), x.t(), std::nullopt); });
+    return sum;
+  }
+
+  double flops(std::int64_t rows) const {
+    return (trained ? 6.0 : 4.0) * static_cast<double>(out) * static_cast<double>(in) *
+           static_cast<double>(rows);
   }
 };
-
-// Forward and gradient to the input, and to the weight if it is trained, of x [rows, in] and weight
-// [out, in].
-double linear_seconds(
-    const Shape& shape, std::int64_t rows, bool trained, const at::TensorOptions& options) {
-  const at::Tensor x = at::randn({rows, shape.in}, options);
-  const at::Tensor weight = at::randn({shape.out, shape.in}, options);
-  const at::Tensor dy = at::randn({rows, shape.out}, options);
-  const c10::Device device = options.device();
-  double seconds = seconds_of(device, [&] { ops::linear(x, weight, std::nullopt); }) +
-                   seconds_of(device, [&] { ops::linear(dy, weight.t(), std::nullopt); });
-  if (trained) seconds += seconds_of(device, [&] { ops::linear(dy.t(), x.t(), std::nullopt); });
-  return seconds;
-}
-
-double linear_flops(const Shape& shape, std::int64_t rows, bool trained) {
-  return (trained ? 6.0 : 4.0) * static_cast<double>(shape.out) * static_cast<double>(shape.in) *
-         static_cast<double>(rows);
-}
 
 }  // namespace
 
@@ -64,33 +65,28 @@ types::MatrixProducts time_matrix_products(const model::GraphCut& graph, const F
   const at::NoGradGuard quiet;
   const at::Tensor head = graph.head_weight();
   const at::TensorOptions options = head.options().requires_grad(false);
-  std::map<Shape, int> blocks;
-  bool head_is_trained = false;
+  std::map<Product, int> blocks;
+  Product last{head.size(0), head.size(1), false};
   for (const auto& parameter : freeze.trained()) {
-    const bool is_head = parameter.tensor.is_same(head);
-    head_is_trained = head_is_trained || is_head;
-    if (is_head || parameter.tensor.dim() != 2 || parameter.name == graph.map().embedding_parameter)
-      continue;
-    ++blocks[{parameter.tensor.size(0), parameter.tensor.size(1)}];
+    const at::Tensor& tensor = parameter.tensor;
+    if (tensor.is_same(head)) {
+      last.trained = true;
+    } else if (tensor.dim() == 2 && parameter.name != graph.map().embedding_parameter) {
+      ++blocks[{tensor.size(0), tensor.size(1), true}];
+    }
   }
+  for (const auto& branch : graph.lora()) ++blocks[{branch.layer.out, branch.layer.in, false}];
   types::MatrixProducts products;
-  for (const auto& [shape, count] : blocks) {
-    products.seconds += count * linear_seconds(shape, tokens, true, options);
-    products.flops += count * linear_flops(shape, tokens, true);
-  }
-  std::map<Shape, int> beside_branches;
-  for (const auto& branch : graph.lora()) ++beside_branches[{branch.layer.out, branch.layer.in}];
-  for (const auto& [shape, count] : beside_branches) {
-    products.seconds += count * linear_seconds(shape, tokens, false, options);
-    products.flops += count * linear_flops(shape, tokens, false);
+  for (const auto& [product, count] : blocks) {
+    products.seconds += count * product.seconds(tokens, options);
+    products.flops += count * product.flops(tokens);
   }
   // In the chunks in which the loss multiplies.
-  const Shape head_shape{head.size(0), head.size(1)};
   const std::int64_t rows = std::min(supervised, head_chunk_rows(head));
   if (rows > 0) {
-    products.seconds += linear_seconds(head_shape, rows, head_is_trained, options) *
-                        static_cast<double>(supervised) / static_cast<double>(rows);
-    products.flops += linear_flops(head_shape, supervised, head_is_trained);
+    products.seconds +=
+        last.seconds(rows, options) * static_cast<double>(supervised) / static_cast<double>(rows);
+    products.flops += last.flops(supervised);
   }
   return products;
 }

@@ -1,5 +1,4 @@
-// What does a step cost here? A few real batches, timed piece by piece, from which any cut can be
-// priced.
+// A few real batches, timed piece by piece, from which a step at any cut can be priced.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -19,14 +18,11 @@
 namespace salf::train {
 
 struct TimingOptions {
-  double seconds = 10.0;     // stop timing more batches after this long: of none at all, half a
-                             // batch's time is taken, which is the warm-up
-  std::int64_t batches = 5;  // timed batches at most
-  std::int64_t cut = 0;      // where it is deeper than the middle the batches are cut there: timing
-                             // then holds no more memory than the run
-  bool gradients =
-      false;  // measure Timing::gradient_agreement, for which two gradients are held at a time
-  std::uint64_t seed = 1;  // which batches
+  double seconds = 10.0;     // no further batch after this long; of none, the warm-up's time counts
+  std::int64_t batches = 5;  // at most
+  std::int64_t cut = 0;      // where deeper than the middle: no more memory than the run is held
+  bool gradients = false;    // measure Timing::gradient_agreement: two gradients are held at a time
+  std::uint64_t seed = 1;    // which batches
   c10::ScalarType autocast = c10::ScalarType::Float;
   // A folder in which a sample of the size of a few weights is written, timed and removed, once it
   // is known to have room for the model; empty: MeasuredCost::save stays 0.

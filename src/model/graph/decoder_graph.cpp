@@ -53,22 +53,21 @@ at::Tensor run_whole(const ScriptModel& model, const tensor::Batch& batch) {
 void check_decoder(const ScriptModel& model, const tensor::Batch& proof) {
   const at::Tensor whole = run_whole(model, proof);
   if (!whole.isfinite().all().item<bool>()) {
-    throw Error(ErrorKind::kBadModel,
+    refuse(
         "the model's logits are not finite: its weights hold NaN, infinite or far too "
         "large values");
   }
   if (!(relative_difference(model.forward(proof), whole) <= kProofTolerance)) {
-    throw Error(ErrorKind::kBadModel,
+    refuse(
         "the model gives other logits each time it runs: was it traced in training mode, "
         "with its dropout? Call eval() before torch.jit.trace");
   }
   const at::Tensor row = run_whole(model, first_row(proof));
   const double padding = relative_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row);
   if (!(padding <= kProofTolerance)) {
-    throw Error(ErrorKind::kBadModel,
-        "logits change by " + core::format_number(padding) +
-            " of their size when rows are padded on the right: a decoder that salf can "
-            "tune is causal, it never looks to the right");
+    refuse("logits change by " + core::format_number(padding) +
+           " of their size when rows are padded on the right: a decoder that salf can "
+           "tune is causal, it never looks to the right");
   }
 }
 
@@ -96,8 +95,8 @@ void check_blocks_are_separate(const DecoderGraph& decoder) {
     for (std::int64_t i = 0; i < decoder.map.blocks; ++i)
       if (belongs_to(parameter, block_prefix(decoder.map, i))) ++owners;
     if (owners > 1) {
-      throw Error(ErrorKind::kBadModel, "blocks share the weight " + parameter.name +
-                                            ", so one cannot be frozen while another is trained");
+      refuse("blocks share the weight " + parameter.name +
+             ", so one cannot be frozen while another is trained");
     }
   }
 }
@@ -115,8 +114,7 @@ void check_spaces(const DecoderGraph& decoder, const Program& tap, const tensor:
   if (result.sizes() == expected.sizes() &&
       relative_difference(result, expected) <= kProofTolerance)
     return;
-  throw Error(ErrorKind::kBadModel,
-      "the final norm depends on the ids or the mask, so it cannot be used on other states");
+  refuse("the final norm depends on the ids or the mask, so it cannot be used on other states");
 }
 
 }  // namespace
@@ -140,14 +138,14 @@ GraphPointer DecoderGraph::below(std::int64_t cut) const {
 }
 
 GraphPointer DecoderGraph::above(std::int64_t cut, jit::Value* output) const {
-  jit::Value* input = blocks.hidden[static_cast<std::size_t>(cut)];
+  const auto count = static_cast<std::size_t>(cut);
+  jit::Value* input = blocks.hidden[count];
   const auto nodes = needed_nodes(blocks.graph, {input}, {output});
-  for (std::int64_t i = 0; i < cut; ++i) {
-    const jit::Node* call = blocks.calls[static_cast<std::size_t>(i)];
-    if (std::find(nodes.begin(), nodes.end(), call) == nodes.end()) continue;
-    throw Error(ErrorKind::kBadModel, "the model cannot be cut after " + std::to_string(cut) +
-                                          " blocks: more than the hidden state of block " +
-                                          std::to_string(i) + " is used above the cut");
+  for (std::size_t i = 0; i < count; ++i) {
+    if (std::find(nodes.begin(), nodes.end(), blocks.calls[i]) == nodes.end()) continue;
+    refuse("the model cannot be cut after " + std::to_string(cut) +
+           " blocks: more than the hidden state of block " + std::to_string(i) +
+           " is used above the cut");
   }
   return slice(blocks.graph, {input}, {output});
 }
@@ -179,8 +177,8 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   decoder.head = find_head(decoder.blocks, model);
   const Program tap = decoder.program(decoder.tap(), "tap");
   if (const std::string written = written_in_place(tap.graph()); !written.empty()) {
-    throw Error(ErrorKind::kBadModel, "a block changes its input in place (" + written +
-                                          "), so the state at a cut would not stay what it was");
+    refuse("a block changes its input in place (" + written +
+           "), so the state at a cut would not stay what it was");
   }
   const BlockGraph& blocks = decoder.blocks;
   const HeadGraph& head = decoder.head;

@@ -25,13 +25,15 @@ namespace salf::model {
 
 using GraphPointer = std::shared_ptr<torch::jit::Graph>;
 
-// Which argument of forward takes what (0 is self).
+// Which argument of forward takes what: 0 is self, 1 the ids.
 struct ForwardSignature {
-  std::size_t ids = 1;
   std::optional<std::size_t> mask;
   bool mask_optional = false;
   std::vector<c10::IValue> defaults;  // one per argument after self; None where the batch fills it
 };
+
+// Throws Error(kBadModel).
+[[noreturn]] void refuse(const std::string& problem);
 
 // Throws Error(kBadModel) when forward asks for more than ids and a mask.
 ForwardSignature forward_signature(const torch::jit::Module& module);

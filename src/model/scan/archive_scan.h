@@ -4,7 +4,6 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 
 namespace torch::jit {
 struct Module;
@@ -21,10 +20,5 @@ void scan_archive(const std::filesystem::path& archive, bool trusted);
 // After loading, before anything runs. Throws Error(kBadModel) naming every operator outside of the
 // allow-list.
 void scan_program(const std::filesystem::path& archive, const torch::jit::Module& module);
-
-// True for operators that compute tensors, numbers, lists and strings from their arguments and
-// touch nothing else: "aten::matmul", "prim::If". Files, other processes, the terminal, raw storage
-// and random generators' state are out of reach of all of them.
-bool is_allowed_operator(const std::string& name);
 
 }  // namespace salf::model

@@ -1,6 +1,5 @@
-// Frozen blocks on a machine that could not hold their weights in float32. Their matrices are kept
-// in few bits, and each block's matrices are turned into float32 just before the block runs, in
-// buffers that all blocks share.
+// Frozen blocks whose matrices are kept in few bits. Those of a block are turned into float32 just
+// before it runs, in buffers that all blocks share.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -4,10 +4,7 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
 #include <cstring>
-#include <string_view>
-#include <utility>
 
 #include "core/hash.h"
 #include "core/log.h"

@@ -1,10 +1,8 @@
 #include "train/run/checkpoint.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <system_error>
 
-#include "core/error.h"
 #include "core/text.h"
 
 namespace salf::train {
@@ -30,11 +28,8 @@ std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    const std::size_t tail = std::string(kSuffix).size();
-    if (name.rfind(kPrefix, 0) == 0 && name.size() > tail &&
-        name.compare(name.size() - tail, tail, kSuffix) == 0) {
+    if (core::starts_with(name, kPrefix) && core::ends_with(name, kSuffix))
       files.push_back(entry.path());
-    }
   }
   if (error)
     throw Error(ErrorKind::kIo, folder.string() + ": cannot be listed: " + error.message());

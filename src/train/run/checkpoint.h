@@ -6,8 +6,7 @@
 #include <optional>
 
 #include "core/json.h"
-#include "train/run/run_state.h"
-#include "train/run/train_options.h"
+#include "train/run/run_inputs.h"
 
 namespace salf::train {
 

@@ -2,9 +2,7 @@
 
 #include <sstream>
 
-#include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "core/text.h"
 
 namespace salf::train {

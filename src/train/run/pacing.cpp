@@ -1,7 +1,5 @@
 #include "train/run/pacing.h"
 
-#include <algorithm>
-
 #include "core/clock.h"
 #include "core/statistics.h"
 #include "train/run/stage.h"
@@ -59,8 +57,6 @@ std::int64_t affordable_steps(const RunInputs& inputs) {
 
 }  // namespace
 
-Pacer::Pacer(PacerOptions options) : options_(options), evaluation_(options.evaluation_seconds) {}
-
 void Pacer::step_took(double seconds) {
   last_ = seconds;
   if (steps_.size() < kWindow) {
@@ -92,8 +88,6 @@ double Pacer::slow_step_seconds() const {
   return kSlack * *std::max_element(steps_.begin(), steps_.end());
 }
 
-double Pacer::evaluation_seconds() const { return evaluation_; }
-
 double Pacer::deadline() const {
   const double slower = options_.step_seconds > 0.0
                             ? std::clamp(last_ / options_.step_seconds, 1.0, kMostSlower)
@@ -112,8 +106,6 @@ bool Pacer::must_cool_down(std::int64_t step, double spent, std::int64_t interva
 bool Pacer::step_fits(double spent) const {
   return spent + slow_step_seconds() + evaluation_ <= deadline();
 }
-
-bool Pacer::evaluation_fits(double spent) const { return spent + evaluation_ <= deadline(); }
 
 std::int64_t evaluation_interval(std::int64_t evaluations, std::int64_t steps) {
   const std::int64_t gaps = std::max<std::int64_t>(1, evaluations - 1);

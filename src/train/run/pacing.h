@@ -7,7 +7,6 @@
 #include <optional>
 #include <vector>
 
-#include "train/run/run_state.h"
 #include "train/run/trainer.h"
 #include "train/step/schedule.h"
 
@@ -24,7 +23,8 @@ struct PacerOptions {
 
 class Pacer {
  public:
-  explicit Pacer(PacerOptions options);
+  explicit Pacer(PacerOptions options)
+      : options_(options), evaluation_(options.evaluation_seconds) {}
 
   void step_took(double seconds);
   void evaluation_took(double seconds);
@@ -34,7 +34,7 @@ class Pacer {
 
   // Median of the last steps, the prediction before any was measured.
   double step_seconds() const;
-  double evaluation_seconds() const;
+  double evaluation_seconds() const { return evaluation_; }
 
   // The last moment at which training and evaluating may still go on, in seconds spent: what
   // follows takes as many times longer than predicted as the last step did.
@@ -47,7 +47,7 @@ class Pacer {
   // still fit.
   bool step_fits(double spent) const;
   // True if an evaluation alone still fits.
-  bool evaluation_fits(double spent) const;
+  bool evaluation_fits(double spent) const { return spent + evaluation_ <= deadline(); }
 
  private:
   double slow_step_seconds() const;

@@ -1,11 +1,5 @@
 #include "train/run/run.h"
 
-#include <algorithm>
-#include <cmath>
-#include <string>
-#include <utility>
-
-#include "core/error.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/signals.h"
@@ -32,14 +26,6 @@ std::optional<MappedWeights> map_frozen(
 }
 
 }  // namespace
-
-void FullestSteps::add(const StepResult& result, double took) {
-  if (result.tokens < tokens) return;
-  if (result.tokens > tokens) seconds.clear();
-  tokens = result.tokens;
-  supervised_tokens = result.supervised_tokens;
-  seconds.push_back(took);
-}
 
 Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     : inputs_(inputs), caches_(inputs) {
@@ -78,7 +64,12 @@ std::optional<StepMetrics> Run::step(double learning_rate) {
   metrics.loss = result.loss;
   metrics.seconds = watch.seconds();
   // Later epochs show what a step costs once the frozen part is paid for.
-  if (!cached() || metrics.epoch > 0) fullest_.add(result, metrics.seconds);
+  if ((!cached() || metrics.epoch > 0) && result.tokens >= fullest_.tokens) {
+    if (result.tokens > fullest_.tokens) fullest_.seconds.clear();
+    fullest_.tokens = result.tokens;
+    fullest_.supervised_tokens = result.supervised_tokens;
+    fullest_.seconds.push_back(metrics.seconds);
+  }
   release_frozen();
   return metrics;
 }

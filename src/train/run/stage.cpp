@@ -2,10 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <string>
-#include <utility>
-
-#include "core/error.h"
 #include "core/log.h"
 #include "cost/flops.h"
 
@@ -25,42 +21,26 @@ double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
 
 // Only the last cut's is kept for later runs. Nothing where the disk has no room: the run is slower
 // then, not impossible.
-std::unique_ptr<PrefixCache> make_cache(const RunInputs& inputs, std::int64_t cut,
-    const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split,
-    PrefixCache* shallower) {
-  CacheSetup setup{cut, inputs.how.options.cache_dtype, inputs.where.folder, "",
-      inputs.where.cache_key, shallower};
-  if (inputs.how.options.keep_cache && cut == inputs.what.plan.cut)
-    setup.name = std::string(split) + ".prefix-cache";
-  setup.key["autocast"] = c10::toString(inputs.how.autocast);
-  try {
-    return std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
-  } catch (const Error& error) {
-    core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
-    return nullptr;
-  }
-}
-
 void make_caches(const RunInputs& inputs, const data::Batcher& batcher,
     const std::vector<data::BatchPlan>& first, const char* split,
     std::vector<std::unique_ptr<PrefixCache>>& caches) {
   const std::vector<std::int64_t> cuts = inputs.what.plan.cuts();
+  const TrainOptions& options = inputs.how.options;
   PrefixCache* shallower = nullptr;
   for (std::size_t i = cuts.size(); i-- > 0;) {
     if (cuts[i] == 0) continue;
-    caches[i] = make_cache(inputs, cuts[i], batcher, first, split, shallower);
+    CacheSetup setup{
+        cuts[i], options.cache_dtype, inputs.where.folder, "", inputs.where.cache_key, shallower};
+    if (options.keep_cache && cuts[i] == inputs.what.plan.cut)
+      setup.name = std::string(split) + ".prefix-cache";
+    setup.key["autocast"] = c10::toString(inputs.how.autocast);
+    try {
+      caches[i] = std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
+    } catch (const Error& error) {
+      core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
+    }
     shallower = caches[i].get();
   }
-}
-
-types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b) {
-  types::CacheUse total = a;
-  total.bytes += b.bytes;
-  total.rows += b.rows;
-  total.complete = a.complete && b.complete;
-  total.rows_computed += b.rows_computed;
-  total.rows_read += b.rows_read;
-  return total;
 }
 
 bool keeps_dev_prefix(const RunInputs& inputs) {
@@ -100,7 +80,17 @@ std::optional<types::CacheUse> StageCaches::use() const {
   std::optional<types::CacheUse> all;
   for (const auto* caches : {&train_, &dev_}) {
     for (const auto& cache : *caches) {
-      if (cache) all = all ? sum(*all, cache->use()) : cache->use();
+      if (!cache) continue;
+      const types::CacheUse one = cache->use();
+      if (!all) {
+        all = one;
+        continue;
+      }
+      all->bytes += one.bytes;
+      all->rows += one.rows;
+      all->complete = all->complete && one.complete;
+      all->rows_computed += one.rows_computed;
+      all->rows_read += one.rows_read;
     }
   }
   return all;

@@ -1,10 +1,6 @@
 #include "train/run/trainer.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "train/run/checkpoint.h"
@@ -52,6 +48,35 @@ class Training {
     log_.begin();
   }
 
+  types::RunRecord run() {
+    RunStatus status = RunStatus::kRunning;
+    while (status == RunStatus::kRunning) {
+      if (evaluation_due()) {
+        status = evaluate();
+        if (status == RunStatus::kRunning && patience_is_out()) status = RunStatus::kStoppedEarly;
+        if (status != RunStatus::kRunning) break;
+      }
+      if (checkpoint_due()) checkpoint();
+      if (core::stop_signal() != 0) {
+        checkpoint();
+        status = RunStatus::kInterrupted;
+      } else if (stage_ends() && (inputs_.replay || !can_evaluate())) {
+        end_stage();
+      } else if (pacing_.at_end(run_.state().step)) {
+        status = end();
+      } else {
+        status = step();
+      }
+    }
+    const bool whole = status != RunStatus::kDiverged && status != RunStatus::kInterrupted &&
+                       status != RunStatus::kGateFailed;
+    const RunState& state = run_.state();
+    if (whole && !gates_hold(state.best, state.best_accuracy, /*at_end=*/true))
+      status = RunStatus::kGateFailed;
+    return finish(status);
+  }
+
+ private:
   bool can_evaluate() const {
     return inputs_.run.what.dev.rows() > 0 && plan_.evaluations > 0 && !run_.state().evaluated() &&
            pacing_.evaluation_fits();
@@ -95,26 +120,17 @@ class Training {
     return result == RunStatus::kRunning ? ended : result;
   }
 
-  // Of the weights that are kept.
-  bool gates_hold_at_end() {
-    return gates_hold(run_.state().best, run_.state().best_accuracy, /*at_end=*/true);
-  }
-
   bool patience_is_out() const {
     return run_.state().out_of_patience(inputs_.run.how.options.patience) && !stage_ends();
   }
 
   bool stage_ends() const { return stages_.ends(run_.state(), pacing_); }
-  // Its last evaluation comes first.
-  bool stage_ready() const { return stage_ends() && (inputs_.replay || !can_evaluate()); }
 
   void end_stage() {
     if (!stages_.moves_on(run_.state(), pacing_, run_.cached())) return;
     run_.move_cut();
     begin_stage();
   }
-
-  bool at_end() { return pacing_.at_end(run_.state().step); }
 
   RunStatus step() {
     const double before = pacing_.spent();
@@ -149,7 +165,6 @@ class Training {
     return record;
   }
 
- private:
   void begin_stage() {
     stages_.begin(run_.cut(), run_.learning_rate(), run_.state(), pacing_.spent());
   }
@@ -218,31 +233,7 @@ Replay replay_of(const types::RunRecord& record) {
 }
 
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress) {
-  Training training(inputs, begin(inputs), progress);
-  RunStatus status = RunStatus::kRunning;
-  while (status == RunStatus::kRunning) {
-    if (training.evaluation_due()) {
-      status = training.evaluate();
-      if (status == RunStatus::kRunning && training.patience_is_out())
-        status = RunStatus::kStoppedEarly;
-      if (status != RunStatus::kRunning) break;
-    }
-    if (training.checkpoint_due()) training.checkpoint();
-    if (core::stop_signal() != 0) {
-      training.checkpoint();
-      status = RunStatus::kInterrupted;
-    } else if (training.stage_ready()) {
-      training.end_stage();
-    } else if (training.at_end()) {
-      status = training.end();
-    } else {
-      status = training.step();
-    }
-  }
-  const bool whole = status != RunStatus::kDiverged && status != RunStatus::kInterrupted &&
-                     status != RunStatus::kGateFailed;
-  if (whole && !training.gates_hold_at_end()) status = RunStatus::kGateFailed;
-  return training.finish(status);
+  return Training(inputs, begin(inputs), progress).run();
 }
 
 }  // namespace salf::train

@@ -11,9 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <functional>
 #include <optional>
-#include <vector>
 
 #include "core/error.h"
 #include "ops/operators.h"

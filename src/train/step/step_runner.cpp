@@ -5,14 +5,9 @@
 #include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
-#include <cmath>
 #include <fstream>
-#include <limits>
 #include <sstream>
-#include <string>
 
-#include "core/error.h"
 #include "core/heap.h"
 #include "tensor/device.h"
 #include "train/step/head_loss.h"
@@ -103,18 +98,12 @@ MemoryUse memory_use() {
   return use;
 }
 
-PhaseClock::PhaseClock(c10::Device device) : device_(device) {}
-
 void PhaseClock::lap(double& phase) {
   tensor::synchronize(device_);
   const double now = watch_.seconds();
   phase += now - last_;
   last_ = now;
 }
-
-StepRunner::StepRunner(
-    const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup)
-    : graph_(graph), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
 
 at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double scale,
     types::CostBreakdown& seconds, std::int64_t& anonymous_bytes) {
@@ -144,10 +133,10 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     loss = head_loss(graph_, supervised(state, batch), scale);
     clock.lap(seconds.head);
   }
+  // Here most lives: what is given back now is not wanted again at once.
   const std::int64_t anonymous = memory_use().anonymous;
   anonymous_bytes = std::max(anonymous_bytes, anonymous);
-  trim_wasteful_heap(
-      anonymous);  // here it lives most: what is given back now is not wanted again at once
+  trim_wasteful_heap(anonymous);
   loss.backward();
   if (setup_.recompute) recomputed.backward();
   clock.lap(seconds.backward);

@@ -20,7 +20,7 @@ namespace salf::train {
 // Adds the time since the last lap to one phase after another, waiting for the device at each.
 class PhaseClock {
  public:
-  explicit PhaseClock(c10::Device device);
+  explicit PhaseClock(c10::Device device) : device_(device) {}
   void lap(double& phase);
 
  private:
@@ -58,7 +58,8 @@ struct StepSetup {
 class StepRunner {
  public:
   // The references must outlive this.
-  StepRunner(const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup);
+  StepRunner(const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup)
+      : graph_(graph), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
 
   // Adds its seconds to `seconds`.
   StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,
