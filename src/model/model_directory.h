@@ -35,7 +35,7 @@ struct ModelCard {
   std::string source_hash;   // SHA-256 of that source
   std::string weights_hash;  // SHA-256 of model.pt
   std::string
-      dtype;  // "F32", "F16" or "BF16": of most tensors in the source of safetensors; "": unknown
+      dtype;  // of most tensors in the safetensors source: "F32", "F16", "BF16", "": unknown
   std::vector<TensorDtype> other_dtypes;  // of those that differ
 
   template <class Self, class Visitor>

@@ -14,7 +14,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "model/graph/logits.h"
 #include "model/graph/program.h"
 #include "model/scan/archive_scan.h"
 #include "tensor/device.h"

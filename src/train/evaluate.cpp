@@ -4,9 +4,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 
 #include "core/clock.h"
@@ -18,16 +15,11 @@
 namespace salf::train {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 Figure figure(const core::Estimate& estimate) {
-  const double reach = kNormal95 * estimate.standard_error;
+  const double reach = core::kNormal95 * estimate.standard_error;
   return {estimate.mean, estimate.mean - reach, estimate.mean + reach};
-}
-
-Figure map_figure(const Figure& from, double (*function)(double)) {
-  return {function(from.value), function(from.low), function(from.high)};
 }
 
 double within_share(double value) {
@@ -79,7 +71,8 @@ void summarize(const std::map<std::int64_t, DocumentLoss>& documents, Evaluation
   }
   result.loss = figure(loss.estimate());
   result.standard_error = loss.estimate().standard_error;
-  result.perplexity = map_figure(result.loss, [](double value) { return std::exp(value); });
+  result.perplexity = {
+      std::exp(result.loss.value), std::exp(result.loss.low), std::exp(result.loss.high)};
   result.accuracy = figure(accuracy.estimate());
   result.accuracy.low = within_share(result.accuracy.low);
   result.accuracy.high = within_share(result.accuracy.high);
@@ -111,48 +104,31 @@ tensor::Batch option_batch(const std::vector<const data::Document*>& options) {
   return batch;
 }
 
-// Likelihoods of the options of consecutive rows, a batch at a time.
-class ChoiceScorer {
- public:
-  ChoiceScorer(
-      const model::GraphCut& graph, std::int64_t batch_tokens, const EvaluateOptions& options)
-      : graph_(graph), batch_tokens_(batch_tokens), options_(options) {
-    options_.cache = nullptr;  // the options are no rows of a batcher
-  }
-
-  // The log likelihood of each option of `row`, summed over its tokens.
-  std::vector<double> score(const data::ChoiceRow& row) {
-    std::vector<double> sums;
-    std::vector<const data::Document*> batch;
-    std::size_t longest = 0;
-    for (const auto& option : row.options) {
-      longest = std::max(longest, option.ids.size());
-      if (!batch.empty() &&
-          longest * (batch.size() + 1) > static_cast<std::size_t>(batch_tokens_)) {
-        run(batch, sums);
-        longest = option.ids.size();
-      }
-      batch.push_back(&option);
-    }
-    run(batch, sums);
-    return sums;
-  }
-
- private:
-  void run(std::vector<const data::Document*>& batch, std::vector<double>& sums) const {
+// The log likelihood of each option of `row`, summed over its tokens, a batch at a time.
+std::vector<double> option_sums(const model::GraphCut& graph, const data::ChoiceRow& row,
+    std::int64_t batch_tokens, const EvaluateOptions& options) {
+  std::vector<double> sums;
+  std::vector<const data::Document*> batch;
+  const auto run = [&] {
     if (batch.empty()) return;
     std::map<std::int64_t, DocumentLoss> losses;
-    add_positions(score_batch(graph_, option_batch(batch), options_), losses);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
+    add_positions(score_batch(graph, option_batch(batch), options), losses);
+    for (std::size_t i = 0; i < batch.size(); ++i)
       sums.push_back(-losses[static_cast<std::int64_t>(i)].loss);
-    }
     batch.clear();
+  };
+  std::size_t longest = 0;
+  for (const auto& option : row.options) {
+    longest = std::max(longest, option.ids.size());
+    if (!batch.empty() && longest * (batch.size() + 1) > static_cast<std::size_t>(batch_tokens)) {
+      run();
+      longest = option.ids.size();
+    }
+    batch.push_back(&option);
   }
-
-  const model::GraphCut& graph_;
-  std::int64_t batch_tokens_;
-  EvaluateOptions options_;
-};
+  run();
+  return sums;
+}
 
 bool answer_is_likeliest(const data::ChoiceRow& row, const std::vector<double>& sums) {
   std::size_t best = 0;
@@ -201,12 +177,14 @@ ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
     const EvaluateOptions& options, core::Progress& progress) {
   const core::Stopwatch watch;
   const at::NoGradGuard quiet;
-  ChoiceScorer scorer(graph, batch_tokens, options);
+  EvaluateOptions uncached = options;
+  uncached.cache = nullptr;  // the options are no rows of a batcher
   ChoiceEvaluation result;
   progress.begin("answering", static_cast<std::int64_t>(rows.size()), "questions");
   for (const data::ChoiceRow& row : rows) {
     if (options.keep_going && !options.keep_going()) break;
-    result.correct += answer_is_likeliest(row, scorer.score(row)) ? 1 : 0;
+    result.correct +=
+        answer_is_likeliest(row, option_sums(graph, row, batch_tokens, uncached)) ? 1 : 0;
     ++result.rows;
     progress.update(result.rows, "");
   }
@@ -220,10 +198,10 @@ ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
 Figure wilson(std::int64_t successes, std::int64_t trials) {
   const auto n = static_cast<double>(trials);
   const double share = static_cast<double>(successes) / n;
-  const double z2 = kNormal95 * kNormal95;
+  const double z2 = core::kNormal95 * core::kNormal95;
   const double centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
   const double reach =
-      kNormal95 * std::sqrt(share * (1.0 - share) / n + z2 / (4.0 * n * n)) / (1.0 + z2 / n);
+      core::kNormal95 * std::sqrt(share * (1.0 - share) / n + z2 / (4.0 * n * n)) / (1.0 + z2 / n);
   return {share, within_share(centre - reach), within_share(centre + reach)};
 }
 

@@ -6,23 +6,15 @@
 #include <ATen/ops/randn_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
-#include <cmath>
-#include <string>
 #include <system_error>
-#include <utility>
-#include <vector>
 
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/heap.h"
 #include "core/statistics.h"
 #include "tensor/device.h"
-#include "train/step/freeze.h"
 #include "train/step/head_loss.h"
 #include "train/step/optimizer.h"
-#include "train/step/resources.h"
 #include "train/step/step_runner.h"
 
 namespace salf::train {
@@ -40,12 +32,6 @@ struct Sample {
   double tokens = 0.0, supervised = 0.0;
 };
 
-double median_rate(const std::vector<Sample>& samples, double (*rate)(const Sample&)) {
-  std::vector<double> rates;
-  for (const Sample& sample : samples) rates.push_back(rate(sample));
-  return rates.empty() ? 0.0 : std::max(0.0, core::median(rates));
-}
-
 // Half a batch's rows, one at least.
 data::BatchPlan half(data::BatchPlan plan) {
   plan.rows.resize((plan.rows.size() + 1) / 2);
@@ -54,10 +40,10 @@ data::BatchPlan half(data::BatchPlan plan) {
 
 struct Choice {
   data::BatchPlan longest;  // whose rows need most memory
-  std::vector<data::BatchPlan>
-      halves;  // of the middle batch and its neighbour, if there is one: to warm up
-  std::vector<data::BatchPlan> timed;  // at even ranks of their length, the middle first: a short
-                                       // time still gives the typical batch
+  // To warm up: of the middle batch and its neighbour, if there is one.
+  std::vector<data::BatchPlan> halves;
+  // At even ranks of their length, the middle first: a short time still gives the typical batch.
+  std::vector<data::BatchPlan> timed;
 };
 
 Choice choose(const data::Batcher& batcher, const TimingOptions& options) {
@@ -159,7 +145,14 @@ class StepTimer {
     at::Tensor loss;
     {
       const tensor::AutocastGuard guard(device_, options_.autocast);
-      const at::Tensor hidden = frozen_part(batch, clock, sample);
+      at::Tensor hidden;
+      {
+        const at::NoGradGuard quiet;
+        graph_.prefix(batch, 0);
+        clock.lap(sample.embedding);
+        hidden = graph_.prefix(batch, cut_);
+        clock.lap(sample.prefix);
+      }
       const at::AutoGradMode record(true);
       const at::Tensor state = graph_.suffix(hidden, batch, cut_);
       clock.lap(sample.suffix);
@@ -201,31 +194,25 @@ class StepTimer {
     cost.base_bytes = std::max(1.0, held() - kept - weights);
   }
 
-  at::Tensor frozen_part(const tensor::Batch& batch, PhaseClock& clock, Sample& sample) const {
-    const at::NoGradGuard quiet;
-    graph_.prefix(batch, 0);
-    clock.lap(sample.embedding);
-    at::Tensor hidden = graph_.prefix(batch, cut_);
-    clock.lap(sample.prefix);
-    return hidden;
-  }
-
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {
+    const auto median = [&samples](double (*rate)(const Sample&)) {
+      std::vector<double> rates;
+      for (const Sample& sample : samples) rates.push_back(rate(sample));
+      return std::max(0.0, core::median(rates));
+    };
     const auto above = static_cast<double>(blocks_ - cut_);
     cost.block_forward_trained =
-        median_rate(samples, [](const Sample& s) { return s.suffix / s.tokens; }) / above;
-    cost.block_backward =
-        median_rate(samples, [](const Sample& s) { return s.backward / s.tokens; }) / above;
-    cost.block_forward =
-        cut_ > 0 ? median_rate(samples,
-                       [](const Sample& s) { return (s.prefix - s.embedding) / s.tokens; }) /
-                       static_cast<double>(cut_)
-                 : cost.block_forward_trained;
-    cost.head = median_rate(samples, [](const Sample& s) { return s.head / s.supervised; });
-    cost.head_trained = cost.head;
-    cost.head_forward =
-        median_rate(samples, [](const Sample& s) { return s.head_forward / s.supervised; });
-    cost.step_fixed = median_rate(samples, [](const Sample& s) { return s.make + s.embedding; });
+        median([](const Sample& s) { return s.suffix / s.tokens; }) / above;
+    cost.block_backward = median([](const Sample& s) { return s.backward / s.tokens; }) / above;
+    cost.block_forward = cost.block_forward_trained;
+    if (cut_ > 0) {
+      cost.block_forward = median([](const Sample& s) {
+        return (s.prefix - s.embedding) / s.tokens;
+      }) / static_cast<double>(cut_);
+    }
+    cost.head = cost.head_trained = median([](const Sample& s) { return s.head / s.supervised; });
+    cost.head_forward = median([](const Sample& s) { return s.head_forward / s.supervised; });
+    cost.step_fixed = median([](const Sample& s) { return s.make + s.embedding; });
     cost.timed_batches = static_cast<std::int64_t>(samples.size());
   }
 

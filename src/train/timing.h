@@ -1,5 +1,4 @@
-// What does a step cost here? A few real batches, timed piece by piece, from which any cut can be
-// priced.
+// A few real batches, timed piece by piece, from which a step at any cut can be priced.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -12,19 +11,18 @@
 #include "data/batching/batching.h"
 #include "model/graph/graph_cut.h"
 #include "model/script_model.h"
+#include "train/step/freeze.h"
 #include "types/measured_cost.h"
+#include "types/run_record.h"
 
 namespace salf::train {
 
 struct TimingOptions {
-  double seconds = 10.0;     // stop timing more batches after this long: of none at all, half a
-                             // batch's time is taken, which is the warm-up
-  std::int64_t batches = 5;  // timed batches at most
-  std::int64_t cut = 0;      // where it is deeper than the middle the batches are cut there: timing
-                             // then holds no more memory than the run
-  bool gradients =
-      false;  // measure Timing::gradient_agreement, for which two gradients are held at a time
-  std::uint64_t seed = 1;  // which batches
+  double seconds = 10.0;     // no further batch after this long; of none, the warm-up's time counts
+  std::int64_t batches = 5;  // at most
+  std::int64_t cut = 0;      // where deeper than the middle: no more memory than the run is held
+  bool gradients = false;    // measure Timing::gradient_agreement: two gradients are held at a time
+  std::uint64_t seed = 1;    // which batches
   c10::ScalarType autocast = c10::ScalarType::Float;
   // A folder in which a sample of the size of a few weights is written, timed and removed, once it
   // is known to have room for the model; empty: MeasuredCost::save stays 0.
@@ -45,5 +43,14 @@ struct Timing {
 // what they were. Throws Error(kBadInput) if the batcher has no rows.
 Timing time_steps(const model::ScriptModel& model, const model::GraphCut& graph,
     const data::Batcher& batcher, const TimingOptions& options, core::Progress& progress);
+
+// Times, on random data and in the dtype of the weights, the
+// products of one step with `tokens` positions in the blocks and `supervised` in the head: forward,
+// gradient to the input and gradient to the weight for each trained matrix of the blocks, forward
+// and gradient to the state for the head (and to its weight where it is trained). Products between
+// activations (attention) are left out. Takes about as long as three
+// steps. share_of_step is the caller's.
+types::MatrixProducts time_matrix_products(const model::GraphCut& graph, const Freeze& freeze,
+    std::int64_t tokens, std::int64_t supervised);
 
 }  // namespace salf::train

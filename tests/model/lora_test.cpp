@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "model/graph/proof_batch.h"
+#include "model/graph/decoder_graph.h"
 #include "support/tiny_model.h"
 
 namespace salf::model {

@@ -9,8 +9,7 @@
 #include <map>
 #include <string>
 
-#include "model/graph/proof_batch.h"
-#include "model/weights/fitted_rounding.h"
+#include "model/graph/decoder_graph.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_model.h"
 

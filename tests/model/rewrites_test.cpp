@@ -20,10 +20,9 @@
 
 #include "core/files.h"
 #include "model/graph/block_finder.h"
+#include "model/graph/decoder_graph.h"
 #include "model/graph/graph_cut.h"
-#include "model/graph/head_finder.h"
 #include "model/graph/program.h"
-#include "model/graph/proof_batch.h"
 #include "model/rewrites/causal_attention.h"
 #include "model/script_model.h"
 #include "ops/operators.h"
@@ -123,18 +122,18 @@ Results run_suffix(const Program& suffix, std::vector<c10::IValue> arguments,
   return results;
 }
 
-double relative_difference(const at::Tensor& value, const at::Tensor& expected) {
+double relative_error(const at::Tensor& value, const at::Tensor& expected) {
   const double size = std::max(1.0, expected.abs().max().item<double>());
   return (value - expected).abs().max().item<double>() / size;
 }
 
 void expect_equal(const Results& results, const Results& expected, const at::Tensor& real) {
-  EXPECT_LE(relative_difference(results.state * real, expected.state * real), 1e-5);
+  EXPECT_LE(relative_error(results.state * real, expected.state * real), 1e-5);
   ASSERT_EQ(results.gradients.size(), expected.gradients.size());
   for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
     ASSERT_EQ(results.gradients[i].defined(), expected.gradients[i].defined()) << i;
     if (!expected.gradients[i].defined()) continue;
-    EXPECT_LE(relative_difference(results.gradients[i], expected.gradients[i]), 1e-5) << i;
+    EXPECT_LE(relative_error(results.gradients[i], expected.gradients[i]), 1e-5) << i;
   }
 }
 
@@ -181,7 +180,7 @@ TEST_P(RewrittenTrace, RunsLongerBatchesWithTheirMasks) {
   const at::Tensor state = graph.suffix(graph.prefix(batch, 1), batch, 1);
   const at::Tensor logits =
       graph.head(state.reshape({60, graph.map().hidden})).reshape({2, 30, -1});
-  EXPECT_LE(relative_difference(logits, model_.forward(batch)), 1e-5);
+  EXPECT_LE(relative_error(logits, model_.forward(batch)), 1e-5);
   EXPECT_TRUE(torch::equal(state, masked.suffix(masked.prefix(batch, 1), batch, 1)));
 }
 

@@ -41,6 +41,18 @@ TEST(Checkpoint, ComesBackAsItWas) {
   EXPECT_EQ(back.run.tensors[1].tensor.dim(), 0);
 }
 
+TEST(Checkpoint, OptionsOfFormerNamesAreThePresentOnes) {
+  const TemporaryFolder folder;
+  Checkpoint former = example(7);
+  former.identity["options"] = {{"prior", ""}, {"probe", "a.json"}, {"no_probes", true}, {"z", 1}};
+  Identity present = former.identity;
+  present["options"] = {{"prior", ""}, {"trials", "a.json"}, {"no_trials", true}, {"z", 1}};
+  write_checkpoint(folder.path(), former);
+  EXPECT_NO_THROW(check_identity(read_latest_checkpoint(folder.path())->identity, present));
+  present["options"]["trials"] = "b.json";
+  EXPECT_THROW(check_identity(read_latest_checkpoint(folder.path())->identity, present), Error);
+}
+
 TEST(Checkpoint, KeepsTheLastTwo) {
   const TemporaryFolder folder;
   for (const std::int64_t step : {9, 10, 11, 100}) write_checkpoint(folder.path(), example(step));

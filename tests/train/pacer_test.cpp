@@ -1,4 +1,4 @@
-#include "train/run/pacer.h"
+#include "train/run/pacing.h"
 
 #include <gtest/gtest.h>
 

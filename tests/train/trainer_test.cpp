@@ -18,8 +18,8 @@
 #include "core/signals.h"
 #include "model/weights/lora.h"
 #include "support/sample_documents.h"
-#include "train/run/budget_limits.h"
 #include "train/run/checkpoint.h"
+#include "train/run/stage.h"
 #include "train/step/schedule.h"
 #include "training_setup.h"
 

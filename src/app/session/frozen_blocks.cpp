@@ -8,7 +8,6 @@
 #include "convert/gguf/stored_blocks.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "model/weights/fitted_rounding.h"
 
 namespace salf::app {
 namespace {

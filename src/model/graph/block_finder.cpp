@@ -8,9 +8,7 @@
 #include <map>
 #include <unordered_set>
 
-#include "core/error.h"
 #include "core/text.h"
-#include "model/graph/logits.h"
 #include "model/rewrites/known_values.h"
 
 namespace salf::model {
@@ -71,14 +69,13 @@ std::optional<std::string> called_module(const jit::Node& node) {
 }
 
 bool calls_inside(const jit::Block* block, const std::string& start) {
-  for (const jit::Node* node : block->nodes()) {
+  const auto calls = [&start](const jit::Node* node) {
     const auto path = called_module(*node);
-    if (path && core::starts_with(*path, start)) return true;
-    for (const jit::Block* inner : node->blocks()) {
-      if (calls_inside(inner, start)) return true;
-    }
-  }
-  return false;
+    return (path && core::starts_with(*path, start)) ||
+           std::any_of(node->blocks().begin(), node->blocks().end(),
+               [&](const jit::Block* inner) { return calls_inside(inner, start); });
+  };
+  return std::any_of(block->nodes().begin(), block->nodes().end(), calls);
 }
 
 std::vector<jit::Node*> block_calls(const jit::Graph& graph, const Container& container) {
@@ -116,13 +113,6 @@ std::unordered_set<const jit::Value*> dependents(const jit::Graph& graph, const 
     if (reads) values.insert(node->outputs().begin(), node->outputs().end());
   }
   return values;
-}
-
-std::vector<c10::IValue> evaluate(const GraphPointer& graph, const std::vector<jit::Value*>& values,
-    const jit::Module& module, const std::vector<c10::IValue>& arguments, c10::Device device) {
-  const at::NoGradGuard no_grad;
-  return Program(slice(graph, {}, values), module, device, "find_blocks", Operators::kOriginal)
-      .run(arguments);
 }
 
 // Tensors that may be the hidden state after the last block: its output, or members of it.
@@ -184,10 +174,16 @@ class HiddenChain {
          ++i) {
       jit::Value* same_place = const_cast<jit::Value*>(first_call->input(i));
       if (second_call->input(i) != second || !is_tensor_value(same_place)) continue;
-      const auto results = evaluate(blocks_.graph, {same_place}, module_, arguments_, device_);
-      if (is_state(results.at(0))) return {same_place};
+      if (is_state(evaluate({same_place}).at(0))) return {same_place};
     }
     return tensor_inputs(first_call);
+  }
+
+  std::vector<c10::IValue> evaluate(const std::vector<jit::Value*>& values) const {
+    const at::NoGradGuard no_grad;
+    return Program(
+        slice(blocks_.graph, {}, values), module_, device_, "find_blocks", Operators::kOriginal)
+        .run(arguments_);
   }
 
   // A floating-point tensor [B, T, D].
@@ -199,7 +195,7 @@ class HiddenChain {
   }
 
   jit::Value* choose(const std::vector<jit::Value*>& candidates, const std::string& place) const {
-    const auto results = evaluate(blocks_.graph, candidates, module_, arguments_, device_);
+    const auto results = evaluate(candidates);
     jit::Value* chosen = nullptr;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (!is_state(results[i]) || candidates[i] == chosen) continue;
@@ -253,9 +249,9 @@ BlockGraph find_blocks(const jit::Module& module, const ForwardSignature& signat
   const std::string looked = reasons.empty()
                                  ? "there is no module whose children are numbered from 0"
                                  : core::join(reasons, "; ");
-  throw Error(ErrorKind::kBadModel, "the blocks were not found: " + looked +
-                                        ". --blocks PATH names them (the attribute path of the "
-                                        "numbered blocks, such as model.layers)");
+  refuse("the blocks were not found: " + looked +
+         ". --blocks PATH names them (the attribute path of the "
+         "numbered blocks, such as model.layers)");
 }
 
 }  // namespace salf::model

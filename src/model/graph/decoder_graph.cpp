@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/jit/api/module.h>
@@ -10,9 +11,9 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "core/text.h"
-#include "model/graph/proof_batch.h"
-#include "model/weights/lora_branches.h"
+#include "model/weights/lora.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {
@@ -20,6 +21,11 @@ namespace salf::model {
 namespace jit = torch::jit;
 
 namespace {
+
+constexpr std::int64_t kRows = 2;
+constexpr std::int64_t kLength = 13;
+constexpr std::int64_t kShortRow = 9;  // tokens of the padded row
+constexpr std::uint64_t kIds = 32;     // every vocabulary has that many
 
 bool belongs_to(const Parameter& parameter, const std::string& prefix) {
   const auto starts = [&prefix](const std::string& name) { return name.rfind(prefix, 0) == 0; };
@@ -47,22 +53,21 @@ at::Tensor run_whole(const ScriptModel& model, const tensor::Batch& batch) {
 void check_decoder(const ScriptModel& model, const tensor::Batch& proof) {
   const at::Tensor whole = run_whole(model, proof);
   if (!whole.isfinite().all().item<bool>()) {
-    throw Error(ErrorKind::kBadModel,
+    refuse(
         "the model's logits are not finite: its weights hold NaN, infinite or far too "
         "large values");
   }
   if (!(relative_difference(model.forward(proof), whole) <= kProofTolerance)) {
-    throw Error(ErrorKind::kBadModel,
+    refuse(
         "the model gives other logits each time it runs: was it traced in training mode, "
         "with its dropout? Call eval() before torch.jit.trace");
   }
   const at::Tensor row = run_whole(model, first_row(proof));
   const double padding = relative_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row);
   if (!(padding <= kProofTolerance)) {
-    throw Error(ErrorKind::kBadModel,
-        "logits change by " + core::format_number(padding) +
-            " of their size when rows are padded on the right: a decoder that salf can "
-            "tune is causal, it never looks to the right");
+    refuse("logits change by " + core::format_number(padding) +
+           " of their size when rows are padded on the right: a decoder that salf can "
+           "tune is causal, it never looks to the right");
   }
 }
 
@@ -90,8 +95,8 @@ void check_blocks_are_separate(const DecoderGraph& decoder) {
     for (std::int64_t i = 0; i < decoder.map.blocks; ++i)
       if (belongs_to(parameter, block_prefix(decoder.map, i))) ++owners;
     if (owners > 1) {
-      throw Error(ErrorKind::kBadModel, "blocks share the weight " + parameter.name +
-                                            ", so one cannot be frozen while another is trained");
+      refuse("blocks share the weight " + parameter.name +
+             ", so one cannot be frozen while another is trained");
     }
   }
 }
@@ -109,8 +114,7 @@ void check_spaces(const DecoderGraph& decoder, const Program& tap, const tensor:
   if (result.sizes() == expected.sizes() &&
       relative_difference(result, expected) <= kProofTolerance)
     return;
-  throw Error(ErrorKind::kBadModel,
-      "the final norm depends on the ids or the mask, so it cannot be used on other states");
+  refuse("the final norm depends on the ids or the mask, so it cannot be used on other states");
 }
 
 }  // namespace
@@ -134,14 +138,14 @@ GraphPointer DecoderGraph::below(std::int64_t cut) const {
 }
 
 GraphPointer DecoderGraph::above(std::int64_t cut, jit::Value* output) const {
-  jit::Value* input = blocks.hidden[static_cast<std::size_t>(cut)];
+  const auto count = static_cast<std::size_t>(cut);
+  jit::Value* input = blocks.hidden[count];
   const auto nodes = needed_nodes(blocks.graph, {input}, {output});
-  for (std::int64_t i = 0; i < cut; ++i) {
-    const jit::Node* call = blocks.calls[static_cast<std::size_t>(i)];
-    if (std::find(nodes.begin(), nodes.end(), call) == nodes.end()) continue;
-    throw Error(ErrorKind::kBadModel, "the model cannot be cut after " + std::to_string(cut) +
-                                          " blocks: more than the hidden state of block " +
-                                          std::to_string(i) + " is used above the cut");
+  for (std::size_t i = 0; i < count; ++i) {
+    if (std::find(nodes.begin(), nodes.end(), blocks.calls[i]) == nodes.end()) continue;
+    refuse("the model cannot be cut after " + std::to_string(cut) +
+           " blocks: more than the hidden state of block " + std::to_string(i) +
+           " is used above the cut");
   }
   return slice(blocks.graph, {input}, {output});
 }
@@ -173,8 +177,8 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   decoder.head = find_head(decoder.blocks, model);
   const Program tap = decoder.program(decoder.tap(), "tap");
   if (const std::string written = written_in_place(tap.graph()); !written.empty()) {
-    throw Error(ErrorKind::kBadModel, "a block changes its input in place (" + written +
-                                          "), so the state at a cut would not stay what it was");
+    refuse("a block changes its input in place (" + written +
+           "), so the state at a cut would not stay what it was");
   }
   const BlockGraph& blocks = decoder.blocks;
   const HeadGraph& head = decoder.head;
@@ -190,6 +194,33 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   check_blocks_are_separate(decoder);
   check_spaces(decoder, tap, proof);
   return decoder;
+}
+
+tensor::Batch proof_batch() {
+  core::Random random(1, "proof batch");
+  tensor::Batch batch;
+  batch.ids = at::zeros({kRows, kLength}, at::kLong);
+  batch.mask = at::zeros({kRows, kLength}, at::kLong);
+  batch.labels = at::full({kRows, kLength}, tensor::kNoLabel, at::kLong);
+  auto ids = batch.ids.accessor<std::int64_t, 2>();
+  auto mask = batch.mask.accessor<std::int64_t, 2>();
+  for (std::int64_t b = 0; b < kRows; ++b) {
+    const std::int64_t length = b == 0 ? kShortRow : kLength;
+    for (std::int64_t t = 0; t < length; ++t) {
+      ids[b][t] = static_cast<std::int64_t>(random.below(kIds));
+      mask[b][t] = 1;
+    }
+    batch.real_tokens += length;
+  }
+  return batch;
+}
+
+tensor::Batch first_row(const tensor::Batch& batch) {
+  tensor::Batch row;
+  row.ids = batch.ids.narrow(0, 0, 1).narrow(1, 0, kShortRow).contiguous();
+  row.labels = batch.labels.narrow(0, 0, 1).narrow(1, 0, kShortRow).contiguous();
+  row.real_tokens = kShortRow;
+  return row;
 }
 
 double relative_difference(

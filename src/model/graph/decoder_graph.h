@@ -8,8 +8,6 @@
 
 #include "model/graph/block_finder.h"
 #include "model/graph/graph_cut.h"
-#include "model/graph/head_finder.h"
-#include "model/graph/program.h"
 
 namespace salf::model {
 
@@ -39,6 +37,13 @@ struct DecoderGraph {
 // Finds the parts as GraphCut's constructor says, and proves that the model is a decoder that can
 // be cut and that the final norm looks at its states only. Throws Error(kBadModel).
 DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern);
+
+// The batch on which a model is proved: few fixed random ids, small enough for any vocabulary, with
+// one padded row.
+tensor::Batch proof_batch();
+
+// The first row without its padding.
+tensor::Batch first_row(const tensor::Batch& batch);
 
 // The largest difference at the positions that `mask` [B, T] shows (undefined: all), as a share of
 // the largest logit.

@@ -2,19 +2,126 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <set>
 #include <utility>
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "model/graph/cut_programs.h"
-#include "model/graph/proof_batch.h"
+#include "model/graph/decoder_graph.h"
+#include "model/rewrites/causal_attention.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {
+namespace {
+
+constexpr std::int64_t kShortCheck = 7;
+
+}  // namespace
+
+// The programs of the parts that hold attention, with their branches and without the masks that
+// causal attention replaces. They are made when they are first asked for, by any thread. What they
+// compute depends on the construction alone. References stay valid as long as this lives.
+class CutPrograms {
+ public:
+  // `causal_rows`: the longest batch, in tokens, for which masks are dropped; 0: all masks stay.
+  CutPrograms(std::shared_ptr<const DecoderGraph> decoder, std::vector<LoraLayer> lora,
+      std::int64_t causal_rows)
+      : decoder_(std::move(decoder)), lora_(std::move(lora)), causal_rows_(causal_rows) {}
+
+  const std::shared_ptr<const DecoderGraph>& decoder() const { return decoder_; }
+  const std::vector<LoraLayer>& lora() const { return lora_; }
+  std::int64_t causal_rows() const { return causal_rows_; }
+
+  // As GraphCut names them, each for batches of `length` tokens.
+  const Program& tap(std::int64_t length) const { return made_tap(length).program; }
+
+  const Program& prefix(std::int64_t cut, std::int64_t length) const {
+    const auto graph = [&] { return decoder_->below(cut); };
+    return find("prefix " + std::to_string(cut), length, Input::kIds, graph).program;
+  }
+
+  const Program& suffix(std::int64_t cut, std::int64_t length) const {
+    const auto graph = [&] { return decoder_->above(cut, decoder_->head.state); };
+    return find("suffix " + std::to_string(cut), length, Input::kState, graph).program;
+  }
+
+  const Program& block(std::int64_t index, std::int64_t length) const {
+    const auto graph = [&] {
+      return decoder_->above(index, decoder_->blocks.hidden[static_cast<std::size_t>(index) + 1]);
+    };
+    return find("block " + std::to_string(index), length, Input::kState, graph).program;
+  }
+
+  // Calls of attention in the tap that lost their masks.
+  std::int64_t causal_attentions() const {
+    return causal_rows_ == 0 ? 0 : made_tap(causal_rows_).causal;
+  }
+
+ private:
+  struct Made {
+    Program program;
+    std::int64_t causal = 0;  // attentions without their masks
+  };
+  enum class Input { kIds, kState };
+
+  const Made& made_tap(std::int64_t length) const {
+    return find("tap", length, Input::kIds, [&] { return decoder_->tap(); });
+  }
+
+  const Made& find(const std::string& name, std::int64_t length, Input input,
+      const std::function<GraphPointer()>& graph) const {
+    const bool causal = length <= causal_rows_;
+    const std::string key = causal ? name + " causal" : name;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = made_.find(key);
+    if (found != made_.end()) return found->second;
+    Made made{decoder_->program(graph(), name), 0};
+    if (causal) made.causal = drop_masks(made.program, input);
+    made.program.add_lora(lora_);
+    return made_.emplace(key, std::move(made)).first->second;
+  }
+
+  // Masks that cannot be looked at stay: the table of positions may be too short for the check.
+  std::int64_t drop_masks(Program& part, Input input) const {
+    try {
+      return static_cast<std::int64_t>(
+          part.use_causal_attention(decoder_->signature.mask, mask_checks(input)));
+    } catch (const Error& error) {
+      core::log_debug(std::string("attention keeps its masks: ") + error.what());
+      return 0;
+    }
+  }
+
+  // Two rows each, one of them padded: a short batch and one of the whole length.
+  std::vector<MaskCheck> mask_checks(Input input) const {
+    std::vector<MaskCheck> checks;
+    for (const std::int64_t length : {std::min(causal_rows_, kShortCheck), causal_rows_}) {
+      const std::int64_t padded = (length + 1) / 2;
+      tensor::Batch batch;
+      batch.ids = at::zeros({2, length}, at::kLong);
+      batch.mask = at::ones({2, length}, at::kLong);
+      batch.mask[1].narrow(0, padded, length - padded).zero_();
+      checks.push_back({decoder_->arguments(batch), length, {length, padded}});
+      if (input == Input::kIds) continue;
+      checks.back().arguments.emplace_back(at::zeros(
+          {2, length, decoder_->map.hidden}, at::TensorOptions(decoder_->model->device())));
+    }
+    return checks;
+  }
+
+  std::shared_ptr<const DecoderGraph> decoder_;  // shared by all cuts of the model
+  std::vector<LoraLayer> lora_;
+  std::int64_t causal_rows_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, Made> made_;
+};
 
 GraphCut::GraphCut(const ScriptModel& model, const std::string& pattern)
     : GraphCut(std::make_shared<CutPrograms>(
@@ -36,17 +143,18 @@ GraphCut GraphCut::with_lora(std::vector<LoraLayer> layers) const {
 
 GraphCut GraphCut::for_rows(std::int64_t longest) const {
   const std::int64_t rows = std::max(longest, proof_batch().length());
-  const GraphCut plain{
-      std::make_shared<CutPrograms>(programs_->decoder(), std::vector<LoraLayer>{}, rows), nullptr};
+  const auto programs = [&](std::vector<LoraLayer> layers, std::int64_t causal_rows) {
+    return std::make_shared<CutPrograms>(programs_->decoder(), std::move(layers), causal_rows);
+  };
+  const GraphCut plain{programs({}, rows), nullptr};
   try {
     plain.prove(map().blocks / 2);
   } catch (const Error& error) {
     core::log_warning(
         std::string("attention keeps its masks: as causal attention, ") + error.what());
-    return {std::make_shared<CutPrograms>(programs_->decoder(), lora(), 0), before_block_};
+    return {programs(lora(), 0), before_block_};
   }
-  if (lora().empty()) return {plain.programs_, before_block_};
-  return {std::make_shared<CutPrograms>(programs_->decoder(), lora(), rows), before_block_};
+  return {lora().empty() ? plain.programs_ : programs(lora(), rows), before_block_};
 }
 
 GraphCut GraphCut::by_block(std::function<void(std::int64_t)> before) const {
@@ -145,10 +253,10 @@ double GraphCut::prove(std::int64_t cut) const {
   const double difference =
       relative_difference(logits.reshape({proof.rows(), proof.length(), -1}), whole, proof.mask);
   if (!(difference <= kProofTolerance)) {
-    throw Error(ErrorKind::kBadModel,
-        "cut after " + std::to_string(cut) + " blocks, the parts differ from the whole model by " +
-            core::format_number(difference) + " of the logits' size (at most " +
-            core::format_number(kProofTolerance) + " is accepted)");
+    refuse("cut after " + std::to_string(cut) +
+           " blocks, the parts differ from the whole model by " + core::format_number(difference) +
+           " of the logits' size (at most " + core::format_number(kProofTolerance) +
+           " is accepted)");
   }
   return difference;
 }

@@ -1,5 +1,3 @@
-#include "model/graph/head_finder.h"
-
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -7,8 +5,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "core/error.h"
-#include "model/graph/logits.h"
+#include "model/graph/block_finder.h"
 #include "model/rewrites/known_values.h"
 #include "tensor/shapes.h"
 
@@ -55,13 +52,6 @@ bool read_product(jit::Node* node, const ScriptModel& model, HeadGraph& head) {
   return true;
 }
 
-// The nodes between the last block and the logits, the nearest to the logits first.
-std::vector<jit::Node*> tail_nodes(const BlockGraph& blocks) {
-  auto nodes = needed_nodes(blocks.graph, {blocks.hidden.back()}, {blocks.logits});
-  std::reverse(nodes.begin(), nodes.end());
-  return nodes;
-}
-
 // Inlines the calls after the last block; the blocks' own calls stay.
 void inline_tail(BlockGraph& blocks) {
   const std::unordered_set<const jit::Node*> keep(blocks.calls.begin(), blocks.calls.end());
@@ -79,14 +69,16 @@ void inline_tail(BlockGraph& blocks) {
 HeadGraph find_head(BlockGraph& blocks, const ScriptModel& model) {
   inline_tail(blocks);
   HeadGraph head;
-  for (jit::Node* node : tail_nodes(blocks)) {
+  auto tail = needed_nodes(blocks.graph, {blocks.hidden.back()}, {blocks.logits});
+  std::reverse(tail.begin(), tail.end());  // the nearest to the logits first
+  for (jit::Node* node : tail) {
     if (!read_product(node, model, head)) continue;
     const jit::Value* end = blocks.logits;
     while (end != node->output() && keeps_values(end->node())) end = end->node()->input(0);
     head.plain = end == node->output();
     return head;
   }
-  throw Error(ErrorKind::kBadModel,
+  refuse(
       "no head was found: between the last block and the logits there is no product with a "
       "weight [V, D] of the model");
 }
@@ -133,9 +125,8 @@ GraphPointer slice_above_blocks(
   const auto nodes = needed_nodes(blocks.graph, {input}, {output});
   for (const jit::Node* call : blocks.calls) {
     if (std::find(nodes.begin(), nodes.end(), call) == nodes.end()) continue;
-    throw Error(ErrorKind::kBadModel,
-        what + " reads more than the last block's hidden state (an output of " +
-            attribute_path(call->input(0)).value_or("a block") + " as well)");
+    refuse(what + " reads more than the last block's hidden state (an output of " +
+           attribute_path(call->input(0)).value_or("a block") + " as well)");
   }
   return slice(blocks.graph, {input}, {output});
 }

@@ -4,12 +4,12 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/remove_mutation.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
-#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -17,8 +17,9 @@
 #include "core/log.h"
 #include "model/rewrites/causal_attention.h"
 #include "model/rewrites/rewrites.h"
-#include "model/weights/lora_branches.h"
+#include "model/weights/lora.h"
 #include "tensor/device.h"
+#include "tensor/shapes.h"
 
 namespace salf::model {
 
@@ -157,13 +158,15 @@ void move_constants(jit::Block* block, c10::Device device) {
 
 }  // namespace
 
+void refuse(const std::string& problem) { throw Error(ErrorKind::kBadModel, problem); }
+
 ForwardSignature forward_signature(const jit::Module& module) {
   const auto method = module.find_method("forward");
-  if (!method) throw Error(ErrorKind::kBadModel, "the model has no forward method");
+  if (!method) refuse("the model has no forward method");
   const c10::FunctionSchema& schema = method->function().getSchema();
   const auto& arguments = schema.arguments();
   if (arguments.size() < 2 || !takes_tensor(arguments[1])) {
-    throw Error(ErrorKind::kBadModel,
+    refuse(
         "forward should take token ids first, a Tensor; it takes (" + argument_list(schema) + ")");
   }
   ForwardSignature signature;
@@ -177,9 +180,8 @@ ForwardSignature forward_signature(const jit::Module& module) {
     } else if (argument.default_value()) {
       signature.defaults[i - 1] = *argument.default_value();
     } else if (!may_be_none(argument)) {
-      throw Error(ErrorKind::kBadModel, "forward asks for more than ids and an attention mask: (" +
-                                            argument_list(schema) +
-                                            "); trace or script a wrapper that takes only those");
+      refuse("forward asks for more than ids and an attention mask: (" + argument_list(schema) +
+             "); trace or script a wrapper that takes only those");
     }
   }
   return signature;
@@ -188,7 +190,7 @@ ForwardSignature forward_signature(const jit::Module& module) {
 std::vector<c10::IValue> forward_arguments(
     const ForwardSignature& signature, const tensor::Batch& batch, c10::Device device) {
   std::vector<c10::IValue> arguments = signature.defaults;
-  arguments[signature.ids - 1] = batch.ids.to(device);
+  arguments[0] = batch.ids.to(device);
   // A causal decoder never looks to the right, so right-padded rows need no mask where it may be
   // left out.
   if (signature.mask && !signature.mask_optional) {
@@ -196,6 +198,50 @@ std::vector<c10::IValue> forward_arguments(
     arguments[*signature.mask - 1] = mask.to(device);
   }
   return arguments;
+}
+
+at::Tensor pick_logits(const c10::IValue& result, const tensor::Batch& batch) {
+  const auto fits = [&batch](const c10::IValue& value) {
+    if (!value.isTensor() || !value.toTensor().defined()) return false;
+    const at::Tensor& tensor = value.toTensor();
+    return tensor.dim() == 3 && tensor.size(0) == batch.rows() &&
+           tensor.size(1) == batch.length() && tensor.is_floating_point();
+  };
+  if (fits(result)) return result.toTensor();
+  if (result.isTuple()) {
+    for (const auto& element : result.toTupleRef().elements()) {
+      if (fits(element)) return element.toTensor();
+    }
+  }
+  if (result.isGenericDict()) {
+    const auto dictionary = result.toGenericDict();
+    const auto found = dictionary.find("logits");
+    if (found != dictionary.end() && fits(found->value())) return found->value().toTensor();
+  }
+  const std::string got =
+      result.isTensor() ? tensor::shape_text(result.toTensor()) : result.tagKind();
+  refuse("forward should give logits [B, T, V] = [" + std::to_string(batch.rows()) + ", " +
+         std::to_string(batch.length()) + ", V]; it gives " + got +
+         " (a shape that was baked in while tracing?)");
+}
+
+jit::Value* logits_value(jit::Graph& graph) {
+  jit::Value* output = graph.outputs().at(0);
+  jit::Node* node = output->node();
+  if (is_tensor_value(output)) return output;
+  if (node->kind() == c10::prim::TupleConstruct) {
+    for (jit::Value* element : node->inputs()) {
+      if (is_tensor_value(element)) return element;
+    }
+  }
+  if (node->kind() == c10::prim::DictConstruct) {
+    for (std::size_t i = 0; i + 1 < node->inputs().size(); i += 2) {
+      const auto key = jit::toIValue(node->input(i));
+      if (key && key->isString() && key->toStringRef() == "logits") return node->input(i + 1);
+    }
+  }
+  refuse("forward should return logits, or a tuple or dictionary that holds them; it returns " +
+         output->type()->annotation_str());
 }
 
 GraphPointer copy_forward(const jit::Module& module) {
@@ -300,9 +346,8 @@ std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const 
     std::string reason = tensor::error_text(error);
     reason.erase(reason.find_last_not_of(" \n") + 1);
     const std::size_t last = reason.rfind('\n');
-    throw Error(ErrorKind::kBadModel,
-        "the model failed while running: " +
-            core::printable(reason.substr(last == std::string::npos ? 0 : last + 1)));
+    refuse("the model failed while running: " +
+           core::printable(reason.substr(last == std::string::npos ? 0 : last + 1)));
   }
   return stack;
 }

@@ -25,13 +25,15 @@ namespace salf::model {
 
 using GraphPointer = std::shared_ptr<torch::jit::Graph>;
 
-// Which argument of forward takes what (0 is self).
+// Which argument of forward takes what: 0 is self, 1 the ids.
 struct ForwardSignature {
-  std::size_t ids = 1;
   std::optional<std::size_t> mask;
   bool mask_optional = false;
   std::vector<c10::IValue> defaults;  // one per argument after self; None where the batch fills it
 };
+
+// Throws Error(kBadModel).
+[[noreturn]] void refuse(const std::string& problem);
 
 // Throws Error(kBadModel) when forward asks for more than ids and a mask.
 ForwardSignature forward_signature(const torch::jit::Module& module);
@@ -40,6 +42,14 @@ ForwardSignature forward_signature(const torch::jit::Module& module);
 // required.
 std::vector<c10::IValue> forward_arguments(
     const ForwardSignature& signature, const tensor::Batch& batch, c10::Device device);
+
+// The logits [B, T, V] among forward's results: a tensor, the first fitting member of a tuple, or a
+// dictionary's "logits". Throws Error(kBadModel) when no result has that form.
+at::Tensor pick_logits(const c10::IValue& result, const tensor::Batch& batch);
+
+// The value in the graph that pick_logits would pick, as far as the graph alone tells.
+// Throws Error(kBadModel).
+torch::jit::Value* logits_value(torch::jit::Graph& graph);
 
 // A copy of forward's graph, calls not inlined.
 GraphPointer copy_forward(const torch::jit::Module& module);
@@ -84,7 +94,7 @@ class Program {
   std::size_t use_causal_attention(
       std::optional<std::size_t> mask_argument, const std::vector<MaskCheck>& trials);
 
-  // Gives the layers with these weights their branches (lora_branches.h). REQUIRES: nothing is
+  // Gives the layers with these weights their branches (lora.h). REQUIRES: nothing is
   // sliced off the graph afterwards, since it would lack them.
   void add_lora(const std::vector<LoraLayer>& layers);
 

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/where.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
@@ -51,15 +52,12 @@ bool depends_on_shapes_only(
 // `mask` [.., T, T] of one row: does each of the first `tokens` positions see the positions up to
 // itself only?
 bool is_causal(const at::Tensor& mask, const at::Tensor& past, std::int64_t tokens) {
-  const bool is_choice = mask.scalar_type() == at::kBool;
   const at::Tensor real = mask.narrow(-2, 0, tokens);
   const at::Tensor seen = past.narrow(0, 0, tokens);  // [tokens, T] bool
-  if (is_choice) return real.eq(seen).all().item<bool>();
-  return real.eq(0)
-      .logical_and(seen)
-      .logical_or(real.le(kHidden).logical_and(seen.logical_not()))
-      .all()
-      .item<bool>();
+  const at::Tensor right = mask.scalar_type() == at::kBool
+                               ? real.eq(seen)
+                               : at::where(seen, real.eq(0), real.le(kHidden));
+  return right.all().item<bool>();
 }
 
 bool is_causal_on(const at::Tensor& mask, const MaskCheck& proof) {

@@ -31,6 +31,9 @@ constexpr std::array<std::string_view, 9> kShapeInList = {"aten::view", "aten::r
     "aten::expand", "aten::ones", "aten::zeros", "aten::full", "aten::new_full", "aten::new_ones",
     "aten::new_zeros"};
 
+constexpr std::array<std::string_view, 3> kRearranging = {
+    "aten::slice", "aten::transpose", "aten::unsqueeze"};
+
 template <std::size_t N>
 bool is_one_of(const jit::Node& node, const std::array<std::string_view, N>& kinds) {
   const std::string_view kind = node.kind().toQualString();
@@ -133,6 +136,13 @@ jit::Value* only_element(const jit::Value* list) {
   return single ? const_cast<jit::Value*>(node->input(0)) : nullptr;
 }
 
+jit::Value* other_input(const jit::Node* node, const jit::Value* one) {
+  for (const std::size_t side : {0U, 1U}) {
+    if (node->input(side) == one) return const_cast<jit::Value*>(node->input(1 - side));
+  }
+  return nullptr;
+}
+
 bool is_list_of(const jit::Value* list, std::int64_t expected) {
   const auto constant = jit::toIValue(list);
   if (constant && constant->isIntList())
@@ -202,14 +212,11 @@ std::optional<KnownShape> KnownValues::find_shape(const jit::Value* value) {
     return shape_in_list(is_tensor_value(node.input(0)) ? node.input(1) : node.input(0));
   }
   if (is_kind(&node, "aten::arange")) return KnownShape{1, std::nullopt};
-  if (is_kind(&node, "aten::slice")) return sliced(node);
-  if (is_kind(&node, "aten::transpose")) return transposed(node);
-  if (is_kind(&node, "aten::unsqueeze")) return unsqueezed(node);
+  if (is_one_of(node, kRearranging)) return rearranged(node);
   if (is_kind(&node, "prim::ListUnpack")) return piece(node);
   if (is_kind(&node, "aten::cat") && node.input(0)->node()->kind() == c10::prim::ListConstruct) {
-    const auto first = node.input(0)->node()->inputs().empty()
-                           ? std::nullopt
-                           : shape(node.input(0)->node()->input(0));
+    const auto tensors = node.input(0)->node()->inputs();
+    const auto first = tensors.empty() ? std::nullopt : shape(tensors[0]);
     if (first) return KnownShape{first->rank, std::nullopt};
   }
   if (is_kind(&node, "aten::matmul")) {
@@ -238,30 +245,24 @@ std::optional<KnownShape> KnownValues::elementwise(const jit::Node& node) {
   return result;
 }
 
-std::optional<KnownShape> KnownValues::sliced(const jit::Node& node) {
-  const jit::Value* source = node.input(0);
-  const auto whole = shape(source);
-  const auto dimension = known_integer(node.input(1));
-  if (!whole || !dimension) return std::nullopt;
-  const bool untouched = *dimension >= 0 ? *dimension < whole->rank - 1 : *dimension != -1;
-  return KnownShape{whole->rank, untouched ? whole->last : std::nullopt};
-}
-
-std::optional<KnownShape> KnownValues::transposed(const jit::Node& node) {
+// A slice, a transposition or a new dimension: the last one is known where it stays the last.
+std::optional<KnownShape> KnownValues::rearranged(const jit::Node& node) {
   const auto whole = shape(node.input(0));
+  const auto dimension = known_integer(node.input(1));
   if (!whole) return std::nullopt;
-  const bool moves_last = is_last_dimension(node.input(1), node.input(0)) ||
-                          is_last_dimension(node.input(2), node.input(0));
-  const bool both_known = known_integer(node.input(1)) && known_integer(node.input(2));
-  return KnownShape{whole->rank, both_known && !moves_last ? whole->last : std::nullopt};
-}
-
-std::optional<KnownShape> KnownValues::unsqueezed(const jit::Node& node) {
-  const auto whole = shape(node.input(0));
-  const auto dimension = known_integer(node.input(1));
-  if (!whole || !dimension) return std::nullopt;
-  const bool before_last = *dimension >= 0 && *dimension < whole->rank;
-  return KnownShape{whole->rank + 1, before_last ? whole->last : std::nullopt};
+  if (is_kind(&node, "aten::transpose")) {
+    const bool known = dimension && known_integer(node.input(2));
+    const bool kept = known && !is_last_dimension(node.input(1), node.input(0)) &&
+                      !is_last_dimension(node.input(2), node.input(0));
+    return KnownShape{whole->rank, kept ? whole->last : std::nullopt};
+  }
+  if (!dimension) return std::nullopt;
+  if (is_kind(&node, "aten::slice")) {
+    const bool kept = *dimension >= 0 ? *dimension < whole->rank - 1 : *dimension != -1;
+    return KnownShape{whole->rank, kept ? whole->last : std::nullopt};
+  }
+  const bool kept = *dimension >= 0 && *dimension < whole->rank;
+  return KnownShape{whole->rank + 1, kept ? whole->last : std::nullopt};
 }
 
 // One of the tensors into which another was divided.
@@ -269,8 +270,7 @@ std::optional<KnownShape> KnownValues::piece(const jit::Node& unpack) {
   const jit::Node& divided = *unpack.input(0)->node();
   if (!is_kind(&divided, "aten::chunk") && !is_kind(&divided, "aten::split")) return std::nullopt;
   const auto whole = shape(divided.input(0));
-  if (!whole) return std::nullopt;
-  return KnownShape{whole->rank, std::nullopt};
+  return whole ? std::optional(KnownShape{whole->rank, std::nullopt}) : std::nullopt;
 }
 
 bool KnownValues::is_last_dimension(const jit::Value* dimension, const jit::Value* tensor) {

@@ -30,8 +30,8 @@ struct KnownShape {
 // What the elements of a value come from, its shape, dtype and device aside.
 struct Sources {
   std::set<std::size_t> arguments;  // forward's, 0 is self
-  bool fixed =
-      true;  // else: a trainable parameter, the state at a cut, chance, a branch, or in-place work
+  // Else: a trainable parameter, the state at a cut, chance, a branch, or in-place work.
+  bool fixed = true;
 };
 
 bool is_kind(const torch::jit::Node* node, const char* kind);
@@ -42,6 +42,8 @@ bool is_bool(const torch::jit::Value* value, bool expected);
 bool is_list_of(const torch::jit::Value* list, std::int64_t expected);
 // The one element of a list that is made where it is used; nullptr otherwise.
 torch::jit::Value* only_element(const torch::jit::Value* list);
+// The first or second input of the node, where the other one is `one`; nullptr otherwise.
+torch::jit::Value* other_input(const torch::jit::Node* node, const torch::jit::Value* one);
 // A constant number, also one in a tensor without dimensions, as traces have them.
 std::optional<double> known_number(const torch::jit::Value* value);
 bool is_number(const torch::jit::Value* value, double expected);  // to 1e-6 of its size
@@ -70,11 +72,8 @@ class KnownValues {
  private:
   std::optional<KnownShape> find_shape(const torch::jit::Value* value);
   std::optional<KnownShape> elementwise(const torch::jit::Node& node);
-  std::optional<KnownShape> sliced(const torch::jit::Node& node);
-  std::optional<KnownShape> transposed(const torch::jit::Node& node);
-  std::optional<KnownShape> unsqueezed(const torch::jit::Node& node);
+  std::optional<KnownShape> rearranged(const torch::jit::Node& node);
   std::optional<KnownShape> piece(const torch::jit::Node& unpack);
-
   bool is_parameter(const torch::jit::Value* value) const;
 
   const torch::jit::Module& module_;

@@ -8,10 +8,7 @@
 
 #include <array>
 #include <cmath>
-#include <optional>
-#include <vector>
 
-#include "model/rewrites/rewrite_rules.h"
 #include "ops/operators.h"
 
 namespace salf::model {
@@ -91,16 +88,6 @@ bool is_near(double value, double expected) {
   return std::abs(value - expected) <= 1e-6 * std::abs(expected);
 }
 
-// Whether a value is a + b, and which is the other one of `a`; nullptr if it is not.
-jit::Value* other_summand(const jit::Value* sum, const jit::Value* one) {
-  const jit::Node* node = sum->node();
-  if (!is_sum(*node)) return nullptr;
-  for (const std::size_t side : {0U, 1U}) {
-    if (node->input(side) == one) return const_cast<jit::Value*>(node->input(1 - side));
-  }
-  return nullptr;
-}
-
 // 1 + tanh(√(2/π) (x + 0.044715 x³))
 bool is_gelu_gate(const jit::Value* gate, const jit::Value* x) {
   const jit::Node* sum = gate->node();
@@ -112,7 +99,8 @@ bool is_gelu_gate(const jit::Value* gate, const jit::Value* x) {
   const auto inner = scaled(const_cast<jit::Value*>(tanh->node()->input(0)));
   if (!inner || !is_near(inner->factor, std::sqrt(2.0 / std::acos(-1.0))) || !has_one_use(inner->x))
     return false;
-  jit::Value* cubic = other_summand(inner->x, x);
+  const jit::Node* argument = inner->x->node();
+  jit::Value* cubic = is_sum(*argument) ? other_input(argument, x) : nullptr;
   const auto cube = cubic != nullptr ? scaled(cubic) : std::nullopt;
   if (!cube || !is_near(cube->factor, 0.044715) || !has_one_use(cube->x)) return false;
   const jit::Node* power = cube->x->node();

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "model/rewrites/rewrite_rules.h"
+#include "model/rewrites/rewrites.h"
 
 namespace salf::model {
 

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "model/rewrites/rewrite_rules.h"
+#include "model/rewrites/rewrites.h"
 
 namespace salf::model {
 
@@ -94,11 +94,8 @@ std::optional<HalvesSwapped> halves_swapped(const jit::Value* value, KnownValues
 jit::Value* other_factor(const jit::Value* product, const jit::Value* x) {
   const jit::Node* node = product->node();
   if (!is_kind(node, "aten::mul") || !has_one_use(product)) return nullptr;
-  for (const std::size_t side : {0U, 1U}) {
-    if (node->input(side) == x && is_tensor_value(node->input(1 - side)))
-      return const_cast<jit::Value*>(node->input(1 - side));
-  }
-  return nullptr;
+  jit::Value* other = other_input(node, x);
+  return other != nullptr && is_tensor_value(other) ? other : nullptr;
 }
 
 std::optional<Turned> turned(

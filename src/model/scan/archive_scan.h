@@ -18,7 +18,7 @@ namespace salf::model {
 void scan_archive(const std::filesystem::path& archive, bool trusted);
 
 // After loading, before anything runs. Throws Error(kBadModel) naming every operator outside of the
-// allow-list (allowed_operators.h).
+// allow-list.
 void scan_program(const std::filesystem::path& archive, const torch::jit::Module& module);
 
 }  // namespace salf::model

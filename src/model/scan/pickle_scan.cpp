@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <memory>
 #include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/text.h"
 
 namespace salf::model {
 namespace {
@@ -20,10 +20,10 @@ enum class Kind { kMark, kInt, kString, kTuple, kGlobal, kStorage, kOther };
 
 struct Value {
   Kind kind = Kind::kOther;
-  std::int64_t number = 0;                      // kInt; kStorage: elements
-  std::string_view text;                        // kString; kGlobal: "module name"
-  std::size_t node = 0;                         // of the Nesting; 0: holds nothing
-  std::shared_ptr<std::vector<Value>> members;  // kTuple; shared by memo and stack, never changed
+  std::int64_t number = 0;                        // kInt; kStorage: elements
+  std::string_view text{};                        // kString; kGlobal: "module name"
+  std::size_t node = 0;                           // of the Nesting; 0: holds nothing
+  std::shared_ptr<std::vector<Value>> members{};  // kTuple; shared by memo and stack, never changed
 };
 
 struct StorageType {
@@ -88,10 +88,6 @@ class Nesting {
   std::vector<std::vector<std::size_t>> held_by_{1};  // 0 stands for all that holds nothing
 };
 
-bool starts_with(std::string_view text, std::string_view start) {
-  return text.substr(0, start.size()) == start;
-}
-
 class Scanner {
  public:
   Scanner(const std::string& where, std::string_view bytes, const RecordSize& record_size)
@@ -140,18 +136,8 @@ class Scanner {
   }
 
   void push(Value value) { stack_.push_back(std::move(value)); }
-  void push(Kind kind, std::int64_t number) {
-    Value value;
-    value.kind = kind;
-    value.number = number;
-    push(std::move(value));
-  }
-  void push(Kind kind, std::string_view text) {
-    Value value;
-    value.kind = kind;
-    value.text = text;
-    push(std::move(value));
-  }
+  void push(Kind kind, std::int64_t number) { push(Value{kind, number}); }
+  void push(Kind kind, std::string_view text) { push(Value{kind, 0, text}); }
 
   Value pop() {
     if (stack_.empty() || stack_.back().kind == Kind::kMark)
@@ -198,17 +184,20 @@ class Scanner {
     for (const Value& member : members) nesting_.hold(stack_.back().node, member.node);
   }
 
-  void remember(std::uint64_t slot) {
-    if (slot > memo_.size())
+  void check_slot(std::uint64_t slot, std::size_t slots) const {
+    if (slot >= slots)
       fail("memo slot " + std::to_string(slot) + " of " + std::to_string(memo_.size()));
+  }
+
+  void remember(std::uint64_t slot) {
+    check_slot(slot, memo_.size() + 1);
     if (stack_.empty()) fail("nothing to remember");
     if (slot == memo_.size()) memo_.emplace_back();
     memo_[slot] = stack_.back();
   }
 
   void recall(std::uint64_t slot) {
-    if (slot >= memo_.size())
-      fail("memo slot " + std::to_string(slot) + " of " + std::to_string(memo_.size()));
+    check_slot(slot, memo_.size());
     push(memo_[slot]);
   }
 
@@ -218,11 +207,10 @@ class Scanner {
     const std::string_view name = line();
     names_.push_back(std::make_unique<std::string>(std::string(module) + " " + std::string(name)));
     const std::string& whole = *names_.back();
-    const bool ours = starts_with(module, "__torch__") &&
+    const bool ours = core::starts_with(module, "__torch__") &&
                       module.find("torch.classes") == std::string_view::npos &&
                       name.find("torch.classes") == std::string_view::npos;
-    const bool known = std::any_of(
-        kFunctions.begin(), kFunctions.end(), [&](const char* each) { return whole == each; });
+    const bool known = std::find(kFunctions.begin(), kFunctions.end(), whole) != kFunctions.end();
     if (!ours && !known && bytes_of(whole) == 0) {
       at_ = begin;
       fail("refers to " + core::printable(whole) + ", which a decoder has no use for");
@@ -287,27 +275,19 @@ class Scanner {
     }
   }
 
-  void call() {
+  // A call of a function or the making of an object, by `problem` in the error.
+  void apply(const char* problem, bool calls) {
     const Value arguments = pop();
     const Value function = pop();
-    if (function.kind != Kind::kGlobal || arguments.kind != Kind::kTuple)
-      fail("a call of something that is no function");
-    if (function.text == "torch._utils _rebuild_tensor_v2") check_tensor(arguments);
-    if (function.text == "torch.jit._pickle restore_type_tag") {
+    if (function.kind != Kind::kGlobal || arguments.kind != Kind::kTuple) fail(problem);
+    if (calls && function.text == "torch._utils _rebuild_tensor_v2") check_tensor(arguments);
+    if (calls && function.text == "torch.jit._pickle restore_type_tag") {
       const auto& parts = *arguments.members;
       if (parts.size() != 2 || parts[1].kind != Kind::kString ||
           parts[1].text.size() > kLongestType) {
         fail("expected a value and the description of its type");
       }
     }
-    push(holder({arguments}));
-  }
-
-  void make_object() {
-    const Value arguments = pop();
-    const Value type = pop();
-    if (type.kind != Kind::kGlobal || arguments.kind != Kind::kTuple)
-      fail("an object of something that is no class");
     push(holder({arguments}));
   }
 
@@ -344,16 +324,16 @@ class Scanner {
       case 'j': recall(unsigned_number(4)); break;
       case 'e':
       case 'u': add_to_top(pop_to_mark()); break;
-      case 'a': add_to_top({pop()}); break;
+      case 'a':
+      case 'b': add_to_top({pop()}); break;
       case 's': {
         const Value item = pop();
         const Value key = pop();
         add_to_top({key, item});
         break;
       }
-      case 'b': add_to_top({pop()}); break;
-      case '\x81': make_object(); break;
-      case 'R': call(); break;
+      case '\x81': apply("an object of something that is no class", false); break;
+      case 'R': apply("a call of something that is no function", true); break;
       case 'Q': push_storage(); break;
       default:
         fail("instruction " + std::to_string(static_cast<unsigned char>(code)) +

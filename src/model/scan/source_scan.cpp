@@ -4,13 +4,19 @@
 #include <cctype>
 #include <cstddef>
 #include <numeric>
-#include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
 
 namespace salf::model {
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 namespace {
 
 constexpr std::size_t kMostTokens = 500;
@@ -19,12 +25,6 @@ constexpr std::size_t kMostElifs = 500;
 constexpr std::size_t kLongestChain = 500;
 const char* const kTrust =
     "; --trust-model loads it without this check, if you trust where it comes from";
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 

@@ -10,6 +10,9 @@
 
 namespace salf::model {
 
+// With the letters A … Z as small ones: records are found whatever their case.
+std::string lower(std::string text);
+
 class SourceScan {
  public:
   // `name` begins the error messages.

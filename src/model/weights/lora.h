@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/graph/graph_cut.h"
-#include "model/script_model.h"
+#include "model/graph/program.h"
 
 namespace salf::model {
 
@@ -42,5 +42,16 @@ bool is_lora_b(const std::string& parameter);
 // W += s · B A, for models that are used or saved without branches. A cut with the branches would
 // count them twice then.
 void merge_lora(const ScriptModel& model, const std::vector<LoraLayer>& layers);
+
+// The products (salf::linear, made by the rewrites) with a matrix that is a parameter of a block,
+// each once, in the order of the graph. `container`: the blocks' attribute path.
+std::vector<LinearLayer> find_linear_layers(
+    torch::jit::Graph& graph, const ScriptModel& model, const std::string& container);
+
+// Turns the products with these layers' weights into salf::lora_linear. The branches become further
+// inputs of the graph; the result holds what they are to be given, in order. Layers that the graph
+// does not have are passed over.
+std::vector<at::Tensor> insert_branches(
+    const GraphPointer& graph, const std::vector<LoraLayer>& layers);
 
 }  // namespace salf::model

@@ -1,15 +1,17 @@
 #include "model/weights/quantized_blocks.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
 
 #include <map>
-#include <string>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/heap.h"
+#include "ops/operators.h"
 #include "tensor/mapped_space.h"
 
 namespace salf::model {
@@ -36,6 +38,59 @@ bool is_plain_matrix(const at::Tensor& tensor) {
   return tensor.dim() == 2 && tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
 }
 
+class Moments {
+ public:
+  Moments(const GraphCut& graph, std::vector<tensor::Batch> batches)
+      : graph_(graph), batches_(std::move(batches)) {
+    const at::NoGradGuard quiet;
+    for (const tensor::Batch& batch : batches_) states_.push_back(graph_.prefix(batch, 0));
+  }
+
+  // Σ x xᵀ of what this parameter multiplies; undefined where it is not seen.
+  at::Tensor of(const std::string& name, const at::Tensor& parameter) {
+    while (names_.count(name) == 0 && block_ < graph_.map().blocks) run_next_block();
+    const auto found = sums_.find(parameter.const_data_ptr());
+    return found == sums_.end() ? at::Tensor() : found->second;
+  }
+
+ private:
+  void run_next_block() {
+    sums_.clear();
+    names_.clear();
+    for (std::string& name : graph_.block_parameters(block_)) {
+      names_.insert(std::move(name));
+    }
+    const at::NoGradGuard quiet;
+    for (std::size_t i = 0; i < batches_.size(); ++i) {
+      at::Tensor last_input, last_sum;
+      const at::Tensor real = batches_[i].mask.defined()
+                                  ? batches_[i].mask.flatten().to(at::kFloat).unsqueeze(1)
+                                  : at::Tensor();
+      const ops::ProductWatch watch([&](const at::Tensor& x, const at::Tensor& weight) {
+        if (!weight.is_contiguous() || weight.dim() != 2) return;
+        if (!last_input.defined() || !last_input.is_same(x)) {  // q, k and v multiply the same
+          const at::Tensor rows = x.reshape({-1, x.size(-1)});
+          const at::Tensor kept =
+              real.defined() && real.size(0) == rows.size(0) ? rows * real : rows;
+          last_sum = at::mm(kept.t(), kept);
+          last_input = x;
+        }
+        at::Tensor& sum = sums_[weight.const_data_ptr()];
+        sum = sum.defined() ? sum + last_sum : last_sum;
+      });
+      states_[i] = graph_.block(states_[i], batches_[i], block_);
+    }
+    ++block_;
+  }
+
+  const GraphCut graph_;
+  std::vector<tensor::Batch> batches_;
+  std::vector<at::Tensor> states_;          // of each batch, before block_
+  std::int64_t block_ = 0;                  // the next to run
+  std::set<std::string> names_;             // parameters of the one that ran last
+  std::map<const void*, at::Tensor> sums_;  // by the weight's memory
+};
+
 }  // namespace
 
 std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix) {
@@ -49,14 +104,24 @@ Packer rounding_to(ops::WeightFormat format) {
   };
 }
 
+Packer fitted_rounding(
+    ops::WeightFormat format, const GraphCut& graph, std::vector<tensor::Batch> batches) {
+  // Shared, as a std::function is copied.
+  const auto moments = std::make_shared<Moments>(graph, std::move(batches));
+  return [format, moments](
+             const std::string& name, const at::Tensor& matrix) -> std::unique_ptr<PackedMatrix> {
+    const at::Tensor sums = moments->of(name, matrix);
+    const bool fits = sums.defined() && sums.size(0) == matrix.size(1);
+    return packed(fits ? ops::quantize(matrix, format, sums) : ops::quantize(matrix, format));
+  };
+}
+
 struct QuantizedBlocks::Parts {
   Parts(const GraphCut& whole, std::int64_t count)
       : graph(whole.by_block([this](std::int64_t block) { prepare(block); })),
         blocks(static_cast<std::size_t>(count)) {}
   ~Parts();
   void pack_all(const ScriptModel& model, const Packer& pack);
-  void add(std::int64_t block, const std::string& name, const at::Tensor& parameter,
-      std::unique_ptr<PackedMatrix> packed);
   void prepare(std::int64_t block) const;
 
   GraphCut graph;
@@ -69,10 +134,17 @@ void QuantizedBlocks::Parts::pack_all(const ScriptModel& model, const Packer& pa
     const std::string prefix = graph.map().container + "." + std::to_string(block) + ".";
     for (const std::string& name : graph.block_parameters(block)) {
       const at::Tensor& parameter = model.parameter(name).tensor;
-      if (!is_plain_matrix(parameter)) continue;
-      if (auto packed = pack(name, parameter)) {
-        add(block, name.substr(std::min(name.size(), prefix.size())), parameter, std::move(packed));
-      }
+      auto packed = is_plain_matrix(parameter) ? pack(name, parameter) : nullptr;
+      if (packed == nullptr) continue;
+      const std::string key = name.substr(std::min(name.size(), prefix.size())) + " " +
+                              std::to_string(parameter.size(0)) + " " +
+                              std::to_string(parameter.size(1));
+      at::Tensor& buffer = buffers[key];
+      if (!buffer.defined()) buffer = at::empty(parameter.sizes(), at::kFloat);
+      Entry entry{parameter, parameter.detach(), std::move(packed)};
+      entry.parameter.set_data(buffer);
+      tensor::release_pages(entry.original);
+      blocks[static_cast<std::size_t>(block)].push_back(std::move(entry));
     }
   }
 }
@@ -81,18 +153,6 @@ QuantizedBlocks::Parts::~Parts() {
   for (auto& block : blocks) {
     for (Entry& entry : block) entry.parameter.set_data(entry.original);
   }
-}
-
-void QuantizedBlocks::Parts::add(std::int64_t block, const std::string& name,
-    const at::Tensor& parameter, std::unique_ptr<PackedMatrix> packed) {
-  const std::string key =
-      name + " " + std::to_string(parameter.size(0)) + " " + std::to_string(parameter.size(1));
-  at::Tensor& buffer = buffers[key];
-  if (!buffer.defined()) buffer = at::empty(parameter.sizes(), at::kFloat);
-  Entry entry{parameter, parameter.detach(), std::move(packed)};
-  entry.parameter.set_data(buffer);
-  tensor::release_pages(entry.original);
-  blocks[static_cast<std::size_t>(block)].push_back(std::move(entry));
 }
 
 void QuantizedBlocks::Parts::prepare(std::int64_t block) const {

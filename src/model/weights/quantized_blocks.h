@@ -1,6 +1,5 @@
-// Frozen blocks on a machine that could not hold their weights in float32. Their matrices are kept
-// in few bits, and each block's matrices are turned into float32 just before the block runs, in
-// buffers that all blocks share.
+// Frozen blocks whose matrices are kept in few bits. Those of a block are turned into float32 just
+// before it runs, in buffers that all blocks share.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/graph/graph_cut.h"
 #include "model/script_model.h"
@@ -33,6 +33,14 @@ std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix);
 
 // Rounds each matrix (ops::quantize).
 Packer rounding_to(ops::WeightFormat format);
+
+// Rounds each matrix by the second moments of what it multiplies in these batches (ops::quantize).
+// The blocks run on them once, one after another and as they were loaded. The states [tokens, D]
+// and the moments of one block are held. Layers that do not multiply by a parameter as it stands
+// (GPT-2's are transposed) are rounded to the nearest. REQUIRES: batches are not empty; the packer
+// is asked for the blocks in order, before any of them is replaced, as QuantizedBlocks does.
+Packer fitted_rounding(
+    ops::WeightFormat format, const GraphCut& graph, std::vector<tensor::Batch> batches);
 
 // While this lives, the matrices of the model's first blocks are in few bits. Vectors (norms,
 // biases), embedding and head stay as they are. Only graph() runs these blocks: any other cut of

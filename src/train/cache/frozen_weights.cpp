@@ -1,8 +1,6 @@
 #include "train/cache/frozen_weights.h"
 
 #include <set>
-#include <string>
-#include <utility>
 
 #include "core/heap.h"
 #include "tensor/mapped_space.h"

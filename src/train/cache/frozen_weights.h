@@ -1,4 +1,4 @@
-// How do weights below the cut leave memory, while the model can still be run and saved?
+// Weights below the cut that leave memory, while the model can still be run and saved.
 #pragma once
 
 #include <cstdint>

@@ -1,16 +1,154 @@
 #include "train/cache/prefix_cache.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
-#include <string>
+#include <cstring>
 
 #include "core/hash.h"
-#include "train/cache/cache_file.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "tensor/mapped_space.h"
 
 namespace salf::train {
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCacheSchema = "salf.prefix-cache/1";
+// What stands for a row that has not been written.
+constexpr std::uint64_t kAbsent = 0;
+
+std::size_t index_of(std::int64_t row) { return static_cast<std::size_t>(row); }
+
+struct CachedRows {
+  std::vector<std::int64_t> lengths;  // T of each row
+  std::int64_t width = 0;             // D
+  c10::ScalarType type = c10::kFloat;
+
+  std::uint64_t row_bytes(std::size_t row) const {
+    return static_cast<std::uint64_t>(lengths[row] * width) * c10::elementSize(type);
+  }
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (std::size_t row = 0; row < lengths.size(); ++row) sum += row_bytes(row);
+    return sum;
+  }
+};
+
+std::string header_text(const CachedRows& rows, const core::Json& key) {
+  core::Json header = {{"schema", kCacheSchema}, {"rows", rows.lengths.size()},
+      {"hidden", rows.width}, {"dtype", c10::toString(rows.type)}, {"bytes", rows.bytes()},
+      {"key", key}};
+  std::string text = header.dump() + "\n";
+  text.resize(tensor::aligned(text.size()), ' ');
+  return text;
+}
+
+// The file that prefix_cache.h describes.
+class CacheFile {
+ public:
+  // Without a name, in `folder`.
+  CacheFile(CachedRows rows, const fs::path& folder)
+      : rows_(std::move(rows)), space_(tensor::MappedSpace::nameless(folder, rows_.bytes())),
+        named_(false) {
+    lay_out(0);
+  }
+
+  // At `path`, and kept. What is there is used if its header is that of `rows` and `key`, but for
+  // the rows whose checksum is wrong; any other file is replaced. The log tells.
+  CacheFile(CachedRows rows, const fs::path& path, const core::Json& key)
+      : rows_(std::move(rows)), named_(true) {
+    const std::string header = header_text(rows_, key);
+    table_ = header.size();
+    const std::uint64_t data =
+        tensor::aligned(table_ + sizeof(std::uint64_t) * rows_.lengths.size());
+    const std::uint64_t size = data + rows_.bytes();
+    space_ = tensor::MappedSpace::opened(path, size);
+    // Nothing in the file is believed: it is used where each byte of its header is what would be
+    // written here.
+    const bool fits =
+        space_ != nullptr && std::memcmp(space_->data(), header.data(), header.size()) == 0;
+    if (!fits) {
+      if (fs::exists(path)) {
+        core::log_info(core::printable_path(path) +
+                       ": not used: it is of another model, other rows, another cut or other "
+                       "batches, or is damaged");
+      }
+      space_.reset();
+      space_ = tensor::MappedSpace::created(path, size);
+      std::memcpy(space_->data(), header.data(), header.size());
+    }
+    lay_out(data);
+    if (fits) take_valid_rows(path);
+  }
+
+  bool holds(std::int64_t row) const { return present_[index_of(row)]; }
+  bool complete() const { return present_rows_ == rows_.lengths.size(); }
+
+  // [T_row, D] of the file's type, in the file: what is read is only meant where the row is held.
+  at::Tensor state(std::int64_t row) const {
+    return at::from_blob(space_->data() + begin_[index_of(row)],
+        {rows_.lengths[index_of(row)], rows_.width}, at::TensorOptions(rows_.type));
+  }
+
+  // `state`: [T_row, D]
+  void store(std::int64_t row, const at::Tensor& state) {
+    this->state(row).copy_(state);
+    if (named_) stored_checksum(index_of(row)) = checksum(index_of(row));
+    mark(index_of(row));
+  }
+
+ private:
+  void lay_out(std::uint64_t begin) {
+    present_.resize(rows_.lengths.size(), false);
+    for (std::size_t row = 0; row < rows_.lengths.size(); ++row) {
+      begin_.push_back(begin);
+      begin += rows_.row_bytes(row);
+    }
+  }
+
+  void take_valid_rows(const fs::path& path) {
+    std::int64_t damaged = 0;
+    for (std::size_t row = 0; row < rows_.lengths.size(); ++row) {
+      if (stored_checksum(row) == kAbsent) continue;
+      if (stored_checksum(row) == checksum(row)) {
+        mark(row);
+      } else {
+        ++damaged;
+      }
+    }
+    core::log_info(
+        core::printable_path(path) + ": the frozen part's output of " +
+        core::format_count(static_cast<std::int64_t>(present_rows_)) + " of " +
+        core::format_count(static_cast<std::int64_t>(rows_.lengths.size())) +
+        " rows is used again" +
+        (damaged > 0 ? ", " + core::format_count(damaged) + " damaged ones are not" : ""));
+  }
+
+  void mark(std::size_t row) {
+    if (!present_[row]) ++present_rows_;
+    present_[row] = true;
+  }
+
+  std::uint64_t checksum(std::size_t row) const {
+    const auto* bytes = reinterpret_cast<const char*>(space_->data() + begin_[row]);
+    return core::stable_hash(std::string_view(bytes, rows_.row_bytes(row)));
+  }
+
+  std::uint64_t& stored_checksum(std::size_t row) const {
+    return reinterpret_cast<std::uint64_t*>(space_->data() + table_)[row];
+  }
+
+  CachedRows rows_;
+  std::unique_ptr<tensor::MappedSpace> space_;
+  bool named_;
+  std::uint64_t table_ = 0;  // of the checksums, in bytes from the file's begin; only where named
+  std::vector<std::uint64_t> begin_;  // of each row, in bytes from the file's begin
+  std::vector<bool> present_;
+  std::size_t present_rows_ = 0;
+};
 
 c10::ScalarType scalar_type(types::CacheType type) {
   return type == types::CacheType::kBFloat16 ? c10::kBFloat16 : c10::kFloat;
@@ -37,17 +175,17 @@ std::string batch_hash(const std::vector<data::BatchPlan>& plans) {
   return hash.hex();
 }
 
-std::unique_ptr<CacheFile> open_file(const data::Batcher& batcher, std::int64_t width,
+CacheFile open_file(const data::Batcher& batcher, std::int64_t width,
     const std::vector<data::BatchPlan>& first, const CacheSetup& setup) {
   CachedRows rows{{}, width, scalar_type(setup.type)};
   for (std::int64_t row = 0; row < batcher.rows(); ++row)
     rows.lengths.push_back(batcher.row_length(row));
-  if (setup.name.empty()) return std::make_unique<CacheFile>(std::move(rows), setup.folder);
+  if (setup.name.empty()) return CacheFile(std::move(rows), setup.folder);
   core::Json key = setup.key;
   key["eof"] = setup.cut;
   key["row_hash"] = row_hash(batcher);
   key["batch_hash"] = batch_hash(first);
-  return std::make_unique<CacheFile>(std::move(rows), setup.folder / setup.name, key);
+  return CacheFile(std::move(rows), setup.folder / setup.name, key);
 }
 
 }  // namespace
@@ -56,9 +194,8 @@ struct PrefixCache::Parts {
   Parts(const model::GraphCut& graph_in, const data::Batcher& batcher_in,
       const std::vector<data::BatchPlan>& first_in, const CacheSetup& setup)
       : graph(graph_in), batcher(batcher_in), cut(setup.cut), shallower(setup.shallower),
-        shallower_cut(setup.shallower != nullptr ? setup.shallower->parts_->cut : 0),
         width(graph_in.map().hidden), first(first_in), first_batch(index_of(batcher_in.rows()), 0),
-        file(open_file(batcher_in, graph_in.map().hidden, first_in, setup)) {
+        file(open_file(batcher_in, width, first_in, setup)) {
     for (std::size_t plan = 0; plan < first.size(); ++plan) {
       for (const std::int64_t row : first[plan].rows) first_batch[index_of(row)] = plan;
     }
@@ -70,7 +207,7 @@ struct PrefixCache::Parts {
   at::Tensor compute(const tensor::Batch& batch) const {
     if (shallower == nullptr) return graph.prefix(batch, cut);
     at::Tensor hidden = shallower->hidden(batch);
-    for (std::int64_t block = shallower_cut; block < cut; ++block)
+    for (std::int64_t block = shallower->parts_->cut; block < cut; ++block)
       hidden = graph.block(hidden, batch, block);
     return hidden;
   }
@@ -81,7 +218,7 @@ struct PrefixCache::Parts {
     for (std::size_t b = 0; b < rows.size(); ++b) {
       const at::Tensor state =
           hidden[static_cast<std::int64_t>(b)].narrow(0, 0, batcher.row_length(rows[b]));
-      if (!file->holds(rows[b])) file->store(rows[b], state);
+      if (!file.holds(rows[b])) file.store(rows[b], state);
     }
     return hidden.to(scalar_type(use.dtype)).to(hidden.scalar_type());
   }
@@ -90,11 +227,10 @@ struct PrefixCache::Parts {
   const data::Batcher& batcher;
   std::int64_t cut;
   PrefixCache* shallower;
-  std::int64_t shallower_cut;
   std::int64_t width;  // D
   std::vector<data::BatchPlan> first;
   std::vector<std::size_t> first_batch;  // of each row, in `first`
-  std::unique_ptr<CacheFile> file;
+  CacheFile file;
   types::CacheUse use;
 };
 
@@ -112,10 +248,10 @@ PrefixCache::~PrefixCache() = default;
 
 bool PrefixCache::holds(const tensor::Batch& batch) const {
   return std::all_of(batch.source_rows.begin(), batch.source_rows.end(),
-      [this](std::int64_t row) { return parts_->file->holds(row); });
+      [this](std::int64_t row) { return parts_->file.holds(row); });
 }
 
-bool PrefixCache::complete() const { return parts_->file->complete(); }
+bool PrefixCache::complete() const { return parts_->file.complete(); }
 
 types::CacheUse PrefixCache::use() const {
   types::CacheUse use = parts_->use;
@@ -126,7 +262,7 @@ types::CacheUse PrefixCache::use() const {
 at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
   const at::NoGradGuard quiet;
   for (const std::int64_t row : batch.source_rows) {
-    if (parts_->file->holds(row)) continue;
+    if (parts_->file.holds(row)) continue;
     const data::BatchPlan& plan = parts_->first[parts_->first_batch[index_of(row)]];
     const bool this_one = plan.rows == batch.source_rows;
     const at::Tensor computed = parts_->compute(this_one ? batch : parts_->batcher.make(plan));
@@ -137,7 +273,7 @@ at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
   at::Tensor hidden =
       at::zeros({batch.rows(), batch.length(), parts_->width}, at::TensorOptions(at::kFloat));
   for (std::size_t b = 0; b < batch.source_rows.size(); ++b) {
-    const at::Tensor row = parts_->file->state(batch.source_rows[b]);
+    const at::Tensor row = parts_->file.state(batch.source_rows[b]);
     hidden[static_cast<std::int64_t>(b)].narrow(0, 0, row.size(0)).copy_(row);
   }
   return hidden.to(parts_->graph.head_weight().device());

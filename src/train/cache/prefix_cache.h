@@ -1,4 +1,4 @@
-// Where is the frozen part's output kept, so that its forward pass is paid for once per row?
+// The frozen part's output, kept so that its forward pass is paid for once per row.
 #pragma once
 
 #include <ATen/core/Tensor.h>

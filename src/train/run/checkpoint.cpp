@@ -1,10 +1,8 @@
 #include "train/run/checkpoint.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <system_error>
 
-#include "core/error.h"
 #include "core/text.h"
 
 namespace salf::train {
@@ -30,11 +28,8 @@ std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    const std::size_t tail = std::string(kSuffix).size();
-    if (name.rfind(kPrefix, 0) == 0 && name.size() > tail &&
-        name.compare(name.size() - tail, tail, kSuffix) == 0) {
+    if (core::starts_with(name, kPrefix) && core::ends_with(name, kSuffix))
       files.push_back(entry.path());
-    }
   }
   if (error)
     throw Error(ErrorKind::kIo, folder.string() + ": cannot be listed: " + error.message());
@@ -53,6 +48,18 @@ struct Progression {
     RunCourse::fields(self.course, visit);
   }
 };
+
+// The caller's options under the names that they have now, in the same order.
+Identity with_present_names(Identity identity) {
+  const auto options = identity.find("options");
+  if (options == identity.end() || !options->is_object()) return identity;
+  core::Json renamed = core::Json::object();
+  for (const auto& [name, value] : options->items()) {
+    renamed[name == "probe" ? "trials" : name == "no_probes" ? "no_trials" : name] = value;
+  }
+  *options = std::move(renamed);
+  return identity;
+}
 
 std::string shown(const core::Json& json, const std::string& key) {
   const auto entry = json.find(key);
@@ -90,7 +97,7 @@ std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
   const core::Json description = core::parse_json(entry->second, where);
   core::check_schema(description, Checkpoint::kSchema, where);
   Checkpoint checkpoint;
-  checkpoint.identity = description.value("identity", core::Json::object());
+  checkpoint.identity = with_present_names(description.value("identity", core::Json::object()));
   Progression progression;
   core::from_json(
       description.value("progression", core::Json::object()), where + ":progression", progression);

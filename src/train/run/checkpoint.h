@@ -6,8 +6,7 @@
 #include <optional>
 
 #include "core/json.h"
-#include "train/run/run_state.h"
-#include "train/run/train_options.h"
+#include "train/run/run_inputs.h"
 
 namespace salf::train {
 
@@ -27,8 +26,8 @@ struct Checkpoint {
 // Error(kIo).
 void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& checkpoint);
 
-// The latest checkpoint of the folder, nothing if there is none. Throws Error(kBadInput) when it is
-// damaged.
+// The latest checkpoint of the folder, nothing if there is none; former names of options in its
+// identity are replaced by the present ones. Throws Error(kBadInput) when it is damaged.
 std::optional<Checkpoint> read_latest_checkpoint(const std::filesystem::path& folder);
 
 // Removes all checkpoints of the folder (the run has ended and its model is saved).

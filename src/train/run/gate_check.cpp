@@ -1,6 +1,5 @@
 #include "train/run/gate_check.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/text.h"
@@ -47,27 +46,6 @@ std::vector<std::string> check_gates(
                                    : ": no evaluation tells its figure"));
   }
   return failures;
-}
-
-RunFigures figures_of(const RunState& state, const std::optional<types::DevEvaluation>& evaluation,
-    const std::optional<double>& accuracy, double spent_seconds) {
-  RunFigures figures;
-  figures.step = state.step;
-  if (evaluation) {
-    figures.step = evaluation->step;
-    figures.loss = evaluation->loss;
-    figures.accuracy = accuracy;
-  }
-  if (!state.evaluations.empty() && state.evaluations.front().step == 0)
-    figures.loss_before = state.evaluations.front().loss;
-  figures.seconds = spent_seconds;
-  figures.peak_memory = static_cast<double>(state.peak_anonymous_bytes);
-  return figures;
-}
-
-bool needs_loss_before(const std::vector<types::Gate>& gates) {
-  return std::any_of(gates.begin(), gates.end(),
-      [](const types::Gate& gate) { return gate.metric == GateMetric::kLossIncrease; });
 }
 
 }  // namespace salf::train

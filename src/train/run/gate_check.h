@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "train/run/run_state.h"
 #include "types/gate.h"
 
 namespace salf::train {
@@ -24,12 +23,5 @@ struct RunFigures {
 // each that failed.
 std::vector<std::string> check_gates(
     std::vector<types::Gate>& gates, const RunFigures& figures, bool at_end);
-
-// Of the weights of `evaluation`, with what the run has taken until now.
-RunFigures figures_of(const RunState& state, const std::optional<types::DevEvaluation>& evaluation,
-    const std::optional<double>& accuracy, double spent_seconds);
-
-// Whether one of them compares with the loss before.
-bool needs_loss_before(const std::vector<types::Gate>& gates);
 
 }  // namespace salf::train

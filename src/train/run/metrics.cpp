@@ -2,11 +2,8 @@
 
 #include <sstream>
 
-#include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "core/text.h"
-#include "train/run/budget_limits.h"
 
 namespace salf::train {
 namespace {
@@ -36,12 +33,12 @@ std::string kept_lines(const std::filesystem::path& path, const RunState& state)
 
 }  // namespace
 
-RunLog::RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState* resumed,
+RunLog::RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState& state,
     core::Progress& progress)
     : inputs_(inputs), pacing_(pacing), progress_(progress),
       path_(inputs.run.where.folder / "metrics.jsonl") {
-  if (resumed != nullptr) core::write_file_atomically(path_, kept_lines(path_, *resumed));
-  stream_.open(path_, resumed != nullptr ? std::ios::app : std::ios::trunc);
+  if (inputs.resume) core::write_file_atomically(path_, kept_lines(path_, state));
+  stream_.open(path_, inputs.resume ? std::ios::app : std::ios::trunc);
   if (!stream_) throw Error(ErrorKind::kIo, path_.string() + ": cannot be written");
 }
 
@@ -55,8 +52,7 @@ void RunLog::begin() {
 }
 
 void RunLog::step(StepMetrics metrics, const RunState& state) {
-  metrics.budget_spent =
-      budget_share(inputs_.run.what.plan, state, pacing_.spent(), pacing_.schedule().total());
+  metrics.budget_spent = pacing_.budget_share(state);
   write({{"step", metrics.step}, {"epoch", metrics.epoch}, {"tokens", metrics.tokens},
       {"supervised_tokens", metrics.supervised_tokens}, {"seconds", metrics.seconds},
       {"loss", metrics.loss}, {"lr", metrics.learning_rate},

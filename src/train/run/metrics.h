@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <string>
 #include <vector>
 
 #include "core/progress.h"
@@ -15,10 +14,10 @@ namespace salf::train {
 
 class RunLog {
  public:
-  // A new run (`resumed` is null): an earlier file is replaced. One that goes on: lines of later
-  // steps, later evaluations, and a half-written last line are dropped. Throws Error(kIo),
-  // Error(kBadInput) for a line that is not of a run. The references must outlive this.
-  RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState* resumed,
+  // A new run: an earlier file is replaced. One that is resumed: lines of steps and evaluations
+  // after `state`, and a half-written last line are dropped. Throws Error(kIo), Error(kBadInput)
+  // for a line that is not of a run. The references must outlive this.
+  RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState& state,
       core::Progress& progress);
 
   // Time budgets show the time, the others their steps.

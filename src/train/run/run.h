@@ -12,23 +12,13 @@
 #include "core/progress.h"
 #include "train/cache/frozen_weights.h"
 #include "train/evaluate.h"
-#include "train/run/run_inputs.h"
 #include "train/run/run_observer.h"
-#include "train/run/run_state.h"
 #include "train/run/stage.h"
 #include "train/step/batch_stream.h"
 
 namespace salf::train {
 
 inline constexpr const char* kGoingBack = "stopped, going back to the best weights";
-
-// The steps with the most tokens: those that can be compared with one another.
-struct FullestSteps {
-  std::int64_t tokens = 0, supervised_tokens = 0;
-  std::vector<double> seconds;
-
-  void add(const StepResult& result, double took);
-};
 
 class Run {
  public:
@@ -90,7 +80,6 @@ class Run {
   // With tensors that are the run's own.
   RunSnapshot present() const;
   void load(const RunSnapshot& snapshot);
-  void fill_frozen_part(types::RunRecord& record) const;
   void fill_speed(types::RunRecord& record) const;
 
   const RunInputs& inputs_;
@@ -102,7 +91,11 @@ class Run {
   std::optional<BatchStream> stream_;
   RunState state_;               // its seconds are those before watch_
   types::CostBreakdown phases_;  // since then
-  FullestSteps fullest_;
+  // The steps with the most tokens: those that can be compared with one another.
+  struct FullestSteps {
+    std::int64_t tokens = 0, supervised_tokens = 0;
+    std::vector<double> seconds;
+  } fullest_;
 };
 
 // The plan's numbers and the options that change what is computed, beside the caller's identity.

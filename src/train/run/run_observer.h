@@ -14,8 +14,8 @@ struct StepMetrics {
   std::int64_t epoch = 0;              // from 0
   std::int64_t tokens = 0;             // cumulative
   std::int64_t supervised_tokens = 0;  // cumulative
-  double seconds = 0.0;
-  double loss = 0.0;
+  double seconds = 0.0;                // of this step
+  double loss = 0.0;                   // nats per supervised token, before the update
   double learning_rate = 0.0;
   double budget_spent = 0.0;  // share 0 … 1
 };

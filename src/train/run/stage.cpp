@@ -2,12 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <string>
-#include <utility>
-
-#include "core/error.h"
 #include "core/log.h"
-#include "train/run/budget_limits.h"
+#include "cost/flops.h"
 
 namespace salf::train {
 namespace {
@@ -18,10 +14,6 @@ AdamWOptions adamw_options(const RunInputs& inputs) {
   return {options.weight_decay, options.beta1, options.beta2, options.epsilon, ratio};
 }
 
-std::optional<types::BlockRange> whole_blocks(const types::FreezePlan& plan) {
-  return plan.lora ? plan.lora->whole : std::nullopt;
-}
-
 double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
   const types::Candidate* const there = plan.candidates.at(plan.method(), cut);
   return cut == plan.cut || there == nullptr ? plan.learning_rate : there->learning_rate;
@@ -29,47 +21,26 @@ double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
 
 // Only the last cut's is kept for later runs. Nothing where the disk has no room: the run is slower
 // then, not impossible.
-std::unique_ptr<PrefixCache> make_cache(const RunInputs& inputs, std::int64_t cut,
-    const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split,
-    PrefixCache* shallower) {
-  CacheSetup setup{cut, inputs.how.options.cache_dtype, inputs.where.folder, "",
-      inputs.where.cache_key, shallower};
-  if (inputs.how.options.keep_cache && cut == inputs.what.plan.cut)
-    setup.name = std::string(split) + ".prefix-cache";
-  setup.key["autocast"] = c10::toString(inputs.how.autocast);
-  try {
-    return std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
-  } catch (const Error& error) {
-    core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
-    return nullptr;
-  }
-}
-
-std::vector<std::unique_ptr<PrefixCache>> make_caches(const RunInputs& inputs,
-    const data::Batcher& batcher, const std::vector<data::BatchPlan>& first, const char* split) {
+void make_caches(const RunInputs& inputs, const data::Batcher& batcher,
+    const std::vector<data::BatchPlan>& first, const char* split,
+    std::vector<std::unique_ptr<PrefixCache>>& caches) {
   const std::vector<std::int64_t> cuts = inputs.what.plan.cuts();
-  std::vector<std::unique_ptr<PrefixCache>> caches(cuts.size());
+  const TrainOptions& options = inputs.how.options;
   PrefixCache* shallower = nullptr;
   for (std::size_t i = cuts.size(); i-- > 0;) {
     if (cuts[i] == 0) continue;
-    caches[i] = make_cache(inputs, cuts[i], batcher, first, split, shallower);
+    CacheSetup setup{
+        cuts[i], options.cache_dtype, inputs.where.folder, "", inputs.where.cache_key, shallower};
+    if (options.keep_cache && cuts[i] == inputs.what.plan.cut)
+      setup.name = std::string(split) + ".prefix-cache";
+    setup.key["autocast"] = c10::toString(inputs.how.autocast);
+    try {
+      caches[i] = std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
+    } catch (const Error& error) {
+      core::log_warning(std::string("the frozen part is run in every epoch: ") + error.what());
+    }
     shallower = caches[i].get();
   }
-  return caches;
-}
-
-std::vector<std::unique_ptr<PrefixCache>> no_caches(const RunInputs& inputs) {
-  return std::vector<std::unique_ptr<PrefixCache>>(inputs.what.plan.cuts().size());
-}
-
-types::CacheUse sum(const types::CacheUse& a, const types::CacheUse& b) {
-  types::CacheUse total = a;
-  total.bytes += b.bytes;
-  total.rows += b.rows;
-  total.complete = a.complete && b.complete;
-  total.rows_computed += b.rows_computed;
-  total.rows_read += b.rows_read;
-  return total;
 }
 
 bool keeps_dev_prefix(const RunInputs& inputs) {
@@ -79,13 +50,27 @@ bool keeps_dev_prefix(const RunInputs& inputs) {
 
 }  // namespace
 
+bool keeps_prefix(const RunInputs& inputs) {
+  const TrainOptions& options = inputs.how.options;
+  const bool used_again = inputs.what.plan.epochs > 1.0 || options.keep_cache;
+  return !options.no_cache && used_again;
+}
+
+double training_flops(
+    const types::ModelShape& shape, const tensor::Batch& batch, std::int64_t cut, bool cached) {
+  const types::CostBreakdown flops = cost::batch_flops(shape, cut,
+      {static_cast<double>(batch.padded_tokens()), static_cast<double>(batch.supervised_tokens),
+          static_cast<double>(batch.length())});
+  return flops.total() - (cached ? flops.prefix : 0.0);
+}
+
 StageCaches::StageCaches(const RunInputs& inputs)
-    : train_(keeps_prefix(inputs) ? make_caches(inputs, inputs.what.train,
-                                        inputs.what.train.epoch(inputs.how.seed, 0), "train")
-                                  : no_caches(inputs)),
-      dev_(keeps_dev_prefix(inputs)
-               ? make_caches(inputs, inputs.what.dev, inputs.what.dev.in_order(), "dev")
-               : no_caches(inputs)) {}
+    : train_(inputs.what.plan.cuts().size()), dev_(train_.size()) {
+  const RunSubject& what = inputs.what;
+  if (keeps_prefix(inputs))
+    make_caches(inputs, what.train, what.train.epoch(inputs.how.seed, 0), "train", train_);
+  if (keeps_dev_prefix(inputs)) make_caches(inputs, what.dev, what.dev.in_order(), "dev", dev_);
+}
 
 bool StageCaches::complete() const {
   return (!train_.back() || train_.back()->complete()) && (!dev_.back() || dev_.back()->complete());
@@ -95,7 +80,17 @@ std::optional<types::CacheUse> StageCaches::use() const {
   std::optional<types::CacheUse> all;
   for (const auto* caches : {&train_, &dev_}) {
     for (const auto& cache : *caches) {
-      if (cache) all = all ? sum(*all, cache->use()) : cache->use();
+      if (!cache) continue;
+      const types::CacheUse one = cache->use();
+      if (!all) {
+        all = one;
+        continue;
+      }
+      all->bytes += one.bytes;
+      all->rows += one.rows;
+      all->complete = all->complete && one.complete;
+      all->rows_computed += one.rows_computed;
+      all->rows_read += one.rows_read;
     }
   }
   return all;
@@ -105,7 +100,8 @@ Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t pla
     : index(place), cut(inputs.what.plan.cuts()[place]),
       learning_rate(rate_at(inputs.what.plan, cut)), cache(caches.train(place)),
       dev_cache(caches.dev(place)),
-      freeze(inputs.what.model, inputs.what.graph, cut, whole_blocks(inputs.what.plan)),
+      freeze(inputs.what.model, inputs.what.graph, cut,
+          inputs.what.plan.lora ? inputs.what.plan.lora->whole : std::nullopt),
       optimizer(freeze.trained(), adamw_options(inputs)),
       runner(inputs.what.graph, freeze, optimizer,
           {cut, inputs.how.options.clip, inputs.how.autocast, inputs.how.options.recompute, cache}),

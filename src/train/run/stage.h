@@ -17,6 +17,13 @@
 
 namespace salf::train {
 
+// Whether training rows are used again, so that their prefix is worth keeping.
+bool keeps_prefix(const RunInputs& inputs);
+
+// FLOPs of one training batch at a cut, whose frozen part is run or comes from the cache.
+double training_flops(
+    const types::ModelShape& shape, const tensor::Batch& batch, std::int64_t cut, bool cached);
+
 // A chain: what a shallower cut keeps serves the deeper ones, so that the prefix of a row is run
 // once in the whole run, and is there when the cut moves. Null where nothing is kept: nothing is
 // used again or frozen, or the disk has no room.

@@ -1,10 +1,5 @@
 #include "train/run/stage_policy.h"
 
-#include <algorithm>
-#include <cmath>
-#include <string>
-#include <utility>
-
 #include "core/log.h"
 #include "cost/estimate.h"
 

@@ -23,8 +23,7 @@ struct TrainOptions {
   bool no_cache = false;              // run the frozen part in every epoch
   bool keep_cache = false;            // leave the frozen part's output behind, for later runs
   types::CacheType cache_dtype = types::CacheType::kFloat32;
-  bool recompute = false;  // run each trained block again in the backward pass instead of keeping
-                           // its activations
+  bool recompute = false;  // keep no activations: run each trained block again, backward
   bool measure_products = false;
 
   template <class Self, class Visitor>
@@ -54,16 +53,14 @@ struct TrainOptions {
         self.no_cache);
     visit(Field{"keep_cache",
               "leave the frozen part's output in the run directory, where a later run of the "
-              "same model, "
-              "rows, cut, batches and seed uses it"},
+              "same model, rows, cut, batches and seed uses it"},
         self.keep_cache);
     visit(Field{"cache_dtype",
               "how the frozen part's output is kept: f32, or bf16 for half the disk space"},
         self.cache_dtype);
     visit(Field{"recompute",
               "run each trained block again in the backward pass instead of keeping what is "
-              "within it: "
-              "less memory, slower steps"},
+              "within it: less memory, slower steps"},
         self.recompute);
     visit(Field{"measure_products",
               "in the end, time a step's matrix products alone, for their share of the step"},

@@ -1,10 +1,6 @@
 #include "train/run/trainer.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "train/run/checkpoint.h"
@@ -20,37 +16,31 @@ using types::RunStatus;
 
 namespace {
 
-// What the run goes on from: an empty one if it is new.
-struct Beginning {
-  RunCourse course;
-  std::optional<RunSnapshot> run;
-
-  const RunSnapshot* snapshot() const { return run ? &*run : nullptr; }
-  const RunState* state() const { return run ? &run->state : nullptr; }
-};
-
-Beginning begin(const TrainInputs& inputs) {
-  if (!inputs.resume) return {RunCourse{0.0, std::nullopt, inputs.gates, {}}, std::nullopt};
+// What the run goes on from; one without tensors if it is new.
+Checkpoint begin(const TrainInputs& inputs) {
+  Checkpoint fresh;
+  fresh.course.gates = inputs.gates;
+  if (!inputs.resume) return fresh;
   const std::filesystem::path& folder = inputs.run.where.folder;
   std::optional<Checkpoint> saved = read_latest_checkpoint(folder);
   if (!saved) {
     throw Error(ErrorKind::kUsage,
-        folder.string() + ": there is no checkpoint to resume from; " + "start without --resume");
+        folder.string() + ": there is no checkpoint to resume from; start without --resume");
   }
   check_identity(saved->identity, full_identity(inputs.run));
-  return {std::move(saved->course), std::move(saved->run)};
+  return *std::move(saved);
 }
 
 // A run with the policies that the loop consults.
 class Training {
  public:
-  Training(const TrainInputs& inputs, const Beginning& from, core::Progress& progress)
+  Training(const TrainInputs& inputs, const Checkpoint& from, core::Progress& progress)
       : inputs_(inputs), plan_(inputs.run.what.plan), progress_(progress),
         pacing_(inputs, from.course), stages_(inputs, from.course.stages),
         gates_(from.course.gates), saving_(inputs.run.how.options),
-        run_(inputs.run, stages_.place(), from.snapshot()),
-        log_(inputs, pacing_, from.state(), progress) {
-    if (from.run) {
+        run_(inputs.run, stages_.place(), inputs.resume ? &from.run : nullptr),
+        log_(inputs, pacing_, run_.state(), progress) {
+    if (inputs.resume) {
       saving_.saved(run_.state().step, pacing_.spent(), 0.0);
     } else {
       begin_stage();
@@ -58,6 +48,35 @@ class Training {
     log_.begin();
   }
 
+  types::RunRecord run() {
+    RunStatus status = RunStatus::kRunning;
+    while (status == RunStatus::kRunning) {
+      if (evaluation_due()) {
+        status = evaluate();
+        if (status == RunStatus::kRunning && patience_is_out()) status = RunStatus::kStoppedEarly;
+        if (status != RunStatus::kRunning) break;
+      }
+      if (checkpoint_due()) checkpoint();
+      if (core::stop_signal() != 0) {
+        checkpoint();
+        status = RunStatus::kInterrupted;
+      } else if (stage_ends() && (inputs_.replay || !can_evaluate())) {
+        end_stage();
+      } else if (pacing_.at_end(run_.state().step)) {
+        status = end();
+      } else {
+        status = step();
+      }
+    }
+    const bool whole = status != RunStatus::kDiverged && status != RunStatus::kInterrupted &&
+                       status != RunStatus::kGateFailed;
+    const RunState& state = run_.state();
+    if (whole && !gates_hold(state.best, state.best_accuracy, /*at_end=*/true))
+      status = RunStatus::kGateFailed;
+    return finish(status);
+  }
+
+ private:
   bool can_evaluate() const {
     return inputs_.run.what.dev.rows() > 0 && plan_.evaluations > 0 && !run_.state().evaluated() &&
            pacing_.evaluation_fits();
@@ -71,7 +90,10 @@ class Training {
       return std::find(steps.begin(), steps.end(), step) != steps.end();
     }
     if (step == pacing_.limit() || stage_ends()) return true;
-    if (step == 0 && needs_loss_before(gates_)) return true;
+    const auto needs_loss_before = [](const types::Gate& gate) {
+      return gate.metric == types::GateMetric::kLossIncrease;
+    };
+    if (step == 0 && std::any_of(gates_.begin(), gates_.end(), needs_loss_before)) return true;
     return plan_.evaluations > 1 && pacing_.on_interval(step);
   }
 
@@ -98,26 +120,17 @@ class Training {
     return result == RunStatus::kRunning ? ended : result;
   }
 
-  // Of the weights that are kept.
-  bool gates_hold_at_end() {
-    return gates_hold(run_.state().best, run_.state().best_accuracy, /*at_end=*/true);
-  }
-
   bool patience_is_out() const {
     return run_.state().out_of_patience(inputs_.run.how.options.patience) && !stage_ends();
   }
 
   bool stage_ends() const { return stages_.ends(run_.state(), pacing_); }
-  // Its last evaluation comes first.
-  bool stage_ready() const { return stage_ends() && (inputs_.replay || !can_evaluate()); }
 
   void end_stage() {
     if (!stages_.moves_on(run_.state(), pacing_, run_.cached())) return;
     run_.move_cut();
     begin_stage();
   }
-
-  bool at_end() { return pacing_.at_end(run_.state().step); }
 
   RunStatus step() {
     const double before = pacing_.spent();
@@ -152,7 +165,6 @@ class Training {
     return record;
   }
 
- private:
   void begin_stage() {
     stages_.begin(run_.cut(), run_.learning_rate(), run_.state(), pacing_.spent());
   }
@@ -176,8 +188,17 @@ class Training {
 
   bool gates_hold(const std::optional<types::DevEvaluation>& evaluation,
       const std::optional<double>& accuracy, bool at_end) {
-    const std::vector<std::string> failures = check_gates(
-        gates_, figures_of(run_.state(), evaluation, accuracy, pacing_.spent()), at_end);
+    const RunState& state = run_.state();
+    RunFigures figures;
+    figures.step = evaluation ? evaluation->step : state.step;
+    if (evaluation) {
+      figures.loss = evaluation->loss;
+      figures.accuracy = accuracy;
+    }
+    if (const auto* before = state.before()) figures.loss_before = before->loss;
+    figures.seconds = pacing_.spent();
+    figures.peak_memory = static_cast<double>(state.peak_anonymous_bytes);
+    const std::vector<std::string> failures = check_gates(gates_, figures, at_end);
     for (const std::string& failure : failures) core::log_error(failure + ": " + kGoingBack);
     return failures.empty();
   }
@@ -212,31 +233,7 @@ Replay replay_of(const types::RunRecord& record) {
 }
 
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress) {
-  Training training(inputs, begin(inputs), progress);
-  RunStatus status = RunStatus::kRunning;
-  while (status == RunStatus::kRunning) {
-    if (training.evaluation_due()) {
-      status = training.evaluate();
-      if (status == RunStatus::kRunning && training.patience_is_out())
-        status = RunStatus::kStoppedEarly;
-      if (status != RunStatus::kRunning) break;
-    }
-    if (training.checkpoint_due()) training.checkpoint();
-    if (core::stop_signal() != 0) {
-      training.checkpoint();
-      status = RunStatus::kInterrupted;
-    } else if (training.stage_ready()) {
-      training.end_stage();
-    } else if (training.at_end()) {
-      status = training.end();
-    } else {
-      status = training.step();
-    }
-  }
-  const bool whole = status != RunStatus::kDiverged && status != RunStatus::kInterrupted &&
-                     status != RunStatus::kGateFailed;
-  if (whole && !training.gates_hold_at_end()) status = RunStatus::kGateFailed;
-  return training.finish(status);
+  return Training(inputs, begin(inputs), progress).run();
 }
 
 }  // namespace salf::train

@@ -63,29 +63,25 @@ struct TrainInputs {
   std::vector<RunObserver*> observers{};
 };
 
-// Runs the plan and returns the record (provenance, predictions and the whole budget's other parts
-// are the caller's). At the end the model holds the best evaluated weights (record.best), also when
-// the run diverged, was interrupted or a gate failed (then without the evaluation at which it did);
-// an interrupted run has a checkpoint of where it stood.
+// Runs the plan and returns the record (provenance, predictions and the budget's other parts are
+// the caller's). At the end the model holds the best evaluated weights (record.best), also when the
+// run diverged, was interrupted or a gate failed (then without the evaluation at which it did). An
+// interrupted run has a checkpoint.
 //
 // metrics.jsonl in the folder receives a line a step,
 //   {"step": 1, "epoch": 0, "tokens": …, "supervised_tokens": …, "seconds": …, "loss": …, "lr": …,
 //    "budget_spent": …}
-// (steps from 1, epochs from 0, tokens cumulative, seconds of this step, loss in nats per
-// supervised token of the step before its update, budget_spent the share 0 … 1 of the budget), and
-// a line an evaluation,
+// (StepMetrics), and a line an evaluation, with the steps done before it,
 //   {"step": …, "dev_loss": …, "seconds": …}
-// (steps done before it).
 //
 // Budgets: steps and epochs end with plan.steps; tokens, FLOPs and shares end earlier where the
 // next step's batches would exceed the amount; seconds, energy and money end by the clock
-// (pacer.h), whatever plan.steps says, which then only spaces the evaluations and the warm-up.
+// (pacing.h), whatever plan.steps says, which then only spaces the evaluations and the warm-up.
 //
-// Where a row is used more than once (further epochs, further evaluations, later runs by
-// options.keep_cache), the frozen part's output is kept in a PrefixCache in the folder, if its disk
-// has the room; by keep_cache as train.prefix-cache and dev.prefix-cache. The weights below the cut
-// then lie in a nameless file there, also after this returns, and leave memory once the cache holds
-// every row.
+// Where a row is used again (further epochs, evaluations, later runs by options.keep_cache), the
+// frozen part's output is kept in a PrefixCache in the folder, if its disk has the room; by
+// keep_cache as train.prefix-cache and dev.prefix-cache. The weights below the cut then lie in a
+// nameless file there, also after this returns, and leave memory once the cache holds every row.
 //
 // Throws Error(kUsage) for a resume that does not fit, Error(kIo), Error(kInternal).
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress);

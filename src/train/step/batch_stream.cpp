@@ -1,7 +1,5 @@
 #include "train/step/batch_stream.h"
 
-#include <string>
-
 #include "core/error.h"
 
 namespace salf::train {

@@ -3,8 +3,6 @@
 #include <c10/core/ScalarType.h>
 
 #include <set>
-#include <string>
-#include <utility>
 
 #include "core/error.h"
 #include "model/weights/lora.h"
@@ -12,21 +10,16 @@
 namespace salf::train {
 namespace {
 
-// Of blocks `range` and, if the last block is among them, of the final norm.
+// Of the blocks first … last and, if that is the model's last, of the final norm.
 std::set<std::string> names_of(const model::GraphCut& graph, const types::BlockRange& range) {
   std::set<std::string> names;
-  for (std::int64_t block = range.first; block <= range.last; ++block) {
-    for (auto& name : graph.block_parameters(block)) names.insert(std::move(name));
-  }
-  if (!range.holds(graph.map().blocks - 1)) return names;
-  for (auto& name : graph.final_parameters()) names.insert(std::move(name));
+  const auto add = [&names](const std::vector<std::string>& more) {
+    names.insert(more.begin(), more.end());
+  };
+  for (std::int64_t block = range.first; block <= range.last; ++block)
+    add(graph.block_parameters(block));
+  if (range.holds(graph.map().blocks - 1)) add(graph.final_parameters());
   return names;
-}
-
-std::set<std::string> trained_names(
-    const model::GraphCut& graph, std::int64_t cut, const std::optional<types::BlockRange>& whole) {
-  if (graph.lora().empty()) return names_of(graph, {cut, graph.map().blocks - 1});
-  return whole ? names_of(graph, *whole) : std::set<std::string>{};
 }
 
 }  // namespace
@@ -34,7 +27,12 @@ std::set<std::string> trained_names(
 Freeze::Freeze(const model::ScriptModel& model, const model::GraphCut& graph, std::int64_t cut,
     const std::optional<types::BlockRange>& whole) {
   const bool everything = cut == 0 && graph.lora().empty();
-  const std::set<std::string> names = trained_names(graph, cut, whole);
+  std::set<std::string> names;
+  if (graph.lora().empty()) {
+    names = names_of(graph, {cut, graph.map().blocks - 1});
+  } else if (whole) {
+    names = names_of(graph, *whole);
+  }
   for (const auto& parameter : model.parameters()) {
     // A final norm that is tied to the head, say, is frozen with it.
     const bool head = parameter.name == graph.map().head_parameter ||
@@ -46,23 +44,18 @@ Freeze::Freeze(const model::ScriptModel& model, const model::GraphCut& graph, st
 }
 
 void Freeze::add(const model::Parameter& parameter, bool train) {
-  at::Tensor tensor = parameter.tensor;
+  const at::Tensor& tensor = parameter.tensor;
   (train ? trained_ : frozen_).push_back(parameter);
-  (train ? trained_before_ : frozen_before_).push_back(tensor.requires_grad());
+  loaded_.push_back({tensor, tensor.requires_grad()});
   tensor.mutable_grad() = at::Tensor();
   tensor.requires_grad_(train);
 }
 
 Freeze::~Freeze() {
-  const auto restore = [](std::vector<model::Parameter>& parameters,
-                           const std::vector<bool>& before) {
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i].tensor.mutable_grad() = at::Tensor();
-      parameters[i].tensor.requires_grad_(before[i]);
-    }
-  };
-  restore(trained_, trained_before_);
-  restore(frozen_, frozen_before_);
+  for (const Loaded& parameter : loaded_) {
+    parameter.tensor.mutable_grad() = at::Tensor();
+    parameter.tensor.requires_grad_(parameter.requires_grad);
+  }
 }
 
 void Freeze::train_only(const model::GraphCut& graph, const std::vector<std::int64_t>& blocks) {

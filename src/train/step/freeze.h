@@ -1,4 +1,4 @@
-// Which parameters does a cut train?
+// Which parameters a cut trains.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace salf::train {
 
-// Within its life, requires_grad of the model's parameters is that of a cut. At the end gradients
-// are dropped and requires_grad is what it was, so that the model is saved as it was loaded.
+// While it lives, requires_grad of the model's parameters is that of a cut; afterwards it is what
+// it was, and gradients are dropped.
 //   cut 0: every floating-point parameter is trained, embedding and head included.
 //   cut ≥ 1: blocks cut … L-1 and the final norm are trained; embedding, blocks 0 … cut-1, the head
 //   and whatever belongs to none of these (position embeddings) are frozen.
@@ -27,9 +27,8 @@ class Freeze {
   Freeze(const Freeze&) = delete;
   Freeze& operator=(const Freeze&) = delete;
 
-  // From now on, of what was trained only these blocks and the final norm are: any set, in the
-  // whole graph. Gradients are dropped. What belongs to a block that is not among them keeps its
-  // optimizer state and is left alone. REQUIRES: each is a trained block
+  // From now on, of what was trained only these blocks and the final norm are; gradients are
+  // dropped. The other blocks keep their optimizer state. REQUIRES: each is a trained block
   void train_only(const model::GraphCut& graph, const std::vector<std::int64_t>& blocks);
 
   const std::vector<model::Parameter>& trained() const { return trained_; }
@@ -47,7 +46,11 @@ class Freeze {
   void add(const model::Parameter& parameter, bool train);
 
   std::vector<model::Parameter> trained_, frozen_;
-  std::vector<bool> trained_before_, frozen_before_;  // requires_grad as loaded
+  struct Loaded {
+    at::Tensor tensor;
+    bool requires_grad;
+  };
+  std::vector<Loaded> loaded_;  // of all, to go back to
 };
 
 }  // namespace salf::train

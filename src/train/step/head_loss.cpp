@@ -11,9 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <functional>
 #include <optional>
-#include <vector>
 
 #include "core/error.h"
 #include "ops/operators.h"
@@ -43,52 +41,37 @@ at::ScalarType product_type(const at::Tensor& weight) {
                                                    : weight.scalar_type();
 }
 
-// Sums are kept in f32 even where products are bf16; f64 stays f64.
-at::ScalarType sum_type(const at::Tensor& weight) {
-  return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
-// The head's weight in the type of the products, cast once and not once a chunk.
-struct Head {
-  at::Tensor weight, bias;
-
-  Head(const at::Tensor& live_weight, const at::Tensor& live_bias)
-      : weight(live_weight.detach().to(product_type(live_weight))) {
-    if (live_bias.defined()) bias = live_bias.detach().to(weight.scalar_type());
-  }
-  // [N, D] → [N, V]
-  at::Tensor logits(const at::Tensor& state) const {
-    return ops::linear(state, weight, present(bias));
-  }
-};
-
 // Loss and gradients of all rows, in one pass over chunks.
 struct Pass {
+  explicit Pass(const at::Tensor& states)
+      : loss(at::zeros({}, states.options().dtype(at::kDouble))), state(at::empty_like(states)) {}
+
   at::Tensor loss;                 // [] f64, unscaled
   at::Tensor state, weight, bias;  // gradients, scaled
 };
 
-struct Wanted {
-  bool weight = false, bias = false;
-};
-
-Pass run_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head,
-    at::ScalarType sums, Wanted wanted, double scale, std::int64_t rows) {
-  Pass pass;
-  pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
-  pass.state = at::empty_like(state);
+Pass plain_pass(const at::Tensor& state, const at::Tensor& labels, const at::Tensor& live_weight,
+    const at::Tensor& live_bias, double scale, std::int64_t rows) {
+  // In the type of the products, cast once and not once a chunk: autocast would do that.
+  const at::Tensor weight = live_weight.detach().to(product_type(live_weight));
+  const at::Tensor bias =
+      live_bias.defined() ? live_bias.detach().to(weight.scalar_type()) : at::Tensor();
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  // Sums are kept in f32 even where products are bf16; f64 stays f64.
+  const at::ScalarType sums = live_weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const auto gradient = state.options().dtype(sums);
-  if (wanted.weight) pass.weight = at::zeros(head.weight.sizes(), gradient);
-  if (wanted.bias) pass.bias = at::zeros(head.weight.size(0), gradient);
+  Pass pass(state);
+  if (live_weight.requires_grad()) pass.weight = at::zeros(weight.sizes(), gradient);
+  if (bias.defined() && live_bias.requires_grad()) pass.bias = at::zeros(bias.sizes(), gradient);
   for (std::int64_t first = 0; first < state.size(0); first += rows) {
     const std::int64_t count = std::min(rows, state.size(0) - first);
-    const at::Tensor chunk = state.narrow(0, first, count).to(head.weight.scalar_type());
-    at::Tensor scores = head.logits(chunk).to(sums);
+    const at::Tensor chunk = state.narrow(0, first, count).to(weight.scalar_type());
+    at::Tensor scores = ops::linear(chunk, weight, present(bias)).to(sums);
     pass.loss += ops::cross_entropy_(scores, labels.narrow(0, first, count), scale);
-    const at::Tensor slope = scores.to(head.weight.scalar_type());
-    pass.state.narrow(0, first, count).copy_(ops::linear(slope, head.weight.t(), std::nullopt));
-    if (wanted.weight) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums));
-    if (wanted.bias) pass.bias.add_(scores.sum(0));
+    const at::Tensor slope = scores.to(weight.scalar_type());
+    pass.state.narrow(0, first, count).copy_(ops::linear(slope, weight.t(), std::nullopt));
+    if (pass.weight.defined()) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums));
+    if (pass.bias.defined()) pass.bias.add_(scores.sum(0));
   }
   return pass;
 }
@@ -98,47 +81,6 @@ at::Tensor times(at::Tensor gradient, const at::Tensor& factor) {
   const bool one = factor.device().is_cpu() && factor.item<double>() == 1.0;
   return one ? gradient : gradient.mul_(factor.to(gradient.scalar_type()));
 }
-
-// Gradients were made in forward; backward only multiplies them by what comes from above.
-struct MadeGradients {
-  static variable_list hand_back(AutogradContext* context, const variable_list& outer) {
-    variable_list gradients;
-    for (const char* name : {"state", "weight", "bias"}) {
-      const auto entry = context->saved_data.find(name);
-      gradients.push_back(entry == context->saved_data.end()
-                              ? at::Tensor()
-                              : times(entry->second.toTensor(), outer[0]));
-    }
-    context->saved_data.clear();
-    return gradients;
-  }
-  static void keep(AutogradContext* context, const Pass& pass) {
-    if (pass.state.defined()) context->saved_data["state"] = pass.state;
-    if (pass.weight.defined()) context->saved_data["weight"] = pass.weight;
-    if (pass.bias.defined()) context->saved_data["bias"] = pass.bias;
-  }
-};
-
-struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
-      const at::Tensor& weight, const std::optional<at::Tensor>& bias_or_none,
-      const at::Tensor& labels, double scale, std::int64_t chunk_elements) {
-    const at::Tensor bias = bias_or_none.value_or(at::Tensor());
-    const Head head(weight, bias);
-    // The casts are made above: autocast would cast the frozen weight again in every chunk.
-    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-    const Wanted wanted{weight.requires_grad(), bias.defined() && bias.requires_grad()};
-    const Pass pass = run_pass(state, labels, head, sum_type(weight), wanted, scale,
-        head_chunk_rows(weight, chunk_elements));
-    MadeGradients::keep(context, pass);
-    return pass.loss * scale;
-  }
-  static variable_list backward(AutogradContext* context, const variable_list& outer) {
-    variable_list gradients = MadeGradients::hand_back(context, outer);
-    gradients.resize(6);  // labels, scale and chunk size have none
-    return gradients;
-  }
-};
 
 // −log likelihood of each label, [N] f64.
 at::Tensor label_losses(const at::Tensor& logits, const at::Tensor& labels) {
@@ -152,9 +94,7 @@ at::Tensor label_losses(const at::Tensor& logits, const at::Tensor& labels) {
 // A head that does more than the product: autograd makes its gradients, one chunk at a time.
 Pass general_pass(const model::GraphCut& graph, const at::Tensor& state, const at::Tensor& labels,
     double scale, std::int64_t rows) {
-  Pass pass;
-  pass.loss = at::zeros({}, state.options().dtype(at::kDouble));
-  pass.state = at::empty_like(state);
+  Pass pass(state);
   const at::Tensor weight = graph.head_weight();
   const at::Tensor bias = graph.head_bias();
   const bool with_weight = weight.requires_grad();
@@ -177,18 +117,28 @@ Pass general_pass(const model::GraphCut& graph, const at::Tensor& state, const a
   return pass;
 }
 
-struct GeneralCrossEntropy : torch::autograd::Function<GeneralCrossEntropy> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& state,
-      const at::Tensor& weight, const std::optional<at::Tensor>& /*bias*/, const at::Tensor& labels,
-      const model::GraphCut* graph, double scale, std::int64_t chunk_elements) {
-    const Pass pass =
-        general_pass(*graph, state, labels, scale, head_chunk_rows(weight, chunk_elements));
-    MadeGradients::keep(context, pass);
+// Gradients are made in forward; backward only multiplies them by what comes from above.
+struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& /*state*/,
+      const at::Tensor& /*weight*/, const std::optional<at::Tensor>& /*bias*/,
+      const std::function<Pass()>& make, double scale) {
+    const Pass pass = make();
+    context->saved_data["state"] = pass.state;
+    if (pass.weight.defined()) context->saved_data["weight"] = pass.weight;
+    if (pass.bias.defined()) context->saved_data["bias"] = pass.bias;
     return pass.loss * scale;
   }
+
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
-    variable_list gradients = MadeGradients::hand_back(context, outer);
-    gradients.resize(7);
+    variable_list gradients;
+    for (const char* name : {"state", "weight", "bias"}) {
+      const auto entry = context->saved_data.find(name);
+      gradients.push_back(entry == context->saved_data.end()
+                              ? at::Tensor()
+                              : times(entry->second.toTensor(), outer[0]));
+    }
+    context->saved_data.clear();
+    gradients.resize(5);  // the function and the scale have none
     return gradients;
   }
 };
@@ -214,19 +164,24 @@ Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
 
 at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels,
     const at::Tensor& weight, const at::Tensor& bias, double scale, std::int64_t chunk_elements) {
-  return LinearCrossEntropy::apply(state, weight, present(bias), labels, scale, chunk_elements);
+  const auto make = [&] {
+    return plain_pass(state, labels, weight, bias, scale, head_chunk_rows(weight, chunk_elements));
+  };
+  return CrossEntropy::apply(state, weight, present(bias), make, scale);
 }
 
 at::Tensor head_loss(const model::GraphCut& graph, const Supervised& supervised, double scale,
     std::int64_t chunk_elements) {
+  const at::Tensor& state = supervised.state;
   const at::Tensor weight = graph.head_weight();
   const at::Tensor bias = graph.head_bias();
-  if (graph.map().plain_head) {
-    return linear_cross_entropy(
-        supervised.state, supervised.labels, weight, bias, scale, chunk_elements);
-  }
-  return GeneralCrossEntropy::apply(
-      supervised.state, weight, present(bias), supervised.labels, &graph, scale, chunk_elements);
+  if (graph.map().plain_head)
+    return linear_cross_entropy(state, supervised.labels, weight, bias, scale, chunk_elements);
+  const auto make = [&] {
+    return general_pass(
+        graph, state, supervised.labels, scale, head_chunk_rows(weight, chunk_elements));
+  };
+  return CrossEntropy::apply(state, weight, present(bias), make, scale);
 }
 
 PositionScores score_positions(

@@ -1,5 +1,5 @@
-// What does the model lose at the supervised positions? The head's product, cross-entropy and
-// gradient in chunks of positions: the logits [N, V] are never held whole.
+// The loss at the supervised positions: the head's product, cross-entropy and gradient in chunks of
+// positions, so that the logits [N, V] are never held whole.
 #pragma once
 
 #include <ATen/core/Tensor.h>

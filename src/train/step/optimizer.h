@@ -1,5 +1,5 @@
-// How do gradients become new weights? AdamW with decoupled weight decay (Loshchilov, Hutter, ICLR
-// 2019, arXiv 1711.05101) as one fused operation, and clipping by the global norm.
+// AdamW with decoupled weight decay (Loshchilov, Hutter, ICLR 2019, arXiv 1711.05101) as one fused
+// operation, and clipping by the global norm.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -58,12 +58,11 @@ class AdamW {
   std::int64_t steps_ = 0;
 };
 
-// How long is the whole gradient, and by what must it be divided to be no longer than `limit`?
-// Found without waiting for the device; the optimizer divides where it reads the gradients anyway.
+// The norm over all gradients together, and what they are divided by to be no longer than `limit`.
+// Found without waiting for the device.
 struct GradientNorm {
-  at::Tensor norm;     // [] f32, over all parameters together
-  at::Tensor divisor;  // [] f32, max(1, (norm + 1e-6) / limit); undefined without gradients or with
-                       // limit 0
+  at::Tensor norm;     // [] f32
+  at::Tensor divisor;  // [] f32, max(1, (norm + 1e-6) / limit); undefined: 1
 };
 GradientNorm gradient_norm(const std::vector<model::Parameter>& parameters, double limit);
 

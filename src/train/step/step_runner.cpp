@@ -2,20 +2,101 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
+#include <malloc.h>
+#include <torch/csrc/autograd/autograd.h>
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
+#include <fstream>
+#include <sstream>
 
-#include "core/error.h"
+#include "core/heap.h"
 #include "tensor/device.h"
 #include "train/step/head_loss.h"
-#include "train/step/recompute.h"
-#include "train/step/resources.h"
 
 namespace salf::train {
+namespace {
 
-PhaseClock::PhaseClock(c10::Device device) : device_(device) {}
+// Trims the heap where more than a tenth of the `anonymous` bytes of the process lies free: batches
+// of varying length leave gaps between what lives, and without this their heap grows by a third
+// within twenty steps.
+void trim_wasteful_heap([[maybe_unused]] std::int64_t anonymous) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+  constexpr double kMostWaste = 0.1;
+  const struct mallinfo2 heap = ::mallinfo2();
+  const auto held = static_cast<double>(anonymous);
+  if (held - static_cast<double>(heap.uordblks + heap.hblkhd) > kMostWaste * held)
+    core::trim_heap();
+#endif
+}
+
+// Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174): one pass of GraphCut::suffix and
+// back, with the same state and the same gradients, that keeps only the blocks' inputs and runs
+// each trained block again in the backward pass.
+class RecomputedSuffix {
+ public:
+  RecomputedSuffix(const model::GraphCut& graph, const tensor::Batch& batch, std::int64_t cut,
+      c10::ScalarType autocast)
+      : graph_(graph), batch_(batch), cut_(cut), autocast_(autocast) {}
+
+  // [B, T, D] → [B, T, D]. Runs under the caller's autocast.
+  at::Tensor forward(const at::Tensor& hidden) {
+    {
+      const at::NoGradGuard quiet;
+      at::Tensor state = hidden;
+      for (std::int64_t block = cut_; block < graph_.map().blocks; ++block) {
+        inputs_.push_back(state);
+        state = graph_.block(state, batch_, block);
+      }
+      last_ = state.detach().requires_grad_(true);
+    }
+    return graph_.final_norm(last_.reshape({-1, last_.size(-1)})).reshape(last_.sizes());
+  }
+
+  // After the backward pass of what was made of forward()'s result: takes the gradients on, through
+  // the blocks to their parameters and to `hidden` if it has a history. REQUIRES: forward() ran
+  // once.
+  void backward() {
+    const at::AutoGradMode record(true);
+    at::Tensor gradient = last_.grad();
+    last_ = at::Tensor();
+    for (std::int64_t block = graph_.map().blocks - 1; block >= cut_; --block) {
+      const at::Tensor input = inputs_.back();
+      inputs_.pop_back();
+      const at::Tensor leaf = input.detach().requires_grad_(block > cut_ || input.requires_grad());
+      at::Tensor output;
+      {
+        const tensor::AutocastGuard guard(input.device(), autocast_);
+        output = graph_.block(leaf, batch_, block);
+      }
+      torch::autograd::backward({output}, {gradient});
+      gradient = leaf.grad();
+      if (block == cut_ && input.requires_grad()) torch::autograd::backward({input}, {gradient});
+    }
+  }
+
+ private:
+  const model::GraphCut& graph_;
+  const tensor::Batch& batch_;
+  std::int64_t cut_;
+  c10::ScalarType autocast_;
+  std::vector<at::Tensor> inputs_;  // of the blocks cut … L-1, [B, T, D]
+  at::Tensor last_;                 // h_L, where the recorded part begins
+};
+
+}  // namespace
+
+MemoryUse memory_use() {
+  MemoryUse use;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::int64_t kibibytes = 0;
+    words >> name >> kibibytes;
+    if (name == "VmHWM:") use.peak_resident = kibibytes * 1024;
+    if (name == "RssAnon:") use.anonymous = kibibytes * 1024;
+  }
+  return use;
+}
 
 void PhaseClock::lap(double& phase) {
   tensor::synchronize(device_);
@@ -23,10 +104,6 @@ void PhaseClock::lap(double& phase) {
   phase += now - last_;
   last_ = now;
 }
-
-StepRunner::StepRunner(
-    const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup)
-    : graph_(graph), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
 
 at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double scale,
     types::CostBreakdown& seconds, std::int64_t& anonymous_bytes) {
@@ -56,10 +133,10 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     loss = head_loss(graph_, supervised(state, batch), scale);
     clock.lap(seconds.head);
   }
+  // Here most lives: what is given back now is not wanted again at once.
   const std::int64_t anonymous = memory_use().anonymous;
   anonymous_bytes = std::max(anonymous_bytes, anonymous);
-  trim_wasteful_heap(
-      anonymous);  // here it lives most: what is given back now is not wanted again at once
+  trim_wasteful_heap(anonymous);
   loss.backward();
   if (setup_.recompute) recomputed.backward();
   clock.lap(seconds.backward);

@@ -1,5 +1,5 @@
 // One optimizer step: forward below the cut without autograd, above it with, backward, clipping,
-// AdamW; and how long each of these took.
+// AdamW; how long each of these took, and how much memory.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -20,7 +20,7 @@ namespace salf::train {
 // Adds the time since the last lap to one phase after another, waiting for the device at each.
 class PhaseClock {
  public:
-  explicit PhaseClock(c10::Device device);
+  explicit PhaseClock(c10::Device device) : device_(device) {}
   void lap(double& phase);
 
  private:
@@ -29,9 +29,17 @@ class PhaseClock {
   double last_ = 0.0;
 };
 
+struct MemoryUse {
+  std::int64_t peak_resident = 0;  // VmHWM: libraries and mapped files included; never falls
+  std::int64_t anonymous = 0;      // RssAnon now
+};
+
+// In bytes, of this process, from /proc/self/status; zeros where that cannot be read.
+MemoryUse memory_use();
+
 struct StepResult {
-  double loss =
-      0.0;  // nats per supervised token of the step's batches, before the update; NaN without any
+  // Nats per supervised token of the step's batches, before the update; NaN without any.
+  double loss = 0.0;
   double gradient_norm = 0.0;
   std::int64_t anonymous_bytes = 0;  // of the process before the backward pass, when it holds most
   std::int64_t tokens = 0;
@@ -43,15 +51,15 @@ struct StepSetup {
   std::int64_t cut = 0;
   double clip = 1.0;
   c10::ScalarType autocast = c10::ScalarType::Float;
-  bool recompute = false;  // keep no activations within blocks (recompute.h)
-  PrefixCache* cache =
-      nullptr;  // of the rows that the batches come from; nullptr: the prefix runs each time
+  bool recompute = false;        // keep no activations within blocks
+  PrefixCache* cache = nullptr;  // of the batches' rows; nullptr: the prefix runs each time
 };
 
 class StepRunner {
  public:
   // The references must outlive this.
-  StepRunner(const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup);
+  StepRunner(const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup)
+      : graph_(graph), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
 
   // Adds its seconds to `seconds`.
   StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,

@@ -2,8 +2,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include <map>
-
 #include "core/error.h"
 #include "core/log.h"
 #include "tensor/mapped_space.h"
