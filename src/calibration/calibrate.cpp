@@ -1,36 +1,26 @@
 #include "calibration/calibrate.h"
 
-#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "calibration/deviation_sums.h"
-#include "calibration/domain_sums.h"
-#include "calibration/token_map.h"
+#include "calibration/sums.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/random.h"
 #include "core/signals.h"
 #include "core/text.h"
-#include "data/batching/batching.h"
 #include "tensor/device.h"
 
 namespace salf::calibration {
 namespace {
 
-bool may_draw_more(const CalibrationOptions& options, const CalibrationSetting& setting) {
-  return setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
-}
-
 std::vector<std::int64_t> draw_documents(const data::Dataset& dataset,
     const CalibrationOptions& options, const CalibrationSetting& setting) {
-  const std::int64_t count =
-      may_draw_more(options, setting) ? options.max_documents : options.documents;
+  const bool may_draw_more =
+      setting.stability && options.stability > 0.0 && options.max_documents > options.documents;
+  const std::int64_t count = may_draw_more ? options.max_documents : options.documents;
   std::vector<std::int64_t> drawn =
       data::sample_documents(dataset, data::Split::kTrain, count, setting.seed);
   if (drawn.size() < 2) {
@@ -41,9 +31,6 @@ std::vector<std::int64_t> draw_documents(const data::Dataset& dataset,
   }
   return drawn;
 }
-
-// Of a token map.
-constexpr std::int64_t kMapPositions = 32;
 
 // The sums of the pass so far.
 class Calibration {
@@ -70,7 +57,11 @@ class Calibration {
     const at::Tensor cosine = meter_.cosine(spaces, positions);
     cosine_.add(cosine, positions.row);
     parts_.add_cosine(cosine, batch, positions);
-    if (options_.loss_positions > 0.0) measure_before(spaces, batch);
+    if (options_.loss_positions > 0.0) {
+      const BatchPositions all =
+          select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
+      before_.add(meter_.model_loss(spaces, all), all.row);
+    }
     if (positions.sampled.empty()) return;
     std::vector<std::int64_t> rows;
     for (const std::int64_t i : positions.sampled)
@@ -82,8 +73,8 @@ class Calibration {
 
   // A document's map, if it has a supervised position.
   void add_map(const data::Dataset& dataset, std::int64_t document) {
-    types::TokenMap map = token_map(
-        graph_, meter_, dataset, document, setting_.padding_id, kMapPositions, setting_.token_text);
+    types::TokenMap map =
+        token_map(graph_, meter_, dataset, document, setting_.padding_id, setting_.token_text);
     if (!map.deviation.empty()) maps_.push_back(std::move(map));
   }
 
@@ -113,12 +104,6 @@ class Calibration {
   void check_measured() const { parts_.check_measured(); }
 
  private:
-  void measure_before(const model::Spaces& spaces, const tensor::Batch& batch) {
-    const BatchPositions all =
-        select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
-    before_.add(meter_.model_loss(spaces, all), all.row);
-  }
-
   std::optional<types::LossBefore> loss_before() const {
     if (before_.documents() < 2) return std::nullopt;  // one has no standard error
     const types::Deviation only = before_.result();

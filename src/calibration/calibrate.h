@@ -2,11 +2,6 @@
 // space, gains of every block, and their errors.
 #pragma once
 
-#include <cstdint>
-#include <functional>
-#include <optional>
-#include <string>
-
 #include "calibration/deviation.h"
 #include "core/fields.h"
 #include "core/progress.h"

@@ -13,7 +13,6 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <string>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -21,11 +20,6 @@
 
 namespace salf::calibration {
 namespace {
-
-// The uniform numbers of one document's positions, in order.
-core::Random position_draws(std::uint64_t seed, std::int64_t document) {
-  return core::Random(seed, "loss-positions/" + std::to_string(document));
-}
 
 using Norming = std::function<at::Tensor(const at::Tensor&)>;
 
@@ -78,7 +72,8 @@ BatchPositions select_positions(
   std::vector<std::int64_t> chosen;
   BatchPositions result;
   for (std::int64_t b = 0; b < batch.rows(); ++b) {
-    core::Random draws = position_draws(sample.seed, documents[b * batch.length()]);
+    core::Random draws(
+        sample.seed, "loss-positions/" + std::to_string(documents[b * batch.length()]));
     for (std::int64_t t = 0; t < batch.length(); ++t) {
       const bool drawn = draws.uniform() < sample.share;
       const std::int64_t flat = b * batch.length() + t;
@@ -163,7 +158,6 @@ at::Tensor DeviationMeter::cosine(
   const at::Tensor unit = basis_.unit_rows(positions.labels, inverse_scale_).to(device);
   // One space at a time: its states stay in the processor's cache from the gather to the cosine.
   std::vector<at::Tensor> deviations;
-  deviations.reserve(spaces.hidden.size());
   for (const at::Tensor& hidden : spaces.hidden) {
     deviations.push_back(cosine_deviation(normed(gather_states(hidden, index)), unit));
   }

@@ -4,10 +4,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-#include <functional>
-#include <vector>
-
 #include "calibration/semantic_basis.h"
 #include "core/fields.h"
 #include "model/graph/graph_cut.h"

@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <string_view>
-#include <utility>
+#include <sstream>
 
-#include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "tensor/batch.h"
+#include "data/bad_input.h"
 
 namespace salf::calibration {
 namespace {
@@ -27,13 +25,6 @@ std::string trimmed(const std::string& text) {
   const std::size_t begin = text.find_first_not_of(blank);
   if (begin == std::string::npos) return "";
   return text.substr(begin, text.find_last_not_of(blank) + 1 - begin);
-}
-
-std::string ascii_lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
 }
 
 // One entry after another becomes tokens.
@@ -54,8 +45,11 @@ class WordReader {
     const std::vector<std::int64_t> alone = pieces(word, word);
     const std::vector<std::int64_t> spaced = pieces(" " + word, word);
     const bool one = alone.size() == 1 || spaced.size() == 1;
-    if (alone.empty() && spaced.empty()) result_.unknown.push_back(word);
-    if (!one && !(alone.empty() && spaced.empty())) ++result_.split_words;
+    if (alone.empty() && spaced.empty()) {
+      result_.unknown.push_back(word);
+    } else if (!one) {
+      ++result_.split_words;
+    }
     if (!one || alone.size() == 1) take(alone);
     if (!one || spaced.size() == 1) take(spaced);
   }
@@ -71,13 +65,11 @@ class WordReader {
 
   DomainWords finish(const std::string& file) {
     if (result_.words == 0)
-      throw Error(ErrorKind::kBadInput,
-          file + ": no words: expected one word or token id a line, or a JSON list");
+      data::refuse(file, "no words: expected one word or token id a line, or a JSON list");
     if (seen_.empty()) {
-      throw Error(
-          ErrorKind::kBadInput, file + ": none of the " + core::format_count(result_.words) +
-                                    " words has a token in this vocabulary; the first is \"" +
-                                    core::printable(result_.unknown.front(), 60) + "\"");
+      data::refuse(file, "none of the " + core::format_count(result_.words) +
+                             " words has a token in this vocabulary; the first is \"" +
+                             core::printable(result_.unknown.front(), 60) + "\"");
     }
     result_.ids.assign(seen_.begin(), seen_.end());
     return std::move(result_);
@@ -92,7 +84,7 @@ class WordReader {
       const bool is_byte =
           piece.find("\xEF\xBF\xBD") != std::string::npos || core::invalid_utf8(piece);
       const bool is_part =
-          is_byte || ascii_lower(word).find(ascii_lower(piece)) != std::string::npos;
+          is_byte || core::ascii_lower(word).find(core::ascii_lower(piece)) != std::string::npos;
       if (!piece.empty() && is_part && !tokenizer_.is_special(id)) kept.push_back(id);
     }
     return kept;
@@ -106,10 +98,9 @@ class WordReader {
   }
 
   [[noreturn]] void throw_outside(const std::string& id, const std::string& where) const {
-    throw Error(ErrorKind::kBadInput, where + ": expected a token id from 0 to " +
-                                          std::to_string(tokenizer_.vocabulary_size() - 1) +
-                                          ", got " + id +
-                                          "; a word of digits goes into a JSON list, as a string");
+    data::refuse(where, "expected a token id from 0 to " +
+                            std::to_string(tokenizer_.vocabulary_size() - 1) + ", got " + id +
+                            "; a word of digits goes into a JSON list, as a string");
   }
 
   const data::Tokenizer& tokenizer_;
@@ -134,11 +125,10 @@ void read_json_words(const std::string& text, const std::string& file, WordReade
 }
 
 void read_lines(const std::string& text, const std::string& file, WordReader& reader) {
-  std::int64_t number = 0;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    reader.add_line(text.substr(begin, end - begin), file + ":" + std::to_string(++number));
-    begin = end + 1;
+  std::istringstream lines(text);
+  std::string line;
+  for (std::int64_t number = 1; std::getline(lines, line); ++number) {
+    reader.add_line(line, file + ":" + std::to_string(number));
   }
 }
 
@@ -170,8 +160,7 @@ DomainWords read_domain_words(const std::filesystem::path& file, const data::Tok
   const std::string name = core::printable(file.string());
   std::string text = core::read_file(file, kMostBytes);
   if (const auto bad = core::invalid_utf8(text)) {
-    throw Error(ErrorKind::kBadInput,
-        name + ": not UTF-8 at byte " + std::to_string(*bad) + ": expected a file of words");
+    data::refuse(name, "not UTF-8 at byte " + std::to_string(*bad) + ": expected a file of words");
   }
   if (text.rfind("\xEF\xBB\xBF", 0) == 0) text.erase(0, 3);
   WordReader reader(tokenizer);
@@ -206,8 +195,8 @@ DomainWords overrepresented_words(
       found.emplace_back(-excess / error, token);
   }
   if (found.empty()) {
-    throw Error(ErrorKind::kBadInput,
-        "--basis-vocabulary data: no label of these data is more frequent than in general text; "
+    data::refuse("--basis-vocabulary data",
+        "no label of these data is more frequent than in general text; "
         "name the domain's words in a file, or leave the option out");
   }
   std::sort(found.begin(), found.end());

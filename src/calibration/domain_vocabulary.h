@@ -2,12 +2,6 @@
 // than general text.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/progress.h"
 #include "data/rows/dataset.h"
 #include "data/tokenizer/tokenizer.h"

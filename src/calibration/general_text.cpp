@@ -18,7 +18,6 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/signals.h"
-#include "tensor/batch.h"
 
 namespace salf::calibration {
 namespace {

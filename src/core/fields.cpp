@@ -1,5 +1,6 @@
 #include "core/fields.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/text.h"
@@ -8,9 +9,7 @@ namespace salf::core {
 
 std::string flag_name(const std::string& field_name) {
   std::string name = "--" + field_name;
-  for (char& c : name) {
-    if (c == '_') c = '-';
-  }
+  std::replace(name.begin(), name.end(), '_', '-');
   return name;
 }
 

@@ -9,10 +9,12 @@
 //   }
 //
 // where Self is the struct or its const version. Field types: bool, std::int64_t, double,
-// std::string, described enums, described structs, std::optional and std::vector of those.
+// std::string, described enums, described structs, std::optional and std::vector of those: their
+// headers come with this one.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -135,11 +137,6 @@ struct IsDescribed<T,
     std::void_t<decltype(T::fields(std::declval<T&>(), std::declval<NoVisitor&>()))>>
     : std::true_type {};
 
-// Every number in `object` that lies outside its field's range or is NaN, one message each
-// ("--documents: expected a number from 1 to 1000, got 0"). Structs within are looked through.
-template <class T>
-std::vector<std::string> range_problems(const T& object);
-
 namespace detail {
 
 std::string range_problem(const Field& field, const std::string& name, double value);
@@ -172,6 +169,8 @@ struct RangeVisitor {
 
 }  // namespace detail
 
+// Every number in `object` that lies outside its field's range or is NaN, one message each
+// ("--documents: expected a number from 1 to 1000, got 0"). Structs within are looked through.
 template <class T>
 std::vector<std::string> range_problems(const T& object) {
   detail::RangeVisitor visitor;
@@ -180,3 +179,7 @@ std::vector<std::string> range_problems(const T& object) {
 }
 
 }  // namespace salf::core
+
+namespace salf {
+using core::Field;  // for the lists of every module
+}

@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,10 +21,18 @@ namespace salf::core {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// "WHAT PATH: " and the reason.
+[[noreturn]] void throw_reason(
+    const std::string& what, const fs::path& path, const std::error_code& reason) {
+  throw Error(ErrorKind::kIo, what + " " + printable_path(path) + ": " + reason.message());
+}
+
+}  // namespace
+
 void throw_system_error(const std::string& what, const fs::path& path) {
-  const int reason = errno;
-  throw Error(ErrorKind::kIo,
-      what + " " + printable_path(path) + ": " + std::generic_category().message(reason));
+  throw_reason(what, path, std::error_code(errno, std::generic_category()));
 }
 
 FileHandle::~FileHandle() {
@@ -78,6 +87,65 @@ fs::path temporary_name(const fs::path& path) {
   fs::path name = path;
   name += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
   return name;
+}
+
+constexpr const char* kLockName = ".salf.lock";
+
+void make_folder(const fs::path& path) {
+  std::error_code failure;
+  if (fs::exists(path, failure) && !fs::is_directory(path, failure)) {
+    throw Error(
+        ErrorKind::kUsage, printable_path(path) + ": expected a folder for the output, got a file");
+  }
+  fs::create_directories(path, failure);
+  if (failure) throw_reason("cannot make the folder", path, failure);
+}
+
+bool holds_anything(const fs::path& path) {
+  std::error_code failure;
+  fs::directory_iterator entries(path, failure);
+  if (failure) throw_reason("cannot list", path, failure);
+  for (const auto& entry : entries) {
+    if (entry.path().filename() != kLockName) return true;
+  }
+  return false;
+}
+
+void check_contents(const fs::path& path, const std::string& marker, bool overwrite) {
+  if (!holds_anything(path)) return;
+  std::error_code ignored;
+  if (!fs::exists(path / marker, ignored)) {
+    throw Error(ErrorKind::kUsage, printable_path(path) +
+                                       ": the folder holds other files (there is no " + marker +
+                                       " in it); give an empty or new folder");
+  }
+  if (!overwrite) {
+    throw Error(ErrorKind::kUsage, printable_path(path) + ": the folder already holds a result (" +
+                                       marker + "); give another folder, or --force to replace it");
+  }
+}
+
+// Whether the locked file is still the file of that name: its last owner may have removed it.
+bool is_current(const FileHandle& lock, const fs::path& lock_path) {
+  struct stat held {};
+  struct stat named {};
+  return ::fstat(lock.get(), &held) == 0 && ::stat(lock_path.c_str(), &named) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+}
+
+int take_lock(const fs::path& folder) {
+  const fs::path lock_path = folder / kLockName;
+  while (true) {
+    FileHandle lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+    if (!lock.open()) throw_system_error("cannot lock", lock_path);
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) throw_system_error("cannot lock", lock_path);
+      throw Error(ErrorKind::kIo, printable_path(folder) +
+                                      ": another run is writing to this folder; wait for it "
+                                      "to end or give another folder");
+    }
+    if (is_current(lock, lock_path)) return lock.release();
+  }
 }
 
 }  // namespace
@@ -170,6 +238,29 @@ void MappedFile::release(std::uint64_t offset, std::uint64_t bytes) const {
   if (begin < end) ::madvise(const_cast<std::uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
+OutputFolder::OutputFolder(fs::path path, const std::string& marker, bool overwrite)
+    : path_(std::move(path)) {
+  make_folder(path_);
+  // Checked before locking, so that a foreign folder gets no lock file, and again after, since
+  // another run may have ended meanwhile. A folder with a lock file belongs to a run: the lock
+  // comes first.
+  std::error_code ignored;
+  if (!fs::exists(path_ / kLockName, ignored)) check_contents(path_, marker, overwrite);
+  lock_ = take_lock(path_);
+  try {
+    check_contents(path_, marker, overwrite);
+  } catch (...) {
+    ::unlink((path_ / kLockName).c_str());
+    ::close(lock_);
+    throw;
+  }
+}
+
+OutputFolder::~OutputFolder() {
+  ::unlink((path_ / kLockName).c_str());
+  ::close(lock_);
+}
+
 std::uint64_t free_disk_bytes(const fs::path& path) {
   std::error_code ignored;
   fs::path existing = fs::absolute(path);
@@ -178,10 +269,7 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
   }
   std::error_code failure;
   const fs::space_info space = fs::space(existing, failure);
-  if (failure) {
-    throw Error(ErrorKind::kIo,
-        "cannot find the free space of " + printable_path(existing) + ": " + failure.message());
-  }
+  if (failure) throw_reason("cannot find the free space of", existing, failure);
   return space.available;
 }
 

@@ -12,46 +12,29 @@ namespace {
 
 using Digest = std::array<unsigned char, 32>;
 
-constexpr char kHexDigits[] = "0123456789abcdef";
-
 void require(int openssl_result) {
   if (openssl_result != 1)
     throw Error(ErrorKind::kInternal, "SHA-256 failed in OpenSSL's libcrypto");
 }
 
-std::string hex_text(const Digest& digest) {
-  std::string text;
-  for (const unsigned char byte : digest) {
-    text += kHexDigits[byte >> 4U];
-    text += kHexDigits[byte & 15U];
-  }
-  return text;
-}
-
 }  // namespace
 
-struct Sha256::Context {
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> handle{
-      EVP_MD_CTX_new(), &EVP_MD_CTX_free};
-
-  Digest finish() const {
-    Digest digest{};
-    require(EVP_DigestFinal_ex(handle.get(), digest.data(), nullptr));
-    return digest;
-  }
-};
-
-Sha256::Sha256() : context_(std::make_unique<Context>()) {
-  require(EVP_DigestInit_ex(context_->handle.get(), EVP_sha256(), nullptr));
+Sha256::Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+  require(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr));
 }
-
-Sha256::~Sha256() = default;
 
 void Sha256::update(const void* bytes, std::size_t size) {
-  require(EVP_DigestUpdate(context_->handle.get(), bytes, size));
+  require(EVP_DigestUpdate(context_.get(), bytes, size));
 }
 
-std::string Sha256::hex() { return hex_text(context_->finish()); }
+std::string Sha256::hex() {
+  constexpr char kHexDigits[] = "0123456789abcdef";
+  Digest digest{};
+  require(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr));
+  std::string text;
+  for (const unsigned char byte : digest) text += {kHexDigits[byte >> 4U], kHexDigits[byte & 15U]};
+  return text;
+}
 
 std::string sha256(std::string_view bytes) {
   Sha256 hash;

@@ -7,22 +7,20 @@
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
+
 namespace salf::core {
 
 // SHA-256 of pieces. hex() returns 64 lower-case digits and ends the object's use.
 class Sha256 {
  public:
   Sha256();
-  ~Sha256();
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
   void update(const void* bytes, std::size_t size);
   void update(std::string_view bytes) { update(bytes.data(), bytes.size()); }
   std::string hex();
 
  private:
-  struct Context;
-  std::unique_ptr<Context> context_;
+  std::unique_ptr<evp_md_ctx_st, void (*)(evp_md_ctx_st*)> context_;
 };
 
 std::string sha256(std::string_view bytes);

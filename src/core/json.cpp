@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <unordered_set>
 
 #include "core/files.h"
 #include "core/log.h"
@@ -14,43 +15,25 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-bool stands_on_one_line(const Json& array) {
-  return std::all_of(array.begin(), array.end(), [](const Json& item) { return item.is_number(); });
-}
-
-void append_json(const Json& json, std::size_t indent, std::string& text);
-
-void append_numbers(const Json& array, std::string& text) {
-  text += '[';
-  for (std::size_t i = 0; i < array.size(); ++i) {
-    if (i > 0) text += ", ";
-    text += dump(array[i]);
-  }
-  text += ']';
-}
-
-// The items of an array or object, one a line.
-void append_lines(const Json& json, std::size_t indent, std::string& text) {
-  const std::string inner(indent + 2, ' ');
-  const char* separator = "\n";
-  text += json.is_object() ? '{' : '[';
-  for (auto item = json.begin(); item != json.end(); ++item) {
-    text += separator + inner;
-    if (json.is_object()) text += dump(item.key()) + ": ";
-    append_json(*item, indent + 2, text);
-    separator = ",\n";
-  }
-  text += '\n' + std::string(indent, ' ') + (json.is_object() ? '}' : ']');
-}
-
+// Arrays of numbers stand on one line; of others each item has its own.
 void append_json(const Json& json, std::size_t indent, std::string& text) {
   if (!json.is_structured() || json.empty()) {
     text += dump(json);
-  } else if (json.is_array() && stands_on_one_line(json)) {
-    append_numbers(json, text);
-  } else {
-    append_lines(json, indent, text);
+    return;
   }
+  const bool object = json.is_object();
+  const bool one_line = !object && std::all_of(json.begin(), json.end(),
+                                       [](const Json& item) { return item.is_number(); });
+  const std::string inner = one_line ? "" : "\n" + std::string(indent + 2, ' ');
+  text += object ? '{' : '[';
+  for (auto item = json.begin(); item != json.end(); ++item) {
+    if (item != json.begin()) text += one_line ? ", " : ",";
+    text += inner;
+    if (object) text += dump(item.key()) + ": ";
+    append_json(*item, indent + 2, text);
+  }
+  if (!one_line) text += '\n' + std::string(indent, ' ');
+  text += object ? '}' : ']';
 }
 
 struct Schema {
@@ -68,7 +51,100 @@ Schema split_schema(const std::string& schema) {
   return {schema.substr(0, slash), is_number ? std::strtol(digits.c_str(), nullptr, 10) : 0};
 }
 
+constexpr std::size_t kMaximumDepth = 64;
+
+// Builds the value from the parser's events. The library's own builder keeps the last of duplicate
+// keys, and searches an ordered object from its start for each key it adds.
+class JsonBuilder : public nlohmann::json_sax<Json> {
+ public:
+  explicit JsonBuilder(const std::string& where) : where_(where) {}
+  Json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t& /*text*/) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t& /*value*/) override { return false; }
+
+  bool start_object(std::size_t /*size*/) override { return open(Json::object()); }
+  bool key(string_t& name) override {
+    if (!open_.back().keys.insert(name).second) {
+      throw Error(ErrorKind::kBadInput,
+          where_ + ": the key \"" + printable(name) + "\" occurs twice in one object");
+    }
+    open_.back().key = std::move(name);
+    return true;
+  }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t /*size*/) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
+      const nlohmann::detail::exception& error) override {
+    std::string reason =
+        error.what();  // "[json.exception.parse_error.101] parse error at line 1, …"
+    const auto id_end = reason.find("] ");
+    if (id_end != std::string::npos) reason.erase(0, id_end + 2);
+    throw Error(ErrorKind::kBadInput, where_ + ": not valid JSON: " + printable(reason, 400));
+  }
+
+ private:
+  struct Level {
+    Json* value;
+    std::string key;
+    std::unordered_set<std::string> keys;
+  };
+
+  // Puts the value where it belongs. Addresses stay valid: a parent grows only after its child is
+  // closed.
+  Json* place(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    Level& level = open_.back();
+    if (level.value->is_array()) {
+      level.value->push_back(std::move(value));
+      return &level.value->back();
+    }
+    auto& object = level.value->get_ref<Json::object_t&>();
+    object.Json::object_t::Container::emplace_back(std::move(level.key), std::move(value));
+    return &object.back().second;
+  }
+
+  bool add(Json value) {
+    place(std::move(value));
+    return true;
+  }
+
+  bool open(Json value) {
+    if (open_.size() == kMaximumDepth) {
+      throw Error(ErrorKind::kBadInput, where_ + ": arrays and objects are nested deeper than " +
+                                            std::to_string(kMaximumDepth) + " levels");
+    }
+    open_.push_back({place(std::move(value)), {}, {}});
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  const std::string& where_;
+  Json root_;
+  std::vector<Level> open_;
+};
+
 }  // namespace
+
+Json parse_json(const std::string& text, const std::string& where) {
+  JsonBuilder builder(where);
+  Json::sax_parse(text, &builder);
+  return builder.take();
+}
 
 Json read_json_file(const std::filesystem::path& path) {
   return parse_json(read_file(path), printable_path(path));

@@ -3,13 +3,10 @@
 #pragma once
 
 #include <cmath>
-#include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/fields.h"
@@ -96,15 +93,11 @@ void check_keys(const Json& json, const std::vector<std::string>& known, const s
 // Whether a JSON whole number can be a T without wrapping.
 template <class T>
 bool fits(const Json& json) {
-  if (json.is_number_unsigned()) {
+  if (json.is_number_unsigned() || json.get<std::int64_t>() >= 0) {
     return json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
   }
-  const auto number = json.get<std::int64_t>();
-  if (number >= 0) {
-    return static_cast<std::uint64_t>(number) <=
-           static_cast<std::uint64_t>(std::numeric_limits<T>::max());
-  }
-  return std::is_signed_v<T> && number >= static_cast<std::int64_t>(std::numeric_limits<T>::min());
+  return std::is_signed_v<T> &&
+         json.get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min());
 }
 
 // "a whole number from -128 to 127"

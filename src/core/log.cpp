@@ -18,21 +18,14 @@ class LevelPrefix : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
       spdlog::memory_buf_t& out) override {
-    const std::string_view prefix = text(message.level);
+    const std::string_view prefix = message.level == spdlog::level::debug  ? "salf: debug: "
+                                    : message.level == spdlog::level::warn ? "salf: warning: "
+                                    : message.level == spdlog::level::err  ? "salf: error: "
+                                                                           : "";
     out.append(prefix.data(), prefix.data() + prefix.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
     return std::make_unique<LevelPrefix>();
-  }
-
- private:
-  static std::string_view text(spdlog::level::level_enum level) {
-    switch (level) {
-      case spdlog::level::debug: return "salf: debug: ";
-      case spdlog::level::warn: return "salf: warning: ";
-      case spdlog::level::err: return "salf: error: ";
-      default: return "";
-    }
   }
 };
 
@@ -57,16 +50,9 @@ void log(spdlog::level::level_enum level, const std::string& message) {
   logger().log(level, spdlog::string_view_t(message.data(), message.size()));
 }
 
-spdlog::level::level_enum level_of(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
-    case LogLevel::kOff: return spdlog::level::off;
-  }
-  return spdlog::level::info;
-}
+// In LogLevel's order.
+constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
+    spdlog::level::warn, spdlog::level::err, spdlog::level::off};
 
 bool is_control(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
@@ -93,7 +79,7 @@ void append_escaped(std::string_view bytes, std::string& out) {
 
 }  // namespace
 
-void set_log_level(LogLevel level) { logger().set_level(level_of(level)); }
+void set_log_level(LogLevel level) { logger().set_level(kLevels[static_cast<std::size_t>(level)]); }
 void log_debug(const std::string& message) { log(spdlog::level::debug, message); }
 void log_info(const std::string& message) { log(spdlog::level::info, message); }
 void log_warning(const std::string& message) { log(spdlog::level::warn, message); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -143,6 +144,20 @@ std::string join(const std::vector<std::string>& parts, const std::string& separ
   return text;
 }
 
+std::optional<double> parse_number(std::string_view text) {
+  double number = 0.0;
+  const char* const end = text.data() + text.size();
+  const auto [behind, code] = std::from_chars(text.data(), end, number);
+  if (code != std::errc() || behind != end || !std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+std::string without_blanks(std::string text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  text.erase(std::remove_if(text.begin(), text.end(), blank), text.end());
+  return text;
+}
+
 std::optional<std::size_t> invalid_utf8(std::string_view text) {
   std::size_t place = 0;
   while (place < text.size()) {
@@ -151,6 +166,13 @@ std::optional<std::size_t> invalid_utf8(std::string_view text) {
     place += form.length;
   }
   return std::nullopt;
+}
+
+std::string ascii_lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
 }
 
 bool starts_with(std::string_view text, std::string_view start) {

@@ -18,6 +18,11 @@ std::string format_seconds(double seconds);              // 0.42 s, 12 s, 3 min 
 std::string format_flops(double flops, int digits = 4);  // 1.234PFLOP: as a budget is written
 std::string format_bytes(std::uint64_t bytes);           // 98.4 MB (powers of ten)
 std::string join(const std::vector<std::string>& parts, const std::string& separator);
+// The finite number that the whole text is, or nothing.
+std::optional<double> parse_number(std::string_view text);
+std::string without_blanks(std::string text);  // and tabs
+
+std::string ascii_lower(std::string text);  // A-Z in lower case
 
 bool starts_with(std::string_view text, std::string_view start);
 bool ends_with(std::string_view text, std::string_view end);

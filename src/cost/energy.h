@@ -1,11 +1,6 @@
 // Energy, CO2 and money of a run.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "types/footprint.h"
 
 namespace salf::cost {
@@ -18,8 +13,7 @@ struct GridFactor {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"country"}, self.country);
+    visit("country", self.country);
     visit(Field{"gco2_per_kwh"}.range(0, 1e4), self.gco2_per_kwh);
   }
 };
@@ -33,10 +27,9 @@ struct GridTable {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"source"}, self.source);
-    visit(Field{"date"}, self.date);
-    visit(Field{"factors"}, self.factors);
+    visit("source", self.source);
+    visit("date", self.date);
+    visit("factors", self.factors);
   }
 };
 

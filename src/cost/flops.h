@@ -2,11 +2,7 @@
 // softmax and the optimizer's element-wise work are not counted.
 #pragma once
 
-#include <cstdint>
-
 #include "types/freeze_plan.h"
-#include "types/measured_cost.h"
-#include "types/model_shape.h"
 
 namespace salf::cost {
 

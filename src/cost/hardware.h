@@ -1,11 +1,6 @@
 // Watts of a machine by a table, for machines without a meter.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 
 namespace salf::cost {
@@ -20,13 +15,12 @@ struct Device {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"match"}, self.match);
-    visit(Field{"kind"}, self.kind);
+    visit("match", self.match);
+    visit("kind", self.kind);
     visit(Field{"watts"}.range(0.1, 1e6), self.watts);
     visit(Field{"threads"}.range(0, 1e6), self.threads);
     visit(Field{"peak_tflops"}.range(0, 1e9), self.peak_tflops);
-    visit(Field{"source"}, self.source);
+    visit("source", self.source);
   }
 };
 
@@ -39,10 +33,9 @@ struct HardwareTable {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"watts_per_thread"}.range(0.01, 1e4), self.watts_per_thread);
-    visit(Field{"watts_per_thread_source"}, self.watts_per_thread_source);
-    visit(Field{"devices"}, self.devices);
+    visit("watts_per_thread_source", self.watts_per_thread_source);
+    visit("devices", self.devices);
   }
 };
 

@@ -14,33 +14,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<std::uint64_t> read_number(const fs::path& path) {
+// The first word or number in the file.
+template <class T>
+std::optional<T> read(const fs::path& path) {
   std::ifstream file(path);
-  std::uint64_t value = 0;
-  if (!(file >> value)) return std::nullopt;
-  return value;
-}
-
-std::string read_word(const fs::path& path) {
-  std::ifstream file(path);
-  std::string word;
-  file >> word;
-  return word;
+  T value{};
+  return file >> value ? std::optional<T>(value) : std::nullopt;
 }
 
 // A counter of microjoules that wraps after `range`.
 class Domain {
  public:
   static std::optional<Domain> open(const fs::path& folder) {
-    const auto now = read_number(folder / "energy_uj");
-    const auto range = read_number(folder / "max_energy_range_uj");
+    const auto now = read<std::uint64_t>(folder / "energy_uj");
+    const auto range = read<std::uint64_t>(folder / "max_energy_range_uj");
     if (!now || !range || *range == 0) return std::nullopt;
     return Domain(folder / "energy_uj", *now, *range);
   }
 
   // False if it could not be read.
   bool update() {
-    const auto now = read_number(file_);
+    const auto now = read<std::uint64_t>(file_);
     if (!now) return false;
     const std::uint64_t passed =
         *now >= last_ ? *now - last_ : *now + (range_ - std::min(range_, last_));
@@ -107,7 +101,7 @@ std::unique_ptr<EnergyMeter> open_rapl(const std::string& root) {
        !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
     if (!core::starts_with(entry->path().filename().string(), "intel-rapl:")) continue;
     // A package includes its "core" and "uncore", "psys" includes the packages; "dram" is separate.
-    const std::string name = read_word(entry->path() / "name");
+    const std::string name = read<std::string>(entry->path() / "name").value_or("");
     if (!core::starts_with(name, "package-") && name != "dram") continue;
     std::optional<Domain> domain = Domain::open(entry->path());
     // Some of the packages must not pass for all of them.

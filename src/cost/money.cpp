@@ -2,7 +2,6 @@
 
 #include "cost/energy.h"
 #include "cost/table.h"
-#include "types/budget.h"
 
 namespace salf::cost {
 namespace {

@@ -1,11 +1,6 @@
 // Prices, and the length of a budget in money or energy.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "types/budget.h"
 #include "types/footprint.h"
 
@@ -19,12 +14,11 @@ struct ElectricityPrice {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"country"}, self.country);
-    visit(Field{"currency"}, self.currency);
+    visit("country", self.country);
+    visit("currency", self.currency);
     visit(Field{"price"}.range(0, 1e9), self.price);
-    visit(Field{"date"}, self.date);
-    visit(Field{"source"}, self.source);
+    visit("date", self.date);
+    visit("source", self.source);
   }
 };
 
@@ -36,12 +30,11 @@ struct MachinePrice {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"name"}, self.name);
-    visit(Field{"currency"}, self.currency);
+    visit("name", self.name);
+    visit("currency", self.currency);
     visit(Field{"price"}.range(0, 1e9), self.price);
-    visit(Field{"date"}, self.date);
-    visit(Field{"source"}, self.source);
+    visit("date", self.date);
+    visit("source", self.source);
   }
 };
 
@@ -53,9 +46,8 @@ struct PriceTable {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"per_kwh"}, self.per_kwh);
-    visit(Field{"per_hour"}, self.per_hour);
+    visit("per_kwh", self.per_kwh);
+    visit("per_hour", self.per_hour);
   }
 };
 

@@ -42,9 +42,10 @@ class Library {
     char* end = nullptr;
     const unsigned long index = std::strtoul(visible.c_str(), &end, 10);
     const bool number = !visible.empty() && *end == '\0';
-    if (number)
-      return by_index_(static_cast<unsigned>(index), &handle) == kSuccess ? handle : nullptr;
-    return by_uuid_ != nullptr && by_uuid_(visible.c_str(), &handle) == kSuccess ? handle : nullptr;
+    const bool found = number
+                           ? by_index_(static_cast<unsigned>(index), &handle) == kSuccess
+                           : by_uuid_ != nullptr && by_uuid_(visible.c_str(), &handle) == kSuccess;
+    return found ? handle : nullptr;
   }
 
   std::optional<double> joules(Handle device) const {

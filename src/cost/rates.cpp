@@ -32,6 +32,11 @@ std::string names(const std::vector<Entry>& entries, std::string Entry::*name) {
   return core::join(all, ", ");
 }
 
+// "2.5 USD an hour"
+std::string price_text(double price, const std::string& currency, const char* unit) {
+  return core::format_number(price) + " " + currency + " " + unit;
+}
+
 void set_grid(const RateOptions& options, types::Rates& rates) {
   if (options.grid_gco2_per_kwh) {
     rates.gco2_per_kwh = options.grid_gco2_per_kwh;
@@ -63,9 +68,9 @@ void set_given_prices(
     throw Error(ErrorKind::kUsage, "a price needs its --currency, such as USD");
   std::vector<std::string> parts;
   if (rates.price_per_hour)
-    parts.push_back(core::format_number(*rates.price_per_hour) + " " + rates.currency + " an hour");
+    parts.push_back(price_text(*rates.price_per_hour, rates.currency, "an hour"));
   if (rates.price_per_kwh)
-    parts.push_back(core::format_number(*rates.price_per_kwh) + " " + rates.currency + " a kWh");
+    parts.push_back(price_text(*rates.price_per_kwh, rates.currency, "a kWh"));
   rates.price_basis = core::join(parts, " and ") + " as given";
 }
 
@@ -79,8 +84,8 @@ void set_rented(const RateOptions& options, const PriceTable& prices, types::Rat
   }
   rates.price_per_hour = machine->price;
   rates.currency = machine->currency;
-  rates.price_basis = core::format_number(machine->price) + " " + machine->currency + " an hour, " +
-                      machine->name + ", " + machine->date + " (" + machine->source + ")";
+  rates.price_basis = price_text(machine->price, machine->currency, "an hour, ") + machine->name +
+                      ", " + machine->date + " (" + machine->source + ")";
 }
 
 void set_country_price(const RateOptions& options, const PriceTable& prices, types::Rates& rates) {
@@ -89,9 +94,9 @@ void set_country_price(const RateOptions& options, const PriceTable& prices, typ
   if (country == nullptr) return;  // its grid factor may be all that is wanted
   rates.price_per_kwh = country->price;
   rates.currency = country->currency;
-  rates.price_basis = core::format_number(country->price) + " " + country->currency +
-                      " a kWh of electricity alone, " + options.country + ", " + country->date +
-                      " (" + country->source + ")";
+  rates.price_basis =
+      price_text(country->price, country->currency, "a kWh of electricity alone, ") +
+      options.country + ", " + country->date + " (" + country->source + ")";
 }
 
 void set_prices(const RateOptions& options, const types::Budget& budget, types::Rates& rates) {

@@ -1,13 +1,7 @@
 // The watts, grid factor and prices of a run, from the user's options, the tables and the meter.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "cost/hardware.h"
-#include "types/footprint.h"
 #include "types/freeze_plan.h"
 
 namespace salf::cost {
@@ -24,7 +18,6 @@ struct RateOptions {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     core::begin_group(visit, "Rates");
     visit(Field{"price_per_hour", "price of an hour of this machine, in --currency"}.range(0, 1e9),
         self.price_per_hour);

@@ -1,13 +1,7 @@
 // Reading the tables of configs/: a file that the user names, or the copy in the program.
 #pragma once
 
-#include <string>
-
-#include "core/error.h"
-#include "core/fields.h"
-#include "core/json.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "types/range_check.h"
 
 namespace salf::cost {

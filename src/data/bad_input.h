@@ -1,8 +1,6 @@
 // The error for input that cannot be used.
 #pragma once
 
-#include <string>
-
 #include "core/error.h"
 
 namespace salf::data {

@@ -52,9 +52,12 @@ void note_measures(const types::FreezePlan& plan, std::vector<std::string>& note
       types::find_choice(plan.choices, Rule::kMaxGain, types::Measure::kLoss);
   if (cosine == nullptr || loss == nullptr) return;
   if (std::fabs(static_cast<double>(cosine->cut - loss->cut)) <= apart_from(plan)) return;
-  notes.push_back("the measures disagree: the largest gain lies in block " +
-                  std::to_string(cosine->cut - 1) + " by cosine, in block " +
-                  std::to_string(loss->cut - 1) + " by loss");
+  const auto block = [](const RuleChoice& choice) {  // at cut 0 no block has a clear gain
+    return choice.cut == 0 ? std::string("in no block")
+                           : "in block " + std::to_string(choice.cut - 1);
+  };
+  notes.push_back("the measures disagree: the largest gain lies " + block(*cosine) +
+                  " by cosine, " + block(*loss) + " by loss");
 }
 
 void note_prediction(const types::FreezePlan& plan, std::vector<std::string>& notes) {

@@ -2,13 +2,7 @@
 // disagrees.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "types/freeze_plan.h"
-#include "types/layer_profile.h"
 
 namespace salf::policy {
 

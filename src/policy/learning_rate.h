@@ -1,10 +1,7 @@
 // Which learning rate suits a cut? A rule in the trained share, until it can be measured.
 #pragma once
 
-#include <cstdint>
-
 #include "types/freeze_plan.h"
-#include "types/model_shape.h"
 #include "types/trial_table.h"
 
 namespace salf::policy {

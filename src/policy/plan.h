@@ -2,16 +2,9 @@
 // steps?
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <vector>
-
 #include "policy/prediction.h"
 #include "policy/rules.h"
 #include "types/freeze_plan.h"
-#include "types/layer_profile.h"
-#include "types/lora_settings.h"
-#include "types/measured_cost.h"
 
 namespace salf::policy {
 

@@ -1,12 +1,7 @@
 // The planner behind policy/plan.h: candidates and their predicted losses
-// (planner_candidates.cpp), the choice among them (planner_choice.cpp), stages (planner_stages.cpp)
-// and the reasons (planner_reasons.cpp).
+// (planner_candidates.cpp), the choice among them (planner_choice.cpp), the reasons
+// (planner_reasons.cpp), the rest (plan.cpp).
 #pragma once
-
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "policy/plan.h"
 #include "policy/prediction.h"

@@ -9,10 +9,12 @@
 #include "core/statistics.h"
 #include "core/text.h"
 #include "cost/table.h"
-#include "policy/embedded.h"
 #include "policy/trial_law.h"
 
 namespace salf::policy {
+
+extern const char* const kPriorText;  // configs/prior.json, built in
+
 namespace {
 
 double variance(const std::vector<double>& values) {
@@ -29,6 +31,11 @@ types::Range range_around(double value, double squares) {
 double progress(const Law& law, double tokens, double unique_tokens) {
   const double effective = effective_tokens(tokens, unique_tokens, law.repeat);
   return effective / (effective + law.half_tokens);
+}
+
+double progress(const Law& law, const types::TrialTable& trials) {
+  return progress(
+      law, static_cast<double>(trials.tokens), static_cast<double>(trials.unique_tokens));
 }
 
 }  // namespace
@@ -92,8 +99,7 @@ Predictor::Fitted Predictor::fitted(const Law& law, std::size_t replicate) const
   made.tried.emplace(
       trials, [&](std::int64_t cut) { return kept(law, cut); }, replicate > 0 ? &noise : nullptr);
   made.law.lora_penalty = made.tried->lora_penalty().value_or(law.lora_penalty);
-  made.reduction = made.tried->full_gain() / progress(law, static_cast<double>(trials.tokens),
-                                                 static_cast<double>(trials.unique_tokens));
+  made.reduction = made.tried->full_gain() / progress(law, trials);
   return made;
 }
 
@@ -136,10 +142,8 @@ bool Predictor::tried(const ArmPoint& point) const {
 // How far R may be off, as a share: trials settle it for their own tokens.
 double Predictor::level_doubt(const ArmPoint& point) const {
   if (!basis_.trials) return fit_.reduction_spread;
-  const Law& law = fit_.law;
-  const double here = progress(law, point.tokens, point.unique_tokens);
-  const double there = progress(law, static_cast<double>(basis_.trials->tokens),
-      static_cast<double>(basis_.trials->unique_tokens));
+  const double here = progress(fit_.law, point.tokens, point.unique_tokens);
+  const double there = progress(fit_.law, *basis_.trials);
   return here > 0.0 ? fit_.reduction_spread * std::abs(1.0 - there / here) : 0.0;
 }
 

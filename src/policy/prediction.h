@@ -2,16 +2,9 @@
 // what the profile says of the loss before.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "core/fields.h"
 #include "types/freeze_plan.h"
-#include "types/layer_profile.h"
-#include "types/model_shape.h"
 #include "types/trial_table.h"
 
 namespace salf::policy {
@@ -30,7 +23,6 @@ struct Law {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"reduction"}.range(0, 1.5), self.reduction);
     visit(Field{"half_tokens"}.range(1, 1e12), self.half_tokens);
     visit(Field{"depth_penalty"}.range(0, 1), self.depth_penalty);
@@ -62,10 +54,9 @@ struct LawFit {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"covariate"}, self.covariate);
-    visit(Field{"law"}, self.law);
-    visit(Field{"replicates"}, self.replicates);
+    visit("covariate", self.covariate);
+    visit("law", self.law);
+    visit("replicates", self.replicates);
     visit(Field{"reduction_spread"}.range(0, 10), self.reduction_spread);
     visit(Field{"residual"}.range(0, 1), self.residual);
     visit(Field{"arm_error"}.range(0, 1), self.arm_error);
@@ -87,7 +78,6 @@ struct LevelFit {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"blocks"}.range(1, 1e5), self.blocks);
     visit(Field{"parameters"}.range(1, 1e13), self.parameters);
     visit(Field{"at_one"}.range(0, 10), self.at_one);
@@ -108,12 +98,11 @@ struct Prior {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"tables"}, self.tables);
-    visit(Field{"data_sets"}, self.data_sets);
+    visit("tables", self.tables);
+    visit("data_sets", self.data_sets);
     visit(Field{"runs"}.range(0, 1e9), self.runs);
-    visit(Field{"fits"}, self.fits);
-    visit(Field{"level"}, self.level);
+    visit("fits", self.fits);
+    visit("level", self.level);
   }
 };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "cost/estimate.h"
-#include "cost/memory.h"
 
 namespace salf::policy {
 namespace {

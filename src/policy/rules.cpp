@@ -12,6 +12,10 @@ namespace {
 
 using types::Rule;
 
+std::int64_t blocks_of(const types::Deviation& deviation) {
+  return static_cast<std::int64_t>(deviation.deviation.size()) - 1;
+}
+
 // A standard error that is not known (fewer than two documents) makes no ties.
 double error_or_zero(const std::vector<double>& errors, std::size_t index) {
   return index < errors.size() && std::isfinite(errors[index]) ? errors[index] : 0.0;
@@ -47,7 +51,7 @@ std::int64_t threshold(const types::Deviation& deviation, double tau) {
   const std::vector<double>& d = deviation.deviation;
   const double total = d.front() - d.back();
   if (!(total > 0.0)) return 0;
-  const auto last = static_cast<std::int64_t>(d.size()) - 2;
+  const std::int64_t last = blocks_of(deviation) - 1;
   for (std::int64_t space = 0; space <= last; ++space) {
     if (d.front() - d[static_cast<std::size_t>(space)] >= (1.0 - tau) * total) return space;
   }
@@ -85,7 +89,7 @@ void check_share(double value, const char* option) {
 
 std::int64_t choose_cut(
     Rule rule, const RuleParameters& parameters, const types::Deviation& deviation) {
-  const auto blocks = static_cast<std::int64_t>(deviation.deviation.size()) - 1;
+  const std::int64_t blocks = blocks_of(deviation);
   switch (rule) {
     case Rule::kMinDeviation: return min_deviation(deviation);
     case Rule::kThreshold:
@@ -112,28 +116,28 @@ std::vector<std::int64_t> replicate_choices(
   return choices;
 }
 
+CutRange range_of(const std::vector<std::int64_t>& cuts, double tail, std::int64_t blocks) {
+  if (cuts.empty()) return {0, blocks - 1};
+  const std::vector<double> eofs(cuts.begin(), cuts.end());
+  return {static_cast<std::int64_t>(std::floor(core::quantile(eofs, tail))),
+      static_cast<std::int64_t>(std::ceil(core::quantile(eofs, 1.0 - tail)))};
+}
+
 types::RuleChoice with_stability(
     types::RuleChoice choice, const std::vector<std::int64_t>& replicates, std::int64_t blocks) {
-  choice.stability = 0.0;
-  choice.low = 0;
-  choice.high = blocks - 1;
-  if (replicates.empty()) return choice;
-  const std::vector<double> eofs(replicates.begin(), replicates.end());
   const auto same = std::count(replicates.begin(), replicates.end(), choice.cut);
-  choice.stability = static_cast<double>(same) / static_cast<double>(replicates.size());
-  choice.low = static_cast<std::int64_t>(std::floor(core::quantile(eofs, 0.05)));
-  choice.high = static_cast<std::int64_t>(std::ceil(core::quantile(eofs, 0.95)));
+  choice.stability =
+      static_cast<double>(same) / static_cast<double>(std::max<std::size_t>(1, replicates.size()));
+  const auto [low, high] = range_of(replicates, 0.05, blocks);
+  choice.low = low;
+  choice.high = high;
   return choice;
 }
 
 types::RuleChoice choose_with_stability(
     Rule rule, const RuleParameters& parameters, const types::Deviation& deviation) {
-  types::RuleChoice choice;
-  choice.rule = rule;
-  choice.measure = deviation.measure;
-  choice.cut = choose_cut(rule, parameters, deviation);
-  const auto blocks = static_cast<std::int64_t>(deviation.deviation.size()) - 1;
-  return with_stability(choice, replicate_choices(rule, parameters, deviation), blocks);
+  return with_stability({rule, deviation.measure, choose_cut(rule, parameters, deviation)},
+      replicate_choices(rule, parameters, deviation), blocks_of(deviation));
 }
 
 const std::vector<types::Deviation>& rule_deviations(const types::LayerProfile& profile) {

@@ -2,11 +2,7 @@
 // deviation, and how stable its choice is over resampled documents.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "types/freeze_plan.h"
-#include "types/layer_profile.h"
 
 namespace salf::policy {
 
@@ -40,6 +36,12 @@ std::int64_t choose_cut(
 // for the replicates'.
 std::vector<std::int64_t> replicate_choices(
     types::Rule rule, const RuleParameters& parameters, const types::Deviation& deviation);
+
+struct CutRange {
+  std::int64_t low = 0, high = 0;
+};
+// What lies between the `tail` quantiles of `cuts` on both sides; 0 … blocks−1 without any.
+CutRange range_of(const std::vector<std::int64_t>& cuts, double tail, std::int64_t blocks);
 
 // `choice` with stability and range from what was chosen in each replicate; without any, stability
 // 0 and range 0 … blocks−1.

@@ -2,8 +2,6 @@
 // squares.
 #pragma once
 
-#include <vector>
-
 #include "types/layer_profile.h"
 
 namespace salf::policy {

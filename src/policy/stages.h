@@ -1,10 +1,6 @@
 // A run from deep to shallow: which cuts, and is the next one worth its price?
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <vector>
-
 #include "policy/prediction.h"
 #include "types/stage.h"
 

@@ -1,11 +1,8 @@
 // A law corrected by what trials found on the data themselves.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <optional>
 #include <utility>
-#include <vector>
 
 #include "core/random.h"
 #include "types/trial_table.h"

@@ -28,10 +28,11 @@ struct Writer {
   std::string labels;
   std::string text{};
 
-  void add(const char* name, const char* type, const char* help, double value) {
+  template <class Number>
+  void add(const char* name, const char* type, const char* help, Number value) {
     const std::string full = std::string("salf_") + name;
     text += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + type + "\n" + full + labels +
-            " " + value_text(value) + "\n";
+            " " + value_text(static_cast<double>(value)) + "\n";
   }
 };
 
@@ -39,14 +40,12 @@ struct Writer {
 
 std::string prometheus_text(const LiveMetrics& metrics) {
   Writer writer{"{run=\"" + label(metrics.run) + "\"}"};
-  writer.add("steps_total", "counter", "Optimizer steps done.", static_cast<double>(metrics.step));
+  writer.add("steps_total", "counter", "Optimizer steps done.", metrics.step);
   if (metrics.step > 0) {
-    writer.add(
-        "epoch", "gauge", "Epoch of the last step, from 0.", static_cast<double>(metrics.epoch));
-    writer.add(
-        "tokens_total", "counter", "Tokens trained on.", static_cast<double>(metrics.tokens));
+    writer.add("epoch", "gauge", "Epoch of the last step, from 0.", metrics.epoch);
+    writer.add("tokens_total", "counter", "Tokens trained on.", metrics.tokens);
     writer.add("supervised_tokens_total", "counter", "Tokens that carried loss.",
-        static_cast<double>(metrics.supervised_tokens));
+        metrics.supervised_tokens);
     writer.add("loss", "gauge", "Training loss of the last step, nats a token.", metrics.loss);
     writer.add("learning_rate", "gauge", "Learning rate of the last step.", metrics.learning_rate);
     writer.add("tokens_per_second", "gauge", "Tokens a second of the last step.",
@@ -58,8 +57,7 @@ std::string prometheus_text(const LiveMetrics& metrics) {
     writer.add(
         "dev_loss", "gauge", "Dev loss of the last evaluation, nats a token.", *metrics.dev_loss);
   if (metrics.dev_step)
-    writer.add("dev_step", "gauge", "Steps done before the last evaluation.",
-        static_cast<double>(*metrics.dev_step));
+    writer.add("dev_step", "gauge", "Steps done before the last evaluation.", *metrics.dev_step);
   return writer.text;
 }
 

@@ -21,14 +21,6 @@ std::string name_of(const fs::path& path) {
   return last.empty() || last == "." || last == ".." ? path.string() : last.string();
 }
 
-// "salf.run" of "salf.run/1"; "" where there is none.
-std::string schema_name(const core::Json& json) {
-  const core::Json* const schema = core::find_member(json, "schema");
-  if (schema == nullptr || !schema->is_string()) return "";
-  const std::string text = schema->get<std::string>();
-  return text.substr(0, text.rfind('/'));
-}
-
 double number_at(const core::Json& json, const char* key, const std::string& where) {
   const core::Json* const found = core::find_member(json, key);
   if (found == nullptr) throw Error(ErrorKind::kBadInput, where + ": expected a \"" + key + "\"");
@@ -60,34 +52,25 @@ void add_line(const core::Json& json, const std::string& where, Metrics& metrics
       number_at(json, "lr", where), number_at(json, "budget_spent", where)});
 }
 
-void refuse_running(const RunData& data, const fs::path& file) {
-  if (data.run->status != types::RunStatus::kRunning) return;
-  throw Error(ErrorKind::kBadInput,
-      core::printable_path(file) +
-          ": this run is still being written (or was killed). Wait until it ends, "
-          "watch it with salf report --follow " +
-          core::printable(data.path) + ", or go on with it by salf train --resume");
-}
-
-// Documents beside run.json, as far as they are there.
-void add_companions(const fs::path& folder, RunData& data) {
-  if (fs::exists(folder / "profile.json"))
-    data.profile = types::read_profile(folder / "profile.json");
-  if (fs::exists(folder / "metrics.jsonl")) data.metrics = read_metrics(folder / "metrics.jsonl");
-  if (fs::exists(folder / "dev_losses.json")) {
-    data.dev_losses = types::read_dev_losses(folder / "dev_losses.json");
-  }
-}
-
 void read_run_file(const fs::path& file, Running running, RunData& data) {
   data.run = types::read_run(file);
-  if (running == Running::kRefuse) refuse_running(data, file);
-  data.plan = data.run->plan;
-  add_companions(file.parent_path(), data);
-  const bool made_here = data.profile && data.profile->shape.blocks == data.plan->shape.blocks;
-  if (data.profile && !made_here) {
+  if (running == Running::kRefuse && data.run->status == types::RunStatus::kRunning) {
     throw Error(ErrorKind::kBadInput,
-        core::printable_path(file.parent_path() / "profile.json") +
+        core::printable_path(file) +
+            ": this run is still being written (or was killed). Wait until it ends, watch it with "
+            "salf report --follow " +
+            core::printable(data.path) + ", or go on with it by salf train --resume");
+  }
+  data.plan = data.run->plan;
+  const auto beside = [&file](const char* name) { return file.parent_path() / name; };
+  const fs::path profile = beside("profile.json");
+  if (fs::exists(profile)) data.profile = types::read_profile(profile);
+  if (fs::exists(beside("metrics.jsonl"))) data.metrics = read_metrics(beside("metrics.jsonl"));
+  if (fs::exists(beside("dev_losses.json")))
+    data.dev_losses = types::read_dev_losses(beside("dev_losses.json"));
+  if (data.profile && data.profile->shape.blocks != data.plan->shape.blocks) {
+    throw Error(ErrorKind::kBadInput,
+        core::printable_path(profile) +
             ": is of another model than run.json: " + std::to_string(data.profile->shape.blocks) +
             " blocks, not " + std::to_string(data.plan->shape.blocks));
   }
@@ -109,27 +92,29 @@ Metrics read_metrics(const fs::path& path) {
   return metrics;
 }
 
+Document find_document(const fs::path& path, const char* expected) {
+  const std::string name = core::printable_path(path);
+  if (!fs::exists(path)) {
+    throw Error(ErrorKind::kIo, name + ": there is no such file or folder; expected " + expected);
+  }
+  const fs::path file = fs::is_directory(path) ? path / "run.json" : path;
+  if (!fs::exists(file)) {
+    throw Error(ErrorKind::kBadInput, name + ": is no run directory: there is no run.json in it");
+  }
+  const core::Json json = core::read_json_file(file);
+  const core::Json* const schema = core::find_member(json, "schema");
+  const bool named = schema != nullptr && schema->is_string();
+  return {file, named ? schema->get<std::string>() : ""};
+}
+
 RunData load_run(const fs::path& path, Running running) {
+  const auto [file, found] =
+      find_document(path, "a run directory, or its run.json, profile.json or plan.json");
   RunData data;
   data.path = path.string();
-  if (!fs::exists(path)) {
-    throw Error(
-        ErrorKind::kIo, core::printable_path(path) +
-                            ": there is no such file or folder; expected a run directory, or its "
-                            "run.json, profile.json or plan.json");
-  }
-  fs::path file = path;
-  if (fs::is_directory(path)) {
-    file = path / "run.json";
-    if (!fs::exists(file)) {
-      throw Error(ErrorKind::kBadInput,
-          core::printable_path(path) + ": is no run directory: there is no run.json in it");
-    }
-  }
   data.name =
       name_of(file.filename() == "run.json" && file.has_parent_path() ? file.parent_path() : file);
-  const core::Json json = core::read_json_file(file);
-  const std::string schema = schema_name(json);
+  const std::string schema = found.substr(0, found.rfind('/'));
   if (schema == "salf.run") {
     read_run_file(file, running, data);
   } else if (schema == "salf.profile") {
@@ -139,8 +124,7 @@ RunData load_run(const fs::path& path, Running running) {
   } else {
     throw Error(ErrorKind::kBadInput,
         core::printable_path(file) +
-            ": expected a document of salf (schema salf.run, salf.profile or "
-            "salf.plan), got " +
+            ": expected a document of salf (schema salf.run, salf.profile or salf.plan), got " +
             (schema.empty() ? "one without a schema" : "\"" + core::printable(schema, 80) + "\""));
   }
   return data;

@@ -1,15 +1,9 @@
 // Reading a run directory, or one of its documents, for a report.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "types/evaluation.h"
-#include "types/freeze_plan.h"
-#include "types/layer_profile.h"
 #include "types/run_record.h"
 
 namespace salf::report {
@@ -43,6 +37,14 @@ struct RunData {
   std::optional<types::DevLosses> dev_losses;
   Metrics metrics;
 };
+
+// The document behind `path`: the file itself, or run.json in a folder.
+struct Document {
+  std::filesystem::path file;
+  std::string schema;  // "salf.run/1"; "" where it names none
+};
+// Throws Error(kIo) where nothing is there (`expected`: "a run directory, …"), Error(kBadInput).
+Document find_document(const std::filesystem::path& path, const char* expected);
 
 // Whether a run that has not ended is accepted.
 enum class Running { kRefuse, kAccept };

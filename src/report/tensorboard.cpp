@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -18,20 +19,6 @@ constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSession
 constexpr int kSummaryValue = 1, kTag = 1, kSimpleValue = 2;
 constexpr int kStatus = 1;
 constexpr std::uint64_t kStatusStart = 1;
-
-const std::array<std::uint32_t, 256>& crc_table() {
-  static const auto kTable = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < 256; ++i) {
-      std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit)
-        value = (value & 1U) != 0 ? 0x82F63B78U ^ (value >> 1) : value >> 1;
-      table[i] = value;
-    }
-    return table;
-  }();
-  return kTable;
-}
 
 template <class T>
 void append_little_endian(T value, std::string& out) {
@@ -79,9 +66,7 @@ std::string file_name() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
   std::string name = host[0] == '\0' ? "localhost" : host.data();
-  for (char& c : name) {
-    if (c == '/') c = '_';
-  }
+  std::replace(name.begin(), name.end(), '/', '_');
   return "events.out.tfevents." + std::to_string(static_cast<std::int64_t>(wall_time())) + "." +
          name + "." + std::to_string(::getpid()) + ".salf";
 }
@@ -90,8 +75,10 @@ std::string file_name() {
 
 std::uint32_t crc32c(std::string_view bytes) {
   std::uint32_t crc = 0xFFFFFFFFU;
-  for (const char c : bytes)
-    crc = crc_table()[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8);
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? 0x82F63B78U ^ (crc >> 1) : crc >> 1;
+  }
   return crc ^ 0xFFFFFFFFU;
 }
 
@@ -132,10 +119,9 @@ void EventFile::write(std::int64_t step, const std::vector<Scalar>& scalars) {
 }
 
 void EventFile::record(const std::string& event) {
-  std::string length, out;
-  append_little_endian(static_cast<std::uint64_t>(event.size()), length);
-  out = length;
-  append_little_endian(masked_crc32c(length), out);
+  std::string out;
+  append_little_endian(static_cast<std::uint64_t>(event.size()), out);
+  append_little_endian(masked_crc32c(out), out);
   out += event;
   append_little_endian(masked_crc32c(event), out);
   stream_.write(out.data(), static_cast<std::streamsize>(out.size()));

@@ -1,12 +1,10 @@
 #include "types/budget.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
-#include <optional>
-#include <vector>
+#include <string_view>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -20,93 +18,56 @@ struct Part {
   std::string unit;  // lower case
 };
 
-struct UnitName {
-  const char* name;
+struct Unit {
+  std::string_view names;  // each between blanks
   BudgetUnit unit;
-  double factor;
+  double factor = 1.0;
+  std::string_view currency{};
 };
 
-constexpr std::array kUnits = {
-    UnitName{"", BudgetUnit::kSeconds, 1.0},
-    UnitName{"s", BudgetUnit::kSeconds, 1.0},
-    UnitName{"sec", BudgetUnit::kSeconds, 1.0},
-    UnitName{"second", BudgetUnit::kSeconds, 1.0},
-    UnitName{"m", BudgetUnit::kSeconds, 60.0},
-    UnitName{"min", BudgetUnit::kSeconds, 60.0},
-    UnitName{"minute", BudgetUnit::kSeconds, 60.0},
-    UnitName{"h", BudgetUnit::kSeconds, 3600.0},
-    UnitName{"hr", BudgetUnit::kSeconds, 3600.0},
-    UnitName{"hour", BudgetUnit::kSeconds, 3600.0},
-    UnitName{"d", BudgetUnit::kSeconds, 86400.0},
-    UnitName{"day", BudgetUnit::kSeconds, 86400.0},
-    UnitName{"%", BudgetUnit::kShare, 0.01},
-    UnitName{"percent", BudgetUnit::kShare, 0.01},
-    UnitName{"flop", BudgetUnit::kFlops, 1.0},
-    UnitName{"kflop", BudgetUnit::kFlops, 1e3},
-    UnitName{"mflop", BudgetUnit::kFlops, 1e6},
-    UnitName{"gflop", BudgetUnit::kFlops, 1e9},
-    UnitName{"tflop", BudgetUnit::kFlops, 1e12},
-    UnitName{"pflop", BudgetUnit::kFlops, 1e15},
-    UnitName{"eflop", BudgetUnit::kFlops, 1e18},
-    UnitName{"token", BudgetUnit::kTokens, 1.0},
-    UnitName{"step", BudgetUnit::kSteps, 1.0},
-    UnitName{"epoch", BudgetUnit::kEpochs, 1.0},
-    UnitName{"j", BudgetUnit::kJoules, 1.0},
-    UnitName{"joule", BudgetUnit::kJoules, 1.0},
-    UnitName{"kj", BudgetUnit::kJoules, 1e3},
-    UnitName{"mj", BudgetUnit::kJoules, 1e6},
-    UnitName{"wh", BudgetUnit::kJoules, 3.6e3},
-    UnitName{"kwh", BudgetUnit::kJoules, 3.6e6},
-    UnitName{"mwh", BudgetUnit::kJoules, 3.6e9},
-};
-
-// Currencies that are known in any case, and by sign or word; others by their code in capitals.
-struct CurrencyName {
-  const char* name;
-  const char* code;
-};
-constexpr std::array kCurrencies = {
-    CurrencyName{"usd", "USD"},
-    CurrencyName{"$", "USD"},
-    CurrencyName{"dollar", "USD"},
-    CurrencyName{"eur", "EUR"},
-    CurrencyName{"€", "EUR"},
-    CurrencyName{"euro", "EUR"},
-    CurrencyName{"gbp", "GBP"},
-    CurrencyName{"£", "GBP"},
-    CurrencyName{"pound", "GBP"},
-    CurrencyName{"jpy", "JPY"},
-    CurrencyName{"¥", "JPY"},
-    CurrencyName{"yen", "JPY"},
-    CurrencyName{"円", "JPY"},
-    CurrencyName{"chf", "CHF"},
-    CurrencyName{"cny", "CNY"},
-    CurrencyName{"inr", "INR"},
-    CurrencyName{"krw", "KRW"},
-    CurrencyName{"cad", "CAD"},
-    CurrencyName{"aud", "AUD"},
-    CurrencyName{"sek", "SEK"},
-    CurrencyName{"pln", "PLN"},
-};
+// Of currencies those that are known in any case, by sign or word; others by their code in
+// capitals.
+constexpr Unit kUnits[] = {{" s sec second ", BudgetUnit::kSeconds},
+    {" m min minute ", BudgetUnit::kSeconds, 60.0}, {" h hr hour ", BudgetUnit::kSeconds, 3600.0},
+    {" d day ", BudgetUnit::kSeconds, 86400.0}, {" % percent ", BudgetUnit::kShare, 0.01},
+    {" flop ", BudgetUnit::kFlops}, {" kflop ", BudgetUnit::kFlops, 1e3},
+    {" mflop ", BudgetUnit::kFlops, 1e6}, {" gflop ", BudgetUnit::kFlops, 1e9},
+    {" tflop ", BudgetUnit::kFlops, 1e12}, {" pflop ", BudgetUnit::kFlops, 1e15},
+    {" eflop ", BudgetUnit::kFlops, 1e18}, {" token ", BudgetUnit::kTokens},
+    {" step ", BudgetUnit::kSteps}, {" epoch ", BudgetUnit::kEpochs},
+    {" j joule ", BudgetUnit::kJoules}, {" kj ", BudgetUnit::kJoules, 1e3},
+    {" mj ", BudgetUnit::kJoules, 1e6}, {" wh ", BudgetUnit::kJoules, 3.6e3},
+    {" kwh ", BudgetUnit::kJoules, 3.6e6}, {" mwh ", BudgetUnit::kJoules, 3.6e9},
+    {" usd $ dollar ", BudgetUnit::kMoney, 1.0, "USD"},
+    {" eur € euro ", BudgetUnit::kMoney, 1.0, "EUR"},
+    {" gbp £ pound ", BudgetUnit::kMoney, 1.0, "GBP"},
+    {" jpy ¥ yen 円 ", BudgetUnit::kMoney, 1.0, "JPY"}, {" chf ", BudgetUnit::kMoney, 1.0, "CHF"},
+    {" cny ", BudgetUnit::kMoney, 1.0, "CNY"}, {" inr ", BudgetUnit::kMoney, 1.0, "INR"},
+    {" krw ", BudgetUnit::kMoney, 1.0, "KRW"}, {" cad ", BudgetUnit::kMoney, 1.0, "CAD"},
+    {" aud ", BudgetUnit::kMoney, 1.0, "AUD"}, {" sek ", BudgetUnit::kMoney, 1.0, "SEK"},
+    {" pln ", BudgetUnit::kMoney, 1.0, "PLN"}};
 
 [[noreturn]] void refuse(const std::string& text, const std::string& problem) {
   throw Error(ErrorKind::kUsage,
       "budget \"" + text + "\": " + problem +
           "; expected time (90, 90s, 3m, 1h30m), a share of full fine-tuning (40%), FLOPs "
           "(1e15FLOP, 2PFLOP), energy (0.3kWh, 1MJ), money (5USD, 600JPY), 50000tokens, "
-          "200steps or "
-          "3epochs");
+          "200steps or 3epochs");
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 
+// In lower case and without blanks.
+std::string in_short(const std::string& text) {
+  std::string out = core::without_blanks(text);
+  std::transform(out.begin(), out.end(), out.begin(), lower);
+  return out;
+}
+
 // "1h 30m" -> {1, "h"}, {30, "m"}
 std::vector<Part> split(const std::string& text) {
-  std::string compact;
-  for (const char c : text) {
-    if (c != ' ' && c != '\t') compact += lower(c);
-  }
+  const std::string compact = in_short(text);
   std::vector<Part> parts;
   const char* at = compact.data();
   const char* const end = at + compact.size();
@@ -124,10 +85,6 @@ std::vector<Part> split(const std::string& text) {
   return parts;
 }
 
-std::string singular(const std::string& unit) {
-  return unit.size() > 2 && unit.back() == 's' ? unit.substr(0, unit.size() - 1) : unit;
-}
-
 // "$5" -> "5$": a sign may stand before its amount.
 std::string sign_behind(const std::string& text) {
   const std::size_t start = text.find_first_not_of(" \t");
@@ -138,24 +95,26 @@ std::string sign_behind(const std::string& text) {
   return text;
 }
 
-// The code of the currency that the text ends with, or "".
-std::string currency_of(const std::string& text, const std::string& unit) {
-  const std::string name = singular(unit);
-  for (const CurrencyName& known : kCurrencies) {
-    if (name == known.name) return known.code;
-  }
+// The code in capitals that the text ends with, or "".
+std::string_view code_behind(std::string_view text) {
   const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
   const std::size_t end = text.find_last_not_of(" \t");
-  if (unit.size() != 3 || end == std::string::npos || end < 2) return "";
-  const std::string code = text.substr(end - 2, 3);
-  return capital(code[0]) && capital(code[1]) && capital(code[2]) ? code : "";
+  if (end == std::string_view::npos || end < 2) return "";
+  const std::string_view code = text.substr(end - 2, 3);
+  return std::all_of(code.begin(), code.end(), capital) ? code : "";
 }
 
-const UnitName& find_unit(const std::string& text, const std::string& unit) {
-  const std::string name = singular(unit);
-  for (const UnitName& known : kUnits) {
-    if (name == known.name) return known;
+// `alone`: the text has one number, which may be of money. The currency may be a part of `text`.
+Unit find_unit(const std::string& text, const std::string& unit, bool alone) {
+  std::string name = unit.empty() ? "s" : unit;
+  if (name.size() > 2 && name.back() == 's') name.pop_back();
+  for (const Unit& known : kUnits) {
+    if ((alone || known.unit != BudgetUnit::kMoney) &&
+        known.names.find(" " + name + " ") != std::string_view::npos)
+      return known;
   }
+  const std::string_view code = alone && unit.size() == 3 ? code_behind(text) : "";
+  if (!code.empty()) return {"", BudgetUnit::kMoney, 1.0, code};
   if (name == "cent") refuse(text, "write cents as a part of their currency (0.05USD)");
   if (name.find("flop/") != std::string::npos)
     refuse(text, "that is a rate, not an amount of FLOPs");
@@ -170,19 +129,6 @@ std::string whole_time(double seconds) {
   if (minutes > 0) text += std::to_string(minutes) + "m";
   if (rest > 0 || text.empty()) text += std::to_string(rest) + "s";
   return text;
-}
-
-// Money, where the text is an amount of it.
-std::optional<Budget> money(const std::string& text, const std::vector<Part>& parts) {
-  if (parts.size() != 1) return std::nullopt;
-  for (const UnitName& known : kUnits) {
-    if (singular(parts[0].unit) == known.name) return std::nullopt;
-  }
-  const std::string code = currency_of(text, parts[0].unit);
-  if (code.empty()) return std::nullopt;
-  if (!(parts[0].number > 0.0)) refuse(text, "the amount must be above 0");
-  if (parts[0].number > 1e15) refuse(text, "the amount is too large");
-  return Budget{parts[0].number, BudgetUnit::kMoney, code};
 }
 
 }  // namespace
@@ -213,11 +159,10 @@ Budget Budget::times(double factor) const {
 Budget parse_budget(const std::string& given) {
   const std::string text = sign_behind(given);
   const std::vector<Part> parts = split(text);
-  if (const std::optional<Budget> in_money = money(text, parts)) return *in_money;
   Budget budget;
   double last_factor = std::numeric_limits<double>::infinity();
   for (const Part& part : parts) {
-    const UnitName& unit = find_unit(text, part.unit);
+    const Unit unit = find_unit(text, part.unit, parts.size() == 1);
     if (parts.size() > 1) {
       const bool falls =
           unit.unit == BudgetUnit::kSeconds && !part.unit.empty() && unit.factor < last_factor;
@@ -225,6 +170,7 @@ Budget parse_budget(const std::string& given) {
     }
     last_factor = unit.factor;
     budget.unit = unit.unit;
+    if (!unit.currency.empty()) budget.currency = unit.currency;
     if (!(part.number >= 0.0)) refuse(text, "the amount must be above 0");
     budget.amount += part.number * unit.factor;
   }
@@ -247,9 +193,9 @@ std::string format_budget(const Budget& budget) {
       return digits(budget.amount) + "s";
     case BudgetUnit::kShare: return digits(budget.amount * 100.0) + "%";
     case BudgetUnit::kFlops: return core::format_flops(budget.amount, 6);
-    case BudgetUnit::kTokens: return digits(budget.amount) + "tokens";
-    case BudgetUnit::kSteps: return digits(budget.amount) + "steps";
-    case BudgetUnit::kEpochs: return digits(budget.amount) + "epochs";
+    case BudgetUnit::kTokens:
+    case BudgetUnit::kSteps:
+    case BudgetUnit::kEpochs: return digits(budget.amount) + core::enum_to_string(budget.unit);
     case BudgetUnit::kJoules:
       if (budget.amount >= 3.6e6) return digits(budget.amount / 3.6e6) + "kWh";
       return budget.amount >= 3.6e3 ? digits(budget.amount / 3.6e3) + "Wh"
@@ -264,10 +210,7 @@ double parse_bytes(const std::string& text) {
     throw Error(ErrorKind::kUsage,
         "memory \"" + text + "\": " + problem + "; expected 4GiB, 500MB or a number of bytes");
   };
-  std::string compact;
-  for (const char c : text) {
-    if (c != ' ' && c != '\t') compact += lower(c);
-  }
+  const std::string compact = in_short(text);
   double number = 0.0;
   const char* const end = compact.data() + compact.size();
   const auto [behind, code] = std::from_chars(compact.data(), end, number);
@@ -290,12 +233,9 @@ double parse_bytes(const std::string& text) {
 }
 
 std::optional<double> parse_share(const std::string& text) {
-  const bool percent = !text.empty() && text.back() == '%';
-  const char* const end = text.data() + text.size() - (percent ? 1 : 0);
-  double share = 0.0;
-  const auto [behind, code] = std::from_chars(text.data(), end, share);
-  if (code != std::errc() || behind != end || !std::isfinite(share)) return std::nullopt;
-  return percent ? share / 100.0 : share;
+  if (!core::ends_with(text, "%")) return core::parse_number(text);
+  const std::optional<double> percent = core::parse_number(text.substr(0, text.size() - 1));
+  return percent ? std::optional(*percent / 100.0) : std::nullopt;
 }
 
 }  // namespace salf::types

@@ -1,10 +1,6 @@
 // A budget, and how a person writes one: "3m", "40%", "1e15FLOP", "200steps".
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -42,10 +38,9 @@ struct Budget {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"amount"}.positive(), self.amount);
-    visit(Field{"unit"}, self.unit);
-    visit(Field{"currency"}, self.currency);
+    visit("unit", self.unit);
+    visit("currency", self.currency);
   }
 };
 

@@ -18,10 +18,6 @@ const Candidate* Candidates::at(Method method, std::int64_t cut) const {
   return found == all_.end() ? nullptr : &*found;
 }
 
-Candidate* Candidates::at(Method method, std::int64_t cut) {
-  return const_cast<Candidate*>(std::as_const(*this).at(method, cut));
-}
-
 const Candidate& Candidates::full() const {
   const Candidate* const blocks = at(Method::kBlocks, 0);
   return blocks != nullptr ? *blocks : *at(Method::kLora, 0);

@@ -2,10 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <utility>
-#include <vector>
 
 #include "core/fields.h"
 
@@ -29,7 +26,6 @@ struct Range {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"value"}.range(-1e6, 1e6), self.value);
     visit(Field{"low"}.range(-1e6, 1e6), self.low);
     visit(Field{"high"}.range(-1e6, 1e6), self.high);
@@ -60,8 +56,7 @@ struct Candidate {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"arm"}, self.arm);
+    visit("arm", self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"trained_parameters"}.range(0, 1e13), self.trained_parameters);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
@@ -69,16 +64,16 @@ struct Candidate {
     visit(Field{"step_flops"}.range(0, 1e40), self.step_flops);
     visit(Field{"seconds"}.range(0, 1e40), self.seconds);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
-    visit(Field{"fits"}, self.fits);
+    visit("fits", self.fits);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"tokens"}.range(0, 1e18), self.tokens);
     visit(Field{"memory_bytes"}.range(0, 1e18), self.memory_bytes);
     visit(Field{"energy_joules"}.range(0, 1e18), self.energy_joules);
     visit(Field{"gco2"}.range(0, 1e18), self.gco2);
     visit(Field{"money"}.range(0, 1e18), self.money);
-    visit(Field{"loss"}, self.loss);
-    visit(Field{"delta"}, self.delta);
-    visit(Field{"pareto"}, self.pareto);
+    visit("loss", self.loss);
+    visit("delta", self.delta);
+    visit("pareto", self.pareto);
   }
 };
 
@@ -90,7 +85,6 @@ class Candidates {
   // The candidate at this cut; nullptr: there is none. A candidate without an arm is of every
   // method.
   const Candidate* at(Method method, std::int64_t cut) const;
-  Candidate* at(Method method, std::int64_t cut);
   // What the others are compared with: no frozen block, of whole blocks if they are candidates.
   // REQUIRES: not empty
   const Candidate& full() const;

@@ -1,6 +1,5 @@
 #include "types/evaluation.h"
 
-#include <algorithm>
 #include <cmath>
 #include <unordered_set>
 
@@ -52,18 +51,15 @@ void check(const DocumentLosses& losses, const std::string& where) {
 
 void check(const EvaluationRecord& record, const std::string& where) {
   const std::string tokens = member_path(where, "tokens");
-  if (record.tokens.documents < 0)
-    refuse_document(member_path(tokens, "documents"), "expected at least 0");
-  check_at_least_zero(record.tokens.loss.value, member_path(tokens, "loss") + ".value");
-  check_at_least_zero(record.tokens.accuracy.value, member_path(tokens, "accuracy") + ".value");
-  check_at_least_zero(record.tokens.seconds, member_path(tokens, "seconds"));
+  if (record.tokens.documents < 0) refuse_document(tokens + ".documents", "expected at least 0");
+  check_at_least_zero(record.tokens.loss.value, tokens + ".loss.value");
+  check_at_least_zero(record.tokens.accuracy.value, tokens + ".accuracy.value");
+  check_at_least_zero(record.tokens.seconds, tokens + ".seconds");
   if (record.choices) {
     const std::string choices = member_path(where, "choices");
-    check_at_least_zero(
-        record.choices->accuracy.value, member_path(choices, "accuracy") + ".value");
-    if (record.choices->rows < record.choices->correct || record.choices->correct < 0) {
-      refuse_document(member_path(choices, "correct"), "expected 0 to rows");
-    }
+    check_at_least_zero(record.choices->accuracy.value, choices + ".accuracy.value");
+    if (record.choices->rows < record.choices->correct || record.choices->correct < 0)
+      refuse_document(choices + ".correct", "expected 0 to rows");
   }
   if (record.losses) check(*record.losses, member_path(where, "losses"));
 }

@@ -2,13 +2,8 @@
 // comparison.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "core/fields.h"
 #include "types/layer_profile.h"
 
 namespace salf::types {
@@ -21,10 +16,9 @@ struct Figure {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"value"}, self.value);
-    visit(Field{"low"}, self.low);
-    visit(Field{"high"}, self.high);
+    visit("value", self.value);
+    visit("low", self.low);
+    visit("high", self.high);
   }
 };
 
@@ -42,15 +36,14 @@ struct Evaluation {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"documents"}, self.documents);
-    visit(Field{"tokens"}, self.tokens);
-    visit(Field{"supervised_tokens"}, self.supervised_tokens);
-    visit(Field{"loss"}, self.loss);
-    visit(Field{"standard_error"}, self.standard_error);
-    visit(Field{"perplexity"}, self.perplexity);
-    visit(Field{"accuracy"}, self.accuracy);
-    visit(Field{"seconds"}, self.seconds);
+    visit("documents", self.documents);
+    visit("tokens", self.tokens);
+    visit("supervised_tokens", self.supervised_tokens);
+    visit("loss", self.loss);
+    visit("standard_error", self.standard_error);
+    visit("perplexity", self.perplexity);
+    visit("accuracy", self.accuracy);
+    visit("seconds", self.seconds);
   }
 };
 
@@ -62,11 +55,10 @@ struct ChoiceEvaluation {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"rows"}, self.rows);
-    visit(Field{"correct"}, self.correct);
-    visit(Field{"accuracy"}, self.accuracy);
-    visit(Field{"seconds"}, self.seconds);
+    visit("rows", self.rows);
+    visit("correct", self.correct);
+    visit("accuracy", self.accuracy);
+    visit("seconds", self.seconds);
   }
 };
 
@@ -83,8 +75,7 @@ struct DocumentLosses {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"documents"}, self.documents);
+    visit("documents", self.documents);
     visit(Field{"loss"}.range(0, 1e12), self.loss);
     visit(Field{"correct"}.range(0, 1e12), self.correct);
     visit(Field{"tokens"}.range(0, 1e12), self.tokens);
@@ -103,12 +94,11 @@ struct EvaluationRecord {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"provenance"}, self.provenance);
-    visit(Field{"split"}, self.split);
-    visit(Field{"tokens"}, self.tokens);
-    visit(Field{"choices"}, self.choices);
-    visit(Field{"losses"}, self.losses);
+    visit("provenance", self.provenance);
+    visit("split", self.split);
+    visit("tokens", self.tokens);
+    visit("choices", self.choices);
+    visit("losses", self.losses);
   }
 };
 
@@ -124,11 +114,10 @@ struct DevLosses {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"before_step"}.range(0, 1e15), self.before_step);
     visit(Field{"best_step"}.range(0, 1e15), self.best_step);
-    visit(Field{"before"}, self.before);
-    visit(Field{"best"}, self.best);
+    visit("before", self.before);
+    visit("best", self.best);
   }
 };
 

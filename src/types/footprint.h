@@ -1,10 +1,6 @@
 // Energy, CO2 and money of a run, and the rates that turn seconds into them.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -32,16 +28,15 @@ struct Rates {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"watts"}.range(0, 1e9), self.watts);
-    visit(Field{"watts_source"}, self.watts_source);
-    visit(Field{"watts_basis"}, self.watts_basis);
+    visit("watts_source", self.watts_source);
+    visit("watts_basis", self.watts_basis);
     visit(Field{"gco2_per_kwh"}.range(0, 1e5), self.gco2_per_kwh);
-    visit(Field{"gco2_basis"}, self.gco2_basis);
+    visit("gco2_basis", self.gco2_basis);
     visit(Field{"price_per_hour"}.range(0, 1e12), self.price_per_hour);
     visit(Field{"price_per_kwh"}.range(0, 1e12), self.price_per_kwh);
-    visit(Field{"currency"}, self.currency);
-    visit(Field{"price_basis"}, self.price_basis);
+    visit("currency", self.currency);
+    visit("price_basis", self.price_basis);
   }
 };
 
@@ -59,15 +54,14 @@ struct Footprint {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"energy_joules"}.range(0, 1e18), self.energy_joules);
-    visit(Field{"source"}, self.source);
-    visit(Field{"energy_basis"}, self.energy_basis);
+    visit("source", self.source);
+    visit("energy_basis", self.energy_basis);
     visit(Field{"gco2"}.range(0, 1e18), self.gco2);
-    visit(Field{"gco2_basis"}, self.gco2_basis);
+    visit("gco2_basis", self.gco2_basis);
     visit(Field{"money"}.range(0, 1e18), self.money);
-    visit(Field{"currency"}, self.currency);
-    visit(Field{"money_basis"}, self.money_basis);
+    visit("currency", self.currency);
+    visit("money_basis", self.money_basis);
   }
 };
 

@@ -2,12 +2,6 @@
 // is predicted to cost, and what every other depth would cost.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "types/budget.h"
 #include "types/candidates.h"
 #include "types/footprint.h"
@@ -15,7 +9,6 @@
 #include "types/lora_settings.h"
 #include "types/measured_cost.h"
 #include "types/reason.h"
-#include "types/rule_choice.h"
 
 namespace salf::types {
 
@@ -36,7 +29,6 @@ struct CostBreakdown {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"prefix"}.range(0, 1e40), self.prefix);
     visit(Field{"cache"}.range(0, 1e40), self.cache);
     visit(Field{"suffix_forward"}.range(0, 1e40), self.suffix_forward);
@@ -61,15 +53,14 @@ struct Alternative {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"factor"}.positive(), self.factor);
-    visit(Field{"budget"}, self.budget);
-    visit(Field{"fits"}, self.fits);
-    visit(Field{"arm"}, self.arm);
+    visit("budget", self.budget);
+    visit("fits", self.fits);
+    visit("arm", self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"seconds"}.range(0, 1e40), self.seconds);
-    visit(Field{"loss"}, self.loss);
+    visit("loss", self.loss);
   }
 };
 
@@ -142,19 +133,18 @@ struct FreezePlan {
   }
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"provenance"}, self.provenance);
-    visit(Field{"shape"}, self.shape);
-    visit(Field{"data"}, self.data);
-    visit(Field{"cost"}, self.cost);
-    visit(Field{"rule"}, self.rule);
+    visit("provenance", self.provenance);
+    visit("shape", self.shape);
+    visit("data", self.data);
+    visit("cost", self.cost);
+    visit("rule", self.rule);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"stages"}.range(0, 1e5), self.stages);
-    visit(Field{"lora"}, self.lora);
-    visit(Field{"reasons"}, self.reasons);
-    visit(Field{"reason"}, self.reason);
-    visit(Field{"choices"}, self.choices);
-    visit(Field{"budget"}, self.budget);
+    visit("lora", self.lora);
+    visit("reasons", self.reasons);
+    visit("reason", self.reason);
+    visit("choices", self.choices);
+    visit("budget", self.budget);
     visit(Field{"batch_tokens"}.range(1, 1e9), self.batch_tokens);
     visit(Field{"pack"}.range(0, 1e7), self.pack);
     visit(Field{"accumulate"}.range(1, 1e6), self.accumulate);
@@ -164,27 +154,27 @@ struct FreezePlan {
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"evaluations"}.range(0, 1e9), self.evaluations);
-    visit(Field{"predicted_seconds"}, self.predicted_seconds);
-    visit(Field{"predicted_flops"}, self.predicted_flops);
+    visit("predicted_seconds", self.predicted_seconds);
+    visit("predicted_flops", self.predicted_flops);
     visit(Field{"full_step_seconds"}.range(0, 1e40), self.full_step_seconds);
     visit(Field{"full_step_flops"}.range(0, 1e40), self.full_step_flops);
     visit(Field{"budget_flops"}.range(0, 1e40), self.budget_flops);
-    visit(Field{"smallest_budget"}, self.smallest_budget);
-    visit(Field{"candidates"}, self.candidates);
+    visit("smallest_budget", self.smallest_budget);
+    visit("candidates", self.candidates);
     visit(Field{"budget_seconds"}.range(0, 1e15), self.budget.seconds);
-    visit(Field{"rates"}, self.rates);
-    visit(Field{"footprint"}, self.footprint);
-    visit(Field{"full_footprint"}, self.full_footprint);
+    visit("rates", self.rates);
+    visit("footprint", self.footprint);
+    visit("full_footprint", self.full_footprint);
     visit(Field{"memory_bytes"}.range(0, 1e18), self.memory_bytes);
     visit(Field{"max_memory_bytes"}.range(0, 1e18), self.max_memory_bytes);
     visit(Field{"max_loss_increase"}.range(0, 1e6), self.max_loss_increase);
     visit(Field{"loss_before"}.range(0, 1e6), self.loss_before);
     visit(Field{"gradient_agreement"}.range(0, 1e30), self.gradient_agreement);
-    visit(Field{"prediction_basis"}, self.prediction_basis);
+    visit("prediction_basis", self.prediction_basis);
     visit(Field{"knee"}.range(0, 1e5), self.knee);
-    visit(Field{"knee_arm"}, self.knee_arm);
-    visit(Field{"alternatives"}, self.alternatives);
-    visit(Field{"notes"}, self.notes);
+    visit("knee_arm", self.knee_arm);
+    visit("alternatives", self.alternatives);
+    visit("notes", self.notes);
   }
 };
 

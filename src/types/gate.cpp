@@ -1,8 +1,6 @@
 #include "types/gate.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iterator>
 
 #include "core/error.h"
@@ -23,28 +21,15 @@ constexpr const char* kAtEnd = "end:";
                                      "(end: in front: at the end alone)");
 }
 
-std::string without_blanks(const std::string& text) {
-  std::string compact;
-  for (const char c : text) {
-    if (c != ' ' && c != '\t') compact += c;
-  }
-  return compact;
-}
-
-double plain_number(const std::string& word, const std::string& text) {
-  double value = 0.0;
-  const char* const end = word.data() + word.size();
-  const auto [behind, code] = std::from_chars(word.data(), end, value);
-  if (code != std::errc() || behind != end || !std::isfinite(value))
-    refuse_gate(text, "the limit is no number");
-  return value;
+double number_of(const std::optional<double>& number, const std::string& text) {
+  if (!number) refuse_gate(text, "the limit is no number");
+  return *number;
 }
 
 double share(const std::string& word, const std::string& text) {
-  const std::optional<double> value = parse_share(word);
-  if (!value) refuse_gate(text, "the limit is no number");
-  if (!(*value >= 0.0 && *value <= 1.0)) refuse_gate(text, "an accuracy lies between 0 and 1");
-  return *value;
+  const double value = number_of(parse_share(word), text);
+  if (!(value >= 0.0 && value <= 1.0)) refuse_gate(text, "an accuracy lies between 0 and 1");
+  return value;
 }
 
 double duration(const std::string& word, const std::string& text) {
@@ -57,7 +42,7 @@ double limit_of(GateMetric metric, const std::string& word, const std::string& t
   try {
     switch (metric) {
       case GateMetric::kDevLoss:
-      case GateMetric::kLossIncrease: return plain_number(word, text);
+      case GateMetric::kLossIncrease: return number_of(core::parse_number(word), text);
       case GateMetric::kDevAccuracy: return share(word, text);
       case GateMetric::kSeconds: return duration(word, text);
       case GateMetric::kPeakMemory: return parse_bytes(word);
@@ -70,16 +55,15 @@ double limit_of(GateMetric metric, const std::string& word, const std::string& t
   throw Error(ErrorKind::kInternal, "unknown metric of a gate");
 }
 
-bool same_figure(const Gate& one, const Gate& other) {
-  return one.metric == other.metric && one.at_end == other.at_end;
-}
-
-// Whether no value can pass both.
-bool exclude(const Gate& one, const Gate& other) {
-  if (one.metric != other.metric || one.comparison == other.comparison) return false;
-  const Gate& upper = one.comparison == GateComparison::kAtMost ? one : other;
-  const Gate& lower = one.comparison == GateComparison::kAtMost ? other : one;
-  return lower.limit > upper.limit;
+// What speaks against having both, or nullptr.
+const char* conflict(const Gate& one, const Gate& other) {
+  if (one.metric != other.metric) return nullptr;
+  if (one.comparison == other.comparison)
+    return one.at_end == other.at_end ? " limit the same figure: give one" : nullptr;
+  const bool upper = one.comparison == GateComparison::kAtMost;
+  return (upper ? other.limit > one.limit : one.limit > other.limit)
+             ? " contradict each other: no run passes both"
+             : nullptr;
 }
 
 }  // namespace
@@ -89,7 +73,7 @@ bool needs_evaluation(GateMetric metric) {
 }
 
 Gate parse_gate(const std::string& text) {
-  std::string rest = without_blanks(text);
+  std::string rest = core::without_blanks(text);
   Gate gate;
   gate.at_end = rest.rfind(kAtEnd, 0) == 0;
   if (gate.at_end) rest.erase(0, std::string(kAtEnd).size());
@@ -124,14 +108,9 @@ std::vector<std::string> gate_problems(const std::vector<std::string>& texts) {
     try {
       const Gate gate = parse_gate(text);
       for (const Gate& other : gates) {
-        if (same_figure(gate, other) && gate.comparison == other.comparison) {
-          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) +
-                             " limit the same figure: give one");
-        }
-        if (exclude(gate, other)) {
-          problems.push_back("--gate " + format_gate(gate) + " and --gate " + format_gate(other) +
-                             " contradict each other: no run passes both");
-        }
+        if (const char* const problem = conflict(gate, other))
+          problems.push_back(
+              "--gate " + format_gate(gate) + " and --gate " + format_gate(other) + problem);
       }
       gates.push_back(gate);
     } catch (const Error& error) {

@@ -1,11 +1,6 @@
 // Quality gates: limits that a run must keep to be accepted.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -40,14 +35,13 @@ struct Gate {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"metric"}, self.metric);
-    visit(Field{"comparison"}, self.comparison);
-    visit(Field{"limit"}, self.limit);
-    visit(Field{"at_end"}, self.at_end);
-    visit(Field{"value"}, self.value);
+    visit("metric", self.metric);
+    visit("comparison", self.comparison);
+    visit("limit", self.limit);
+    visit("at_end", self.at_end);
+    visit("value", self.value);
     visit(Field{"step"}.range(0, 1e15), self.step);
-    visit(Field{"passed"}, self.passed);
+    visit("passed", self.passed);
   }
 };
 

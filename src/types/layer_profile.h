@@ -2,16 +2,62 @@
 // replicates.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
+#include <algorithm>
+#include <array>
 
-#include "core/fields.h"
 #include "types/model_shape.h"
-#include "types/rule_choice.h"
 
 namespace salf::types {
+
+// How far a hidden state is from its label (design: "deviation").
+enum class Measure { kCosine, kLoss };
+inline std::vector<core::EnumName<Measure>> enum_names(Measure) {
+  return {{Measure::kCosine, "cosine"}, {Measure::kLoss, "loss"}};
+}
+
+// How the cut is chosen (design: "rules").
+enum class Rule { kMaxGain, kMinDeviation, kThreshold, kFixed, kFraction, kBudget, kPredicted };
+inline std::vector<core::EnumName<Rule>> enum_names(Rule) {
+  return {{Rule::kMaxGain, "max-gain"}, {Rule::kMinDeviation, "min-deviation"},
+      {Rule::kThreshold, "threshold"}, {Rule::kFixed, "fixed"}, {Rule::kFraction, "fraction"},
+      {Rule::kBudget, "budget"}, {Rule::kPredicted, "predicted"}};
+}
+
+// The rules that read the profile alone.
+inline constexpr std::array<Rule, 3> kProfileRules = {
+    Rule::kMaxGain, Rule::kMinDeviation, Rule::kThreshold};
+inline bool reads_profile(Rule rule) {
+  return std::find(kProfileRules.begin(), kProfileRules.end(), rule) != kProfileRules.end();
+}
+
+// A rule's choice and its stability: the share of bootstrap replicates with the same choice, and
+// the range of 90 % of them. This is sampling stability, not the probability of the best cut.
+// Without replicates: stability 0, range 0 … L-1.
+struct RuleChoice {
+  Rule rule = Rule::kMaxGain;
+  Measure measure = Measure::kCosine;
+  std::int64_t cut = 0;
+  double stability = 0.0;
+  std::int64_t low = 0, high = 0;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit("rule", self.rule);
+    visit("measure", self.measure);
+    visit(Field{"eof"}.range(0, 1e5), self.cut);
+    visit(Field{"stability"}.range(0, 1), self.stability);
+    visit(Field{"low"}.range(0, 1e5), self.low);
+    visit(Field{"high"}.range(0, 1e5), self.high);
+  }
+};
+
+// The choice of this rule by this measure, or nullptr.
+inline const RuleChoice* find_choice(
+    const std::vector<RuleChoice>& choices, Rule rule, Measure measure) {
+  const auto found = std::find_if(choices.begin(), choices.end(),
+      [&](const RuleChoice& choice) { return choice.rule == rule && choice.measure == measure; });
+  return found == choices.end() ? nullptr : &*found;
+}
 
 // One measure over all spaces. Arrays over spaces have L+1 entries (h_0 … h_L), arrays over blocks
 // L: gain[i] belongs to block i (0-based) and equals deviation[i] − deviation[i+1].
@@ -27,15 +73,14 @@ struct Deviation {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"measure"}, self.measure);
+    visit("measure", self.measure);
     visit(Field{"documents"}.range(0, 1e12), self.documents);
     visit(Field{"positions"}.range(0, 1e15), self.positions);
-    visit(Field{"deviation"}, self.deviation);
+    visit("deviation", self.deviation);
     visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
-    visit(Field{"gain"}, self.gain);
+    visit("gain", self.gain);
     visit(Field{"gain_error"}.range(0, 1e300), self.gain_error);
-    visit(Field{"replicates"}, self.replicates);
+    visit("replicates", self.replicates);
   }
 };
 
@@ -51,16 +96,15 @@ struct ScalingLaw {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"measure"}, self.measure);
-    visit(Field{"found"}, self.found);
-    visit(Field{"a"}, self.a);
-    visit(Field{"b"}, self.b);
-    visit(Field{"c"}, self.c);
-    visit(Field{"b_low"}, self.b_low);
-    visit(Field{"b_high"}, self.b_high);
-    visit(Field{"r_squared"}, self.r_squared);
-    visit(Field{"share"}, self.share);
+    visit("measure", self.measure);
+    visit("found", self.found);
+    visit("a", self.a);
+    visit("b", self.b);
+    visit("c", self.c);
+    visit("b_low", self.b_low);
+    visit("b_high", self.b_high);
+    visit("r_squared", self.r_squared);
+    visit("share", self.share);
   }
 };
 
@@ -75,12 +119,11 @@ struct TokenMap {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"line"}.range(0, 1e15), self.line);
-    visit(Field{"tokens"}, self.tokens);
-    visit(Field{"labels"}, self.labels);
-    visit(Field{"deviation"}, self.deviation);
-    visit(Field{"nearest"}, self.nearest);
+    visit("tokens", self.tokens);
+    visit("labels", self.labels);
+    visit("deviation", self.deviation);
+    visit("nearest", self.nearest);
   }
 };
 
@@ -99,17 +142,16 @@ struct Provenance {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"model"}, self.model);
-    visit(Field{"model_hash"}, self.model_hash);
-    visit(Field{"data"}, self.data);
-    visit(Field{"data_hash"}, self.data_hash);
-    visit(Field{"tokenizer_hash"}, self.tokenizer_hash);
-    visit(Field{"salf_version"}, self.salf_version);
-    visit(Field{"torch_version"}, self.torch_version);
-    visit(Field{"machine"}, self.machine);
+    visit("model", self.model);
+    visit("model_hash", self.model_hash);
+    visit("data", self.data);
+    visit("data_hash", self.data_hash);
+    visit("tokenizer_hash", self.tokenizer_hash);
+    visit("salf_version", self.salf_version);
+    visit("torch_version", self.torch_version);
+    visit("machine", self.machine);
     visit(Field{"threads"}.range(0, 1e6), self.threads);
-    visit(Field{"created"}, self.created);
+    visit("created", self.created);
   }
 };
 
@@ -131,18 +173,17 @@ struct DomainVocabulary {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"source"}, self.source);
-    visit(Field{"reference"}, self.reference);
+    visit("source", self.source);
+    visit("reference", self.reference);
     visit(Field{"tokens"}.range(1, 1e9), self.tokens);
     visit(Field{"words"}.range(0, 1e9), self.words);
     visit(Field{"split_words"}.range(0, 1e9), self.split_words);
     visit(Field{"unknown_words"}.range(0, 1e9), self.unknown_words);
-    visit(Field{"unknown"}, self.unknown);
-    visit(Field{"examples"}, self.examples);
-    visit(Field{"deviations"}, self.deviations);
-    visit(Field{"choices_with"}, self.choices_with);
-    visit(Field{"choices_without"}, self.choices_without);
+    visit("unknown", self.unknown);
+    visit("examples", self.examples);
+    visit("deviations", self.deviations);
+    visit("choices_with", self.choices_with);
+    visit("choices_without", self.choices_without);
   }
 };
 
@@ -154,10 +195,9 @@ struct DomainMeasure {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"name"}, self.name);
-    visit(Field{"deviation"}, self.deviation);
-    visit(Field{"choices"}, self.choices);
+    visit("name", self.name);
+    visit("deviation", self.deviation);
+    visit("choices", self.choices);
   }
 };
 
@@ -173,14 +213,13 @@ struct DomainAgreement {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"rule"}, self.rule);
-    visit(Field{"serves_all"}, self.serves_all);
+    visit("rule", self.rule);
+    visit("serves_all", self.serves_all);
     visit(Field{"low"}.range(0, 1e5), self.low);
     visit(Field{"high"}.range(0, 1e5), self.high);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
-    visit(Field{"shallowest"}, self.shallowest);
-    visit(Field{"deepest"}, self.deepest);
+    visit("shallowest", self.shallowest);
+    visit("deepest", self.deepest);
   }
 };
 
@@ -193,11 +232,10 @@ struct DomainTable {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"domains"}, self.domains);
+    visit("domains", self.domains);
     visit(Field{"others"}.range(0, 1e12), self.others);
     visit(Field{"unnamed_documents"}.range(0, 1e12), self.unnamed_documents);
-    visit(Field{"agreements"}, self.agreements);
+    visit("agreements", self.agreements);
   }
 };
 
@@ -210,7 +248,6 @@ struct LossBefore {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"loss"}.range(0, 1e6), self.loss);
     visit(Field{"standard_error"}.range(0, 1e6), self.standard_error);
     visit(Field{"documents"}.range(0, 1e12), self.documents);
@@ -244,24 +281,23 @@ struct LayerProfile {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"provenance"}, self.provenance);
-    visit(Field{"shape"}, self.shape);
-    visit(Field{"positions"}, self.positions);
-    visit(Field{"norm"}, self.norm);
+    visit("provenance", self.provenance);
+    visit("shape", self.shape);
+    visit("positions", self.positions);
+    visit("norm", self.norm);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"basis_ridge"}.range(0, 1e300), self.basis_ridge);
     visit(Field{"seconds"}.range(0, 1e300), self.seconds);
     visit(Field{"forward_seconds"}.range(0, 1e300), self.forward_seconds);
-    visit(Field{"seed"}, self.seed);
+    visit("seed", self.seed);
     visit(Field{"stability"}.range(0, 1), self.stability);
     visit(Field{"stability_goal"}.range(0, 1), self.stability_goal);
-    visit(Field{"loss_before"}, self.loss_before);
-    visit(Field{"deviations"}, self.deviations);
-    visit(Field{"scaling_laws"}, self.scaling_laws);
-    visit(Field{"token_maps"}, self.token_maps);
-    visit(Field{"vocabulary"}, self.vocabulary);
-    visit(Field{"domains"}, self.domains);
+    visit("loss_before", self.loss_before);
+    visit("deviations", self.deviations);
+    visit("scaling_laws", self.scaling_laws);
+    visit("token_maps", self.token_maps);
+    visit("vocabulary", self.vocabulary);
+    visit("domains", self.domains);
   }
 };
 

@@ -1,7 +1,6 @@
 #include "types/lora_settings.h"
 
 #include <charconv>
-#include <cmath>
 #include <sstream>
 
 #include "core/error.h"
@@ -18,17 +17,16 @@ namespace {
           "ratio=16 where wanted");
 }
 
-template <class Number>
-std::optional<Number> parse_number(const std::string& text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
+std::optional<std::int64_t> whole_number(const std::string& text) {
+  std::int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [behind, code] = std::from_chars(text.data(), end, number);
+  return code == std::errc{} && behind == end ? std::optional(number) : std::nullopt;
 }
 
 double positive_number(const std::string& text, const std::string& key, const std::string& value) {
-  const auto number = parse_number<double>(value);
-  if (!number || !std::isfinite(*number) || *number <= 0.0)
+  const auto number = core::parse_number(value);
+  if (!number || *number <= 0.0)
     refuse_lora(text, key + " should be a number above 0, got '" + value + "'");
   return *number;
 }
@@ -43,7 +41,7 @@ struct Reading {
 void read_key(
     const std::string& text, const std::string& key, const std::string& value, Reading& reading) {
   if (key == "r" || key == "rank") {
-    const auto rank = parse_number<std::int64_t>(value);
+    const auto rank = whole_number(value);
     if (!rank || *rank < 1 || *rank > 65536)
       refuse_lora(text, "r should be a whole number from 1 to 65536, got '" + value + "'");
     reading.settings.rank = *rank;
@@ -89,9 +87,8 @@ LoraSettings parse_lora(const std::string& text) {
 
 BlockRange parse_blocks(const std::string& text, const std::string& flag) {
   const std::size_t dash = text.find('-');
-  const auto first = parse_number<std::int64_t>(text.substr(0, dash));
-  const auto last =
-      dash == std::string::npos ? first : parse_number<std::int64_t>(text.substr(dash + 1));
+  const auto first = whole_number(text.substr(0, dash));
+  const auto last = dash == std::string::npos ? first : whole_number(text.substr(dash + 1));
   if (!first || !last || *first < 0 || *last < *first || *last > 100000) {
     throw Error(ErrorKind::kUsage, flag + ": expected blocks counted from 0, as in 15-23, got '" +
                                        core::printable(text) + "'");
@@ -106,14 +103,11 @@ std::string describe_lora(const LoraSettings& settings) {
   if (settings.rate_ratio != 1.0)
     text += ", LoRA+ ratio " + core::format_number(settings.rate_ratio);
   text += ", " + core::join(settings.targets, " ");
-  if (settings.blocks) {
-    text += ", blocks " + std::to_string(settings.blocks->first) + "-" +
-            std::to_string(settings.blocks->last);
-  }
-  if (settings.whole) {
-    text += "; blocks " + std::to_string(settings.whole->first) + "-" +
-            std::to_string(settings.whole->last) + " as wholes";
-  }
+  const auto range = [](const BlockRange& blocks) {
+    return "blocks " + std::to_string(blocks.first) + "-" + std::to_string(blocks.last);
+  };
+  if (settings.blocks) text += ", " + range(*settings.blocks);
+  if (settings.whole) text += "; " + range(*settings.whole) + " as wholes";
   return text;
 }
 

@@ -1,11 +1,6 @@
 // LoRA as the user asks for it: "r=16,alpha=32,targets=all-linear", and block ranges, "15-23".
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -18,7 +13,6 @@ struct BlockRange {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"first"}.range(0, 1e5), self.first);
     visit(Field{"last"}.range(0, 1e5), self.last);
   }
@@ -42,14 +36,13 @@ struct LoraSettings {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"rank"}.range(1, 65536), self.rank);
     visit(Field{"alpha"}.positive(), self.alpha);
-    visit(Field{"targets"}, self.targets);
-    visit(Field{"rank_stabilized"}, self.rank_stabilized);
+    visit("targets", self.targets);
+    visit("rank_stabilized", self.rank_stabilized);
     visit(Field{"rate_ratio"}.range(1e-3, 1e4), self.rate_ratio);
-    visit(Field{"blocks"}, self.blocks);
-    visit(Field{"whole"}, self.whole);
+    visit("blocks", self.blocks);
+    visit("whole", self.whole);
   }
 };
 

@@ -1,8 +1,6 @@
 // Measured costs of a training step, and the size of the data.
 #pragma once
 
-#include <cstdint>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -28,7 +26,6 @@ struct MeasuredCost {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"block_forward"}.range(0, 1e9), self.block_forward);
     visit(Field{"block_forward_trained"}.range(0, 1e9), self.block_forward_trained);
     visit(Field{"block_backward"}.range(0, 1e9), self.block_backward);
@@ -59,7 +56,6 @@ struct DataShape {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"documents"}.range(0, 1e15), self.documents);
     visit(Field{"batches"}.range(0, 1e15), self.batches);
     visit(Field{"real_tokens"}.range(0, 1e15), self.real_tokens);

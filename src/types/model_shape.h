@@ -1,10 +1,6 @@
 // The sizes of a model that decide costs and depths.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 
 namespace salf::types {
@@ -36,11 +32,10 @@ struct ModelShape {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"blocks"}.range(1, 1e5), self.blocks);
     visit(Field{"hidden"}.range(1, 1e7), self.hidden);
     visit(Field{"vocabulary"}.range(1, 1e8), self.vocabulary);
-    visit(Field{"tied"}, self.tied);
+    visit("tied", self.tied);
     visit(Field{"parameters"}.range(0, 1e13), self.parameters);
     visit(Field{"embedding_parameters"}.range(0, 1e13), self.embedding_parameters);
     visit(Field{"head_parameters"}.range(0, 1e13), self.head_parameters);

@@ -3,7 +3,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <string>
 #include <string_view>
 
 #include "core/error.h"
@@ -24,9 +23,7 @@ struct RangeCheck {
  private:
   template <class T>
   void visit(const core::Field& field, const T& value, const std::string& path) const {
-    if constexpr (std::is_same_v<T, core::Json>) {
-      // Its owner checks it.
-    } else if constexpr (core::IsOptional<T>::value) {
+    if constexpr (core::IsOptional<T>::value) {
       if (value) visit(field, *value, path);
     } else if constexpr (core::IsVector<T>::value) {
       std::size_t i = 0;

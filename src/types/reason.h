@@ -1,12 +1,6 @@
 // Why something was decided, as data; and the sentence that says it.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "types/budget.h"
 
 namespace salf::types {
@@ -57,15 +51,14 @@ struct Reason {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"code"}, self.code);
+    visit("code", self.code);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"value"}.range(-1e6, 1e6), self.value);
     visit(Field{"low"}.range(-1e6, 1e6), self.low);
     visit(Field{"high"}.range(-1e6, 1e6), self.high);
     visit(Field{"before"}.range(0, 1e6), self.before);
-    visit(Field{"unit"}, self.unit);
+    visit("unit", self.unit);
   }
 };
 

@@ -1,17 +1,9 @@
 // run.json, the record of a training run: options, progress, results, predicted and measured costs.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "core/json.h"
-#include "types/dev_evaluation.h"
 #include "types/freeze_plan.h"
 #include "types/gate.h"
-#include "types/pilot.h"
 #include "types/stage.h"
 
 // A core::Json member keeps any keys: RunRecord::options belongs to the trainer, which reads it
@@ -66,11 +58,10 @@ struct CacheUse {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"dtype"}, self.dtype);
+    visit("dtype", self.dtype);
     visit(Field{"bytes"}.range(0, 1e18), self.bytes);
     visit(Field{"rows"}.range(0, 1e15), self.rows);
-    visit(Field{"complete"}, self.complete);
+    visit("complete", self.complete);
     visit(Field{"rows_computed"}.range(0, 1e15), self.rows_computed);
     visit(Field{"rows_read"}.range(0, 1e15), self.rows_read);
     visit(Field{"flops_avoided"}.range(0, 1e40), self.flops_avoided);
@@ -85,10 +76,40 @@ struct MatrixProducts {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"share_of_step"}.range(0, 1e6), self.share_of_step);
+  }
+};
+
+// The result of a pilot: a run on a sample that predicts the whole run.
+struct PilotRecord {
+  double share = 0.0;          // of the documents, and of budgets that are amounts
+  std::int64_t documents = 0;  // in the sample, all splits together
+  std::int64_t all_documents = 0;
+  // The plan for all documents and the whole budget (full-plan.json).
+  std::int64_t full_cut = 0;
+  std::int64_t full_steps = 0;
+  double full_seconds = 0.0;  // predicted from the pilot's timed batches, everything included
+  double full_flops = 0.0;
+  // Measured / predicted seconds of a pilot's step; nothing without steps.
+  std::optional<double> pace{};
+  // The prediction at that pace: other steps for a budget by the clock, another time for others.
+  std::optional<std::int64_t> full_steps_at_pace{};
+  std::optional<double> full_seconds_at_pace{};
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit(Field{"share"}.range(0, 1), self.share);
+    visit(Field{"documents"}.range(0, 1e12), self.documents);
+    visit(Field{"all_documents"}.range(0, 1e12), self.all_documents);
+    visit(Field{"full_eof"}.range(0, 1e5), self.full_cut);
+    visit(Field{"full_steps"}.range(0, 1e15), self.full_steps);
+    visit(Field{"full_seconds"}.range(0, 1e12), self.full_seconds);
+    visit(Field{"full_flops"}.range(0, 1e40), self.full_flops);
+    visit(Field{"pace"}.range(0, 1e9), self.pace);
+    visit(Field{"full_steps_at_pace"}.range(0, 1e15), self.full_steps_at_pace);
+    visit(Field{"full_seconds_at_pace"}.range(0, 1e15), self.full_seconds_at_pace);
   }
 };
 
@@ -147,39 +168,38 @@ struct RunRecord {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"provenance"}, self.provenance);
-    visit(Field{"options"}, self.options);
-    visit(Field{"seed"}, self.seed);
-    visit(Field{"plan"}, self.plan);
-    visit(Field{"status"}, self.status);
+    visit("provenance", self.provenance);
+    visit("options", self.options);
+    visit("seed", self.seed);
+    visit("plan", self.plan);
+    visit("status", self.status);
     visit(Field{"exit_signal"}.range(0, 128), self.exit_signal);
-    visit(Field{"unused"}, self.unused);
+    visit("unused", self.unused);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"epochs"}.range(0, 1e15), self.epochs);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
     visit(Field{"supervised_tokens"}.range(0, 1e15), self.supervised_tokens);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"cooldown_start_step"}.range(0, 1e15), self.cooldown_start_step);
-    visit(Field{"evaluations"}, self.evaluations);
-    visit(Field{"before"}, self.before);
-    visit(Field{"after"}, self.after);
-    visit(Field{"best"}, self.best);
-    visit(Field{"gates"}, self.gates);
-    visit(Field{"pilot"}, self.pilot);
-    visit(Field{"stages"}, self.stages);
-    visit(Field{"predicted_seconds"}, self.predicted_seconds);
-    visit(Field{"measured_seconds"}, self.measured_seconds);
-    visit(Field{"predicted_footprint"}, self.predicted_footprint);
-    visit(Field{"measured_footprint"}, self.measured_footprint);
+    visit("evaluations", self.evaluations);
+    visit("before", self.before);
+    visit("after", self.after);
+    visit("best", self.best);
+    visit("gates", self.gates);
+    visit("pilot", self.pilot);
+    visit("stages", self.stages);
+    visit("predicted_seconds", self.predicted_seconds);
+    visit("measured_seconds", self.measured_seconds);
+    visit("predicted_footprint", self.predicted_footprint);
+    visit("measured_footprint", self.measured_footprint);
     visit(Field{"predicted_flops"}.range(0, 1e40), self.predicted_flops);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"tokens_per_second"}.range(0, 1e15), self.tokens_per_second);
     visit(Field{"flops_per_second"}.range(0, 1e30), self.flops_per_second);
-    visit(Field{"matrix_products"}, self.matrix_products);
+    visit("matrix_products", self.matrix_products);
     visit(Field{"peak_resident_bytes"}.range(0, 1e18), self.peak_resident_bytes);
     visit(Field{"peak_anonymous_bytes"}.range(0, 1e18), self.peak_anonymous_bytes);
-    visit(Field{"cache"}, self.cache);
+    visit("cache", self.cache);
     visit(Field{"frozen_bytes_mapped"}.range(0, 1e18), self.frozen_bytes_mapped);
     visit(Field{"activation_bytes_below_cut"}.range(0, 1e18), self.activation_bytes_below_cut);
   }

@@ -2,16 +2,27 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "core/fields.h"
-#include "types/dev_evaluation.h"
 #include "types/reason.h"
 
 namespace salf::types {
+
+// One evaluation on the dev split: loss in nats per supervised token, its error clustered by
+// document.
+struct DevEvaluation {
+  std::int64_t step = 0;  // optimizer steps done before it
+  double loss = 0.0;
+  double standard_error = 0.0;  // NaN (null) with fewer than two documents
+  double seconds = 0.0;         // that this evaluation took
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    visit(Field{"step"}.range(0, 1e15), self.step);
+    visit("loss", self.loss);
+    visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
+    visit(Field{"seconds"}.range(0, 1e12), self.seconds);
+  }
+};
 
 // What was decided at the end of a stage. none: the run ended in it.
 enum class StageChoice { kNone, kNext, kStay };
@@ -32,10 +43,9 @@ struct StageDecision {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"choice"}, self.choice);
-    visit(Field{"reasons"}, self.reasons);
-    visit(Field{"reason"}, self.reason);
+    visit("choice", self.choice);
+    visit("reasons", self.reasons);
+    visit("reason", self.reason);
     visit(Field{"loss_staying"}.range(0, 1e6), self.loss_staying);
     visit(Field{"loss_next"}.range(0, 1e6), self.loss_next);
   }
@@ -60,15 +70,14 @@ struct StageRecord {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"first_step"}.range(0, 1e15), self.first_step);
     visit(Field{"steps"}.range(0, 1e15), self.steps);
     visit(Field{"began_seconds"}.range(0, 1e12), self.began_seconds);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
-    visit(Field{"evaluation"}, self.evaluation);
-    visit(Field{"decision"}, self.decision);
+    visit("evaluation", self.evaluation);
+    visit("decision", self.decision);
   }
 };
 

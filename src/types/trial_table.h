@@ -2,14 +2,7 @@
 // predictions on it.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
-#include "core/fields.h"
 #include "types/freeze_plan.h"
-#include "types/layer_profile.h"
-#include "types/model_shape.h"
 
 namespace salf::types {
 
@@ -21,7 +14,6 @@ struct TriedRate {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"factor"}.positive(), self.factor);
     visit(Field{"loss"}.range(0, 1e6), self.loss);
     visit(Field{"delta"}.range(-1e6, 1e6), self.delta);
@@ -44,9 +36,8 @@ struct Trial {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"name"}, self.name);
-    visit(Field{"arm"}, self.arm);
+    visit("name", self.name);
+    visit("arm", self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"loss"}.range(0, 1e6), self.loss);
@@ -55,7 +46,7 @@ struct Trial {
     visit(Field{"delta"}.range(-1e6, 1e6), self.delta);
     visit(Field{"delta_error"}.range(0, 1e6), self.delta_error);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
-    visit(Field{"rates"}, self.rates);
+    visit("rates", self.rates);
   }
 };
 
@@ -75,15 +66,14 @@ struct TrialTable {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"provenance"}, self.provenance);
-    visit(Field{"shape"}, self.shape);
+    visit("provenance", self.provenance);
+    visit("shape", self.shape);
     visit(Field{"steps"}.range(1, 1e12), self.steps);
     visit(Field{"tokens"}.range(1, 1e15), self.tokens);
     visit(Field{"unique_tokens"}.range(1, 1e15), self.unique_tokens);
     visit(Field{"dev_documents"}.range(1, 1e15), self.dev_documents);
     visit(Field{"loss_before"}.positive(), self.loss_before);
-    visit(Field{"arms"}, self.arms);
+    visit("arms", self.arms);
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
   }
 };

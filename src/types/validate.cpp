@@ -22,26 +22,45 @@ std::string at(const std::string& where, const char* key, std::size_t index) {
   return at(at(where, key), index);
 }
 
+// "PATH: expected EXPECTED, got GOT"
+[[noreturn]] void refuse(
+    const std::string& path, const std::string& expected, const std::string& got) {
+  refuse_document(path, "expected " + expected + ", got " + got);
+}
+
+[[noreturn]] void refuse(const std::string& path, const std::string& expected, std::int64_t got) {
+  refuse(path, expected, std::to_string(got));
+}
+
+// Calls check(item, count, its path) for each.
+template <class List, class Check>
+void each(const List& items, std::int64_t count, const std::string& path, Check check) {
+  std::size_t i = 0;
+  for (const auto& item : items) check(item, count, at(path, i++));
+}
+
 template <class List>
 void check_length(const List& values, std::int64_t expected, const std::string& path) {
   const auto got = static_cast<std::int64_t>(values.size());
-  if (got != expected) {
-    refuse_document(
-        path, "expected " + std::to_string(expected) + " entries, got " + std::to_string(got));
-  }
+  if (got != expected) refuse(path, std::to_string(expected) + " entries", got);
 }
 
 void check_cut(std::int64_t cut, std::int64_t blocks, const std::string& path) {
   if (cut < blocks) return;
-  refuse_document(path, "expected 0 to " + std::to_string(blocks - 1) + " (the model has " +
-                            std::to_string(blocks) + " blocks), got " + std::to_string(cut));
+  refuse(path,
+      "0 to " + std::to_string(blocks - 1) + " (the model has " + std::to_string(blocks) +
+          " blocks)",
+      cut);
 }
+
+constexpr auto check_own_cut = [](const auto& item, std::int64_t blocks, const std::string& path) {
+  check_cut(item.cut, blocks, at(path, "eof"));
+};
 
 void check_word(
     const std::string& word, const std::set<std::string>& known, const std::string& path) {
   if (known.count(word) > 0) return;
-  refuse_document(path,
-      "expected " + core::join({known.begin(), known.end()}, " or ") + ", got \"" + word + "\"");
+  refuse(path, core::join({known.begin(), known.end()}, " or "), "\"" + word + "\"");
 }
 
 void check_deviation(const Deviation& measured, std::int64_t blocks, const std::string& where) {
@@ -49,67 +68,54 @@ void check_deviation(const Deviation& measured, std::int64_t blocks, const std::
   check_length(measured.standard_error, blocks + 1, at(where, "standard_error"));
   check_length(measured.gain, blocks, at(where, "gain"));
   check_length(measured.gain_error, blocks, at(where, "gain_error"));
-  for (std::size_t r = 0; r < measured.replicates.size(); ++r) {
-    check_length(measured.replicates[r], blocks + 1, at(where, "replicates", r));
-  }
+  each(measured.replicates, blocks + 1, at(where, "replicates"), check_length<std::vector<double>>);
   for (std::size_t i = 0; i < measured.gain.size(); ++i) {
-    const double drop = measured.deviation[i] - measured.deviation[i + 1];
-    const double scale =
-        std::max({1.0, std::fabs(measured.deviation[i]), std::fabs(measured.deviation[i + 1])});
-    if (std::fabs(drop - measured.gain[i]) <= 1e-6 * scale) continue;
-    refuse_document(at(where, "gain", i),
-        "expected deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
-            "] = " + core::format_number(drop) + ", got " + core::format_number(measured.gain[i]));
+    const double above = measured.deviation[i], below = measured.deviation[i + 1];
+    const double scale = std::max({1.0, std::fabs(above), std::fabs(below)});
+    if (std::fabs(above - below - measured.gain[i]) <= 1e-6 * scale) continue;
+    refuse(at(where, "gain", i),
+        "deviation[" + std::to_string(i) + "] - deviation[" + std::to_string(i + 1) +
+            "] = " + core::format_number(above - below),
+        core::format_number(measured.gain[i]));
   }
 }
 
-void check_choices(
-    const std::vector<RuleChoice>& choices, std::int64_t blocks, const std::string& where) {
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    const RuleChoice& choice = choices[i];
-    const std::string path = at(where, i);
-    check_cut(choice.cut, blocks, at(path, "eof"));
-    check_cut(choice.high, blocks, at(path, "high"));
-    if (choice.low > choice.high) {
-      refuse_document(at(path, "low"), "expected at most high, got " + std::to_string(choice.low));
-    }
-  }
+void check_choice(const RuleChoice& choice, std::int64_t blocks, const std::string& where) {
+  check_cut(choice.cut, blocks, at(where, "eof"));
+  check_cut(choice.high, blocks, at(where, "high"));
+  if (choice.low > choice.high) refuse(at(where, "low"), "at most high", choice.low);
 }
 
 void check_deviations(
     const std::vector<Deviation>& deviations, std::int64_t blocks, const std::string& where) {
-  if (deviations.empty()) refuse_document(where, "expected at least one measure, got none");
+  if (deviations.empty()) refuse(where, "at least one measure", "none");
   std::set<Measure> seen;
   for (std::size_t i = 0; i < deviations.size(); ++i) {
-    const std::string path = at(where, i);
-    const Deviation& measured = deviations[i];
-    if (!seen.insert(measured.measure).second) {
+    const Measure measure = deviations[i].measure;
+    if (!seen.insert(measure).second)
       refuse_document(
-          at(path, "measure"), core::enum_to_string(measured.measure) + " stands there twice");
-    }
-    check_deviation(measured, blocks, path);
+          at(at(where, i), "measure"), core::enum_to_string(measure) + " stands there twice");
+    check_deviation(deviations[i], blocks, at(where, i));
   }
 }
 
 void check_vocabulary(
     const DomainVocabulary& vocabulary, std::int64_t blocks, const std::string& where) {
   check_deviations(vocabulary.deviations, blocks, at(where, "deviations"));
-  check_choices(vocabulary.choices_with, blocks, at(where, "choices_with"));
-  check_choices(vocabulary.choices_without, blocks, at(where, "choices_without"));
+  each(vocabulary.choices_with, blocks, at(where, "choices_with"), check_choice);
+  each(vocabulary.choices_without, blocks, at(where, "choices_without"), check_choice);
 }
 
-void check_domains(const DomainTable& table, std::int64_t blocks, const std::string& where) {
-  for (std::size_t i = 0; i < table.domains.size(); ++i) {
-    const std::string path = at(where, "domains", i);
-    check_deviation(table.domains[i].deviation, blocks, at(path, "deviation"));
-    check_choices(table.domains[i].choices, blocks, at(path, "choices"));
-  }
-  for (std::size_t i = 0; i < table.agreements.size(); ++i) {
-    const std::string path = at(where, "agreements", i);
-    check_cut(table.agreements[i].cut, blocks, at(path, "eof"));
-    check_cut(table.agreements[i].low, blocks, at(path, "low"));
-    check_cut(table.agreements[i].high, blocks, at(path, "high"));
-  }
+void check_domain(const DomainMeasure& domain, std::int64_t blocks, const std::string& where) {
+  check_deviation(domain.deviation, blocks, at(where, "deviation"));
+  each(domain.choices, blocks, at(where, "choices"), check_choice);
+}
+
+void check_agreement(
+    const DomainAgreement& agreement, std::int64_t blocks, const std::string& where) {
+  check_cut(agreement.cut, blocks, at(where, "eof"));
+  check_cut(agreement.low, blocks, at(where, "low"));
+  check_cut(agreement.high, blocks, at(where, "high"));
 }
 
 void check_token_map(const TokenMap& map, std::int64_t blocks, const std::string& where) {
@@ -138,26 +144,21 @@ void check_candidates(const FreezePlan& plan, const std::string& where) {
                                            std::to_string(blocks) +
                                            " candidates, lora behind them");
     }
-    if (candidate.cut == cut) continue;
-    refuse_document(at(path, "eof"), "expected " + std::to_string(cut) +
-                                         " (candidates stand in order), got " +
-                                         std::to_string(candidate.cut));
+    if (candidate.cut != cut)
+      refuse(at(path, "eof"), std::to_string(cut) + " (candidates stand in order)", candidate.cut);
   }
 }
 
 void check_stages(const FreezePlan& plan, const std::string& where) {
   if (plan.stages.empty()) return;
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
-    const std::string path = at(where, i);
-    check_cut(plan.stages[i], plan.shape.blocks, path);
+    check_cut(plan.stages[i], plan.shape.blocks, at(where, i));
     if (i == 0 || plan.stages[i] < plan.stages[i - 1]) continue;
-    refuse_document(path, "expected less than the one before, " +
-                              std::to_string(plan.stages[i - 1]) + ", got " +
-                              std::to_string(plan.stages[i]));
+    refuse(at(where, i), "less than the one before, " + std::to_string(plan.stages[i - 1]),
+        plan.stages[i]);
   }
-  if (plan.stages.back() == plan.cut) return;
-  refuse_document(where, "expected the last to be eof = " + std::to_string(plan.cut) + ", got " +
-                             std::to_string(plan.stages.back()));
+  if (plan.stages.back() != plan.cut)
+    refuse(where, "the last to be eof = " + std::to_string(plan.cut), plan.stages.back());
 }
 
 }  // namespace
@@ -172,22 +173,19 @@ void check(const ModelShape& shape, const std::string& where) {
   }
   for (std::size_t i = 0; i < shape.block_parameters.size(); ++i) {
     if (shape.block_matrix_parameters[i] <= shape.block_parameters[i]) continue;
-    refuse_document(at(where, "block_matrix_parameters", i),
-        "expected at most block_parameters[" + std::to_string(i) +
-            "] = " + std::to_string(shape.block_parameters[i]) + ", got " +
-            std::to_string(shape.block_matrix_parameters[i]));
+    refuse(at(where, "block_matrix_parameters", i),
+        "at most block_parameters[" + std::to_string(i) +
+            "] = " + std::to_string(shape.block_parameters[i]),
+        shape.block_matrix_parameters[i]);
   }
-  if (shape.tied && shape.head_parameters != 0) {
-    refuse_document(at(where, "head_parameters"),
-        "expected 0 for a tied head, got " + std::to_string(shape.head_parameters));
-  }
+  if (shape.tied && shape.head_parameters != 0)
+    refuse(at(where, "head_parameters"), "0 for a tied head", shape.head_parameters);
   const std::int64_t parts =
       std::accumulate(shape.block_parameters.begin(), shape.block_parameters.end(),
           shape.embedding_parameters + shape.head_parameters + shape.final_parameters);
   if (shape.parameters < parts) {
-    refuse_document(at(where, "parameters"), "expected at least the sum of the parts, " +
-                                                 std::to_string(parts) + ", got " +
-                                                 std::to_string(shape.parameters));
+    refuse(at(where, "parameters"), "at least the sum of the parts, " + std::to_string(parts),
+        shape.parameters);
   }
 }
 
@@ -196,27 +194,25 @@ void check(const LayerProfile& profile, const std::string& where) {
   check(profile.shape, at(where, "shape"));
   check_word(profile.positions, {"last", "supervised"}, at(where, "positions"));
   check_word(profile.norm, {"final", "none"}, at(where, "norm"));
-  check_deviations(profile.deviations, profile.shape.blocks, at(where, "deviations"));
-  if (profile.vocabulary)
-    check_vocabulary(*profile.vocabulary, profile.shape.blocks, at(where, "vocabulary"));
-  if (profile.domains) check_domains(*profile.domains, profile.shape.blocks, at(where, "domains"));
-  for (std::size_t i = 0; i < profile.scaling_laws.size(); ++i) {
-    check_length(profile.scaling_laws[i].share, profile.shape.blocks + 1,
-        at(where, "scaling_laws") + "[" + std::to_string(i) + "].share");
+  const std::int64_t blocks = profile.shape.blocks;
+  check_deviations(profile.deviations, blocks, at(where, "deviations"));
+  if (profile.vocabulary) check_vocabulary(*profile.vocabulary, blocks, at(where, "vocabulary"));
+  if (profile.domains) {
+    const std::string domains = at(where, "domains");
+    each(profile.domains->domains, blocks, at(domains, "domains"), check_domain);
+    each(profile.domains->agreements, blocks, at(domains, "agreements"), check_agreement);
   }
-  for (std::size_t i = 0; i < profile.token_maps.size(); ++i) {
-    check_token_map(profile.token_maps[i], profile.shape.blocks, at(where, "token_maps", i));
-  }
+  for (std::size_t i = 0; i < profile.scaling_laws.size(); ++i)
+    check_length(
+        profile.scaling_laws[i].share, blocks + 1, at(at(where, "scaling_laws", i), "share"));
+  each(profile.token_maps, blocks, at(where, "token_maps"), check_token_map);
 }
-
-void check(const MeasuredCost& cost, const std::string& where) { check_ranges(cost, where); }
 
 void check(const DataShape& data, const std::string& where) {
   check_ranges(data, where);
   if (data.real_tokens > data.padded_tokens) {
-    refuse_document(at(where, "real_tokens"),
-        "expected at most padded_tokens = " + std::to_string(data.padded_tokens) + ", got " +
-            std::to_string(data.real_tokens));
+    refuse(at(where, "real_tokens"),
+        "at most padded_tokens = " + std::to_string(data.padded_tokens), data.real_tokens);
   }
 }
 
@@ -225,14 +221,11 @@ void check(const FreezePlan& plan, const std::string& where) {
   check(plan.shape, at(where, "shape"));
   check(plan.data, at(where, "data"));
   check_cut(plan.cut, plan.shape.blocks, at(where, "eof"));
-  check_choices(plan.choices, plan.shape.blocks, at(where, "choices"));
+  each(plan.choices, plan.shape.blocks, at(where, "choices"), check_choice);
   check_candidates(plan, at(where, "candidates"));
   check_stages(plan, at(where, "stages"));
   if (plan.knee) check_cut(*plan.knee, plan.shape.blocks, at(where, "knee"));
-  for (std::size_t i = 0; i < plan.alternatives.size(); ++i) {
-    check_cut(plan.alternatives[i].cut, plan.shape.blocks,
-        at(where, "alternatives") + "[" + std::to_string(i) + "].eof");
-  }
+  each(plan.alternatives, plan.shape.blocks, at(where, "alternatives"), check_own_cut);
 }
 
 void check(const RunRecord& record, const std::string& where) {
@@ -241,23 +234,17 @@ void check(const RunRecord& record, const std::string& where) {
   check(record.plan, at(where, "plan"));
   for (std::size_t i = 1; i < record.evaluations.size(); ++i) {
     if (record.evaluations[i - 1].step <= record.evaluations[i].step) continue;
-    refuse_document(at(where, "evaluations") + "[" + std::to_string(i) + "].step",
-        "expected at least the one before, " + std::to_string(record.evaluations[i - 1].step) +
-            ", got " + std::to_string(record.evaluations[i].step));
+    refuse(at(at(where, "evaluations", i), "step"),
+        "at least the one before, " + std::to_string(record.evaluations[i - 1].step),
+        record.evaluations[i].step);
   }
-  for (std::size_t i = 0; i < record.stages.size(); ++i) {
-    check_cut(record.stages[i].cut, record.plan.shape.blocks,
-        at(where, "stages") + "[" + std::to_string(i) + "].eof");
-  }
+  each(record.stages, record.plan.shape.blocks, at(where, "stages"), check_own_cut);
 }
 
 void check(const TrialTable& table, const std::string& where) {
   check_ranges(table, where);
   check(table.shape, at(where, "shape"));
-  for (std::size_t i = 0; i < table.arms.size(); ++i) {
-    check_cut(table.arms[i].cut, table.shape.blocks,
-        at(where, "arms") + "[" + std::to_string(i) + "].eof");
-  }
+  each(table.arms, table.shape.blocks, at(where, "arms"), check_own_cut);
 }
 
 LayerProfile read_profile(const std::filesystem::path& path) {

@@ -3,10 +3,7 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 
-#include "types/freeze_plan.h"
-#include "types/layer_profile.h"
 #include "types/run_record.h"
 #include "types/trial_table.h"
 
@@ -22,7 +19,6 @@ namespace salf::types {
 void check(const ModelShape& shape, const std::string& where);
 // gain[i] = deviation[i] − deviation[i+1] to 1e-6; one entry a measure.
 void check(const LayerProfile& profile, const std::string& where);
-void check(const MeasuredCost& cost, const std::string& where);
 void check(const DataShape& data, const std::string& where);
 // cut ≤ L−1, the candidates are 0 … L-1 in order.
 void check(const FreezePlan& plan, const std::string& where);

@@ -332,7 +332,7 @@ TEST_F(GgufFamilies, RefuseTokenizersThatGgufCannotExpress) {
       model / "tokenizer.json", fs::copy_options::overwrite_existing);
   expect_refused(model, ErrorKind::kBadInput, "expected ids below the model's vocabulary of 32");
   fs::remove(model / "tokenizer.json");
-  expect_refused(model, ErrorKind::kBadModel, "holds no tokenizer");
+  expect_refused(model, ErrorKind::kBadModel, "needs a tokenizer, and the model has none");
 }
 
 TEST_F(GgufFamilies, StopWhenASignalAsksForIt) {

@@ -1,4 +1,4 @@
-#include "cost/memory.h"
+#include "cost/estimate.h"
 
 #include "support/sample_documents.h"
 

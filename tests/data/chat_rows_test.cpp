@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include "core/hash.h"
-#include "data/chat/chat_tokens.h"
 #include "dataset_fixture.h"
 
 namespace salf::data {

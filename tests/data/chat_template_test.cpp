@@ -4,8 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
-#include "data/chat/chat_tokens.h"
-#include "data/chat/jinja_tokens.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {

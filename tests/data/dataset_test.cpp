@@ -31,7 +31,7 @@ TEST_F(DatasetTest, PromptCarriesNoLossAndCompletionEndsWithEos) {
   ASSERT_EQ(data.documents.size(), 1U);
   EXPECT_THAT(data.documents[0].ids, ElementsAre('a', 'b', '\n', 'c', 'd', kEos));
   EXPECT_THAT(data.documents[0].labels, ElementsAre(kNoLabel, kNoLabel, 'c', 'd', kEos, kNoLabel));
-  EXPECT_EQ(data.supervised_tokens(), 3);
+  EXPECT_EQ(count_labels(data.documents[0]), 3);
   EXPECT_THAT(data.splits, ElementsAre(Split::kTrain));
 }
 

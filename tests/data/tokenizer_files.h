@@ -25,6 +25,16 @@ inline core::Json read_json(const std::filesystem::path& path) {
   return core::Json::parse(file);
 }
 
+// Decodes the ids that are not special (Hugging Face's skip_special_tokens).
+inline std::string decode_without_special(
+    const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids) {
+  std::vector<std::int64_t> kept;
+  for (const std::int64_t id : ids) {
+    if (!tokenizer.is_special(id)) kept.push_back(id);
+  }
+  return tokenizer.decode(kept);
+}
+
 // A folder of its own for each test.
 class TokenizerFiles : public ::testing::Test {
  protected:

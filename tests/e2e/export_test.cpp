@@ -61,7 +61,7 @@ TEST_F(ExportCommand, WhatGoesWrongLeavesNothing) {
   expect_refused(salf({"export", "imported", "--to", "hf", "-o", "hf", "--type", "f16"}), kUsage,
       "--type is for --to gguf");
   expect_refused(salf({"export", "imported", "--to", "gguf", "-o", "a.gguf"}), kBadModel,
-      "holds no tokenizer");
+      "needs a tokenizer, and the model has none");
   EXPECT_FALSE(exists("a.gguf"));
   succeeds({"export", "imported", "--to", "hf", "-o", "hf"});
   expect_refused(salf({"export", "imported", "--to", "hf", "-o", "hf"}), kUsage, "--force");

@@ -243,7 +243,8 @@ TEST_F(RunTest, ATimeBudgetEndsTheRun) {
   const ProgramResult result = salf(train("10s", "run", {"--max-epochs", "100000"}));
   ASSERT_EQ(result.code, 0) << result.err;
   const core::Json run = json("run/run.json");
-  EXPECT_EQ(run["status"], "finished");
+  // A machine of another speed does more or fewer steps than were planned.
+  EXPECT_THAT(run["status"].get<std::string>(), ::testing::AnyOf("finished", "budget-reached"));
   EXPECT_GT(run["steps"], 0);
   EXPECT_GT(run["cooldown_start_step"], 0);
 }

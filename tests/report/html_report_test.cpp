@@ -8,7 +8,7 @@
 
 #include "core/json.h"
 #include "report/page/html.h"
-#include "report/page/thin.h"
+#include "report/page/chart.h"
 #include "report/sections/sections.h"
 #include "sample.h"
 #include "types/validate.h"

@@ -1,12 +1,9 @@
 #include "data/batching/batching.h"
 
-#include <ATen/core/Tensor.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
 #include <numeric>
-#include <string>
-#include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -16,29 +13,10 @@ namespace {
 
 std::size_t place(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-[[noreturn]] void throw_block_too_long(const BatchOptions& options) {
-  throw Error(ErrorKind::kBadInput, "a packed block of --pack " + std::to_string(options.pack) +
-                                        " tokens does not fit into a batch of --batch-tokens " +
-                                        std::to_string(options.batch_tokens) +
-                                        "; lower --pack or raise --batch-tokens");
-}
-
-[[noreturn]] void throw_document_too_long(const Document& document, const BatchOptions& options) {
-  const std::string tokens = std::to_string(document.ids.size());
-  throw Error(ErrorKind::kBadInput,
-      "the longest document (row " + std::to_string(document.line) + " of the data) has " + tokens +
-          " tokens and does not fit into a batch of --batch-tokens " +
-          std::to_string(options.batch_tokens) + "; raise --batch-tokens to at least " + tokens +
-          ", cut documents with --max-length, or join them with --pack");
-}
-
-at::Tensor filled_matrix(std::int64_t rows, std::int64_t length, std::int64_t value) {
-  return at::full({rows, length}, value, at::TensorOptions(at::kLong));
-}
-
-void copy_row(const std::vector<std::int64_t>& from, std::size_t row, at::Tensor& matrix) {
-  std::copy(from.begin(), from.end(),
-      matrix.mutable_data_ptr<std::int64_t>() + row * place(matrix.size(1)));
+[[noreturn]] void refuse_long(
+    const std::string& what, std::int64_t limit, const std::string& advice) {
+  throw Error(ErrorKind::kBadInput, what + " does not fit into a batch of --batch-tokens " +
+                                        std::to_string(limit) + "; " + advice);
 }
 
 }  // namespace
@@ -55,13 +33,22 @@ Batcher::Batcher(const Dataset& dataset, std::vector<std::int64_t> documents, Ba
     if (options_.pack == 0) lengths_.push_back(length);
   }
   if (options_.pack > 0) {
-    if (options_.pack > options_.batch_tokens) throw_block_too_long(options_);
+    if (options_.pack > options_.batch_tokens) {
+      refuse_long("a packed block of --pack " + std::to_string(options_.pack) + " tokens",
+          options_.batch_tokens, "lower --pack or raise --batch-tokens");
+    }
     for (std::int64_t begin = 0; begin < total; begin += options_.pack) {
       lengths_.push_back(std::min(options_.pack, total - begin));
     }
   } else if (longest_row() > options_.batch_tokens) {
     const auto longest = std::max_element(lengths_.begin(), lengths_.end()) - lengths_.begin();
-    throw_document_too_long(dataset_.documents[place(documents_[place(longest)])], options_);
+    const std::string tokens = std::to_string(longest_row());
+    refuse_long("the longest document (row " +
+                    std::to_string(dataset_.documents[place(documents_[place(longest)])].line) +
+                    " of the data) has " + tokens + " tokens and",
+        options_.batch_tokens,
+        "raise --batch-tokens to at least " + tokens +
+            ", cut documents with --max-length, or join them with --pack");
   }
 }
 
@@ -101,47 +88,46 @@ std::vector<BatchPlan> Batcher::fill(std::vector<std::int64_t> order) const {
   return plans;
 }
 
-Batcher::Row Batcher::row(std::int64_t index) const {
-  Row result;
-  const std::int64_t length = lengths_[place(index)];
-  const std::int64_t begin = options_.pack > 0 ? index * options_.pack : first_token_[place(index)];
-  const std::int64_t end = begin + length;
+// Writes a row's tokens into line `b` of the batch.
+void Batcher::write(std::int64_t row, std::int64_t b, tensor::Batch& batch) const {
+  const std::int64_t begin = options_.pack > 0 ? row * options_.pack : first_token_[place(row)];
+  const std::int64_t end = begin + lengths_[place(row)];
   // The last document that begins at or before `begin`; documents are never empty.
   auto k =
       std::upper_bound(first_token_.begin(), first_token_.end(), begin) - first_token_.begin() - 1;
+  std::int64_t to = b * batch.length();
   for (std::int64_t at = begin; at < end; ++k) {
     const std::int64_t number = documents_[place(k)];
     const Document& document = dataset_.documents[place(number)];
     const std::int64_t from = at - first_token_[place(k)];
-    const std::int64_t to =
-        std::min(static_cast<std::int64_t>(document.ids.size()), end - first_token_[place(k)]);
-    result.ids.insert(result.ids.end(), document.ids.begin() + from, document.ids.begin() + to);
-    result.labels.insert(
-        result.labels.end(), document.labels.begin() + from, document.labels.begin() + to);
-    result.documents.insert(result.documents.end(), place(to - from), number);
-    at += to - from;
+    const std::int64_t count =
+        std::min(static_cast<std::int64_t>(document.ids.size()), end - first_token_[place(k)]) -
+        from;
+    std::copy_n(
+        document.ids.begin() + from, count, batch.ids.mutable_data_ptr<std::int64_t>() + to);
+    std::copy_n(
+        document.labels.begin() + from, count, batch.labels.mutable_data_ptr<std::int64_t>() + to);
+    std::fill_n(batch.documents.mutable_data_ptr<std::int64_t>() + to, count, number);
+    at += count;
+    to += count;
   }
-  return result;
 }
 
 tensor::Batch Batcher::make(const BatchPlan& plan) const {
   const auto count = static_cast<std::int64_t>(plan.rows.size());
+  const auto filled = [&](std::int64_t value) {  // [B, T] i64
+    return at::full({count, plan.length}, value, at::TensorOptions(at::kLong));
+  };
   tensor::Batch batch;
-  batch.ids = filled_matrix(count, plan.length, padding_id_);          // [B, T] i64
-  batch.labels = filled_matrix(count, plan.length, tensor::kNoLabel);  // [B, T] i64
-  batch.documents = filled_matrix(count, plan.length, -1);             // [B, T] i64
-  at::Tensor mask = filled_matrix(count, plan.length, 0);              // [B, T] i64
-  for (std::size_t b = 0; b < plan.rows.size(); ++b) {
-    const Row content = row(plan.rows[b]);
-    copy_row(content.ids, b, batch.ids);
-    copy_row(content.labels, b, batch.labels);
-    copy_row(content.documents, b, batch.documents);
-    copy_row(std::vector<std::int64_t>(content.ids.size(), 1), b, mask);
-    batch.real_tokens += static_cast<std::int64_t>(content.ids.size());
-    batch.supervised_tokens += std::count_if(content.labels.begin(), content.labels.end(),
-        [](std::int64_t label) { return label != tensor::kNoLabel; });
+  batch.ids = filled(padding_id_);
+  batch.labels = filled(tensor::kNoLabel);
+  batch.documents = filled(-1);
+  for (std::int64_t b = 0; b < count; ++b) {
+    write(plan.rows[place(b)], b, batch);
+    batch.real_tokens += row_length(plan.rows[place(b)]);
   }
-  if (batch.real_tokens < batch.padded_tokens()) batch.mask = mask;
+  batch.supervised_tokens = batch.labels.ne(tensor::kNoLabel).sum().item<std::int64_t>();
+  if (batch.real_tokens < batch.padded_tokens()) batch.mask = batch.documents.ge(0).to(at::kLong);
   batch.source_rows = plan.rows;
   return batch;
 }
@@ -157,9 +143,7 @@ std::int64_t Batcher::real_tokens() const {
 std::int64_t Batcher::supervised_tokens() const {
   std::int64_t total = 0;
   for (const std::int64_t index : documents_) {
-    const auto& labels = dataset_.documents[place(index)].labels;
-    total += std::count_if(
-        labels.begin(), labels.end(), [](std::int64_t label) { return label != tensor::kNoLabel; });
+    total += count_labels(dataset_.documents[place(index)]);
   }
   return total;
 }

@@ -1,9 +1,6 @@
 // Batches: the rows that share one, their order, and their tensors.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "core/fields.h"
 #include "data/rows/dataset.h"
 #include "tensor/batch.h"
@@ -60,10 +57,7 @@ class Batcher {
   std::int64_t longest_row() const;
 
  private:
-  struct Row {
-    std::vector<std::int64_t> ids, labels, documents;
-  };
-  Row row(std::int64_t index) const;
+  void write(std::int64_t row, std::int64_t b, tensor::Batch& batch) const;
   std::vector<BatchPlan> fill(std::vector<std::int64_t> order) const;
 
   const Dataset& dataset_;

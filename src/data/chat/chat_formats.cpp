@@ -1,150 +1,68 @@
 // The chat formats that are built in, and the templates that they stand for.
-#include <utility>
-
 #include "core/hash.h"
+#include "core/json.h"
 #include "data/chat/chat_template.h"
-#include "data/chat/jinja_tokens.h"
 
 namespace salf::data {
 namespace {
 
-ChatFormat chatml(std::optional<std::string> default_system) {
-  ChatFormat format;
-  format.system_before = "<|im_start|>system\n";
-  format.user_before = "<|im_start|>user\n";
-  format.assistant_before = "<|im_start|>assistant\n";
-  format.system_after = format.user_after = format.assistant_after = "<|im_end|>\n";
-  format.default_system = std::move(default_system);
-  return format;
-}
-
-ChatFormat qwen3() {
-  ChatFormat format = chatml(std::nullopt);
-  format.thinking = true;
-  return format;
-}
-
-ChatFormat llama2() {
-  ChatFormat format;
-  format.system = SystemPlace::kFirstUser;
-  format.system_before = "<<SYS>>\n";
-  format.system_after = "\n<</SYS>>\n\n";
-  format.user_before = "{bos}[INST] ";
-  format.user_after = " [/INST]";
-  format.answer_lead = " ";
-  format.assistant_after = " {eos}";
-  format.trim_user = format.trim_answer = true;
-  format.alternate = true;
-  return format;
-}
-
-ChatFormat llama3() {
-  ChatFormat format;
-  format.begin = "{bos}";
-  format.system_before = "<|start_header_id|>system<|end_header_id|>\n\n";
-  format.user_before = "<|start_header_id|>user<|end_header_id|>\n\n";
-  format.assistant_before = "<|start_header_id|>assistant<|end_header_id|>\n\n";
-  format.system_after = format.user_after = format.assistant_after = "<|eot_id|>";
-  format.trim_system = format.trim_user = format.trim_answer = true;
-  return format;
-}
-
-// The date is the one that the template names itself: with today's (Llama 3.2 takes it where the
-// program has a clock) the same rows would be other tokens tomorrow.
-ChatFormat llama31() {
-  ChatFormat format = llama3();
-  format.system = SystemPlace::kFirstTurn;
-  format.system_before += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-  format.default_system = "";
-  return format;
-}
-
-ChatFormat mistral(SystemPlace system) {
-  ChatFormat format;
-  format.begin = "{bos}";
-  format.system = system;
-  format.user_before = "[INST] ";
-  format.user_after = " [/INST]";
-  format.assistant_after = "{eos}";
-  format.alternate = true;
-  return format;
-}
-
-ChatFormat mistral_v01() {
-  ChatFormat format = mistral(SystemPlace::kRefused);
-  format.assistant_after = "{eos} ";
-  return format;
-}
-
-ChatFormat mistral_v03() {
-  ChatFormat format = mistral(SystemPlace::kLastUser);
-  format.system_after = "\n\n";
-  format.user_after = "[/INST]";
-  format.answer_lead = " ";
-  format.trim_answer = true;
-  return format;
-}
-
-ChatFormat gemma() {
-  ChatFormat format;
-  format.begin = "{bos}";
-  format.system = SystemPlace::kRefused;
-  format.user_before = "<start_of_turn>user\n";
-  format.assistant_before = "<start_of_turn>model\n";
-  format.user_after = format.assistant_after = "<end_of_turn>\n";
-  format.trim_user = format.trim_answer = true;
-  format.alternate = true;
-  return format;
-}
-
-ChatFormat phi3() {
-  ChatFormat format;
-  format.system_before = "<|system|>\n";
-  format.user_before = "<|user|>\n";
-  format.assistant_before = "<|assistant|>\n";
-  format.system_after = format.user_after = format.assistant_after = "<|end|>\n";
-  format.end = "{eos}";
-  return format;
-}
-
-ChatFormat zephyr() {
-  ChatFormat format = phi3();
-  format.system_after = format.user_after = format.assistant_after = "{eos}\n";
-  format.end.clear();
-  return format;
-}
-
-ChatFormat vicuna() {
-  ChatFormat format;
-  format.system = SystemPlace::kFirstTurn;
-  format.default_system =
-      "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
-      "helpful, "
-      "detailed, and polite answers to the user's questions.";
-  format.begin = "{bos}";
-  format.user_before = " USER: ";
-  format.assistant_before = " ASSISTANT:";
-  format.answer_lead = " ";
-  format.assistant_after = "{eos}";
-  format.trim_system = format.trim_user = format.trim_answer = true;
-  return format;
-}
-
-ChatFormat alpaca() {
-  ChatFormat format;
-  format.system = SystemPlace::kFirstTurn;
-  format.default_system =
-      "Below is an instruction that describes a task. Write a response that appropriately "
-      "completes the request.";
-  format.begin = "{bos}";
-  format.system_after = "\n\n";
-  format.user_before = "### Instruction:\n";
-  format.user_after = "\n\n";
-  format.assistant_before = "### Response:\n";
-  format.assistant_after = "{eos}\n\n";
-  format.trim_system = format.trim_user = format.trim_answer = true;
-  return format;
-}
+// A built-in format: ChatFormat's fields in JSON, on top of those of another, earlier one.
+struct BuiltIn {
+  const char* name;
+  const char* base;  // its name; "": none
+  const char* fields;
+};
+constexpr BuiltIn kBuiltIn[] = {
+    {"chatml", "", R"({
+        "system_before": "<|im_start|>system\n", "system_after": "<|im_end|>\n",
+        "user_before": "<|im_start|>user\n", "user_after": "<|im_end|>\n",
+        "assistant_before": "<|im_start|>assistant\n", "assistant_after": "<|im_end|>\n"})"},
+    {"smollm", "chatml", R"({"default_system":
+        "You are a helpful AI assistant named SmolLM, trained by Hugging Face"})"},
+    {"qwen2", "chatml", R"({"default_system": "You are a helpful assistant."})"},
+    {"qwen2.5", "chatml", R"({"default_system":
+        "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."})"},
+    {"qwen3", "chatml", R"({"thinking": true})"},
+    {"llama2", "", R"({
+        "system": "first-user", "system_before": "<<SYS>>\n", "system_after": "\n<</SYS>>\n\n",
+        "user_before": "{bos}[INST] ", "user_after": " [/INST]", "answer_lead": " ",
+        "assistant_after": " {eos}", "trim_user": true, "trim_answer": true, "alternate": true})"},
+    {"llama3", "", R"({"begin": "{bos}",
+        "system_before": "<|start_header_id|>system<|end_header_id|>\n\n",
+        "user_before": "<|start_header_id|>user<|end_header_id|>\n\n",
+        "assistant_before": "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        "system_after": "<|eot_id|>", "user_after": "<|eot_id|>", "assistant_after": "<|eot_id|>",
+        "trim_system": true, "trim_user": true, "trim_answer": true})"},
+    // The date is the one that the template names itself: with today's (Llama 3.2 takes it where
+    // the program has a clock) the same rows would be other tokens tomorrow.
+    {"llama3.1", "llama3", R"({"system": "first-turn", "default_system": "", "system_before":
+        "<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"})"},
+    {"mistral-v0.1", "", R"({"begin": "{bos}", "system": "refused", "user_before": "[INST] ",
+        "user_after": " [/INST]", "assistant_after": "{eos} ", "alternate": true})"},
+    {"mistral-v0.2", "mistral-v0.1", R"({"assistant_after": "{eos}"})"},
+    {"mistral-v0.3", "mistral-v0.2", R"({"system": "last-user", "system_after": "\n\n",
+        "user_after": "[/INST]", "answer_lead": " ", "trim_answer": true})"},
+    {"gemma", "", R"({"begin": "{bos}", "system": "refused",
+        "user_before": "<start_of_turn>user\n", "user_after": "<end_of_turn>\n",
+        "assistant_before": "<start_of_turn>model\n", "assistant_after": "<end_of_turn>\n",
+        "trim_user": true, "trim_answer": true, "alternate": true})"},
+    {"phi3", "", R"({"system_before": "<|system|>\n", "system_after": "<|end|>\n",
+        "user_before": "<|user|>\n", "user_after": "<|end|>\n",
+        "assistant_before": "<|assistant|>\n", "assistant_after": "<|end|>\n", "end": "{eos}"})"},
+    {"zephyr", "phi3", R"({"system_after": "{eos}\n", "user_after": "{eos}\n",
+        "assistant_after": "{eos}\n", "end": ""})"},
+    {"vicuna", "", R"({"system": "first-turn", "default_system":
+        "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the user's questions.",
+        "begin": "{bos}", "user_before": " USER: ", "assistant_before": " ASSISTANT:",
+        "answer_lead": " ", "assistant_after": "{eos}",
+        "trim_system": true, "trim_user": true, "trim_answer": true})"},
+    {"alpaca", "", R"({"system": "first-turn", "default_system":
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request.",
+        "begin": "{bos}", "system_after": "\n\n",
+        "user_before": "### Instruction:\n", "user_after": "\n\n",
+        "assistant_before": "### Response:\n", "assistant_after": "{eos}\n\n",
+        "trim_system": true, "trim_user": true, "trim_answer": true})"},
+};
 
 struct KnownTemplate {
   const char* sha256;  // of jinja_tokens(template)
@@ -183,24 +101,18 @@ constexpr KnownTemplate kKnownTemplates[] = {
 }  // namespace
 
 const std::vector<NamedFormat>& built_in_chat_formats() {
-  static const std::vector<NamedFormat> formats{
-      {"chatml", chatml(std::nullopt)},
-      {"smollm", chatml("You are a helpful AI assistant named SmolLM, trained by Hugging Face")},
-      {"qwen2", chatml("You are a helpful assistant.")},
-      {"qwen2.5", chatml("You are Qwen, created by Alibaba Cloud. You are a helpful assistant.")},
-      {"qwen3", qwen3()},
-      {"llama2", llama2()},
-      {"llama3", llama3()},
-      {"llama3.1", llama31()},
-      {"mistral-v0.1", mistral_v01()},
-      {"mistral-v0.2", mistral(SystemPlace::kRefused)},
-      {"mistral-v0.3", mistral_v03()},
-      {"gemma", gemma()},
-      {"phi3", phi3()},
-      {"zephyr", zephyr()},
-      {"vicuna", vicuna()},
-      {"alpaca", alpaca()},
-  };
+  static const std::vector<NamedFormat> formats = [] {
+    std::vector<NamedFormat> read;
+    for (const BuiltIn& next : kBuiltIn) {
+      NamedFormat format{next.name, {}};
+      for (const NamedFormat& base : read) {
+        if (base.name == next.base) format.format = base.format;
+      }
+      core::from_json(core::parse_json(next.fields, next.name), next.name, format.format);
+      read.push_back(std::move(format));
+    }
+    return read;
+  }();
   return formats;
 }
 

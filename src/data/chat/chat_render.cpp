@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <string_view>
-#include <utility>
 
 #include "core/text.h"
 #include "data/bad_input.h"

@@ -27,8 +27,7 @@ std::string template_in(const JsonView& config) {
   const auto member = config.find("chat_template");
   if (!member) return "";
   if (!member->value().is_array()) return member->text();
-  for (std::size_t i = 0; i < member->size(); ++i) {
-    const JsonView entry = member->item(i);
+  for (const JsonView& entry : member->items()) {
     if (entry.at("name").text() == "default") return entry.at("template").text();
   }
   return "";
@@ -38,8 +37,8 @@ std::string advice() {
   return "give the format: --chat-template NAME, where NAME is one of " +
          core::join(chat_format_names(), ", ") +
          ", or a JSON file such as {\"user_before\": \"User: \", \"user_after\": \"\\n\", "
-         "\"assistant_before\": "
-         "\"Assistant:\", \"answer_lead\": \" \", \"assistant_after\": \"{eos}\\n\"}";
+         "\"assistant_before\": \"Assistant:\", \"answer_lead\": \" \", \"assistant_after\": "
+         "\"{eos}\\n\"}";
 }
 
 const NamedFormat* built_in(const std::string& name) {

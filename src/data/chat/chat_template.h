@@ -2,13 +2,8 @@
 // that the assistant wrote.
 #pragma once
 
-#include <cstddef>
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace salf::data {
 
@@ -87,6 +82,19 @@ struct SpecialTexts {
 ChatText render_chat(const ChatFormat& format, const std::vector<ChatMessage>& messages,
     const SpecialTexts& special, const std::string& where);
 
+// Ids, and for each whether it carries loss.
+struct MarkedTokens {
+  std::vector<std::int64_t> ids;
+  std::vector<bool> loss;
+};
+
+// Tokenises the text as a whole, as apply_chat_template() does: special tokens in it are special
+// whoever wrote them, and no bos or eos is added. A token carries loss if any of its bytes is part
+// of an answer. Where a normaliser changed the text, an answer begins and ends at the first token
+// that differs between the whole text and the text up to there. With `limit` > 0 the marks behind
+// the first `limit` tokens may be missing, because these tokens will be cut off.
+MarkedTokens encode_chat(const ChatText& chat, const Tokenizer& tokenizer, std::size_t limit);
+
 // The Jinja template that comes with a model.
 struct ModelTemplate {
   std::string text;   // empty: the model has none
@@ -99,9 +107,15 @@ struct ModelTemplate {
 ModelTemplate read_model_template(const std::filesystem::path& tokenizer_json);
 
 // The name of the built-in format that a Jinja template stands for, or nothing. Templates are
-// compared by the SHA-256 of their tokens (jinja_tokens.h): comments, the kind of quotes, line ends
-// and white space that Jinja ignores make no difference.
+// compared by the SHA-256 of jinja_tokens(): comments, the kind of quotes, line ends and white
+// space that Jinja ignores make no difference.
 std::optional<std::string> recognise_template(const std::string& jinja);
+
+// The tokens of Jinja's lexer in one unambiguous text: the pieces of output, and the words, signs
+// and strings of each {{ … }} and {% … %}. Jinja is set up as in transformers: trim_blocks and
+// lstrip_blocks, the newline at the end dropped. Equal results mean equal templates. A text that is
+// not Jinja gives a result too.
+std::string jinja_tokens(const std::string& source);
 
 struct NamedFormat {
   std::string name;  // for people: "chatml", "my_format.json"

@@ -1,8 +1,6 @@
-#include "data/chat/chat_tokens.h"
-
 #include <algorithm>
-#include <optional>
-#include <string_view>
+
+#include "data/chat/chat_template.h"
 
 namespace salf::data {
 namespace {

@@ -1,9 +1,6 @@
-#include "data/chat/jinja_tokens.h"
-
 #include <algorithm>
-#include <cstddef>
-#include <optional>
-#include <string_view>
+
+#include "data/chat/chat_template.h"
 
 namespace salf::data {
 namespace {
@@ -14,12 +11,8 @@ constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
 std::string with_plain_newlines(const std::string& source) {
   std::string text;
   for (std::size_t i = 0; i < source.size(); ++i) {
-    if (source[i] != '\r') {
-      text += source[i];
-      continue;
-    }
-    text += '\n';
-    if (i + 1 < source.size() && source[i + 1] == '\n') ++i;
+    if (source[i] == '\n' && i > 0 && source[i - 1] == '\r') continue;
+    text += source[i] == '\r' ? '\n' : source[i];
   }
   if (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
@@ -32,15 +25,9 @@ bool is_word(char c) {
 
 // The meaning of "\" and `c` in a string.
 std::string unescaped(char c) {
-  switch (c) {
-    case 'n': return "\n";
-    case 't': return "\t";
-    case 'r': return "\r";
-    case '\\':
-    case '\'':
-    case '"': return {c};
-    default: return {'\\', c};
-  }
+  constexpr std::string_view kNames = "ntr\\'\"", kMeanings = "\n\t\r\\'\"";
+  const std::size_t known = kNames.find(c);
+  return known == std::string_view::npos ? std::string{'\\', c} : std::string{kMeanings[known]};
 }
 
 class JinjaLexer {
@@ -111,15 +98,11 @@ class JinjaLexer {
   bool read_inside(std::string_view end) {
     while (place_ < text_.size()) {
       const char c = text_[place_];
-      if (text_.compare(place_, 2, end) == 0) {
-        place_ += 2;
+      const bool strip = c == '-' && text_.compare(place_ + 1, 2, end) == 0;
+      if (strip || text_.compare(place_, 2, end) == 0) {
+        place_ += strip ? 3 : 2;
         result_ += "}\n";
-        return false;
-      }
-      if (c == '-' && text_.compare(place_ + 1, 2, end) == 0) {
-        place_ += 3;
-        result_ += "}\n";
-        return true;
+        return strip;
       }
       if (kWhiteSpace.find(c) != std::string_view::npos) {
         ++place_;

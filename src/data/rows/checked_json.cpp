@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <limits>
 #include <utility>
-#include <vector>
 
 #include "core/log.h"
 #include "core/text.h"
@@ -143,6 +142,12 @@ std::optional<JsonView> JsonView::find(const char* key) const {
 
 JsonView JsonView::item(std::size_t index) const {
   return JsonView(value_[index], where_ + "[" + std::to_string(index) + "]");
+}
+
+std::vector<JsonView> JsonView::items() const {
+  std::vector<JsonView> items;
+  for (std::size_t i = 0; i < array().size(); ++i) items.push_back(item(i));
+  return items;
 }
 
 const JsonView& JsonView::array() const {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace salf::data {
 
@@ -32,6 +33,8 @@ class JsonView {
   std::optional<JsonView> find(const char* key) const;
   // The item of an array. REQUIRES: index < size()
   JsonView item(std::size_t index) const;
+  // The items of an array. Throws for a value of another type.
+  std::vector<JsonView> items() const;
 
   // These throw for a value of another type.
   const JsonView& array() const;

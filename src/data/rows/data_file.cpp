@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include "core/error.h"
@@ -17,70 +16,26 @@
 namespace salf::data {
 namespace {
 
-constexpr std::size_t kReadSize = std::size_t{1} << 16U;
+constexpr std::size_t kChunkSize = std::size_t{1} << 16U;
 constexpr std::int64_t kFreeBytes = std::int64_t{64} << 20;
 constexpr std::int64_t kLargestRatio = 200;
+constexpr std::size_t kLongestLine = std::size_t{256} << 20U;
+constexpr std::size_t kLargestWhole = std::size_t{1} << 30U;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr char kGzipMagic[] = {'\x1F', '\x8B'};
-
-std::string system_message() { return std::generic_category().message(errno); }
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::kIo, message); }
 
-bool is_standard_input(const std::filesystem::path& path) { return path == kStandardInput; }
+[[noreturn]] void refuse_system(const std::string& what) {
+  refuse(what + ": " + std::generic_category().message(errno));
+}
 
 }  // namespace
 
-RawFile::RawFile(const std::filesystem::path& path) {
-  if (is_standard_input(path)) {
-    name_ = "standard input";
-    if (::isatty(STDIN_FILENO) == 1) {
-      refuse(
-          "--data - reads the rows from standard input, which is a terminal: pipe them in, or name "
-          "a file");
-    }
-    descriptor_ = STDIN_FILENO;
-    return;
-  }
-  name_ = core::printable_path(path);
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0)
-    refuse("cannot read the data file " + name_ + ": " + system_message());
-  if (!S_ISREG(status.st_mode)) {
-    refuse(name_ + ": expected a data file, got " +
-           (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"));
-  }
-  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) refuse("cannot read the data file " + name_ + ": " + system_message());
-  size_ = status.st_size;
-}
-
-RawFile::~RawFile() {
-  if (descriptor_ > STDIN_FILENO) ::close(descriptor_);
-}
-
-std::size_t RawFile::read(char* into, std::size_t size) {
-  ssize_t count = -1;
-  do {
-    count = ::read(descriptor_, into, size);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) refuse("cannot read on in " + name_ + ": " + system_message());
-  const auto bytes = static_cast<std::size_t>(count);
-  hash_.update(into, bytes);
-  bytes_read_ += count;
-  return bytes;
-}
-
-std::string RawFile::hash() {
-  std::string rest(kReadSize, '\0');
-  while (read(rest.data(), rest.size()) > 0) {
-  }
-  return hash_.hex();
-}
-
 class DataFile::Gzip {
  public:
-  Gzip(RawFile& raw, std::string begin)
-      : raw_(raw), input_(std::move(begin)), available_(input_.size()) {
+  Gzip(DataFile& file, std::string begin)
+      : file_(file), input_(std::move(begin)), available_(input_.size()) {
     constexpr int kLargestWindow = 15;
     constexpr int kGzipOnly = 16;
     if (::inflateInit2(&stream_, kLargestWindow + kGzipOnly) != Z_OK) throw std::bad_alloc();
@@ -105,14 +60,14 @@ class DataFile::Gzip {
 
  private:
   bool refill() {
-    input_.resize(kReadSize);
-    available_ = raw_.read(input_.data(), input_.size());
+    input_.resize(kChunkSize);
+    available_ = file_.read_raw(input_.data(), input_.size());
     place_ = 0;
     return available_ > 0;
   }
 
   std::int64_t consumed() const {
-    return raw_.bytes_read() - static_cast<std::int64_t>(available_);
+    return file_.bytes_read_ - static_cast<std::int64_t>(available_);
   }
 
   std::size_t inflate(char* into, std::size_t size) {
@@ -120,7 +75,7 @@ class DataFile::Gzip {
     stream_.next_in = reinterpret_cast<Bytef*>(input_.data() + place_);
     stream_.avail_in = static_cast<uInt>(available_);
     stream_.next_out = reinterpret_cast<Bytef*>(into);
-    stream_.avail_out = static_cast<uInt>(std::min(size, kReadSize));
+    stream_.avail_out = static_cast<uInt>(std::min(size, kChunkSize));
     const uInt room = stream_.avail_out;
     const int status = ::inflate(&stream_, Z_NO_FLUSH);
     place_ += available_ - stream_.avail_in;
@@ -162,10 +117,10 @@ class DataFile::Gzip {
   }
 
   [[noreturn]] void fail(const std::string& problem) const {
-    refuse(raw_.name() + ": at byte " + std::to_string(consumed()) + ": " + problem);
+    refuse(file_.name_ + ": at byte " + std::to_string(consumed()) + ": " + problem);
   }
 
-  RawFile& raw_;
+  DataFile& file_;
   z_stream stream_{};
   std::string input_;
   std::size_t place_ = 0;      // in input_
@@ -176,28 +131,152 @@ class DataFile::Gzip {
   bool ended_ = false;
 };
 
-DataFile::DataFile(const std::filesystem::path& path) : raw_(path) {
-  begin_.resize(sizeof kGzipMagic);
-  std::size_t filled = 0;
-  while (filled < begin_.size()) {
-    const std::size_t count = raw_.read(begin_.data() + filled, begin_.size() - filled);
-    if (count == 0) break;
-    filled += count;
+void DataFile::open(const std::filesystem::path& path) {
+  if (path == "-") {
+    name_ = "standard input";
+    if (::isatty(STDIN_FILENO) == 1) {
+      refuse(
+          "--data - reads the rows from standard input, which is a terminal: pipe them in, or name "
+          "a file");
+    }
+    descriptor_ = STDIN_FILENO;
+    return;
   }
-  begin_.resize(filled);
-  if (begin_.compare(0, begin_.size(), kGzipMagic, sizeof kGzipMagic) != 0) return;
-  gzip_ = std::make_unique<Gzip>(raw_, begin_);
+  name_ = core::printable_path(path);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) refuse_system("cannot read the data file " + name_);
+  if (!S_ISREG(status.st_mode)) {
+    refuse(name_ + ": expected a data file, got " +
+           (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"));
+  }
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor_ < 0) refuse_system("cannot read the data file " + name_);
+  size_ = status.st_size;
 }
 
-DataFile::~DataFile() = default;
+DataFile::DataFile(const std::filesystem::path& path) : DataFile() {
+  open(path);
+  begin_.resize(sizeof kGzipMagic);
+  std::size_t filled = 0, count = 0;
+  do {
+    count = read_raw(begin_.data() + filled, begin_.size() - filled);
+    filled += count;
+  } while (count > 0 && filled < begin_.size());
+  begin_.resize(filled);
+  if (begin_.compare(0, begin_.size(), kGzipMagic, sizeof kGzipMagic) != 0) return;
+  gzip_ = std::make_unique<Gzip>(*this, begin_);
+}
+
+DataFile::~DataFile() {
+  if (descriptor_ > STDIN_FILENO) ::close(descriptor_);
+}
+
+std::size_t DataFile::read_raw(char* into, std::size_t size) {
+  ssize_t count = -1;
+  do {
+    count = ::read(descriptor_, into, size);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) refuse_system("cannot read on in " + name_);
+  const auto bytes = static_cast<std::size_t>(count);
+  hash_.update(into, bytes);
+  bytes_read_ += count;
+  return bytes;
+}
 
 std::size_t DataFile::read(char* into, std::size_t size) {
   if (gzip_) return gzip_->read(into, size);
-  if (begin_.empty()) return raw_.read(into, size);
-  const std::size_t count = std::min(size, begin_.size());
-  std::memcpy(into, begin_.data(), count);
+  if (begin_.empty()) return read_raw(into, size);
+  const std::size_t count = begin_.copy(into, size);
   begin_.erase(0, count);
   return count;
+}
+
+std::string DataFile::hash() {
+  std::string rest(kChunkSize, '\0');
+  while (read_raw(rest.data(), rest.size()) > 0) {
+  }
+  return hash_.hex();
+}
+
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(kBlank) == std::string_view::npos;
+}
+
+std::optional<std::string> byte_problem(std::string_view line) {
+  const std::size_t nul = line.find('\0');
+  if (nul != std::string_view::npos) {
+    return "byte " + std::to_string(nul + 1) + " of the line is NUL: expected text";
+  }
+  const auto invalid = core::invalid_utf8(line);
+  if (!invalid) return std::nullopt;
+  return "byte " + std::to_string(*invalid + 1) +
+         " of the line is not valid UTF-8: expected UTF-8 text; "
+         "convert the file (iconv -f LATIN1 -t UTF-8)";
+}
+
+bool LineReader::next(std::string& line) {
+  if (!peeked_) return read_line(line);
+  line = std::move(*peeked_);
+  peeked_.reset();
+  return true;
+}
+
+const std::string* LineReader::peek() {
+  while (!peeked_) {
+    std::string line;
+    if (!read_line(line)) return nullptr;
+    if (!is_blank(line)) peeked_ = std::move(line);
+  }
+  return &*peeked_;
+}
+
+std::string LineReader::rest() {
+  std::string text;
+  if (peek() == nullptr) return text;
+  text.assign(static_cast<std::size_t>(number_ - 1), '\n');
+  text += *peeked_;
+  if (ended_) text += '\n';
+  peeked_.reset();
+  do {
+    text.append(buffer_, begin_, std::string::npos);
+    begin_ = buffer_.size();
+    if (text.size() > kLargestWhole) {
+      refuse(file_.name() + ": more than " + core::format_bytes(kLargestWhole) +
+             " in one JSON value; make it JSON lines, a row a line");
+    }
+  } while (refill());
+  return text;
+}
+
+bool LineReader::read_line(std::string& line) {
+  line.clear();
+  ended_ = false;
+  bool any = false;
+  while (!ended_) {
+    if (begin_ == buffer_.size() && !refill()) break;
+    any = true;
+    const std::size_t end = std::min(buffer_.find('\n', begin_), buffer_.size());
+    line.append(buffer_, begin_, end - begin_);
+    ended_ = end < buffer_.size();
+    begin_ = end + (ended_ ? 1 : 0);
+    if (line.size() > kLongestLine) {
+      refuse(file_.name() + ":" + std::to_string(number_ + 1) + ": the line is longer than " +
+             core::format_bytes(kLongestLine) + "; expected JSON lines or text");
+    }
+  }
+  if (!any) return false;
+  if (++number_ == 1 && line.compare(0, kByteOrderMark.size(), kByteOrderMark) == 0) {
+    line.erase(0, kByteOrderMark.size());
+  }
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return true;
+}
+
+bool LineReader::refill() {
+  buffer_.resize(kChunkSize);
+  buffer_.resize(file_.read(buffer_.data(), buffer_.size()));
+  begin_ = 0;
+  return !buffer_.empty();
 }
 
 }  // namespace salf::data

@@ -1,11 +1,8 @@
 #include "data/rows/dataset.h"
 
 #include <algorithm>
-#include <optional>
-#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
 
 #include "core/hash.h"
 #include "core/json.h"
@@ -13,7 +10,6 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "data/bad_input.h"
-#include "data/chat/chat_tokens.h"
 #include "data/rows/row_file.h"
 #include "tensor/batch.h"
 
@@ -22,14 +18,8 @@ namespace {
 
 std::size_t index_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-std::int64_t count_labels(const Document& document) {
-  return std::count_if(document.labels.begin(), document.labels.end(),
-      [](std::int64_t label) { return label != tensor::kNoLabel; });
-}
-
 std::string finished_prompt(std::string prompt) {
-  constexpr std::string_view kWhiteSpace = " \t\r\n\v\f";
-  if (!prompt.empty() && kWhiteSpace.find(prompt.back()) == std::string_view::npos) prompt += '\n';
+  if (!prompt.empty() && kBlank.find(prompt.back()) == std::string_view::npos) prompt += '\n';
   return prompt;
 }
 
@@ -99,10 +89,9 @@ unsigned bit(Split split) { return 1U << static_cast<unsigned>(split); }
 // `text` in lower case (A-Z) with single spaces.
 std::string plain(std::string_view text) {
   std::string result;
-  for (const char c : text) {
-    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
-    if (!space) {
-      result += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  for (const char c : core::ascii_lower(std::string(text))) {
+    if (kBlank.find(c) == std::string_view::npos) {
+      result += c;
     } else if (!result.empty() && result.back() != ' ') {
       result += ' ';
     }
@@ -136,39 +125,35 @@ class OverlapCounter {
   std::unordered_map<std::uint64_t, unsigned> splits_;  // key -> bits 1 << Split
 };
 
-// The tokenizer's special tokens as texts, for templates.
-SpecialTexts special_texts(const Tokenizer& tokenizer) {
-  SpecialTexts texts;
-  if (const auto bos = tokenizer.bos_id()) texts.bos = tokenizer.decode({*bos});
-  if (const auto eos = tokenizer.eos_id()) texts.eos = tokenizer.decode({*eos});
-  return texts;
-}
-
 // Fills a dataset row by row.
 class Loader {
  public:
   Loader(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t limit,
       const ModelTemplate& model_template)
       : options_(options), tokenizer_(tokenizer), limit_(limit), model_template_(model_template) {
+    if (const auto bos = tokenizer.bos_id()) special_.bos = tokenizer.decode({*bos});
+    if (const auto eos = tokenizer.eos_id()) special_.eos = tokenizer.decode({*eos});
     if (!options.chat_template.empty())
       chat_ = choose_chat_format(options.chat_template, model_template);
   }
 
-  void read(RowFile& file, core::Progress& progress) {
+  Dataset load(RowFile& file, core::Progress& progress) {
     constexpr std::int64_t kRowsPerUpdate = 256;
+    DataFile& source = file.file();
+    progress.begin("reading data", source.size(), "bytes");
     while (read_one(file)) {
       if (data_.report.rows % kRowsPerUpdate == 0) progress.update(file.bytes_read(), "");
     }
-  }
-
-  Dataset finish(const std::string& file) {
-    check_not_empty(file);
+    progress.end();
+    check_not_empty(source.name());
     overlap_.count(data_.splits, data_.report);
+    data_.hash = source.hash();
+    if (data_.report.chats > 0) {  // the tokens of conversations depend on their format
+      data_.hash =
+          core::sha256(data_.hash + '\n' + core::format_json(core::to_json(chat_->format)));
+    }
     return std::move(data_);
   }
-
-  // The chat format. The tokens of conversations depend on it.
-  std::string chat_text() const { return core::format_json(core::to_json(chat_->format)); }
 
  private:
   bool read_one(RowFile& file) {
@@ -210,7 +195,11 @@ class Loader {
 
   void add_document(const FileRow& row, MarkedTokens tokens, Split split) {
     if (too_long(tokens)) {
-      if (options_.long_rows == LongRows::kRefuse) throw_too_long(row, tokens);
+      if (options_.long_rows == LongRows::kRefuse) {
+        refuse(row.where, "the document has " + std::to_string(tokens.ids.size()) +
+                              " tokens, the limit is " + std::to_string(limit_) +
+                              "; shorten it, or let it be cut with --long-rows cut");
+      }
       tokens.ids.resize(index_of(limit_));
       ++data_.report.cut_documents;
     }
@@ -270,12 +259,6 @@ class Loader {
     return limit_ > 0 && tokens.ids.size() > index_of(limit_);
   }
 
-  [[noreturn]] void throw_too_long(const FileRow& row, const MarkedTokens& tokens) const {
-    refuse(row.where, "the document has " + std::to_string(tokens.ids.size()) +
-                          " tokens, the limit is " + std::to_string(limit_) +
-                          "; shorten it, or let it be cut with --long-rows cut");
-  }
-
   void check_not_empty(const std::string& file) const {
     const DataReport& report = data_.report;
     if (report.rows == 0) refuse(file, "no rows: the file is empty");
@@ -293,15 +276,12 @@ class Loader {
   }
 
   [[noreturn]] void throw_no_supervision(const std::string& file) const {
-    std::string message = "no supervised token: no document has a token that carries loss";
-    if (data_.report.cut_documents > 0) {
-      message += "; " + core::format_count(data_.report.cut_documents) + " were cut to " +
-                 std::to_string(limit_) +
-                 " tokens, which leaves only their prompts: raise --max-length";
-    } else {
-      message += "; the completions are empty, or conversations have no assistant";
-    }
-    refuse(file, message);
+    const std::int64_t cut = data_.report.cut_documents;
+    refuse(
+        file, "no supervised token: no document has a token that carries loss; " +
+                  (cut == 0 ? "the completions are empty, or conversations have no assistant"
+                            : core::format_count(cut) + " were cut to " + std::to_string(limit_) +
+                                  " tokens, which leaves only their prompts: raise --max-length"));
   }
 
   const DataOptions& options_;
@@ -309,7 +289,7 @@ class Loader {
   std::int64_t limit_;
   const ModelTemplate& model_template_;
   std::optional<NamedFormat> chat_;  // chosen with the first conversation
-  SpecialTexts special_ = special_texts(tokenizer_);
+  SpecialTexts special_;
   OverlapCounter overlap_;
   Dataset data_;
   std::unordered_map<std::string, std::int64_t> domains_;  // places in data_.domains
@@ -326,24 +306,15 @@ std::vector<std::int64_t> Dataset::indices(Split split) const {
   return result;
 }
 
-std::int64_t Dataset::supervised_tokens() const {
-  std::int64_t total = 0;
-  for (const Document& document : documents) total += count_labels(document);
-  return total;
+std::int64_t count_labels(const Document& document) {
+  return static_cast<std::int64_t>(document.labels.size()) -
+         std::count(document.labels.begin(), document.labels.end(), tensor::kNoLabel);
 }
 
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
     core::Progress& progress, const ModelTemplate& model_template) {
-  const std::int64_t limit = document_limit(options, context);
-  Loader loader(options, tokenizer, limit, model_template);
-  const std::unique_ptr<RowFile> file = open_row_file(options.data);
-  progress.begin("reading data", file->file().size(), "bytes");
-  loader.read(*file, progress);
-  progress.end();
-  Dataset data = loader.finish(file->file().name());
-  data.hash = file->file().hash();
-  if (data.report.chats > 0) data.hash = core::sha256(data.hash + '\n' + loader.chat_text());
-  return data;
+  Loader loader(options, tokenizer, document_limit(options, context), model_template);
+  return loader.load(*open_row_file(options.data), progress);
 }
 
 std::vector<std::int64_t> sample_documents(

@@ -1,11 +1,6 @@
 // The documents of a data file as tokens, with the labels that carry loss, and their splits.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 #include "core/progress.h"
 #include "data/chat/chat_template.h"
@@ -48,9 +43,7 @@ struct DataOptions {
         Field{"chat_template",
             "format of conversations (rows with messages): chatml, smollm, qwen2, qwen2.5, qwen3, "
             "llama2, llama3, llama3.1, mistral-v0.1, mistral-v0.2, mistral-v0.3, gemma, phi3, "
-            "zephyr, vicuna, "
-            "alpaca, or a JSON file; "
-            "nothing: the model's"}
+            "zephyr, vicuna, alpaca, or a JSON file; nothing: the model's"}
             .common(),
         self.chat_template);
     visit(Field{"skip_bad", "count bad rows instead of stopping at the first"}, self.skip_bad);
@@ -73,6 +66,9 @@ struct Document {
   std::int64_t line = 0;     // 1-based line of a JSONL/text file, 1-based index in a JSON array
   std::int64_t domain = -1;  // index into Dataset::domains; -1: the row names none
 };
+
+// The labels that carry loss.
+std::int64_t count_labels(const Document& document);
 
 // A question with options, for multiple-choice accuracy. The model's choice is the option with the
 // largest log-likelihood per byte, Σ_t log p(label_t) / option_bytes. An option has no loss on its
@@ -125,7 +121,6 @@ struct Dataset {
 
   // Indices of the documents of one split, in file order.
   std::vector<std::int64_t> indices(Split split) const;
-  std::int64_t supervised_tokens() const;
 };
 
 // Reads, checks, tokenises and splits a data file. Reads it once, from begin to end.

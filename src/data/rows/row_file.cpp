@@ -1,11 +1,9 @@
 #include "data/rows/row_file.h"
 
 #include <algorithm>
-#include <cctype>
-#include <string_view>
-#include <utility>
 
 #include "core/log.h"
+#include "core/text.h"
 #include "data/bad_input.h"
 
 namespace salf::data {
@@ -92,7 +90,13 @@ class JsonValue : public RowFile {
     const std::string text = reader().rest();
     check_bytes(text);
     core::Json json = core::parse_json(text, name_);
-    rows_ = json.is_array() ? std::move(json) : std::move(list_in(json));
+    core::Json* const list = json.is_array() ? &json : find_list(json);
+    if (list == nullptr) {
+      refuse(name_,
+          "expected an array of rows, an object with such an array under \"data\", \"train\", "
+          "\"rows\" or \"examples\", or JSON lines (one row on each line)");
+    }
+    rows_ = std::move(*list);
   }
 
   std::optional<FileRow> next() override {
@@ -111,14 +115,6 @@ class JsonValue : public RowFile {
   }
 
  private:
-  core::Json& list_in(core::Json& json) const {
-    core::Json* const list = find_list(json);
-    if (list != nullptr) return *list;
-    refuse(name_,
-        "expected an array of rows, an object with such an array under \"data\", \"train\", "
-        "\"rows\" or \"examples\", or JSON lines (one row on each line)");
-  }
-
   void check_bytes(std::string_view text) const {
     std::int64_t number = 0;
     while (!text.empty()) {
@@ -137,21 +133,16 @@ class JsonValue : public RowFile {
 };
 
 // ".json" of "Rows.JSON" and of "rows.json.gz".
-std::string extension_of(fs::path path, bool is_gzip) {
-  const auto lower = [](std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-        [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-  };
-  const std::string extension = lower(path.extension().string());
+std::string extension_of(const fs::path& path, bool is_gzip) {
+  const std::string extension = core::ascii_lower(path.extension().string());
   if (!is_gzip || (extension != ".gz" && extension != ".gzip")) return extension;
-  return lower(path.stem().extension().string());
+  return core::ascii_lower(path.stem().extension().string());
 }
 
 // True unless the object goes on in the next line or holds a list of rows.
 bool is_row_alone(const std::string& line) {
   try {
-    core::Json json = core::parse_json(line, "the first line");
+    core::Json json = core::parse_json(line, "");
     return find_list(json) == nullptr;
   } catch (const Error&) {
     return false;

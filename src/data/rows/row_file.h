@@ -1,18 +1,9 @@
 // The rows of a data file, one after another.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <filesystem>
-#include <memory>
-#include <optional>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "core/json.h"
 #include "data/chat/chat_template.h"
-#include "data/rows/line_reader.h"
+#include "data/rows/data_file.h"
 
 namespace salf::data {
 

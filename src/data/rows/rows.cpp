@@ -1,8 +1,7 @@
 #include <algorithm>
-#include <array>
-#include <utility>
 
 #include "core/log.h"
+#include "core/text.h"
 #include "data/bad_input.h"
 #include "data/rows/row_file.h"
 
@@ -14,15 +13,14 @@ constexpr std::size_t kMostOptions = 26;
 
 constexpr const char* kRowForms =
     "expected messages, prompt and completion, instruction (and input) and output, question and "
-    "answer, "
-    "text, or a question with options and answer";
+    "answer, text, or a question with options and answer";
 
 struct PairForm {
   const char* prompt;
   const char* completion;
 };
-constexpr std::array<PairForm, 3> kPairForms{
-    {{"prompt", "completion"}, {"instruction", "output"}, {"question", "answer"}}};
+constexpr PairForm kPairForms[] = {
+    {"prompt", "completion"}, {"instruction", "output"}, {"question", "answer"}};
 
 // The member, or null if it is absent or null.
 const core::Json* value_of(const core::Json& object, const char* key) {
@@ -43,14 +41,13 @@ const std::string& string_field(const core::Json& row, const char* key, const st
 
 [[noreturn]] void throw_unknown_form(const core::Json& row, const std::string& where) {
   constexpr std::size_t kMostShown = 12;
-  std::string keys;
-  std::size_t shown = 0;
-  for (auto item = row.begin(); item != row.end() && shown < kMostShown; ++item, ++shown) {
-    keys += (shown == 0 ? "" : ", ") + core::printable(item.key(), 40);
-    if (item->is_null()) keys += " (null)";
+  std::vector<std::string> keys;
+  for (auto item = row.begin(); item != row.end() && keys.size() < kMostShown; ++item) {
+    keys.push_back(core::printable(item.key(), 40) + (item->is_null() ? " (null)" : ""));
   }
-  if (row.size() > kMostShown) keys += ", …";
-  refuse(where, kRowForms + ("; found " + (keys.empty() ? "no keys" : "the keys " + keys)));
+  if (row.size() > kMostShown) keys.emplace_back("…");
+  refuse(where, std::string(kRowForms) + "; found " +
+                    (keys.empty() ? "no keys" : "the keys " + core::join(keys, ", ")));
 }
 
 std::string prompt_field(const core::Json& row, const char* key, const std::string& where) {
@@ -79,17 +76,10 @@ NumberedLabel split_label(const std::string& label) {
       static_cast<std::size_t>(std::stoi(std::string(digits, label.end())))};
 }
 
-std::string ascii_lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 // The number of options that "answer1: … answer2: …" lists. Case is ignored.
 std::size_t count_listed(const std::string& instruction, const std::string& stem) {
-  const std::string text = ascii_lower(instruction);
-  const std::string name = ascii_lower(stem);
+  const std::string text = core::ascii_lower(instruction);
+  const std::string name = core::ascii_lower(stem);
   std::size_t count = 0;
   for (std::size_t from = 0; count <= kMostOptions; ++count) {
     const std::string marker = name + std::to_string(count + 1) + ":";
@@ -102,8 +92,8 @@ std::size_t count_listed(const std::string& instruction, const std::string& stem
 
 // The options are the output with each label; see ChoiceRow (dataset.h).
 std::optional<Question> listed_question(const core::Json& row, const RowText& text) {
-  const auto answer = row.find("answer");
-  if (answer == row.end() || !answer->is_string()) return std::nullopt;
+  const core::Json* const answer = core::find_member(row, "answer");
+  if (answer == nullptr || !answer->is_string()) return std::nullopt;
   const auto& label = answer->get_ref<const std::string&>();
   const NumberedLabel right = split_label(label);
   if (right.stem.empty()) return std::nullopt;
@@ -148,7 +138,7 @@ std::size_t answer_index(
   } else if (answer.is_string()) {
     const auto& text = answer.get_ref<const std::string&>();
     const auto same = std::find(options.begin(), options.end(), text);
-    const std::string letter = ascii_lower(text);
+    const std::string letter = core::ascii_lower(text);
     if (same != options.end()) {
       index = static_cast<std::size_t>(same - options.begin());
     } else if (letter.size() == 1 && letter[0] >= 'a' && letter[0] <= 'z') {
@@ -167,41 +157,34 @@ std::size_t answer_index(
 }
 
 RowText parse_question(const core::Json& row, const std::string& where) {
-  RowText text;
-  const auto form = std::find_if(kPairForms.begin(), kPairForms.end(),
+  const auto* const form = std::find_if(std::begin(kPairForms), std::end(kPairForms),
       [&](const PairForm& pair) { return has_value(row, pair.prompt); });
-  if (form == kPairForms.end()) throw_unknown_form(row, where);
+  if (form == std::end(kPairForms)) throw_unknown_form(row, where);
+  RowText text;
   text.prompt = prompt_field(row, form->prompt, where);
-
-  Question question;
+  Question& question = text.question.emplace();
   question.options = option_texts(row, where);
   question.answer = answer_index(row.at("answer"), question.options, where);
   text.completion = question.options[question.answer];
   for (const char* key : {"output", "completion"}) {
     if (has_value(row, key)) text.completion = string_field(row, key, where);
   }
-  text.question = std::move(question);
   return text;
 }
 
 // More turns than any conversation has.
 constexpr std::size_t kMostMessages = 10'000;
 
-struct RoleName {
-  std::string_view name;
-  ChatRole role;
-};
-constexpr std::array<RoleName, 7> kRoleNames{
-    {{"system", ChatRole::kSystem}, {"user", ChatRole::kUser}, {"assistant", ChatRole::kAssistant},
-        {"human", ChatRole::kUser}, {"gpt", ChatRole::kAssistant},
-        {"chatgpt", ChatRole::kAssistant}, {"model", ChatRole::kAssistant}}};
+constexpr core::EnumName<ChatRole> kRoleNames[] = {{ChatRole::kSystem, "system"},
+    {ChatRole::kUser, "user"}, {ChatRole::kUser, "human"}, {ChatRole::kAssistant, "assistant"},
+    {ChatRole::kAssistant, "gpt"}, {ChatRole::kAssistant, "chatgpt"},
+    {ChatRole::kAssistant, "model"}};
 
 // The text under OpenAI's or ShareGPT's name.
 std::string text_field(
     const core::Json& message, const char* name, const char* other, const std::string& where) {
   for (const char* key : {name, other}) {
-    const core::Json* const value = value_of(message, key);
-    if (value != nullptr) return as_text(*value, where + "." + key);
+    if (has_value(message, key)) return as_text(message.at(key), where + "." + key);
   }
   refuse(where, std::string("expected a message with ") + name + " (or " + other + ")");
 }
@@ -209,12 +192,12 @@ std::string text_field(
 ChatMessage parse_message(const core::Json& message, const std::string& where) {
   if (!message.is_object())
     core::throw_json_type(where, "an object with role and content", message);
-  if (value_of(message, "tool_calls") != nullptr) {
+  if (has_value(message, "tool_calls")) {
     refuse(where, "tool_calls are not supported; leave such rows out");
   }
   const std::string role = text_field(message, "role", "from", where);
-  for (const RoleName& known : kRoleNames) {
-    if (role == known.name) return {known.role, text_field(message, "content", "value", where)};
+  for (const auto& known : kRoleNames) {
+    if (role == known.name) return {known.value, text_field(message, "content", "value", where)};
   }
   refuse(where,
       "expected the role system, user or assistant (ShareGPT: system, human or gpt), got \"" +
@@ -262,10 +245,10 @@ RowText parse_form(const core::Json& json, const std::string& where) {
 RowText parse_row(const core::Json& json, const std::string& where) {
   if (!json.is_object()) core::throw_json_type(where, "an object with the fields of a row", json);
   RowText text = parse_form(json, where);
-  if (!has_value(json, "domain")) return text;
-  const core::Json& domain = json.at("domain");
-  text.odd_domain = !domain.is_string();
-  if (domain.is_string()) text.domain = domain.get<std::string>();
+  if (const core::Json* const domain = value_of(json, "domain")) {
+    text.odd_domain = !domain->is_string();
+    if (!text.odd_domain) text.domain = domain->get<std::string>();
+  }
   return text;
 }
 

@@ -2,7 +2,7 @@
 #include <unicode/brkiter.h>
 #include <unicode/utext.h>
 
-#include <cstdint>
+#include <memory>
 
 #include "core/text.h"
 #include "data/bad_input.h"
@@ -88,29 +88,23 @@ class Charsmap {
   std::string replacements_;
 };
 
-void check(UErrorCode status) {
-  if (U_FAILURE(status) == 0) return;
-  throw Error(
-      ErrorKind::kInternal, std::string("Unicode normalisation failed: ") + u_errorName(status));
-}
-
 // Applies a charsmap as Hugging Face's Precompiled does: to whole grapheme clusters of less than 6
 // bytes, else to single characters, by the shortest key.
-class Precompiled final : public NormalizerStep {
+class Precompiled {
  public:
   Precompiled(std::string_view charsmap, const std::string& where) : map_(charsmap, where) {}
 
-  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
+  bool operator()(std::string_view text, std::string& out, std::size_t& from_first) const {
     UErrorCode status = U_ZERO_ERROR;
     UText* source =
         utext_openUTF8(nullptr, text.data(), static_cast<std::int64_t>(text.size()), &status);
-    check(status);
+    check_icu(status);
     const std::unique_ptr<UText, decltype(&utext_close)> closer(source, utext_close);
     const std::unique_ptr<icu::BreakIterator> clusters(
         icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), status));
-    check(status);
+    check_icu(status);
     clusters->setText(source, status);
-    check(status);
+    check_icu(status);
     out.clear();
     std::size_t begin = 0;
     for (std::int32_t next = clusters->next(); next != icu::BreakIterator::DONE;
@@ -144,7 +138,7 @@ class Precompiled final : public NormalizerStep {
 };
 
 // Does what Normalizer::Normalize() of SentencePiece does (normalizer.cc).
-class SentencePieceStep final : public NormalizerStep {
+class SentencePieceStep {
  public:
   SentencePieceStep(const SentencePieceNormalizer& options, const std::string& where)
       : options_(options), space_(options.escape_whitespaces ? "\xE2\x96\x81" : " ") {
@@ -152,7 +146,7 @@ class SentencePieceStep final : public NormalizerStep {
     for (const std::string& piece : options.user_defined) user_defined_.insert(piece, 0);
   }
 
-  bool apply(std::string_view text, std::string& out, std::size_t& from_first) const override {
+  bool operator()(std::string_view text, std::string& out, std::size_t& from_first) const {
     out.clear();
     from_first = 0;  // unused: no rules follow
     const bool tidy = options_.remove_extra_whitespaces;
@@ -198,14 +192,13 @@ class SentencePieceStep final : public NormalizerStep {
 
 }  // namespace
 
-std::unique_ptr<NormalizerStep> make_sentencepiece_step(
+NormalizerStep make_sentencepiece_step(
     const SentencePieceNormalizer& normalizer, const std::string& where) {
-  return std::make_unique<SentencePieceStep>(normalizer, where);
+  return SentencePieceStep(normalizer, where);
 }
 
-std::unique_ptr<NormalizerStep> make_precompiled_step(
-    std::string_view charsmap, const std::string& where) {
-  return std::make_unique<Precompiled>(charsmap, where);
+NormalizerStep make_precompiled_step(std::string_view charsmap, const std::string& where) {
+  return Precompiled(charsmap, where);
 }
 
 }  // namespace salf::data

@@ -2,31 +2,18 @@
 // SentencePiece's own.
 #pragma once
 
-#include <cstddef>
-#include <memory>
-#include <optional>
-#include <string>
+#include <functional>
 #include <string_view>
-#include <vector>
 
 #include "data/rows/checked_json.h"
 
 namespace salf::data {
 
-class NormalizerStep {
- public:
-  NormalizerStep() = default;
-  virtual ~NormalizerStep() = default;
-  NormalizerStep(const NormalizerStep&) = delete;
-  NormalizerStep& operator=(const NormalizerStep&) = delete;
-
-  // Writes the normal form of `text` (valid UTF-8) to `out`, or returns false if it is `text`.
-  // `from_first`: the number of bytes at the begin of `text` that come from the first character of
-  // the tokenizer's input. It becomes the number for `out`.
-  virtual bool apply(std::string_view text, std::string& out, std::size_t& from_first) const = 0;
-};
-
-using NormalizerSteps = std::vector<std::unique_ptr<NormalizerStep>>;
+// Writes the normal form of `text` (valid UTF-8) to `out`, or returns false if it is `text`.
+// `from_first`: the number of bytes at the begin of `text` that come from the first character of
+// the tokenizer's input. It becomes the number for `out`. Thread-safe.
+using NormalizerStep =
+    std::function<bool(std::string_view text, std::string& out, std::size_t& from_first)>;
 
 struct NormalizedText {
   std::string_view text;
@@ -43,13 +30,13 @@ class Normalizer {
  public:
   // Throws Error(kBadInput) that names what is not supported.
   explicit Normalizer(const std::optional<JsonView>& normalizer);
-  explicit Normalizer(NormalizerSteps steps) : steps_(std::move(steps)) {}
+  explicit Normalizer(std::vector<NormalizerStep> steps) : steps_(std::move(steps)) {}
 
   // The normal form of `text` (valid UTF-8): `text` itself or a view into `buffers`.
   NormalizedText apply(std::string_view text, NormalizerBuffers& buffers) const;
 
  private:
-  NormalizerSteps steps_;
+  std::vector<NormalizerStep> steps_;
 };
 
 // The normalizer_spec of a SentencePiece model.
@@ -63,14 +50,13 @@ struct SentencePieceNormalizer {
 };
 
 // `where` starts each message about the charsmap. Throws Error(kBadInput).
-std::unique_ptr<NormalizerStep> make_sentencepiece_step(
+NormalizerStep make_sentencepiece_step(
     const SentencePieceNormalizer& normalizer, const std::string& where);
-std::unique_ptr<NormalizerStep> make_precompiled_step(
-    std::string_view charsmap, const std::string& where);
+NormalizerStep make_precompiled_step(std::string_view charsmap, const std::string& where);
 
 // REQUIRES: `from` is not empty
-std::unique_ptr<NormalizerStep> make_replace_step(std::string from, std::string to);
+NormalizerStep make_replace_step(const std::string& from, const std::string& to);
 // The "Replace" of a normalizer or decoder. Throws Error(kBadInput).
-std::unique_ptr<NormalizerStep> read_replace_step(const JsonView& replace);
+NormalizerStep read_replace_step(const JsonView& replace);
 
 }  // namespace salf::data

@@ -1,12 +1,14 @@
-// Single characters of a UTF-8 text.
+// Single characters of a UTF-8 text, and errors of ICU.
 #pragma once
 
 #include <unicode/utf.h>
+#include <unicode/utypes.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
+
+#include "core/error.h"
 
 namespace salf::data {
 
@@ -37,6 +39,12 @@ inline void append_utf8(char32_t code, std::string& text) {
   std::size_t size = 0;
   U8_APPEND_UNSAFE(bytes, size, code);
   text.append(bytes, bytes + size);
+}
+
+inline void check_icu(UErrorCode status) {
+  if (U_FAILURE(status) == 0) return;
+  throw Error(
+      ErrorKind::kInternal, std::string("Unicode normalisation failed: ") + u_errorName(status));
 }
 
 }  // namespace salf::data

@@ -36,8 +36,7 @@ AddedToken read_added_token(const JsonView& entry, std::int64_t id) {
 
 std::vector<AddedToken> read_added_tokens(const JsonView& added_tokens) {
   std::vector<AddedToken> tokens;
-  for (std::size_t i = 0; i < added_tokens.array().size(); ++i) {
-    const JsonView entry = added_tokens.item(i);
+  for (const JsonView& entry : added_tokens.items()) {
     tokens.push_back(read_added_token(entry, entry.at("id").id()));
   }
   return tokens;

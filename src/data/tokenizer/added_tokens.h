@@ -2,10 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "data/rows/checked_json.h"
 #include "data/tokenizer/sentencepiece/prefix_tree.h"

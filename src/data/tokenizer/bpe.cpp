@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include "data/text/utf8.h"
 #include "data/tokenizer/byte_alphabet.h"

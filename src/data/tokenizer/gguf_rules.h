@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace salf::data {
 
@@ -29,9 +28,38 @@ struct NamedRule {
   bool ignore_merges;
 };
 
-// The usual name comes first where several mean the same.
-const std::vector<NamedRule>& named_rules();
+inline constexpr const char* kDigitsThenPlain =
+    R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]})";
+inline constexpr const char* kLlama3 =
+    R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)"
+    R"j("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},)j"
+    R"("behavior":"Isolated","invert":false},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":false}]})";
+inline constexpr const char* kQwen2 =
+    R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":)"
+    R"j("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"},)j"
+    R"("behavior":"Isolated","invert":false},)"
+    R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":false,"use_regex":false}]})";
+
+// What models of each name have in their own tokenizer.json. The usual name comes first where
+// several mean the same.
+inline constexpr NamedRule kNamedRules[] = {
+    {"gpt-2", "null", kByteLevelRule, false},
+    {"smollm", "null", kDigitsThenPlain, false},
+    {"starcoder", "null", kDigitsThenPlain, false},
+    {"llama-bpe", "null", kLlama3, true},
+    {"llama3", "null", kLlama3, true},
+    {"llama-v3", "null", kLlama3, true},
+    {"qwen2", R"({"type":"NFC"})", kQwen2, false},
+};
+
 // Their names, "gpt-2, smollm, …".
-std::string known_rules();
+inline std::string known_rules() {
+  std::string names;
+  for (const NamedRule& rule : kNamedRules)
+    names += (names.empty() ? "" : ", ") + std::string(rule.name);
+  return names;
+}
 
 }  // namespace salf::data

@@ -22,7 +22,6 @@ struct Freer {
     Free(object);
   }
 };
-using Code = std::unique_ptr<pcre2_code, Freer<pcre2_code_free>>;
 using CompileContext = std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
 using MatchData = std::unique_ptr<pcre2_match_data, Freer<pcre2_match_data_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, Freer<pcre2_match_context_free>>;
@@ -57,12 +56,7 @@ const unsigned char* bytes_of(std::string_view text) {
 
 }  // namespace
 
-struct Pattern::Compiled {
-  Code code;
-};
-
-Pattern::Pattern(const std::string& regex, const std::string& where)
-    : compiled_(std::make_unique<Compiled>()), where_(where) {
+Pattern::Pattern(const std::string& regex, const std::string& where) : where_(where) {
   if (regex.size() > kLongestPattern) {
     refuse(where, "the pattern has " + std::to_string(regex.size()) + " bytes, expected at most " +
                       std::to_string(kLongestPattern));
@@ -73,19 +67,16 @@ Pattern::Pattern(const std::string& regex, const std::string& where)
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   int error = 0;
   std::size_t offset = 0;
-  compiled_->code.reset(pcre2_compile(bytes_of(translated), translated.size(),
-      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get()));
-  if (!compiled_->code) {
+  code_.reset(pcre2_compile(bytes_of(translated), translated.size(),
+                  PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get()),
+      pcre2_code_free);
+  if (!code_) {
     refuse(where,
         "the pattern " + core::printable(regex) + " does not compile: " + pcre2_message(error));
   }
   // Without the JIT, PCRE2 interprets: slower, with the same results.
-  pcre2_jit_compile(compiled_->code.get(), PCRE2_JIT_COMPLETE);
+  pcre2_jit_compile(code_.get(), PCRE2_JIT_COMPLETE);
 }
-
-Pattern::~Pattern() = default;
-Pattern::Pattern(Pattern&&) noexcept = default;
-Pattern& Pattern::operator=(Pattern&&) noexcept = default;
 
 void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
   thread_local MatchScratch scratch;
@@ -100,7 +91,7 @@ void Pattern::find(std::string_view text, std::vector<Span>& spans) const {
   std::size_t start = 0;
   bool matched_before = false;
   while (start <= text.size() && !text.empty()) {
-    const int result = pcre2_match(compiled_->code.get(), bytes_of(text), text.size(), start,
+    const int result = pcre2_match(code_.get(), bytes_of(text), text.size(), start,
         PCRE2_NO_UTF_CHECK, scratch.data.get(), scratch.context.get());
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {

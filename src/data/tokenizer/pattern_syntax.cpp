@@ -1,14 +1,12 @@
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdio>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include "core/log.h"
+#include "core/text.h"
 #include "data/bad_input.h"
-#include "data/text/unicode_categories.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/pattern.h"
 
@@ -45,12 +43,10 @@ class Translator {
 
   // Only Oniguruma folds one letter to several (ss, st, ff …).
   void check_caseless() const {
-    std::string lower;
-    for (const char letter : regex_) {
-      const auto byte = static_cast<unsigned char>(letter);
-      if (byte >= 0x80) refuse("(?i) with letters beyond ASCII");
-      lower += static_cast<char>(std::tolower(byte));
-    }
+    const bool ascii = std::all_of(regex_.begin(), regex_.end(),
+        [](char letter) { return static_cast<unsigned char>(letter) < 0x80; });
+    if (!ascii) refuse("(?i) with letters beyond ASCII");
+    const std::string lower = core::ascii_lower(regex_);
     for (const char* pair : {"ss", "st", "ff", "fi", "fl"}) {
       if (lower.find(pair) != std::string::npos) refuse(std::string("(?i) with \"") + pair + '"');
     }
@@ -193,18 +189,11 @@ class Translator {
   char32_t take_character_escape() {
     take();
     const char32_t letter = take();
-    switch (letter) {
-      case 'n': return '\n';
-      case 'r': return '\r';
-      case 't': return '\t';
-      case 'f': return '\f';
-      case 'v': return '\v';
-      case 'a': return '\a';
-      case 'e': return 0x1B;
-      case 'x': return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
-      case 'u': return take_hex(4, 0xFFFF);
-      default: break;
-    }
+    static constexpr std::u32string_view kNames = U"nrtfvae", kCodes = U"\n\r\t\f\v\a\x1B";
+    const std::size_t known = kNames.find(letter);
+    if (known != std::u32string_view::npos) return kCodes[known];
+    if (letter == 'x') return peek() == '{' ? take_hex_in_braces() : take_hex(2, 0x7F);
+    if (letter == 'u') return take_hex(4, 0xFFFF);
     const bool plain = letter < 0x80 && std::ispunct(static_cast<int>(letter)) != 0;
     if (!plain && letter != ' ') {
       position_ -= 1;

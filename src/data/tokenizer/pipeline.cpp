@@ -2,8 +2,6 @@
 
 #include <limits>
 #include <set>
-#include <unordered_map>
-#include <utility>
 
 #include "core/log.h"
 #include "core/text.h"
@@ -20,7 +18,11 @@ class PipelineTokenizer final : public Tokenizer {
         tokens_(parts_.model->vocabulary().tokens()) {
     add_tokens();
     special_ = read_special([this](const std::string& token) { return id_of(token); });
-    check_special();
+    for (const auto& id : {special_.bos, special_.eos, special_.padding}) {
+      if (id && !has_token(*id)) {
+        refuse(special_.where, "no token has the id " + std::to_string(*id));
+      }
+    }
   }
 
   std::vector<std::int64_t> encode(std::string_view text) const override {
@@ -116,10 +118,8 @@ class PipelineTokenizer final : public Tokenizer {
   }
 
   void add_tokens() {
-    std::vector<AddedToken> raw;
-    std::vector<AddedToken> normalized;
-    std::set<std::string> seen_raw;
-    std::set<std::string> seen_normalized;
+    std::array<std::vector<AddedToken>, 2> tokens;  // raw, normalized
+    std::array<std::set<std::string>, 2> seen;
     const std::size_t limit = Vocabulary::limit(tokens_.size() + parts_.added.size());
     for (AddedToken& token : parts_.added) {
       place(token, limit);
@@ -129,15 +129,15 @@ class PipelineTokenizer final : public Tokenizer {
         token.content = std::string(parts_.normalizer.apply(token.content, buffers).text);
       }
       tokens_[static_cast<std::size_t>(token.id)] = token.content;
-      auto& seen = token.normalized ? seen_normalized : seen_raw;
-      if (!token.content.empty() && !seen.insert(token.content).second) {
+      const std::size_t kind = token.normalized ? 1 : 0;
+      if (!token.content.empty() && !seen[kind].insert(token.content).second) {
         refuse(token.where, '"' + core::printable(token.content, 60) + "\" is there twice");
       }
-      (token.normalized ? normalized : raw).push_back(std::move(token));
+      tokens[kind].push_back(std::move(token));
     }
     parts_.added.clear();
-    raw_tokens_ = AddedTokenFinder(std::move(raw));
-    normalized_tokens_ = AddedTokenFinder(std::move(normalized));
+    raw_tokens_ = AddedTokenFinder(std::move(tokens[0]));
+    normalized_tokens_ = AddedTokenFinder(std::move(tokens[1]));
   }
 
   // Gives the token its id: the vocabulary's where it has the token, else a free one.
@@ -164,14 +164,6 @@ class PipelineTokenizer final : public Tokenizer {
   std::optional<std::int64_t> id_of(const std::string& token) const {
     const auto found = added_ids_.find(token);
     return found != added_ids_.end() ? found->second : parts_.model->vocabulary().id(token);
-  }
-
-  void check_special() const {
-    for (const auto& id : {special_.bos, special_.eos, special_.padding}) {
-      if (id && !has_token(*id)) {
-        refuse(special_.where, "no token has the id " + std::to_string(*id));
-      }
-    }
   }
 
   std::string hash_;

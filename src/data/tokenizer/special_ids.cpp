@@ -1,6 +1,5 @@
-#include "data/tokenizer/special_ids.h"
-
 #include "core/log.h"
+#include "data/tokenizer/pipeline.h"
 
 namespace salf::data {
 namespace {
@@ -18,8 +17,7 @@ void read_template(const JsonView& post_processor, std::optional<std::int64_t>& 
   const JsonView single = post_processor.at("single");
   bool text_seen = false;
   bool end_seen = false;
-  for (std::size_t i = 0; i < single.array().size(); ++i) {
-    const JsonView part = single.item(i);
+  for (const JsonView& part : single.items()) {
     part.only_keys({"Sequence", "SpecialToken"});
     if (part.find("Sequence")) {
       if (text_seen) part.fail("the text occurs twice in the template");
@@ -27,15 +25,11 @@ void read_template(const JsonView& post_processor, std::optional<std::int64_t>& 
       continue;
     }
     const JsonView name = part.at("SpecialToken").at("id");
-    if (text_seen ? end_seen : first.has_value()) {
+    if (text_seen ? std::exchange(end_seen, true) : first.has_value()) {
       part.fail("a second token " + core::printable(name.text()) +
                 " on one side of the text is not supported");
     }
-    if (text_seen) {
-      end_seen = true;
-    } else {
-      first = template_id(post_processor, name);
-    }
+    if (!text_seen) first = template_id(post_processor, name);
   }
   if (!text_seen) single.fail("expected a Sequence, found none");
 }
@@ -49,8 +43,9 @@ void read_post_processor(const JsonView& post_processor, std::optional<std::int6
               " is not supported; known: ByteLevel, TemplateProcessing, Sequence");
   }
   post_processor.only_keys({"type", "processors"});
-  const JsonView list = post_processor.at("processors");
-  for (std::size_t i = 0; i < list.array().size(); ++i) read_post_processor(list.item(i), first);
+  for (const JsonView& item : post_processor.at("processors").items()) {
+    read_post_processor(item, first);
+  }
 }
 
 // "bos_token": a string, or an object with "content"; null: none. transformers gives a token that

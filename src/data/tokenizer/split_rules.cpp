@@ -1,13 +1,10 @@
-#include "data/tokenizer/split_rules.h"
-
 #include <algorithm>
 #include <iterator>
-#include <memory>
-#include <utility>
 
 #include "core/log.h"
 #include "data/text/character_classes.h"
 #include "data/text/utf8.h"
+#include "data/tokenizer/pipeline.h"
 
 namespace salf::data {
 namespace {
@@ -122,10 +119,8 @@ SplitStep step_of(const std::string& delimiter, SplitBehavior behavior) {
   return step;
 }
 
-// A std::function must be copyable, so it shares the pattern.
-void find_pattern(Pattern pattern, SplitStep& step) {
-  const auto shared = std::make_shared<const Pattern>(std::move(pattern));
-  step.find = [shared](auto text, auto& spans) { shared->find(text, spans); };
+void find_pattern(const Pattern& pattern, SplitStep& step) {
+  step.find = [pattern](auto text, auto& spans) { pattern.find(text, spans); };
 }
 
 SplitStep read_byte_level(const JsonView& byte_level) {
@@ -144,8 +139,8 @@ SplitStep read_split(const JsonView& split) {
   step.behavior = read_behavior(split.at("behavior"));
   step.invert = split.flag("invert", false);
   const JsonView pattern = split.at("pattern");
-  if (auto regex = read_regex(pattern)) {
-    find_pattern(std::move(*regex), step);
+  if (const auto regex = read_regex(pattern)) {
+    find_pattern(*regex, step);
   } else {
     const JsonView text = pattern.at("String");
     find_pattern(Pattern(escape_pattern(text.text()), text.where()), step);
@@ -178,14 +173,26 @@ SplitStep read_punctuation(const JsonView& punctuation) {
   return step_of(is_punctuation, behavior ? read_behavior(*behavior) : SplitBehavior::kIsolated);
 }
 
-SplitStep read_white_space(const JsonView& pre_tokenizer, const std::string& type) {
-  if (type == "CharDelimiterSplit") {
+SplitStep read_step(const JsonView& pre_tokenizer, const JsonView& type) {
+  const std::string& name = type.text();
+  if (name == "ByteLevel") return read_byte_level(pre_tokenizer);
+  if (name == "Split") return read_split(pre_tokenizer);
+  if (name == "Digits") return read_digits(pre_tokenizer);
+  if (name == "Metaspace") return read_metaspace(pre_tokenizer);
+  if (name == "Punctuation") return read_punctuation(pre_tokenizer);
+  if (name == "CharDelimiterSplit") {
     pre_tokenizer.only_keys({"type", "delimiter"});
     return step_of(pre_tokenizer.at("delimiter").character(), SplitBehavior::kRemoved);
   }
+  if (name != "Whitespace" && name != "WhitespaceSplit") {
+    type.fail(
+        core::printable(name) +
+        " is not supported; known: ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, "
+        "Split, Whitespace, WhitespaceSplit, Sequence");
+  }
   pre_tokenizer.only_keys({"type"});
   SplitStep step = step_of(is_space, SplitBehavior::kRemoved);
-  if (type == "Whitespace") step.find = find_between_words;
+  if (name == "Whitespace") step.find = find_between_words;
   return step;
 }
 
@@ -242,30 +249,12 @@ void SplitRules::add(const JsonView& pre_tokenizer) {
   const std::string& name = type.text();
   if (name == "Sequence") {
     pre_tokenizer.only_keys({"type", "pretokenizers"});
-    const JsonView list = pre_tokenizer.at("pretokenizers");
-    for (std::size_t i = 0; i < list.array().size(); ++i) add(list.item(i));
+    for (const JsonView& item : pre_tokenizer.at("pretokenizers").items()) add(item);
     return;
   }
   if (byte_level_) pre_tokenizer.fail("a pre_tokenizer after ByteLevel is not supported");
-  if (name == "ByteLevel") {
-    steps_.push_back(read_byte_level(pre_tokenizer));
-    byte_level_ = true;
-  } else if (name == "Split") {
-    steps_.push_back(read_split(pre_tokenizer));
-  } else if (name == "Digits") {
-    steps_.push_back(read_digits(pre_tokenizer));
-  } else if (name == "Metaspace") {
-    steps_.push_back(read_metaspace(pre_tokenizer));
-  } else if (name == "Punctuation") {
-    steps_.push_back(read_punctuation(pre_tokenizer));
-  } else if (name == "Whitespace" || name == "WhitespaceSplit" || name == "CharDelimiterSplit") {
-    steps_.push_back(read_white_space(pre_tokenizer, name));
-  } else {
-    type.fail(
-        core::printable(name) +
-        " is not supported; known: ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, "
-        "Split, Whitespace, WhitespaceSplit, Sequence");
-  }
+  steps_.push_back(read_step(pre_tokenizer, type));
+  byte_level_ = name == "ByteLevel";
 }
 
 void SplitRules::split(const Word& text, Words& words) const {

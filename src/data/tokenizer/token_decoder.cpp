@@ -1,26 +1,20 @@
-#include "data/tokenizer/token_decoder.h"
-
 #include <charconv>
-#include <memory>
-#include <utility>
 
 #include "core/log.h"
 #include "core/text.h"
-#include "data/text/normalizer.h"
 #include "data/text/utf8.h"
 #include "data/tokenizer/byte_alphabet.h"
+#include "data/tokenizer/pipeline.h"
 
 namespace salf::data {
 namespace {
 
 using Tokens = std::vector<std::string>;
-// Shared because a std::function must be copyable.
-using Replacement = std::shared_ptr<const NormalizerStep>;
 
 void replace_in(const NormalizerStep& replacement, std::string& token) {
   std::string result;
   std::size_t unused = 0;
-  if (replacement.apply(token, result, unused)) token = std::move(result);
+  if (replacement(token, result, unused)) token = std::move(result);
 }
 
 // `bytes` with U+FFFD for each part that is not UTF-8: the longest part that could have begun a
@@ -109,21 +103,18 @@ std::function<void(Tokens&)> read_metaspace(const JsonView& metaspace) {
   const auto scheme = metaspace.find("prepend_scheme");
   const bool prefix =
       metaspace.flag("add_prefix_space", true) && !(scheme && scheme->text() == "never");
-  const Replacement first = make_replace_step(space, prefix ? "" : " ");
-  const Replacement others = make_replace_step(space, " ");
+  const NormalizerStep first = make_replace_step(space, prefix ? "" : " ");
+  const NormalizerStep others = make_replace_step(space, " ");
   return [first, others](Tokens& tokens) {
-    for (std::string& token : tokens) replace_in(&token == tokens.data() ? *first : *others, token);
+    for (std::string& token : tokens) replace_in(&token == tokens.data() ? first : others, token);
   };
 }
 
 }  // namespace
 
 TokenDecoder::TokenDecoder(const std::optional<JsonView>& decoder) {
-  if (decoder) {
-    add(*decoder);
-  } else {
-    between_ = " ";
-  }
+  if (!decoder) between_ = " ";
+  if (decoder) add(*decoder);
 }
 
 void TokenDecoder::add(const JsonView& decoder) {
@@ -131,8 +122,7 @@ void TokenDecoder::add(const JsonView& decoder) {
   const std::string& name = type.text();
   if (name == "Sequence") {
     decoder.only_keys({"type", "decoders"});
-    const JsonView list = decoder.at("decoders");
-    for (std::size_t i = 0; i < list.array().size(); ++i) add(list.item(i));
+    for (const JsonView& item : decoder.at("decoders").items()) add(item);
   } else if (name == "ByteLevel") {  // its options are those of the pre_tokenizer
     steps_.emplace_back(join_bytes);
   } else if (name == "ByteFallback") {
@@ -142,8 +132,8 @@ void TokenDecoder::add(const JsonView& decoder) {
     decoder.only_keys({"type"});
     steps_.emplace_back([](Tokens& tokens) { tokens.assign(1, core::join(tokens, "")); });
   } else if (name == "Replace") {
-    steps_.emplace_back([step = Replacement(read_replace_step(decoder))](Tokens& tokens) {
-      for (std::string& token : tokens) replace_in(*step, token);
+    steps_.emplace_back([step = read_replace_step(decoder)](Tokens& tokens) {
+      for (std::string& token : tokens) replace_in(step, token);
     });
   } else if (name == "Strip") {
     steps_.push_back(read_strip(decoder));

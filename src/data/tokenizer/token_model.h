@@ -1,14 +1,10 @@
 // Words to tokens: the vocabulary and the "model" of a tokenizer.json (Bpe or Unigram).
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "data/rows/checked_json.h"
 

@@ -50,15 +50,6 @@ bool is_sentencepiece(const std::string& text) {
 
 }  // namespace
 
-std::string decode_without_special(
-    const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids) {
-  std::vector<std::int64_t> kept;
-  for (const std::int64_t id : ids) {
-    if (!tokenizer.is_special(id)) kept.push_back(id);
-  }
-  return tokenizer.decode(kept);
-}
-
 std::unique_ptr<Tokenizer> read_tokenizer(
     const NamedText& tokenizer, const std::optional<NamedText>& config) {
   const auto& [name, text] = tokenizer;

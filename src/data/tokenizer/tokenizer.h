@@ -36,10 +36,6 @@ class Tokenizer {
   virtual const std::string& hash() const = 0;
 };
 
-// Decodes the ids that are not special (Hugging Face's skip_special_tokens).
-std::string decode_without_special(
-    const Tokenizer& tokenizer, const std::vector<std::int64_t>& ids);
-
 // Reads a tokenizer.json or a SentencePiece model, told apart by content, and the
 // tokenizer_config.json beside it if there is one (bos, eos, padding; for SentencePiece also added
 // tokens and the prefix of the text). Throws Error(kIo); Error(kBadInput) that names what is not

@@ -130,7 +130,7 @@ class TokenTable {
 std::string split_rule(const fs::path& file, const PlainJson& root, bool ignore_merges) {
   const PlainJson normalizer = canonical(member(root, "normalizer"));
   const PlainJson pre_tokenizer = canonical(member(root, "pre_tokenizer"));
-  for (const NamedRule& rule : named_rules()) {
+  for (const NamedRule& rule : kNamedRules) {
     if (ignore_merges == rule.ignore_merges &&
         normalizer == canonical(PlainJson::parse(rule.normalizer)) &&
         pre_tokenizer == canonical(PlainJson::parse(rule.pre_tokenizer)))
@@ -154,12 +154,9 @@ std::vector<double> scores_of(const GgufTokenizer& gguf, const std::vector<Merge
   std::vector<double> scores;
   for (std::size_t id = 0; id < gguf.tokens.size(); ++id) {
     const auto found = ranks.find(gguf.tokens[id]);
-    if (found != ranks.end()) {
-      scores.push_back(found->second);
-    } else {
-      scores.push_back(
-          gguf.token_types[id] == kNormal ? -static_cast<double>(merges.size() + id) : 0.0);
-    }
+    const double last =
+        gguf.token_types[id] == kNormal ? -static_cast<double>(merges.size() + id) : 0.0;
+    scores.push_back(found != ranks.end() ? found->second : last);
   }
   return scores;
 }
@@ -234,15 +231,17 @@ GgufTokenizer read_pieces(const fs::path& file, const std::string& bytes, std::i
   if (model.kind != SentencePieceModel::Kind::kBpe)
     refuse_tokenizer(file, "its model is unigram, expected BPE");
   TokenTable table(file, vocabulary);
-  for (std::size_t id = 0; id < model.pieces.size(); ++id)
-    table.set(static_cast<std::int64_t>(id), model.pieces[id].text,
-        static_cast<TokenType>(model.pieces[id].type));
+  std::vector<double> scores;
+  for (const Piece& piece : model.pieces) {
+    table.set(
+        static_cast<std::int64_t>(scores.size()), piece.text, static_cast<TokenType>(piece.type));
+    scores.push_back(static_cast<double>(piece.score));
+  }
   add_tokens_of_config(file, table);
   GgufTokenizer gguf = table.finish();
   gguf.kind = GgufTokenizer::Kind::kSentencePiece;
-  gguf.scores.assign(gguf.tokens.size(), 0.0);
-  for (std::size_t id = 0; id < model.pieces.size(); ++id)
-    gguf.scores[id] = static_cast<double>(model.pieces[id].score);
+  scores.resize(gguf.tokens.size(), 0.0);
+  gguf.scores = std::move(scores);
   gguf.unknown = model.unknown;
   gguf.add_space_prefix = model.normalizer.add_dummy_prefix;
   return gguf;
@@ -280,17 +279,13 @@ class Proof {
     refuse_tokenizer(file_, "it would give other ids for \"" + core::printable(text, 80) + '"');
   }
 
-  TokenType type_of_id(std::int64_t id) const {
-    return static_cast<TokenType>(gguf_.token_types[static_cast<std::size_t>(id)]);
-  }
-
   // Some tokens at a time.
   void expect_same_tokens() const {
     constexpr std::size_t kTogether = 16;
     const std::int64_t last = std::min(original_.vocabulary_size(), kProvedTokens);
     std::vector<std::int64_t> ids;
     for (std::int64_t id = 0; id < last; ++id) {
-      const TokenType type = type_of_id(id);
+      const std::int64_t type = gguf_.token_types[static_cast<std::size_t>(id)];
       if (type != kControl && type != kUnknown && type != kUnused) ids.push_back(id);
       if (ids.size() < kTogether && id + 1 < last) continue;
       expect_same(original_.decode(ids));
@@ -323,16 +318,14 @@ ProvedGgufTokenizer make_gguf_tokenizer(const fs::path& tokenizer, std::int64_t 
   const std::string bytes = core::read_file(tokenizer, kLargestFile);
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   const bool is_json = first != std::string::npos && bytes[first] == '{';
-  ProvedGgufTokenizer result;
-  GgufTokenizer& gguf = result.tokenizer;
-  gguf =
+  GgufTokenizer gguf =
       is_json ? read_json(tokenizer, bytes, vocabulary) : read_pieces(tokenizer, bytes, vocabulary);
   gguf.bos = original->bos_id();
   gguf.eos = original->eos_id();
   gguf.padding = original->padding_id();
   gguf.add_bos = original->add_bos();
-  result.differences = Proof(tokenizer, *original, gguf).differences();
-  return result;
+  std::vector<std::string> differences = Proof(tokenizer, *original, gguf).differences();
+  return {std::move(gguf), std::move(differences)};
 }
 
 }  // namespace salf::data

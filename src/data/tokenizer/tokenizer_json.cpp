@@ -32,7 +32,7 @@ std::string item(const char* list, std::size_t index) {
 }
 
 const NamedRule& rule_named(const std::string& name) {
-  for (const NamedRule& rule : named_rules()) {
+  for (const NamedRule& rule : kNamedRules) {
     if (name == rule.name) return rule;
   }
   refuse_field("pre", "the split rule \"" + core::printable(name, 60) +
@@ -109,21 +109,15 @@ std::string post_processor(const GgufTokenizer& gguf) {
   return json.dump();
 }
 
-struct ModelFields {
-  std::optional<std::string> unknown;
-  bool fuse_unknown = false;
-  bool byte_fallback = false;
-  bool ignore_merges = false;
-};
-
 // `merges`: JSON, one each
 std::string model(
-    const GgufTokenizer& gguf, const ModelFields& fields, const std::vector<std::string>& merges) {
-  const core::Json options{{"type", "BPE"}, {"dropout", nullptr},
-      {"unk_token", fields.unknown ? core::Json(*fields.unknown) : core::Json()},
+    const GgufTokenizer& gguf, bool ignore_merges, const std::vector<std::string>& merges) {
+  const bool characters = gguf.kind == GgufTokenizer::Kind::kSentencePiece;
+  core::Json unknown;
+  if (characters && gguf.unknown) unknown = token_of(gguf, *gguf.unknown, "unknown_token_id");
+  const core::Json options{{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", unknown},
       {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
-      {"fuse_unk", fields.fuse_unknown}, {"byte_fallback", fields.byte_fallback},
-      {"ignore_merges", fields.ignore_merges}};
+      {"fuse_unk", characters}, {"byte_fallback", characters}, {"ignore_merges", ignore_merges}};
   std::string text = options.dump();
   text.back() = ',';
   text += "\n    \"vocab\":{";
@@ -160,9 +154,8 @@ Parts byte_level_parts(const GgufTokenizer& gguf) {
   check_lists(gguf);
   std::vector<std::string> merges;
   for (const std::string& merge : gguf.merges) merges.push_back(quoted(merge));
-  ModelFields fields;
-  fields.ignore_merges = rule.ignore_merges;
-  return {rule.normalizer, rule.pre_tokenizer, kByteLevelRule, model(gguf, fields, merges)};
+  return {
+      rule.normalizer, rule.pre_tokenizer, kByteLevelRule, model(gguf, rule.ignore_merges, merges)};
 }
 
 // The tokens as pieces.
@@ -185,19 +178,11 @@ Parts sentencepiece_parts(const GgufTokenizer& gguf) {
     merges.push_back("[" + quoted(gguf.tokens[static_cast<std::size_t>(merge.left)]) + "," +
                      quoted(gguf.tokens[static_cast<std::size_t>(merge.right)]) + "]");
   }
-  ModelFields fields;
-  if (gguf.unknown) fields.unknown = token_of(gguf, *gguf.unknown, "unknown_token_id");
-  fields.fuse_unknown = fields.byte_fallback = true;
   const std::string symbol = quoted(kSpaceSymbol);
   const std::string prepend = R"({"type":"Prepend","prepend":)" + symbol + "},";
-  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
   return {R"({"type":"Sequence","normalizers":[)" + (gguf.add_space_prefix ? prepend : "") +
               R"({"type":"Replace","pattern":{"String":" "},"content":)" + symbol + "}]}",
-      "null",
-      R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":)" + symbol +
-          R"(},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"})" +
-          (gguf.add_space_prefix ? strip : "") + "]}",
-      model(gguf, fields, merges)};
+      "null", sentencepiece_decoder(gguf.add_space_prefix), model(gguf, false, merges)};
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/statistics.h"
 #include "core/text.h"
-#include "report/compare/compare_limits.h"
 #include "report/page/html.h"
 
 namespace salf::report {
@@ -71,16 +70,15 @@ std::optional<Held> held(const Comparable& one) {
 
 // d, s and how they were found.
 struct Noise {
-  double worse_by = 0.0, error = 0.0;
+  double worse_by = 0.0, error = std::nan("");
   std::int64_t documents = 0;
-  std::string note;
+  std::string note{};
 };
 
 bool is_paired(const Held& base, const Held& other, std::int64_t shared) {
-  if (shared < 2) return false;
-  const std::size_t most =
-      std::max(base.documents->documents.size(), other.documents->documents.size());
-  return 2 * static_cast<std::size_t>(shared) >= most;
+  return shared >= 2 &&
+         2 * static_cast<std::size_t>(shared) >=
+             std::max(base.documents->documents.size(), other.documents->documents.size());
 }
 
 Noise noise_of(const Held& base, const Held& other, bool loss, double apart, double base_error,
@@ -99,33 +97,26 @@ Noise noise_of(const Held& base, const Held& other, bool loss, double apart, dou
   return {apart, error, 0, "not paired: documents' losses are not in both"};
 }
 
-void judge(Check& check) {
-  if (!check.limit) return;
-  const bool noise = check.at_least && !(*check.at_least > 0.0);
-  check.verdict = check.worse_by > *check.limit && !noise ? Verdict::kRegression : Verdict::kPass;
-}
-
-Check noisy_check(const char* name, const char* unit, double base, double other, const Noise& noise,
+Check make_check(const char* name, const char* unit, double base, double other, const Noise& noise,
     const std::optional<Limit>& limit) {
   Check check{
       name, unit, base, other, noise.worse_by, {}, {}, {}, Verdict::kInformation, noise.note};
   if (std::isfinite(noise.error)) {
-    const double quantile =
-        noise.documents > 1 ? student_95(noise.documents - 1) : student_95(1000000);
     check.standard_error = noise.error;
-    check.at_least = noise.worse_by - quantile * noise.error;
+    check.at_least = noise.worse_by -
+                     student_95(noise.documents > 1 ? noise.documents - 1 : 1000000) * noise.error;
   }
-  if (limit) check.limit = limit->of(base);
-  judge(check);
+  if (!limit) return check;
+  check.limit = limit->of(base);
+  const bool by_chance = check.at_least && !(*check.at_least > 0.0);
+  check.verdict =
+      check.worse_by > *check.limit && !by_chance ? Verdict::kRegression : Verdict::kPass;
   return check;
 }
 
 Check plain_check(const char* name, const char* unit, double base, double other,
     const std::optional<Limit>& limit) {
-  Check check{name, unit, base, other, other - base, {}, {}, {}, Verdict::kInformation, ""};
-  if (limit) check.limit = limit->of(base);
-  judge(check);
-  return check;
+  return make_check(name, unit, base, other, {other - base}, limit);
 }
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::kBadInput, message); }
@@ -134,19 +125,21 @@ const types::Provenance& made(const Comparable& one) {
   return one.run ? one.run->provenance : one.evaluation->provenance;
 }
 
+[[noreturn]] void refuse_pair(
+    const Comparable& base, const Comparable& other, const std::string& reason) {
+  refuse(core::printable(base.path) + " and " + core::printable(other.path) +
+         ": cannot be compared: " + reason);
+}
+
 void check_kinds(const Comparable& base, const Comparable& other) {
-  const std::string names = core::printable(base.path) + " and " + core::printable(other.path);
-  if (base.run.has_value() != other.run.has_value()) {
-    refuse(
-        names + ": cannot be compared: one is a run, the other an evaluation; give two of a kind");
-  }
-  if (made(base).tokenizer_hash != made(other).tokenizer_hash) {
-    refuse(names + ": cannot be compared: their tokenizers differ, and with them what a token is");
-  }
+  if (base.run.has_value() != other.run.has_value())
+    refuse_pair(base, other, "one is a run, the other an evaluation; give two of a kind");
+  if (made(base).tokenizer_hash != made(other).tokenizer_hash)
+    refuse_pair(base, other, "their tokenizers differ, and with them what a token is");
   if (base.evaluation && base.evaluation->split != other.evaluation->split) {
-    refuse(names + ": cannot be compared: they scored the splits " +
-           core::printable(base.evaluation->split) + " and " +
-           core::printable(other.evaluation->split));
+    refuse_pair(base, other,
+        "they scored the splits " + core::printable(base.evaluation->split) + " and " +
+            core::printable(other.evaluation->split));
   }
 }
 
@@ -155,12 +148,10 @@ void check_same_documents(
     const Comparable& base, const Comparable& other, const Held& here, const Held& there) {
   if (made(base).data_hash == made(other).data_hash) return;
   if (here.documents != nullptr && there.documents != nullptr &&
-      is_paired(here, there, paired_loss(*here.documents, *there.documents).documents)) {
+      is_paired(here, there, paired_loss(*here.documents, *there.documents).documents))
     return;
-  }
-  refuse(core::printable(base.path) + " and " + core::printable(other.path) +
-         ": cannot be compared: they were measured on different data (score both on one file with "
-         "salf eval)");
+  refuse_pair(
+      base, other, "they were measured on different data (score both on one file with salf eval)");
 }
 
 std::optional<Limit> limit_of(const std::string& text, LimitKind kind) {
@@ -192,11 +183,11 @@ void add_quality(const Comparable& base, const Comparable& other, const LimitTex
                                           : limit_of(limits.max_loss_increase, LimitKind::kNumber);
   const Noise loss =
       noise_of(*here, *there, true, there->loss - here->loss, here->loss_error, there->loss_error);
-  result.checks.push_back(noisy_check("loss", "nats", here->loss, there->loss, loss, loss_limit));
+  result.checks.push_back(make_check("loss", "nats", here->loss, there->loss, loss, loss_limit));
   if (!here->accuracy || !there->accuracy) return;
   const Noise accuracy = noise_of(*here, *there, false, *here->accuracy - *there->accuracy,
       here->accuracy_error.value_or(std::nan("")), there->accuracy_error.value_or(std::nan("")));
-  result.checks.push_back(noisy_check("accuracy", "", *here->accuracy, *there->accuracy, accuracy,
+  result.checks.push_back(make_check("accuracy", "", *here->accuracy, *there->accuracy, accuracy,
       limit_of(limits.max_accuracy_decrease, LimitKind::kNumber)));
 }
 
@@ -211,7 +202,7 @@ void add_choices(
   };
   const Noise noise{here.accuracy.value - there.accuracy.value,
       std::sqrt(variance(here) + variance(there)), 0, "not paired"};
-  result.checks.push_back(noisy_check("choice accuracy", "", here.accuracy.value,
+  result.checks.push_back(make_check("choice accuracy", "", here.accuracy.value,
       there.accuracy.value, noise, limit_of(limits.max_accuracy_decrease, LimitKind::kNumber)));
 }
 
@@ -242,25 +233,22 @@ void add_costs(
   }
   std::optional<Limit> move;
   if (limits.max_cut_move) move = Limit{static_cast<double>(*limits.max_cut_move), false};
-  Check cut = plain_check(
-      "eof", "blocks", static_cast<double>(here.cut()), static_cast<double>(there.cut()), move);
-  cut.worse_by = std::fabs(cut.worse_by);
-  judge(cut);
-  result.checks.push_back(cut);
+  const auto cut = static_cast<double>(here.cut()), new_cut = static_cast<double>(there.cut());
+  result.checks.push_back(
+      make_check("eof", "blocks", cut, new_cut, {std::fabs(new_cut - cut)}, move));
 }
 
 void add_status(const Comparable& base, const Comparable& other, Comparison& result) {
   if (!other.run) return;
   const auto failed = [](const Comparable& one) {
-    const types::RunStatus status = one.run->status;
-    return status == types::RunStatus::kDiverged || status == types::RunStatus::kGateFailed ? 1.0
-                                                                                            : 0.0;
+    return one.run->status == types::RunStatus::kDiverged ||
+           one.run->status == types::RunStatus::kGateFailed;
   };
-  if (failed(other) == 0.0) return;
-  Check check{"status", "", failed(base), 1.0, 1.0, {}, {}, 0.0, Verdict::kRegression,
+  if (!failed(other)) return;
+  result.checks.push_back({"status", "", failed(base) ? 1.0 : 0.0, 1.0, 1.0, {}, {}, 0.0,
+      Verdict::kRegression,
       other.run->status == types::RunStatus::kDiverged ? "the new run diverged"
-                                                       : "a quality gate of the new run failed"};
-  result.checks.push_back(check);
+                                                       : "a quality gate of the new run failed"});
 }
 
 bool no_limits(const LimitTexts& limits) {

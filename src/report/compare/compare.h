@@ -12,13 +12,8 @@
 // no known noise: d > limit is a regression.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "core/fields.h"
 #include "types/evaluation.h"
 #include "types/run_record.h"
 
@@ -51,7 +46,6 @@ struct LimitTexts {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
     visit(Field{"max_loss_increase",
               "nats a token, as 0.01, or a share of BASE's loss, as 1%; beyond the noise"},
         self.max_loss_increase);
@@ -65,6 +59,15 @@ struct LimitTexts {
         self.max_cut_move);
   }
 };
+
+enum class LimitKind { kNumber, kTime, kMemory };
+struct Limit {
+  double amount = 0.0;
+  bool share = false;  // of BASE's value
+  double of(double base) const { return share ? amount * base : amount; }
+};
+// Parses "10%", "0.01", "30s", "500MB"; nothing for other texts.
+std::optional<Limit> parse_limit(const std::string& text, LimitKind kind);
 
 // A run or an evaluation. Throws Error(kIo), Error(kBadInput); refuses a run that has not ended.
 struct Comparable {
@@ -96,17 +99,16 @@ struct Check {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"name"}, self.name);
-    visit(Field{"unit"}, self.unit);
-    visit(Field{"base"}, self.base);
-    visit(Field{"new"}, self.new_value);
-    visit(Field{"worse_by"}, self.worse_by);
-    visit(Field{"standard_error"}, self.standard_error);
-    visit(Field{"at_least"}, self.at_least);
-    visit(Field{"limit"}, self.limit);
-    visit(Field{"verdict"}, self.verdict);
-    visit(Field{"note"}, self.note);
+    visit("name", self.name);
+    visit("unit", self.unit);
+    visit("base", self.base);
+    visit("new", self.new_value);
+    visit("worse_by", self.worse_by);
+    visit("standard_error", self.standard_error);
+    visit("at_least", self.at_least);
+    visit("limit", self.limit);
+    visit("verdict", self.verdict);
+    visit("note", self.note);
   }
 };
 
@@ -120,12 +122,11 @@ struct Comparison {
 
   template <class Self, class Visitor>
   static void fields(Self& self, Visitor& visit) {
-    using core::Field;
-    visit(Field{"base"}, self.base);
-    visit(Field{"new"}, self.new_path);
-    visit(Field{"regression"}, self.regression);
-    visit(Field{"checks"}, self.checks);
-    visit(Field{"notes"}, self.notes);
+    visit("base", self.base);
+    visit("new", self.new_path);
+    visit("regression", self.regression);
+    visit("checks", self.checks);
+    visit("notes", self.notes);
   }
 };
 

@@ -1,13 +1,14 @@
 // Reading runs, evaluations and limits for a comparison.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
 
 #include "core/error.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "report/compare/compare_limits.h"
+#include "report/compare/compare.h"
+#include "report/run_data.h"
 #include "types/budget.h"
 #include "types/validate.h"
 
@@ -15,16 +16,6 @@ namespace salf::report {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool read_amount(const std::string& text, double& amount, std::string& rest) {
-  char* end = nullptr;
-  amount = std::strtod(text.c_str(), &end);
-  if (end == text.c_str() || !std::isfinite(amount) || amount < 0.0) return false;
-  rest = end;
-  rest.erase(0,
-      rest.find_first_not_of(' ') == std::string::npos ? rest.size() : rest.find_first_not_of(' '));
-  return true;
-}
 
 std::optional<double> time_of(const std::string& text) {
   try {
@@ -37,12 +28,9 @@ std::optional<double> time_of(const std::string& text) {
 
 std::optional<double> bytes_of(const std::string& unit) {
   constexpr std::array<const char*, 5> kUnits = {"B", "kB", "MB", "GB", "TB"};
-  double factor = 1.0;
-  for (const char* name : kUnits) {
-    if (unit == name) return factor;
-    factor *= 1e3;
-  }
-  return std::nullopt;
+  const auto found = std::find(kUnits.begin(), kUnits.end(), unit);
+  if (found == kUnits.end()) return std::nullopt;
+  return std::pow(1e3, static_cast<double>(found - kUnits.begin()));
 }
 
 void check_ended(const types::RunRecord& run, const fs::path& file) {
@@ -56,20 +44,20 @@ void check_ended(const types::RunRecord& run, const fs::path& file) {
 }  // namespace
 
 std::optional<Limit> parse_limit(const std::string& text, LimitKind kind) {
-  double amount = 0.0;
-  std::string rest;
-  if (!read_amount(text, amount, rest)) return std::nullopt;
-  if (rest == "%") return Limit{amount / 100.0, true};
-  if (rest.empty()) return Limit{amount, false};
-  if (kind == LimitKind::kTime) {
-    const std::optional<double> seconds = time_of(text);
-    if (seconds) return Limit{*seconds, false};
-  }
+  char* end = nullptr;
+  const double amount = std::strtod(text.c_str(), &end);
+  if (end == text.c_str() || !std::isfinite(amount) || amount < 0.0) return std::nullopt;
+  while (*end == ' ') ++end;
+  const std::string unit = end;
+  if (unit == "%") return Limit{amount / 100.0, true};
+  if (unit.empty()) return Limit{amount, false};
+  std::optional<double> value;
+  if (kind == LimitKind::kTime) value = time_of(text);
   if (kind == LimitKind::kMemory) {
-    const std::optional<double> factor = bytes_of(rest);
-    if (factor) return Limit{amount * *factor, false};
+    value = bytes_of(unit);
+    if (value) *value *= amount;
   }
-  return std::nullopt;
+  return value ? std::optional(Limit{*value, false}) : std::nullopt;
 }
 
 std::vector<std::string> limit_problems(const LimitTexts& limits) {
@@ -92,35 +80,23 @@ std::vector<std::string> limit_problems(const LimitTexts& limits) {
 }
 
 Comparable load_comparable(const fs::path& path) {
+  const auto [file, schema] =
+      find_document(path, "a run directory, a run.json or a file that salf eval -o wrote");
   Comparable result;
   result.path = path.string();
-  if (!fs::exists(path)) {
-    throw Error(ErrorKind::kIo,
-        core::printable_path(path) +
-            ": there is no such file or folder; expected a run directory, a run.json or "
-            "a file that salf eval -o wrote");
-  }
-  const fs::path file = fs::is_directory(path) ? path / "run.json" : path;
-  if (!fs::exists(file))
-    throw Error(ErrorKind::kBadInput,
-        core::printable_path(path) + ": is no run directory: there is no run.json in it");
-  const core::Json json = core::read_json_file(file);
-  const core::Json* const schema = core::find_member(json, "schema");
-  const std::string name =
-      schema != nullptr && schema->is_string() ? schema->get<std::string>() : "";
-  if (name.rfind("salf.run/", 0) == 0) {
+  if (core::starts_with(schema, "salf.run/")) {
     result.run = types::read_run(file);
     check_ended(*result.run, file);
     const fs::path losses = file.parent_path() / "dev_losses.json";
     if (fs::exists(losses)) result.dev_losses = types::read_dev_losses(losses);
-  } else if (name.rfind("salf.eval/", 0) == 0) {
+  } else if (core::starts_with(schema, "salf.eval/")) {
     result.evaluation = types::read_evaluation(file);
   } else {
     throw Error(ErrorKind::kBadInput,
         core::printable_path(file) +
             ": expected a run (schema salf.run) or an evaluation (salf.eval), got " +
-            (name.empty() ? "a document without a schema"
-                          : "\"" + core::printable(name, 80) + "\""));
+            (schema.empty() ? "a document without a schema"
+                            : "\"" + core::printable(schema, 80) + "\""));
   }
   return result;
 }

@@ -77,19 +77,26 @@ Axis y_axis(const Chart& chart) {
   return axis;
 }
 
+std::string at(const char* name, double value) {
+  return std::string(" ") + name + "=\"" + coordinate(value) + "\"";
+}
+
+std::string begin(const char* element, const std::string& css_class) {
+  return std::string("<") + element + " class=\"" + css_class + "\"";
+}
+
 std::string line(double x1, double y1, double x2, double y2, const char* css_class) {
-  return std::string("<line class=\"") + css_class + "\" x1=\"" + coordinate(x1) + "\" y1=\"" +
-         coordinate(y1) + "\" x2=\"" + coordinate(x2) + "\" y2=\"" + coordinate(y2) + "\"/>";
+  return begin("line", css_class) + at("x1", x1) + at("y1", y1) + at("x2", x2) + at("y2", y2) +
+         "/>";
 }
 
 std::string label(double x, double y, const char* css_class, const std::string& html) {
-  return std::string("<text class=\"") + css_class + "\" x=\"" + coordinate(x) + "\" y=\"" +
-         coordinate(y) + "\">" + html + "</text>";
+  return begin("text", css_class) + at("x", x) + at("y", y) + ">" + html + "</text>";
 }
 
 std::string rect(const std::string& css_class, double x, double y, double width, double height) {
-  return "<rect class=\"" + css_class + "\" x=\"" + coordinate(x) + "\" y=\"" + coordinate(y) +
-         "\" width=\"" + coordinate(width) + "\" height=\"" + coordinate(height) + "\"/>";
+  return begin("rect", css_class) + at("x", x) + at("y", y) + at("width", width) +
+         at("height", height) + "/>";
 }
 
 // Round numbers within low … high, about `most` of them.
@@ -98,11 +105,8 @@ std::vector<double> ticks(double low, double high, int most) {
   if (!(raw > 0.0) || !std::isfinite(raw)) return {};
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
   double step = 10.0 * power;
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= raw * (1 - 1e-9)) {
-      step = factor * power;
-      break;
-    }
+  for (const double factor : {5.0, 2.0, 1.0}) {
+    if (factor * power >= raw * (1 - 1e-9)) step = factor * power;
   }
   std::vector<double> values;
   const double first = std::ceil(low / step - 1e-9);
@@ -129,7 +133,7 @@ std::string axes(const Chart& chart, const Axis& x, const Axis& y) {
     if (std::floor(value) != value) continue;  // blocks, steps, runs
     const double place = x.place(value);
     out += line(place, y.from, place, y.from + 4, "axis");
-    out += label(place, y.from + 18, "tick middle", core::format_number(value, chart.x_digits));
+    out += label(place, y.from + 18, "tick middle", core::format_number(value, 6));
   }
   out += line(x.from, y.from, x.to, y.from, "axis");
   out += label((x.from + x.to) / 2, kHeight - 6, "name middle", svg_words(chart.x_label));
@@ -161,37 +165,38 @@ std::string colour(const Series& series, const char* what) {
   return std::string(what) + " c" + std::to_string(series.colour);
 }
 
+bool has_range(const Series& series, std::size_t i) {
+  return !series.low.empty() && std::isfinite(series.low[i]) && std::isfinite(series.high[i]);
+}
+
 std::string band(const Series& series, const Axis& x, const Axis& y) {
   std::string up, down;
   for (std::size_t i = 0; i < series.x.size(); ++i) {
-    if (!std::isfinite(series.low[i]) || !std::isfinite(series.high[i])) continue;
+    if (!has_range(series, i)) continue;
     const std::string place = coordinate(x.place(series.x[i])) + ",";
     up += place + coordinate(y.place(series.high[i])) + " ";
     down.insert(0, place + coordinate(y.place(series.low[i])) + " ");
   }
-  return up.empty()
-             ? ""
-             : "<polygon class=\"" + colour(series, "band") + "\" points=\"" + up + down + "\"/>";
+  if (up.empty()) return "";
+  return begin("polygon", colour(series, "band")) + " points=\"" + up + down + "\"/>";
 }
 
 std::string curve(const Series& series, const Axis& x, const Axis& y) {
   std::string path;
   bool drawing = false;
   for (std::size_t i = 0; i < series.x.size(); ++i) {
-    if (!std::isfinite(series.y[i])) {
-      drawing = false;
-      continue;
+    const bool there = std::isfinite(series.y[i]);
+    if (there) {
+      path += (drawing ? "L" : "M") + coordinate(x.place(series.x[i])) + " " +
+              coordinate(y.place(series.y[i]));
     }
-    path += (drawing ? "L" : "M") + coordinate(x.place(series.x[i])) + " " +
-            coordinate(y.place(series.y[i]));
-    drawing = true;
+    drawing = there;
   }
-  return "<path class=\"" + colour(series, "curve") + "\" d=\"" + path + "\"/>";
+  return begin("path", colour(series, "curve")) + " d=\"" + path + "\"/>";
 }
 
 std::string whisker(const Series& series, std::size_t i, const Axis& x, const Axis& y) {
-  if (series.low.empty() || !std::isfinite(series.low[i]) || !std::isfinite(series.high[i]))
-    return "";
+  if (!has_range(series, i)) return "";
   const double place = x.place(series.x[i]);
   return line(place, y.place(series.low[i]), place, y.place(series.high[i]), "whisker");
 }
@@ -201,9 +206,8 @@ std::string points(const Series& series, const Axis& x, const Axis& y) {
   for (std::size_t i = 0; i < series.x.size(); ++i) {
     if (!std::isfinite(series.y[i])) continue;
     out += whisker(series, i, x, y);
-    out += "<circle class=\"" + colour(series, "dot") + "\" cx=\"" +
-           coordinate(x.place(series.x[i])) + "\" cy=\"" + coordinate(y.place(series.y[i])) +
-           "\" r=\"4\"/>";
+    out += begin("circle", colour(series, "dot")) + at("cx", x.place(series.x[i])) +
+           at("cy", y.place(series.y[i])) + " r=\"4\"/>";
   }
   return out;
 }
@@ -228,17 +232,17 @@ std::string draw(const Series& series, const Axis& x, const Axis& y) {
     case Shape::kBars: return bars(series, x, y);
     case Shape::kLine: break;
   }
-  std::string out = series.low.empty() ? "" : band(series, x, y);
-  out += curve(series, x, y);
-  return out;
+  return band(series, x, y) + curve(series, x, y);
 }
 
-std::string legend(const std::vector<Text>& names, const std::vector<int>& colours) {
+// Of colours 0, 1, … where they are not given.
+std::string legend(const std::vector<Text>& names, const std::vector<int>& colours = {}) {
   if (names.size() < 2) return "";
   std::string out = "<ul class=\"legend\">";
   for (std::size_t i = 0; i < names.size(); ++i) {
-    out +=
-        "<li><i class=\"key k" + std::to_string(colours[i]) + "\"></i>" + words(names[i]) + "</li>";
+    out += "<li><i class=\"key k" +
+           std::to_string(colours.empty() ? static_cast<int>(i) : colours[i]) + "\"></i>" +
+           words(names[i]) + "</li>";
   }
   return out + "</ul>";
 }
@@ -260,16 +264,15 @@ std::string chart_table(const Chart& chart) {
   for (const double place : places) {
     Row row{core::format_number(place, 9)};
     for (const Series& series : chart.series) {
-      const auto found = std::find(series.x.begin(), series.x.end(), place);
-      const auto i = static_cast<std::size_t>(found - series.x.begin());
-      const bool there = found != series.x.end();
+      const auto i = static_cast<std::size_t>(
+          std::find(series.x.begin(), series.x.end(), place) - series.x.begin());
+      const bool there = i < series.x.size();
       const std::string path = series.path.empty() ? "" : indexed(series.path, i);
       row.push_back({there ? number(series.y[i], path, 5) : ""});
       if (series.low.empty()) continue;
-      const bool known = there && std::isfinite(series.low[i]) && std::isfinite(series.high[i]);
-      row.push_back({known ? core::format_number(series.low[i], 4) + " … " +
-                                 core::format_number(series.high[i], 4)
-                           : ""});
+      row.push_back({there && has_range(series, i) ? core::format_number(series.low[i], 4) + " … " +
+                                                         core::format_number(series.high[i], 4)
+                                                   : ""});
     }
     rows.push_back(std::move(row));
   }
@@ -304,9 +307,7 @@ std::string bar_figure(
       if (std::isfinite(value)) largest = std::max(largest, value);
     }
   }
-  std::vector<int> colours;
-  for (std::size_t i = 0; i < names.size(); ++i) colours.push_back(static_cast<int>(i));
-  std::string out = caption(title) + legend(names, colours) + "<div class=\"bars\">";
+  std::string out = caption(title) + legend(names) + "<div class=\"bars\">";
   for (const BarRow& row : rows) {
     out +=
         "<div class=\"row\"><div class=\"what\">" + words(row.name) + "</div><div class=\"lines\">";
@@ -343,6 +344,30 @@ std::string block_strip(std::int64_t cut, std::int64_t blocks) {
   out += "</svg><ul class=\"legend\">";
   if (cut > 0) out += key("kcold", "frozen", "凍結", 0, cut - 1);
   return out + key("kwarm", "trained", "学習", cut, blocks - 1) + "</ul></figure>\n";
+}
+
+Thinned thin(const std::vector<double>& x, const std::vector<double>& y, std::size_t most) {
+  Thinned result;
+  result.size = std::max<std::size_t>(1, (x.size() + most - 1) / most);
+  for (std::size_t begin = 0; begin < x.size(); begin += result.size) {
+    const std::size_t end = std::min(x.size(), begin + result.size);
+    double sum = 0.0, count = 0.0;
+    double low = std::numeric_limits<double>::infinity();
+    double high = -low;
+    for (std::size_t i = begin; i < end; ++i) {
+      if (!std::isfinite(y[i])) continue;
+      sum += y[i];
+      count += 1.0;
+      low = std::min(low, y[i]);
+      high = std::max(high, y[i]);
+    }
+    if (count == 0.0) continue;
+    result.x.push_back(x[end - 1]);
+    result.mean.push_back(sum / count);
+    result.low.push_back(low);
+    result.high.push_back(high);
+  }
+  return result;
 }
 
 }  // namespace salf::report

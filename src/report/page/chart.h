@@ -1,10 +1,6 @@
 // Charts as SVG. They need no script, can be printed, and take their colours from the page's style.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "report/page/texts.h"
 
 namespace salf::report {
@@ -43,7 +39,6 @@ struct Chart {
   std::vector<Span> spans{};
   std::vector<Mark> marks{};
   bool from_zero = false;
-  int x_digits = 6;
 };
 
 // A figure: the chart, a legend for more than one series, and a folded table of the values.
@@ -60,5 +55,14 @@ std::string bar_figure(
 
 // The blocks as a strip: frozen and trained. REQUIRES: 0 ≤ cut < blocks
 std::string block_strip(std::int64_t cut, std::int64_t blocks);
+
+// Mean, smallest and largest value of each bin of `size` consecutive points. x is the bin's last
+// point. Values that are not finite are left out.
+struct Thinned {
+  std::size_t size = 1;
+  std::vector<double> x, mean, low, high;
+};
+// REQUIRES: x and y of one length, most > 0
+Thinned thin(const std::vector<double>& x, const std::vector<double>& y, std::size_t most);
 
 }  // namespace salf::report

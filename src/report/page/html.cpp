@@ -1,7 +1,6 @@
 #include "report/page/html.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -27,7 +26,7 @@ std::string hexadecimal(char character) {
   return std::string("\\x") + kDigits[byte >> 4] + kDigits[byte & 15];
 }
 
-std::string replaced(std::string text, const std::vector<std::string>& parts) {
+std::string replaced(const std::string& text, const std::vector<std::string>& parts) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool place = text[i] == '{' && i + 2 < text.size() && text[i + 2] == '}';
@@ -82,10 +81,14 @@ std::string escape(const std::string& text, std::size_t limit) {
   return out;
 }
 
+Text filled(const Text& text, const std::vector<std::string>& parts) {
+  return {replaced(text.en, parts), replaced(text.ja, parts)};
+}
+
 std::string words(const Text& text, const std::vector<std::string>& parts) {
-  if (text.en == text.ja) return replaced(escape(text.en), parts);
-  return "<span lang=\"en\">" + replaced(escape(text.en), parts) + "</span><span lang=\"ja\">" +
-         replaced(escape(text.ja), parts) + "</span>";
+  const Text html = filled({escape(text.en), escape(text.ja)}, parts);
+  if (text.en == text.ja) return html.en;
+  return "<span lang=\"en\">" + html.en + "</span><span lang=\"ja\">" + html.ja + "</span>";
 }
 
 std::string words(Word word, const std::vector<std::string>& parts) {

@@ -1,10 +1,7 @@
 // HTML made from untrusted text: everything is escaped here and nowhere else.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "report/page/texts.h"
 
@@ -18,6 +15,8 @@ std::string escape(const std::string& text, std::size_t limit = 20000);
 // {1}, … of the text.
 std::string words(const Text& text, const std::vector<std::string>& parts = {});
 std::string words(Word word, const std::vector<std::string>& parts = {});
+// The text in both languages with the parts filled in, not escaped.
+Text filled(const Text& text, const std::vector<std::string>& parts);
 // The same text in both languages.
 Text same(const std::string& text);
 // Both languages with `more` at the end.

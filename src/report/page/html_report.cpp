@@ -1,9 +1,6 @@
 #include "report/page/html_report.h"
 
-#include <array>
-
 #include "report/page/html.h"
-#include "report/page/style.h"
 #include "report/sections/sections.h"
 
 namespace salf::report {

@@ -2,9 +2,6 @@
 // Japanese.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 #include "report/run_data.h"
 
@@ -20,6 +17,10 @@ struct PageOptions {
   bool text = true;                        // false: tokens and words of the data are left out
   bool follow = false;                     // the page asks its server for a newer page_body
 };
+
+extern const char* const kStyle;         // CSS
+extern const char* const kScript;        // language, theme, open tables before printing
+extern const char* const kFollowScript;  // asks for newer contents
 
 // The page. A figure of a document is a <data value="…" data-json="PATH"> within an element with
 // data-run="INDEX": the value in full, and its place ("run.best.loss", "plan.eof").

@@ -1,8 +1,6 @@
 // The words of the page in both languages (texts.inc).
 #pragma once
 
-#include <string>
-
 #include "types/reason.h"
 
 namespace salf::report {

@@ -1,12 +1,9 @@
 // The section Budget: the price of each cut, and what half and twice the budget would pay for.
-#include "types/budget.h"
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "core/text.h"
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 

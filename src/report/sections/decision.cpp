@@ -1,11 +1,8 @@
 // Decision: what is trained, why, how sure that is, and what the prediction rests on.
 #include <algorithm>
-#include <cmath>
 
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
-#include "types/budget.h"
 
 namespace salf::report {
 namespace {
@@ -21,10 +18,9 @@ std::string headline(const RunData& run, const FreezePlan& plan) {
   const Cut shown = cut_of(run, plan);
   const std::string blocks = integer(plan.shape.blocks, plan_path(run, "shape.blocks"));
   const std::string lora = plan.lora ? escape(types::describe_lora(*plan.lora)) : "";
-  if (shown.cut == 0)
-    return words(text(plan.lora ? Word::kHeadLora : Word::kHeadFull), {blocks, lora});
+  if (shown.cut == 0) return words(plan.lora ? Word::kHeadLora : Word::kHeadFull, {blocks, lora});
   const std::string cut = integer(shown.cut, shown.path);
-  return words(text(plan.lora ? Word::kHeadLoraCut : Word::kHeadCut),
+  return words(plan.lora ? Word::kHeadLoraCut : Word::kHeadCut,
       {cut, integer(plan.shape.blocks - 1, ""), cut, blocks, lora});
 }
 
@@ -32,10 +28,14 @@ std::string tuned(const RunData& run, const FreezePlan& plan) {
   const std::int64_t trained = plan.shape.trained_parameters(cut_of(run, plan).cut);
   const double share =
       static_cast<double>(trained) / std::max(1.0, static_cast<double>(plan.shape.parameters));
-  return words(text(Word::kWhyTuned),
+  return words(Word::kWhyTuned,
       {integer(trained, ""), integer(plan.shape.parameters, plan_path(run, "shape.parameters")),
           percent(share, ""), integer(plan.steps, plan_path(run, "steps")),
           number(plan.learning_rate, plan_path(run, "learning_rate"), 3)});
+}
+
+std::string choice_path(const RunData& run, std::size_t index) {
+  return plan_path(run, indexed("choices", index));
 }
 
 // In older files the reason is one sentence in English.
@@ -43,67 +43,51 @@ std::string why(const FreezePlan& plan) {
   if (plan.reasons.empty())
     return plan.reason.empty()
                ? ""
-               : words(text(Word::kRecordedReason), {"<q>" + escape(plan.reason) + "</q>"});
+               : words(Word::kRecordedReason, {"<q>" + escape(plan.reason) + "</q>"});
   Text reason = types::reason_text(plan.reasons);
   if (reason.en[0] >= 'a' && reason.en[0] <= 'z')
     reason.en[0] = static_cast<char>(reason.en[0] - 'a' + 'A');
   return words({reason.en + ".", reason.ja + "。"});
 }
 
-// The rule whose stability says how sure the choice is: the plan's, or max-gain's where the budget
-// moved on from it.
-std::size_t telling_choice(const FreezePlan& plan) {
-  const Rule rule = plan.rule == Rule::kMinDeviation || plan.rule == Rule::kThreshold
-                        ? plan.rule
-                        : Rule::kMaxGain;
-  const auto found = std::find_if(plan.choices.begin(), plan.choices.end(),
-      [rule](const RuleChoice& choice) { return choice.rule == rule; });
-  return static_cast<std::size_t>(found - plan.choices.begin());
-}
-
 std::string how_sure(const RunData& run, const FreezePlan& plan) {
-  const std::size_t index = telling_choice(plan);
-  if (index >= plan.choices.size()) return words(text(Word::kSureUnknown));
-  const RuleChoice& choice = plan.choices[index];
-  const std::string path = plan_path(run, "choices[" + std::to_string(index) + "]");
-  return words(text(Word::kHowSure),
-      {"<b>" + escape(core::enum_to_string(choice.rule)) + "</b>",
-          percent(choice.stability, path + ".stability"), integer(choice.low, path + ".low"),
-          integer(choice.high, path + ".high")});
+  // The plan's rule, or max-gain's where the budget moved on from it.
+  const Rule telling = plan.rule == Rule::kMinDeviation || plan.rule == Rule::kThreshold
+                           ? plan.rule
+                           : Rule::kMaxGain;
+  const auto choice = std::find_if(plan.choices.begin(), plan.choices.end(),
+      [telling](const RuleChoice& one) { return one.rule == telling; });
+  if (choice == plan.choices.end()) return words(Word::kSureUnknown);
+  const std::string path =
+      choice_path(run, static_cast<std::size_t>(choice - plan.choices.begin()));
+  return words(Word::kHowSure,
+      {"<b>" + escape(core::enum_to_string(choice->rule)) + "</b>",
+          percent(choice->stability, path + ".stability"), integer(choice->low, path + ".low"),
+          integer(choice->high, path + ".high")});
 }
 
 std::string rests_on(const RunData& run, const FreezePlan& plan) {
-  if (plan.cost.timed_batches == 0) return words(text(Word::kRestsOnNothing));
+  if (plan.cost.timed_batches == 0) return words(Word::kRestsOnNothing);
   const types::Provenance& made = run.run ? run.run->provenance : plan.provenance;
   return words(
-      text(Word::kRestsOn), {integer(plan.cost.timed_batches, plan_path(run, "cost.timed_batches")),
-                                escape(made.machine), integer(made.threads, "")});
+      Word::kRestsOn, {integer(plan.cost.timed_batches, plan_path(run, "cost.timed_batches")),
+                          escape(made.machine), integer(made.threads, "")});
 }
 
 std::string choices_table(const RunData& run, const FreezePlan& plan) {
   if (plan.choices.empty()) return "";
-  std::vector<std::vector<Cell>> rows;
+  Rows rows;
   for (std::size_t i = 0; i < plan.choices.size(); ++i) {
     const RuleChoice& choice = plan.choices[i];
-    const std::string path = plan_path(run, "choices[" + std::to_string(i) + "]");
+    const std::string path = choice_path(run, i);
     const bool chosen = choice.rule == plan.rule && choice.cut == plan.cut;
-    rows.push_back({word_cell("<code>" + escape(core::enum_to_string(choice.rule)) + "</code>" +
-                              (chosen ? tag(Word::kChosenHere) : "")),
-        word_cell(words(
-            text(choice.measure == types::Measure::kCosine ? Word::kCosine : Word::kLossMeasure))),
-        {integer(choice.cut, path + ".eof")}, {percent(choice.stability, path + ".stability")},
-        {integer(choice.low, path + ".low") + " … " + integer(choice.high, path + ".high")}});
+    rows.push_back({word_cell(rule_name(choice.rule) + (chosen ? tag(Word::kChosenHere) : "")),
+        measure_word(choice.measure), integer(choice.cut, path + ".eof"),
+        percent(choice.stability, path + ".stability"),
+        integer(choice.low, path + ".low") + " … " + integer(choice.high, path + ".high")});
   }
   return table(
-      {words(text(Word::kRule)), words(text(Word::kMeasure)), words(text(Word::kFrozenBlocks)),
-          words(text(Word::kSameChoice)), words(text(Word::kNinety))},
-      rows);
-}
-
-std::string status_line(const RunData& run) {
-  if (!run.run) return "";
-  return paragraph(
-      "<b>" + words(text(Word::kStatus)) + "</b>: " + words(rule_text(run.run->status)), "why");
+      {Word::kRule, Word::kMeasure, Word::kFrozenBlocks, Word::kSameChoice, Word::kNinety}, rows);
 }
 
 }  // namespace
@@ -114,41 +98,43 @@ std::string plan_path(const RunData& run, const std::string& field) {
 
 Cut cut_of(const RunData& run, const FreezePlan& plan) {
   if (!run.run || run.run->stages.empty()) return {plan.cut, plan_path(run, "eof")};
-  return {run.run->cut(), "run.stages[" + std::to_string(run.run->stages.size() - 1) + "].eof"};
+  return {run.run->cut(), indexed("run.stages", run.run->stages.size() - 1) + ".eof"};
 }
 
-std::string tag(Word word) { return " <span class=\"tag\">" + words(text(word)) + "</span>"; }
+std::string tag(Word word) { return " <span class=\"tag\">" + words(word) + "</span>"; }
 
-const Text& rule_text(types::RunStatus status) {
+Word status_word(types::RunStatus status) {
   switch (status) {
-    case types::RunStatus::kRunning: return text(Word::kRunning);
-    case types::RunStatus::kFinished: return text(Word::kFinished);
-    case types::RunStatus::kStoppedEarly: return text(Word::kStoppedEarly);
-    case types::RunStatus::kBudgetReached: return text(Word::kBudgetReached);
-    case types::RunStatus::kInterrupted: return text(Word::kInterrupted);
-    case types::RunStatus::kGateFailed: return text(Word::kGateFailed);
+    case types::RunStatus::kRunning: return Word::kRunning;
+    case types::RunStatus::kFinished: return Word::kFinished;
+    case types::RunStatus::kStoppedEarly: return Word::kStoppedEarly;
+    case types::RunStatus::kBudgetReached: return Word::kBudgetReached;
+    case types::RunStatus::kInterrupted: return Word::kInterrupted;
+    case types::RunStatus::kGateFailed: return Word::kGateFailed;
     case types::RunStatus::kDiverged: break;
   }
-  return text(Word::kDiverged);
+  return Word::kDiverged;
 }
 
 std::string decision(const RunData& run, const Context& /*context*/) {
-  if (!run.plan) return paragraph(words(text(Word::kNoDecision)));
+  if (!run.plan) return paragraph(Word::kNoDecision);
   const FreezePlan& plan = *run.plan;
   std::string out = paragraph("<b>" + headline(run, plan) + "</b>", "big");
   if (plan.smallest_budget) {
-    out += paragraph(
-        words(text(Word::kTooSmall), {escape(types::format_budget(*plan.smallest_budget))}), "bad");
+    out += paragraph(Word::kTooSmall, {escape(types::format_budget(*plan.smallest_budget))}, "bad");
   }
   out += block_strip(cut_of(run, plan).cut, plan.shape.blocks);
   out += paragraph(why(plan) + kGap + tuned(run, plan) + kGap + how_sure(run, plan));
-  out += paragraph(rests_on(run, plan), "why") + status_line(run);
-  out += choices_table(run, plan);
-  return out;
+  out += paragraph(rests_on(run, plan), "why");
+  if (run.run) {
+    out += paragraph(
+        "<b>" + words(Word::kStatus) + "</b>: " + words(status_word(run.run->status)), "why");
+  }
+  return out + choices_table(run, plan);
 }
 
 std::string overview(const std::vector<RunData>& runs) {
-  std::vector<std::vector<Cell>> rows;
+  Rows rows;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunData& run = runs[i];
     const auto loss = [](const std::optional<types::DevEvaluation>& evaluation, const char* path) {
@@ -167,12 +153,10 @@ std::string overview(const std::vector<RunData>& runs) {
         cell(run.run ? flops(run.run->flops, "run.flops") : "–"),
         cell(run.run ? bytes(run.run->peak_anonymous_bytes, "run.peak_anonymous_bytes") : "–")});
   }
-  return "<h3>" + words(text(Word::kOverview)) + "</h3>" +
-         table({words(text(Word::kRun)), words(text(Word::kFrozenBlocks)),
-                   words(text(Word::kStepsAxis)),
-                   words(text(Word::kDevLoss)) + "<br>" + words(text(Word::kBefore)),
-                   words(text(Word::kDevSeries)), words(text(Word::kTime)),
-                   words(text(Word::kWork)), words(text(Word::kMemory))},
+  return heading(Word::kOverview) +
+         table({words(Word::kRun), words(Word::kFrozenBlocks), words(Word::kStepsAxis),
+                   words(Word::kDevLoss) + "<br>" + words(Word::kBefore), words(Word::kDevSeries),
+                   words(Word::kTime), words(Word::kWork), words(Word::kMemory)},
              rows);
 }
 

@@ -1,8 +1,5 @@
 // The domain part of the section Basis: the vocabulary's effect on the cut, and the cut of each
 // domain.
-#include <algorithm>
-
-#include "core/text.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 

@@ -4,7 +4,6 @@
 
 #include "core/statistics.h"
 #include "core/text.h"
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 
@@ -90,15 +89,8 @@ Scale scale_of(const types::TokenMap& map) {
 // White space as visible signs.
 std::string visible(const std::string& token) {
   std::string out;
-  for (const char c : token) {
-    if (c == '\n') {
-      out += "↵";
-    } else if (c == '\t') {
-      out += "⇥";
-    } else {
-      out += c;
-    }
-  }
+  for (const char c : token)
+    out += c == '\n' ? std::string("↵") : c == '\t' ? std::string("⇥") : std::string(1, c);
   const bool blank = token.find_first_not_of(' ') == std::string::npos;
   return blank && !token.empty() ? "␣" : out;
 }

@@ -1,12 +1,10 @@
 // The section Quality: loss and accuracy before and after the run, and its gates.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/statistics.h"
 #include "core/text.h"
 #include "report/compare/compare.h"
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 

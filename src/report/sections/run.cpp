@@ -2,10 +2,7 @@
 #include <cmath>
 #include <utility>
 
-#include "core/text.h"
-#include "report/page/chart.h"
 #include "report/page/html.h"
-#include "report/page/thin.h"
 #include "report/sections/sections.h"
 
 namespace salf::report {
@@ -26,20 +23,12 @@ Thinned thinned(const Metrics& metrics, Value value) {
   return thin(x, y, kMostPoints);
 }
 
-Text filled(Word word, std::size_t number) {
-  Text result = text(word);
-  for (std::string* part : {&result.en, &result.ja}) {
-    const auto place = part->find("{0}");
-    if (place != std::string::npos) part->replace(place, 3, std::to_string(number));
-  }
-  return result;
-}
-
 std::string loss_figure(const RunData& run) {
   Chart chart{text(Word::kLossCurve), text(Word::kStepAxis), text(Word::kLossAxis)};
   const Thinned loss = thinned(run.metrics, [](const StepPoint& point) { return point.loss; });
   const bool joined = loss.size > 1;
-  Series series{joined ? filled(Word::kTrainLossMean, loss.size) : text(Word::kTrainLoss),
+  Series series{joined ? filled(text(Word::kTrainLossMean), {std::to_string(loss.size)})
+                       : text(Word::kTrainLoss),
       Shape::kLine, 0, loss.x, loss.mean};
   if (joined) {
     series.low = loss.low;
@@ -147,7 +136,8 @@ std::string progress(const RunData& run, const Context& /*context*/) {
   const bool staged = !record.stages.empty();
   std::string out = record.status == types::RunStatus::kRunning ? "" : summary(record);
   out += paragraph(
-      words(rule_text(record.status)) + kFullStop + (staged ? "" : words(Word::kOneStage)), "why");
+      words(status_word(record.status)) + kFullStop + (staged ? "" : words(Word::kOneStage)),
+      "why");
   if (staged) out += stages(record);
   if (record.pilot) out += pilot(*record.pilot);
   if (run.metrics.steps.empty()) {

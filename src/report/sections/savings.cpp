@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "report/page/chart.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 

@@ -1,9 +1,6 @@
 // The sections of the page.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "report/page/chart.h"
 #include "report/page/html_report.h"
 #include "report/page/texts.h"
@@ -41,7 +38,7 @@ struct Cut {
   std::string path;
 };
 Cut cut_of(const RunData& run, const types::FreezePlan& plan);
-const Text& rule_text(types::RunStatus status);
+Word status_word(types::RunStatus status);
 // A label behind a figure: "measured", "estimated".
 std::string tag(Word word);
 Word measure_word(types::Measure measure);

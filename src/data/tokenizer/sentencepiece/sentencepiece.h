@@ -2,12 +2,6 @@
 // order in which their pieces are merged, and the tokenizers they become.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "data/rows/checked_json.h"
 #include "data/text/normalizer.h"
 #include "data/tokenizer/bpe.h"
@@ -51,6 +45,10 @@ std::vector<Merge> merges_by_id(const SentencePieceModel& model, const std::stri
 // As transformers' conversion of GGUF files: all pieces, by the score of the result, then of the
 // left and of the right piece.
 std::vector<Merge> merges_by_scores(const SentencePieceModel& model, const std::string& file);
+
+// The decoder of a tokenizer.json with SentencePiece's U+2581. `prefix`: a space in front of the
+// text is removed.
+std::string sentencepiece_decoder(bool prefix);
 
 // The tokenizer of a model. `config`: the tokenizer_config.json, if any; without it bos is added
 // and eos is not, as for Llama 2. Its tokenizer_class decides how text is read:

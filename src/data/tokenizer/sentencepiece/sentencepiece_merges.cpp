@@ -1,8 +1,4 @@
 #include <algorithm>
-#include <cstdint>
-#include <functional>
-#include <unordered_map>
-#include <utility>
 
 #include "core/log.h"
 #include "data/bad_input.h"

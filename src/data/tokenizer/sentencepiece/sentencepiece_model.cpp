@@ -1,6 +1,5 @@
 #include <cmath>
 #include <cstring>
-#include <unordered_map>
 
 #include "core/log.h"
 #include "core/text.h"

@@ -1,5 +1,4 @@
 #include <map>
-#include <utility>
 
 #include "core/hash.h"
 #include "core/log.h"
@@ -82,67 +81,48 @@ SplitRules make_rules(Convention convention, bool prefix, const std::optional<Js
       "\"}");
 }
 
-TokenDecoder make_decoder(bool prefix) {
-  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
-  return part_of_json<TokenDecoder>(
-      R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},)"
-      R"({"type":"ByteFallback"},{"type":"Fuse"})" +
-      (prefix ? strip : "") + "]}");
-}
-
 // The added tokens: the model's own, then those of the config, which may override them.
-class AddedTokens {
- public:
-  AddedTokens(const SentencePieceModel& model, Convention convention, const std::string& file)
-      : next_(static_cast<std::int64_t>(model.pieces.size())) {
-    for (std::size_t i = 0; i < model.pieces.size(); ++i) {
-      const Piece& piece = model.pieces[i];
-      pieces_.emplace(piece.text, static_cast<std::int64_t>(i));
-      const bool user_defined = piece.type == PieceType::kUserDefined;
-      const bool special = piece.type == PieceType::kControl || piece.type == PieceType::kUnknown;
-      // A unigram model finds its own: their scores count between ways.
-      const bool found_by_model = model.kind == SentencePieceModel::Kind::kUnigram;
-      if (!special && (!user_defined || found_by_model)) continue;
-      AddedToken token;
-      token.id = static_cast<std::int64_t>(i);
-      token.content = piece.text;
-      token.special = special;
-      // The package looks for them in the normalised text, which keeps them as they are.
-      token.normalized = user_defined && convention == Convention::kSentencePiece;
-      token.where = file + ": pieces[" + std::to_string(i) + ']';
-      tokens_[token.id] = std::move(token);
-    }
+std::vector<AddedToken> added_tokens(const SentencePieceModel& model, Convention convention,
+    const std::optional<JsonView>& config, const std::string& file) {
+  std::map<std::string, std::int64_t> ids;
+  std::map<std::int64_t, AddedToken> by_id;
+  for (std::size_t i = 0; i < model.pieces.size(); ++i) {
+    const Piece& piece = model.pieces[i];
+    AddedToken token;
+    token.id = static_cast<std::int64_t>(i);
+    ids.emplace(piece.text, token.id);
+    const bool user_defined = piece.type == PieceType::kUserDefined;
+    token.special = piece.type == PieceType::kControl || piece.type == PieceType::kUnknown;
+    // A unigram model finds its own: their scores count between ways.
+    const bool found_by_model = model.kind == SentencePieceModel::Kind::kUnigram;
+    if (!token.special && (!user_defined || found_by_model)) continue;
+    token.content = piece.text;
+    // The package looks for them in the normalised text, which keeps them as they are.
+    token.normalized = user_defined && convention == Convention::kSentencePiece;
+    token.where = file + ": pieces[" + std::to_string(i) + ']';
+    by_id[token.id] = std::move(token);
   }
-
-  void add(const JsonView& added_tokens_decoder) {
-    for (const AddedToken& token : read_added_tokens_decoder(added_tokens_decoder)) add(token);
+  std::vector<AddedToken> more;
+  if (const auto decoder = config ? config->find("added_tokens_decoder") : std::nullopt) {
+    more = read_added_tokens_decoder(*decoder);
   }
-
-  std::vector<AddedToken> take() {
-    std::vector<AddedToken> tokens;
-    for (auto& entry : tokens_) tokens.push_back(std::move(entry.second));
-    return tokens;
-  }
-
- private:
-  void add(AddedToken token) {
-    if (token.content.empty()) return;
-    const auto piece = pieces_.find(token.content);
-    const std::int64_t id = piece != pieces_.end() ? piece->second : next_++;
-    if (piece == pieces_.end() && token.id != id) {
+  auto next = static_cast<std::int64_t>(model.pieces.size());
+  for (AddedToken& token : more) {
+    if (token.content.empty()) continue;
+    const auto [known, is_new] = ids.emplace(token.content, next);
+    if (is_new && token.id != next++) {
       refuse(token.where, '"' + core::printable(token.content, 60) +
                               "\" is not in the model; as the next token it has the id " +
-                              std::to_string(id) + ", expected " + std::to_string(token.id));
+                              std::to_string(known->second) + ", expected " +
+                              std::to_string(token.id));
     }
-    token.id = id;
-    pieces_.emplace(token.content, id);
-    tokens_[id] = std::move(token);
+    token.id = known->second;
+    by_id[token.id] = std::move(token);
   }
-
-  std::int64_t next_;
-  std::map<std::string, std::int64_t> pieces_;
-  std::map<std::int64_t, AddedToken> tokens_;
-};
+  std::vector<AddedToken> tokens;
+  for (auto& entry : by_id) tokens.push_back(std::move(entry.second));
+  return tokens;
+}
 
 SpecialIds defaults_of(const SentencePieceModel& model) {
   const auto count = static_cast<std::int64_t>(model.pieces.size());
@@ -159,12 +139,19 @@ SpecialIds defaults_of(const SentencePieceModel& model) {
 
 }  // namespace
 
+std::string sentencepiece_decoder(bool prefix) {
+  const std::string strip = R"(,{"type":"Strip","content":" ","start":1,"stop":0})";
+  return R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},)"
+         R"({"type":"ByteFallback"},{"type":"Fuse"})" +
+         (prefix ? strip : "") + "]}";
+}
+
 std::unique_ptr<Tokenizer> read_sentencepiece(
     const NamedText& file, const std::optional<JsonView>& config) {
   const SentencePieceModel model = read_sentencepiece_model(file);
   const Convention convention = read_convention(config, model.kind);
   const bool as_package = convention == Convention::kSentencePiece;
-  NormalizerSteps steps;
+  std::vector<NormalizerStep> steps;
   if (as_package) {
     steps.push_back(make_sentencepiece_step(
         model.normalizer, file.name + ": normalizer_spec.precompiled_charsmap"));
@@ -173,13 +160,10 @@ std::unique_ptr<Tokenizer> read_sentencepiece(
   const bool prefix = as_package ? model.normalizer.add_dummy_prefix
                                  : convention == Convention::kLlama &&
                                        (!config || config->flag("add_prefix_space", true));
-  AddedTokens added(model, convention, file.name);
-  if (const auto more = config ? config->find("added_tokens_decoder") : std::nullopt) {
-    added.add(*more);
-  }
+  std::vector<AddedToken> added = added_tokens(model, convention, config, file.name);
   TokenizerParts parts{Normalizer(std::move(steps)), make_rules(convention, prefix, config),
-      bpe ? make_bpe(model, convention, file.name) : make_unigram(model), make_decoder(prefix),
-      added.take(), !as_package};
+      bpe ? make_bpe(model, convention, file.name) : make_unigram(model),
+      part_of_json<TokenDecoder>(sentencepiece_decoder(prefix)), std::move(added), !as_package};
   const auto read_special = [&](const IdLookup& id_of) {
     return read_special_ids(std::nullopt, config, id_of, defaults_of(model));
   };

@@ -2,11 +2,6 @@
 // Regularization), found with Viterbi's algorithm.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string_view>
-#include <vector>
-
 #include "data/tokenizer/sentencepiece/prefix_tree.h"
 #include "data/tokenizer/token_model.h"
 

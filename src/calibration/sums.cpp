@@ -1,12 +1,10 @@
-#include "calibration/domain_sums.h"
+#include "calibration/sums.h"
 
 #include <algorithm>
 #include <map>
-#include <string>
-#include <utility>
 
-#include "core/error.h"
 #include "core/text.h"
+#include "data/bad_input.h"
 
 namespace salf::calibration {
 namespace {
@@ -15,10 +13,9 @@ std::size_t place(std::int64_t index) { return static_cast<std::size_t>(index); 
 
 [[noreturn]] void throw_too_few(
     std::int64_t positions, std::int64_t documents, const std::string& what) {
-  throw Error(ErrorKind::kBadInput,
-      "--basis-vocabulary: only " + core::format_count(positions) + " positions of " +
-          core::format_count(documents) + " documents " + what +
-          " have a label of the domain vocabulary, expected at least " +
+  data::refuse("--basis-vocabulary",
+      "only " + core::format_count(positions) + " positions of " + core::format_count(documents) +
+          " documents " + what + " have a label of the domain vocabulary, expected at least " +
           std::to_string(kFewestVocabularyPositions) + " of " +
           std::to_string(kFewestDomainDocuments) +
           " documents; name more words, measure more documents (--documents, "
@@ -26,6 +23,53 @@ std::size_t place(std::int64_t index) { return static_cast<std::size_t>(index); 
 }
 
 }  // namespace
+
+DeviationSums::DeviationSums(
+    types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting)
+    : measure_(measure), spaces_(static_cast<std::size_t>(blocks + 1)),
+      gains_(static_cast<std::size_t>(blocks)),
+      bootstrap_(setting.bootstrap_replicates, blocks + 1, setting.seed) {}
+
+void DeviationSums::add(
+    const at::Tensor& values, const std::vector<std::int64_t>& row, const std::vector<bool>& keep) {
+  const at::Tensor columns = values.contiguous();
+  const double* data = columns.const_data_ptr<double>();
+  const std::size_t width = row.size();
+  for (std::size_t first = 0; first < width;) {
+    std::vector<std::size_t> kept;
+    std::size_t end = first;
+    for (; end < width && row[end] == row[first]; ++end) {
+      if (keep.empty() || keep[end]) kept.push_back(end);
+    }
+    first = end;
+    if (kept.empty()) continue;
+    std::vector<double> sums(spaces_.size(), 0.0);
+    for (std::size_t space = 0; space < sums.size(); ++space) {
+      for (const std::size_t i : kept) sums[space] += data[space * width + i];
+    }
+    const auto count = static_cast<double>(kept.size());
+    for (std::size_t i = 0; i < spaces_.size(); ++i) spaces_[i].add(sums[i], count);
+    for (std::size_t i = 0; i < gains_.size(); ++i) gains_[i].add(sums[i] - sums[i + 1], count);
+    bootstrap_.add(sums, count);
+  }
+}
+
+types::Deviation DeviationSums::result() const {
+  types::Deviation result;
+  result.measure = measure_;
+  result.documents = documents();
+  result.positions = positions();
+  for (const auto& space : spaces_) {
+    result.deviation.push_back(space.estimate().mean);
+    result.standard_error.push_back(space.estimate().standard_error);
+  }
+  for (const auto& gain : gains_) {
+    result.gain.push_back(gain.estimate().mean);
+    result.gain_error.push_back(gain.estimate().standard_error);
+  }
+  result.replicates = bootstrap_.means();
+  return result;
+}
 
 DomainSums::DomainSums(const data::Dataset& dataset, const std::vector<std::int64_t>& drawn,
     std::int64_t blocks, const CalibrationOptions& options, const CalibrationSetting& setting)

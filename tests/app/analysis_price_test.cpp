@@ -1,4 +1,4 @@
-#include "app/planning/planning.h"
+#include "app/evidence/analysis_price.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
-#include "data/text/unicode_categories.h"
-
 #include <unordered_map>
+
+#include "data/tokenizer/pattern.h"
 
 namespace salf::data {
 namespace {
