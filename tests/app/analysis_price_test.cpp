@@ -1,4 +1,4 @@
-#include "app/evidence/analysis_price.h"
+#include "app/evidence/analysis.h"
 
 #include <gtest/gtest.h>
 

@@ -47,7 +47,7 @@ class AnalyzeOutput : public ::testing::Test {
   std::string refusal() {  // of the command, which stops at the missing model at the latest
     core::Progress progress;
     try {
-      analyze_command(options_, progress);
+      run(options_, progress);
     } catch (const Error& error) {
       return error.what();
     }

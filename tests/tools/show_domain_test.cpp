@@ -1,9 +1,9 @@
-#include "text/show_domain.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
+
+#include "text/show_profile.h"
 
 namespace salf::tools {
 namespace {

@@ -1,3 +1,5 @@
+#include "text/tables.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,8 +9,6 @@
 #include <string>
 
 #include "core/json.h"
-#include "text/bench_table.h"
-#include "text/trials_text.h"
 
 namespace salf::tools {
 namespace {

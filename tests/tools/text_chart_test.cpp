@@ -1,5 +1,3 @@
-#include "text/text_chart.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

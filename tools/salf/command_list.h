@@ -1,10 +1,10 @@
-// The commands of the program, in the order of its help.
+// A command of the program, and the list of all.
 #pragma once
 
 #include <functional>
-#include <string>
-#include <vector>
 
+#include "commands/common_options.h"
+#include "core/progress.h"
 #include "flags.h"
 
 namespace salf::tools {
@@ -17,6 +17,35 @@ struct Command {
   std::function<int(const CommandText&, const Arguments&)> run;
 };
 
+// With progress on stderr; `quiet`: without it, and without notes.
+int run_with_progress(bool quiet, const std::function<int(core::Progress&)>& body);
+
+// `body` gets options that check_options found no problem in.
+template <class Options>
+Command make_command(CommandText text, int (*body)(const Options&, core::Progress&)) {
+  return {std::move(text), [body](const CommandText& about, const Arguments& arguments) {
+            Options options;
+            if (!load_options(about, arguments, options)) return 0;
+            return run_with_progress(options.common.quiet,
+                [&](core::Progress& progress) { return body(options, progress); });
+          }};
+}
+
+Command import_command();
+Command inspect_command();
+Command analyze_command();
+Command plan_command();
+Command train_command();
+Command eval_command();
+Command export_command();
+Command show_command();
+Command report_command();
+Command compare_command();
+Command trial_command();
+Command bench_command();
+Command preview_command();
+
+// In the order of the program's help.
 std::vector<Command> commands();
 
 }  // namespace salf::tools

@@ -1,21 +1,28 @@
 // The value of a flag: read from its text, and described in the help.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <type_traits>
+#include <charconv>
+#include <cmath>
 
-#include "core/fields.h"
 #include "core/json.h"
 
 namespace salf::tools::detail {
 
-// Parsers of one value: "" when the text is one, else what was expected ("a whole number").
-std::string parse_value(const std::string& text, std::int64_t& value);
-std::string parse_value(const std::string& text, std::uint64_t& value);
-std::string parse_value(const std::string& text, double& value);
-std::string parse_value(const std::string& text, std::string& value);
+// Reads all of the text as a finite number.
+template <class T>
+bool parse_number(const std::string& text, T& value) {
+  const char* const end = text.data() + text.size();
+  T parsed{};
+  const auto result = std::from_chars(text.data(), end, parsed);
+  if (result.ec != std::errc() || result.ptr != end) return false;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(parsed)) return false;
+  }
+  value = parsed;
+  return true;
+}
 
+// "" when the text is a value, which a list gets added; else what was expected ("a whole number").
 template <class T>
 std::string parse_field(const std::string& text, T& value) {
   if constexpr (core::IsOptional<T>::value) {
@@ -27,16 +34,20 @@ std::string parse_field(const std::string& text, T& value) {
     if (!parsed) return core::enum_choices<T>();
     value = *parsed;
     return "";
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    value = text;
+    return "";
   } else {
-    return parse_value(text, value);
+    if (parse_number(text, value)) return "";
+    if (std::is_floating_point_v<T>) return "a number";
+    return std::is_signed_v<T> ? "a whole number" : "a whole number from 0";
   }
 }
 
 template <class T>
 std::string default_text(const T& value) {
   const core::Json json = core::to_json(value);
-  if (json.is_null() || (json.is_string() && json.get<std::string>().empty())) return "";
-  if (json.is_array()) return "";
+  if (json.is_null() || json.is_array()) return "";
   return json.is_string() ? json.get<std::string>() : json.dump();
 }
 

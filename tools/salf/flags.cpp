@@ -1,47 +1,12 @@
 #include "flags.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iostream>
 #include <sstream>
 
 #include "core/text.h"
 
 namespace salf::tools::detail {
-namespace {
-
-template <class T>
-bool parse_whole(const std::string& text, T& value) {
-  const char* const end = text.data() + text.size();
-  T parsed{};
-  const auto result = std::from_chars(text.data(), end, parsed);
-  if (result.ec != std::errc() || result.ptr != end) return false;
-  if constexpr (std::is_floating_point_v<T>) {
-    if (!std::isfinite(parsed)) return false;
-  }
-  value = parsed;
-  return true;
-}
-
-}  // namespace
-
-std::string parse_value(const std::string& text, std::int64_t& value) {
-  return parse_whole(text, value) ? "" : "a whole number";
-}
-
-std::string parse_value(const std::string& text, std::uint64_t& value) {
-  return parse_whole(text, value) ? "" : "a whole number from 0";
-}
-
-std::string parse_value(const std::string& text, double& value) {
-  return parse_whole(text, value) ? "" : "a number";
-}
-
-std::string parse_value(const std::string& text, std::string& value) {
-  value = text;
-  return "";
-}
 
 bool FlagBinder::stands_alone(const core::Field& field) const {
   return std::find(positional_.begin(), positional_.end(), field.name) != positional_.end();

@@ -3,14 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
-#include "core/error.h"
 #include "core/fields.h"
 #include "core/json.h"
 #include "core/log.h"

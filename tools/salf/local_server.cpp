@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/log.h"
 
 namespace salf::tools {
 namespace {

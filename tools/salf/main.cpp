@@ -58,11 +58,6 @@ int run_group(
   return arguments.empty() ? static_cast<int>(ErrorKind::kUsage) : 0;
 }
 
-Arguments renamed(Arguments arguments, const char* command) {
-  arguments[0] = command;
-  return arguments;
-}
-
 int run(const Arguments& arguments) {
   const auto all = commands();
   if (arguments.empty() || asks_for_help(arguments[0])) {
@@ -75,7 +70,9 @@ int run(const Arguments& arguments) {
   }
   if (arguments[0] == "probe") {
     core::log_warning("salf probe is called salf trial now");
-    return run(renamed(arguments, "trial"));
+    Arguments renamed = arguments;
+    renamed[0] = "trial";
+    return run(renamed);
   }
   std::vector<std::string> names;
   std::vector<Command> group;

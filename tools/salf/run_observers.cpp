@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <system_error>
-#include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/log.h"

@@ -1,7 +1,6 @@
 // Observers that pass a run's metrics on, to TensorBoard and to Prometheus.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <optional>

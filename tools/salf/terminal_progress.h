@@ -1,9 +1,7 @@
 // Shows progress on stderr: a bar with the time left on a terminal, a line now and then elsewhere.
 #pragma once
 
-#include <cstdint>
 #include <optional>
-#include <string>
 
 #include "core/clock.h"
 #include "core/progress.h"
@@ -22,9 +20,9 @@ class TerminalProgress : public core::Progress {
   void end() override;
 
  private:
-  double left(std::int64_t done) const;  // seconds. REQUIRES: done > 0
-  std::string line(std::int64_t done, const std::string& note, std::size_t width) const;
-  void show(std::int64_t done, const std::string& note);
+  double left() const;  // seconds. REQUIRES: done_ > 0
+  std::string line(std::size_t width) const;
+  void show();
 
   bool terminal_;
   bool open_ = false;                  // a bar stands on the terminal's last line

@@ -1,15 +1,10 @@
 #include "app/bench/bench.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <system_error>
-#include <utility>
 
-#include "app/evidence/document_losses.h"
-#include "core/error.h"
-#include "core/json.h"
+#include "app/evidence/evaluation.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "types/validate.h"
@@ -21,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kEvaluations =
     3;  // of a run on dev: before, in the middle and at the end; of a trial at the end
-constexpr double kTrialShare = 0.25;  // of the longest budget, for a trial of a learning rate
+constexpr double kRateTrialShare = 0.25;  // of the longest budget, for a trial of a learning rate
 
 }  // namespace
 
@@ -36,7 +31,7 @@ Bench::Bench(const BenchOptions& options, bool replace, core::Progress& progress
 }
 
 bool Bench::run() {
-  if (!begin(replace_) || !score_untuned()) return false;
+  if (!begin() || !score_untuned()) return false;
   for (std::int64_t seed = 0; seed < options_.seeds; ++seed) {
     for (const BenchArm& arm : arms_) {
       if (!run_lengths(arm, options_.model.seed + seed)) return false;
@@ -45,8 +40,8 @@ bool Bench::run() {
   return true;
 }
 
-bool Bench::begin(bool replace) {
-  if (fs::exists(file("bench.json")) && !replace) {
+bool Bench::begin() {
+  if (fs::exists(file("bench.json")) && !replace_) {
     record_ = core::read_document<BenchRecord>(file("bench.json"));
     check_same_bench(record_, identity(), core::to_json(BenchOptions{}), options_.output);
     prices_ =
@@ -223,7 +218,7 @@ bool Bench::run_trial(const BenchArm& arm, const BenchRow& trial) {
   core::log_info(row_key(trial) + ": a trial of " + core::format_number(trial.rate_factor) +
                  " times the rule's rate");
   const std::int64_t steps =
-      prices_.steps_within(arm, trial, options_.redraw, 60.0 * trial.minutes * kTrialShare);
+      prices_.steps_within(arm, trial, options_.redraw, 60.0 * trial.minutes * kRateTrialShare);
   const ArmRun run{arm, trial.cut, trial.seed, trial.rate_factor, {steps}, 1, {}};
   const auto done = [&](const types::RunRecord& record, const Session&) {
     BenchRow row = trial;

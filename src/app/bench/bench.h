@@ -1,9 +1,6 @@
 // Bench: the plan and its control arms at equal budget on a virtual clock.
 #pragma once
 
-#include <filesystem>
-#include <vector>
-
 #include "app/bench/bench_options.h"
 #include "app/bench/bench_prices.h"
 #include "app/bench/bench_record.h"
@@ -41,7 +38,7 @@ class Bench {
     std::vector<Length> lengths;
   };
 
-  bool begin(bool replace);
+  bool begin();
   core::Json identity() const;
   void save() const;
   const BenchRow* find(const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const;

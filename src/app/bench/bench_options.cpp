@@ -1,7 +1,5 @@
 #include "app/bench/bench_options.h"
 
-#include <utility>
-
 #include "app/evidence/arms.h"
 
 namespace salf::app {

@@ -1,10 +1,6 @@
 // What a bench compares, on what, and for how long.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "app/session/lora_options.h"
 #include "app/session/model_options.h"
 #include "calibration/calibrate.h"

@@ -1,15 +1,10 @@
 #include "app/bench/bench_prices.h"
 
 #include <algorithm>
-#include <utility>
-#include <vector>
 
 #include "app/evidence/analysis.h"
 #include "app/evidence/arm_runs.h"
 #include "app/planning/planning.h"
-#include "app/session/data_shape.h"
-#include "core/error.h"
-#include "core/json.h"
 #include "core/statistics.h"
 #include "core/text.h"
 #include "cost/estimate.h"

@@ -1,8 +1,6 @@
 // The price list of a bench's virtual clock, and what the planner would do by it.
 #pragma once
 
-#include <optional>
-
 #include "app/bench/bench_options.h"
 #include "app/bench/bench_record.h"
 #include "app/evidence/arms.h"

@@ -1,13 +1,7 @@
 #include "app/bench/bench_record.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdio>
-#include <map>
-#include <utility>
 
-#include "core/error.h"
 #include "core/log.h"
 #include "core/statistics.h"
 #include "core/text.h"

@@ -2,12 +2,6 @@
 // (docs/results).
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 #include "core/json.h"
 #include "types/freeze_plan.h"

@@ -1,11 +1,7 @@
 // Runs of arms: each on a model read anew, so that no arm sees another's weights.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "app/evidence/arms.h"
 #include "app/session/lora_start.h"

@@ -4,11 +4,10 @@
 #include <charconv>
 #include <numeric>
 
-#include "core/error.h"
+#include "app/session/model_options.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "cost/estimate.h"
-#include "types/lora_settings.h"
 
 namespace salf::app {
 namespace {
@@ -75,15 +74,8 @@ BenchArm parse_arm(const std::string& text) {
 std::vector<std::string> arm_problems(
     const std::vector<std::string>& arms, const std::string& lora) {
   std::vector<std::string> problems;
-  const auto attempt = [&problems](const auto& parse) {
-    try {
-      parse();
-    } catch (const Error& error) {
-      problems.emplace_back(error.what());
-    }
-  };
-  for (const std::string& arm : arms) attempt([&arm] { parse_arm(arm); });
-  attempt([&lora] { types::parse_lora(lora); });
+  for (const std::string& arm : arms) attempt(problems, [&arm] { parse_arm(arm); });
+  attempt(problems, [&lora] { types::parse_lora(lora); });
   return problems;
 }
 

@@ -1,8 +1,7 @@
-// Which blocks does a control arm train, and what does a step of it cost?
+// The control arms: which blocks each trains, and what a step of it costs.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 

@@ -1,15 +1,45 @@
 #include "app/evidence/evaluation.h"
 
 #include <algorithm>
-#include <vector>
+#include <cmath>
 
-#include "app/evidence/document_losses.h"
 #include "core/error.h"
+#include "core/hash.h"
+#include "core/json.h"
 #include "core/signals.h"
-#include "train/evaluate.h"
 
 namespace salf::app {
 namespace {
+
+constexpr std::size_t kNameDigits = 16;
+
+std::string name_of(const data::Document& document) {
+  core::Sha256 hash;
+  hash.update(document.ids.data(), document.ids.size() * sizeof(std::int64_t));
+  hash.update(document.labels.data(), document.labels.size() * sizeof(std::int64_t));
+  return hash.hex().substr(0, kNameDigits);
+}
+
+// Nothing for more than types::DocumentLosses::kMost documents.
+std::optional<types::DocumentLosses> named_losses(
+    const data::Dataset& dataset, const std::vector<train::DocumentLoss>& losses) {
+  if (static_cast<std::int64_t>(losses.size()) > types::DocumentLosses::kMost) return std::nullopt;
+  types::DocumentLosses named;
+  for (const train::DocumentLoss& one : losses) {
+    named.documents.push_back(name_of(dataset.documents[static_cast<std::size_t>(one.document)]));
+    named.loss.push_back(one.loss);
+    named.correct.push_back(one.correct);
+    named.tokens.push_back(one.tokens);
+  }
+  return named;
+}
+
+train::EvaluateOptions until_stopped(const Session& session) {
+  train::EvaluateOptions how;
+  how.autocast = session.autocast();
+  how.keep_going = [] { return core::stop_signal() == 0; };
+  return how;
+}
 
 std::vector<std::int64_t> scored_documents(
     const Session& session, data::Split split, std::int64_t count) {
@@ -39,6 +69,53 @@ std::vector<data::ChoiceRow> questions_of(
 
 }  // namespace
 
+std::optional<train::MeasuredLosses> measure_losses(
+    const Session& session, const std::vector<std::int64_t>& documents, core::Progress& progress) {
+  train::MeasuredLosses losses =
+      train::evaluate(*session.graph, session.rows(documents), until_stopped(session), progress);
+  if (losses.stopped) return std::nullopt;
+  return losses;
+}
+
+std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses) {
+  const train::Evaluation& measured = losses.evaluation;
+  if (!std::isfinite(measured.loss.value) || !std::isfinite(measured.standard_error))
+    return std::nullopt;
+  return types::LossBefore{
+      measured.loss.value, measured.standard_error, measured.documents, measured.supervised_tokens};
+}
+
+DevLossKeeper::DevLossKeeper(const data::Dataset& dataset, std::filesystem::path file, bool resumed)
+    : dataset_(dataset), file_(std::move(file)) {
+  if (!resumed) {
+    std::error_code ignored;
+    std::filesystem::remove(file_, ignored);
+    return;
+  }
+  if (!std::filesystem::exists(file_)) return;
+  kept_ = types::read_dev_losses(file_);
+  if (kept_.best) best_loss_ = types::summarize(*kept_.best).loss.value;
+}
+
+void DevLossKeeper::evaluation(
+    const types::DevEvaluation& evaluation, const std::vector<train::DocumentLoss>& documents) {
+  const bool first = evaluation.step == 0;
+  const bool best =
+      std::isfinite(evaluation.loss) && (!best_loss_ || evaluation.loss < *best_loss_);
+  if (!first && !best) return;
+  std::optional<types::DocumentLosses> losses = named_losses(dataset_, documents);
+  if (first) {
+    kept_.before = losses;
+    kept_.before_step = evaluation.step;
+  }
+  if (best) {
+    kept_.best = std::move(losses);
+    kept_.best_step = evaluation.step;
+    best_loss_ = evaluation.loss;
+  }
+  core::write_document(file_, kept_);
+}
+
 std::optional<types::EvaluationRecord> evaluate(
     const Session& session, data::Split split, std::int64_t documents, core::Progress& progress) {
   const std::vector<std::int64_t> scored = scored_documents(session, split, documents);
@@ -51,11 +128,8 @@ std::optional<types::EvaluationRecord> evaluate(
   record.losses = named_losses(*session.dataset, measured->documents);
   const std::vector<data::ChoiceRow> questions = questions_of(*session.dataset, scored);
   if (questions.empty()) return record;
-  train::EvaluateOptions how;
-  how.autocast = session.autocast();
-  how.keep_going = [] { return core::stop_signal() == 0; };
-  record.choices =
-      train::evaluate_choices(*session.graph, questions, session.batch.batch_tokens, how, progress);
+  record.choices = train::evaluate_choices(
+      *session.graph, questions, session.batch.batch_tokens, until_stopped(session), progress);
   if (core::stop_signal() != 0) return std::nullopt;
   return record;
 }

@@ -1,12 +1,10 @@
-// Timing: what a step costs with each method that a plan may choose.
+// What a step costs with each method that a plan may choose, and what the data ask for.
 #pragma once
-
-#include <optional>
-#include <vector>
 
 #include "app/session/session.h"
 #include "core/progress.h"
 #include "train/timing.h"
+#include "types/measured_cost.h"
 
 namespace salf::app {
 
@@ -19,5 +17,12 @@ struct MethodTiming {
 // are some. The session's cut does not change. Throws as train::time_steps does.
 MethodTiming time_methods(const Session& session, const train::TimingOptions& options,
     const std::vector<model::LoraLayer>* lora, core::Progress& progress);
+
+// One epoch of the train split in the session's batches; no dev evaluation.
+types::DataShape training_shape(const Session& session);
+
+// Sets what one evaluation of these documents takes.
+void set_dev_shape(
+    const Session& session, const std::vector<std::int64_t>& documents, types::DataShape& shape);
 
 }  // namespace salf::app

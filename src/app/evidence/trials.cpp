@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <utility>
 
 #include "app/evidence/arm_runs.h"
-#include "app/evidence/document_losses.h"
+#include "app/evidence/evaluation.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -47,9 +45,9 @@ class Trials {
       : setup_(setup), arms_{setup.session, setup.train, setup.lora, setup.dev_documents,
                            setup.folder},
         progress_(progress) {
-    table_.steps = setup.steps;
-    table_.provenance = setup.session.provenance();
-    table_.shape = setup.session.shape();
+    table.steps = setup.steps;
+    table.provenance = setup.session.provenance();
+    table.shape = setup.session.shape();
   }
 
   // Each of these is false once a signal stops it.
@@ -57,13 +55,13 @@ class Trials {
     const std::vector<std::int64_t> dev = setup_.session.dev_documents(setup_.dev_documents);
     if (dev.empty()) {
       throw Error(ErrorKind::kBadInput,
-          table_.provenance.data + ": the dev split has no documents to compare arms on");
+          table.provenance.data + ": the dev split has no documents to compare arms on");
     }
     if (!known) known = measure_losses(setup_.session, dev, progress_);
     if (!known) return false;
     before_ = std::move(known->documents);
-    table_.loss_before = known->evaluation.loss.value;
-    table_.dev_documents = static_cast<std::int64_t>(before_.size());
+    table.loss_before = known->evaluation.loss.value;
+    table.dev_documents = static_cast<std::int64_t>(before_.size());
     return true;
   }
 
@@ -79,16 +77,13 @@ class Trials {
       if (!other) return false;
       if (other->diverged) continue;
       const Difference delta = paired(other->losses, outcome->losses);
-      table_.arms.back().rates.push_back({factor, other->loss, delta.mean, delta.error});
+      table.arms.back().rates.push_back({factor, other->loss, delta.mean, delta.error});
     }
-    table_.arms.back().seconds = watch.seconds();
+    table.arms.back().seconds = watch.seconds();
     return true;
   }
 
-  types::TrialTable take(double seconds) {
-    table_.seconds = seconds;
-    return std::move(table_);
-  }
+  types::TrialTable table;
 
  private:
   struct Outcome {
@@ -105,53 +100,42 @@ class Trials {
     core::log_info("trial of " + name);
     LastLosses last;
     Outcome outcome;
-    outcome.cut = arm_cut(arm, table_.shape.blocks);
+    outcome.cut = arm_cut(arm, table.shape.blocks);
     const ArmRun run{
         arm, outcome.cut, setup_.session.options.seed, factor, {setup_.steps}, 1, {&last}};
     const auto done = [&](const types::RunRecord& record, const Session& session) {
       outcome.diverged = record.status == types::RunStatus::kDiverged;
       outcome.learning_rate = record.learning_rate;
       if (record.best) outcome.loss = record.best->loss;
-      if (outcome.diverged && factor == 1.0) refuse_diverged(name, record.steps);
+      if (outcome.diverged && factor == 1.0) {
+        throw Error(ErrorKind::kBadModel,
+            "the trial of " + name + " diverged: its loss was not finite after step " +
+                std::to_string(record.steps) +
+                "; leave out the arm, or check the data with salf data preview");
+      }
       if (outcome.diverged) return;
-      table_.tokens = record.tokens;
-      table_.unique_tokens = std::min(record.tokens, session.train_rows().real_tokens());
+      table.tokens = record.tokens;
+      table.unique_tokens = std::min(record.tokens, session.train_rows().real_tokens());
     };
     if (!run_arm(arms_, run, done, progress_)) return std::nullopt;
     outcome.losses = std::move(last.losses);
     return outcome;
   }
 
-  [[noreturn]] static void refuse_diverged(const std::string& name, std::int64_t steps) {
-    throw Error(ErrorKind::kBadModel,
-        "the trial of " + name + " diverged: its loss was not finite after step " +
-            std::to_string(steps) +
-            "; leave out the arm, or check the data with salf data preview");
-  }
-
   void add(const BenchArm& arm, const Outcome& outcome) {
-    types::Trial trial;
-    trial.name = arm_text(arm);
-    trial.arm = arm.kind == ArmKind::kLora ? types::Arm::kLora
-                : outcome.cut == 0         ? types::Arm::kFull
-                                           : types::Arm::kFreeze;
-    trial.cut = outcome.cut;
-    trial.learning_rate = outcome.learning_rate;
-    trial.loss = outcome.loss;
-    const Difference gain = paired(before_, outcome.losses);
-    trial.gain = gain.mean;
-    trial.gain_error = gain.error;
+    const types::Arm method = arm.kind == ArmKind::kLora ? types::Arm::kLora
+                              : outcome.cut == 0         ? types::Arm::kFull
+                                                         : types::Arm::kFreeze;
     if (first_.empty()) first_ = outcome.losses;
+    const Difference gain = paired(before_, outcome.losses);
     const Difference delta = paired(outcome.losses, first_);
-    trial.delta = delta.mean;
-    trial.delta_error = delta.error;
-    table_.arms.push_back(std::move(trial));
+    table.arms.push_back({arm_text(arm), method, outcome.cut, outcome.learning_rate, outcome.loss,
+        gain.mean, gain.error, delta.mean, delta.error});
   }
 
   const TrialSetup& setup_;
   ArmSetup arms_;
   core::Progress& progress_;
-  types::TrialTable table_;
   Losses before_, first_;  // of the untouched model, and of the first arm
 };
 
@@ -179,7 +163,8 @@ std::optional<types::TrialTable> run_trials(const TrialSetup& setup,
   for (const TrialRequest& arm : arms) {
     if (!trials.run(arm)) return std::nullopt;
   }
-  return trials.take(watch.seconds());
+  trials.table.seconds = watch.seconds();
+  return std::move(trials.table);
 }
 
 std::optional<types::TrialTable> trials_of(

@@ -1,12 +1,6 @@
 // Trials: short runs of arms on the same batches, compared over the same dev documents.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "app/session/session.h"
 #include "core/progress.h"
 #include "train/evaluate.h"

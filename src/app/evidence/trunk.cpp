@@ -1,8 +1,5 @@
 #include "app/evidence/trunk.h"
 
-#include <cstddef>
-#include <optional>
-
 #include "core/signals.h"
 #include "core/text.h"
 #include "train/run/pacing.h"

@@ -2,7 +2,6 @@
 // beyond train().
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <vector>
 

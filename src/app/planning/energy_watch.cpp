@@ -1,14 +1,11 @@
 #include "app/planning/energy_watch.h"
 
 #include <cstdlib>
-#include <string>
 #include <thread>
 
 #include "app/session/session.h"
 #include "core/clock.h"
 #include "core/error.h"
-#include "core/log.h"
-#include "core/text.h"
 #include "cost/money.h"
 
 namespace salf::app {

@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
-#include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
-#include "types/budget.h"
 
 namespace salf::app {
 namespace {

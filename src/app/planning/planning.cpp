@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "app/evidence/analysis.h"
-#include "app/evidence/analysis_price.h"
-#include "app/evidence/document_losses.h"
+#include "app/evidence/evaluation.h"
 #include "app/evidence/trials.h"
-#include "app/session/data_shape.h"
 #include "app/session/frozen_blocks.h"
 #include "app/session/lora_options.h"
 #include "core/clock.h"
@@ -54,7 +51,8 @@ std::optional<types::FreezePlan> Planning::plan() {
   describe_data();
   types::FreezePlan plan = choose();
   for (Next next = worth_knowing(plan); next != Next::kNothing; next = worth_knowing(plan)) {
-    if (!learn(next, plan)) return std::nullopt;
+    const bool learned = next == Next::kDevLoss ? measure_dev(plan) : run_trials(plan);
+    if (!learned) return std::nullopt;
     plan = choose();
   }
   return plan;
@@ -157,10 +155,6 @@ Planning::Next Planning::worth_knowing(const types::FreezePlan& plan) const {
   if (!request_.trials || !predicted || !room || tried_ || evidence_.basis.trials)
     return Next::kNothing;
   return choose_trials(plan, !limits_.learning_rate).empty() ? Next::kNothing : Next::kTrials;
-}
-
-bool Planning::learn(Next next, const types::FreezePlan& plan) {
-  return next == Next::kDevLoss ? measure_dev(plan) : run_trials(plan);
 }
 
 bool Planning::measure_dev(const types::FreezePlan& plan) {

@@ -2,11 +2,7 @@
 // price.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <optional>
-#include <string>
 
 #include "app/evidence/timing.h"
 #include "app/planning/energy_watch.h"
@@ -87,7 +83,6 @@ class Planning {
   void describe_data();
   types::FreezePlan choose();
   Next worth_knowing(const types::FreezePlan& plan) const;
-  bool learn(Next next, const types::FreezePlan& plan);
   bool measure_dev(const types::FreezePlan& plan);
   bool run_trials(const types::FreezePlan& plan);
 

@@ -1,8 +1,6 @@
 #include "app/planning/planning_options.h"
 
-#include <utility>
-
-#include "core/error.h"
+#include "app/session/model_options.h"
 
 namespace salf::app {
 
@@ -13,19 +11,12 @@ std::vector<std::string> PlanningOptions::problems() const {
         "--eof " + std::to_string(*cut) + " contradicts --rule " + core::enum_to_string(rule));
   }
   if (!cut && rule == types::Rule::kFixed) problems.emplace_back("--rule fixed needs --eof N");
-  const auto attempt = [&problems](const auto& parse) {
-    try {
-      parse();
-    } catch (const Error& error) {
-      problems.emplace_back(error.what());
-    }
-  };
   if (!trials.empty() && (cut || rule != types::Rule::kPredicted)) {
     problems.emplace_back(
         "--trials serves the prediction, which does not choose here: leave out --eof and --rule");
   }
-  attempt([this] { parsed_budget(); });
-  if (!max_memory.empty()) attempt([this] { types::parse_bytes(max_memory); });
+  attempt(problems, [this] { parsed_budget(); });
+  if (!max_memory.empty()) attempt(problems, [this] { types::parse_bytes(max_memory); });
   if (max_loss_increase && (cut || rule != types::Rule::kPredicted)) {
     problems.emplace_back("--max-loss-increase chooses the cut itself: leave out --eof and --rule");
   }

@@ -1,9 +1,6 @@
 #include "app/session/frozen_blocks.h"
 
 #include <algorithm>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "convert/gguf/stored_blocks.h"
 #include "core/log.h"

@@ -1,10 +1,6 @@
 // Frozen blocks in few bits while they are used.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <memory>
-
 #include "app/session/model_options.h"
 #include "app/session/session.h"
 #include "model/weights/quantized_blocks.h"

@@ -1,10 +1,6 @@
 // What a model is and where it can be cut.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "app/session/session.h"
 #include "core/fields.h"
 #include "core/progress.h"

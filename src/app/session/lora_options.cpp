@@ -1,7 +1,7 @@
 #include "app/session/lora_options.h"
 
 #include "app/planning/planning_options.h"
-#include "core/error.h"
+#include "app/session/model_options.h"
 
 namespace salf::app {
 namespace {
@@ -28,7 +28,9 @@ std::vector<std::string> LoraOptions::problems(
     const PlanningOptions& planning, const std::string& adapter) const {
   std::vector<std::string> problems;
   const bool given = asked(lora);
-  if (given && !adapter.empty()) problems.emplace_back(kLoraAndAdapter);
+  if (given && !adapter.empty())
+    problems.emplace_back(
+        "--adapter goes on from an adapter, which says its rank and its layers: leave out --lora");
   if (!lora_blocks.empty()) refuse_choice("--lora-blocks", planning, problems);
   if (!adapter.empty()) refuse_choice("--adapter", planning, problems);
   if (planning.stages > 1 && (given || !adapter.empty())) {
@@ -40,16 +42,14 @@ std::vector<std::string> LoraOptions::problems(
         "--full-blocks needs --lora-blocks beside it; without LoRA, --eof says which blocks are "
         "tuned");
   }
-  try {
+  attempt(problems, [&] {
     const auto asked = settings();
     if (asked && asked->blocks && asked->whole && asked->blocks->first <= asked->whole->last &&
         asked->whole->first <= asked->blocks->last) {
       problems.push_back(
           "--lora-blocks " + lora_blocks + " and --full-blocks " + full_blocks + " overlap");
     }
-  } catch (const Error& error) {
-    problems.emplace_back(error.what());
-  }
+  });
   return problems;
 }
 

@@ -1,10 +1,6 @@
 // LoRA as a person asks for it.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "core/fields.h"
 #include "types/lora_settings.h"
 
@@ -47,8 +43,5 @@ struct LoraOptions {
   // chooses among cuts for one stage and the rule says the learning rate.
   bool beside(const PlanningOptions& planning, const std::string& adapter) const;
 };
-
-inline const char* const kLoraAndAdapter =
-    "--adapter goes on from an adapter, which says its rank and its layers: leave out --lora";
 
 }  // namespace salf::app

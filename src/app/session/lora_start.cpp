@@ -1,7 +1,6 @@
 #include "app/session/lora_start.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "app/session/lora_options.h"
 #include "core/error.h"

@@ -1,11 +1,6 @@
 // LoRA's branches at the start of a run: new ones, or those of an adapter.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "app/session/session.h"
 #include "convert/adapter/peft_adapter.h"
 #include "types/lora_settings.h"

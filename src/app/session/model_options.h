@@ -2,12 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
+#include "core/error.h"
 #include "core/fields.h"
 
 namespace salf::app {
+
+// An Error of `parse` becomes a problem with the options.
+template <class Parse>
+void attempt(std::vector<std::string>& problems, const Parse& parse) {
+  try {
+    parse();
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+}
 
 enum class DataType { kFloat32, kBFloat16 };
 inline std::vector<core::EnumName<DataType>> enum_names(DataType) {

@@ -1,8 +1,6 @@
 #include "app/training/training.h"
 
 #include <algorithm>
-#include <memory>
-#include <utility>
 
 #include "app/evidence/trials.h"
 #include "app/planning/energy_watch.h"
@@ -11,7 +9,6 @@
 #include "app/session/frozen_blocks.h"
 #include "app/training/tuning.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -40,7 +37,7 @@ class Training {
   std::optional<types::FreezePlan> make_plan();
   PlanningRequest planning_request() const;
   void plan_the_whole(PlanningRequest request, const policy::Evidence& evidence);
-  types::RunRecord opening_record(const types::FreezePlan& plan) const;
+  void describe(const types::FreezePlan& plan, types::RunRecord& record) const;
   types::RunRecord tune(
       const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers);
   void save(types::RunRecord& record) const;
@@ -103,7 +100,9 @@ std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserv
   if (lora_) session_.graph = session_.graph->with_lora(branches_above(lora_->branches, plan->cut));
   core::write_document(file("plan.json"), *plan);
   core::log_info(plan->reason);
-  core::write_document(file("run.json"), opening_record(*plan));
+  types::RunRecord opening;
+  describe(*plan, opening);
+  core::write_document(file("run.json"), opening);
   types::RunRecord record = tune(*plan, observers);
   save(record);
   return record;
@@ -187,14 +186,12 @@ void Training::plan_the_whole(PlanningRequest request, const policy::Evidence& e
   core::write_document(file(kFullPlan), full);
 }
 
-types::RunRecord Training::opening_record(const types::FreezePlan& plan) const {
-  types::RunRecord record;
+void Training::describe(const types::FreezePlan& plan, types::RunRecord& record) const {
   record.provenance = session_.provenance();
   record.options = request_.recorded;
   record.seed = session_.seed();
   record.plan = plan;
   record.pilot = pilot_;
-  return record;
 }
 
 types::RunRecord Training::tune(
@@ -216,12 +213,7 @@ types::RunRecord Training::tune(
   if (request_.origin && !resumed()) request.replay = train::replay_of(request_.origin->record);
   request.observers = observers;
   types::RunRecord record = app::tune(session_, plan, request, energy_, progress_);
-  const types::RunRecord opening = opening_record(plan);
-  record.provenance = opening.provenance;
-  record.options = opening.options;
-  record.seed = opening.seed;
-  record.pilot = opening.pilot;
-  record.plan = plan;
+  describe(plan, record);
   record.predicted_footprint = plan.footprint;
   return record;
 }

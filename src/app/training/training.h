@@ -1,10 +1,7 @@
 // A whole training run: open, analyze, plan, tune and save.
 #pragma once
 
-#include <filesystem>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "app/planning/planning_options.h"
 #include "app/session/lora_options.h"

@@ -1,16 +1,12 @@
 #include "app/training/tuning.h"
 
-#include <memory>
-#include <utility>
-
-#include "app/evidence/document_losses.h"
+#include "app/evidence/evaluation.h"
 #include "app/session/frozen_blocks.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "cost/estimate.h"
 #include "model/weights/lora.h"
 #include "policy/stages.h"
-#include "types/validate.h"
 
 namespace salf::app {
 namespace {

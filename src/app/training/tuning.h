@@ -1,11 +1,6 @@
 // Tuning: a plan is carried out on an open session, and its result saved.
 #pragma once
 
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "app/planning/energy_watch.h"
 #include "app/session/lora_start.h"
 #include "app/session/model_options.h"

@@ -1,16 +1,11 @@
 #include "commands/analyze.h"
 
-#include <cstdio>
-
 #include "app/evidence/analysis.h"
 #include "app/session/frozen_blocks.h"
+#include "command_list.h"
 #include "core/files.h"
-#include "core/json.h"
-#include "core/log.h"
 #include "core/signals.h"
-#include "output_file.h"
 #include "policy/rules.h"
-#include "text/show_domain.h"
 #include "text/show_profile.h"
 #include "types/validate.h"
 
@@ -18,10 +13,8 @@ namespace salf::tools {
 
 std::vector<std::string> AnalyzeOptions::problems() const {
   std::vector<std::string> problems;
-  if (model.model.empty())
-    problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
-  if (data.data.empty())
-    problems.emplace_back("--data FILE is needed: the documents to measure the layers with");
+  require_model(model.model, problems);
+  require_data(data.data, "the documents to measure the layers with", problems);
   if (data.dev_share + data.test_share >= 1.0) {
     problems.emplace_back("--dev-share and --test-share leave no documents for the train split");
   }
@@ -34,11 +27,11 @@ std::vector<std::string> AnalyzeOptions::problems() const {
     problems.emplace_back(
         "--dtype bf16 is a type of autocast on CUDA: leave it out, or give --device cuda");
   }
-  if (output.empty()) problems.emplace_back("--output needs a file name");
+  require_output(output, problems);
   return problems;
 }
 
-int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
+int run(const AnalyzeOptions& options, core::Progress& progress) {
   check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
   const app::FrozenType frozen = options.frozen.frozen_dtype;
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge,
@@ -51,16 +44,16 @@ int analyze_command(const AnalyzeOptions& options, core::Progress& progress) {
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);
   core::write_document(options.output, *profile);
-  if (options.common.json) {
-    std::fputs(core::format_json(core::read_json_file(options.output)).c_str(), stdout);
-  } else {
-    std::fputs((profile_text(*profile, policy::all_choices(profile->deviations, {})) +
-                   domain_text(*profile))
-                   .c_str(),
-        stdout);
-    std::printf("\nwritten to %s\n", core::printable(options.output).c_str());
-  }
-  return 0;
+  return print_result(options.common, document_json(*profile),
+      profile_text(*profile, policy::all_choices(profile->deviations, {})) + domain_text(*profile) +
+          written_text(options.output));
+}
+
+Command analyze_command() {
+  return make_command<AnalyzeOptions>(
+      {"analyze", "Measure every layer against the vocabulary's semantic basis", {"model"},
+          "Example:\n  salf analyze smollm2 --data rows.jsonl -o profile.json"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -1,10 +1,6 @@
 // salf analyze: measures every layer against the semantic basis of the vocabulary.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "app/session/model_options.h"
 #include "calibration/calibrate.h"
 #include "commands/common_options.h"
@@ -43,6 +39,6 @@ struct AnalyzeOptions {
 
 // Writes the profile and prints it. Returns the exit code: 0, or 128 + n after signal n (nothing is
 // written then). Throws Error. REQUIRES: check_options (flags.h) found no problem
-int analyze_command(const AnalyzeOptions& options, core::Progress& progress);
+int run(const AnalyzeOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

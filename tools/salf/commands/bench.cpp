@@ -1,27 +1,45 @@
-#include "commands/bench.h"
-
-#include <cstdio>
-
+// salf bench: compares the plan with its control arms at equal budget on a virtual clock.
 #include "app/bench/bench.h"
-#include "core/json.h"
-#include "core/log.h"
+
+#include "command_list.h"
 #include "core/signals.h"
-#include "text/bench_table.h"
+#include "text/tables.h"
 
 namespace salf::tools {
+namespace {
 
-int bench_command(const BenchCommandOptions& options, core::Progress& progress) {
+struct BenchCommandOptions {
+  CommonOptions common;
+  app::BenchOptions bench;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    CommonOptions::fields(self.common, visit);
+    app::BenchOptions::fields(self.bench, visit);
+  }
+
+  std::vector<std::string> problems() const { return bench.problems(); }
+};
+
+int run(const BenchCommandOptions& options, core::Progress& progress) {
   app::Bench bench(options.bench, options.common.force, progress);
   if (!bench.run()) return 128 + core::stop_signal();
-  if (options.common.json) {
-    core::Json rows = core::Json::array();
-    for (const app::BenchRow& row : bench.record().rows) rows.push_back(core::to_json(row));
-    std::fputs(core::format_json(rows).c_str(), stdout);
-    return 0;
-  }
-  std::fputs(bench_table(bench.record(), bench.file("losses")).c_str(), stdout);
-  std::printf("%s\n", core::printable(bench.file("bench.json").string()).c_str());
-  return 0;
+  const app::BenchRecord& record = bench.record();
+  return print_result(options.common, core::to_json(record.rows),
+      bench_table(record, bench.file("losses")) +
+          core::printable(bench.file("bench.json").string()) + "\n");
+}
+
+}  // namespace
+
+Command bench_command() {
+  return make_command<BenchCommandOptions>(
+      {"bench", "Run the plan and its control arms at equal budget", {"model"},
+          "Examples:\n  salf bench smollm2 --data rows.jsonl --arms plan --arms full "
+          "--arms half --minutes 2 -o bench\n"
+          "  salf bench smollm2 --data rows.jsonl --arms cut:8 --arms lisa:6 --minutes 2 "
+          "--seeds 3 -o bench"},
+      &run);
 }
 
 }  // namespace salf::tools

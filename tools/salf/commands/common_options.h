@@ -1,8 +1,6 @@
-// What every command has: common options, the wording of missing ones, and the way to print.
+// What commands have in common: options, the wording of missing ones, checks of the file to write,
+// and the way to print.
 #pragma once
-
-#include <string>
-#include <vector>
 
 #include "core/fields.h"
 #include "core/json.h"
@@ -31,6 +29,15 @@ void require_data(
     const std::string& data, const std::string& purpose, std::vector<std::string>& problems);
 void require_output(const std::string& output, std::vector<std::string>& problems);
 
+// Called before the work. Makes the folder of the file. An existing file may be replaced only with
+// `force`, and only if it is a document of this schema. Throws Error(kUsage), or Error(kIo) where
+// nothing can be written.
+void check_output_file(const std::filesystem::path& path, const std::string& schema, bool force);
+
+// The same for a text that begins with `beginning`; `what` names it ("page").
+void check_output_text(
+    const std::filesystem::path& path, const std::string& beginning, const char* what, bool force);
+
 // A document as its file has it, with the schema.
 template <class Document>
 core::Json document_json(const Document& document) {
@@ -42,5 +49,7 @@ core::Json document_json(const Document& document) {
 
 // Prints the result of a command: as JSON with --json, else as text. Returns the exit code 0.
 int print_result(const CommonOptions& common, const core::Json& json, const std::string& text);
+// "\nwritten to FILE\n"
+std::string written_text(const std::string& file);
 
 }  // namespace salf::tools

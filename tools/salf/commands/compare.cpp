@@ -1,16 +1,45 @@
-#include "commands/compare.h"
+// salf compare: checks that NEW is not worse than BASE beyond limits and noise. Made for CI: a
+// regression gives exit code 1.
+#include "report/compare/compare.h"
 
-#include <optional>
-
-#include "core/error.h"
+#include "command_list.h"
 #include "core/files.h"
-#include "core/log.h"
 #include "core/text.h"
-#include "output_file.h"
 #include "text/columns.h"
 
 namespace salf::tools {
 namespace {
+
+struct CompareOptions {
+  CommonOptions common;
+  std::string base;
+  std::string new_run;
+  report::LimitTexts limits;
+  std::string limits_file;
+  std::string junit;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    visit(Field{"base", "run directory, run.json or evaluation to compare with"}, self.base);
+    visit(Field{"new", "the one that must not be worse"}, self.new_run);
+    report::LimitTexts::fields(self.limits, visit);
+    core::begin_group(visit, "Limits");
+    visit(Field{"limits",
+              "JSON file with limits (max_loss_increase, …); one that is given as a flag too "
+              "must be the same"},
+        self.limits_file);
+    visit(Field{"junit", "file to write the result to as JUnit's XML"}, self.junit);
+  }
+
+  std::vector<std::string> problems() const {
+    std::vector<std::string> problems = report::limit_problems(limits);
+    if (base.empty() || new_run.empty())
+      problems.emplace_back("two are needed: salf compare BASE NEW");
+    return problems;
+  }
+};
 
 // Adds the flags to the limits of the file. A limit that both give differently is a problem.
 struct LimitMerge {
@@ -56,7 +85,9 @@ report::LimitTexts all_limits(const CompareOptions& options) {
   return limits;
 }
 
-std::string shown(const report::Check& check, double value) {
+std::string shown(const report::Check& check, const std::optional<double>& figure) {
+  if (!figure) return "";
+  const double value = *figure;
   if (check.unit == "s") return core::format_seconds(value);
   if (check.unit == "bytes")
     return (value < 0 ? "-" : "") +
@@ -79,13 +110,10 @@ std::string table_row(const std::string& name, const std::vector<std::string>& f
 std::string table(const report::Comparison& comparison) {
   std::string text = table_row("", {"base", "new", "worse by", "at least"}, "limit", "");
   for (const report::Check& check : comparison.checks) {
-    const auto optional = [&](const std::optional<double>& value) {
-      return value ? shown(check, *value) : "";
-    };
     text += table_row(check.name,
         {shown(check, check.base), shown(check, check.new_value), shown(check, check.worse_by),
-            optional(check.at_least)},
-        optional(check.limit), verdict_text(check.verdict));
+            shown(check, check.at_least)},
+        shown(check, check.limit), verdict_text(check.verdict));
   }
   for (const report::Check& check : comparison.checks) {
     if (!check.note.empty()) text += check.name + ": " + check.note + "\n";
@@ -94,16 +122,7 @@ std::string table(const report::Comparison& comparison) {
   return text + (comparison.regression ? "a regression\n" : "no regression\n");
 }
 
-}  // namespace
-
-std::vector<std::string> CompareOptions::problems() const {
-  std::vector<std::string> problems = report::limit_problems(limits);
-  if (base.empty() || new_run.empty())
-    problems.emplace_back("two are needed: salf compare BASE NEW");
-  return problems;
-}
-
-int compare_command(const CompareOptions& options, core::Progress& /*progress*/) {
+int run(const CompareOptions& options, core::Progress& /*progress*/) {
   const report::LimitTexts limits = all_limits(options);
   if (!options.junit.empty()) check_output_text(options.junit, "<?xml", "JUnit file", true);
   const report::Comparable base = report::load_comparable(options.base);
@@ -113,6 +132,19 @@ int compare_command(const CompareOptions& options, core::Progress& /*progress*/)
     core::write_file_atomically(options.junit, report::junit_xml(comparison));
   print_result(options.common, document_json(comparison), table(comparison));
   return comparison.regression ? static_cast<int>(ErrorKind::kRegression) : 0;
+}
+
+}  // namespace
+
+Command compare_command() {
+  return make_command<CompareOptions>(
+      {"compare", "Check that a run or evaluation is not worse than another", {"base", "new"},
+          "Exit code 1 is a regression. Without a limit the loss may not increase beyond "
+          "its noise.\n"
+          "Examples:\n  salf compare run-main run-branch --max-loss-increase 0.01 "
+          "--max-time-increase 10%\n"
+          "  salf compare base.json new.json --limits limits.json --junit compare.xml"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -1,21 +1,47 @@
-#include "commands/eval.h"
-
+// salf eval: measures a model on data. Nothing is printed or written after a signal.
 #include "app/evidence/evaluation.h"
-#include "app/session/session.h"
+#include "command_list.h"
 #include "core/signals.h"
-#include "output_file.h"
 #include "text/show_run.h"
 
 namespace salf::tools {
+namespace {
 
-std::vector<std::string> EvalOptions::problems() const {
-  std::vector<std::string> problems;
-  require_model(model.model, problems);
-  require_data(data.data, "the documents to score", problems);
-  return problems;
-}
+struct EvalOptions {
+  CommonOptions common;
+  app::ModelOptions model;
+  data::DataOptions data;
+  data::BatchOptions batch;
+  data::Split split = data::Split::kAll;
+  std::int64_t documents = 0;
+  std::string output;
 
-int eval_command(const EvalOptions& options, core::Progress& progress) {
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    app::ModelOptions::fields(self.model, visit);
+    data::DataOptions::fields(self.data, visit);
+    data::BatchOptions::fields(self.batch, visit);
+    core::begin_group(visit, "Evaluation");
+    visit(Field{"split", "documents to score: all, train, dev or test"}.common(), self.split);
+    visit(Field{"documents", "score a seeded sample of so many; 0: all"}.common().range(0, 1e12),
+        self.documents);
+    visit(Field{"output",
+              "file to write the result to, each document's loss included, for salf compare"}
+              .common(),
+        self.output);
+  }
+
+  std::vector<std::string> problems() const {
+    std::vector<std::string> problems;
+    require_model(model.model, problems);
+    require_data(data.data, "the documents to score", problems);
+    return problems;
+  }
+};
+
+int run(const EvalOptions& options, core::Progress& progress) {
   if (!options.output.empty())
     check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
   app::Session session = app::open_model(options.model, true);
@@ -25,6 +51,16 @@ int eval_command(const EvalOptions& options, core::Progress& progress) {
   if (!options.output.empty()) core::write_document(options.output, *record);
   record->losses.reset();  // for the file alone
   return print_result(options.common, document_json(*record), evaluation_text(*record));
+}
+
+}  // namespace
+
+Command eval_command() {
+  return make_command<EvalOptions>(
+      {"eval", "Measure loss, perplexity and accuracy", {"model"},
+          "Examples:\n  salf eval run --data rows.jsonl --split test\n"
+          "  salf eval run --data rows.jsonl --split test -o eval.json    (for salf compare)"},
+      &run);
 }
 
 }  // namespace salf::tools

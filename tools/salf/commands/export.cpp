@@ -1,6 +1,6 @@
 #include "commands/export.h"
 
-#include "core/log.h"
+#include "command_list.h"
 #include "core/signals.h"
 #include "core/text.h"
 #include "text/columns.h"
@@ -13,7 +13,7 @@ using convert::ExportResult;
 
 constexpr convert::GgufType kDefaultType = convert::GgufType::kF16;
 
-std::optional<ExportResult> run(const ExportOptions& options, core::Progress& progress) {
+std::optional<ExportResult> written(const ExportOptions& options, core::Progress& progress) {
   const bool force = options.common.force;
   switch (*options.to) {
     case ExportFormat::kGguf:
@@ -70,10 +70,21 @@ std::vector<std::string> ExportOptions::problems() const {
 }
 
 // Warnings of the export are logged by it.
-int export_command(const ExportOptions& options, core::Progress& progress) {
-  const std::optional<ExportResult> result = run(options, progress);
+int run(const ExportOptions& options, core::Progress& progress) {
+  const std::optional<ExportResult> result = written(options, progress);
   if (!result) return 128 + core::stop_signal();
   return print_result(options.common, core::to_json(*result), shown(*result));
+}
+
+Command export_command() {
+  return make_command<ExportOptions>(
+      {"export", "Write a model or a run for transformers, llama.cpp or TorchScript", {"model"},
+          "hf and gguf need a model that salf import made, or a run of one; torchscript "
+          "takes any.\n"
+          "Examples:\n  salf export run --to hf -o tuned\n"
+          "  salf export run --to gguf --type q8_0 -o tuned.gguf\n"
+          "  salf export run --to torchscript -o tuned.pt"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <optional>
-#include <string>
 #include <vector>
 
-#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "convert/export/export.h"
 #include "core/progress.h"
@@ -53,6 +51,6 @@ struct ExportOptions {
   std::vector<std::string> problems() const;
 };
 
-int export_command(const ExportOptions& options, core::Progress& progress);
+int run(const ExportOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

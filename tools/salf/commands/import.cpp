@@ -1,8 +1,7 @@
-#include "commands/import.h"
-
+// salf import: makes a model directory from a model file of another program.
 #include "convert/import/import.h"
-#include "core/error.h"
-#include "core/log.h"
+
+#include "command_list.h"
 #include "core/signals.h"
 #include "core/text.h"
 #include "text/columns.h"
@@ -10,13 +9,31 @@
 namespace salf::tools {
 namespace {
 
-void check(const ImportOptions& options) {
-  std::string problems;
-  if (options.source.empty()) problems += "no source: give a Hugging Face directory or a GGUF file";
-  if (options.output.empty())
-    problems += std::string(problems.empty() ? "" : "; ") + "no output: give --output DIR";
-  if (!problems.empty()) throw Error(ErrorKind::kUsage, "import: " + problems);
-}
+struct ImportOptions {
+  CommonOptions common;
+  std::string source;  // a Hugging Face directory or a GGUF file
+  std::string output;  // the model directory to make
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    core::begin_group(visit, "Import");
+    visit(Field{"source",
+              "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family "
+              "model"},
+        self.source);
+    visit(Field{"output", "model directory to make"}.common(), self.output);
+  }
+
+  std::vector<std::string> problems() const {
+    std::vector<std::string> problems;
+    if (source.empty())
+      problems.emplace_back("no source: give a Hugging Face directory or a GGUF file");
+    if (output.empty()) problems.emplace_back("no output: give --output DIR");
+    return problems;
+  }
+};
 
 std::string shown(const convert::ImportResult& result) {
   std::string text;
@@ -42,15 +59,26 @@ std::string shown(const convert::ImportResult& result) {
   return text;
 }
 
-}  // namespace
-
 // Warnings of the import are logged by it.
-int import_command(const ImportOptions& options, core::Progress& progress) {
-  check(options);
+int run(const ImportOptions& options, core::Progress& progress) {
   const auto result =
       convert::import_model(options.source, options.output, progress, options.common.force);
   if (!result) return 128 + core::stop_signal();
   return print_result(options.common, core::to_json(*result), shown(*result));
+}
+
+}  // namespace
+
+Command import_command() {
+  return make_command<ImportOptions>(
+      {"import", "Make a model directory from a Hugging Face directory or a GGUF file", {"source"},
+          "A Hugging Face directory holds config.json of a Llama 2/3, SmolLM2, Mistral, "
+          "Qwen2, Qwen3, Gemma 2,\n"
+          "Phi-3, OLMo 2 or GPT-2 model, its weights as safetensors (F32, F16, BF16), "
+          "and the tokenizer.\n"
+          "Examples:\n  salf import ~/models/SmolLM2-135M-Instruct -o smollm2\n"
+          "  salf import SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2"},
+      &run);
 }
 
 }  // namespace salf::tools

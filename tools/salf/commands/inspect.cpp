@@ -1,13 +1,22 @@
-#include "commands/inspect.h"
-
+// salf inspect: what a model is and where it can be cut.
 #include "app/session/inspection.h"
-#include "app/session/session.h"
-#include "core/log.h"
+#include "command_list.h"
 #include "core/text.h"
 #include "text/columns.h"
 
 namespace salf::tools {
 namespace {
+
+struct InspectOptions {
+  CommonOptions common;
+  app::ModelOptions model;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    CommonOptions::fields(self.common, visit);
+    app::ModelOptions::fields(self.model, visit);
+  }
+};
 
 std::string cut_ranges(const std::vector<std::int64_t>& cuts) {
   std::vector<std::string> ranges;
@@ -52,13 +61,20 @@ std::string shown(const app::Inspection& found, const std::string& archive) {
   return text;
 }
 
-}  // namespace
-
-int inspect_command(const InspectOptions& options, core::Progress& progress) {
+int run(const InspectOptions& options, core::Progress& progress) {
   const app::Session session = app::open_model(options.model, false);
   const app::Inspection found = app::inspect(session, progress);
   return print_result(
       options.common, core::to_json(found), shown(found, session.files.archive.string()));
+}
+
+}  // namespace
+
+Command inspect_command() {
+  return make_command<InspectOptions>(
+      {"inspect", "Show a model's blocks, sizes and where it can be cut", {"model"},
+          "Example:\n  salf inspect smollm2"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -1,32 +1,54 @@
-#include "commands/plan.h"
-
-#include <cstdio>
-#include <optional>
-#include <utility>
-
+// salf plan: chooses the cut that a budget pays for, and prices it. Writes plan.json also when the
+// budget is too small (with the smallest that works) and ends with 6 then.
 #include "app/planning/planning.h"
+#include "app/session/lora_options.h"
+#include "command_list.h"
 #include "core/clock.h"
-#include "core/error.h"
 #include "core/files.h"
-#include "core/json.h"
 #include "core/signals.h"
-#include "output_file.h"
 #include "text/plan_text.h"
 #include "types/validate.h"
 
 namespace salf::tools {
-
-std::vector<std::string> PlanOptions::problems() const {
-  std::vector<std::string> problems = planning.problems();
-  for (auto& problem : lora.problems(planning, model.adapter))
-    problems.push_back(std::move(problem));
-  if (profile.empty())
-    problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
-  if (output.empty()) problems.emplace_back("--output needs a file name");
-  return problems;
-}
-
 namespace {
+
+struct PlanOptions {
+  CommonOptions common;
+  app::ModelOptions model;
+  data::DataOptions data;
+  data::BatchOptions batch;
+  app::PlanningOptions planning;
+  app::LoraOptions lora;
+  std::string profile;
+  std::string output = "plan.json";
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    CommonOptions::fields(self.common, visit);
+    app::ModelOptions::fields(self.model, visit);
+    data::DataOptions::fields(self.data, visit);
+    data::BatchOptions::fields(self.batch, visit);
+    app::PlanningOptions::fields(self.planning, visit);
+    app::LoraOptions::fields(self.lora, visit);
+    core::begin_group(visit, "Plan");
+    visit(Field{"profile",
+              "profile.json of salf analyze; \"\": the model and data that it names are used"}
+              .common(),
+        self.profile);
+    visit(Field{"output", "file to write the plan to"}.common(), self.output);
+  }
+
+  std::vector<std::string> problems() const {
+    std::vector<std::string> problems = planning.problems();
+    for (auto& problem : lora.problems(planning, model.adapter))
+      problems.push_back(std::move(problem));
+    if (profile.empty())
+      problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
+    require_output(output, problems);
+    return problems;
+  }
+};
 
 // Model and data that are not given are those of the profile.
 PlanOptions completed(PlanOptions options, const types::Provenance& made) {
@@ -55,9 +77,7 @@ app::PlanningRequest request_of(const PlanOptions& options, app::Session& sessio
   return request;
 }
 
-}  // namespace
-
-int plan_command(const PlanOptions& given, core::Progress& progress) {
+int run(const PlanOptions& given, core::Progress& progress) {
   check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
   const app::EnergyWatch energy(given.planning.rates, given.model, given.planning.parsed_budget());
   const types::LayerProfile profile = types::read_profile(given.profile);
@@ -71,17 +91,23 @@ int plan_command(const PlanOptions& given, core::Progress& progress) {
     if (!spent) spent = profile.seconds + watch.seconds();
     return *spent;
   };
-  const auto found = app::Planning(session, std::move(request), &energy, progress).plan();
-  if (!found) return 128 + core::stop_signal();
-  const types::FreezePlan& plan = *found;
-  core::write_document(options.output, plan);
-  if (options.common.json) {
-    std::fputs(core::format_json(core::to_json(plan)).c_str(), stdout);
-  } else {
-    std::fputs((plan_summary(plan) + "\n" + plan_table(plan)).c_str(), stdout);
-  }
-  app::check_affordable(plan);
+  const auto plan = app::Planning(session, std::move(request), &energy, progress).plan();
+  if (!plan) return 128 + core::stop_signal();
+  core::write_document(options.output, *plan);
+  print_result(
+      options.common, core::to_json(*plan), plan_summary(*plan) + "\n" + plan_table(*plan));
+  app::check_affordable(*plan);
   return 0;
+}
+
+}  // namespace
+
+Command plan_command() {
+  return make_command<PlanOptions>(
+      {"plan", "Choose the cut and price it", {"model"},
+          "Example:\n  salf plan smollm2 --data rows.jsonl --profile profile.json "
+          "--budget 30m -o plan.json"},
+      &run);
 }
 
 }  // namespace salf::tools

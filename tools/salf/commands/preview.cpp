@@ -1,10 +1,8 @@
 #include "commands/preview.h"
 
 #include <algorithm>
-#include <filesystem>
 
-#include "core/error.h"
-#include "core/log.h"
+#include "command_list.h"
 #include "core/text.h"
 #include "model/model_directory.h"
 #include "text/token_text.h"
@@ -122,7 +120,7 @@ std::vector<std::string> PreviewOptions::problems() const {
   return problems;
 }
 
-int preview_command(const PreviewOptions& options, core::Progress& progress) {
+int run(const PreviewOptions& options, core::Progress& progress) {
   const TokenizerFile file = find_tokenizer(options);
   const auto tokenizer = data::load_tokenizer(file.path);
   const data::Dataset dataset = data::load_dataset(
@@ -136,6 +134,15 @@ int preview_command(const PreviewOptions& options, core::Progress& progress) {
   for (std::size_t i = 0; i < rows; ++i) text += row_text(dataset, i, *tokenizer, style);
   return print_result(
       options.common, json, text + counts_text(json["counts"], dataset.chat_template));
+}
+
+Command preview_command() {
+  return make_command<PreviewOptions>(
+      {"data preview", "Show rows as tokens, with what carries loss", {"model"},
+          "Examples:\n  salf data preview smollm2 --data chats.jsonl --rows 3\n"
+          "  zcat rows.jsonl.gz | salf data preview tokenizer.json --data - "
+          "--chat-template chatml"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -1,11 +1,8 @@
 // salf data preview: shows rows as tokens and marks those that carry loss.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <vector>
 
-#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/rows/dataset.h"
@@ -37,6 +34,6 @@ struct PreviewOptions {
 };
 
 // Returns 0. Throws Error.
-int preview_command(const PreviewOptions& options, core::Progress& progress);
+int run(const PreviewOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

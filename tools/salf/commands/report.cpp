@@ -8,16 +8,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 
-#include "core/error.h"
+#include "command_list.h"
 #include "core/files.h"
-#include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
 #include "local_server.h"
-#include "output_file.h"
 
 namespace salf::tools {
 namespace {
@@ -120,7 +117,7 @@ std::vector<std::string> ReportOptions::problems() const {
   return problems;
 }
 
-int report_command(const ReportOptions& options, core::Progress& /*progress*/) {
+int run(const ReportOptions& options, core::Progress& /*progress*/) {
   if (options.follow) return follow(options);
   check_output_text(options.output, "<!DOCTYPE html>", "page", options.common.force);
   const std::vector<report::RunData> runs = load(options, report::Running::kRefuse);
@@ -131,6 +128,15 @@ int report_command(const ReportOptions& options, core::Progress& /*progress*/) {
   return print_result(options.common, json,
       "written to " + core::printable(options.output) + " (" + core::format_bytes(page.size()) +
           ")\n");
+}
+
+Command report_command() {
+  return make_command<ReportOptions>(
+      {"report", "Write a page that explains one or more runs", {"runs"},
+          "Examples:\n  salf report run -o report.html\n  salf report run-full run-cut "
+          "-o report.html --lang ja\n"
+          "  salf report --follow run"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -1,11 +1,8 @@
 // salf report: writes a page that explains one or more runs.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <vector>
 
-#include "app/session/model_options.h"
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "report/page/html_report.h"
@@ -42,6 +39,6 @@ struct ReportOptions {
 };
 
 // Returns 0; with --follow 128 + n after signal n. Throws Error; the output is then as it was.
-int report_command(const ReportOptions& options, core::Progress& progress);
+int run(const ReportOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

@@ -1,54 +1,32 @@
 #include "commands/train.h"
 
-#include <cstdio>
-#include <filesystem>
-#include <memory>
-#include <utility>
-
-#include "app/training/training.h"
-#include "core/error.h"
-#include "core/json.h"
-#include "core/log.h"
+#include "command_list.h"
 #include "core/signals.h"
 #include "run_observers.h"
-#include "text/run_summary.h"
+#include "text/show_run.h"
 #include "types/validate.h"
 
 namespace salf::tools {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::string run_file(const std::string& folder) { return (fs::path(folder) / "run.json").string(); }
-
-void refuse_standard_input(const app::Origin& origin, const TrainCommandOptions& given) {
-  const core::Json* const data = core::find_member(origin.record.options, "data");
-  if (given.resume.empty() || data == nullptr || *data != "-") return;
-  throw Error(ErrorKind::kUsage,
-      given.resume +
-          ": this run's rows came from standard input (--data -), which cannot be "
-          "read again: a run that may be interrupted needs its rows in a file");
-}
-
 std::optional<app::Origin> read_origin(const TrainCommandOptions& options) {
   if (options.resume.empty() && options.replay.empty()) return std::nullopt;
-  app::Origin origin;
-  origin.resumed = !options.resume.empty();
-  origin.file = options.resume.empty() ? options.replay : run_file(options.resume);
-  if (!options.resume.empty() && !fs::exists(origin.file)) {
-    throw Error(
-        ErrorKind::kUsage, options.resume + ": no run to resume: there is no run.json in it");
-  }
-  origin.record = types::read_run(origin.file);
+  if (options.resume.empty())
+    return app::Origin{options.replay, types::read_run(options.replay), false};
+  const auto refuse = [&options](const std::string& reason) {
+    throw Error(ErrorKind::kUsage, options.resume + ": " + reason);
+  };
+  const std::filesystem::path file = std::filesystem::path(options.resume) / "run.json";
+  if (!std::filesystem::exists(file)) refuse("no run to resume: there is no run.json in it");
+  app::Origin origin{file.string(), types::read_run(file), true};
   const types::RunStatus status = origin.record.status;
-  const bool ended =
-      status != types::RunStatus::kRunning && status != types::RunStatus::kInterrupted;
-  if (!options.resume.empty() && ended) {
-    throw Error(ErrorKind::kUsage, options.resume + ": this run has ended (" +
-                                       core::enum_to_string(status) +
-                                       "); there is nothing to resume");
-  }
-  refuse_standard_input(origin, options);
+  if (status != types::RunStatus::kRunning && status != types::RunStatus::kInterrupted)
+    refuse("this run has ended (" + core::enum_to_string(status) + "); there is nothing to resume");
+  const core::Json* const data = core::find_member(origin.record.options, "data");
+  if (data != nullptr && *data == "-")
+    refuse(
+        "this run's rows came from standard input (--data -), which cannot be read again: a run "
+        "that may be interrupted needs its rows in a file");
   return origin;
 }
 
@@ -74,15 +52,8 @@ core::Json recorded(TrainCommandOptions options) {
   return core::to_json(options);
 }
 
-app::TrainingRequest request_of(
-    const TrainCommandOptions& options, std::optional<app::Origin> origin) {
-  return {options.model, options.frozen, options.data, options.batch, options.calibration,
-      options.planning, options.lora, options.train, options.profile, options.plan, options.gate,
-      options.pilot, options.output, options.common.force, recorded(options), std::move(origin)};
-}
-
-std::optional<types::RunRecord> run(
-    const TrainCommandOptions& options, app::TrainingRequest request, core::Progress& progress) {
+std::optional<types::RunRecord> observed(
+    const TrainCommandOptions& options, core::Progress& progress) {
   std::vector<std::unique_ptr<train::RunObserver>> observers;
   if (!options.tensorboard.empty())
     observers.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
@@ -91,7 +62,7 @@ std::optional<types::RunRecord> run(
   std::vector<train::RunObserver*> watching;
   for (const auto& observer : observers) watching.push_back(observer.get());
   try {
-    return app::train(request, watching, progress);
+    return app::train(options, watching, progress);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kBudget || options.pilot.empty()) throw;
     throw Error(ErrorKind::kBudget,
@@ -103,15 +74,16 @@ std::optional<types::RunRecord> run(
 
 }  // namespace
 
-int train_command(const TrainCommandOptions& given, core::Progress& progress) {
+int run(const TrainCommandOptions& given, core::Progress& progress) {
   std::optional<app::Origin> origin = read_origin(given);
-  const TrainCommandOptions options = origin ? options_of(*origin, given) : given;
-  const auto record = run(options, request_of(options, std::move(origin)), progress);
+  TrainCommandOptions options = origin ? options_of(*origin, given) : given;
+  options.folder = options.output;
+  options.replace = options.common.force;
+  options.recorded = recorded(options);
+  options.origin = std::move(origin);
+  const auto record = observed(options, progress);
   if (!record) return 128 + core::stop_signal();
-  std::fputs((options.common.json ? core::format_json(core::to_json(*record))
-                                  : run_summary(*record, options.output))
-                 .c_str(),
-      stdout);
+  print_result(options.common, core::to_json(*record), run_summary(*record, options.output));
   if (record->status == types::RunStatus::kGateFailed)
     return static_cast<int>(ErrorKind::kRegression);
   if (record->status == types::RunStatus::kDiverged) {
@@ -123,6 +95,15 @@ int train_command(const TrainCommandOptions& given, core::Progress& progress) {
   return record->status == types::RunStatus::kInterrupted
              ? 128 + static_cast<int>(record->exit_signal)
              : 0;
+}
+
+Command train_command() {
+  return make_command<TrainCommandOptions>(
+      {"train", "Fine-tune within a budget: analyze, plan, train", {"model"},
+          "Examples:\n  salf train smollm2 --data rows.jsonl --budget 2h -o run\n"
+          "  salf train smollm2 --data rows.jsonl --eof 20 --budget 200steps -o run\n"
+          "  salf train --resume run"},
+      &run);
 }
 
 }  // namespace salf::tools

@@ -1,40 +1,17 @@
 // salf train: analyzes, plans and tunes within a budget; resumes and replays runs.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "app/planning/planning_options.h"
-#include "app/session/lora_options.h"
-#include "app/session/model_options.h"
-#include "calibration/calibrate.h"
+#include "app/training/training.h"
 #include "commands/common_options.h"
-#include "core/progress.h"
-#include "data/batching/batching.h"
-#include "data/rows/dataset.h"
-#include "train/run/train_options.h"
 
 namespace salf::tools {
 
-struct TrainCommandOptions {
+// The rest of the request follows from these.
+struct TrainCommandOptions : app::TrainingRequest {
   CommonOptions common;
-  app::ModelOptions model;
-  app::FrozenOptions frozen;
-  data::DataOptions data;
-  data::BatchOptions batch;
-  calibration::CalibrationOptions calibration;
-  app::PlanningOptions planning;
-  app::LoraOptions lora;
-  train::TrainOptions train;
-  std::string profile;            // instead of analyzing
-  std::string plan;               // instead of analyzing and planning
-  std::string resume;             // a run directory; everything else comes from its run.json
-  std::string replay;             // a run.json; everything but --output comes from it
-  std::vector<std::string> gate;  // types::parse_gate
-  std::string pilot;              // pilot_share; "": the whole
-  std::string tensorboard;        // folder of event files
+  std::string resume;       // a run directory; everything else comes from its run.json
+  std::string replay;       // a run.json; everything but --output comes from it
+  std::string tensorboard;  // folder of event files
   std::optional<std::int64_t> metrics_port;  // of Prometheus' text on 127.0.0.1
   std::string output = "run";
 
@@ -65,7 +42,7 @@ struct TrainCommandOptions {
               "loss_increase<=-0.2, dev_accuracy>=55%, seconds<=2h, peak_memory<=4GiB; end: in "
               "front: at the end alone"}
               .common(),
-        self.gate);
+        self.gates);
     visit(Field{"pilot",
               "run everything on this share of the documents and of the budget, such as 5%, and "
               "tell what the whole would take"},
@@ -87,6 +64,6 @@ struct TrainCommandOptions {
 
 // Returns 0, 1 when a gate failed (the model is saved), or 128 + n when signal n stopped it
 // (saved). Throws Error.
-int train_command(const TrainCommandOptions& options, core::Progress& progress);
+int run(const TrainCommandOptions& options, core::Progress& progress);
 
 }  // namespace salf::tools

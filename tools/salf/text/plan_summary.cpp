@@ -3,7 +3,6 @@
 
 #include "core/log.h"
 #include "core/text.h"
-#include "text/footprint_text.h"
 #include "text/plan_text.h"
 #include "types/budget.h"
 
@@ -52,7 +51,24 @@ std::string step_text(const types::FreezePlan& plan, double seconds) {
          core::format_number(plan.full_step_seconds / seconds, 3) + " times)";
 }
 
+std::string energy_text(double joules) {
+  if (joules >= 3.6e6) return core::format_number(joules / 3.6e6, 3) + " kWh";
+  if (joules >= 3.6e3) return core::format_number(joules / 3.6e3, 3) + " Wh";
+  return core::format_number(joules, 3) + " J";
+}
+
 }  // namespace
+
+std::string footprint_text(const types::Footprint& footprint) {
+  std::string text = footprint.energy_joules ? energy_text(*footprint.energy_joules) + " " +
+                                                   core::enum_to_string(footprint.source)
+                                             : std::string("energy not known");
+  if (footprint.gco2) text += ", " + core::format_number(*footprint.gco2, 3) + " g CO2";
+  if (footprint.money)
+    text += ", " + core::format_number(*footprint.money, 3) + " " +
+            core::printable(footprint.currency, 8);
+  return text;
+}
 
 std::string plan_summary(const types::FreezePlan& plan, std::size_t width) {
   std::string text;

@@ -4,7 +4,6 @@
 
 #include "core/text.h"
 #include "text/plan_text.h"
-#include "text/text_chart.h"
 #include "types/budget.h"
 
 namespace salf::tools {

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "core/text.h"
-#include "text/text_chart.h"
 
 namespace salf::tools {
 namespace {

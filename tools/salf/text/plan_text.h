@@ -1,9 +1,6 @@
 // Plans.
 #pragma once
 
-#include <cstddef>
-#include <string>
-
 #include "text/columns.h"
 #include "types/freeze_plan.h"
 
@@ -24,5 +21,7 @@ std::string plan_table(const types::FreezePlan& plan);
 std::string loss_text(const types::FreezePlan& plan, double loss);
 // "1.234 (1.2 to 1.3)"
 std::string range_text(const types::FreezePlan& plan, const types::Range& range);
+// "3.4 Wh estimated, 1.6 g CO2, 0.02 EUR"
+std::string footprint_text(const types::Footprint& footprint);
 
 }  // namespace salf::tools

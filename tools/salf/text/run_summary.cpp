@@ -1,18 +1,47 @@
-#include "text/run_summary.h"
-
 #include "core/log.h"
 #include "core/text.h"
-#include "text/footprint_text.h"
-#include "text/plan_text.h"
 #include "text/show_run.h"
 
 namespace salf::tools {
 namespace {
 
-std::string line(const char* name, const std::string& value) {
-  std::string text = name;
-  text.resize(16, ' ');
-  return text + value + "\n";
+std::string stage_lines(const std::vector<types::StageRecord>& stages) {
+  std::string text;
+  for (const types::StageRecord& stage : stages) {
+    std::string line =
+        std::to_string(stage.cut) + " frozen: " + core::format_count(stage.steps) + " steps";
+    if (stage.evaluation) line += ", dev loss " + core::format_number(stage.evaluation->loss, 4);
+    if (stage.decision.choice == types::StageChoice::kNext) line += "; the next pays";
+    if (stage.decision.choice == types::StageChoice::kStay) line += "; the next does not pay";
+    text += named(text.empty() ? "stages" : "", line);
+  }
+  return text;
+}
+
+std::string gate_lines(const std::vector<types::Gate>& gates) {
+  std::string text;
+  for (const types::Gate& gate : gates) {
+    const std::string value = gate.value ? types::format_gate_value(gate.metric, *gate.value) +
+                                               " at step " + core::format_count(gate.step)
+                                         : "not told";
+    text += named(text.empty() ? "gates" : "",
+        types::format_gate(gate) + "  " + (gate.passed ? "passed: " : "FAILED: ") + value);
+  }
+  return text;
+}
+
+std::string pilot_lines(const types::PilotRecord& pilot) {
+  std::string text = named("pilot", core::format_number(100.0 * pilot.share, 3) +
+                                        " %: " + core::format_count(pilot.documents) + " of " +
+                                        core::format_count(pilot.all_documents) + " documents");
+  text += named("the whole run",
+      core::format_seconds(pilot.full_seconds) + ", " + core::format_count(pilot.full_steps) +
+          " steps, " + std::to_string(pilot.full_cut) + " blocks frozen (full-plan.json)");
+  if (!pilot.pace || !pilot.full_seconds_at_pace || !pilot.full_steps_at_pace) return text;
+  return text + named("at this pace",
+                    core::format_seconds(*pilot.full_seconds_at_pace) + ", " +
+                        core::format_count(*pilot.full_steps_at_pace) + " steps (a step took " +
+                        core::format_number(*pilot.pace, 3) + " times as predicted)");
 }
 
 std::string loss(const types::DevEvaluation& evaluation) {
@@ -22,21 +51,26 @@ std::string loss(const types::DevEvaluation& evaluation) {
 
 }  // namespace
 
+std::string course_lines(const types::RunRecord& record) {
+  return stage_lines(record.stages) + gate_lines(record.gates) +
+         (record.pilot ? pilot_lines(*record.pilot) : "");
+}
+
 std::string run_summary(const types::RunRecord& record, const std::string& folder) {
   std::string text = plan_summary(record.plan);
-  text += line("status", core::enum_to_string(record.status) + " after " +
-                             core::format_count(record.steps) + " steps");
-  if (record.before) text += line("dev loss before", loss(*record.before) + " nats per token");
+  text += named("status", core::enum_to_string(record.status) + " after " +
+                              core::format_count(record.steps) + " steps");
+  if (record.before) text += named("dev loss before", loss(*record.before) + " nats per token");
   if (record.best) {
-    text += line("dev loss kept",
+    text += named("dev loss kept",
         loss(*record.best) + " (step " + core::format_count(record.best->step) + ")");
   }
-  text += stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot);
-  text += line("time", core::format_seconds(record.predicted_seconds.total()) + " predicted, " +
-                           core::format_seconds(record.measured_seconds.total()) + " measured");
-  if (!record.unused.empty()) text += line("unused", record.unused);
-  if (record.measured_footprint) text += line("taken", footprint_text(*record.measured_footprint));
-  return text + line("run", core::printable(folder));
+  text += course_lines(record);
+  text += named("time", core::format_seconds(record.predicted_seconds.total()) + " predicted, " +
+                            core::format_seconds(record.measured_seconds.total()) + " measured");
+  if (!record.unused.empty()) text += named("unused", record.unused);
+  if (record.measured_footprint) text += named("taken", footprint_text(*record.measured_footprint));
+  return text + named("run", core::printable(folder));
 }
 
 }  // namespace salf::tools

@@ -1,10 +1,9 @@
-#include "text/show_domain.h"
-
 #include <vector>
 
 #include "core/log.h"
 #include "core/text.h"
 #include "text/columns.h"
+#include "text/show_profile.h"
 
 namespace salf::tools {
 namespace {

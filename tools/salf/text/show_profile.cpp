@@ -5,7 +5,6 @@
 
 #include "core/text.h"
 #include "text/columns.h"
-#include "text/text_chart.h"
 
 namespace salf::tools {
 namespace {

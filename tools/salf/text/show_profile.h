@@ -1,9 +1,5 @@
-// A layer profile: its spaces as a table, and the cut of each rule.
+// Layer profiles.
 #pragma once
-
-#include <cstddef>
-#include <string>
-#include <vector>
 
 #include "types/freeze_plan.h"
 #include "types/layer_profile.h"
@@ -16,5 +12,10 @@ namespace salf::tools {
 // types::check, width ≥ 40
 std::string profile_text(const types::LayerProfile& profile,
     const std::vector<types::RuleChoice>& choices, std::size_t width = 80);
+
+// The rules' choices with the vocabulary beside those without it; a row per domain, and a sentence
+// on whether one cut serves all. "" for a profile that has neither. Lines of at most `width`
+// columns. REQUIRES: the profile passes types::check, width ≥ 40
+std::string domain_text(const types::LayerProfile& profile, std::size_t width = 80);
 
 }  // namespace salf::tools

@@ -1,13 +1,10 @@
 #include "text/show_run.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <vector>
 
 #include "core/log.h"
 #include "core/text.h"
-#include "text/text_chart.h"
 
 namespace salf::tools {
 namespace {
@@ -80,52 +77,12 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
   if (!record.unused.empty()) text += named("unused", core::printable(record.unused, 200));
   if (record.before) text += named("dev loss before", loss_of(*record.before));
   if (record.best) text += named("dev loss kept", loss_of(*record.best));
-  text += stage_lines(record.stages) + gate_lines(record.gates) + pilot_lines(record.pilot);
+  text += course_lines(record);
   if (record.tokens_per_second > 0.0)
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
   const auto peak = static_cast<std::uint64_t>(record.peak_anonymous_bytes);
   if (peak > 0) text += named("memory", core::format_bytes(peak) + " at most");
   return text + phases(record, style) + curve(run.metrics, style);
-}
-
-std::string stage_lines(const std::vector<types::StageRecord>& stages) {
-  std::string text;
-  for (const types::StageRecord& stage : stages) {
-    std::string line =
-        std::to_string(stage.cut) + " frozen: " + core::format_count(stage.steps) + " steps";
-    if (stage.evaluation) line += ", dev loss " + core::format_number(stage.evaluation->loss, 4);
-    if (stage.decision.choice == types::StageChoice::kNext) line += "; the next pays";
-    if (stage.decision.choice == types::StageChoice::kStay) line += "; the next does not pay";
-    text += named(text.empty() ? "stages" : "", line);
-  }
-  return text;
-}
-
-std::string gate_lines(const std::vector<types::Gate>& gates) {
-  std::string text;
-  for (const types::Gate& gate : gates) {
-    const std::string value = gate.value ? types::format_gate_value(gate.metric, *gate.value) +
-                                               " at step " + core::format_count(gate.step)
-                                         : "not told";
-    text += named(text.empty() ? "gates" : "",
-        types::format_gate(gate) + "  " + (gate.passed ? "passed: " : "FAILED: ") + value);
-  }
-  return text;
-}
-
-std::string pilot_lines(const std::optional<types::PilotRecord>& pilot) {
-  if (!pilot) return "";
-  std::string text = named("pilot", core::format_number(100.0 * pilot->share, 3) +
-                                        " %: " + core::format_count(pilot->documents) + " of " +
-                                        core::format_count(pilot->all_documents) + " documents");
-  text += named("the whole run",
-      core::format_seconds(pilot->full_seconds) + ", " + core::format_count(pilot->full_steps) +
-          " steps, " + std::to_string(pilot->full_cut) + " blocks frozen (full-plan.json)");
-  if (!pilot->pace || !pilot->full_seconds_at_pace || !pilot->full_steps_at_pace) return text;
-  return text + named("at this pace",
-                    core::format_seconds(*pilot->full_seconds_at_pace) + ", " +
-                        core::format_count(*pilot->full_steps_at_pace) + " steps (a step took " +
-                        core::format_number(*pilot->pace, 3) + " times as predicted)");
 }
 
 std::string evaluation_text(const types::EvaluationRecord& record) {

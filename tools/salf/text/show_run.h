@@ -1,14 +1,8 @@
 // Runs and evaluations.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "report/run_data.h"
-#include "text/columns.h"
 #include "text/plan_text.h"
-#include "types/evaluation.h"
 
 namespace salf::tools {
 
@@ -16,11 +10,10 @@ namespace salf::tools {
 // REQUIRES: run.run is there
 std::string run_text(const report::RunData& run, const TextStyle& style);
 std::string evaluation_text(const types::EvaluationRecord& record);
-// A line per stage: its cut, its steps and the decision at its end.
-std::string stage_lines(const std::vector<types::StageRecord>& stages);
-// A line per gate: its limit, its value, passed or failed.
-std::string gate_lines(const std::vector<types::Gate>& gates);
-// What a pilot says about the whole run; "" for other runs.
-std::string pilot_lines(const std::optional<types::PilotRecord>& pilot);
+// What a run did, as salf train prints it at its end. `folder`: where the run lies.
+std::string run_summary(const types::RunRecord& record, const std::string& folder);
+// A line per stage (its cut, its steps and the decision at its end) and per gate (its limit, its
+// value, passed or failed), and what a pilot says about the whole run.
+std::string course_lines(const types::RunRecord& record);
 
 }  // namespace salf::tools

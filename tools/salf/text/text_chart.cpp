@@ -1,5 +1,3 @@
-#include "text/text_chart.h"
-
 #include <algorithm>
 #include <cmath>
 

@@ -3,10 +3,6 @@
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
-#include <cstdint>
-#include <string_view>
-#include <utility>
-
 #include "tensor/batch.h"
 
 namespace salf::tools {

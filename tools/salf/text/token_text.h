@@ -1,9 +1,6 @@
 // Documents as tokens.
 #pragma once
 
-#include <cstddef>
-#include <string>
-
 #include "data/rows/dataset.h"
 #include "text/columns.h"
 
