@@ -1,6 +1,6 @@
-#include "app/evidence/analysis.h"
-
 #include <gtest/gtest.h>
+
+#include "app/evidence/analysis.h"
 
 namespace salf::app {
 namespace {

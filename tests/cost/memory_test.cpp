@@ -1,5 +1,4 @@
 #include "cost/estimate.h"
-
 #include "support/sample_documents.h"
 
 namespace salf::cost {

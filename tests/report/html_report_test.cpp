@@ -7,8 +7,8 @@
 #include <set>
 
 #include "core/json.h"
-#include "report/page/html.h"
 #include "report/page/chart.h"
+#include "report/page/html.h"
 #include "report/sections/sections.h"
 #include "sample.h"
 #include "types/validate.h"

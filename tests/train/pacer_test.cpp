@@ -1,7 +1,6 @@
-#include "train/run/pacing.h"
-
 #include <gtest/gtest.h>
 
+#include "train/run/pacing.h"
 #include "train/step/schedule.h"
 
 namespace salf::train {
