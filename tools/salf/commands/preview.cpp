@@ -36,19 +36,21 @@ TokenizerFile find_tokenizer(const PreviewOptions& options) {
 // The figures of the whole file.
 core::Json counts_json(const data::Dataset& dataset) {
   std::size_t tokens = 0, longest = 0;
+  std::int64_t supervised = 0;
   for (const data::Document& document : dataset.documents) {
     tokens += document.ids.size();
+    supervised += data::count_labels(document);
     longest = std::max(longest, document.ids.size());
   }
   const auto in = [&](data::Split split) { return dataset.indices(split).size(); };
   const data::DataReport& report = dataset.report;
   return {{"rows_read", report.rows}, {"documents", dataset.documents.size()}, {"tokens", tokens},
-      {"supervised_tokens", dataset.supervised_tokens()}, {"longest", longest},
-      {"train", in(data::Split::kTrain)}, {"dev", in(data::Split::kDev)},
-      {"test", in(data::Split::kTest)}, {"conversations", report.chats},
-      {"cut", report.cut_documents}, {"duplicates", report.duplicates},
-      {"bad_rows", report.bad_rows}, {"without_supervision", report.without_supervision},
-      {"dev_overlap", report.dev_overlap}, {"test_overlap", report.test_overlap}};
+      {"supervised_tokens", supervised}, {"longest", longest}, {"train", in(data::Split::kTrain)},
+      {"dev", in(data::Split::kDev)}, {"test", in(data::Split::kTest)},
+      {"conversations", report.chats}, {"cut", report.cut_documents},
+      {"duplicates", report.duplicates}, {"bad_rows", report.bad_rows},
+      {"without_supervision", report.without_supervision}, {"dev_overlap", report.dev_overlap},
+      {"test_overlap", report.test_overlap}};
 }
 
 core::Json row_json(
@@ -81,13 +83,11 @@ core::Json result_json(
 std::string row_text(const data::Dataset& dataset, std::size_t index,
     const data::Tokenizer& tokenizer, const TextStyle& style) {
   const data::Document& document = dataset.documents[index];
-  std::int64_t with_loss = 0;
-  for (std::size_t t = 0; t <= document.ids.size(); ++t) with_loss += carries_loss(document, t);
   return "line " + core::format_count(document.line) + ", " +
          core::enum_to_string(dataset.splits[index]) + ": " +
          core::format_count(static_cast<std::int64_t>(document.ids.size())) + " tokens, " +
-         core::format_count(with_loss) + " with loss\n" + token_text(document, tokenizer, style) +
-         "\n";
+         core::format_count(data::count_labels(document)) + " with loss\n" +
+         token_text(document, tokenizer, style) + "\n";
 }
 
 std::string counts_text(const core::Json& counts, const std::string& chat_template) {
