@@ -67,7 +67,9 @@ TEST(HtmlReport, ShowsFiguresRoundedToTheirDigits) {
 TEST(HtmlReport, SetsThePredictedLossBesideWhatCameOfIt) {
   RunData run = testing::sample_run();
   const std::string path = "run.plan.candidates[3].loss.";
-  run.run->plan.candidates.at(types::Method::kBlocks, 3)->loss = types::Range{1.9876, 1.75, 2.25};
+  for (types::Candidate& candidate : run.run->plan.candidates) {
+    if (candidate.cut == 3) candidate.loss = types::Range{1.9876, 1.75, 2.25};
+  }
   EXPECT_THAT(html_report({run}, {}), Not(HasSubstr(path)));  // a share of an unknown loss before
   run.run->plan.loss_before = 2.512;
   const std::string page = html_report({run}, {});

@@ -18,7 +18,7 @@
 namespace salf::train {
 namespace {
 
-constexpr std::int64_t kEof = 3;
+constexpr std::int64_t kCut = 3;
 
 std::int64_t anonymous_bytes() {
   std::ifstream status("/proc/self/status");
@@ -62,8 +62,8 @@ TEST(FrozenWeights, LeaveMemoryAndComeBackBitForBit) {
   const at::Tensor logits = model.forward(batch);
   const std::string before = saved(model, folder.path());
 
-  const Freeze freeze(model, graph, kEof);
-  const std::vector<model::Parameter> below = weights_below(freeze, graph, kEof);
+  const Freeze freeze(model, graph, kCut);
+  const std::vector<model::Parameter> below = weights_below(freeze, graph, kCut);
   std::int64_t bytes = 0;
   for (const auto& parameter : below) bytes += static_cast<std::int64_t>(parameter.tensor.nbytes());
   const std::int64_t anonymous = anonymous_bytes();

@@ -19,7 +19,7 @@
 namespace salf::train {
 namespace {
 
-constexpr std::int64_t kEof = 2;
+constexpr std::int64_t kCachedCut = 2;
 
 class PrefixCacheTest : public ::testing::Test {
  protected:
@@ -32,13 +32,13 @@ class PrefixCacheTest : public ::testing::Test {
 
   at::Tensor plain(const tensor::Batch& batch) const {
     const torch::NoGradGuard quiet;
-    return run_.graph.prefix(batch, kEof);
+    return run_.graph.prefix(batch, kCachedCut);
   }
 
   TemporaryFolder folder_;
   TinyRun run_{true, 1};
   std::vector<data::BatchPlan> first_ = run_.train_batches.epoch(5, 0);
-  CacheSetup setup_{kEof, types::CacheType::kFloat32, folder_.path(), "", {}};
+  CacheSetup setup_{kCachedCut, types::CacheType::kFloat32, folder_.path(), "", {}};
   PrefixCache cache_{run_.graph, run_.train_batches, first_, setup_};
 };
 
@@ -185,7 +185,7 @@ TEST_F(KeptCacheTest, IsNotUsedWhereAnythingElseIsDifferent) {
 // A run of three epochs.
 struct ThreeEpochs {
   ThreeEpochs() {
-    run.plan.cut = kEof;
+    run.plan.cut = kCachedCut;
     run.plan.shape = support::sample_shape(kTestBlocks);
     run.plan.epochs = 3.0;
     run.plan.steps = 3 * static_cast<std::int64_t>(run.train_batches.epoch(1, 0).size());
@@ -233,7 +233,7 @@ TEST(TrainWithPrefixCache, TellsWhatItSaved) {
   double prefix = 0.0;
   for (const auto& plan : setup.run.train_batches.epoch(1, 0)) {
     const tensor::Batch batch = setup.run.train_batches.make(plan);
-    for (std::int64_t block = 0; block < kEof; ++block) {
+    for (std::int64_t block = 0; block < kCachedCut; ++block) {
       prefix += cost::block_forward_flops(setup.run.plan.shape, block,
           {static_cast<double>(batch.padded_tokens()), 0.0, static_cast<double>(batch.length())});
     }

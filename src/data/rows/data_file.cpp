@@ -24,10 +24,10 @@ constexpr std::size_t kLargestWhole = std::size_t{1} << 30U;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr char kGzipMagic[] = {'\x1F', '\x8B'};
 
-[[noreturn]] void refuse(const std::string& message) { throw Error(ErrorKind::kIo, message); }
+[[noreturn]] void refuse_file(const std::string& message) { throw Error(ErrorKind::kIo, message); }
 
 [[noreturn]] void refuse_system(const std::string& what) {
-  refuse(what + ": " + std::generic_category().message(errno));
+  refuse_file(what + ": " + std::generic_category().message(errno));
 }
 
 }  // namespace
@@ -117,7 +117,7 @@ class DataFile::Gzip {
   }
 
   [[noreturn]] void fail(const std::string& problem) const {
-    refuse(file_.name_ + ": at byte " + std::to_string(consumed()) + ": " + problem);
+    refuse_file(file_.name_ + ": at byte " + std::to_string(consumed()) + ": " + problem);
   }
 
   DataFile& file_;
@@ -135,7 +135,7 @@ void DataFile::open(const std::filesystem::path& path) {
   if (path == "-") {
     name_ = "standard input";
     if (::isatty(STDIN_FILENO) == 1) {
-      refuse(
+      refuse_file(
           "--data - reads the rows from standard input, which is a terminal: pipe them in, or name "
           "a file");
     }
@@ -146,8 +146,8 @@ void DataFile::open(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) refuse_system("cannot read the data file " + name_);
   if (!S_ISREG(status.st_mode)) {
-    refuse(name_ + ": expected a data file, got " +
-           (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"));
+    refuse_file(name_ + ": expected a data file, got " +
+                (S_ISDIR(status.st_mode) ? "a folder" : "no regular file"));
   }
   descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor_ < 0) refuse_system("cannot read the data file " + name_);
@@ -241,8 +241,8 @@ std::string LineReader::rest() {
     text.append(buffer_, begin_, std::string::npos);
     begin_ = buffer_.size();
     if (text.size() > kLargestWhole) {
-      refuse(file_.name() + ": more than " + core::format_bytes(kLargestWhole) +
-             " in one JSON value; make it JSON lines, a row a line");
+      refuse_file(file_.name() + ": more than " + core::format_bytes(kLargestWhole) +
+                  " in one JSON value; make it JSON lines, a row a line");
     }
   } while (refill());
   return text;
@@ -260,8 +260,8 @@ bool LineReader::read_line(std::string& line) {
     ended_ = end < buffer_.size();
     begin_ = end + (ended_ ? 1 : 0);
     if (line.size() > kLongestLine) {
-      refuse(file_.name() + ":" + std::to_string(number_ + 1) + ": the line is longer than " +
-             core::format_bytes(kLongestLine) + "; expected JSON lines or text");
+      refuse_file(file_.name() + ":" + std::to_string(number_ + 1) + ": the line is longer than " +
+                  core::format_bytes(kLongestLine) + "; expected JSON lines or text");
     }
   }
   if (!any) return false;

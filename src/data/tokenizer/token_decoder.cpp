@@ -96,7 +96,7 @@ std::function<void(Tokens&)> read_strip(const JsonView& strip) {
 }
 
 // Replaces the Metaspace character by a space, or by nothing in a first token with a prefix.
-std::function<void(Tokens&)> read_metaspace(const JsonView& metaspace) {
+std::function<void(Tokens&)> decode_metaspace(const JsonView& metaspace) {
   metaspace.only_keys(
       {"type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep"});
   const std::string& space = metaspace.at("replacement").character();
@@ -138,7 +138,7 @@ void TokenDecoder::add(const JsonView& decoder) {
   } else if (name == "Strip") {
     steps_.push_back(read_strip(decoder));
   } else if (name == "Metaspace") {
-    steps_.push_back(read_metaspace(decoder));
+    steps_.push_back(decode_metaspace(decoder));
   } else {
     type.fail(core::printable(name) +
               " is not supported; known: ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Strip, "

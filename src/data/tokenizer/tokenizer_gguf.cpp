@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kLargestFile = 1ULL << 28U;
+constexpr std::uint64_t kLargestGguf = 1ULL << 28U;
 constexpr std::int64_t kProvedTokens = 50'000;
 
 // Scripts, contractions, numbers, white space, code, characters outside of the basic plane, and
@@ -215,7 +215,7 @@ void add_tokens_of_config(const fs::path& file, TokenTable& table) {
   const fs::path config = file.parent_path() / "tokenizer_config.json";
   if (!fs::is_regular_file(config)) return;
   const std::string name = core::printable_path(config);
-  const PlainJson root = parse_checked(core::read_file(config, kLargestFile), name);
+  const PlainJson root = parse_checked(core::read_file(config, kLargestGguf), name);
   const auto added = JsonView(root, name + ": ").find("added_tokens_decoder");
   if (!added) return;
   std::vector<AddedToken> tokens = read_added_tokens_decoder(*added);
@@ -315,7 +315,7 @@ class Proof {
 
 ProvedGgufTokenizer make_gguf_tokenizer(const fs::path& tokenizer, std::int64_t vocabulary) {
   const auto original = load_tokenizer(tokenizer);
-  const std::string bytes = core::read_file(tokenizer, kLargestFile);
+  const std::string bytes = core::read_file(tokenizer, kLargestGguf);
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   const bool is_json = first != std::string::npos && bytes[first] == '{';
   GgufTokenizer gguf =

@@ -18,7 +18,8 @@ namespace jit = torch::jit;
 
 namespace {
 
-constexpr double kHidden = -1e4;  // added to a score, leaves nothing of its exponential in float32
+constexpr double kHiddenScore =
+    -1e4;                         // added to a score, leaves nothing of its exponential in float32
 constexpr std::size_t kMask = 3;  // places in the operator's schema
 constexpr std::size_t kIsCausal = 5;
 
@@ -56,7 +57,7 @@ bool is_causal(const at::Tensor& mask, const at::Tensor& past, std::int64_t toke
   const at::Tensor seen = past.narrow(0, 0, tokens);  // [tokens, T] bool
   const at::Tensor right = mask.scalar_type() == at::kBool
                                ? real.eq(seen)
-                               : at::where(seen, real.eq(0), real.le(kHidden));
+                               : at::where(seen, real.eq(0), real.le(kHiddenScore));
   return right.all().item<bool>();
 }
 

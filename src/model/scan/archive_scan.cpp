@@ -26,7 +26,7 @@ namespace {
 
 // Deflate shrinks by 1,032 at most.
 constexpr std::uint64_t kLargestExpansion = 1100;
-const char* const kTrust =
+const char* const kTrustAdvice =
     "; --trust-model loads it nevertheless, if you trust where it comes from";
 
 class ArchiveScan {
@@ -70,11 +70,11 @@ class ArchiveScan {
     const std::string source = text(record);
     if (source.find("__setstate__") != std::string::npos) {
       fail("not loaded: its code has a method that runs while it is loaded (__setstate__)" +
-           std::string(kTrust));
+           std::string(kTrustAdvice));
     }
     if (source.find("torch.classes") != std::string::npos) {
-      fail(
-          "not loaded: its code uses classes of native code (torch.classes)" + std::string(kTrust));
+      fail("not loaded: its code uses classes of native code (torch.classes)" +
+           std::string(kTrustAdvice));
     }
     sources_.add(record, source);
   }
@@ -226,7 +226,7 @@ void scan_program(const std::filesystem::path& archive, const jit::Module& modul
   throw Error(ErrorKind::kBadModel,
       core::printable(archive.string()) +
           ": not run, because its program uses what a decoder has no use for: " +
-          core::printable(core::join({refused.begin(), refused.end()}, ", "), 1000) + kTrust);
+          core::printable(core::join({refused.begin(), refused.end()}, ", "), 1000) + kTrustAdvice);
 }
 
 }  // namespace salf::model

@@ -73,7 +73,7 @@ std::optional<std::int64_t> block_of(const std::string& path, const std::string&
   return digits ? std::optional<std::int64_t>(std::stoll(number)) : std::nullopt;
 }
 
-std::string module_of(const std::string& path) { return path.substr(0, path.rfind('.')); }
+std::string module_path(const std::string& path) { return path.substr(0, path.rfind('.')); }
 
 }  // namespace
 
@@ -153,7 +153,7 @@ std::vector<LinearLayer> find_linear_layers(
     const auto block = use ? block_of(use->path, container) : std::nullopt;
     const Parameter* parameter = block ? model.find_parameter(use->path) : nullptr;
     if (parameter == nullptr || parameter->tensor.dim() != 2) return;
-    LinearLayer layer{module_of(use->path), parameter->name, *block, parameter->tensor.size(1),
+    LinearLayer layer{module_path(use->path), parameter->name, *block, parameter->tensor.size(1),
         parameter->tensor.size(0), use->transposed};
     if (layer.transposed) std::swap(layer.in, layer.out);
     const auto known = [&](const LinearLayer& other) { return other.weight == layer.weight; };
@@ -176,7 +176,8 @@ std::vector<at::Tensor> insert_branches(
     const auto use = weight_of(*node);
     if (!use) return;
     const auto layer = std::find_if(layers.begin(), layers.end(), [&](const LoraLayer& candidate) {
-      return candidate.layer.module == module_of(use->path) || candidate.layer.weight == use->path;
+      return candidate.layer.module == module_path(use->path) ||
+             candidate.layer.weight == use->path;
     });
     if (layer == layers.end()) return;
     auto [branch, fresh] = branches.try_emplace(layer->layer.module);
