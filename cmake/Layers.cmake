@@ -1,6 +1,6 @@
 # The modules and who may include whom: written here once; tests/layers checks every #include against it.
 # A module that may not include tensor sees no torch.
-set(SALF_MODULES core types cost policy report tensor ops data model calibration convert train app)
+set(SALF_MODULES core types cost policy report tensor ops data model calibration convert train app api)
 set(SALF_EDGES_core)
 set(SALF_EDGES_types core)
 set(SALF_EDGES_cost core types)
@@ -14,6 +14,7 @@ set(SALF_EDGES_calibration core types tensor ops data model)
 set(SALF_EDGES_convert core types tensor ops data model)
 set(SALF_EDGES_train core types cost tensor ops data model)
 set(SALF_EDGES_app core types cost policy tensor ops data model calibration convert train)
+set(SALF_EDGES_api core types policy tensor data calibration convert train app)
 
 # salf_module(NAME SOURCES a.cpp … [TORCH] [LIBRARIES public…])
 # -> target salf_NAME with alias salf::NAME, linked to the modules that its edges allow.
@@ -21,7 +22,7 @@ function(salf_module name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;LIBRARIES" ${ARGN})
   add_library(salf_${name} STATIC ${ARG_SOURCES})
   add_library(salf::${name} ALIAS salf_${name})
-  target_include_directories(salf_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_include_directories(salf_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   foreach(edge IN LISTS SALF_EDGES_${name})
     target_link_libraries(salf_${name} PUBLIC salf_${edge})
   endforeach()

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <ctime>
 #include <fstream>
@@ -30,18 +31,20 @@ std::optional<double> kernel_process_seconds() {
   return uptime - start_ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+// In steady seconds. The kernel's clock has 100 ticks a second, too coarse to be read each time.
+std::atomic<double>& process_start() {
+  static std::atomic<double> start{steady_seconds() - kernel_process_seconds().value_or(0.0)};
+  return start;
+}
+
 }  // namespace
 
 double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-double process_seconds() {
-  // The kernel's clock has 100 ticks a second, too coarse to be read each time.
-  static const double asked_at = steady_seconds();
-  static const double age_then = kernel_process_seconds().value_or(0.0);
-  return age_then + (steady_seconds() - asked_at);
-}
+double process_seconds() { return steady_seconds() - process_start(); }
+void restart_process_seconds() { process_start() = steady_seconds(); }
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);

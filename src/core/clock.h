@@ -10,6 +10,8 @@ double steady_seconds();
 
 // Seconds since the kernel started this process, loading included.
 double process_seconds();
+// From here on, process_seconds() counts from here.
+void restart_process_seconds();
 
 // "2026-11-23T23:52:49Z"
 std::string utc_now();

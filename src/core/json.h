@@ -197,28 +197,38 @@ struct HasFormerSchema<T, std::void_t<decltype(T::kFormerSchema)>> : std::true_t
 // wrote and this one ignores are listed in `static constexpr const char* kRetired[]`, where there
 // are any; kFormerSchema is an earlier name of the schema.
 template <class T>
-void write_document(const std::filesystem::path& path, const T& value) {
+Json document_json(const T& value) {
   Json json = Json::object();
   json["schema"] = T::kSchema;
   json.update(to_json(value));
-  write_json_file(path, json);
+  return json;
 }
 
 template <class T>
-T read_document(const std::filesystem::path& path) {
-  Json json = read_json_file(path);
+void write_document(const std::filesystem::path& path, const T& value) {
+  write_json_file(path, document_json(value));
+}
+
+// The document of `json`; `where` is as in parse_json. Throws Error(kBadInput).
+template <class T>
+T document_from(Json json, const std::string& where) {
   if constexpr (detail::HasFormerSchema<T>::value) {
     const Json* const schema = find_member(json, "schema");
     if (schema != nullptr && *schema == T::kFormerSchema) json["schema"] = T::kSchema;
   }
-  check_schema(json, T::kSchema, path.string());
+  check_schema(json, T::kSchema, where);
   json.erase("schema");
   if constexpr (detail::HasRetired<T>::value) {
     for (const char* key : T::kRetired) json.erase(key);
   }
   T value{};
-  from_json(json, path.string(), value);
+  from_json(json, where, value);
   return value;
+}
+
+template <class T>
+T read_document(const std::filesystem::path& path) {
+  return document_from<T>(read_json_file(path), path.string());
 }
 
 }  // namespace salf::core

@@ -29,18 +29,21 @@ std::string rows() {
 
 }  // namespace
 
-SmallWorld::SmallWorld() {
-  std::filesystem::create_directory(folder_ / "model");
-  write_model("model/model.pt", kVocabulary);
+void write_small_world(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder / "model");
+  support::make_tied_tiny_decoder(kBlocks, kHidden, kVocabulary, 7)
+      .save((folder / "model" / "model.pt").string());
   std::filesystem::copy_file(std::string(SALF_TEST_DATA) + "/tokenizer/smollm/tokenizer.json",
-      folder_ / "model" / "tokenizer.json");
+      folder / "model" / "tokenizer.json");
   model::ModelCard card;
   card.architecture = "llama";
   card.blocks = "model.layers";
   card.context = 128;
-  core::write_document(folder_ / "model" / "salf.json", card);
-  write("rows.jsonl", rows());
+  core::write_document(folder / "model" / "salf.json", card);
+  std::ofstream(folder / "rows.jsonl", std::ios::binary) << rows();
 }
+
+SmallWorld::SmallWorld() { write_small_world(folder_.path()); }
 
 void SmallWorld::write_model(const std::string& archive, int vocabulary) const {
   support::make_tied_tiny_decoder(kBlocks, kHidden, vocabulary, 7)

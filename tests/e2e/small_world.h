@@ -14,8 +14,11 @@
 
 namespace salf::testing {
 
-// Holds model/ (a tied decoder of 4 blocks, with a byte-level tokenizer) and rows.jsonl (150
+// Writes model/ (a tied decoder of 4 blocks, with a byte-level tokenizer) and rows.jsonl (150
 // questions with answers).
+void write_small_world(const std::filesystem::path& folder);
+
+// A small world in a folder of its own.
 class SmallWorld : public ::testing::Test {
  protected:
   SmallWorld();

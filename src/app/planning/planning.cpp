@@ -60,14 +60,10 @@ std::optional<types::FreezePlan> Planning::plan() {
 
 bool Planning::find_profile() {
   if (has_profile_) return true;
-  if (request_.profile.empty()) {
-    std::optional<types::LayerProfile> measured = analyze();
-    if (!measured) return false;
-    evidence_.profile = std::move(*measured);
-  } else {
-    evidence_.profile = types::read_profile(request_.profile);
-    check_made_for(evidence_.profile.provenance, session_, request_.profile);
-  }
+  std::optional<types::LayerProfile> profile =
+      request_.profile ? std::move(request_.profile) : analyze();
+  if (!profile) return false;
+  evidence_.profile = std::move(*profile);
   return has_profile_ = true;
 }
 

@@ -7,6 +7,7 @@
 #include "app/evidence/timing.h"
 #include "app/planning/energy_watch.h"
 #include "app/planning/planning_options.h"
+#include "app/session/lora_options.h"
 #include "app/session/lora_start.h"
 #include "app/session/model_options.h"
 #include "app/session/session.h"
@@ -41,8 +42,8 @@ struct PlanningRequest {
   PlanningOptions options;
   types::Budget budget;
   calibration::CalibrationOptions calibration{};
-  FrozenType frozen = FrozenType::kFloat32;  // blocks while they are analyzed
-  std::string profile{};                     // profile.json instead of analyzing
+  FrozenType frozen = FrozenType::kFloat32;      // blocks while they are analyzed
+  std::optional<types::LayerProfile> profile{};  // of this session, instead of analyzing
   std::optional<LoraStart> lora{};    // instead of whole blocks; the session's cut has its branches
   std::optional<LoraStart> beside{};  // planned beside whole blocks
   policy::BatchSetting batches{};
@@ -54,6 +55,14 @@ struct PlanningRequest {
   // Seconds of the budget that are spent so far; empty: those of the process.
   std::function<double()> spent_seconds{};
 };
+
+// The profile in the file. Throws Error(kUsage) unless it was made for this session.
+types::LayerProfile read_profile_for(const Session& session, const std::string& file);
+
+// A plan for a run that comes later. The run spends the analysis and the timing, but not what is
+// done beside them here. The session's cut gets the branches of LoRA, if that is asked for.
+PlanningRequest planning_request(const PlanningOptions& options, const LoraOptions& lora,
+    types::LayerProfile profile, Session& session);
 
 // One plan. The references must outlive it.
 class Planning {

@@ -29,7 +29,7 @@ class Training {
  private:
   fs::path file(const char* name) const { return folder_.path() / name; }
   bool resumed() const { return request_.origin && request_.origin->resumed; }
-  bool pilot() const { return !request_.pilot.empty(); }
+  bool pilot() const { return !options_.pilot.empty(); }
   void take_pilot_sample();
   void check_gates() const;
   std::optional<types::FreezePlan> find_plan();
@@ -43,6 +43,7 @@ class Training {
   void save(types::RunRecord& record) const;
 
   const TrainingRequest& request_;
+  const RunOptions& options_;
   core::Progress& progress_;
   types::Budget budget_;  // of the whole
   EnergyWatch energy_;
@@ -55,16 +56,15 @@ class Training {
 };
 
 Training::Training(const TrainingRequest& request, core::Progress& progress)
-    : request_(request), progress_(progress),
-      budget_(request.origin || !request.plan.empty() ? types::Budget{}
-                                                      : request.planning.parsed_budget()),
-      energy_(request.planning.rates, request.model, budget_),
+    : request_(request), options_(request.options), progress_(progress),
+      budget_(request.origin || request.plan ? types::Budget{} : options_.planning.parsed_budget()),
+      energy_(options_.planning.rates, options_.model, budget_),
       // A resumed run's folder is its own; another one may only be replaced by --force.
-      folder_(request.folder, "run.json", request.replace || resumed()),
-      session_(open_model(request.model, true, AdapterUse::kKeep,
-          scratch_for(request.frozen.frozen_dtype, folder_.path()))) {
-  open_data(session_, request.data, request.batch, progress);
-  check_frozen_type(request.frozen.frozen_dtype, session_);
+      folder_(options_.output, "run.json", request.replace || resumed()),
+      session_(open_model(options_.model, true, AdapterUse::kKeep,
+          scratch_for(options_.frozen.frozen_dtype, folder_.path()))) {
+  open_data(session_, options_.data, options_.batch, progress);
+  check_frozen_type(options_.frozen.frozen_dtype, session_);
   if (pilot()) take_pilot_sample();
   check_gates();
   if (request.origin)
@@ -75,7 +75,7 @@ void Training::take_pilot_sample() {
   all_ = session_;
   const data::Dataset& all = *all_->dataset;
   session_.dataset = std::make_shared<data::Dataset>(
-      pilot_sample(all, pilot_share(request_.pilot), session_.seed()));
+      pilot_sample(all, pilot_share(options_.pilot), session_.seed()));
   const auto count = [](const data::Dataset& dataset) {
     return core::format_count(static_cast<std::int64_t>(dataset.documents.size()));
   };
@@ -85,7 +85,7 @@ void Training::take_pilot_sample() {
 // Before anything long starts.
 void Training::check_gates() const {
   if (!session_.dataset->indices(data::Split::kDev).empty()) return;
-  for (const types::Gate& gate : types::parse_gates(request_.gates)) {
+  for (const types::Gate& gate : types::parse_gates(options_.gates)) {
     if (!types::needs_evaluation(gate.metric)) continue;
     throw Error(ErrorKind::kUsage,
         "--gate " + types::format_gate(gate) +
@@ -110,8 +110,8 @@ std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserv
 
 std::optional<types::FreezePlan> Training::find_plan() {
   std::optional<types::FreezePlan> plan = given_plan();
-  lora_ = start_lora(plan ? plan->lora : request_.lora.settings(), session_);
-  wanted_cut(lora_, request_.planning.cut);  // before anything long starts
+  lora_ = start_lora(plan ? plan->lora : options_.lora.settings(), session_);
+  wanted_cut(lora_, options_.planning.cut);  // before anything long starts
   if (plan) return plan;
   if (lora_) session_.graph = session_.graph->with_lora(lora_->branches);
   plan = make_plan();
@@ -124,11 +124,10 @@ std::optional<types::FreezePlan> Training::given_plan() {
     pilot_ = request_.origin->record.pilot;
     return request_.origin->record.plan;
   }
-  if (request_.plan.empty()) return std::nullopt;
-  types::FreezePlan plan = types::read_plan(request_.plan);
-  check_made_for(plan.provenance, session_, request_.plan);
-  check_affordable(plan);
-  return plan;
+  if (!request_.plan) return std::nullopt;
+  check_made_for(request_.plan->provenance, session_, options_.plan);
+  check_affordable(*request_.plan);
+  return request_.plan;
 }
 
 std::optional<types::FreezePlan> Training::make_plan() {
@@ -142,30 +141,30 @@ std::optional<types::FreezePlan> Training::make_plan() {
   // Not before: a run that was refused leaves nothing behind.
   core::write_document(file("profile.json"), planning.evidence().profile);
   const auto& trials = planning.evidence().basis.trials;
-  if (trials && request_.planning.trials.empty())
+  if (trials && options_.planning.trials.empty())
     core::write_document(file("trials.json"), *trials);
   return plan;
 }
 
 PlanningRequest Training::planning_request() const {
-  const bool quantized = request_.frozen.frozen_dtype != FrozenOptions{}.frozen_dtype;
+  const bool quantized = options_.frozen.frozen_dtype != FrozenOptions{}.frozen_dtype;
   PlanningRequest request;
-  request.options = request_.planning;
+  request.options = options_.planning;
   request.budget = budget_;
-  request.calibration = request_.calibration;
-  request.frozen = request_.frozen.frozen_dtype;
-  request.profile = request_.profile;
+  request.calibration = options_.calibration;
+  request.frozen = options_.frozen.frozen_dtype;
+  if (!options_.profile.empty()) request.profile = read_profile_for(session_, options_.profile);
   request.lora = lora_;
-  if (request_.lora.beside(request_.planning, request_.model.adapter))
+  if (options_.lora.beside(options_.planning, options_.model.adapter))
     request.beside = usual_lora(session_);
-  request.batches = {request_.batch.batch_tokens, request_.batch.pack, request_.planning.accumulate,
-      !request_.train.no_cache, request_.train.recompute};
+  request.batches = {options_.batch.batch_tokens, options_.batch.pack, options_.planning.accumulate,
+      !options_.train.no_cache, options_.train.recompute};
   request.scratch = folder_.path();
   // Where blocks are quantized, the run's first evaluation sees another model.
   request.dev_loss = quantized ? DevLoss::kProfile : DevLoss::kOfTheRun;
-  if (!request_.planning.no_trials && request_.data.data != "-") request.trials = request_.train;
+  if (!options_.planning.no_trials && options_.data.data != "-") request.trials = options_.train;
   if (!pilot()) return request;
-  const double share = pilot_share(request_.pilot);
+  const double share = pilot_share(options_.pilot);
   request.budget = pilot_budget(budget_, share);
   request.options.min_steps = pilot_min_steps(request.options.min_steps, share);
   request.trial_session = &*all_;
@@ -174,7 +173,7 @@ PlanningRequest Training::planning_request() const {
 
 // A pilot is for this: what the whole would take, by the pilot's own evidence.
 void Training::plan_the_whole(PlanningRequest request, const policy::Evidence& evidence) {
-  request.options = request_.planning;
+  request.options = options_.planning;
   request.budget = budget_;
   request.dev_loss = DevLoss::kProfile;
   request.trials.reset();
@@ -182,7 +181,7 @@ void Training::plan_the_whole(PlanningRequest request, const policy::Evidence& e
   planning.take(evidence);
   const types::FreezePlan full = *planning.plan();
   check_affordable(full);
-  pilot_ = pilot_record(pilot_share(request_.pilot), *session_.dataset, *all_->dataset, full);
+  pilot_ = pilot_record(pilot_share(options_.pilot), *session_.dataset, *all_->dataset, full);
   core::write_document(file(kFullPlan), full);
 }
 
@@ -197,18 +196,18 @@ void Training::describe(const types::FreezePlan& plan, types::RunRecord& record)
 types::RunRecord Training::tune(
     const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers) {
   TuningRequest request;
-  request.options = request_.train;
-  request.frozen = request_.frozen.frozen_dtype;
+  request.options = options_.train;
+  request.frozen = options_.frozen.frozen_dtype;
   request.folder = folder_.path();
   request.recorded = request_.recorded;
   request.lora = lora_;
   request.before = before_;
   if (!plan.stages.empty()) {
-    const std::string& given = request_.planning.trials;
+    const std::string& given = options_.planning.trials;
     request.trials = trials_of(given.empty() ? file("trials.json") : fs::path(given), plan);
   }
-  request.prior = request_.planning.prior;
-  request.gates = types::parse_gates(request_.gates);
+  request.prior = options_.planning.prior;
+  request.gates = types::parse_gates(options_.gates);
   request.resume = resumed();
   if (request_.origin && !resumed()) request.replay = train::replay_of(request_.origin->record);
   request.observers = observers;

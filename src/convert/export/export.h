@@ -38,6 +38,46 @@ struct HfExportOptions {
       5'000'000'000;  // of tensors in a file at most; one tensor may exceed it
 };
 
+// What is exported, and how.
+struct ExportOptions {
+  std::string model;   // model directory or run directory; an archive for torchscript
+  std::string output;  // a folder for hf, a file otherwise
+  std::optional<convert::ExportFormat> to;
+  // Where these are not set, the functions below have the defaults.
+  std::optional<convert::HfDtype> dtype;
+  std::optional<std::int64_t> shard_bytes;
+  std::optional<convert::GgufType> type;
+  bool trust_model = false;
+
+  template <class Self, class Visitor>
+  static void fields(Self& self, Visitor& visit) {
+    using core::Field;
+    core::begin_group(visit, "Export");
+    visit(Field{"model",
+              "model directory of salf import or run of salf train; for torchscript also any "
+              "archive"}
+              .common(),
+        self.model);
+    visit(Field{"output", "folder to make for hf; file to write for gguf and torchscript"}.common(),
+        self.output);
+    visit(Field{"to", "what to write"}, self.to);
+    visit(Field{"dtype",
+              "hf: type of the tensors; source (the default): as they were in the imported "
+              "safetensors, else f32"},
+        self.dtype);
+    visit(Field{"shard_bytes", "hf: bytes of tensors in a file, at most; 5 GB if not given"}.range(
+              1, 1e15),
+        self.shard_bytes);
+    visit(Field{"type", "gguf: type of the matrices; f16 if not given"}, self.type);
+    visit(Field{"trust_model",
+              "torchscript: load an archive whose program could do more than compute"},
+        self.trust_model);
+  }
+
+  // Options that are missing or contradict each other.
+  std::vector<std::string> problems() const;
+};
+
 // What was exported. Also the content of export.json, which marks an export's folder.
 struct ExportResult {
   static constexpr const char* kSchema = "salf.export/1";
@@ -102,5 +142,9 @@ std::optional<ExportResult> export_gguf(const std::filesystem::path& source,
 std::optional<ExportResult> export_torchscript(const std::filesystem::path& source,
     const std::filesystem::path& file, bool trusted, core::Progress& progress,
     bool overwrite = false);
+
+// Exports as the options say. REQUIRES: they have no problems
+std::optional<ExportResult> export_model(
+    const ExportOptions& options, core::Progress& progress, bool overwrite);
 
 }  // namespace salf::convert

@@ -38,15 +38,6 @@ void check_output_file(const std::filesystem::path& path, const std::string& sch
 void check_output_text(
     const std::filesystem::path& path, const std::string& beginning, const char* what, bool force);
 
-// A document as its file has it, with the schema.
-template <class Document>
-core::Json document_json(const Document& document) {
-  core::Json json = core::Json::object();
-  json["schema"] = Document::kSchema;
-  json.update(core::to_json(document));
-  return json;
-}
-
 // Prints the result of a command: as JSON with --json, else as text. Returns the exit code 0.
 int print_result(const CommonOptions& common, const core::Json& json, const std::string& text);
 // "\nwritten to FILE\n"

@@ -130,7 +130,7 @@ int run(const CompareOptions& options, core::Progress& /*progress*/) {
   const report::Comparison comparison = report::compare(base, new_run, limits);
   if (!options.junit.empty())
     core::write_file_atomically(options.junit, report::junit_xml(comparison));
-  print_result(options.common, document_json(comparison), table(comparison));
+  print_result(options.common, core::document_json(comparison), table(comparison));
   return comparison.regression ? static_cast<int>(ErrorKind::kRegression) : 0;
 }
 

@@ -50,7 +50,7 @@ int run(const EvalOptions& options, core::Progress& progress) {
   if (!record) return 128 + core::stop_signal();
   if (!options.output.empty()) core::write_document(options.output, *record);
   record->losses.reset();  // for the file alone
-  return print_result(options.common, document_json(*record), evaluation_text(*record));
+  return print_result(options.common, core::document_json(*record), evaluation_text(*record));
 }
 
 }  // namespace

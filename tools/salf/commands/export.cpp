@@ -8,29 +8,7 @@
 namespace salf::tools {
 namespace {
 
-using convert::ExportFormat;
-using convert::ExportResult;
-
-constexpr convert::GgufType kDefaultType = convert::GgufType::kF16;
-
-std::optional<ExportResult> written(const ExportOptions& options, core::Progress& progress) {
-  const bool force = options.common.force;
-  switch (*options.to) {
-    case ExportFormat::kGguf:
-      return convert::export_gguf(
-          options.model, options.output, options.type.value_or(kDefaultType), progress, force);
-    case ExportFormat::kTorchScript:
-      return convert::export_torchscript(
-          options.model, options.output, options.trust_model, progress, force);
-    case ExportFormat::kHuggingFace: break;
-  }
-  convert::HfExportOptions hf;
-  hf.dtype = options.dtype.value_or(hf.dtype);
-  hf.shard_bytes = options.shard_bytes.value_or(hf.shard_bytes);
-  return convert::export_hugging_face(options.model, options.output, hf, progress, force);
-}
-
-std::string shown(const ExportResult& result) {
+std::string shown(const convert::ExportResult& result) {
   std::string text;
   const auto row = [&](const char* name, const std::string& value) {
     text += named(name, core::printable(value, 4096), 14);
@@ -48,30 +26,9 @@ std::string shown(const ExportResult& result) {
 
 }  // namespace
 
-std::vector<std::string> ExportOptions::problems() const {
-  std::vector<std::string> found;
-  if (model.empty()) found.emplace_back("no model: give a model directory or a run");
-  if (output.empty()) found.emplace_back("no output: give --output");
-  if (!to) {
-    found.push_back("no format: give --to " + core::enum_choices<ExportFormat>());
-    return found;
-  }
-  const std::string given = core::enum_to_string(*to);
-  const auto only = [&](bool set, const char* flag, ExportFormat format) {
-    if (set && *to != format)
-      found.push_back(std::string(flag) + " is for --to " + core::enum_to_string(format) +
-                      ", not for " + given);
-  };
-  only(dtype.has_value(), "--dtype", ExportFormat::kHuggingFace);
-  only(shard_bytes.has_value(), "--shard-bytes", ExportFormat::kHuggingFace);
-  only(type.has_value(), "--type", ExportFormat::kGguf);
-  only(trust_model, "--trust-model", ExportFormat::kTorchScript);
-  return found;
-}
-
 // Warnings of the export are logged by it.
 int run(const ExportOptions& options, core::Progress& progress) {
-  const std::optional<ExportResult> result = written(options, progress);
+  const auto result = convert::export_model(options, progress, options.common.force);
   if (!result) return 128 + core::stop_signal();
   return print_result(options.common, core::to_json(*result), shown(*result));
 }

@@ -3,7 +3,6 @@
 #include "app/planning/planning.h"
 #include "app/session/lora_options.h"
 #include "command_list.h"
-#include "core/clock.h"
 #include "core/files.h"
 #include "core/signals.h"
 #include "text/plan_text.h"
@@ -62,21 +61,6 @@ PlanOptions completed(PlanOptions options, const types::Provenance& made) {
   return options;
 }
 
-app::PlanningRequest request_of(const PlanOptions& options, app::Session& session) {
-  app::PlanningRequest request;
-  request.options = options.planning;
-  request.budget = options.planning.parsed_budget();
-  request.profile = options.profile;
-  request.lora = app::start_lora(options.lora.settings(), session);
-  if (request.lora) session.graph = session.graph->with_lora(request.lora->branches);
-  if (options.lora.beside(options.planning, options.model.adapter))
-    request.beside = app::usual_lora(session);
-  request.batches = {options.batch.batch_tokens, options.batch.pack, options.planning.accumulate};
-  request.scratch = core::folder_of(options.output);
-  request.dev_loss = app::DevLoss::kSample;
-  return request;
-}
-
 int run(const PlanOptions& given, core::Progress& progress) {
   check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
   const app::EnergyWatch energy(given.planning.rates, given.model, given.planning.parsed_budget());
@@ -84,13 +68,10 @@ int run(const PlanOptions& given, core::Progress& progress) {
   const PlanOptions options = completed(given, profile.provenance);
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kKeep);
   app::open_data(session, options.data, options.batch, progress);
-  app::PlanningRequest request = request_of(options, session);
-  // A run spends the analysis and the timing, but not what this command does beside them.
-  const core::Stopwatch watch;
-  request.spent_seconds = [&, spent = std::optional<double>{}]() mutable {
-    if (!spent) spent = profile.seconds + watch.seconds();
-    return *spent;
-  };
+  app::check_made_for(profile.provenance, session, options.profile);
+  app::PlanningRequest request =
+      app::planning_request(options.planning, options.lora, profile, session);
+  request.scratch = core::folder_of(options.output);
   const auto plan = app::Planning(session, std::move(request), &energy, progress).plan();
   if (!plan) return 128 + core::stop_signal();
   core::write_document(options.output, *plan);
