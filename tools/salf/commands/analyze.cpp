@@ -44,7 +44,7 @@ int run(const AnalyzeOptions& options, core::Progress& progress) {
   if (!profile) return 128 + core::stop_signal();
   types::check(*profile, options.output);
   core::write_document(options.output, *profile);
-  return print_result(options.common, document_json(*profile),
+  return print_result(options.common, core::document_json(*profile),
       profile_text(*profile, policy::all_choices(profile->deviations, {})) + domain_text(*profile) +
           written_text(options.output));
 }
