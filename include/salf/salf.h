@@ -68,21 +68,21 @@ class Observer {
 // the fields. An observer may be null, and must outlive the call.
 
 struct OpenOptions {
-  std::string model;                 // model directory, run directory or TorchScript archive
-  std::string data;                  // JSONL, JSON or plain text, also gzip
-  std::string tokenizer;             // file; "": the one beside the model
+  std::string model{};               // model directory, run directory or TorchScript archive
+  std::string data{};                // JSONL, JSON or plain text, also gzip
+  std::string tokenizer{};           // file; "": the one beside the model
   std::string device = "cpu";        // cpu, cuda or cuda:N
   std::int64_t batch_tokens = 1024;  // of a batch at most, padding included
   std::int64_t threads = 0;          // of one operator; 0: as many as cores
   std::int64_t seed = 1;             // every random choice follows from it
-  std::string more;                  // of the groups Model and Data
+  std::string more{};                // of the groups Model and Data
   Observer* observer = nullptr;
 };
 
 struct AnalyzeOptions {
   std::int64_t documents = 64;       // that are drawn first
   std::int64_t max_documents = 256;  // that are drawn while the choice has not settled
-  std::string more;                  // of the group Analysis
+  std::string more{};                // of the group Analysis
   Observer* observer = nullptr;
 };
 
@@ -98,11 +98,11 @@ struct Profile {
 };
 
 struct PlanOptions {
-  std::string budget;               // 30m, 2h, 40%, 5USD, 0.3kWh, 200steps, 3epochs; "": max_epochs
-  std::optional<std::int64_t> cut;  // blocks to freeze; not set: the plan chooses
+  std::string budget{};  // 30m, 2h, 40%, 5USD, 0.3kWh, 200steps, 3epochs; "": max_epochs
+  std::optional<std::int64_t> cut{};  // blocks to freeze; not set: the plan chooses
   double max_epochs = 3.0;
   std::string folder = ".";  // on the disk that the run will be written to, whose speed counts
-  std::string more;          // of the groups Budget and cut, and LoRA
+  std::string more{};        // of the groups Budget and cut, and LoRA
   Observer* observer = nullptr;
 };
 
@@ -119,10 +119,10 @@ struct Plan {
 };
 
 struct TrainOptions {
-  std::string folder = "run";      // for model.pt, run.json, plan.json and metrics.jsonl
-  bool replace = false;            // an earlier run in the folder
-  std::vector<std::string> gates;  // limits to keep: dev_loss<=1.6, seconds<=2h
-  std::string more;                // of the group Tuning; frozen_dtype; prior and trials of stages
+  std::string folder = "run";        // for model.pt, run.json, plan.json and metrics.jsonl
+  bool replace = false;              // an earlier run in the folder
+  std::vector<std::string> gates{};  // limits to keep: dev_loss<=1.6, seconds<=2h
+  std::string more{};  // of the group Tuning; frozen_dtype; prior and trials of stages
   Observer* observer = nullptr;
 };
 
@@ -204,9 +204,9 @@ enum class Format { kHuggingFace, kGguf, kTorchScript };
 
 struct ExportOptions {
   Format format = Format::kHuggingFace;
-  std::string output;    // a folder for Hugging Face, else a file
+  std::string output{};  // a folder for Hugging Face, else a file
   bool replace = false;  // an earlier export there
-  std::string more;      // dtype, shard_bytes, type or trust_model
+  std::string more{};    // dtype, shard_bytes, type or trust_model
   Observer* observer = nullptr;
 };
 

@@ -46,7 +46,8 @@ class ApiTest : public SmallWorld {
     options.folder = folder_.path().string();
     return session.plan(session.analyze(), options);
   }
-  Run train(Session& session, const Plan& plan, const char* folder, Observer* observer) const {
+  salf::Run train(
+      Session& session, const Plan& plan, const char* folder, Observer* observer) const {
     TrainOptions options;
     options.folder = path(folder);
     options.observer = observer;
@@ -65,7 +66,7 @@ TEST_F(ApiTest, StoppedRunsGoOnToTheSameModelAlsoInTheProgram) {
     EXPECT_THROW(session.evaluate(), Stopped);
     clear_stop();
   }
-  const Run run = resume(path("library"));
+  const salf::Run run = resume(path("library"));
   EXPECT_EQ(run.steps, 40);
   EXPECT_LT(*run.loss, *run.loss_before);
   succeeds({"train", "--resume", "program"});
