@@ -26,8 +26,7 @@ c10::Device device() {
 at::Tensor values(at::IntArrayRef shape) { return at::randn(shape).to(device()); }
 at::Tensor trained(at::IntArrayRef shape) { return values(shape).requires_grad_(true); }
 
-template <class Forward>
-void both_ways(
+template <class Forward> void both_ways(
     benchmark::State& state, const std::vector<at::Tensor>& inputs, const Forward& forward) {
   const at::Tensor slope = at::ones_like(forward().detach());
   for (auto unused : state) {

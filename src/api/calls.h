@@ -45,16 +45,13 @@ class ObservedProgress : public core::Progress {
 };
 
 // Options of several groups as the members of one JSON object.
-template <class... Groups>
-struct Together {
+template <class... Groups> struct Together {
   std::tuple<Groups&...> groups;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     std::apply([&visit](auto&... group) { (fields_of(group, visit), ...); }, self.groups);
   }
-  template <class Group, class Visitor>
-  static void fields_of(Group& group, Visitor& visit) {
+  template <class Group, class Visitor> static void fields_of(Group& group, Visitor& visit) {
     Group::fields(group, visit);
   }
 };
@@ -73,14 +70,12 @@ void complete(const std::string& call, const std::string& more, Groups&... group
 }
 
 // Throws Stopped if there is none.
-template <class T>
-T unless_stopped(std::optional<T> result) {
+template <class T> T unless_stopped(std::optional<T> result) {
   if (!result) throw Stopped();
   return std::move(*result);
 }
 
-template <class Document>
-std::string document_text(const Document& document) {
+template <class Document> std::string document_text(const Document& document) {
   return core::format_json(core::document_json(document));
 }
 

@@ -21,9 +21,7 @@ struct CalibrationOptions {
   std::int64_t token_maps = 2;
   std::string basis_vocabulary;  // "": none
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Analysis");
     visit(Field{"documents",
               "documents of the train split that are drawn first to measure the layers"}

@@ -24,8 +24,7 @@ bool completes(const std::filesystem::path& source, const std::string& action,
     const std::function<void()>& work);
 
 // The result of `work`; nothing if check_stop() ended it. Throws as completes().
-template <class Work>
-auto run_unless_stopped(
+template <class Work> auto run_unless_stopped(
     const std::filesystem::path& source, const std::string& action, const Work& work) {
   std::optional<decltype(work())> result;
   completes(source, action, [&] { result = work(); });
@@ -36,8 +35,7 @@ auto run_unless_stopped(
 [[noreturn]] void refuse_model(const std::filesystem::path& path, const std::string& problem);
 
 // Calls `read`. Its Error(kBadInput) becomes Error(kBadModel): the file belongs to a model.
-template <class Read>
-auto read_model_part(const Read& read) {
+template <class Read> auto read_model_part(const Read& read) {
   try {
     return read();
   } catch (const Error& error) {

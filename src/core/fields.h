@@ -14,7 +14,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -62,16 +61,14 @@ struct Field {
   }
 };
 
-template <class Visitor, class = void>
-struct TakesGroups : std::false_type {};
+template <class Visitor, class = void> struct TakesGroups : std::false_type {};
 template <class Visitor>
 struct TakesGroups<Visitor, std::void_t<decltype(std::declval<Visitor&>().begin_group(""))>>
     : std::true_type {};
 
 // The fields that are visited from here on stand under this heading in the help. Called at the
 // start of a struct's fields.
-template <class Visitor>
-void begin_group(Visitor& visit, const char* heading) {
+template <class Visitor> void begin_group(Visitor& visit, const char* heading) {
   if constexpr (TakesGroups<Visitor>::value) visit.begin_group(heading);
 }
 
@@ -83,22 +80,19 @@ std::string range_text(const Field& field);
 // An enum is described by a function found by argument-dependent lookup:
 //   inline std::vector<EnumName<Measure>> enum_names(Measure) { return {{Measure::kCosine,
 //   "cosine"}, …}; }
-template <class Enum>
-struct EnumName {
+template <class Enum> struct EnumName {
   Enum value;
   const char* name;
 };
 
-template <class Enum>
-std::string enum_to_string(Enum value) {
+template <class Enum> std::string enum_to_string(Enum value) {
   for (const auto& entry : enum_names(Enum{})) {
     if (entry.value == value) return entry.name;
   }
   return "?";
 }
 
-template <class Enum>
-std::optional<Enum> enum_from_string(const std::string& text) {
+template <class Enum> std::optional<Enum> enum_from_string(const std::string& text) {
   for (const auto& entry : enum_names(Enum{})) {
     if (text == entry.name) return entry.value;
   }
@@ -106,8 +100,7 @@ std::optional<Enum> enum_from_string(const std::string& text) {
 }
 
 // "a, b or c"
-template <class Enum>
-std::string enum_choices() {
+template <class Enum> std::string enum_choices() {
   const auto names = enum_names(Enum{});
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -117,23 +110,16 @@ std::string enum_choices() {
   return text;
 }
 
-template <class T>
-struct IsOptional : std::false_type {};
-template <class T>
-struct IsOptional<std::optional<T>> : std::true_type {};
-template <class T>
-struct IsVector : std::false_type {};
-template <class T>
-struct IsVector<std::vector<T>> : std::true_type {};
+template <class T> struct IsOptional : std::false_type {};
+template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T> struct IsVector : std::false_type {};
+template <class T> struct IsVector<std::vector<T>> : std::true_type {};
 
 struct NoVisitor {
-  template <class T>
-  void operator()(const Field&, T&) {}
+  template <class T> void operator()(const Field&, T&) {}
 };
-template <class T, class = void>
-struct IsDescribed : std::false_type {};
-template <class T>
-struct IsDescribed<T,
+template <class T, class = void> struct IsDescribed : std::false_type {};
+template <class T> struct IsDescribed<T,
     std::void_t<decltype(T::fields(std::declval<T&>(), std::declval<NoVisitor&>()))>>
     : std::true_type {};
 
@@ -145,8 +131,7 @@ struct RangeVisitor {
   std::string prefix;  // "" or "outer.", the structs around this one
   std::vector<std::string> problems;
 
-  template <class T>
-  void operator()(const Field& field, const T& value) {
+  template <class T> void operator()(const Field& field, const T& value) {
     if constexpr (IsOptional<T>::value) {
       if (value) (*this)(field, *value);
     } else if constexpr (IsVector<T>::value) {
@@ -171,8 +156,7 @@ struct RangeVisitor {
 
 // Every number in `object` that lies outside its field's range or is NaN, one message each
 // ("--documents: expected a number from 1 to 1000, got 0"). Structs within are looked through.
-template <class T>
-std::vector<std::string> range_problems(const T& object) {
+template <class T> std::vector<std::string> range_problems(const T& object) {
   detail::RangeVisitor visitor;
   T::fields(object, visitor);
   return visitor.problems;

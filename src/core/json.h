@@ -43,12 +43,10 @@ const Json* find_member(const Json& json, const std::string& key);
 [[noreturn]] void throw_json_type(
     const std::string& where, const std::string& expected, const Json& got);
 
-template <class T>
-Json to_json(const T& value);
+template <class T> Json to_json(const T& value);
 // Fills `value`; keys that are absent keep their value, unknown keys are errors. Throws
 // Error(kBadInput).
-template <class T>
-void from_json(const Json& json, const std::string& where, T& value);
+template <class T> void from_json(const Json& json, const std::string& where, T& value);
 
 namespace detail {
 
@@ -58,8 +56,7 @@ std::string item_path(const std::string& where, std::size_t index);
 
 struct JsonWriter {
   Json& json;
-  template <class T>
-  void operator()(const Field& field, const T& value) {
+  template <class T> void operator()(const Field& field, const T& value) {
     if constexpr (IsOptional<T>::value) {
       if (value) json[field.name] = to_json(*value);
     } else {
@@ -71,8 +68,7 @@ struct JsonWriter {
 struct JsonReader {
   const Json& json;
   const std::string& where;
-  template <class T>
-  void operator()(const Field& field, T& value) {
+  template <class T> void operator()(const Field& field, T& value) {
     const Json* found = find_member(json, field.name);
     if (found == nullptr && field.former != nullptr) found = find_member(json, field.former);
     if (found != nullptr) from_json(*found, member_path(where, field.name), value);
@@ -81,8 +77,7 @@ struct JsonReader {
 
 struct NameCollector {
   std::vector<std::string> names;
-  template <class T>
-  void operator()(const Field& field, T&) {
+  template <class T> void operator()(const Field& field, T&) {
     names.emplace_back(field.name);
     if (field.former != nullptr) names.emplace_back(field.former);
   }
@@ -91,8 +86,7 @@ struct NameCollector {
 void check_keys(const Json& json, const std::vector<std::string>& known, const std::string& where);
 
 // Whether a JSON whole number can be a T without wrapping.
-template <class T>
-bool fits(const Json& json) {
+template <class T> bool fits(const Json& json) {
   if (json.is_number_unsigned() || json.get<std::int64_t>() >= 0) {
     return json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max());
   }
@@ -101,16 +95,14 @@ bool fits(const Json& json) {
 }
 
 // "a whole number from -128 to 127"
-template <class T>
-std::string integer_text() {
+template <class T> std::string integer_text() {
   return "a whole number from " + std::to_string(std::numeric_limits<T>::min()) + " to " +
          std::to_string(std::numeric_limits<T>::max());
 }
 
 }  // namespace detail
 
-template <class T>
-Json to_json(const T& value) {
+template <class T> Json to_json(const T& value) {
   if constexpr (IsOptional<T>::value) {
     return value ? to_json(*value) : Json(nullptr);
   } else if constexpr (IsVector<T>::value) {
@@ -130,8 +122,7 @@ Json to_json(const T& value) {
   }
 }
 
-template <class T>
-void from_json(const Json& json, const std::string& where, T& value) {
+template <class T> void from_json(const Json& json, const std::string& where, T& value) {
   if constexpr (IsOptional<T>::value) {
     if (json.is_null()) {
       value.reset();
@@ -182,36 +173,30 @@ void from_json(const Json& json, const std::string& where, T& value) {
 
 namespace detail {
 
-template <class T, class = void>
-struct HasRetired : std::false_type {};
-template <class T>
-struct HasRetired<T, std::void_t<decltype(T::kRetired)>> : std::true_type {};
-template <class T, class = void>
-struct HasFormerSchema : std::false_type {};
-template <class T>
-struct HasFormerSchema<T, std::void_t<decltype(T::kFormerSchema)>> : std::true_type {};
+template <class T, class = void> struct HasRetired : std::false_type {};
+template <class T> struct HasRetired<T, std::void_t<decltype(T::kRetired)>> : std::true_type {};
+template <class T, class = void> struct HasFormerSchema : std::false_type {};
+template <class T> struct HasFormerSchema<T, std::void_t<decltype(T::kFormerSchema)>>
+    : std::true_type {};
 
 }  // namespace detail
 
 // A file with a schema: T has `static constexpr const char* kSchema`. Keys that older versions
 // wrote and this one ignores are listed in `static constexpr const char* kRetired[]`, where there
 // are any; kFormerSchema is an earlier name of the schema.
-template <class T>
-Json document_json(const T& value) {
+template <class T> Json document_json(const T& value) {
   Json json = Json::object();
   json["schema"] = T::kSchema;
   json.update(to_json(value));
   return json;
 }
 
-template <class T>
-void write_document(const std::filesystem::path& path, const T& value) {
+template <class T> void write_document(const std::filesystem::path& path, const T& value) {
   write_json_file(path, document_json(value));
 }
 
 // The document of `json`; `where` is as in parse_json. Throws Error(kBadInput).
-template <class T>
-T document_from(Json json, const std::string& where) {
+template <class T> T document_from(Json json, const std::string& where) {
   if constexpr (detail::HasFormerSchema<T>::value) {
     const Json* const schema = find_member(json, "schema");
     if (schema != nullptr && *schema == T::kFormerSchema) json["schema"] = T::kSchema;
@@ -226,8 +211,7 @@ T document_from(Json json, const std::string& where) {
   return value;
 }
 
-template <class T>
-T read_document(const std::filesystem::path& path) {
+template <class T> T read_document(const std::filesystem::path& path) {
   return document_from<T>(read_json_file(path), path.string());
 }
 

@@ -11,8 +11,7 @@ struct GridFactor {
   std::string country;  // ISO 3166 code of two letters, or "world"
   double gco2_per_kwh = 0.0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("country", self.country);
     visit(Field{"gco2_per_kwh"}.range(0, 1e4), self.gco2_per_kwh);
   }
@@ -25,8 +24,7 @@ struct GridTable {
   std::string date;
   std::vector<GridFactor> factors;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("source", self.source);
     visit("date", self.date);
     visit("factors", self.factors);

@@ -13,8 +13,7 @@ struct Device {
   std::optional<double> peak_tflops;
   std::string source;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("match", self.match);
     visit("kind", self.kind);
     visit(Field{"watts"}.range(0.1, 1e6), self.watts);
@@ -31,8 +30,7 @@ struct HardwareTable {
   std::string watts_per_thread_source;
   std::vector<Device> devices;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"watts_per_thread"}.range(0.01, 1e4), self.watts_per_thread);
     visit("watts_per_thread_source", self.watts_per_thread_source);
     visit("devices", self.devices);

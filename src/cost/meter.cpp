@@ -15,8 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The first word or number in the file.
-template <class T>
-std::optional<T> read(const fs::path& path) {
+template <class T> std::optional<T> read(const fs::path& path) {
   std::ifstream file(path);
   T value{};
   return file >> value ? std::optional<T>(value) : std::nullopt;

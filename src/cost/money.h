@@ -12,8 +12,7 @@ struct ElectricityPrice {
   double price = 0.0;    // per kWh
   std::string date, source;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("country", self.country);
     visit("currency", self.currency);
     visit(Field{"price"}.range(0, 1e9), self.price);
@@ -28,8 +27,7 @@ struct MachinePrice {
   double price = 0.0;  // per hour
   std::string date, source;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("name", self.name);
     visit("currency", self.currency);
     visit(Field{"price"}.range(0, 1e9), self.price);
@@ -44,8 +42,7 @@ struct PriceTable {
   std::vector<ElectricityPrice> per_kwh;
   std::vector<MachinePrice> per_hour;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("per_kwh", self.per_kwh);
     visit("per_hour", self.per_hour);
   }

@@ -61,8 +61,7 @@ class Library {
   }
 
  private:
-  template <class Function>
-  void load(const char* symbol, Function& function) {
+  template <class Function> void load(const char* symbol, Function& function) {
     function = reinterpret_cast<Function>(::dlsym(library_, symbol));
   }
 

@@ -16,8 +16,7 @@ bool is_upper_code(const std::string& text, std::size_t length) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
-template <class Entry>
-const Entry* find(
+template <class Entry> const Entry* find(
     const std::vector<Entry>& entries, std::string Entry::*name, const std::string& wanted) {
   for (const Entry& entry : entries) {
     if (entry.*name == wanted) return &entry;

@@ -16,8 +16,7 @@ struct RateOptions {
   std::optional<double> watts;
   std::string hardware_table, price_table, grid_table;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Rates");
     visit(Field{"price_per_hour", "price of an hour of this machine, in --currency"}.range(0, 1e9),
         self.price_per_hour);

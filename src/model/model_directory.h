@@ -16,9 +16,7 @@ struct TensorDtype {
   std::string tensor;
   std::string dtype;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"tensor"}, self.tensor);
     visit(Field{"dtype"}, self.dtype);
   }
@@ -38,9 +36,7 @@ struct ModelCard {
       dtype;  // of most tensors in the safetensors source: "F32", "F16", "BF16", "": unknown
   std::vector<TensorDtype> other_dtypes;  // of those that differ
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"architecture"}, self.architecture);
     visit(Field{"blocks"}, self.blocks);
     visit(Field{"context"}, self.context);

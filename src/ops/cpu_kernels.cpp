@@ -28,8 +28,7 @@ float* head(const DeviceHeads& heads, std::int64_t a, std::int64_t b, std::int64
   return static_cast<float*>(heads.data) + a * strides[0] + b * strides[1] + e * strides[2];
 }
 
-template <class Work>
-const char* each_row(RowShape shape, const Work& work) {
+template <class Work> const char* each_row(RowShape shape, const Work& work) {
   for_rows(shape.count, shape.width, work);
   return nullptr;
 }
@@ -67,9 +66,8 @@ const char* swiglu_backward(DeviceStream /*on*/, DeviceRows dy, DeviceRows gate,
   });
 }
 
-template <bool kBackward>
-const char* turn(DeviceStream /*on*/, DeviceHeads x, DeviceHeads cos, DeviceHeads sin,
-    HeadShape shape, DeviceHeads y) {
+template <bool kBackward> const char* turn(DeviceStream /*on*/, DeviceHeads x, DeviceHeads cos,
+    DeviceHeads sin, HeadShape shape, DeviceHeads y) {
   const auto kernel = kBackward ? row_kernels().rotary_backward : row_kernels().rotary;
   return each_row({shape.a * shape.b, shape.e * shape.width}, [&](std::int64_t i) {
     const std::int64_t a = i / shape.b;

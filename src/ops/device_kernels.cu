@@ -41,17 +41,14 @@ __device__ inline void store(BFloat16& y, float x) {
 }
 
 // N elements that one instruction moves.
-template <class T, int N>
-struct alignas(sizeof(T) * static_cast<std::size_t>(N)) Pack {
+template <class T, int N> struct alignas(sizeof(T) * static_cast<std::size_t>(N)) Pack {
   T at[static_cast<std::size_t>(N)];
 };
 
-template <class T>
-struct Rows {
+template <class T> struct Rows {
   T* data;
   Index stride;
-  template <int N>
-  __device__ Pack<T, N>& pack(Index row, Index number) const {
+  template <int N> __device__ Pack<T, N>& pack(Index row, Index number) const {
     return reinterpret_cast<Pack<T, N>*>(data + row * stride)[number];
   }
 };
@@ -75,8 +72,7 @@ __device__ inline float block_sum(float x) {
 }
 
 // One block a row. See RowKernels::rms_norm.
-template <class X, class Y, int N>
-__global__ void rms_norm_kernel(
+template <class X, class Y, int N> __global__ void rms_norm_kernel(
     Rows<X> x, const float* weight, float epsilon, Index width, Rows<Y> y, float* r) {
   const Index row = blockIdx.x;
   float square = 0.0F;
@@ -96,9 +92,8 @@ __global__ void rms_norm_kernel(
 }
 
 // Block b adds rows b, b + blocks, … to its own sums. See RowKernels::rms_norm_backward.
-template <class X, class Y, int N>
-__global__ void rms_norm_backward_kernel(Rows<Y> dy, Rows<X> x, const float* weight, const float* r,
-    RowShape shape, Rows<X> dx, float* weight_sums) {
+template <class X, class Y, int N> __global__ void rms_norm_backward_kernel(Rows<Y> dy, Rows<X> x,
+    const float* weight, const float* r, RowShape shape, Rows<X> dx, float* weight_sums) {
   const Index packs = shape.width / N;
   for (Index row = blockIdx.x; row < shape.count; row += gridDim.x) {
     float product = 0.0F;
@@ -143,8 +138,7 @@ __global__ void swiglu_kernel(Rows<T> gate, Rows<T> up, RowShape shape, Rows<T> 
   }
 }
 
-template <class T, int N>
-__global__ void swiglu_backward_kernel(
+template <class T, int N> __global__ void swiglu_backward_kernel(
     Rows<T> dy, Rows<T> gate, Rows<T> up, RowShape shape, Rows<T> dgate, Rows<T> dup) {
   const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= shape.width / N) return;
@@ -165,8 +159,7 @@ __global__ void swiglu_backward_kernel(
   }
 }
 
-template <class T>
-struct Heads {
+template <class T> struct Heads {
   T* data;
   Index strides[3];
   __device__ T* at(Index a, Index b, Index e) const {
@@ -175,8 +168,7 @@ struct Heads {
 };
 
 // One warp a head. See RowKernels::rotary. The backward pass turns back, by the other half's sines.
-template <class T, bool kBackward>
-__global__ void rotary_kernel(
+template <class T, bool kBackward> __global__ void rotary_kernel(
     Heads<const T> x, Heads<const float> cos, Heads<const float> sin, HeadShape shape, Heads<T> y) {
   const Index half = shape.width / 2;
   const Index warps = blockDim.x / kWarp;
@@ -229,8 +221,7 @@ __device__ inline SoftmaxSum warp_joined(SoftmaxSum x) {
 }
 
 // One block a row. See RowKernels::cross_entropy.
-template <int N>
-__global__ void cross_entropy_kernel(
+template <int N> __global__ void cross_entropy_kernel(
     Rows<float> logits, const Index* labels, float scale, Index width, double* losses) {
   __shared__ SoftmaxSum parts[kWarp];
   const Index row = blockIdx.x;
@@ -266,13 +257,11 @@ __global__ void cross_entropy_kernel(
 
 constexpr int kPack = 4;
 
-template <class T>
-Rows<T> rows(const DeviceRows& from) {
+template <class T> Rows<T> rows(const DeviceRows& from) {
   return {static_cast<T*>(from.data), from.stride};
 }
 
-template <class T>
-Heads<T> heads(const DeviceHeads& from) {
+template <class T> Heads<T> heads(const DeviceHeads& from) {
   return {static_cast<T*>(from.data), {from.strides[0], from.strides[1], from.strides[2]}};
 }
 
@@ -288,22 +277,14 @@ bool packs(const DeviceRows& rows) {
 }
 
 // Calls `work` with the pack size (4 where everything is aligned, else 1) and the packs of a row.
-template <int N>
-struct PackOf {
-  static constexpr int kSize = N;
-};
-template <class Work>
-void with_packs(bool aligned, Index width, const Work& work) {
+template <int N> struct PackOf { static constexpr int kSize = N; };
+template <class Work> void with_packs(bool aligned, Index width, const Work& work) {
   if (aligned && width % kPack == 0) return work(PackOf<kPack>{}, width / kPack);
   work(PackOf<1>{}, width);
 }
 
-template <class T>
-struct TypeOf {
-  using Type = T;
-};
-template <class Work>
-void with_type(Element type, const Work& work) {
+template <class T> struct TypeOf { using Type = T; };
+template <class Work> void with_type(Element type, const Work& work) {
   if (type == Element::kFloat32) return work(TypeOf<float>{});
   work(TypeOf<BFloat16>{});
 }
@@ -404,9 +385,8 @@ const char* swiglu_backward(DeviceStream on, DeviceRows dy, DeviceRows gate, Dev
   return launched();
 }
 
-template <bool kBackward>
-const char* turn(DeviceStream on, DeviceHeads x, DeviceHeads cos, DeviceHeads sin, HeadShape shape,
-    DeviceHeads y) {
+template <bool kBackward> const char* turn(DeviceStream on, DeviceHeads x, DeviceHeads cos,
+    DeviceHeads sin, HeadShape shape, DeviceHeads y) {
   const Index count = shape.a * shape.b * shape.e;
   if (count == 0 || shape.width == 0) return nullptr;
   if (const char* const failed = select_device(on)) return failed;

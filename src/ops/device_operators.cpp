@@ -43,14 +43,11 @@ const DeviceKernels* open_library() {
 }
 
 // Stream::native_handle() is LibTorch 2.11's. Older ones give the default stream, salf's only one.
-template <class Stream>
-auto native_handle(const Stream& stream, int) -> decltype(stream.native_handle()) {
+template <class Stream> auto native_handle(const Stream& stream, int)
+    -> decltype(stream.native_handle()) {
   return stream.native_handle();
 }
-template <class Stream>
-void* native_handle(const Stream& /*stream*/, ...) {
-  return nullptr;
-}
+template <class Stream> void* native_handle(const Stream& /*stream*/, ...) { return nullptr; }
 
 DeviceStream stream_of(const at::Tensor& x) {
   if (!x.is_cuda()) return {0, nullptr};

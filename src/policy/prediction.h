@@ -21,8 +21,7 @@ struct Law {
   double lora_penalty = 0.0;   // A
   double repeat = 1.0;         // r
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"reduction"}.range(0, 1.5), self.reduction);
     visit(Field{"half_tokens"}.range(1, 1e12), self.half_tokens);
     visit(Field{"depth_penalty"}.range(0, 1), self.depth_penalty);
@@ -52,8 +51,7 @@ struct LawFit {
   double residual = 0.0;          // of one run
   double arm_error = 0.0;         // of arms that the fit had not seen
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("covariate", self.covariate);
     visit("law", self.law);
     visit("replicates", self.replicates);
@@ -76,8 +74,7 @@ struct LevelFit {
     return shape.blocks == blocks && shape.parameters == parameters;
   }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"blocks"}.range(1, 1e5), self.blocks);
     visit(Field{"parameters"}.range(1, 1e13), self.parameters);
     visit(Field{"at_one"}.range(0, 10), self.at_one);
@@ -96,8 +93,7 @@ struct Prior {
   std::vector<LawFit> fits;       // the first is used, and written; older files have more
   std::optional<LevelFit> level;  // instead of the mean R of the data sets
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("tables", self.tables);
     visit("data_sets", self.data_sets);
     visit(Field{"runs"}.range(0, 1e9), self.runs);

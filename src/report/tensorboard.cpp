@@ -20,8 +20,7 @@ constexpr int kSummaryValue = 1, kTag = 1, kSimpleValue = 2;
 constexpr int kStatus = 1;
 constexpr std::uint64_t kStatusStart = 1;
 
-template <class T>
-void append_little_endian(T value, std::string& out) {
+template <class T> void append_little_endian(T value, std::string& out) {
   std::array<char, sizeof(T)> buffer{};
   std::memcpy(buffer.data(), &value, sizeof(T));  // x86-64 is little-endian
   out.append(buffer.data(), buffer.size());

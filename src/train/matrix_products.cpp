@@ -19,8 +19,7 @@ namespace {
 constexpr int kRounds = 3;
 
 // The median of some rounds, after a warm-up.
-template <class Product>
-double seconds_of(c10::Device device, const Product& product) {
+template <class Product> double seconds_of(c10::Device device, const Product& product) {
   std::vector<double> seconds;
   for (int round = 0; round <= kRounds; ++round) {
     const core::Stopwatch watch;

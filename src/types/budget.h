@@ -36,8 +36,7 @@ struct Budget {
   // So many times the budget; steps and tokens stay whole, and at least 1.
   Budget times(double factor) const;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"amount"}.positive(), self.amount);
     visit("unit", self.unit);
     visit("currency", self.currency);

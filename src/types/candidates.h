@@ -24,8 +24,7 @@ struct Range {
   double value = 0.0;
   double low = 0.0, high = 0.0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"value"}.range(-1e6, 1e6), self.value);
     visit(Field{"low"}.range(-1e6, 1e6), self.low);
     visit(Field{"high"}.range(-1e6, 1e6), self.high);
@@ -54,8 +53,7 @@ struct Candidate {
   std::optional<Range> delta;  // that loss less full fine-tuning's with the same budget
   bool pareto = false;  // no other candidate that fits is both cheaper (seconds) and better (loss)
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("arm", self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"trained_parameters"}.range(0, 1e13), self.trained_parameters);
@@ -109,6 +107,5 @@ class Candidates {
 }  // namespace salf::types
 
 namespace salf::core {
-template <>
-struct IsVector<types::Candidates> : std::true_type {};
+template <> struct IsVector<types::Candidates> : std::true_type {};
 }  // namespace salf::core

@@ -14,8 +14,7 @@ struct Figure {
   double low = 0.0;
   double high = 0.0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("value", self.value);
     visit("low", self.low);
     visit("high", self.high);
@@ -34,8 +33,7 @@ struct Evaluation {
   Figure accuracy;  // share of supervised tokens that were the model's first guess
   double seconds = 0.0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("documents", self.documents);
     visit("tokens", self.tokens);
     visit("supervised_tokens", self.supervised_tokens);
@@ -53,8 +51,7 @@ struct ChoiceEvaluation {
   Figure accuracy;  // Wilson's interval (Wilson 1927) over rows
   double seconds = 0.0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("rows", self.rows);
     visit("correct", self.correct);
     visit("accuracy", self.accuracy);
@@ -73,8 +70,7 @@ struct DocumentLosses {
   std::vector<double> correct;  // supervised tokens with the right first guess
   std::vector<double> tokens;   // supervised tokens
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("documents", self.documents);
     visit(Field{"loss"}.range(0, 1e12), self.loss);
     visit(Field{"correct"}.range(0, 1e12), self.correct);
@@ -92,8 +88,7 @@ struct EvaluationRecord {
   std::optional<ChoiceEvaluation> choices;  // where rows have options and an answer
   std::optional<DocumentLosses> losses;     // nothing for more than DocumentLosses::kMost documents
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("provenance", self.provenance);
     visit("split", self.split);
     visit("tokens", self.tokens);
@@ -112,8 +107,7 @@ struct DevLosses {
   std::optional<DocumentLosses> before;
   std::optional<DocumentLosses> best;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"before_step"}.range(0, 1e15), self.before_step);
     visit(Field{"best_step"}.range(0, 1e15), self.best_step);
     visit("before", self.before);

@@ -26,8 +26,7 @@ struct Rates {
 
   bool priced() const { return price_per_hour || price_per_kwh; }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"watts"}.range(0, 1e9), self.watts);
     visit("watts_source", self.watts_source);
     visit("watts_basis", self.watts_basis);
@@ -52,8 +51,7 @@ struct Footprint {
   std::string currency;
   std::string money_basis;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"energy_joules"}.range(0, 1e18), self.energy_joules);
     visit("source", self.source);
     visit("energy_basis", self.energy_basis);

@@ -27,8 +27,7 @@ struct CostBreakdown {
     return prefix + cache + suffix_forward + head + backward + optimizer + evaluation + fixed;
   }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"prefix"}.range(0, 1e40), self.prefix);
     visit(Field{"cache"}.range(0, 1e40), self.cache);
     visit(Field{"suffix_forward"}.range(0, 1e40), self.suffix_forward);
@@ -51,8 +50,7 @@ struct Alternative {
   double seconds = 0.0;
   std::optional<Range> loss;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"factor"}.positive(), self.factor);
     visit("budget", self.budget);
     visit("fits", self.fits);
@@ -131,8 +129,7 @@ struct FreezePlan {
   std::vector<std::int64_t> cuts() const {
     return stages.empty() ? std::vector<std::int64_t>{cut} : stages;
   }
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("provenance", self.provenance);
     visit("shape", self.shape);
     visit("data", self.data);

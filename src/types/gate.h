@@ -33,8 +33,7 @@ struct Gate {
   std::int64_t step = 0;          // of the weights that the value is of
   bool passed = false;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("metric", self.metric);
     visit("comparison", self.comparison);
     visit("limit", self.limit);

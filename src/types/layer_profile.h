@@ -40,8 +40,7 @@ struct RuleChoice {
   double stability = 0.0;
   std::int64_t low = 0, high = 0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("rule", self.rule);
     visit("measure", self.measure);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
@@ -71,8 +70,7 @@ struct Deviation {
   std::vector<double> gain_error;               // of the per-document differences
   std::vector<std::vector<double>> replicates;  // [bootstrap replicate][space]
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("measure", self.measure);
     visit(Field{"documents"}.range(0, 1e12), self.documents);
     visit(Field{"positions"}.range(0, 1e15), self.positions);
@@ -94,8 +92,7 @@ struct ScalingLaw {
   std::vector<double>
       share;  // L+1: part of the fitted reduction made by each space; 0 where not found
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("measure", self.measure);
     visit("found", self.found);
     visit("a", self.a);
@@ -117,8 +114,7 @@ struct TokenMap {
   std::vector<std::vector<double>> deviation;     // cosine; -1 where the position has no label
   std::vector<std::vector<std::string>> nearest;  // the nearest word (calibration/deviation.h)
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"line"}.range(0, 1e15), self.line);
     visit("tokens", self.tokens);
     visit("labels", self.labels);
@@ -140,8 +136,7 @@ struct Provenance {
   std::int64_t threads = 0;
   std::string created;  // UTC
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("model", self.model);
     visit("model_hash", self.model_hash);
     visit("data", self.data);
@@ -171,8 +166,7 @@ struct DomainVocabulary {
       deviations;  // cosine first; the loss where enough of its positions were drawn
   std::vector<RuleChoice> choices_with, choices_without;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("source", self.source);
     visit("reference", self.reference);
     visit(Field{"tokens"}.range(1, 1e9), self.tokens);
@@ -193,8 +187,7 @@ struct DomainMeasure {
   Deviation deviation;  // cosine; the replicates are left out, the choices were made with them
   std::vector<RuleChoice> choices;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("name", self.name);
     visit("deviation", self.deviation);
     visit("choices", self.choices);
@@ -211,8 +204,7 @@ struct DomainAgreement {
                          // shallowest domain's choice
   std::string shallowest, deepest;  // the domains that `high` and `low` come from
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("rule", self.rule);
     visit("serves_all", self.serves_all);
     visit(Field{"low"}.range(0, 1e5), self.low);
@@ -230,8 +222,7 @@ struct DomainTable {
   std::int64_t unnamed_documents = 0;       // measured documents whose row names no domain
   std::vector<DomainAgreement> agreements;  // one a rule; none with fewer than two domains
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("domains", self.domains);
     visit(Field{"others"}.range(0, 1e12), self.others);
     visit(Field{"unnamed_documents"}.range(0, 1e12), self.unnamed_documents);
@@ -246,8 +237,7 @@ struct LossBefore {
   std::int64_t documents = 0;
   std::int64_t positions = 0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"loss"}.range(0, 1e6), self.loss);
     visit(Field{"standard_error"}.range(0, 1e6), self.standard_error);
     visit(Field{"documents"}.range(0, 1e12), self.documents);
@@ -279,8 +269,7 @@ struct LayerProfile {
   std::optional<DomainVocabulary> vocabulary;  // where one was asked for
   std::optional<DomainTable> domains;          // where rows name their domain
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("provenance", self.provenance);
     visit("shape", self.shape);
     visit("positions", self.positions);

@@ -11,8 +11,7 @@ struct BlockRange {
 
   bool holds(std::int64_t block) const { return first <= block && block <= last; }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"first"}.range(0, 1e5), self.first);
     visit(Field{"last"}.range(0, 1e5), self.last);
   }
@@ -34,8 +33,7 @@ struct LoraSettings {
   }
   bool tunes_whole(std::int64_t block) const { return whole && whole->holds(block); }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"rank"}.range(1, 65536), self.rank);
     visit(Field{"alpha"}.positive(), self.alpha);
     visit("targets", self.targets);

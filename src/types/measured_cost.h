@@ -24,8 +24,7 @@ struct MeasuredCost {
   double activation_bytes = 0.0;
   double base_bytes = 0.0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"block_forward"}.range(0, 1e9), self.block_forward);
     visit(Field{"block_forward_trained"}.range(0, 1e9), self.block_forward_trained);
     visit(Field{"block_backward"}.range(0, 1e9), self.block_backward);
@@ -54,8 +53,7 @@ struct DataShape {
   std::int64_t dev_padded_tokens = 0;
   std::int64_t dev_supervised_tokens = 0;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"documents"}.range(0, 1e15), self.documents);
     visit(Field{"batches"}.range(0, 1e15), self.batches);
     visit(Field{"real_tokens"}.range(0, 1e15), self.real_tokens);

@@ -30,8 +30,7 @@ struct ModelShape {
   // block is tuned whole. REQUIRES: 0 ≤ cut < blocks
   std::int64_t trained_parameters(std::int64_t cut) const;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"blocks"}.range(1, 1e5), self.blocks);
     visit(Field{"hidden"}.range(1, 1e7), self.hidden);
     visit(Field{"vocabulary"}.range(1, 1e8), self.vocabulary);

@@ -15,8 +15,7 @@ namespace salf::types {
 struct RangeCheck {
   std::string where;
 
-  template <class T>
-  void operator()(const core::Field& field, const T& value) const {
+  template <class T> void operator()(const core::Field& field, const T& value) const {
     visit(field, value, core::detail::member_path(where, field.name));
   }
 
@@ -55,15 +54,13 @@ struct RangeCheck {
 
 // Throws Error(kBadInput) with the JSON path below `where` of the first number that is not finite
 // or out of range. Standard errors may be NaN.
-template <class T>
-void check_ranges(const T& value, const std::string& where) {
+template <class T> void check_ranges(const T& value, const std::string& where) {
   RangeCheck check{where};
   T::fields(value, check);
 }
 
 // core::read_document and the type's check(value, path).
-template <class T>
-T read_checked(const std::filesystem::path& path) {
+template <class T> T read_checked(const std::filesystem::path& path) {
   auto document = core::read_document<T>(path);
   check(document, path.string());
   return document;

@@ -49,8 +49,7 @@ struct Reason {
   std::optional<double> value{}, low{}, high{}, before{};
   std::optional<BudgetUnit> unit{};
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("code", self.code);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"steps"}.range(0, 1e15), self.steps);

@@ -56,8 +56,7 @@ struct CacheUse {
   std::int64_t rows_read = 0;      // states that came from the file instead
   double flops_avoided = 0.0;      // of training steps: forward passes of the frozen part not run
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("dtype", self.dtype);
     visit(Field{"bytes"}.range(0, 1e18), self.bytes);
     visit(Field{"rows"}.range(0, 1e15), self.rows);
@@ -74,8 +73,7 @@ struct MatrixProducts {
   double flops = 0.0;          // 2 per multiply-add
   double share_of_step = 0.0;  // seconds / those of the median step with as many tokens
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"seconds"}.range(0, 1e12), self.seconds);
     visit(Field{"flops"}.range(0, 1e40), self.flops);
     visit(Field{"share_of_step"}.range(0, 1e6), self.share_of_step);
@@ -98,8 +96,7 @@ struct PilotRecord {
   std::optional<std::int64_t> full_steps_at_pace{};
   std::optional<double> full_seconds_at_pace{};
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"share"}.range(0, 1), self.share);
     visit(Field{"documents"}.range(0, 1e12), self.documents);
     visit(Field{"all_documents"}.range(0, 1e12), self.all_documents);
@@ -166,8 +163,7 @@ struct RunRecord {
   // The cut at the end of the run: deeper than the plan's if a stage stayed.
   std::int64_t cut() const { return stages.empty() ? plan.cut : stages.back().cut; }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("provenance", self.provenance);
     visit("options", self.options);
     visit("seed", self.seed);

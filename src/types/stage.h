@@ -15,8 +15,7 @@ struct DevEvaluation {
   double standard_error = 0.0;  // NaN (null) with fewer than two documents
   double seconds = 0.0;         // that this evaluation took
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"step"}.range(0, 1e15), self.step);
     visit("loss", self.loss);
     visit(Field{"standard_error"}.range(0, 1e300), self.standard_error);
@@ -41,8 +40,7 @@ struct StageDecision {
   std::string reason;
   std::optional<double> loss_staying{}, loss_next{};
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("choice", self.choice);
     visit("reasons", self.reasons);
     visit("reason", self.reason);
@@ -68,8 +66,7 @@ struct StageRecord {
   std::optional<DevEvaluation> evaluation{};  // the last one in it
   StageDecision decision{};
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"eof"}.range(0, 1e5), self.cut);
     visit(Field{"learning_rate"}.range(0, 1), self.learning_rate);
     visit(Field{"first_step"}.range(0, 1e15), self.first_step);

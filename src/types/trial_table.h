@@ -12,8 +12,7 @@ struct TriedRate {
   double loss = 0.0;
   double delta = 0.0, delta_error = 0.0;  // loss − the arm's
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"factor"}.positive(), self.factor);
     visit(Field{"loss"}.range(0, 1e6), self.loss);
     visit(Field{"delta"}.range(-1e6, 1e6), self.delta);
@@ -34,8 +33,7 @@ struct Trial {
   double seconds = 0.0;
   std::vector<TriedRate> rates{};
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("name", self.name);
     visit("arm", self.arm);
     visit(Field{"eof"}.range(0, 1e5), self.cut);
@@ -64,8 +62,7 @@ struct TrialTable {
   std::vector<Trial> arms;
   double seconds = 0.0;  // of all, loading included
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("provenance", self.provenance);
     visit("shape", self.shape);
     visit(Field{"steps"}.range(1, 1e12), self.steps);

@@ -93,8 +93,7 @@ class Stored : public ::testing::Test {
   }
 
   // Writes the file again, changed.
-  template <class Change>
-  void change(const Change& edit) {
+  template <class Change> void change(const Change& edit) {
     tensor::TensorFile content = tensor::read_tensor_file(file());
     edit(content);
     tensor::write_tensor_file(file(), content);

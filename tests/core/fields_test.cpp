@@ -14,8 +14,7 @@ std::vector<EnumName<Colour>> enum_names(Colour) {
 
 struct Inner {
   double share = 0.5;
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"share"}.range(0, 1), self.share);
   }
 };
@@ -27,8 +26,7 @@ struct Outer {
   std::optional<double> limit;
   std::vector<std::int64_t> layers;
   Inner inner;
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"documents", "how many"}.range(1, 1e9), self.documents);
     visit(Field{"learning_rate"}.positive(), self.rate);
     visit(Field{"flag"}.range(5, 6), self.flag);

@@ -23,8 +23,7 @@ std::vector<EnumName<Shade>> enum_names(Shade) {
 struct Point {
   double x = 1.5;
   std::optional<std::int64_t> label;
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"x"}, self.x);
     visit(Field{"label"}, self.label);
   }
@@ -46,8 +45,7 @@ struct Everything {
   std::vector<Point> points;
   std::vector<std::vector<double>> table;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"flag"}, self.flag);
     visit(Field{"count"}, self.count);
     visit(Field{"seed"}, self.seed);

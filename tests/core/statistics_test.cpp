@@ -61,8 +61,7 @@ TEST(ClusteredMean, SaysWhatItCannotKnow) {
 }
 
 // One sample of documents of unequal length whose units share a document's own level.
-template <class Add>
-void draw_documents(Random& random, int documents, const Add& add) {
+template <class Add> void draw_documents(Random& random, int documents, const Add& add) {
   for (int d = 0; d < documents; ++d) {
     const auto count = static_cast<double>(1 + random.below(9));
     const double level = random.normal();

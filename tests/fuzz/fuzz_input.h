@@ -18,8 +18,7 @@
 namespace salf::testing {
 
 // Runs it; it may refuse its input.
-template <class Action>
-void attempt(Action action) {
+template <class Action> void attempt(Action action) {
   try {
     action();
   } catch (const Error&) {
@@ -43,8 +42,7 @@ class FuzzFile {
   int file_;
 };
 
-template <class Reader>
-int fuzz(const std::uint8_t* data, std::size_t size, Reader read) {
+template <class Reader> int fuzz(const std::uint8_t* data, std::size_t size, Reader read) {
   const FuzzFile file(data, size);
   attempt([&] { read(file.path()); });
   return 0;

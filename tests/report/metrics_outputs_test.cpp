@@ -19,8 +19,7 @@ TEST(Crc32c, HasTheKnownValues) {
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
 }
 
-template <class T>
-T number_at(const std::string& bytes, std::size_t place) {
+template <class T> T number_at(const std::string& bytes, std::size_t place) {
   T value{};
   std::memcpy(&value, bytes.data() + place, sizeof(T));
   return value;

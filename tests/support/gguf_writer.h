@@ -13,8 +13,7 @@ namespace salf::support {
 // Bytes in the file's order; a test may also put wrong ones.
 class GgufBytes {
  public:
-  template <class T>
-  GgufBytes& put(T value) {
+  template <class T> GgufBytes& put(T value) {
     const std::size_t at = bytes_.size();
     bytes_.resize(at + sizeof value);
     std::memcpy(&bytes_[at], &value, sizeof value);

@@ -32,9 +32,7 @@ struct Options {
   std::vector<std::int64_t> layers;
   std::string output = "out";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"model", "the model"}, self.model);
     visit(Field{"batch_tokens", "tokens of a batch"}.range(1, 1e9), self.batch_tokens);
     visit(Field{"share", "a share"}.range(-1, 1), self.share);
@@ -196,8 +194,7 @@ struct ManyOptions {
   std::int64_t often = 1;
   std::vector<std::int64_t> seldom = std::vector<std::int64_t>(30);
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     static const char* const names[] = {"a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9",
         "b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9", "c0", "c1", "c2", "c3", "c4",
         "c5", "c6", "c7", "c8", "c9"};

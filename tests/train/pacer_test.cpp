@@ -13,8 +13,7 @@ struct Outcome {
 };
 
 // The trainer's loop without a model: steps take step_seconds(step), the evaluation at the end 2 s.
-template <class StepSeconds>
-Outcome simulate(double budget, StepSeconds step_seconds) {
+template <class StepSeconds> Outcome simulate(double budget, StepSeconds step_seconds) {
   PacerOptions options;
   options.budget_seconds = budget;
   options.closing_seconds = 1.0;

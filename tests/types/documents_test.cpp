@@ -25,8 +25,7 @@ class Documents : public ::testing::Test {
   std::filesystem::path file() const { return folder_ / "document.json"; }
 
   // Writes `value`, lets `change` break the JSON, and puts that in the file.
-  template <class T, class Change>
-  void write_changed(const T& value, const Change& change) const {
+  template <class T, class Change> void write_changed(const T& value, const Change& change) const {
     core::write_document(file(), value);
     core::Json json = core::read_json_file(file());
     change(json);
@@ -269,8 +268,7 @@ TEST_F(Documents, RefusesWrongTypesByPath) {
 }
 
 // Every prefix of the file is refused by its name; only the newline at the end may be missing.
-template <class T, class Read>
-void expect_truncation_is_refused(
+template <class T, class Read> void expect_truncation_is_refused(
     const std::filesystem::path& path, const T& value, const Read& read) {
   core::write_document(path, value);
   const std::string whole = core::read_file(path);

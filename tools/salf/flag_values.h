@@ -9,8 +9,7 @@
 namespace salf::tools::detail {
 
 // Reads all of the text as a finite number.
-template <class T>
-bool parse_number(const std::string& text, T& value) {
+template <class T> bool parse_number(const std::string& text, T& value) {
   const char* const end = text.data() + text.size();
   T parsed{};
   const auto result = std::from_chars(text.data(), end, parsed);
@@ -23,8 +22,7 @@ bool parse_number(const std::string& text, T& value) {
 }
 
 // "" when the text is a value, which a list gets added; else what was expected ("a whole number").
-template <class T>
-std::string parse_field(const std::string& text, T& value) {
+template <class T> std::string parse_field(const std::string& text, T& value) {
   if constexpr (core::IsOptional<T>::value) {
     return parse_field(text, value.emplace());
   } else if constexpr (core::IsVector<T>::value) {
@@ -44,16 +42,14 @@ std::string parse_field(const std::string& text, T& value) {
   }
 }
 
-template <class T>
-std::string default_text(const T& value) {
+template <class T> std::string default_text(const T& value) {
   const core::Json json = core::to_json(value);
   if (json.is_null() || json.is_array()) return "";
   return json.is_string() ? json.get<std::string>() : json.dump();
 }
 
 // What stands for the value in the help: the choices of an enum, else its kind.
-template <class T>
-std::string type_text() {
+template <class T> std::string type_text() {
   if constexpr (core::IsOptional<T>::value || core::IsVector<T>::value) {
     return type_text<typename T::value_type>();
   } else if constexpr (std::is_enum_v<T>) {

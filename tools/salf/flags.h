@@ -28,8 +28,7 @@ class FlagBinder {
   FlagBinder(CLI::App& app, std::vector<std::string> positional)
       : app_(app), positional_(std::move(positional)) {}
 
-  template <class T>
-  void operator()(const core::Field& field, T& value) {
+  template <class T> void operator()(const core::Field& field, T& value) {
     if constexpr (std::is_same_v<T, bool>) {
       place(field, app_.add_flag(names(field), value, wrapped(field.help)));
     } else {
@@ -43,8 +42,7 @@ class FlagBinder {
   void hide_seldom_used();
 
  private:
-  template <class T>
-  CLI::Option* add_option(const core::Field& field, T& value) {
+  template <class T> CLI::Option* add_option(const core::Field& field, T& value) {
     const std::string flag = core::flag_name(field.name);
     const auto assign = [this, &value, flag](const std::vector<std::string>& texts) {
       if constexpr (core::IsVector<T>::value)
@@ -90,18 +88,15 @@ std::string config_path(const std::vector<std::string>& arguments);
 bool parse_arguments(CLI::App& app, const std::vector<std::string>& arguments);
 void throw_problems(const std::string& command, const std::vector<std::string>& problems);
 
-template <class T, class = void>
-struct HasProblems : std::false_type {};
-template <class T>
-struct HasProblems<T, std::void_t<decltype(std::declval<const T&>().problems())>> : std::true_type {
-};
+template <class T, class = void> struct HasProblems : std::false_type {};
+template <class T> struct HasProblems<T, std::void_t<decltype(std::declval<const T&>().problems())>>
+    : std::true_type {};
 
 }  // namespace detail
 
 // Every problem of the options at once: those already found, ranges, and what the struct's own
 // problems() says. Throws Error(kUsage).
-template <class T>
-void check_options(
+template <class T> void check_options(
     const std::string& command, const T& options, std::vector<std::string> problems = {}) {
   for (auto& problem : core::range_problems(options)) problems.push_back(std::move(problem));
   if constexpr (detail::HasProblems<T>::value) {

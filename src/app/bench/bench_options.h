@@ -29,9 +29,7 @@ struct BenchOptions {
   std::string name;  // "": the data file's name
   std::string output = "bench";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     ModelOptions::fields(self.model, visit);
     data::DataOptions::fields(self.data, visit);
     data::BatchOptions::fields(self.batch, visit);

@@ -30,9 +30,7 @@ struct BenchRow {
   double virtual_seconds = 0.0;    // its steps at the prices of this bench
   std::int64_t blocks = 0;         // of the model
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"data"}, self.data);
     visit(Field{"arm"}, self.arm);
     visit(Field{"name"}, self.name);
@@ -62,9 +60,7 @@ struct DocumentLosses {
   std::vector<double> loss;    // summed over its supervised tokens, nats
   std::vector<double> tokens;  // supervised tokens
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"document"}.range(0, 1e15), self.document);
     visit(Field{"loss"}.range(0, 1e300), self.loss);
     visit(Field{"tokens"}.range(0, 1e15), self.tokens);
@@ -82,9 +78,7 @@ struct BenchRecord {
   std::vector<BenchRow> trials;              // of learning rates, scored on dev
   std::vector<BenchRow> rows;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"provenance"}, self.provenance);
     visit(Field{"identity"}, self.identity);
     visit(Field{"cost"}, self.cost);

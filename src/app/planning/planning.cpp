@@ -7,7 +7,6 @@
 #include "app/evidence/evaluation.h"
 #include "app/evidence/trials.h"
 #include "app/session/frozen_blocks.h"
-#include "app/session/lora_options.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"

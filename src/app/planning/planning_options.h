@@ -29,9 +29,7 @@ struct PlanningOptions {
   bool no_trials = false;
   cost::RateOptions rates;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Budget and cut");
     visit(Field{"budget",
               "3m, 2h, 40%, 1e15FLOP, 0.3kWh, 5USD, 50000tokens, 200steps, 3epochs; default: "

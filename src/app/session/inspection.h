@@ -21,9 +21,7 @@ struct Inspection {
   std::vector<std::string> warnings;
   types::ModelShape shape;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"architecture"}, self.architecture);
     visit(Field{"container"}, self.container);
     visit(Field{"embedding"}, self.embedding);

@@ -17,9 +17,7 @@ struct LoraOptions {
   std::string lora_blocks;  // "": all above the cut
   std::string full_blocks;  // "": none
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Tuning");
     visit(Field{"lora",
               "auto: LoRA or whole blocks, whichever is predicted to end lower; none: whole "

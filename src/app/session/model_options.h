@@ -9,8 +9,7 @@
 namespace salf::app {
 
 // An Error of `parse` becomes a problem with the options.
-template <class Parse>
-void attempt(std::vector<std::string>& problems, const Parse& parse) {
+template <class Parse> void attempt(std::vector<std::string>& problems, const Parse& parse) {
   try {
     parse();
   } catch (const Error& error) {
@@ -33,9 +32,7 @@ inline std::vector<core::EnumName<FrozenType>> enum_names(FrozenType) {
 struct FrozenOptions {
   FrozenType frozen_dtype = FrozenType::kFloat32;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Model");
     visit(Field{"frozen_dtype",
               "weights of frozen blocks while they run: f32, bf16, int8 (per row), int4 (groups "
@@ -57,9 +54,7 @@ struct ModelOptions {
   std::int64_t threads = 0;
   std::int64_t seed = 1;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Model");
     visit(Field{"model", "model directory, run directory or TorchScript archive"}.common(),
         self.model);

@@ -37,9 +37,7 @@ struct RunOptions {
   std::optional<std::int64_t> metrics_port;  // of Prometheus' text on 127.0.0.1
   std::string output = "run";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     ModelOptions::fields(self.model, visit);
     FrozenOptions::fields(self.frozen, visit);
     data::DataOptions::fields(self.data, visit);

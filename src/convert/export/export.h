@@ -49,9 +49,7 @@ struct ExportOptions {
   std::optional<convert::GgufType> type;
   bool trust_model = false;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Export");
     visit(Field{"model",
               "model directory of salf import or run of salf train; for torchscript also any "
@@ -95,9 +93,7 @@ struct ExportResult {
   double seconds = 0.0;
   std::vector<std::string> warnings;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"format"}, self.format);
     visit(Field{"output"}, self.output);
     visit(Field{"architecture"}, self.architecture);

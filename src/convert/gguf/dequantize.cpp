@@ -17,8 +17,7 @@ using c10::detail::fp32_from_bits;
 constexpr std::int64_t kSmall = 32;
 constexpr std::int64_t kLarge = 256;
 
-template <class T>
-T load(const std::uint8_t* source) {
+template <class T> T load(const std::uint8_t* source) {
   T value;
   std::memcpy(&value, source, sizeof value);
   return value;
@@ -113,8 +112,7 @@ ScaleAndMinimum group_scale(const std::uint8_t* scales, unsigned group) {
 
 // 32 bytes hold two groups: the low four bits are the even group's. With kFive (Q5_K) the fifth bit
 // of element j of a group is bit `group` of byte j of `high`.
-template <bool kFive>
-void decode_groups(
+template <bool kFive> void decode_groups(
     const std::uint8_t* block, const std::uint8_t* high, const std::uint8_t* packed, float* out) {
   const float scale = load_half(block);
   const float minimum = load_half(block + 2);

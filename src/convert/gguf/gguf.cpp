@@ -31,8 +31,7 @@ class Cursor {
 
   std::uint64_t position() const { return position_; }
 
-  template <class T>
-  T read(const char* what) {
+  template <class T> T read(const char* what) {
     if (sizeof(T) > remaining())
       fail(position_, what, std::to_string(sizeof(T)) + " more bytes", std::to_string(remaining()));
     T value;
@@ -121,10 +120,7 @@ class Parser {
     return name;
   }
 
-  template <class T>
-  core::Json read_number() {
-    return cursor_.read<T>("metadata value");
-  }
+  template <class T> core::Json read_number() { return cursor_.read<T>("metadata value"); }
 
   // `depth`: of an array, from 1.
   core::Json read_value(GgufValueType type, int depth) {

@@ -70,8 +70,7 @@ class GgufFile {
   std::optional<bool> boolean(const std::string& key) const { return get<bool>(key); }
   std::optional<std::string> text(const std::string& key) const { return get<std::string>(key); }
   // An empty list when the key is absent.
-  template <class T>
-  std::vector<T> list(const std::string& key) const {
+  template <class T> std::vector<T> list(const std::string& key) const {
     return get<std::vector<T>>(key).value_or(std::vector<T>());
   }
 
@@ -86,8 +85,7 @@ class GgufFile {
   [[noreturn]] void refuse(const std::string& message) const { refuse_model(path_, message); }
 
  private:
-  template <class T>
-  std::optional<T> get(const std::string& key) const {
+  template <class T> std::optional<T> get(const std::string& key) const {
     const auto found = metadata().find(key);
     if (found == metadata().end()) return std::nullopt;
     T value{};

@@ -12,8 +12,7 @@ namespace {
 constexpr std::uint64_t kAlignment = 32;
 constexpr std::uint32_t kVersion = 3;
 
-template <class T>
-void put(std::string& bytes, T value) {
+template <class T> void put(std::string& bytes, T value) {
   char raw[sizeof value];
   std::memcpy(raw, &value, sizeof value);
   bytes.append(raw, sizeof value);

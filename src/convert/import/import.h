@@ -29,9 +29,7 @@ struct ImportResult {
   double seconds = 0.0;
   std::vector<std::string> warnings;  // what was left out, by name
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"directory"}, self.directory);
     visit(Field{"architecture"}, self.architecture);
     visit(Field{"blocks"}, self.blocks);

@@ -11,9 +11,7 @@ struct BatchOptions {
   std::int64_t batch_tokens = 1024;  // padded tokens of a batch at most
   std::int64_t pack = 0;             // >0: documents joined into blocks of this many tokens
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Data");
     visit(
         Field{"batch_tokens", "tokens of a batch at most, padding included"}.common().range(1, 1e9),

@@ -45,8 +45,7 @@ struct ChatFormat {
   // question lose this part. A message that ends the conversation always has it, if need be empty.
   bool thinking = false;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     const auto field = [&visit](const char* name, auto& value) { visit(core::Field{name}, value); };
     field("begin", self.begin), field("end", self.end);
     field("system_before", self.system_before), field("system_after", self.system_after);

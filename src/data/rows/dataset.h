@@ -31,9 +31,7 @@ struct DataOptions {
   double dev_share = 0.1;       // of the documents, by hash
   double test_share = 0.1;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Data");
     visit(Field{"data",
               "JSONL, JSON or plain text file with the documents, also gzip; - is standard input"}

@@ -19,8 +19,7 @@ struct Range {
   char32_t first, last;
 };
 
-template <std::size_t Count>
-bool is_in(char32_t code, const Range (&ranges)[Count]) {
+template <std::size_t Count> bool is_in(char32_t code, const Range (&ranges)[Count]) {
   const auto* after = std::upper_bound(std::begin(ranges), std::end(ranges), code,
       [](char32_t c, const Range& range) { return c < range.first; });
   return after != std::begin(ranges) && code <= std::prev(after)->last;

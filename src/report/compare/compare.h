@@ -44,8 +44,7 @@ struct LimitTexts {
   std::string max_memory_increase;
   std::optional<std::int64_t> max_cut_move;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"max_loss_increase",
               "nats a token, as 0.01, or a share of BASE's loss, as 1%; beyond the noise"},
         self.max_loss_increase);
@@ -97,8 +96,7 @@ struct Check {
   Verdict verdict = Verdict::kInformation;
   std::string note;  // "paired over 43 documents"
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("name", self.name);
     visit("unit", self.unit);
     visit("base", self.base);
@@ -120,8 +118,7 @@ struct Comparison {
   std::vector<Check> checks;
   std::vector<std::string> notes;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("base", self.base);
     visit("new", self.new_path);
     visit("regression", self.regression);

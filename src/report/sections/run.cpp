@@ -13,8 +13,7 @@ const char* const kFullStop = "<span lang=\"en\">. </span><span lang=\"ja\">。<
 constexpr std::size_t kMostPoints = 240;
 
 // `value` of each step.
-template <class Value>
-Thinned thinned(const Metrics& metrics, Value value) {
+template <class Value> Thinned thinned(const Metrics& metrics, Value value) {
   std::vector<double> x, y;
   for (const StepPoint& point : metrics.steps) {
     x.push_back(static_cast<double>(point.step));

@@ -42,8 +42,7 @@ struct Progression {
   RunState state;
   RunCourse course;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     RunState::fields(self.state, visit);
     RunCourse::fields(self.course, visit);
   }

@@ -81,9 +81,7 @@ struct RunState {
     return patience > 0 && worse_evaluations >= patience;
   }
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"step"}.range(0, 1e12), self.step);
     visit(Field{"epoch"}.range(0, 1e12), self.epoch);
     visit(Field{"batch"}.range(0, 1e12), self.batch);
@@ -115,9 +113,7 @@ struct RunCourse {
   std::vector<types::Gate> gates;
   std::vector<types::StageRecord> stages;  // the last one is open; none of a run without stages
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"spent_seconds"}.range(0, 1e12), self.spent_seconds);
     visit(Field{"cooldown_start"}.range(0, 1e12), self.cooldown_start);
     visit(Field{"gates"}, self.gates);

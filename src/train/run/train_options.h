@@ -26,9 +26,7 @@ struct TrainOptions {
   bool recompute = false;  // keep no activations: run each trained block again, backward
   bool measure_products = false;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Tuning");
     visit(Field{"weight_decay", "decoupled weight decay, none on norms and biases"}.range(0, 10),
         self.weight_decay);

@@ -18,9 +18,7 @@ struct AnalyzeOptions {
   std::int64_t batch_tokens = 1024;
   std::string output = "profile.json";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::ModelOptions::fields(self.model, visit);
     app::FrozenOptions::fields(self.frozen, visit);

@@ -12,8 +12,7 @@ struct BenchCommandOptions {
   CommonOptions common;
   app::BenchOptions bench;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::BenchOptions::fields(self.bench, visit);
   }

@@ -12,9 +12,7 @@ struct CommonOptions {
   bool force = false;
   bool quiet = false;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Output");
     visit(Field{"json", "print the result on stdout as JSON"}.common(), self.json);
     visit(Field{"force", "replace an earlier result"}.common(), self.force);

@@ -18,9 +18,7 @@ struct CompareOptions {
   std::string limits_file;
   std::string junit;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     visit(Field{"base", "run directory, run.json or evaluation to compare with"}, self.base);
     visit(Field{"new", "the one that must not be worse"}, self.new_run);
@@ -46,8 +44,7 @@ struct LimitMerge {
   core::Json flags;
   std::vector<std::string> problems;
 
-  template <class T>
-  void operator()(const core::Field& field, T& value) {
+  template <class T> void operator()(const core::Field& field, T& value) {
     const core::Json* const flag = core::find_member(flags, field.name);
     const bool given = flag != nullptr && !flag->is_null() && *flag != "";
     if (!given) return;

@@ -16,9 +16,7 @@ struct EvalOptions {
   std::int64_t documents = 0;
   std::string output;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::ModelOptions::fields(self.model, visit);
     data::DataOptions::fields(self.data, visit);

@@ -10,8 +10,7 @@ namespace salf::tools {
 struct ExportOptions : convert::ExportOptions {
   CommonOptions common;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     convert::ExportOptions::fields(self, visit);
   }

@@ -14,9 +14,7 @@ struct ImportOptions {
   std::string source;  // a Hugging Face directory or a GGUF file
   std::string output;  // the model directory to make
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     core::begin_group(visit, "Import");
     visit(Field{"source",

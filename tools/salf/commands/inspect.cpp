@@ -11,8 +11,7 @@ struct InspectOptions {
   CommonOptions common;
   app::ModelOptions model;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::ModelOptions::fields(self.model, visit);
   }

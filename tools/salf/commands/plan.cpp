@@ -21,9 +21,7 @@ struct PlanOptions {
   std::string profile;
   std::string output = "plan.json";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::ModelOptions::fields(self.model, visit);
     data::DataOptions::fields(self.data, visit);

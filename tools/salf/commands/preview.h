@@ -16,9 +16,7 @@ struct PreviewOptions {
   data::DataOptions data;
   std::int64_t rows = 5;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     visit(Field{"model", "model directory, run directory, archive or tokenizer.json"}.common(),
         self.model);

@@ -18,9 +18,7 @@ struct ReportOptions {
   std::int64_t port = 0;
   std::string output = "report.html";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     core::begin_group(visit, "Report");
     visit(Field{"runs",

@@ -17,9 +17,7 @@ struct ShowOptions {
   CommonOptions common;
   std::string file;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     core::begin_group(visit, "Show");
     visit(Field{"file", "run directory, or a profile, plan, run, evaluation or trials as JSON"},

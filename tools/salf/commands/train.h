@@ -9,8 +9,7 @@ namespace salf::tools {
 struct TrainCommandOptions : app::RunOptions {
   CommonOptions common;
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::RunOptions::fields(self, visit);
   }

@@ -23,9 +23,7 @@ struct TrialOptions {
   std::string lora = app::kUsualLora;
   std::string output = "trials.json";
 
-  template <class Self, class Visitor>
-  static void fields(Self& self, Visitor& visit) {
-    using core::Field;
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::ModelOptions::fields(self.model, visit);
     data::DataOptions::fields(self.data, visit);

@@ -44,8 +44,7 @@ std::string named(
     const std::string& name, const std::string& value, std::size_t width = kNameWidth);
 
 // What snprintf makes of the values.
-template <class... Values>
-std::string formatted(const char* format, Values... values) {
+template <class... Values> std::string formatted(const char* format, Values... values) {
   std::array<char, 256> buffer{};
   std::snprintf(buffer.data(), buffer.size(), format, values...);
   return buffer.data();

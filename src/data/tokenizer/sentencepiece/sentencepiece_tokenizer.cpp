@@ -66,8 +66,7 @@ std::unique_ptr<TokenModel> make_unigram(const SentencePieceModel& model) {
 }
 
 // Reads a part of a tokenizer.json from `text`.
-template <class Part>
-Part part_of_json(const std::string& text) {
+template <class Part> Part part_of_json(const std::string& text) {
   const PlainJson value = parse_checked(text, "SentencePiece");
   return Part(std::optional<JsonView>(JsonView(value, "SentencePiece: ")));
 }
