@@ -14,6 +14,7 @@ const auto& entries() {
 #define SALF_TEXT(id, en, ja) Entry{{en, ja}, {}},
 #define SALF_TERM(id, en, ja, explained_en, explained_ja) \
   Entry{{en, ja}, {explained_en, explained_ja}},
+#include "report/page/texts.inc"
 #undef SALF_TEXT
 #undef SALF_TERM
   };
