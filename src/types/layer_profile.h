@@ -82,7 +82,7 @@ struct Deviation {
   }
 };
 
-// d(l) = c + a·(l+1)^−b over the spaces of one measure (policy/scaling_law.h).
+// d(l) = c + a·(l+1)^−b over the spaces of one measure; no profile of this version has one.
 struct ScalingLaw {
   Measure measure = Measure::kCosine;
   bool found = false;  // false: the curve follows no such law; a, b, c are the best that was tried
