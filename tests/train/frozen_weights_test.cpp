@@ -6,31 +6,18 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "support/tiny_model.h"
+#include "train/step/step_runner.h"
 #include "training_setup.h"
 
 namespace salf::train {
 namespace {
 
 constexpr std::int64_t kCut = 3;
-
-std::int64_t anonymous_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    std::istringstream words(line);
-    std::string name;
-    std::int64_t kibibytes = 0;
-    words >> name >> kibibytes;
-    if (name == "RssAnon:") return kibibytes * 1024;
-  }
-  return 0;
-}
 
 std::string saved(const model::ScriptModel& model, const std::filesystem::path& folder) {
   model.save(folder / "model.pt");
@@ -66,14 +53,14 @@ TEST(FrozenWeights, LeaveMemoryAndComeBackBitForBit) {
   const std::vector<model::Parameter> below = weights_below(freeze, graph, kCut);
   std::int64_t bytes = 0;
   for (const auto& parameter : below) bytes += static_cast<std::int64_t>(parameter.tensor.nbytes());
-  const std::int64_t anonymous = anonymous_bytes();
+  const std::int64_t anonymous = memory_use().anonymous;
   {
     const MappedWeights mapped(below, spaces.path());
     EXPECT_EQ(mapped.bytes(), bytes);
     EXPECT_TRUE(std::filesystem::is_empty(spaces.path()));
     mapped.release();
   }
-  EXPECT_LT(anonymous_bytes(), anonymous - bytes * 8 / 10);
+  EXPECT_LT(memory_use().anonymous, anonymous - bytes * 8 / 10);
   EXPECT_TRUE(at::equal(model.forward(batch), logits));
   EXPECT_TRUE(saved(model, folder.path()) == before);
 }
