@@ -1,5 +1,5 @@
-// How do described structs (fields.h) become JSON files and come back, with every surprise reported
-// by file and JSON path?
+// Writes described structs (fields.h) as JSON files and reads them back. Errors name the file and
+// the JSON path.
 #pragma once
 
 #include <cmath>

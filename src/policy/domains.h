@@ -1,4 +1,4 @@
-// Do the rules choose another cut on the domain's words, and does one cut serve every domain?
+// Compares the rules' cuts on all words, on the domain's words, and from domain to domain.
 #pragma once
 
 #include "policy/rules.h"

@@ -1,5 +1,5 @@
-// The planner: which cut does a budget pay for, with whole blocks or LoRA above it, and how many
-// steps?
+// The planner. It chooses the cut that a budget pays for, whole blocks or LoRA above it, and the
+// number of steps.
 #pragma once
 
 #include "policy/prediction.h"

@@ -1,5 +1,5 @@
-// Which loss will a cut reach? From a law that was fitted to measured runs (tools/fit-prior), and
-// what the profile says of the loss before.
+// Predicts the loss that a cut will reach. It rests on a law that was fitted to measured runs
+// (tools/fit-prior), and on what the profile says of the loss before.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// A run from deep to shallow: which cuts, and is the next one worth its price?
+// Chooses the cuts of a run from deep to shallow, and tells if the next one is worth its price.
 #pragma once
 
 #include "policy/prediction.h"

@@ -1,5 +1,5 @@
-// What is to be done? plan.json: the cut and why, how many steps at which learning rate, what that
-// is predicted to cost, and what every other depth would cost.
+// plan.json: the cut with its reasons, the steps and their learning rate, and the predicted cost.
+// Every other depth stands beside it with its own cost.
 #pragma once
 
 #include "types/budget.h"

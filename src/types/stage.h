@@ -1,4 +1,4 @@
-// What did a run in stages do, from the deep cut to the shallow one, and why?
+// The record of a run in stages: what it did from the deep cut to the shallow one, and why.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// What did short runs of a few arms reach on these data? salf trial measures it, plans rest their
-// predictions on it.
+// trials.json: what short runs of a few arms reach on these data. salf trial measures it. Plans
+// rest their predictions on it.
 #pragma once
 
 #include "types/freeze_plan.h"

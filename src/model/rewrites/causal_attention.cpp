@@ -50,8 +50,8 @@ bool depends_on_shapes_only(
                               [&](std::size_t argument) { return argument == mask_argument; });
 }
 
-// `mask` [.., T, T] of one row: does each of the first `tokens` positions see the positions up to
-// itself only?
+// `mask` [.., T, T] is that of one row. True if each of the first `tokens` positions sees only the
+// positions up to itself.
 bool is_causal(const at::Tensor& mask, const at::Tensor& past, std::int64_t tokens) {
   const at::Tensor real = mask.narrow(-2, 0, tokens);
   const at::Tensor seen = past.narrow(0, 0, tokens);  // [tokens, T] bool
