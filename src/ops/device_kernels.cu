@@ -221,8 +221,8 @@ __device__ inline SoftmaxSum warp_joined(SoftmaxSum x) {
 }
 
 // One block a row. See RowKernels::cross_entropy.
-template <int N> __global__ void cross_entropy_kernel(
-    Rows<float> logits, const Index* labels, float scale, Index width, double* losses) {
+template <class T, int N> __global__ void cross_entropy_kernel(Rows<float> logits,
+    const Index* labels, float scale, Index width, Rows<T> gradient, double* losses) {
   __shared__ SoftmaxSum parts[kWarp];
   const Index row = blockIdx.x;
   const Index label = labels[row];
@@ -241,11 +241,14 @@ template <int N> __global__ void cross_entropy_kernel(
       lane < static_cast<int>(blockDim.x) / kWarp ? parts[lane] : SoftmaxSum{-INFINITY, 0.0F});
   const float factor = scale / seen.sum;
   for (Index i = threadIdx.x; i < width / N; i += blockDim.x) {
-    Pack<float, N> out = logits.template pack<N>(row, i);
+    const Pack<float, N> in = logits.template pack<N>(row, i);
+    Pack<T, N> out;
     for (int k = 0; k < N; ++k) {
-      out.at[k] = expf(out.at[k] - seen.largest) * factor - (i * N + k == label ? scale : 0.0F);
+      const float slope =
+          expf(in.at[k] - seen.largest) * factor - (i * N + k == label ? scale : 0.0F);
+      out.at[k] = static_cast<T>(slope);
     }
-    logits.template pack<N>(row, i) = out;
+    gradient.template pack<N>(row, i) = out;
   }
   if (threadIdx.x == 0) {
     losses[row] = log(static_cast<double>(seen.sum)) -
@@ -403,13 +406,16 @@ template <bool kBackward> const char* turn(DeviceStream on, DeviceHeads x, Devic
 }
 
 const char* cross_entropy(DeviceStream on, DeviceRows logits, const Index* labels, float scale,
-    RowShape shape, double* losses) {
+    RowShape shape, DeviceRows gradient, double* losses) {
   if (is_empty(shape)) return nullptr;
   if (const char* const failed = select_device(on)) return failed;
-  with_packs(packs(logits), shape.width, [&](auto pack, Index items) {
-    auto* const kernel = cross_entropy_kernel<decltype(pack)::kSize>;
-    SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(shape.count)), threads_for(items), on.stream,
-        rows<float>(logits), labels, scale, shape.width, losses);
+  with_type(gradient.type, [&](auto type) {
+    using T = typename decltype(type)::Type;
+    with_packs(packs(logits) && packs(gradient), shape.width, [&](auto pack, Index items) {
+      auto* const kernel = cross_entropy_kernel<T, decltype(pack)::kSize>;
+      SALF_LAUNCH(kernel, dim3(static_cast<unsigned>(shape.count)), threads_for(items), on.stream,
+          rows<float>(logits), labels, scale, shape.width, rows<T>(gradient), losses);
+    });
   });
   return launched();
 }

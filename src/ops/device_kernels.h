@@ -55,13 +55,13 @@ struct DeviceKernels {
       DeviceStream, DeviceHeads x, DeviceHeads cos, DeviceHeads sin, HeadShape, DeviceHeads y);
   const char* (*rotary_backward)(
       DeviceStream, DeviceHeads dy, DeviceHeads cos, DeviceHeads sin, HeadShape, DeviceHeads dx);
-  // `logits` float32; losses [count].
+  // `logits` float32; `gradient` may lie where the logits do; losses [count].
   const char* (*cross_entropy)(DeviceStream, DeviceRows logits, const std::int64_t* labels,
-      float scale, RowShape, double* losses);
+      float scale, RowShape, DeviceRows gradient, double* losses);
 };
 
 // The version of this table. A library with another version is not used.
-constexpr std::int32_t kDeviceKernelsVersion = 1;
+constexpr std::int32_t kDeviceKernelsVersion = 2;
 
 }  // namespace salf::ops
 

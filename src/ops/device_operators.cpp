@@ -1,7 +1,6 @@
 #include "ops/device_operators.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
@@ -95,10 +94,10 @@ const DeviceKernels& kept(AutogradContext* context) {
 
 struct RmsNormBy : torch::autograd::Function<RmsNormBy> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-      const DeviceKernels* kernels, double epsilon, at::ScalarType result) {
+      const DeviceKernels* kernels, double epsilon) {
     const RowsOf rows(x);
     const at::Tensor scale = weight.contiguous();
-    const at::Tensor y = at::empty(x.sizes(), x.options().dtype(result));
+    const at::Tensor y = at::empty(x.sizes(), x.options());
     const at::Tensor r = at::empty({rows.shape().count}, x.options().dtype(at::kFloat));
     check(
         kernels->rms_norm(stream_of(x), rows.view, scale.const_data_ptr<float>(),
@@ -126,7 +125,7 @@ struct RmsNormBy : torch::autograd::Function<RmsNormBy> {
               RowsOf(dx).view, with_weight ? sums.mutable_data_ptr<float>() : nullptr,
               with_weight ? blocks : rows.shape().count),
         "rms_norm's backward pass");
-    variable_list made(5);  // kernels, epsilon and type have none
+    variable_list made(4);  // kernels and epsilon have none
     made[0] = dx;
     if (with_weight) made[1] = sums.sum(0);
     return made;
@@ -199,16 +198,9 @@ const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors) {
   return kernels;
 }
 
-at::ScalarType normed_type(const at::Tensor& x) {
-  const auto device = x.device().type();
-  const bool narrow = at::autocast::is_autocast_enabled(device) &&
-                      at::autocast::get_autocast_dtype(device) == at::kBFloat16;
-  return narrow ? at::kBFloat16 : x.scalar_type();
-}
-
-at::Tensor rms_norm_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight,
-    double epsilon, at::ScalarType result) {
-  return RmsNormBy::apply(x, weight, &kernels, epsilon, result);
+at::Tensor rms_norm_by(
+    const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight, double epsilon) {
+  return RmsNormBy::apply(x, weight, &kernels, epsilon);
 }
 
 at::Tensor swiglu_by(const DeviceKernels& kernels, const at::Tensor& gate, const at::Tensor& up) {
@@ -220,13 +212,14 @@ at::Tensor rotary_by(const DeviceKernels& kernels, const at::Tensor& x, const at
   return RotaryBy::apply(x, cos, sin, &kernels);
 }
 
-at::Tensor cross_entropy_by_(
-    const DeviceKernels& kernels, at::Tensor& logits, const at::Tensor& labels, double scale) {
+at::Tensor cross_entropy_by_(const DeviceKernels& kernels, at::Tensor& gradient,
+    const at::Tensor& logits, const at::Tensor& labels, double scale) {
   const RowsOf rows(logits);
   const at::Tensor targets = labels.contiguous();
   const at::Tensor losses = at::empty({rows.shape().count}, logits.options().dtype(at::kDouble));
   check(kernels.cross_entropy(stream_of(logits), rows.view, targets.const_data_ptr<std::int64_t>(),
-            static_cast<float>(scale), rows.shape(), losses.mutable_data_ptr<double>()),
+            static_cast<float>(scale), rows.shape(), RowsOf(gradient).view,
+            losses.mutable_data_ptr<double>()),
       "cross_entropy");
   return losses.sum();
 }

@@ -13,23 +13,20 @@ namespace salf::ops {
 // bfloat16. Otherwise nullptr, also where the library is missing or does not load (logged once).
 const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors);
 
-// The same functions for float32 on the CPU, by the kernels of row_kernels.h.
+// The same functions on the CPU, by the kernels of row_kernels.h.
 const DeviceKernels& cpu_kernels();
 
-// The type of rms_norm's result: the type that autocast multiplies in, else that of x.
-at::ScalarType normed_type(const at::Tensor& x);
-
 // Each throws c10::Error where CUDA does not start the kernel. `weight`, `cos` and `sin` are
-// float32, the others float32 or bfloat16, all in the memory that the kernels work on. `gate` and
-// `up` have one type.
-at::Tensor rms_norm_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight,
-    double epsilon, at::ScalarType result);
+// float32, the others float32 or bfloat16, all in the memory that the kernels work on. The tensors
+// of one call that have no fixed type have the same.
+at::Tensor rms_norm_by(
+    const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& weight, double epsilon);
 at::Tensor swiglu_by(const DeviceKernels& kernels, const at::Tensor& gate, const at::Tensor& up);
 // `x` [A, B, E, C], C even. Element i of a head turns with element i + C/2.
 at::Tensor rotary_by(const DeviceKernels& kernels, const at::Tensor& x, const at::Tensor& cos,
     const at::Tensor& sin);
-// `logits` [N, V] float32.
-at::Tensor cross_entropy_by_(
-    const DeviceKernels& kernels, at::Tensor& logits, const at::Tensor& labels, double scale);
+// `logits` [N, V] float32. `gradient` [N, V] float32 or bfloat16.
+at::Tensor cross_entropy_by_(const DeviceKernels& kernels, at::Tensor& gradient,
+    const at::Tensor& logits, const at::Tensor& labels, double scale);
 
 }  // namespace salf::ops

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ops/bf16_products.h"
 #include "ops/operators.h"
 #include "ops/rows.h"
 
@@ -30,81 +31,119 @@ const std::optional<c10::OperatorHandle>& one_dnn() {
 // Note [Matrix products]
 // For float32, ATen multiplies by MKL. On an AMD processor with AVX-512, oneDNN was 5 to 15 %
 // faster for a layer's products and 30 to 45 % for the head's; weights that are packed beforehand
-// brought 2 % more for twice their memory (salf_bench_operators shows it on any machine).
+// brought 2 % more for twice their memory (salf_bench_operators shows it on any machine). A
+// gradient of a weight by bf16_products.h took two thirds of the time of oneDNN's own product,
+// which turns its factors slowly and rounds the result.
 
-// Whether product() serves this layer.
+// Whether product() serves factors of this type: oneDNN needs AVX-512 for bfloat16.
 bool has_product(const at::Tensor& x, const at::Tensor& weight) {
-  return is_plain(x) && is_plain(weight) && weight.dim() == 2 && x.numel() > 0 &&
-         one_dnn().has_value();
+  const bool served = (is_float_on_cpu(x) && is_float_on_cpu(weight)) ||
+                      (is_bfloat16_on_cpu(x) && weight.device().is_cpu() && has_bf16_products());
+  return served && weight.dim() == 2 && x.numel() > 0 && one_dnn().has_value();
 }
 
-// x [N, I] · weight [O, I]ᵀ + bias, without autograd. REQUIRES: has_product()
+// x [N, I] · weight [O, I]ᵀ + bias, without autograd. REQUIRES: has_product(), and one type
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight,
     const std::optional<at::Tensor>& bias = std::nullopt) {
   return one_dnn()->typed<OneDnnLinear>().call(
       x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
+// The gradient of a weight: dyᵀ x, in the type of the weight.
+at::Tensor gradient_of_weight(const at::Tensor& dy, const at::Tensor& x, at::ScalarType type) {
+  const bool narrow = dy.scalar_type() == at::kBFloat16;
+  return (narrow ? weight_gradient(dy, x) : product(dy.t(), x.t())).to(type);
+}
+
+std::optional<at::Tensor> in_type(const std::optional<at::Tensor>& tensor, at::ScalarType type) {
+  const bool present = tensor.has_value() && tensor->defined();
+  return present ? std::optional<at::Tensor>(tensor->to(type)) : std::nullopt;
+}
+
 at::Tensor as_rows(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }
 
 struct Linear : torch::autograd::Function<Linear> {
+  // `factor`: the weight in the type of x.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-      const std::optional<at::Tensor>& bias) {
-    context->save_for_backward({x, weight});
+      const std::optional<at::Tensor>& bias, const at::Tensor& factor) {
+    context->save_for_backward({x, factor});
     context->saved_data["bias"] = bias.has_value();
+    context->saved_data["type"] = static_cast<std::int64_t>(weight.scalar_type());
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = weight.size(0);
-    return product(as_rows(x), weight, bias).view(shape);
+    return product(as_rows(x), factor, in_type(bias, x.scalar_type())).view(shape);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const auto saved = context->get_saved_variables();
+    const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
     const at::Tensor dy = as_rows(outer[0]);
-    variable_list gradients(3);
+    variable_list gradients(4);
     if (context->needs_input_grad(0))
       gradients[0] = product(dy, saved[1].t()).view(saved[0].sizes());
-    if (context->needs_input_grad(1)) gradients[1] = product(dy.t(), as_rows(saved[0]).t());
+    if (context->needs_input_grad(1))
+      gradients[1] = gradient_of_weight(dy, as_rows(saved[0]), type);
     const bool with_bias =
         context->saved_data["bias"].toBool();  // without one there is no third edge to ask for
-    if (with_bias && context->needs_input_grad(2)) gradients[2] = dy.sum(0);
+    if (with_bias && context->needs_input_grad(2)) gradients[2] = dy.sum(0, false, type);
     return gradients;
   }
 };
 
 struct LoraLinear : torch::autograd::Function<LoraLinear> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& factor,
       const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b,
       double scale) {
+    const at::ScalarType type = x.scalar_type();
     const at::Tensor rows = as_rows(x);
-    const at::Tensor low = product(rows, a);  // [N, R]
-    at::Tensor y = product(rows, weight, bias);
-    y.addmm_(low, b.t(), 1, scale);
-    context->save_for_backward({x, weight, a, b, low});
+    const at::Tensor down = a.to(type), up = b.to(type);
+    const at::Tensor low = product(rows, down);  // [N, R]
+    at::Tensor y = product(rows, factor, in_type(bias, type));
+    y.addmm_(low, up.t(), 1, scale);
+    context->save_for_backward({x, factor, down, up, low});
     context->saved_data["scale"] = scale;
+    context->saved_data["type"] = static_cast<std::int64_t>(a.scalar_type());
     std::vector<std::int64_t> shape = x.sizes().vec();
-    shape.back() = weight.size(0);
+    shape.back() = factor.size(0);
     return y.view(shape);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& outer) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1], &a = saved[2], &b = saved[3],
+    const at::Tensor &x = saved[0], &factor = saved[1], &down = saved[2], &up = saved[3],
                      &low = saved[4];
     const double scale = context->saved_data["scale"].toDouble();
+    const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
     const at::Tensor dy = as_rows(outer[0]);
-    const at::Tensor dlow = product(dy, b.t()).mul_(scale);  // [N, R]
+    const at::Tensor dlow = product(dy, up.t()).mul_(scale);  // [N, R]
     variable_list gradients(6);
-    if (context->needs_input_grad(0)) {
-      gradients[0] = product(dy, weight.t()).addmm_(dlow, a).view(x.sizes());
-    }
-    gradients[3] = at::mm(dlow.t(), as_rows(x));
-    gradients[4] = at::mm(dy.t(), low).mul_(scale);
+    if (context->needs_input_grad(0))
+      gradients[0] = product(dy, factor.t()).addmm_(dlow, down).view(x.sizes());
+    gradients[3] = gradient_of_weight(dlow, as_rows(x), type);
+    gradients[4] = gradient_of_weight(dy, low, type).mul_(scale);
     return gradients;
   }
 };
 
 bool is_trained(const std::optional<at::Tensor>& tensor) {
   return tensor.has_value() && tensor->defined() && tensor->requires_grad();
+}
+
+// The weight in the type of x, detached where it is a copy.
+at::Tensor factor_of(
+    const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& narrow) {
+  if (weight.scalar_type() == x.scalar_type()) return weight;
+  const bool fits =
+      narrow.has_value() && narrow->defined() && narrow->scalar_type() == x.scalar_type();
+  return fits ? *narrow : weight.detach().to(x.scalar_type());
+}
+
+// By ATen; x and the weight in one type.
+at::Tensor plain_linear(const at::Tensor& x, const at::Tensor& weight,
+    const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& narrow) {
+  const at::ScalarType type = x.scalar_type();
+  const at::Tensor factor = is_trained(weight) ? weight.to(type) : factor_of(x, weight, narrow);
+  return at::linear(x, factor, in_type(bias, type));
 }
 
 thread_local ProductWatch::See* watching = nullptr;
@@ -119,19 +158,22 @@ ProductWatch::ProductWatch(See see)
     : see_(std::move(see)), before_(std::exchange(watching, &see_)) {}
 ProductWatch::~ProductWatch() { watching = before_; }
 
-at::Tensor linear(
-    const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias) {
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight,
+    const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& narrow) {
   show_product(x, weight);
-  return has_product(x, weight) ? Linear::apply(x, weight, bias) : at::linear(x, weight, bias);
+  if (!has_product(x, weight)) return plain_linear(x, weight, bias, narrow);
+  return Linear::apply(x, weight, bias, factor_of(x, weight, narrow));
 }
 
 at::Tensor lora_linear(const at::Tensor& x, const at::Tensor& weight,
-    const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b, double scale) {
+    const std::optional<at::Tensor>& bias, const at::Tensor& a, const at::Tensor& b, double scale,
+    const std::optional<at::Tensor>& narrow) {
   show_product(x, weight);
-  if (has_product(x, weight) && !is_trained(weight) && !is_trained(bias)) {
-    return LoraLinear::apply(x, weight, bias, a, b, scale);
-  }
-  return at::linear(x, weight, bias) + at::linear(at::linear(x, a), b) * scale;
+  if (has_product(x, weight) && !is_trained(weight) && !is_trained(bias))
+    return LoraLinear::apply(x, factor_of(x, weight, narrow), bias, a, b, scale);
+  const at::ScalarType type = x.scalar_type();
+  return plain_linear(x, weight, bias, narrow) +
+         at::linear(at::linear(x, a.to(type)), b.to(type)) * scale;
 }
 
 }  // namespace salf::ops

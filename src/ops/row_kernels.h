@@ -6,26 +6,63 @@
 
 namespace salf::ops {
 
-struct RowKernels {
+// The upper half of a float32's bits.
+struct BFloat16Bits {
+  std::uint16_t bits;
+};
+
+// Loops over activations of type T. They compute in float32.
+template <class T> struct TypedRowKernels {
   // y = x · r ⊙ weight with r = 1/√(mean(x²) + epsilon); returns r.
-  float (*rms_norm)(
-      const float* x, const float* weight, float epsilon, std::int64_t width, float* y);
+  float (*rms_norm)(const T* x, const float* weight, float epsilon, std::int64_t width, T* y);
   // dx of rms_norm. Adds dy ⊙ x · r to dweight unless it is null.
-  void (*rms_norm_backward)(const float* dy, const float* x, const float* weight, float r,
-      std::int64_t width, float* dx, float* dweight);
-  void (*swiglu)(const float* gate, const float* up, std::int64_t width, float* y);
-  void (*swiglu_backward)(const float* dy, const float* gate, const float* up, std::int64_t width,
-      float* dgate, float* dup);
+  void (*rms_norm_backward)(const T* dy, const T* x, const float* weight, float r,
+      std::int64_t width, T* dx, float* dweight);
+  void (*swiglu)(const T* gate, const T* up, std::int64_t width, T* y);
+  void (*swiglu_backward)(
+      const T* dy, const T* gate, const T* up, std::int64_t width, T* dgate, T* dup);
   // One head: y = x ⊙ cos + roll(x) ⊙ sin.
-  void (*rotary)(const float* x, const float* cos, const float* sin, std::int64_t width, float* y);
+  void (*rotary)(const T* x, const float* cos, const float* sin, std::int64_t width, T* y);
   void (*rotary_backward)(
-      const float* dy, const float* cos, const float* sin, std::int64_t width, float* dx);
-  // logits become scale · (softmax − onehot). Returns −log softmax_label.
-  double (*cross_entropy)(float* logits, std::int64_t label, float scale, std::int64_t width);
+      const T* dy, const float* cos, const float* sin, std::int64_t width, T* dx);
+  // gradient = scale · (softmax − onehot), which may lie where the logits do. Returns −log
+  // softmax_label.
+  double (*cross_entropy)(
+      const float* logits, std::int64_t label, float scale, std::int64_t width, T* gradient);
+};
+
+// One step of AdamW (optimizer.h) on a stretch of a weight.
+struct AdamWStep {
+  float keep;        // 1 − learning rate · weight decay
+  float step_size;   // learning rate / (1 − β1^t)
+  float root_scale;  // 1 / √(1 − β2^t)
+  float beta1, beta2;
+  float epsilon;
+  float gradient_factor;  // the gradient is multiplied by it
+};
+
+struct RowKernels {
+  TypedRowKernels<float> f32;
+  TypedRowKernels<BFloat16Bits> bf16;
+  // `copy` takes the new weight in bfloat16 unless it is null.
+  void (*adamw)(const AdamWStep& step, const float* gradient, std::int64_t width, float* weight,
+      float* first, float* second, BFloat16Bits* copy);
+  // out[i] = even[i] in the lower half, odd[i] in the upper one.
+  void (*pair)(
+      const BFloat16Bits* even, const BFloat16Bits* odd, std::int64_t width, std::uint32_t* out);
+  // The transpose of a tile of 16 × 16; strides in elements.
+  void (*transpose)(
+      const std::uint32_t* in, std::int64_t in_stride, std::uint32_t* out, std::int64_t out_stride);
+  // y = x, rounded to nearest.
+  void (*narrow)(const float* x, std::int64_t width, BFloat16Bits* y);
 };
 
 const RowKernels& row_kernels_baseline();
 const RowKernels& row_kernels_avx2();
 const RowKernels& row_kernels_avx512();
+const RowKernels& row_kernels_avx512_bf16();
+
+// Those for the best instruction set of this processor.
+const RowKernels& row_kernels();
 
 }  // namespace salf::ops

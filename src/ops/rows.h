@@ -1,4 +1,4 @@
-// Parallel loops over the rows of float32 tensors on the CPU.
+// Parallel loops over the rows of tensors on the CPU.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -9,10 +9,16 @@
 
 namespace salf::ops {
 
-// Whether the hand-written CPU kernels serve this tensor.
-inline bool is_plain(const at::Tensor& x) {
+inline bool is_float_on_cpu(const at::Tensor& x) {
   return x.device().is_cpu() && x.scalar_type() == at::kFloat;
 }
+
+inline bool is_bfloat16_on_cpu(const at::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == at::kBFloat16;
+}
+
+// Whether the hand-written CPU kernels serve this tensor.
+inline bool is_own(const at::Tensor& x) { return is_float_on_cpu(x) || is_bfloat16_on_cpu(x); }
 
 // Calls work(i) for i = 0 … count − 1, in parallel where rows of this width are worth it.
 template <class Work> void for_rows(std::int64_t count, std::int64_t width, const Work& work) {

@@ -1,7 +1,6 @@
 #include "tensor/device.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/autocast_mode.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/util/Exception.h>
 #include <dlfcn.h>
@@ -122,27 +121,17 @@ void set_threads(std::int64_t threads) {
 
 std::int64_t threads() { return at::get_num_threads(); }
 
-AutocastGuard::AutocastGuard(c10::Device device, c10::ScalarType dtype)
-    : device_(device.type()), previous_dtype_(dtype) {
-  if (dtype == c10::kFloat) return;
-  if (dtype != c10::kBFloat16 && dtype != c10::kHalf) {
-    throw Error(ErrorKind::kUsage, "autocast: expected float32, bfloat16 or float16, got " +
-                                       std::string(c10::toString(dtype)));
+std::string bf16_units() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (!core::starts_with(line, "flags")) continue;
+    const std::string flags = line + " ";
+    for (const char* const unit : {"amx_bf16", "avx512_bf16"}) {
+      if (flags.find(" " + std::string(unit) + " ") != std::string::npos) return unit;
+    }
+    break;
   }
-  previous_ = at::autocast::is_autocast_enabled(device_);
-  previous_dtype_ = at::autocast::get_autocast_dtype(device_);
-  at::autocast::set_autocast_dtype(device_, dtype);
-  at::autocast::set_autocast_enabled(device_, true);
-  at::autocast::increment_nesting();
-  active_ = true;
-}
-
-AutocastGuard::~AutocastGuard() {
-  if (!active_) return;
-  // An inner guard leaves the casts to the outer one, under which the weights cannot change.
-  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-  at::autocast::set_autocast_enabled(device_, previous_);
-  at::autocast::set_autocast_dtype(device_, previous_dtype_);
+  return "";
 }
 
 void synchronize(c10::Device device) {

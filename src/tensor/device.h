@@ -1,8 +1,7 @@
-// The device and its libraries, threads and autocast.
+// The device, its libraries and its threads.
 #pragma once
 
 #include <c10/core/Device.h>
-#include <c10/core/ScalarType.h>
 
 #include <cstdint>
 #include <exception>
@@ -19,22 +18,9 @@ c10::Device open_device(const std::string& text);
 void set_threads(std::int64_t threads);
 std::int64_t threads();
 
-// While it lives, operators on `device` autocast to `dtype`; float32 has no effect. The end of the
-// outermost guard clears the cache of casts, so that changed weights are cast again. Throws
-// Error(kUsage) unless dtype is float32, bfloat16 or float16.
-class AutocastGuard {
- public:
-  AutocastGuard(c10::Device device, c10::ScalarType dtype);
-  ~AutocastGuard();
-  AutocastGuard(const AutocastGuard&) = delete;
-  AutocastGuard& operator=(const AutocastGuard&) = delete;
-
- private:
-  c10::DeviceType device_;
-  bool active_ = false;
-  bool previous_ = false;
-  c10::ScalarType previous_dtype_;
-};
+// The processor's units for products of bfloat16, as /proc/cpuinfo names them: "amx_bf16",
+// "avx512_bf16" or "".
+std::string bf16_units();
 
 // Waits for the work of a CUDA device. No effect on the CPU.
 void synchronize(c10::Device device);

@@ -35,7 +35,6 @@ struct Scored {
 
 Scored score_batch(
     const model::GraphCut& graph, const tensor::Batch& batch, const EvaluateOptions& options) {
-  const tensor::AutocastGuard guard(graph.head_weight().device(), options.autocast);
   const bool cached = options.cache != nullptr;
   const at::Tensor hidden = cached ? options.cache->hidden(batch) : graph.prefix(batch, 0);
   Scored scored;

@@ -35,10 +35,9 @@ struct MeasuredLosses {
 };
 
 struct EvaluateOptions {
-  c10::ScalarType autocast = c10::ScalarType::Float;  // on CUDA
-  std::function<bool()> keep_going{};                 // asked before each batch; false stops it
-  PrefixCache* cache = nullptr;                       // of this batcher's rows, at the cut `cut`
-  std::int64_t cut = 0;                               // only looked at with a cache
+  std::function<bool()> keep_going{};  // asked before each batch; false stops it
+  PrefixCache* cache = nullptr;        // of this batcher's rows, at the cut `cut`
+  std::int64_t cut = 0;                // only looked at with a cache
 };
 
 // Streams all rows of `batcher`. With no supervised token all figures are NaN.

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "core/statistics.h"
+#include "ops/bf16_products.h"
 #include "ops/operators.h"
 #include "tensor/device.h"
 #include "train/step/head_loss.h"
@@ -41,14 +42,24 @@ struct Product {
 
   // Forward and gradient to the input, and to the weight if it is trained, of x [rows, in].
   double seconds(std::int64_t rows, const at::TensorOptions& options) const {
-    const at::Tensor x = at::randn({rows, in}, options);
-    const at::Tensor weight = at::randn({out, in}, options);
-    const at::Tensor dy = at::randn({rows, out}, options);
+    const c10::ScalarType type = c10::typeMetaToScalarType(options.dtype());
+    const auto random = [&](at::IntArrayRef shape) {
+      return at::randn(shape, options.dtype(c10::kFloat)).to(type);
+    };
+    const at::Tensor x = random({rows, in});
+    const at::Tensor weight = random({out, in});
+    const at::Tensor dy = random({rows, out});
     const c10::Device device = options.device();
     double sum = seconds_of(device, [&] { ops::linear(x, weight, std::nullopt); }) +
                  seconds_of(device, [&] { ops::linear(dy, weight.t(), std::nullopt); });
-    if (trained) sum += seconds_of(device, [&] { ops::linear(dy.t(), x.t(), std::nullopt); });
-    return sum;
+    if (!trained) return sum;
+    return sum + seconds_of(device, [&] {
+      if (type == c10::kBFloat16) {
+        ops::weight_gradient(dy, x);
+      } else {
+        ops::linear(dy.t(), x.t(), std::nullopt);
+      }
+    });
   }
 
   double flops(std::int64_t rows) const {
@@ -63,7 +74,7 @@ types::MatrixProducts time_matrix_products(const model::GraphCut& graph, const F
     std::int64_t tokens, std::int64_t supervised) {
   const at::NoGradGuard quiet;
   const at::Tensor head = graph.head_weight();
-  const at::TensorOptions options = head.options().requires_grad(false);
+  const at::TensorOptions options = head.options().dtype(graph.type()).requires_grad(false);
   std::map<Product, int> blocks;
   Product last{head.size(0), head.size(1), false};
   for (const auto& parameter : freeze.trained()) {

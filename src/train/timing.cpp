@@ -142,26 +142,22 @@ class StepTimer {
     clock.lap(sample.make);
     sample.tokens = static_cast<double>(batch.padded_tokens());
     sample.supervised = static_cast<double>(std::max<std::int64_t>(1, batch.supervised_tokens));
-    at::Tensor loss;
+    at::Tensor hidden;
     {
-      const tensor::AutocastGuard guard(device_, options_.autocast);
-      at::Tensor hidden;
-      {
-        const at::NoGradGuard quiet;
-        graph_.prefix(batch, 0);
-        clock.lap(sample.embedding);
-        hidden = graph_.prefix(batch, cut_);
-        clock.lap(sample.prefix);
-      }
-      const at::AutoGradMode record(true);
-      const at::Tensor state = graph_.suffix(hidden, batch, cut_);
-      clock.lap(sample.suffix);
-      const Supervised picked = supervised(state, batch);
-      loss = head_loss(graph_, picked, 1.0 / sample.supervised);
-      clock.lap(sample.head);
-      score_positions(graph_, picked);
-      clock.lap(sample.head_forward);
+      const at::NoGradGuard quiet;
+      graph_.prefix(batch, 0);
+      clock.lap(sample.embedding);
+      hidden = graph_.prefix(batch, cut_);
+      clock.lap(sample.prefix);
     }
+    const at::AutoGradMode record(true);
+    const at::Tensor state = graph_.suffix(hidden, batch, cut_);
+    clock.lap(sample.suffix);
+    const Supervised picked = supervised(state, batch);
+    const at::Tensor loss = head_loss(graph_, picked, 1.0 / sample.supervised);
+    clock.lap(sample.head);
+    score_positions(graph_, picked);
+    clock.lap(sample.head_forward);
     loss.backward();
     clock.lap(sample.backward);
     std::vector<at::Tensor> gradients = freeze.take_gradients();
@@ -224,15 +220,11 @@ class StepTimer {
     const at::AutoGradMode record(true);
     double ignored = 0.0, head = 0.0, embedding = 0.0;
     PhaseClock clock(device_);
-    at::Tensor hidden, loss;
-    {
-      const tensor::AutocastGuard guard(device_, options_.autocast);
-      hidden = graph_.prefix(batch, 0);
-      const at::Tensor state = hidden.detach().requires_grad_(true);
-      clock.lap(ignored);
-      loss = head_loss(graph_, supervised(state, batch), 1.0);
-      clock.lap(head);
-    }
+    const at::Tensor hidden = graph_.prefix(batch, 0);
+    const at::Tensor state = hidden.detach().requires_grad_(true);
+    clock.lap(ignored);
+    const at::Tensor loss = head_loss(graph_, supervised(state, batch), 1.0);
+    clock.lap(head);
     torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
     clock.lap(embedding);
     freeze.take_gradients();

@@ -1,8 +1,6 @@
 // A few real batches, timed piece by piece, from which a step at any cut can be priced.
 #pragma once
 
-#include <c10/core/ScalarType.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -23,7 +21,6 @@ struct TimingOptions {
   std::int64_t cut = 0;      // where deeper than the middle: no more memory than the run is held
   bool gradients = false;    // measure Timing::gradient_agreement: two gradients are held at a time
   std::uint64_t seed = 1;    // which batches
-  c10::ScalarType autocast = c10::ScalarType::Float;
   // A folder in which a sample of the size of a few weights is written, timed and removed, once it
   // is known to have room for the model; empty: MeasuredCost::save stays 0.
   std::filesystem::path scratch;
@@ -44,7 +41,7 @@ struct Timing {
 Timing time_steps(const model::ScriptModel& model, const model::GraphCut& graph,
     const data::Batcher& batcher, const TimingOptions& options, core::Progress& progress);
 
-// Times, on random data and in the dtype of the weights, the
+// Times, on random data and in the type in which the cut computes, the
 // products of one step with `tokens` positions in the blocks and `supervised` in the head: forward,
 // gradient to the input and gradient to the weight for each trained matrix of the blocks, forward
 // and gradient to the state for the head (and to its weight where it is trained). Products between

@@ -134,7 +134,13 @@ struct Provenance {
   std::string torch_version;
   std::string machine;  // processor or GPU name
   std::int64_t threads = 0;
-  std::string created;  // UTC
+  std::string dtype;  // of hidden states and products: "f32" or "bf16"; "": f32 (older files)
+  std::string dtype_reason;  // one sentence
+  std::string created;       // UTC
+
+  bool same_dtype(const Provenance& other) const {
+    return (dtype.empty() ? "f32" : dtype) == (other.dtype.empty() ? "f32" : other.dtype);
+  }
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("model", self.model);
@@ -146,6 +152,8 @@ struct Provenance {
     visit("torch_version", self.torch_version);
     visit("machine", self.machine);
     visit(Field{"threads"}.range(0, 1e6), self.threads);
+    visit("dtype", self.dtype);
+    visit("dtype_reason", self.dtype_reason);
     visit("created", self.created);
   }
 };

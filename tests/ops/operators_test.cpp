@@ -122,7 +122,7 @@ TEST_F(Operators, CrossEntropyEqualsAten) {
     const at::Tensor wide = logits.to(at::kDouble).requires_grad_(true);
     const at::Tensor expected = at::cross_entropy_loss(wide, labels, {}, at::Reduction::Sum);
     const at::Tensor slope = torch::autograd::grad({expected * 0.25}, {wide})[0];
-    const at::Tensor loss = cross_entropy_(logits, labels, 0.25);
+    const at::Tensor loss = cross_entropy_(logits, logits, labels, 0.25);
     EXPECT_NEAR(
         loss.item<double>(), expected.item<double>(), 1e-5 * std::abs(expected.item<double>()));
     EXPECT_LT(distance(logits, slope), 1e-6);
@@ -131,7 +131,7 @@ TEST_F(Operators, CrossEntropyEqualsAten) {
 
 TEST_F(Operators, CrossEntropyOfLargeLogitsStaysFinite) {
   at::Tensor logits = at::tensor({3e4F, -3e4F, 0.0F, 3e4F}).reshape({1, 4});
-  const at::Tensor loss = cross_entropy_(logits, at::tensor({std::int64_t{0}}), 1.0);
+  const at::Tensor loss = cross_entropy_(logits, logits, at::tensor({std::int64_t{0}}), 1.0);
   EXPECT_NEAR(loss.item<double>(), std::log(2.0), 1e-6);
   EXPECT_NEAR(logits[0][3].item<float>(), 0.5F, 1e-6F);
 }
@@ -139,8 +139,8 @@ TEST_F(Operators, CrossEntropyOfLargeLogitsStaysFinite) {
 TEST_F(Operators, NotANumberIsNotHidden) {
   at::Tensor logits = at::full({1, 40}, 1.0);
   logits[0][21] = std::nan("");
-  EXPECT_TRUE(
-      std::isnan(cross_entropy_(logits, at::tensor({std::int64_t{3}}), 1.0).item<double>()));
+  EXPECT_TRUE(std::isnan(
+      cross_entropy_(logits, logits, at::tensor({std::int64_t{3}}), 1.0).item<double>()));
   const at::Tensor state = at::full({1, 40}, std::nan(""));
   EXPECT_TRUE(rms_norm(state, at::ones({40}), 1e-5).isnan().all().item<bool>());
   EXPECT_TRUE(swiglu(state, at::ones({1, 40})).isnan().all().item<bool>());

@@ -52,45 +52,9 @@ TEST(Threads, AreSet) {
   set_threads(1);
 }
 
-c10::ScalarType product_type(const at::Tensor& weight) {
-  return at::mm(at::ones({2, 2}), weight).scalar_type();
-}
-
-TEST(AutocastGuard, WorksWithinItsLifeOnly) {
-  const at::Tensor weight = at::ones({2, 2});
-  EXPECT_EQ(product_type(weight), c10::kFloat);
-  {
-    const AutocastGuard guard(c10::kCPU, c10::kBFloat16);
-    EXPECT_EQ(product_type(weight), c10::kBFloat16);
-    {
-      const AutocastGuard inner(c10::kCPU, c10::kHalf);
-      EXPECT_EQ(product_type(weight), c10::kHalf);
-    }
-    EXPECT_EQ(product_type(weight), c10::kBFloat16);
-  }
-  EXPECT_EQ(product_type(weight), c10::kFloat);
-}
-
-TEST(AutocastGuard, Float32MeansNothing) {
-  const AutocastGuard guard(c10::kCPU, c10::kFloat);
-  EXPECT_EQ(product_type(at::ones({2, 2})), c10::kFloat);
-}
-
-TEST(AutocastGuard, ForgetsCastsOfWeightsThatChange) {
-  at::Tensor weight = at::ones({2, 2});
-  weight.set_requires_grad(true);  // only such leaves are cached
-  const auto first_of_product = [&weight] {
-    const AutocastGuard guard(c10::kCPU, c10::kBFloat16);
-    return at::mm(at::ones({2, 2}), weight).detach().to(c10::kFloat)[0][0].item<float>();
-  };
-  EXPECT_EQ(first_of_product(), 2.0F);
-  weight.detach().mul_(3.0);
-  EXPECT_EQ(first_of_product(), 6.0F);
-}
-
-TEST(AutocastGuard, RefusesOtherTypes) {
-  expect_error(
-      ErrorKind::kUsage, "autocast", [] { const AutocastGuard guard(c10::kCPU, c10::kDouble); });
+TEST(Bf16Units, AreTheProcessorsOwn) {
+  const bool vectors = __builtin_cpu_supports("avx512bf16") != 0;
+  EXPECT_EQ(bf16_units().empty(), !vectors) << bf16_units();
 }
 
 TEST(ErrorText, HasNoBacktrace) {

@@ -24,9 +24,8 @@ TEST(AnalyzeOptions, ReportsEveryProblemAtOnce) {
   AnalyzeOptions options;
   options.data.dev_share = options.data.test_share = 0.5;
   options.data.max_length = 2000;
-  options.model.dtype = app::DataType::kBFloat16;
   options.output = "";
-  EXPECT_THAT(options.problems(), ::testing::SizeIs(6));
+  EXPECT_THAT(options.problems(), ::testing::SizeIs(5));
   AnalyzeOptions good;
   good.model.model = "model";
   good.data.data = "rows.jsonl";

@@ -94,7 +94,6 @@ void describe_domain_words(const std::string& wanted, const calibration::DomainW
 
 std::optional<types::LayerProfile> analyze(
     const Session& session, const AnalysisRequest& request, core::Progress& progress) {
-  const tensor::AutocastGuard autocast(session.device, session.autocast());
   const core::Stopwatch watch;
   calibration::CalibrationSetting how = setting(session, request);
   std::optional<calibration::DomainWords> words;

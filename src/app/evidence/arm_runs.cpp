@@ -55,8 +55,8 @@ bool run_arm(
                                            : std::vector<std::int64_t>{});
   const fs::path folder = setup.folder / "running";
   const auto seed = static_cast<std::uint64_t>(run.seed);
-  const train::RunInputs inputs{{*session.model, *session.graph, rows, dev, plan},
-      {setup.train, seed, session.autocast()}, {folder}};
+  const train::RunInputs inputs{
+      {*session.model, *session.graph, rows, dev, plan}, {setup.train, seed}, {folder}};
   fs::create_directories(folder);
   Trunk trunk{run.steps, {}, run.observers};
   if (run.arm.masked()) {

@@ -34,9 +34,8 @@ std::optional<types::DocumentLosses> named_losses(
   return named;
 }
 
-train::EvaluateOptions until_stopped(const Session& session) {
+train::EvaluateOptions until_stopped() {
   train::EvaluateOptions how;
-  how.autocast = session.autocast();
   how.keep_going = [] { return core::stop_signal() == 0; };
   return how;
 }
@@ -72,7 +71,7 @@ std::vector<data::ChoiceRow> questions_of(
 std::optional<train::MeasuredLosses> measure_losses(
     const Session& session, const std::vector<std::int64_t>& documents, core::Progress& progress) {
   train::MeasuredLosses losses =
-      train::evaluate(*session.graph, session.rows(documents), until_stopped(session), progress);
+      train::evaluate(*session.graph, session.rows(documents), until_stopped(), progress);
   if (losses.stopped) return std::nullopt;
   return losses;
 }
@@ -129,7 +128,7 @@ std::optional<types::EvaluationRecord> evaluate(
   const std::vector<data::ChoiceRow> questions = questions_of(*session.dataset, scored);
   if (questions.empty()) return record;
   record.choices = train::evaluate_choices(
-      *session.graph, questions, session.batch.batch_tokens, until_stopped(session), progress);
+      *session.graph, questions, session.batch.batch_tokens, until_stopped(), progress);
   if (core::stop_signal() != 0) return std::nullopt;
   return record;
 }

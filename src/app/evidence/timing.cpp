@@ -7,7 +7,6 @@ MethodTiming time_methods(const Session& session, const train::TimingOptions& op
   const data::Batcher rows = session.train_rows();
   train::TimingOptions once = options;
   once.seed = session.seed();
-  once.autocast = session.autocast();
   MethodTiming timed{train::time_steps(*session.model, *session.graph, rows, once, progress), {}};
   if (lora == nullptr) return timed;
   once.scratch.clear();

@@ -172,6 +172,7 @@ std::optional<types::TrialTable> trials_of(
   if (!std::filesystem::exists(file)) return std::nullopt;
   types::TrialTable table = types::read_trials(file);
   const bool same = table.provenance.model_hash == plan.provenance.model_hash &&
+                    table.provenance.same_dtype(plan.provenance) &&
                     table.provenance.data_hash == plan.provenance.data_hash;
   return same ? std::optional(std::move(table)) : std::nullopt;
 }

@@ -17,9 +17,10 @@ template <class Parse> void attempt(std::vector<std::string>& problems, const Pa
   }
 }
 
-enum class DataType { kFloat32, kBFloat16 };
+// The type of hidden states and of the factors of products.
+enum class DataType { kAuto, kFloat32, kBFloat16 };
 inline std::vector<core::EnumName<DataType>> enum_names(DataType) {
-  return {{DataType::kFloat32, "f32"}, {DataType::kBFloat16, "bf16"}};
+  return {{DataType::kAuto, "auto"}, {DataType::kFloat32, "f32"}, {DataType::kBFloat16, "bf16"}};
 }
 
 // How the frozen part's weights are kept while they are used.
@@ -50,7 +51,7 @@ struct ModelOptions {
   std::string blocks;     // attribute path of the blocks; "": found
   bool trust_model = false;
   std::string device = "cpu";
-  DataType dtype = DataType::kFloat32;  // of autocast on CUDA
+  DataType dtype = DataType::kAuto;
   std::int64_t threads = 0;
   std::int64_t seed = 1;
 
@@ -74,7 +75,12 @@ struct ModelOptions {
             "run an archive whose program could do more than compute: read or write files, print"},
         self.trust_model);
     visit(Field{"device", "cpu, cuda or cuda:N"}.common(), self.device);
-    visit(Field{"dtype", "type of autocast on CUDA: f32 or bf16"}, self.dtype);
+    visit(Field{"dtype",
+              "type of hidden states and products: bf16, f32, or auto: bf16 on a GPU and on "
+              "processors that multiply it in hardware (amx_bf16, avx512_bf16); trained weights "
+              "and optimizer stay f32"}
+              .common(),
+        self.dtype);
     visit(Field{"threads", "threads of one operator; 0: as many as cores"}.range(0, 1024),
         self.threads);
     visit(Field{"seed", "every random choice follows from it"}.common().range(0, 9e15), self.seed);

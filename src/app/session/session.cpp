@@ -39,6 +39,47 @@ std::int64_t longest_row(const data::Dataset& dataset, const data::BatchOptions&
                         : static_cast<std::int64_t>(longest);
 }
 
+struct TypeChoice {
+  c10::ScalarType type = c10::kFloat;
+  std::string reason;
+};
+
+TypeChoice wanted_type(const Session& session) {
+  const std::string units = tensor::bf16_units();
+  const bool on_gpu = session.device.is_cuda();
+  switch (session.options.dtype) {
+    case DataType::kFloat32: return {c10::kFloat, "--dtype f32"};
+    case DataType::kBFloat16:
+      if (!on_gpu && units.empty()) {
+        core::log_warning(
+            "this processor has no bf16 units (amx_bf16, avx512_bf16): bf16 is slower than f32 "
+            "here; leave --dtype out");
+      }
+      return {c10::kBFloat16, "--dtype bf16"};
+    case DataType::kAuto: break;
+  }
+  if (on_gpu) return {c10::kBFloat16, "a GPU multiplies bf16 faster than f32"};
+  if (units.empty()) return {c10::kFloat, "this processor has no bf16 units"};
+  return {c10::kBFloat16, "this processor multiplies bf16 in hardware (" + units + ")"};
+}
+
+// A model that cannot be run in bf16 runs in f32 unless bf16 was asked for.
+void choose_type(Session& session) {
+  TypeChoice choice = wanted_type(session);
+  if (session.graph->type() != c10::kFloat)
+    choice = {c10::kFloat, "the archive computes in a type of its own"};
+  if (choice.type == c10::kBFloat16) {
+    try {
+      session.graph = session.graph->in_type(choice.type);
+    } catch (const Error& error) {
+      if (session.options.dtype == DataType::kBFloat16) throw;
+      choice = {c10::kFloat, std::string("the model does not run in bf16: ") + error.what()};
+    }
+  }
+  session.dtype_reason = choice.reason;
+  core::log_info("computes in " + session.provenance().dtype + ": " + choice.reason);
+}
+
 void load_tokenizer(Session& session, bool needed) {
   if (!session.files.tokenizer.empty()) {
     session.tokenizer = data::load_tokenizer(session.files.tokenizer);
@@ -77,11 +118,6 @@ types::ModelShape Session::shape() const {
   return shape;
 }
 
-c10::ScalarType Session::autocast() const {
-  const bool half = options.dtype == DataType::kBFloat16 && device.is_cuda();
-  return half ? c10::ScalarType::BFloat16 : c10::ScalarType::Float;
-}
-
 types::Provenance Session::provenance() const {
   types::Provenance made;
   made.model = options.model;
@@ -93,6 +129,8 @@ types::Provenance Session::provenance() const {
   made.torch_version = TORCH_VERSION;
   made.machine = processor_name();
   made.threads = tensor::threads();
+  made.dtype = graph->type() == c10::kBFloat16 ? "bf16" : "f32";
+  made.dtype_reason = dtype_reason;
   made.created = core::utc_now();
   return made;
 }
@@ -112,13 +150,14 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
     const std::filesystem::path& scratch) {
   tensor::set_threads(options.threads);
   Session session{options, model::find_model(options.model, options.tokenizer), "", "",
-      tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", {}, nullptr};
+      tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", "", {}, nullptr};
   load_tokenizer(session, needs_tokenizer);
   session.archive_hash = session.weights_hash = core::sha256_file(session.files.archive);
   session.model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
       session.files.archive, session.device, options.trust_model, scratch));
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
   session.graph.emplace(*session.model, pattern);
+  choose_type(session);
   check_vocabulary(session);
   if (options.adapter.empty()) return session;
   if (use == AdapterUse::kMerge)
@@ -156,6 +195,7 @@ void check_made_for(
   if (made.model_hash != session.weights_hash) differs("model");
   if (made.data_hash != session.dataset->hash) differs("data file");
   if (made.tokenizer_hash != session.tokenizer->hash()) differs("tokenizer");
+  if (!made.same_dtype(session.provenance())) differs("type of computation (--dtype)");
 }
 
 std::string processor_name() {

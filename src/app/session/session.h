@@ -2,7 +2,6 @@
 #pragma once
 
 #include <c10/core/Device.h>
-#include <c10/core/ScalarType.h>
 
 #include <filesystem>
 #include <memory>
@@ -34,6 +33,7 @@ struct Session {
   std::shared_ptr<const data::Tokenizer> tokenizer;
   std::shared_ptr<const model::ScriptModel> model;
   std::optional<model::GraphCut> graph;  // set by open_model
+  std::string dtype_reason;              // why the cut computes in its type, one sentence
 
   // Set by open_data.
   std::string data_path;
@@ -42,8 +42,6 @@ struct Session {
 
   types::ModelShape shape() const;
   std::uint64_t seed() const { return static_cast<std::uint64_t>(options.seed); }
-  // The type of products: bf16 on a GPU if that is asked for, else f32.
-  c10::ScalarType autocast() const;
   types::Provenance provenance() const;
 
   // Batches of these documents, and of all of the train split.

@@ -80,7 +80,7 @@ types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
   const BudgetClock clock(energy, plan);
   DevLossKeeper dev_losses(*session.dataset, request.folder / "dev_losses.json", request.resume);
   train::TrainInputs inputs{{{*session.model, *session.graph, train_rows, dev_rows, plan},
-      {request.options, session.seed(), session.autocast()},
+      {request.options, session.seed()},
       {request.folder, identity(session, request.recorded), cache_key(session, request.frozen)}}};
   inputs.resume = request.resume;
   inputs.replay = request.replay;

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "model/rewrites/narrow_products.h"
 #include "model/weights/lora.h"
 #include "tensor/shapes.h"
 
@@ -137,6 +138,10 @@ GraphPointer DecoderGraph::below(std::int64_t cut) const {
   return slice(blocks.graph, {}, {blocks.hidden[static_cast<std::size_t>(cut)]});
 }
 
+GraphPointer DecoderGraph::logits() const {
+  return slice_above_blocks(blocks, head.state, blocks.logits, "the head");
+}
+
 GraphPointer DecoderGraph::above(std::int64_t cut, jit::Value* output) const {
   const auto count = static_cast<std::size_t>(cut);
   jit::Value* input = blocks.hidden[count];
@@ -175,6 +180,8 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   decoder.signature = forward_signature(model.module());
   decoder.blocks = find_blocks(model.module(), decoder.signature, pattern, proof, model.device());
   decoder.head = find_head(decoder.blocks, model);
+  for (jit::Value*& state : decoder.blocks.hidden) state = mark_state(state);
+  decoder.head.state = mark_state(decoder.head.state);
   const Program tap = decoder.program(decoder.tap(), "tap");
   if (const std::string written = written_in_place(tap.graph()); !written.empty()) {
     refuse("a block changes its input in place (" + written +
@@ -186,8 +193,7 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
       slice_above_blocks(blocks, blocks.hidden.back(), head.state, "the final norm"),
       "final_norm"));
   if (!head.plain) {
-    decoder.head_program.emplace(
-        decoder.program(slice_above_blocks(blocks, head.state, blocks.logits, "the head"), "head"));
+    decoder.head_program.emplace(decoder.program(decoder.logits(), "head"));
   }
   decoder.map = describe(decoder);
   decoder.linear_layers = find_linear_layers(*tap.graph(), model, blocks.container);

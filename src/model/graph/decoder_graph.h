@@ -29,6 +29,8 @@ struct DecoderGraph {
   GraphPointer below(std::int64_t cut) const;
   // h_cut → `output`. Throws Error(kBadModel) if that needs a block below the cut.
   GraphPointer above(std::int64_t cut, torch::jit::Value* output) const;
+  // The state before the head → logits.
+  GraphPointer logits() const;
   // Runs a part above the blocks on any states [N, D].
   at::Tensor run_on_states(const Program& part, const at::Tensor& states) const;
   std::vector<std::string> block_parameters(std::int64_t index) const;

@@ -16,28 +16,36 @@
 #include "core/text.h"
 #include "model/graph/decoder_graph.h"
 #include "model/rewrites/causal_attention.h"
+#include "model/weights/narrow_weights.h"
+#include "ops/bf16_products.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {
 namespace {
 
 constexpr std::int64_t kShortCheck = 7;
+// What rounding to bfloat16 may change, as a share of the largest logit.
+constexpr double kNarrowTolerance = 0.1;
 
 }  // namespace
+
+// In what the parts of two cuts of one model may differ.
+struct CutSettings {
+  std::vector<LoraLayer> lora;
+  std::int64_t causal_rows = 0;  // the longest batch without causal masks, in tokens; 0: all stay
+  std::shared_ptr<NarrowWeights> weights;  // for products in bfloat16; null: float32
+};
 
 // The programs of the parts that hold attention, with their branches and without the masks that
 // causal attention replaces. They are made when they are first asked for, by any thread. What they
 // compute depends on the construction alone. References stay valid as long as this lives.
 class CutPrograms {
  public:
-  // `causal_rows`: the longest batch, in tokens, for which masks are dropped; 0: all masks stay.
-  CutPrograms(std::shared_ptr<const DecoderGraph> decoder, std::vector<LoraLayer> lora,
-      std::int64_t causal_rows)
-      : decoder_(std::move(decoder)), lora_(std::move(lora)), causal_rows_(causal_rows) {}
+  CutPrograms(std::shared_ptr<const DecoderGraph> decoder, CutSettings settings)
+      : decoder_(std::move(decoder)), settings_(std::move(settings)) {}
 
   const std::shared_ptr<const DecoderGraph>& decoder() const { return decoder_; }
-  const std::vector<LoraLayer>& lora() const { return lora_; }
-  std::int64_t causal_rows() const { return causal_rows_; }
+  const CutSettings& settings() const { return settings_; }
 
   // As GraphCut names them, each for batches of `length` tokens.
   const Program& tap(std::int64_t length) const { return made_tap(length).program; }
@@ -59,9 +67,14 @@ class CutPrograms {
     return find("block " + std::to_string(index), length, Input::kState, graph).program;
   }
 
+  // Only where the head is not plain.
+  const Program& head() const {
+    return find("head", 0, Input::kState, [&] { return decoder_->logits(); }).program;
+  }
+
   // Calls of attention in the tap that lost their masks.
   std::int64_t causal_attentions() const {
-    return causal_rows_ == 0 ? 0 : made_tap(causal_rows_).causal;
+    return settings_.causal_rows == 0 ? 0 : made_tap(settings_.causal_rows).causal;
   }
 
  private:
@@ -77,14 +90,15 @@ class CutPrograms {
 
   const Made& find(const std::string& name, std::int64_t length, Input input,
       const std::function<GraphPointer()>& graph) const {
-    const bool causal = length <= causal_rows_;
+    const bool causal = length > 0 && length <= settings_.causal_rows;
     const std::string key = causal ? name + " causal" : name;
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto found = made_.find(key);
     if (found != made_.end()) return found->second;
     Made made{decoder_->program(graph(), name), 0};
     if (causal) made.causal = drop_masks(made.program, input);
-    made.program.add_lora(lora_);
+    if (settings_.weights) made.program.use_bfloat16(settings_.weights, decoder_->head.weight);
+    made.program.add_lora(settings_.lora);
     return made_.emplace(key, std::move(made)).first->second;
   }
 
@@ -102,7 +116,8 @@ class CutPrograms {
   // Two rows each, one of them padded: a short batch and one of the whole length.
   std::vector<MaskCheck> mask_checks(Input input) const {
     std::vector<MaskCheck> checks;
-    for (const std::int64_t length : {std::min(causal_rows_, kShortCheck), causal_rows_}) {
+    for (const std::int64_t length :
+        {std::min(settings_.causal_rows, kShortCheck), settings_.causal_rows}) {
       const std::int64_t padded = (length + 1) / 2;
       tensor::Batch batch;
       batch.ids = at::zeros({2, length}, at::kLong);
@@ -117,16 +132,14 @@ class CutPrograms {
   }
 
   std::shared_ptr<const DecoderGraph> decoder_;  // shared by all cuts of the model
-  std::vector<LoraLayer> lora_;
-  std::int64_t causal_rows_;
+  CutSettings settings_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, Made> made_;
 };
 
 GraphCut::GraphCut(const ScriptModel& model, const std::string& pattern)
     : GraphCut(std::make_shared<CutPrograms>(
-                   std::make_shared<DecoderGraph>(find_decoder(model, pattern)),
-                   std::vector<LoraLayer>{}, 0),
+                   std::make_shared<DecoderGraph>(find_decoder(model, pattern)), CutSettings{}),
           nullptr) {
   prove(map().blocks / 2);
 }
@@ -135,26 +148,41 @@ GraphCut::GraphCut(
     std::shared_ptr<const CutPrograms> programs, std::function<void(std::int64_t)> before)
     : programs_(std::move(programs)), before_block_(std::move(before)) {}
 
+GraphCut GraphCut::with(CutSettings settings) const {
+  return {std::make_shared<CutPrograms>(programs_->decoder(), std::move(settings)), before_block_};
+}
+
 GraphCut GraphCut::with_lora(std::vector<LoraLayer> layers) const {
-  return {std::make_shared<CutPrograms>(
-              programs_->decoder(), std::move(layers), programs_->causal_rows()),
-      before_block_};
+  CutSettings settings = programs_->settings();
+  settings.lora = std::move(layers);
+  return with(std::move(settings));
 }
 
 GraphCut GraphCut::for_rows(std::int64_t longest) const {
-  const std::int64_t rows = std::max(longest, proof_batch().length());
-  const auto programs = [&](std::vector<LoraLayer> layers, std::int64_t causal_rows) {
-    return std::make_shared<CutPrograms>(programs_->decoder(), std::move(layers), causal_rows);
-  };
-  const GraphCut plain{programs({}, rows), nullptr};
+  CutSettings settings = programs_->settings();
+  settings.causal_rows = std::max(longest, proof_batch().length());
+  CutSettings plain = settings;
+  plain.lora.clear();
   try {
-    plain.prove(map().blocks / 2);
+    GraphCut cut = with(std::move(plain));
+    cut.before_block_ = nullptr;
+    cut.prove(map().blocks / 2);
+    if (lora().empty()) return {cut.programs_, before_block_};
   } catch (const Error& error) {
     core::log_warning(
         std::string("attention keeps its masks: as causal attention, ") + error.what());
-    return {programs(lora(), 0), before_block_};
+    settings.causal_rows = 0;
   }
-  return {lora().empty() ? plain.programs_ : programs(lora(), rows), before_block_};
+  return with(std::move(settings));
+}
+
+GraphCut GraphCut::in_type(c10::ScalarType type) const {
+  CutSettings settings = programs_->settings();
+  settings.weights = type == c10::kFloat ? nullptr : std::make_shared<NarrowWeights>(type);
+  CutSettings plain = settings;
+  plain.lora.clear();
+  with(std::move(plain)).prove(map().blocks / 2);
+  return with(std::move(settings));
 }
 
 GraphCut GraphCut::by_block(std::function<void(std::int64_t)> before) const {
@@ -163,7 +191,13 @@ GraphCut GraphCut::by_block(std::function<void(std::int64_t)> before) const {
 
 const DecoderGraph& GraphCut::decoder() const { return *programs_->decoder(); }
 const BlockMap& GraphCut::map() const { return decoder().map; }
-const std::vector<LoraLayer>& GraphCut::lora() const { return programs_->lora(); }
+const std::vector<LoraLayer>& GraphCut::lora() const { return programs_->settings().lora; }
+const std::shared_ptr<NarrowWeights>& GraphCut::narrow_weights() const {
+  return programs_->settings().weights;
+}
+c10::ScalarType GraphCut::type() const {
+  return narrow_weights() ? narrow_weights()->type() : head_weight().scalar_type();
+}
 std::int64_t GraphCut::causal_attentions() const { return programs_->causal_attentions(); }
 
 void GraphCut::check_depth(std::int64_t cut) const {
@@ -232,12 +266,18 @@ at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {
 
 at::Tensor GraphCut::head(const at::Tensor& state) const {
   tensor::check_shape(state, {tensor::kAny, map().hidden}, "states for the head");
-  if (map().plain_head) return at::linear(state, head_weight(), head_bias());
-  return decoder().run_on_states(*decoder().head_program, state);
+  if (!map().plain_head) return decoder().run_on_states(programs_->head(), state);
+  if (type() != c10::kBFloat16) return at::linear(state, head_weight(), head_bias());
+  const at::Tensor logits = ops::WideFactor(head_factor()).times(state.to(type()));
+  return map().head_bias ? logits + head_bias() : logits;
 }
 
 at::Tensor GraphCut::head_weight() const {
   return decoder().model->parameter(decoder().head.weight).tensor;
+}
+
+at::Tensor GraphCut::head_factor() const {
+  return narrow_weights() ? narrow_weights()->of(head_weight()) : head_weight();
 }
 
 at::Tensor GraphCut::head_bias() const {
@@ -252,11 +292,11 @@ double GraphCut::prove(std::int64_t cut) const {
   const at::Tensor whole = decoder().model->forward(proof);
   const double difference =
       relative_difference(logits.reshape({proof.rows(), proof.length(), -1}), whole, proof.mask);
-  if (!(difference <= kProofTolerance)) {
+  const double tolerance = narrow_weights() ? kNarrowTolerance : kProofTolerance;
+  if (!(difference <= tolerance)) {
     refuse("cut after " + std::to_string(cut) +
            " blocks, the parts differ from the whole model by " + core::format_number(difference) +
-           " of the logits' size (at most " + core::format_number(kProofTolerance) +
-           " is accepted)");
+           " of the logits' size (at most " + core::format_number(tolerance) + " is accepted)");
   }
   return difference;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/ScalarType.h>
 
 #include <cstdint>
 #include <functional>
@@ -53,7 +54,9 @@ struct Spaces {
 };
 
 struct DecoderGraph;
+struct CutSettings;
 class CutPrograms;
+class NarrowWeights;
 
 // All parts of one model. A value: it never changes, and copies are cheap. Programs are made when a
 // part is first asked for; what they compute depends on the construction alone, and several threads
@@ -77,6 +80,11 @@ class GraphCut {
   // parts on a batch; where they differ from the whole model, logs a warning and keeps all masks.
   // REQUIRES: longest ≥ 1; batches are padded on the right only.
   GraphCut for_rows(std::int64_t longest) const;
+  // Hidden states and the factors of products are of this type, float32 or bfloat16: the weights by
+  // copies (narrow_weights.h) that this cut and all cuts made of it share. Norms, softmax and sums
+  // are float32. Proves the parts on a batch; throws Error(kBadModel) where they do not run so, or
+  // differ from the whole model by more than rounding.
+  GraphCut in_type(c10::ScalarType type) const;
   // Prefixes and taps run block after block, and `before` is called before each block
   // (quantized_blocks.h).
   GraphCut by_block(std::function<void(std::int64_t)> before) const;
@@ -85,6 +93,11 @@ class GraphCut {
   const std::vector<LoraLayer>& lora() const;
   // How many blocks' attentions of the taps are causal without a mask.
   std::int64_t causal_attentions() const;
+
+  // Of hidden states: bfloat16 after in_type(bfloat16), else as the model has them.
+  c10::ScalarType type() const;
+  // The copies of the weights; null in float32.
+  const std::shared_ptr<NarrowWeights>& narrow_weights() const;
 
   // h_0 … h_L and the state before the head.
   Spaces tap(const tensor::Batch& batch) const;
@@ -97,9 +110,10 @@ class GraphCut {
   at::Tensor block(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t index) const;
   // The final norm alone on any space's states: [N, D] → [N, D].
   at::Tensor final_norm(const at::Tensor& hidden) const;
-  // Logits of any states before the head: [N, D] → [N, V].
+  // Logits of any states before the head: [N, D] → [N, V] f32 at least.
   at::Tensor head(const at::Tensor& state) const;
   at::Tensor head_weight() const;  // [V, D], the live parameter
+  at::Tensor head_factor() const;  // the same in the type of the states
   at::Tensor head_bias() const;    // [V] or undefined
 
   // Compares suffix(prefix) and head at this cut with the whole model on a seeded batch; the
@@ -117,6 +131,7 @@ class GraphCut {
 
  private:
   GraphCut(std::shared_ptr<const CutPrograms> programs, std::function<void(std::int64_t)> before);
+  GraphCut with(CutSettings settings) const;
   const DecoderGraph& decoder() const;
   void check_depth(std::int64_t cut) const;
   Spaces tap_by_block(const tensor::Batch& batch) const;

@@ -16,8 +16,10 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "model/rewrites/causal_attention.h"
+#include "model/rewrites/narrow_products.h"
 #include "model/rewrites/rewrites.h"
 #include "model/weights/lora.h"
+#include "model/weights/narrow_weights.h"
 #include "tensor/device.h"
 #include "tensor/shapes.h"
 
@@ -311,7 +313,10 @@ struct Program::Parts {
   GraphPointer graph;
   jit::Module module;
   jit::Code code;
-  std::vector<at::Tensor> branches;  // further inputs of the graph
+  // Further inputs of the graph.
+  std::vector<at::Tensor> narrowed;  // parameters that come by their copies in `weights`
+  std::shared_ptr<NarrowWeights> weights;
+  std::vector<at::Tensor> branches;
 };
 
 Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Device device,
@@ -325,7 +330,7 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     jit::EliminateDeadCode(whole);
   }
   if (operators == Operators::kOwn) use_own_operators(whole, module);
-  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), {}});
+  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), {}, {}, {}});
 }
 
 Program::~Program() = default;
@@ -333,9 +338,10 @@ Program::Program(Program&&) noexcept = default;
 
 std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const {
   jit::Stack stack;
-  stack.reserve(arguments.size() + 1 + parts_->branches.size());
+  stack.reserve(arguments.size() + 1 + parts_->narrowed.size() + parts_->branches.size());
   stack.emplace_back(parts_->module._ivalue());
   for (auto& argument : arguments) stack.push_back(std::move(argument));
+  for (const at::Tensor& weight : parts_->narrowed) stack.emplace_back(parts_->weights->of(weight));
   for (const at::Tensor& branch : parts_->branches) stack.emplace_back(branch);
   try {
     jit::InterpreterState(parts_->code).run(stack);
@@ -363,6 +369,12 @@ std::size_t Program::use_causal_attention(
 void Program::add_lora(const std::vector<LoraLayer>& layers) {
   parts_->branches = insert_branches(parts_->graph, layers);
   if (!parts_->branches.empty()) parts_->code = jit::Code(parts_->graph, "lora");
+}
+
+void Program::use_bfloat16(std::shared_ptr<NarrowWeights> weights, const std::string& wide_weight) {
+  parts_->narrowed = model::use_bfloat16(parts_->graph, parts_->module, wide_weight);
+  parts_->weights = std::move(weights);
+  parts_->code = jit::Code(parts_->graph, "bf16");
 }
 
 const GraphPointer& Program::graph() const { return parts_->graph; }

@@ -73,6 +73,7 @@ GraphPointer slice(const GraphPointer& source, const std::vector<torch::jit::Val
 
 struct LoraLayer;
 struct MaskCheck;
+class NarrowWeights;
 
 // As the model's author wrote it, or with salf's operators (rewrites.h).
 enum class Operators { kOriginal, kOwn };
@@ -97,6 +98,9 @@ class Program {
   // Gives the layers with these weights their branches (lora.h). REQUIRES: nothing is
   // sliced off the graph afterwards, since it would lack them.
   void add_lora(const std::vector<LoraLayer>& layers);
+
+  // Makes it compute in bfloat16 (narrow_products.h). REQUIRES: as add_lora
+  void use_bfloat16(std::shared_ptr<NarrowWeights> weights, const std::string& wide_weight);
 
   const GraphPointer& graph() const;
 

@@ -19,11 +19,11 @@ namespace jit = torch::jit;
 
 namespace {
 
-constexpr std::array<std::string_view, 21> kShapeOfFirstInput = {"aten::to", "aten::contiguous",
+constexpr std::array<std::string_view, 22> kShapeOfFirstInput = {"aten::to", "aten::contiguous",
     "aten::dropout", "aten::neg", "aten::clone", "aten::detach", "aten::type_as", "aten::silu",
     "aten::gelu", "aten::cos", "aten::sin", "aten::tanh", "aten::softmax", "aten::tril",
     "aten::triu", "aten::rsqrt", "aten::relu", "aten::logical_not", "aten::layer_norm",
-    "salf::rms_norm", "aten::bitwise_not"};
+    "salf::rms_norm", "salf::state", "aten::bitwise_not"};
 constexpr std::array<std::string_view, 15> kElementwise = {"aten::mul", "aten::add", "aten::sub",
     "aten::div", "aten::pow", "aten::eq", "aten::ne", "aten::le", "aten::lt", "aten::ge",
     "aten::gt", "aten::where", "aten::__and__", "salf::rotary", "salf::swiglu"};

@@ -189,7 +189,7 @@ std::vector<at::Tensor> insert_branches(
     const jit::WithInsertPoint here(node);
     jit::Value* made = call(node, "salf::lora_linear",
         {node->input(0), node->input(1), node->input(2), branch->second.a, branch->second.b,
-            graph->insertConstant(layer->scale)});
+            graph->insertConstant(layer->scale), node->input(3)});
     made->setType(node->output()->type());
     node->output()->replaceAllUsesWith(made);
     node->destroy();

@@ -300,6 +300,8 @@ Comparison compare(const Comparable& base, const Comparable& new_one, const Limi
     result.notes.emplace_back(
         "made on different machines or numbers of threads: times are hardly comparable");
   }
+  if (!made(base).same_dtype(made(new_one)))
+    result.notes.emplace_back("made in different types (--dtype): losses differ by rounding too");
   add_quality(base, new_one, limits, no_limits(limits), result);
   add_choices(base, new_one, limits, result);
   add_costs(base, new_one, limits, result);

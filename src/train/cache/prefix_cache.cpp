@@ -270,8 +270,8 @@ at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
     if (this_one) return stored;
   }
   parts_->use.rows_read += batch.rows();
-  at::Tensor hidden =
-      at::zeros({batch.rows(), batch.length(), parts_->width}, at::TensorOptions(at::kFloat));
+  at::Tensor hidden = at::zeros(
+      {batch.rows(), batch.length(), parts_->width}, at::TensorOptions(parts_->graph.type()));
   for (std::size_t b = 0; b < batch.source_rows.size(); ++b) {
     const at::Tensor row = parts_->file.state(batch.source_rows[b]);
     hidden[static_cast<std::int64_t>(b)].narrow(0, 0, row.size(0)).copy_(row);

@@ -70,7 +70,7 @@ class PrefixCache {
   PrefixCache& operator=(const PrefixCache&) = delete;
 
   // h_eof of a batch of the batcher: [B, T, D] on the model's device; what stands at padding means
-  // nothing. Runs without autograd, under the caller's autocast.
+  // nothing. Runs without autograd.
   at::Tensor hidden(const tensor::Batch& batch);
 
   // Whether hidden() would compute nothing for this batch.

@@ -96,7 +96,6 @@ void Run::release_frozen() {
 
 MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Progress& progress) {
   EvaluateOptions options;
-  options.autocast = inputs_.how.autocast;
   options.cache = stage_->dev_cache;
   options.cut = cut();
   options.keep_going = keep_going;
@@ -251,7 +250,7 @@ core::Json full_identity(const RunInputs& inputs) {
   identity["accumulate"] = plan.accumulate;
   identity["evaluations"] = plan.evaluations;
   identity["seed"] = inputs.how.seed;
-  identity["autocast"] = c10::toString(inputs.how.autocast);
+  identity["compute_type"] = c10::toString(inputs.what.graph.type());
   const core::Json options = core::to_json(inputs.how.options);
   for (const auto& entry : options.items()) {
     // How often a run is saved does not change what it computes.

@@ -33,8 +33,6 @@ struct RunSubject {
 struct RunMethod {
   TrainOptions options{};
   std::uint64_t seed = 1;  // order of the batches
-  c10::ScalarType autocast =
-      c10::ScalarType::Float;  // bf16 on CUDA: products in it, weights stay f32
 };
 
 struct RunPlace {

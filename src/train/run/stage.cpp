@@ -29,11 +29,12 @@ void make_caches(const RunInputs& inputs, const data::Batcher& batcher,
   PrefixCache* shallower = nullptr;
   for (std::size_t i = cuts.size(); i-- > 0;) {
     if (cuts[i] == 0) continue;
-    CacheSetup setup{
-        cuts[i], options.cache_dtype, inputs.where.folder, "", inputs.where.cache_key, shallower};
+    const bool narrow = inputs.what.graph.type() == c10::kBFloat16;
+    CacheSetup setup{cuts[i], narrow ? types::CacheType::kBFloat16 : options.cache_dtype,
+        inputs.where.folder, "", inputs.where.cache_key, shallower};
     if (options.keep_cache && cuts[i] == inputs.what.plan.cut)
       setup.name = std::string(split) + ".prefix-cache";
-    setup.key["autocast"] = c10::toString(inputs.how.autocast);
+    setup.key["compute_type"] = c10::toString(inputs.what.graph.type());
     try {
       caches[i] = std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
     } catch (const Error& error) {
@@ -102,9 +103,9 @@ Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t pla
       dev_cache(caches.dev(place)),
       freeze(inputs.what.model, inputs.what.graph, cut,
           inputs.what.plan.lora ? inputs.what.plan.lora->whole : std::nullopt),
-      optimizer(freeze.trained(), adamw_options(inputs)),
+      optimizer(freeze.trained(), adamw_options(inputs), inputs.what.graph.narrow_weights()),
       runner(inputs.what.graph, freeze, optimizer,
-          {cut, inputs.how.options.clip, inputs.how.autocast, inputs.how.options.recompute, cache}),
+          {cut, inputs.how.options.clip, inputs.how.options.recompute, cache}),
       best(freeze.trained(), inputs.where.folder) {}
 
 std::unique_ptr<Stage> next_stage(

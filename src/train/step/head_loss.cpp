@@ -1,12 +1,12 @@
 #include "train/step/head_loss.h"
 
-#include <ATen/autocast_mode.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
-#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "ops/bf16_products.h"
 #include "ops/operators.h"
 #include "tensor/shapes.h"
 
@@ -34,13 +35,6 @@ std::optional<at::Tensor> present(const at::Tensor& tensor) {
   return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
 }
 
-// The type in which autocast would multiply, or the weight's own.
-at::ScalarType product_type(const at::Tensor& weight) {
-  const auto device = weight.device().type();
-  return at::autocast::is_autocast_enabled(device) ? at::autocast::get_autocast_dtype(device)
-                                                   : weight.scalar_type();
-}
-
 // Loss and gradients of all rows, in one pass over chunks.
 struct Pass {
   explicit Pass(const at::Tensor& states)
@@ -50,28 +44,52 @@ struct Pass {
   at::Tensor state, weight, bias;  // gradients, scaled
 };
 
-Pass plain_pass(const at::Tensor& state, const at::Tensor& labels, const at::Tensor& live_weight,
-    const at::Tensor& live_bias, double scale, std::int64_t rows) {
-  // In the type of the products, cast once and not once a chunk: autocast would do that.
-  const at::Tensor weight = live_weight.detach().to(product_type(live_weight));
-  const at::Tensor bias =
-      live_bias.defined() ? live_bias.detach().to(weight.scalar_type()) : at::Tensor();
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  // Sums are kept in f32 even where products are bf16; f64 stays f64.
-  const at::ScalarType sums = live_weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const auto gradient = state.options().dtype(sums);
+// A head [V, D] that is trained or frozen, with its weight in the type of the states.
+struct Head {
+  at::Tensor weight, factor;
+  at::Tensor bias;  // or undefined
+};
+
+Pass plain_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head, double scale,
+    std::int64_t rows) {
+  const at::Tensor weight = head.factor.detach();
+  const at::Tensor bias = head.bias.defined() ? head.bias.detach() : at::Tensor();
+  const auto gradient = state.options().dtype(weight.scalar_type());
   Pass pass(state);
-  if (live_weight.requires_grad()) pass.weight = at::zeros(weight.sizes(), gradient);
-  if (bias.defined() && live_bias.requires_grad()) pass.bias = at::zeros(bias.sizes(), gradient);
+  if (head.weight.requires_grad()) pass.weight = at::zeros(weight.sizes(), gradient);
+  if (bias.defined() && head.bias.requires_grad()) pass.bias = at::zeros(bias.sizes(), gradient);
   for (std::int64_t first = 0; first < state.size(0); first += rows) {
     const std::int64_t count = std::min(rows, state.size(0) - first);
     const at::Tensor chunk = state.narrow(0, first, count).to(weight.scalar_type());
-    at::Tensor scores = ops::linear(chunk, weight, present(bias)).to(sums);
-    pass.loss += ops::cross_entropy_(scores, labels.narrow(0, first, count), scale);
-    const at::Tensor slope = scores.to(weight.scalar_type());
-    pass.state.narrow(0, first, count).copy_(ops::linear(slope, weight.t(), std::nullopt));
-    if (pass.weight.defined()) pass.weight.addmm_(slope.t().to(sums), chunk.to(sums));
+    at::Tensor scores = ops::linear(chunk, weight, present(bias));
+    pass.loss += ops::cross_entropy_(scores, scores, labels.narrow(0, first, count), scale);
+    pass.state.narrow(0, first, count).copy_(ops::linear(scores, weight.t(), std::nullopt));
+    if (pass.weight.defined()) pass.weight.addmm_(scores.t(), chunk);
     if (pass.bias.defined()) pass.bias.add_(scores.sum(0));
+  }
+  return pass;
+}
+
+// States in bfloat16: logits and sums are float32, and the slopes are rounded for the products.
+Pass narrow_pass(const at::Tensor& state, const at::Tensor& labels, const Head& head, double scale,
+    std::int64_t rows) {
+  const at::Tensor weight = head.factor.detach();
+  const ops::WideFactor factor(weight);
+  const auto sums = state.options().dtype(at::kFloat);
+  Pass pass(state);
+  if (head.bias.defined() && head.bias.requires_grad())
+    pass.bias = at::zeros(head.bias.sizes(), sums);
+  for (std::int64_t first = 0; first < state.size(0); first += rows) {
+    const std::int64_t count = std::min(rows, state.size(0) - first);
+    const at::Tensor chunk = state.narrow(0, first, count);
+    at::Tensor scores = factor.times(chunk);
+    if (head.bias.defined()) scores.add_(head.bias.detach());
+    at::Tensor slope = at::empty(scores.sizes(), chunk.options());
+    pass.loss += ops::cross_entropy_(slope, scores, labels.narrow(0, first, count), scale);
+    scores = at::Tensor();
+    pass.state.narrow(0, first, count).copy_(ops::linear(slope, weight.t(), std::nullopt));
+    if (head.weight.requires_grad()) pass.weight = ops::weight_gradient(slope, chunk, pass.weight);
+    if (pass.bias.defined()) pass.bias.add_(slope.sum(0, false, at::kFloat));
   }
   return pass;
 }
@@ -163,9 +181,13 @@ Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
 }
 
 at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels,
-    const at::Tensor& weight, const at::Tensor& bias, double scale, std::int64_t chunk_elements) {
+    const at::Tensor& weight, const at::Tensor& bias, double scale, std::int64_t chunk_elements,
+    const at::Tensor& factor) {
+  const Head head{weight, factor.defined() ? factor : weight, bias};
   const auto make = [&] {
-    return plain_pass(state, labels, weight, bias, scale, head_chunk_rows(weight, chunk_elements));
+    const bool narrow = state.scalar_type() == at::kBFloat16;
+    return (narrow ? narrow_pass : plain_pass)(
+        state, labels, head, scale, head_chunk_rows(weight, chunk_elements));
   };
   return CrossEntropy::apply(state, weight, present(bias), make, scale);
 }
@@ -175,8 +197,10 @@ at::Tensor head_loss(const model::GraphCut& graph, const Supervised& supervised,
   const at::Tensor& state = supervised.state;
   const at::Tensor weight = graph.head_weight();
   const at::Tensor bias = graph.head_bias();
-  if (graph.map().plain_head)
-    return linear_cross_entropy(state, supervised.labels, weight, bias, scale, chunk_elements);
+  if (graph.map().plain_head) {
+    return linear_cross_entropy(
+        state, supervised.labels, weight, bias, scale, chunk_elements, graph.head_factor());
+  }
   const auto make = [&] {
     return general_pass(
         graph, state, supervised.labels, scale, head_chunk_rows(weight, chunk_elements));

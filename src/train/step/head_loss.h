@@ -31,12 +31,13 @@ struct Supervised {
 Supervised supervised(const at::Tensor& state, const tensor::Batch& batch);
 
 // scale · Σ_i −log softmax(W x_i + b)_{y_i}, [] f64. Loss and gradients are made in one pass, in
-// f32 at least (under autocast the products are in its type): the gradient to the state always, to
-// weight and bias where they require it. Backward once. `state` [N, D], `labels` [N] i64, `weight`
-// [V, D], `bias` [V] or undefined.
+// f32 at least (of bf16 states, only the factors of products are rounded): the gradient to the
+// state always, to weight and bias where they require it. Backward once. `state` [N, D], `labels`
+// [N] i64, `weight` [V, D], `bias` [V] or undefined, `factor`: the weight in the type of the state,
+// where it has another one.
 at::Tensor linear_cross_entropy(const at::Tensor& state, const at::Tensor& labels,
     const at::Tensor& weight, const at::Tensor& bias, double scale,
-    std::int64_t chunk_elements = kChunkElements);
+    std::int64_t chunk_elements = kChunkElements, const at::Tensor& factor = {});
 
 // The same of a model's head: the plain product where BlockMap::plain_head, else autograd through
 // GraphCut::head chunk by chunk (gradients to the state and to the head's weight and bias).

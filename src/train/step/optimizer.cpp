@@ -8,15 +8,19 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
 #include "model/weights/lora.h"
+#include "ops/adamw.h"
 #include "tensor/shapes.h"
 
 namespace salf::train {
 
-AdamW::AdamW(std::vector<model::Parameter> parameters, AdamWOptions options) : options_(options) {
+AdamW::AdamW(std::vector<model::Parameter> parameters, AdamWOptions options,
+    std::shared_ptr<model::NarrowWeights> narrow)
+    : options_(options), narrow_(std::move(narrow)) {
   slots_.reserve(parameters.size());
   for (auto& parameter : parameters) slots_.push_back(Slot{std::move(parameter), {}, {}, {}});
 }
@@ -47,6 +51,9 @@ void AdamW::update_all(double learning_rate, const at::Tensor& divisor, bool lor
 void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
     const at::Tensor& divisor) {
   if (slots.empty()) return;
+  const auto by_rows = [](const Slot* slot) { return ops::has_adamw(slot->parameter.tensor); };
+  if (std::all_of(slots.begin(), slots.end(), by_rows))
+    return update_rows(slots, learning_rate, weight_decay, divisor);
   std::vector<at::Tensor> weights, gradients, first, second, steps;
   for (const Slot* slot : slots) {
     weights.push_back(slot->parameter.tensor);
@@ -60,6 +67,25 @@ void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double
       options_.beta1, options_.beta2, weight_decay, options_.epsilon,
       /*amsgrad=*/false, /*maximize=*/false,
       divisor.defined() ? std::optional<at::Tensor>(divisor) : std::nullopt);
+}
+
+void AdamW::update_rows(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
+    const at::Tensor& divisor) {
+  for (Slot* slot : slots) {
+    const at::Tensor& weight = slot->parameter.tensor;
+    slot->step += 1;
+    ops::AdamWUpdate update;
+    update.learning_rate = learning_rate;
+    update.weight_decay = weight_decay;
+    update.beta1 = options_.beta1;
+    update.beta2 = options_.beta2;
+    update.epsilon = options_.epsilon;
+    update.step = slot->step.item<double>();
+    update.divisor = divisor.defined() ? divisor.item<double>() : 1.0;
+    ops::adamw_(weight, weight.grad(), slot->first, slot->second,
+        narrow_ ? narrow_->to_write(weight) : at::Tensor(), update);
+    if (narrow_) narrow_->written(weight);
+  }
 }
 
 void AdamW::clear_gradients() {

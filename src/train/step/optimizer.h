@@ -1,14 +1,16 @@
-// AdamW with decoupled weight decay (Loshchilov, Hutter, ICLR 2019, arXiv 1711.05101) as one fused
-// operation, and clipping by the global norm.
+// AdamW with decoupled weight decay (Loshchilov, Hutter, ICLR 2019, arXiv 1711.05101) in one pass
+// over memory, and clipping by the global norm.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "model/script_model.h"
+#include "model/weights/narrow_weights.h"
 #include "tensor/tensor_file.h"
 
 namespace salf::train {
@@ -23,9 +25,11 @@ struct AdamWOptions {
 
 class AdamW {
  public:
-  // `parameters`: each tensor once; their memory is written by step(). State is made at the first
-  // step, like the parameters in type and place.
-  AdamW(std::vector<model::Parameter> parameters, AdamWOptions options);
+  // `parameters`: each tensor once; their memory is written by step(), and so are their copies in
+  // `narrow`, if it has any. State is made at the first step, like the parameters in type and
+  // place.
+  AdamW(std::vector<model::Parameter> parameters, AdamWOptions options,
+      std::shared_ptr<model::NarrowWeights> narrow = nullptr);
 
   // One update from the parameters' gradients, divided by `divisor` ([] f32, undefined for 1) where
   // they lie; a parameter without a gradient is left alone. Writes the parameters. Autograd must
@@ -53,7 +57,12 @@ class AdamW {
   void update(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
       const at::Tensor& divisor);
 
+  // By one kernel for each, on the CPU.
+  void update_rows(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
+      const at::Tensor& divisor);
+
   AdamWOptions options_;
+  std::shared_ptr<model::NarrowWeights> narrow_;  // shared with the cuts
   std::vector<Slot> slots_;
   std::int64_t steps_ = 0;
 };

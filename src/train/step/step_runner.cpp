@@ -33,11 +33,10 @@ void trim_wasteful_heap([[maybe_unused]] std::int64_t anonymous) {
 // each trained block again in the backward pass.
 class RecomputedSuffix {
  public:
-  RecomputedSuffix(const model::GraphCut& graph, const tensor::Batch& batch, std::int64_t cut,
-      c10::ScalarType autocast)
-      : graph_(graph), batch_(batch), cut_(cut), autocast_(autocast) {}
+  RecomputedSuffix(const model::GraphCut& graph, const tensor::Batch& batch, std::int64_t cut)
+      : graph_(graph), batch_(batch), cut_(cut) {}
 
-  // [B, T, D] → [B, T, D]. Runs under the caller's autocast.
+  // [B, T, D] → [B, T, D]
   at::Tensor forward(const at::Tensor& hidden) {
     {
       const at::NoGradGuard quiet;
@@ -62,12 +61,7 @@ class RecomputedSuffix {
       const at::Tensor input = inputs_.back();
       inputs_.pop_back();
       const at::Tensor leaf = input.detach().requires_grad_(block > cut_ || input.requires_grad());
-      at::Tensor output;
-      {
-        const tensor::AutocastGuard guard(input.device(), autocast_);
-        output = graph_.block(leaf, batch_, block);
-      }
-      torch::autograd::backward({output}, {gradient});
+      torch::autograd::backward({graph_.block(leaf, batch_, block)}, {gradient});
       gradient = leaf.grad();
       if (block == cut_ && input.requires_grad()) torch::autograd::backward({input}, {gradient});
     }
@@ -77,7 +71,6 @@ class RecomputedSuffix {
   const model::GraphCut& graph_;
   const tensor::Batch& batch_;
   std::int64_t cut_;
-  c10::ScalarType autocast_;
   std::vector<at::Tensor> inputs_;  // of the blocks cut … L-1, [B, T, D]
   at::Tensor last_;                 // h_L, where the recorded part begins
 };
@@ -109,30 +102,27 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
     types::CostBreakdown& seconds, std::int64_t& anonymous_bytes) {
   const c10::Device device = graph_.head_weight().device();
   PhaseClock clock(device);
-  RecomputedSuffix recomputed(graph_, batch, setup_.cut, setup_.autocast);
-  at::Tensor loss;
+  RecomputedSuffix recomputed(graph_, batch, setup_.cut);
+  at::Tensor hidden;
+  const bool cached = setup_.cache != nullptr && setup_.cache->holds(batch);
   {
-    const tensor::AutocastGuard guard(device, setup_.autocast);
-    at::Tensor hidden;
-    const bool cached = setup_.cache != nullptr && setup_.cache->holds(batch);
-    {
-      // At cut 0 the embedding is trained, so it is recorded as well.
-      const at::AutoGradMode record(setup_.cut == 0);
-      hidden =
-          setup_.cache != nullptr ? setup_.cache->hidden(batch) : graph_.prefix(batch, setup_.cut);
-    }
-    if (setup_.cut > 0 && hidden.requires_grad()) {
-      throw Error(ErrorKind::kInternal,
-          "the state at the cut has a history: the frozen part was recorded; please report "
-          "this model");
-    }
-    clock.lap(cached ? seconds.cache : seconds.prefix);
-    const at::Tensor state =
-        setup_.recompute ? recomputed.forward(hidden) : graph_.suffix(hidden, batch, setup_.cut);
-    clock.lap(seconds.suffix_forward);
-    loss = head_loss(graph_, supervised(state, batch), scale);
-    clock.lap(seconds.head);
+    // At cut 0 the embedding is trained, so it is recorded as well.
+    const at::AutoGradMode record(setup_.cut == 0);
+    hidden =
+        setup_.cache != nullptr ? setup_.cache->hidden(batch) : graph_.prefix(batch, setup_.cut);
   }
+  if (setup_.cut > 0 && hidden.requires_grad()) {
+    throw Error(ErrorKind::kInternal,
+        "the state at the cut has a history: the frozen part was recorded; please report "
+        "this model");
+  }
+  clock.lap(cached ? seconds.cache : seconds.prefix);
+  at::Tensor state =
+      setup_.recompute ? recomputed.forward(hidden) : graph_.suffix(hidden, batch, setup_.cut);
+  clock.lap(seconds.suffix_forward);
+  const at::Tensor loss = head_loss(graph_, supervised(state, batch), scale);
+  state = at::Tensor();
+  clock.lap(seconds.head);
   // Here most lives: what is given back now is not wanted again at once.
   const std::int64_t anonymous = memory_use().anonymous;
   anonymous_bytes = std::max(anonymous_bytes, anonymous);

@@ -2,7 +2,7 @@
 // AdamW; how long each of these took, and how much memory.
 #pragma once
 
-#include <c10/core/ScalarType.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <vector>
@@ -50,7 +50,6 @@ struct StepResult {
 struct StepSetup {
   std::int64_t cut = 0;
   double clip = 1.0;
-  c10::ScalarType autocast = c10::ScalarType::Float;
   bool recompute = false;        // keep no activations within blocks
   PrefixCache* cache = nullptr;  // of the batches' rows; nullptr: the prefix runs each time
 };

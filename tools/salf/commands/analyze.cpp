@@ -23,10 +23,6 @@ std::vector<std::string> AnalyzeOptions::problems() const {
                           " is more than --batch-tokens " + std::to_string(batch_tokens) +
                           ": such a document would fit in no batch");
   }
-  if (model.dtype != app::DataType::kFloat32 && model.device == "cpu") {
-    problems.emplace_back(
-        "--dtype bf16 is a type of autocast on CUDA: leave it out, or give --device cuda");
-  }
   require_output(output, problems);
   return problems;
 }
