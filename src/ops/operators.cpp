@@ -9,6 +9,7 @@
 #include <ATen/ops/silu.h>
 #include <torch/library.h>
 
+#include "ops/attention.h"
 #include "ops/device_operators.h"
 #include "ops/rows.h"
 #include "tensor/shapes.h"
@@ -80,6 +81,13 @@ void register_operators() {
         torch::dispatch(differentiable, TORCH_FN(swiglu)));
     made.def("rotary(Tensor x, Tensor cos, Tensor sin, int shift) -> Tensor",
         torch::dispatch(differentiable, TORCH_FN(rotary)));
+    made.def(
+        "attention(Tensor q, Tensor k, Tensor v, Tensor? mask=None, float dropout=0.0, "
+        "bool is_causal=False, float? scale=None, bool grouped=False, Tensor? segments=None) -> "
+        "Tensor",
+        torch::dispatch(differentiable, TORCH_FN(attention)));
+    made.def("restart_positions(Tensor positions, Tensor? segments) -> Tensor",
+        torch::dispatch(differentiable, TORCH_FN(restart_positions)));
     return made;
   }();
 }

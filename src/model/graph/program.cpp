@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "model/rewrites/causal_attention.h"
 #include "model/rewrites/rewrites.h"
+#include "model/rewrites/segments.h"
 #include "model/weights/lora.h"
 #include "tensor/device.h"
 #include "tensor/shapes.h"
@@ -311,7 +312,9 @@ struct Program::Parts {
   GraphPointer graph;
   jit::Module module;
   jit::Code code;
-  std::vector<at::Tensor> branches;  // further inputs of the graph
+  // Further inputs of the graph.
+  bool takes_segments = false;
+  std::vector<at::Tensor> branches;
 };
 
 Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Device device,
@@ -325,17 +328,20 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     jit::EliminateDeadCode(whole);
   }
   if (operators == Operators::kOwn) use_own_operators(whole, module);
-  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), {}});
+  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), false, {}});
 }
 
 Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;
 
-std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const {
+std::vector<c10::IValue> Program::run(
+    std::vector<c10::IValue> arguments, const at::Tensor& segments) const {
   jit::Stack stack;
-  stack.reserve(arguments.size() + 1 + parts_->branches.size());
+  stack.reserve(arguments.size() + 2 + parts_->branches.size());
   stack.emplace_back(parts_->module._ivalue());
   for (auto& argument : arguments) stack.push_back(std::move(argument));
+  if (parts_->takes_segments)
+    stack.push_back(segments.defined() ? c10::IValue(segments) : c10::IValue());
   for (const at::Tensor& branch : parts_->branches) stack.emplace_back(branch);
   try {
     jit::InterpreterState(parts_->code).run(stack);
@@ -358,6 +364,11 @@ std::size_t Program::use_causal_attention(
       drop_causal_masks(parts_->graph, parts_->module, mask_argument, trials);
   if (dropped > 0) parts_->code = jit::Code(parts_->graph, "causal");
   return dropped;
+}
+
+void Program::take_segments() {
+  parts_->takes_segments = insert_segments(parts_->graph, parts_->module);
+  if (parts_->takes_segments) parts_->code = jit::Code(parts_->graph, "segments");
 }
 
 void Program::add_lora(const std::vector<LoraLayer>& layers) {

@@ -108,8 +108,8 @@ bool is_gelu_gate(const jit::Value* gate, const jit::Value* x) {
 }
 
 void rewrite(jit::Block* block, KnownValues& known) {
-  constexpr std::array kRules = {own_linear, own_rms_norm, own_swiglu, own_rotary, spelled_gelu,
-      spelled_rotary, spelled_rms_norm, spelled_attention};
+  constexpr std::array kRules = {own_linear, own_rms_norm, own_swiglu, own_rotary, own_attention,
+      spelled_gelu, spelled_rotary, spelled_rms_norm, spelled_attention};
   for (jit::Node* node : block->nodes()) {
     for (jit::Block* inner : node->blocks()) rewrite(inner, known);
     for (const auto rule : kRules) {
