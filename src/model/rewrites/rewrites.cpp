@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/common_subexpression_elimination.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/lower_tuples.h>
 
@@ -210,6 +211,8 @@ jit::Value* spelled_gelu(jit::Node* node, KnownValues& /*known*/) {
 
 void use_own_operators(const GraphPointer& graph, const jit::Module& module) {
   ops::register_operators();
+  GraphPointer same = graph;
+  jit::ConstantPropagationImmutableTypes(same);  // scripts ask for options that are constant
   jit::LowerSimpleTuples(graph);
   KnownValues known(*graph, module);
   rewrite(graph->block(), known);
