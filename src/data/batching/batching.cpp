@@ -140,17 +140,17 @@ void Batcher::write(const Row& row, std::int64_t b, tensor::Batch& batch) const 
 // As in tensor::Batch; undefined where each row is one piece.
 at::Tensor Batcher::segments(const BatchPlan& plan) const {
   std::vector<std::int64_t> begin;
-  std::int64_t at_row = 0;
+  std::int64_t row_begin = 0;
   for (const std::int64_t row : plan.rows) {
-    std::int64_t at = at_row;
+    std::int64_t next = row_begin;
     for (const Piece& piece : rows_[place(row)]) {
-      begin.push_back(at);
-      at += piece.tokens;
+      begin.push_back(next);
+      next += piece.tokens;
     }
-    at_row += plan.length;
+    row_begin += plan.length;
   }
   if (begin.size() == plan.rows.size()) return {};
-  begin.push_back(at_row);
+  begin.push_back(row_begin);
   const auto count = static_cast<std::int64_t>(begin.size());
   at::Tensor made = at::empty({count}, at::TensorOptions(at::kLong));
   std::copy(begin.begin(), begin.end(), made.mutable_data_ptr<std::int64_t>());
