@@ -12,6 +12,7 @@
 #include <ATen/ops/silu.h>
 #include <torch/library.h>
 
+#include "ops/attention.h"
 #include "ops/device_operators.h"
 #include "ops/rows.h"
 #include "tensor/shapes.h"
@@ -113,6 +114,13 @@ void register_operators() {
         "float epsilon=1e-05, bool cudnn=True) -> Tensor",
         torch::dispatch(differentiable, TORCH_FN(layer_norm)));
     made.def("state(Tensor(a) x) -> Tensor(a)", torch::dispatch(differentiable, TORCH_FN(state)));
+    made.def(
+        "attention(Tensor q, Tensor k, Tensor v, Tensor? mask=None, float dropout=0.0, "
+        "bool is_causal=False, float? scale=None, bool grouped=False, Tensor? segments=None) -> "
+        "Tensor",
+        torch::dispatch(differentiable, TORCH_FN(attention)));
+    made.def("restart_positions(Tensor positions, Tensor? segments) -> Tensor",
+        torch::dispatch(differentiable, TORCH_FN(restart_positions)));
     return made;
   }();
 }

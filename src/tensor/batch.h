@@ -17,6 +17,10 @@ struct Batch {
   at::Tensor labels;     // [B, T] i64, CPU
   at::Tensor mask;       // [B, T] i64, CPU: 1 token, 0 padding; undefined when no row is padded
   at::Tensor documents;  // [B, T] i64, CPU: index of the document of each position in its dataset
+  // [S+1] i64, CPU: where segments begin among the B·T positions, row after row, and B·T. Tokens
+  // attend within their segment only. Each row begins one, and its padding belongs to its last one.
+  // Undefined where each row is one segment.
+  at::Tensor segments;
   std::vector<std::int64_t> source_rows;  // [B] of a data::Batcher; empty when made by hand
   std::int64_t real_tokens = 0;           // tokens that are not padding
   std::int64_t supervised_tokens = 0;     // positions with a label

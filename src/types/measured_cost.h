@@ -48,7 +48,7 @@ struct DataShape {
   std::int64_t real_tokens = 0;
   std::int64_t padded_tokens = 0;      // what the blocks process
   std::int64_t supervised_tokens = 0;  // what the head processes
-  double mean_length = 0.0;        // padded tokens of a row, weighted by tokens (attention's cost)
+  double mean_length = 0.0;        // tokens of a row or segment, weighted by tokens, for attention
   std::int64_t dev_documents = 0;  // of one dev evaluation
   std::int64_t dev_padded_tokens = 0;
   std::int64_t dev_supervised_tokens = 0;

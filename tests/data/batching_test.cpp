@@ -155,25 +155,51 @@ TEST(Batcher, EveryEpochHasTheSameBatchShapes) {
   EXPECT_EQ(shapes_of(batcher.epoch(8, 5)), shapes_of(batcher.in_order()));
 }
 
-TEST(Batcher, PacksDocumentsWithoutLabelsAcrossThem) {
-  const Dataset dataset = dataset_of({3, 2, 4});
-  const Batcher batcher = batcher_of(dataset, {8, 4});
-  EXPECT_EQ(batcher.rows(), 3);
+std::vector<std::int64_t> segments_of(const tensor::Batch& batch) {
+  const auto* begin = batch.segments.const_data_ptr<std::int64_t>();
+  return {begin, begin + batch.segments.numel()};
+}
+
+TEST(Batcher, PacksWholeDocumentsIntoTheFullestBlockWithRoom) {
+  const Dataset dataset = dataset_of({3, 2, 5, 1, 6});
+  const Batcher batcher = batcher_of(dataset, {16, 8});
+  EXPECT_EQ(batcher.rows(), 3);  // 6 + 2, 5 + 3 and 1
   const auto plans = batcher.in_order();
   ASSERT_EQ(plans.size(), 2U);
-  EXPECT_THAT(plans[0].rows, ElementsAre(2, 0));  // the partial block is the shortest row
+  EXPECT_THAT(plans[0].rows, ElementsAre(2, 0));
   const tensor::Batch batch = batcher.make(plans[0]);
-  EXPECT_THAT(values(batch.ids, 0), ElementsAre(203, kPadding, kPadding, kPadding));
-  EXPECT_THAT(values(batch.mask, 0), ElementsAre(1, 0, 0, 0));
-  EXPECT_THAT(values(batch.ids, 1), ElementsAre(0, 1, 2, 100));
-  // The last position of the block still predicts its document's next token, which stands in the
-  // next block.
-  EXPECT_THAT(values(batch.labels, 1), ElementsAre(1, 2, kNone, 101));
-  EXPECT_THAT(values(batch.documents, 1), ElementsAre(0, 0, 0, 1));
-  const tensor::Batch middle = batcher.make(plans[1]);
-  EXPECT_THAT(values(middle.ids, 0), ElementsAre(101, 200, 201, 202));
-  EXPECT_THAT(values(middle.labels, 0), ElementsAre(kNone, 201, 202, 203));
-  EXPECT_THAT(values(middle.documents, 0), ElementsAre(1, 2, 2, 2));
+  EXPECT_THAT(values(batch.ids, 0), ElementsAre(300, 999, 999, 999, 999, 999, 999, 999));
+  EXPECT_THAT(values(batch.mask, 0), ElementsAre(1, 0, 0, 0, 0, 0, 0, 0));
+  EXPECT_THAT(values(batch.ids, 1), ElementsAre(400, 401, 402, 403, 404, 405, 100, 101));
+  EXPECT_THAT(values(batch.labels, 1), ElementsAre(401, 402, 403, 404, 405, kNone, 101, kNone));
+  EXPECT_THAT(values(batch.documents, 1), ElementsAre(4, 4, 4, 4, 4, 4, 1, 1));
+  EXPECT_THAT(segments_of(batch), ElementsAre(0, 8, 14, 16));
+  EXPECT_EQ(batcher.attention_pairs(plans[0]), 8 * 8 + 6 * 6 + 2 * 2);
+  EXPECT_THAT(segments_of(batcher.make(plans[1])), ElementsAre(0, 5, 8));
+}
+
+TEST(Batcher, DividesDocumentsThatAreLongerThanABlock) {
+  const Dataset dataset = dataset_of({9, 2});
+  const Batcher batcher = batcher_of(dataset, {4, 4});
+  EXPECT_EQ(batcher.rows(), 3);
+  const auto plans = batcher.in_order();
+  ASSERT_EQ(plans.size(), 3U);
+  const tensor::Batch rest = batcher.make(plans[0]);
+  EXPECT_THAT(values(rest.ids, 0), ElementsAre(100, 101, 8));
+  EXPECT_THAT(segments_of(rest), ElementsAre(0, 2, 3));
+  const tensor::Batch first = batcher.make(plans[1]);
+  EXPECT_THAT(values(first.ids, 0), ElementsAre(0, 1, 2, 3));
+  // The last position of a piece still predicts the token that follows in its document.
+  EXPECT_THAT(values(first.labels, 0), ElementsAre(1, 2, 3, 4));
+  EXPECT_FALSE(first.segments.defined());  // one piece sees all of its row
+}
+
+TEST(Batcher, RowsOfOneDocumentHaveNoSegments) {
+  const Dataset dataset = dataset_of({2, 4});
+  const Batcher batcher = batcher_of(dataset, {8, 0});
+  const auto plan = batcher.in_order().at(0);
+  EXPECT_FALSE(batcher.make(plan).segments.defined());
+  EXPECT_EQ(batcher.attention_pairs(plan), 2 * 4 * 4);
 }
 
 TEST(Batcher, PackingKeepsEveryTokenAndLabel) {

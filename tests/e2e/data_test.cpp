@@ -55,6 +55,19 @@ TEST_F(DataFiles, GzipAndStandardInputGiveTheSameAsTheFile) {
   EXPECT_EQ(losses(salf({"eval", "model", "--data", "-", "--json"}, piped("rows.gz"))), expected);
 }
 
+TEST_F(DataFiles, PackedRowsHaveTheLossOfTheRowsAlone) {
+  const auto loss = [this](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"eval", "model", "--data", "rows.jsonl", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProgramResult result = salf(words);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return core::parse_json(result.out, "eval")["tokens"]["loss"]["value"].get<double>();
+  };
+  const double expected = loss({});
+  EXPECT_NEAR(loss({"--pack", "1024"}), expected, 1e-5);
+  EXPECT_NEAR(loss({"--pack", "200"}), expected, 1e-5);
+}
+
 TEST_F(DataFiles, TruncatedGzipNamesTheFileAndTheByte) {
   pack();
   write("half.gz", text("rows.gz").substr(0, 500));

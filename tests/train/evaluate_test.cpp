@@ -29,11 +29,10 @@ DocumentLoss alone(const TinyRun& setup, const data::Document& document) {
   return sums;
 }
 
-TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
-  const TinyRun setup;
+// The losses that `batcher` gives are those of the documents alone.
+void expect_whole_model(const TinyRun& setup, const data::Batcher& batcher) {
   core::Progress progress;
-  const auto [stopped, result, documents] =
-      evaluate(setup.graph, setup.train_batches, {}, progress);
+  const auto [stopped, result, documents] = evaluate(setup.graph, batcher, {}, progress);
   EXPECT_FALSE(stopped);
   double loss = 0.0, correct = 0.0, tokens = 0.0;
   for (const DocumentLoss& ours : documents) {
@@ -55,23 +54,34 @@ TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
       result.loss.high - result.loss.low, 2.0 * 1.959963984540054 * result.standard_error, 1e-12);
 }
 
-TEST(Evaluate, PackingDoesNotChangeWhichDocumentATokenBelongsTo) {
+TEST(Evaluate, EqualsTheWholeModelDocumentByDocument) {
   const TinyRun setup;
-  std::vector<std::int64_t> all;
-  for (std::int64_t i = 0; i < 48; ++i) all.push_back(i);
-  const data::Batcher packed(setup.dataset, all, {64, 32}, 0);
+  expect_whole_model(setup, setup.train_batches);
+}
+
+TEST(Evaluate, PackedDocumentsHaveTheirOwnLosses) {
+  const TinyRun setup;
+  const auto all = setup.dataset.indices(data::Split::kAll);
+  for (const std::int64_t pack : {20, 64})
+    expect_whole_model(setup, data::Batcher(setup.dataset, all, {64, pack}, 0));
+}
+
+TEST(Evaluate, PackedRowsComeFromTheCache) {
+  const TinyRun setup;
+  const TemporaryFolder folder;
+  const data::Batcher packed(setup.dataset, setup.dataset.indices(data::Split::kAll), {64, 32}, 0);
+  PrefixCache cache(setup.graph, packed, packed.epoch(1, 0),
+      {2, types::CacheType::kFloat32, folder.path(), "", {}});
+  EvaluateOptions cached;
+  cached.cut = 2;
+  cached.cache = &cache;
   core::Progress progress;
-  const auto [stopped, result, documents] = evaluate(setup.graph, packed, {}, progress);
-  EXPECT_FALSE(stopped);
-  EXPECT_EQ(result.supervised_tokens, setup.train_batches.supervised_tokens());
-  for (const DocumentLoss& entry : documents) {
-    double tokens = 0.0;
-    for (const auto label :
-        setup.dataset.documents[static_cast<std::size_t>(entry.document)].labels) {
-      tokens += label == tensor::kNoLabel ? 0.0 : 1.0;
-    }
-    EXPECT_EQ(entry.tokens, tokens);
+  const auto fresh = evaluate(setup.graph, packed, {}, progress);
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto again = evaluate(setup.graph, packed, cached, progress);
+    EXPECT_NEAR(again.evaluation.loss.value, fresh.evaluation.loss.value, 1e-6);
   }
+  EXPECT_TRUE(cache.complete());
 }
 
 TEST(Evaluate, EndsWithoutResultWhenToldTo) {

@@ -182,6 +182,35 @@ TEST_F(KeptCacheTest, IsNotUsedWhereAnythingElseIsDifferent) {
   EXPECT_FALSE(open()->holds(run_.train_batches.make(first_[0])));
 }
 
+// One row of these documents' tokens.
+data::Dataset dataset_of(const std::vector<std::vector<std::int64_t>>& documents) {
+  data::Dataset dataset;
+  for (const auto& ids : documents) {
+    data::Document document;
+    document.ids = ids;
+    document.labels.assign(ids.size(), tensor::kNoLabel);
+    dataset.documents.push_back(document);
+    dataset.splits.push_back(data::Split::kTrain);
+  }
+  return dataset;
+}
+
+TEST_F(KeptCacheTest, IsNotUsedWhereTheSameTokensAreOtherDocuments) {
+  const auto complete_on = [this](const data::Dataset& dataset) {
+    const data::Batcher rows(dataset, dataset.indices(data::Split::kAll), {4, 4}, 0);
+    const auto plans = rows.in_order();
+    PrefixCache cache(run_.graph, rows, plans, setup_);
+    const bool complete = cache.complete();
+    cache.hidden(rows.make(plans.at(0)));
+    return complete;
+  };
+  const data::Dataset one = dataset_of({{1, 2, 3, 4}}), two = dataset_of({{1, 2}, {3, 4}});
+  EXPECT_FALSE(complete_on(one));
+  EXPECT_TRUE(complete_on(one));
+  EXPECT_FALSE(complete_on(two));
+  EXPECT_TRUE(complete_on(two));
+}
+
 // A run of three epochs.
 struct ThreeEpochs {
   ThreeEpochs() {

@@ -24,7 +24,7 @@ types::DataShape training_shape(const Session& session) {
     const std::int64_t padded = static_cast<std::int64_t>(batch.rows.size()) * batch.length;
     ++shape.batches;
     shape.padded_tokens += padded;
-    weighted += static_cast<double>(padded) * static_cast<double>(batch.length);
+    weighted += static_cast<double>(rows.attention_pairs(batch));
   }
   shape.documents = static_cast<std::int64_t>(session.dataset->indices(data::Split::kTrain).size());
   shape.real_tokens = rows.real_tokens();

@@ -80,6 +80,19 @@ void choose_type(Session& session) {
   core::log_info("computes in " + session.provenance().dtype + ": " + choice.reason);
 }
 
+// Makes the session's cut for its rows.
+void fit_graph(Session& session) {
+  const std::int64_t longest = longest_row(*session.dataset, session.batch);
+  session.graph = session.graph->for_rows(longest);
+  if (session.batch.pack == 0) return;
+  try {
+    session.graph->prove_segments(longest);
+  } catch (const Error& error) {
+    throw Error(error.kind(), std::string("--pack is not possible with this model: ") +
+                                  error.what() + "; leave --pack out");
+  }
+}
+
 void load_tokenizer(Session& session, bool needed) {
   if (!session.files.tokenizer.empty()) {
     session.tokenizer = data::load_tokenizer(session.files.tokenizer);
@@ -176,14 +189,14 @@ void open_data(Session& session, const data::DataOptions& options, const data::B
   session.dataset = std::make_shared<data::Dataset>(data::load_dataset(options, *session.tokenizer,
       limit, progress, data::read_model_template(session.files.tokenizer)));
   for (const auto& line : data::describe(session.dataset->report)) core::log_info(line);
-  session.graph = session.graph->for_rows(longest_row(*session.dataset, batch));
+  fit_graph(session);
 }
 
 void share_data(Session& session, const Session& other) {
   session.data_path = other.data_path;
   session.batch = other.batch;
   session.dataset = other.dataset;
-  session.graph = session.graph->for_rows(longest_row(*session.dataset, session.batch));
+  fit_graph(session);
 }
 
 void check_made_for(

@@ -1,9 +1,12 @@
 #include "data/batching/batching.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -25,31 +28,60 @@ Batcher::Batcher(const Dataset& dataset, std::vector<std::int64_t> documents, Ba
     std::int64_t padding_id)
     : dataset_(dataset), documents_(std::move(documents)), options_(options),
       padding_id_(padding_id) {
-  std::int64_t total = 0;
+  std::vector<Piece> pieces;
   for (const std::int64_t index : documents_) {
     const auto length = static_cast<std::int64_t>(dataset_.documents.at(place(index)).ids.size());
-    first_token_.push_back(total);
-    total += length;
-    if (options_.pack == 0) lengths_.push_back(length);
+    const std::int64_t most = options_.pack > 0 ? options_.pack : length;
+    for (std::int64_t from = 0; from < length; from += most)
+      pieces.push_back({index, from, std::min(most, length - from)});
   }
   if (options_.pack > 0) {
-    if (options_.pack > options_.batch_tokens) {
-      refuse_long("a packed block of --pack " + std::to_string(options_.pack) + " tokens",
-          options_.batch_tokens, "lower --pack or raise --batch-tokens");
-    }
-    for (std::int64_t begin = 0; begin < total; begin += options_.pack) {
-      lengths_.push_back(std::min(options_.pack, total - begin));
-    }
-  } else if (longest_row() > options_.batch_tokens) {
-    const auto longest = std::max_element(lengths_.begin(), lengths_.end()) - lengths_.begin();
-    const std::string tokens = std::to_string(longest_row());
-    refuse_long("the longest document (row " +
-                    std::to_string(dataset_.documents[place(documents_[place(longest)])].line) +
-                    " of the data) has " + tokens + " tokens and",
-        options_.batch_tokens,
-        "raise --batch-tokens to at least " + tokens +
-            ", cut documents with --max-length, or join them with --pack");
+    pack(std::move(pieces));
+  } else {
+    for (const Piece& piece : pieces) rows_.push_back({piece});
   }
+  for (const Row& row : rows_) {
+    lengths_.push_back(std::accumulate(row.begin(), row.end(), std::int64_t{0},
+        [](std::int64_t sum, const Piece& piece) { return sum + piece.tokens; }));
+  }
+  check_fits();
+}
+
+// Best-fit decreasing, as in Johnson 1973, "Near-optimal bin packing algorithms".
+void Batcher::pack(std::vector<Piece> pieces) {
+  std::stable_sort(pieces.begin(), pieces.end(),
+      [](const Piece& a, const Piece& b) { return a.tokens > b.tokens; });
+  std::multimap<std::int64_t, std::size_t> rooms;  // free tokens → row
+  for (const Piece& piece : pieces) {
+    const auto found = rooms.lower_bound(piece.tokens);
+    const bool fits = found != rooms.end();
+    const std::size_t row = fits ? found->second : rows_.size();
+    const std::int64_t room = (fits ? found->first : options_.pack) - piece.tokens;
+    if (fits) {
+      rooms.erase(found);
+    } else {
+      rows_.emplace_back();
+    }
+    rows_[row].push_back(piece);
+    if (room > 0) rooms.emplace(room, row);
+  }
+}
+
+void Batcher::check_fits() const {
+  if (options_.pack > options_.batch_tokens) {
+    refuse_long("a packed block of --pack " + std::to_string(options_.pack) + " tokens",
+        options_.batch_tokens, "lower --pack or raise --batch-tokens");
+  }
+  if (options_.pack > 0 || longest_row() <= options_.batch_tokens) return;
+  const auto longest = std::max_element(lengths_.begin(), lengths_.end()) - lengths_.begin();
+  const std::string tokens = std::to_string(longest_row());
+  const std::int64_t document = rows_[place(longest)].front().document;
+  refuse_long("the longest document (row " +
+                  std::to_string(dataset_.documents[place(document)].line) + " of the data) has " +
+                  tokens + " tokens and",
+      options_.batch_tokens,
+      "raise --batch-tokens to at least " + tokens +
+          ", cut documents with --max-length, or divide and join them with --pack");
 }
 
 std::vector<BatchPlan> Batcher::epoch(std::uint64_t seed, std::int64_t epoch) const {
@@ -89,28 +121,53 @@ std::vector<BatchPlan> Batcher::fill(std::vector<std::int64_t> order) const {
 }
 
 // Writes a row's tokens into line `b` of the batch.
-void Batcher::write(std::int64_t row, std::int64_t b, tensor::Batch& batch) const {
-  const std::int64_t begin = options_.pack > 0 ? row * options_.pack : first_token_[place(row)];
-  const std::int64_t end = begin + lengths_[place(row)];
-  // The last document that begins at or before `begin`; documents are never empty.
-  auto k =
-      std::upper_bound(first_token_.begin(), first_token_.end(), begin) - first_token_.begin() - 1;
+void Batcher::write(const Row& row, std::int64_t b, tensor::Batch& batch) const {
   std::int64_t to = b * batch.length();
-  for (std::int64_t at = begin; at < end; ++k) {
-    const std::int64_t number = documents_[place(k)];
-    const Document& document = dataset_.documents[place(number)];
-    const std::int64_t from = at - first_token_[place(k)];
-    const std::int64_t count =
-        std::min(static_cast<std::int64_t>(document.ids.size()), end - first_token_[place(k)]) -
-        from;
-    std::copy_n(
-        document.ids.begin() + from, count, batch.ids.mutable_data_ptr<std::int64_t>() + to);
-    std::copy_n(
-        document.labels.begin() + from, count, batch.labels.mutable_data_ptr<std::int64_t>() + to);
-    std::fill_n(batch.documents.mutable_data_ptr<std::int64_t>() + to, count, number);
-    at += count;
-    to += count;
+  for (const Piece& piece : row) {
+    const Document& document = dataset_.documents[place(piece.document)];
+    const auto copy = [&](const std::vector<std::int64_t>& from, const at::Tensor& matrix) {
+      std::copy_n(
+          from.begin() + piece.from, piece.tokens, matrix.mutable_data_ptr<std::int64_t>() + to);
+    };
+    copy(document.ids, batch.ids);
+    copy(document.labels, batch.labels);
+    std::fill_n(
+        batch.documents.mutable_data_ptr<std::int64_t>() + to, piece.tokens, piece.document);
+    to += piece.tokens;
   }
+}
+
+// As in tensor::Batch; undefined where each row is one piece.
+at::Tensor Batcher::segments(const BatchPlan& plan) const {
+  std::vector<std::int64_t> begin;
+  std::int64_t row_begin = 0;
+  for (const std::int64_t row : plan.rows) {
+    std::int64_t next = row_begin;
+    for (const Piece& piece : rows_[place(row)]) {
+      begin.push_back(next);
+      next += piece.tokens;
+    }
+    row_begin += plan.length;
+  }
+  if (begin.size() == plan.rows.size()) return {};
+  begin.push_back(row_begin);
+  const auto count = static_cast<std::int64_t>(begin.size());
+  at::Tensor made = at::empty({count}, at::TensorOptions(at::kLong));
+  std::copy(begin.begin(), begin.end(), made.mutable_data_ptr<std::int64_t>());
+  return made;
+}
+
+std::int64_t Batcher::attention_pairs(const BatchPlan& plan) const {
+  std::int64_t pairs = 0;
+  for (const std::int64_t row : plan.rows) {
+    std::int64_t padding = plan.length - lengths_[place(row)];
+    const Row& pieces = rows_[place(row)];
+    for (auto piece = pieces.rbegin(); piece != pieces.rend(); ++piece) {
+      const std::int64_t tokens = piece->tokens + std::exchange(padding, 0);
+      pairs += tokens * tokens;
+    }
+  }
+  return pairs;
 }
 
 tensor::Batch Batcher::make(const BatchPlan& plan) const {
@@ -123,11 +180,12 @@ tensor::Batch Batcher::make(const BatchPlan& plan) const {
   batch.labels = filled(tensor::kNoLabel);
   batch.documents = filled(-1);
   for (std::int64_t b = 0; b < count; ++b) {
-    write(plan.rows[place(b)], b, batch);
+    write(rows_[place(plan.rows[place(b)])], b, batch);
     batch.real_tokens += row_length(plan.rows[place(b)]);
   }
   batch.supervised_tokens = batch.labels.ne(tensor::kNoLabel).sum().item<std::int64_t>();
   if (batch.real_tokens < batch.padded_tokens()) batch.mask = batch.documents.ge(0).to(at::kLong);
+  batch.segments = segments(plan);
   batch.source_rows = plan.rows;
   return batch;
 }

@@ -9,14 +9,16 @@ namespace salf::data {
 
 struct BatchOptions {
   std::int64_t batch_tokens = 1024;  // padded tokens of a batch at most
-  std::int64_t pack = 0;             // >0: documents joined into blocks of this many tokens
+  std::int64_t pack = 0;             // >0: documents share rows of at most this many tokens
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Data");
     visit(
         Field{"batch_tokens", "tokens of a batch at most, padding included"}.common().range(1, 1e9),
         self.batch_tokens);
-    visit(Field{"pack", "join documents into blocks of this many tokens; 0: rows stay documents"}
+    visit(Field{"pack",
+              "join documents, which do not see each other, into blocks of at most this many "
+              "tokens; longer documents are divided; 0: rows stay documents"}
               .range(0, 1e7),
         self.pack);
   }
@@ -31,10 +33,12 @@ struct BatchPlan {
 // Rows of one split, ready to be batched. Keeps a reference to `dataset`, which must outlive it.
 class Batcher {
  public:
-  // `documents`: indices into dataset.documents. Packed blocks join the documents in this order;
-  // the last partial block is kept, right-padded with `padding_id`. Labels stay those of the
-  // documents: none crosses a boundary. Throws Error(kBadInput) if batch_tokens is smaller than one
-  // packed block or the longest document.
+  // `documents`: indices into dataset.documents. Packed blocks hold whole documents, put together
+  // by best-fit decreasing: from the longest on, each goes into the fullest block that has room for
+  // it, equal ones in the order given. A document longer than a block is first divided into pieces
+  // of a block's length, each of which sees itself only. Labels stay those of the documents.
+  // Throws Error(kBadInput) if batch_tokens is smaller than one packed block or the longest
+  // document.
   Batcher(const Dataset& dataset, std::vector<std::int64_t> documents, BatchOptions options,
       std::int64_t padding_id);
 
@@ -48,6 +52,9 @@ class Batcher {
   // The plan's rows as tensors. `documents` is -1 at padding.
   tensor::Batch make(const BatchPlan& plan) const;
 
+  // The pairs of positions among which a batch's attention works: Σ T² over its segments.
+  std::int64_t attention_pairs(const BatchPlan& plan) const;
+
   std::int64_t row_length(std::int64_t row) const;  // real tokens of a row
   std::int64_t rows() const;
   std::int64_t real_tokens() const;
@@ -55,15 +62,26 @@ class Batcher {
   std::int64_t longest_row() const;
 
  private:
-  void write(std::int64_t row, std::int64_t b, tensor::Batch& batch) const;
+  // Tokens of a document.
+  struct Piece {
+    std::int64_t document = 0;  // index in the dataset
+    std::int64_t from = 0;      // its first token
+    std::int64_t tokens = 0;
+  };
+  using Row = std::vector<Piece>;  // joined in this order
+
+  void pack(std::vector<Piece> pieces);
+  void check_fits() const;
+  void write(const Row& row, std::int64_t b, tensor::Batch& batch) const;
+  at::Tensor segments(const BatchPlan& plan) const;
   std::vector<BatchPlan> fill(std::vector<std::int64_t> order) const;
 
   const Dataset& dataset_;
   std::vector<std::int64_t> documents_;
   BatchOptions options_;
   std::int64_t padding_id_;
-  std::vector<std::int64_t> lengths_;      // tokens of each row
-  std::vector<std::int64_t> first_token_;  // begin of each document in the joined stream
+  std::vector<Row> rows_;
+  std::vector<std::int64_t> lengths_;  // tokens of each row
 };
 
 }  // namespace salf::data

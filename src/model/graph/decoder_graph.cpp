@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros.h>
@@ -70,6 +71,13 @@ void check_decoder(const ScriptModel& model, const tensor::Batch& proof) {
            " of their size when rows are padded on the right: a decoder that salf can "
            "tune is causal, it never looks to the right");
   }
+}
+
+tensor::Batch padding(std::int64_t rows, std::int64_t length) {
+  tensor::Batch batch;
+  batch.ids = at::zeros({rows, length}, at::kLong);
+  batch.mask = at::zeros({rows, length}, at::kLong);
+  return batch;
 }
 
 BlockMap describe(const DecoderGraph& decoder) {
@@ -219,6 +227,34 @@ tensor::Batch proof_batch() {
     batch.real_tokens += length;
   }
   return batch;
+}
+
+PackedProof packed_proof(std::int64_t length) {
+  const std::int64_t third = length / 3, half = length / 2;
+  PackedProof proof;
+  proof.lengths = {third, 1, length - third - 1, half, length - half - 2};  // 2 tokens of padding
+  const std::int64_t longest = *std::max_element(proof.lengths.begin(), proof.lengths.end());
+  const auto documents = static_cast<std::int64_t>(proof.lengths.size());
+  core::Random random(1, "packed proof");
+  proof.packed = padding(2, length);
+  proof.alone = padding(documents, longest);
+  proof.packed.segments = at::zeros({documents + 1}, at::kLong);
+  auto* begin = proof.packed.segments.mutable_data_ptr<std::int64_t>();
+  std::int64_t place = 0;
+  for (std::int64_t i = 0; i < documents; ++i) {
+    const std::int64_t tokens = proof.lengths[static_cast<std::size_t>(i)];
+    const at::Tensor ids = at::empty({tokens}, at::kLong);
+    auto* id = ids.mutable_data_ptr<std::int64_t>();
+    for (std::int64_t t = 0; t < tokens; ++t) id[t] = static_cast<std::int64_t>(random.below(kIds));
+    proof.packed.ids.flatten().narrow(0, place, tokens).copy_(ids);
+    proof.packed.mask.flatten().narrow(0, place, tokens).fill_(1);
+    proof.alone.ids[i].narrow(0, 0, tokens).copy_(ids);
+    proof.alone.mask[i].narrow(0, 0, tokens).fill_(1);
+    begin[i] = place;
+    place += tokens;
+  }
+  begin[documents] = 2 * length;
+  return proof;
 }
 
 tensor::Batch first_row(const tensor::Batch& batch) {

@@ -44,6 +44,16 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern);
 // one padded row.
 tensor::Batch proof_batch();
 
+// Documents in rows that they share, the last one padded, and each in an own right-padded row.
+struct PackedProof {
+  tensor::Batch packed;
+  tensor::Batch alone;
+  std::vector<std::int64_t> lengths;  // tokens of each document
+};
+
+// Two rows of `length` tokens, at least 8, with five documents of seeded ids.
+PackedProof packed_proof(std::int64_t length);
+
 // The first row without its padding.
 tensor::Batch first_row(const tensor::Batch& batch);
 

@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "model/graph/decoder_graph.h"
 #include "model/rewrites/causal_attention.h"
+#include "model/rewrites/segments.h"
 #include "model/weights/narrow_weights.h"
 #include "ops/bf16_products.h"
 #include "tensor/shapes.h"
@@ -72,6 +73,11 @@ class CutPrograms {
     return find("head", 0, Input::kState, [&] { return decoder_->logits(); }).program;
   }
 
+  // Calls of attention in the tap that have a mask.
+  std::int64_t masked_attentions(std::int64_t length) const {
+    return model::masked_attentions(*tap(length).graph());
+  }
+
   // Calls of attention in the tap that lost their masks.
   std::int64_t causal_attentions() const {
     return settings_.causal_rows == 0 ? 0 : made_tap(settings_.causal_rows).causal;
@@ -97,6 +103,7 @@ class CutPrograms {
     if (found != made_.end()) return found->second;
     Made made{decoder_->program(graph(), name), 0};
     if (causal) made.causal = drop_masks(made.program, input);
+    made.program.take_segments();
     if (settings_.weights) made.program.use_bfloat16(settings_.weights, decoder_->head.weight);
     made.program.add_lora(settings_.lora);
     return made_.emplace(key, std::move(made)).first->second;
@@ -208,7 +215,7 @@ void GraphCut::check_depth(std::int64_t cut) const {
 
 Spaces GraphCut::tap(const tensor::Batch& batch) const {
   if (before_block_) return tap_by_block(batch);
-  auto values = programs_->tap(batch.length()).run(decoder().arguments(batch));
+  auto values = programs_->tap(batch.length()).run(decoder().arguments(batch), batch.segments);
   Spaces spaces;
   spaces.final_state = values.back().toTensor();
   values.pop_back();
@@ -232,8 +239,10 @@ Spaces GraphCut::tap_by_block(const tensor::Batch& batch) const {
 at::Tensor GraphCut::prefix(const tensor::Batch& batch, std::int64_t cut) const {
   check_depth(cut);
   const std::int64_t whole = before_block_ ? 0 : cut;
-  at::Tensor hidden =
-      programs_->prefix(whole, batch.length()).run(decoder().arguments(batch)).at(0).toTensor();
+  at::Tensor hidden = programs_->prefix(whole, batch.length())
+                          .run(decoder().arguments(batch), batch.segments)
+                          .at(0)
+                          .toTensor();
   for (std::int64_t index = whole; index < cut; ++index) {
     before_block_(index);
     hidden = block(hidden, batch, index);
@@ -248,7 +257,10 @@ at::Tensor GraphCut::suffix(
       hidden, {batch.rows(), batch.length(), map().hidden}, "hidden state at the cut");
   auto arguments = decoder().arguments(batch);
   arguments.emplace_back(hidden);
-  return programs_->suffix(cut, batch.length()).run(std::move(arguments)).at(0).toTensor();
+  return programs_->suffix(cut, batch.length())
+      .run(std::move(arguments), batch.segments)
+      .at(0)
+      .toTensor();
 }
 
 at::Tensor GraphCut::block(
@@ -256,7 +268,10 @@ at::Tensor GraphCut::block(
   check_depth(index);
   auto arguments = decoder().arguments(batch);
   arguments.emplace_back(hidden);
-  return programs_->block(index, batch.length()).run(std::move(arguments)).at(0).toTensor();
+  return programs_->block(index, batch.length())
+      .run(std::move(arguments), batch.segments)
+      .at(0)
+      .toTensor();
 }
 
 at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {
@@ -284,19 +299,52 @@ at::Tensor GraphCut::head_bias() const {
   return map().head_bias ? decoder().model->parameter(decoder().head.bias).tensor : at::Tensor();
 }
 
+at::Tensor GraphCut::logits(const tensor::Batch& batch, std::int64_t cut) const {
+  const at::Tensor state = suffix(prefix(batch, cut), batch, cut);
+  return head(state.reshape({-1, map().hidden})).reshape({batch.rows(), batch.length(), -1});
+}
+
 double GraphCut::prove(std::int64_t cut) const {
   const at::NoGradGuard no_grad;
   const tensor::Batch proof = proof_batch();
-  const at::Tensor state = suffix(prefix(proof, cut), proof, cut);
-  const at::Tensor logits = head(state.reshape({-1, map().hidden}));
   const at::Tensor whole = decoder().model->forward(proof);
-  const double difference =
-      relative_difference(logits.reshape({proof.rows(), proof.length(), -1}), whole, proof.mask);
+  const double difference = relative_difference(logits(proof, cut), whole, proof.mask);
   const double tolerance = narrow_weights() ? kNarrowTolerance : kProofTolerance;
   if (!(difference <= tolerance)) {
     refuse("cut after " + std::to_string(cut) +
            " blocks, the parts differ from the whole model by " + core::format_number(difference) +
            " of the logits' size (at most " + core::format_number(tolerance) + " is accepted)");
+  }
+  return difference;
+}
+
+double GraphCut::prove_segments(std::int64_t longest) const {
+  const at::NoGradGuard no_grad;
+  if (narrow_weights()) {
+    // Rounding would hide what documents see of each other.
+    CutSettings wide = programs_->settings();
+    wide.weights = nullptr;
+    return with(std::move(wide)).prove_segments(longest);
+  }
+  const std::int64_t shortest = proof_batch().length();
+  const bool masked = programs_->masked_attentions(longest) > 0;
+  const PackedProof proof = packed_proof(masked ? std::max(longest, shortest) : shortest);
+  const std::int64_t cut = map().blocks / 2;
+  const at::Tensor together = logits(proof.packed, cut).flatten(0, 1);
+  const at::Tensor apart = logits(proof.alone, cut);
+  double difference = 0.0;
+  const std::int64_t* begin = proof.packed.segments.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < proof.alone.rows(); ++i) {
+    const std::int64_t tokens = proof.lengths[static_cast<std::size_t>(i)];
+    difference = std::max(difference,
+        relative_difference(together.narrow(0, begin[i], tokens), apart[i].narrow(0, 0, tokens)));
+  }
+  if (!(difference <= kProofTolerance)) {
+    refuse("documents that share a row change each other's logits by " +
+           core::format_number(difference) + " of their size (at most " +
+           core::format_number(kProofTolerance) +
+           " is accepted): salf does not find all of the model's attention, or its positions do "
+           "not begin at each document");
   }
   return difference;
 }

@@ -120,6 +120,11 @@ class GraphCut {
   // largest absolute difference, as a share of the largest logit. Throws Error(kBadModel) above the
   // tolerance.
   double prove(std::int64_t cut) const;
+  // Compares documents that share rows with the same documents alone, on seeded ids: the largest
+  // absolute difference, as a share of the largest logit. Throws Error(kBadModel) above the
+  // tolerance: the documents see each other, or positions do not begin at each of them. Where
+  // masks remain, the rows are of `longest` tokens, since masks may depend on the place in the row.
+  double prove_segments(std::int64_t longest) const;
 
   // The blocks' layers that can have a branch of low rank, in the order in which the blocks use
   // them.
@@ -135,6 +140,7 @@ class GraphCut {
   const DecoderGraph& decoder() const;
   void check_depth(std::int64_t cut) const;
   Spaces tap_by_block(const tensor::Batch& batch) const;
+  at::Tensor logits(const tensor::Batch& batch, std::int64_t cut) const;  // [B, T, V]
 
   std::shared_ptr<const CutPrograms> programs_;     // shared by copies
   std::function<void(std::int64_t)> before_block_;  // empty: parts run as wholes

@@ -18,6 +18,7 @@
 #include "model/rewrites/causal_attention.h"
 #include "model/rewrites/narrow_products.h"
 #include "model/rewrites/rewrites.h"
+#include "model/rewrites/segments.h"
 #include "model/weights/lora.h"
 #include "model/weights/narrow_weights.h"
 #include "tensor/device.h"
@@ -314,6 +315,7 @@ struct Program::Parts {
   jit::Module module;
   jit::Code code;
   // Further inputs of the graph.
+  bool takes_segments = false;
   std::vector<at::Tensor> narrowed;  // parameters that come by their copies in `weights`
   std::shared_ptr<NarrowWeights> weights;
   std::vector<at::Tensor> branches;
@@ -330,17 +332,20 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     jit::EliminateDeadCode(whole);
   }
   if (operators == Operators::kOwn) use_own_operators(whole, module);
-  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), {}, {}, {}});
+  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), false, {}, {}, {}});
 }
 
 Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;
 
-std::vector<c10::IValue> Program::run(std::vector<c10::IValue> arguments) const {
+std::vector<c10::IValue> Program::run(
+    std::vector<c10::IValue> arguments, const at::Tensor& segments) const {
   jit::Stack stack;
-  stack.reserve(arguments.size() + 1 + parts_->narrowed.size() + parts_->branches.size());
+  stack.reserve(arguments.size() + 2 + parts_->narrowed.size() + parts_->branches.size());
   stack.emplace_back(parts_->module._ivalue());
   for (auto& argument : arguments) stack.push_back(std::move(argument));
+  if (parts_->takes_segments)
+    stack.push_back(segments.defined() ? c10::IValue(segments) : c10::IValue());
   for (const at::Tensor& weight : parts_->narrowed) stack.emplace_back(parts_->weights->of(weight));
   for (const at::Tensor& branch : parts_->branches) stack.emplace_back(branch);
   try {
@@ -364,6 +369,11 @@ std::size_t Program::use_causal_attention(
       drop_causal_masks(parts_->graph, parts_->module, mask_argument, trials);
   if (dropped > 0) parts_->code = jit::Code(parts_->graph, "causal");
   return dropped;
+}
+
+void Program::take_segments() {
+  parts_->takes_segments = insert_segments(parts_->graph, parts_->module);
+  if (parts_->takes_segments) parts_->code = jit::Code(parts_->graph, "segments");
 }
 
 void Program::add_lora(const std::vector<LoraLayer>& layers) {

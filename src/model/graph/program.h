@@ -86,14 +86,18 @@ class Program {
   ~Program();
   Program(Program&&) noexcept;
 
-  // arguments: forward's, then the slice's inputs. Throws Error(kBadModel) with the operator's
-  // message.
-  std::vector<c10::IValue> run(std::vector<c10::IValue> arguments) const;
+  // arguments: forward's, then the slice's inputs. `segments` as in tensor::Batch, defined only
+  // where the program takes segments. Throws Error(kBadModel) with the operator's message.
+  std::vector<c10::IValue> run(
+      std::vector<c10::IValue> arguments, const at::Tensor& segments = {}) const;
 
   // See causal_attention.h: `mask_argument` is forward's. Returns the number of attentions that
   // became causal.
   std::size_t use_causal_attention(
       std::optional<std::size_t> mask_argument, const std::vector<MaskCheck>& trials);
+
+  // See segments.h. REQUIRES: nothing is sliced off the graph afterwards.
+  void take_segments();
 
   // Gives the layers with these weights their branches (lora.h). REQUIRES: nothing is
   // sliced off the graph afterwards, since it would lack them.

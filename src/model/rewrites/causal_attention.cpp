@@ -32,7 +32,7 @@ struct MaskUse {
 std::vector<MaskUse> masks_of(jit::Graph& graph) {
   std::vector<MaskUse> masks;
   for (jit::Node* node : graph.nodes()) {
-    if (node->kind() != c10::aten::scaled_dot_product_attention) continue;
+    if (!is_kind(node, "salf::attention")) continue;
     jit::Value* mask = node->input(kMask);
     if (mask->mustBeNone() || !is_bool(node->input(kIsCausal), false)) continue;
     const auto found = std::find_if(

@@ -21,7 +21,7 @@ struct MaskCheck {
   std::vector<std::int64_t> rows;      // real tokens of each row
 };
 
-// Removes, from the calls of aten::scaled_dot_product_attention in the flat `graph`, each mask that
+// Removes, from the calls of salf::attention in the flat `graph`, each mask that
 // in every check shows a real token the tokens up to itself, all of them, and nothing else; padding
 // may see anything. Only masks that come from the attention mask (`mask_argument` of forward, if it
 // has one), from shapes and from constants are looked at, since other ids and training do not

@@ -59,10 +59,6 @@ class Narrowing {
         replace(node, cast(node, node->input(0), c10::kBFloat16));
       } else if (is_kind(node, "salf::linear")) {
         narrow_linear(node);
-      } else if (is_kind(node, "aten::scaled_dot_product_attention") ||
-                 is_kind(node, "salf::attention")) {
-        for (const std::size_t i : {0U, 1U, 2U})
-          node->replaceInput(i, cast(node, node->input(i), c10::kBFloat16));
       } else if (is_kind(node, "aten::matmul")) {
         replace(node, "salf::matmul");
       } else if (is_kind(node, "aten::layer_norm")) {

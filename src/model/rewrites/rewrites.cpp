@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/common_subexpression_elimination.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/lower_tuples.h>
 
@@ -108,8 +109,8 @@ bool is_gelu_gate(const jit::Value* gate, const jit::Value* x) {
 }
 
 void rewrite(jit::Block* block, KnownValues& known) {
-  constexpr std::array kRules = {own_linear, own_rms_norm, own_swiglu, own_rotary, spelled_gelu,
-      spelled_rotary, spelled_rms_norm, spelled_attention};
+  constexpr std::array kRules = {own_linear, own_rms_norm, own_swiglu, own_rotary, own_attention,
+      spelled_gelu, spelled_rotary, spelled_rms_norm, spelled_attention};
   for (jit::Node* node : block->nodes()) {
     for (jit::Block* inner : node->blocks()) rewrite(inner, known);
     for (const auto rule : kRules) {
@@ -210,6 +211,8 @@ jit::Value* spelled_gelu(jit::Node* node, KnownValues& /*known*/) {
 
 void use_own_operators(const GraphPointer& graph, const jit::Module& module) {
   ops::register_operators();
+  GraphPointer same = graph;
+  jit::ConstantPropagationImmutableTypes(same);  // scripts ask for options that are constant
   jit::LowerSimpleTuples(graph);
   KnownValues known(*graph, module);
   rewrite(graph->block(), known);

@@ -17,7 +17,8 @@ namespace salf::model {
 //   addcmul(x * cos, roll(x, n), sin)                        → salf::rotary
 //   x * cos + cat(-x[n:], x[:n]) * sin                       → salf::rotary
 //   0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))               → aten::gelu
-//   softmax(q kᵀ * scale + mask) v                           → aten::scaled_dot_product_attention
+//   aten::scaled_dot_product_attention                       → salf::attention
+//   softmax(q kᵀ * scale + mask) v                           → salf::attention
 // The spelled-out ones, with casts between their steps or without, only in programs that know no
 // other floating point than float32, and where nothing else uses the steps between.
 void use_own_operators(const GraphPointer& graph, const torch::jit::Module& module);
@@ -33,6 +34,7 @@ torch::jit::Value* own_swiglu(torch::jit::Node* node, KnownValues& known);
 torch::jit::Value* spelled_gelu(torch::jit::Node* node, KnownValues& known);
 torch::jit::Value* own_rotary(torch::jit::Node* node, KnownValues& known);
 torch::jit::Value* spelled_rotary(torch::jit::Node* node, KnownValues& known);
+torch::jit::Value* own_attention(torch::jit::Node* node, KnownValues& known);
 torch::jit::Value* spelled_attention(torch::jit::Node* node, KnownValues& known);
 
 // Inserts the call of an operator.

@@ -126,6 +126,11 @@ jit::Value* mask_value(jit::Node* before, const MaskedScores& masked) {
 
 }  // namespace
 
+jit::Value* own_attention(jit::Node* node, KnownValues& /*known*/) {
+  if (node->kind() != c10::aten::scaled_dot_product_attention) return nullptr;
+  return call(node, "salf::attention", node->inputs().vec());
+}
+
 jit::Value* spelled_attention(jit::Node* node, KnownValues& known) {
   if (!is_kind(node, "aten::matmul") || !known.only_float32()) return nullptr;
   jit::Value* weights = before_dropout(node->input(0), known);
@@ -142,7 +147,7 @@ jit::Value* spelled_attention(jit::Node* node, KnownValues& known) {
   const auto mask = masked->mask != nullptr ? known.shape(masked->mask) : KnownShape{};
   if (!mask || mask->rank > 4) return nullptr;
   jit::Graph* graph = node->owningGraph();
-  return graph->insert(c10::aten::scaled_dot_product_attention,
+  return graph->insert(c10::Symbol::fromQualString("salf::attention"),
       {scores->q, scores->k, node->input(1), mask_value(node, *masked)},
       {jit::NamedValue("scale", scale_value(*graph, scores->scale))});
 }

@@ -163,8 +163,11 @@ void hash_numbers(core::Sha256& hash, const std::int64_t* numbers, std::size_t c
 std::string row_hash(const data::Batcher& batcher) {
   core::Sha256 hash;
   for (std::int64_t row = 0; row < batcher.rows(); ++row) {
-    const at::Tensor ids = batcher.make({{row}, batcher.row_length(row)}).ids;
-    hash_numbers(hash, ids.const_data_ptr<std::int64_t>(), index_of(ids.numel()));
+    const tensor::Batch batch = batcher.make({{row}, batcher.row_length(row)});
+    for (const at::Tensor& numbers : {batch.ids, batch.segments}) {
+      if (!numbers.defined()) continue;
+      hash_numbers(hash, numbers.const_data_ptr<std::int64_t>(), index_of(numbers.numel()));
+    }
   }
   return hash.hex();
 }
