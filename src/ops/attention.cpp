@@ -5,20 +5,15 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
+#include <cmath>
 #include <vector>
 
 #include "core/error.h"
+#include "ops/causal_attention.h"
 #include "tensor/shapes.h"
 
 namespace salf::ops {
 namespace {
-
-// A segment of a row.
-struct Segment {
-  std::int64_t row = 0;
-  std::int64_t begin = 0;  // within the row
-  std::int64_t length = 0;
-};
 
 [[noreturn]] void refuse_segments(const std::string& problem) {
   throw Error(ErrorKind::kBadModel, "attention within segments: " + problem);
@@ -44,6 +39,12 @@ std::vector<Segment> segments_of(
                     std::to_string(begin[0]) + " to " + std::to_string(begin[count]));
   }
   return segments;
+}
+
+std::vector<Segment> whole_rows(const at::Tensor& x) {
+  std::vector<Segment> rows;
+  for (std::int64_t row = 0; row < x.size(0); ++row) rows.push_back({row, 0, x.size(2)});
+  return rows;
 }
 
 // [B, H, T, C] → one [1, H, S, C] a segment. The gradient of the pieces is one concatenation.
@@ -85,6 +86,11 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
                     v.scalar_type() == at::kBFloat16;
   const auto cast = [half](const at::Tensor& x) { return half ? x.to(at::kBFloat16) : x; };
   const auto masked = mask && half && mask->is_floating_point() ? cast(*mask) : mask;
+  if (is_causal && !mask && dropout == 0.0 && has_causal_attention(cast(q), cast(k), cast(v))) {
+    const double by_width = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
+    return causal_attention(cast(q), cast(k), cast(v), scale.value_or(by_width),
+        segments ? segments_of(*segments, q.size(0), q.size(2)) : whole_rows(q));
+  }
   if (!segments) {
     return at::scaled_dot_product_attention(
         cast(q), cast(k), cast(v), masked, dropout, is_causal, scale, grouped);

@@ -246,7 +246,7 @@ template <class T, int N> __global__ void cross_entropy_kernel(Rows<float> logit
     for (int k = 0; k < N; ++k) {
       const float slope =
           expf(in.at[k] - seen.largest) * factor - (i * N + k == label ? scale : 0.0F);
-      out.at[k] = static_cast<T>(slope);
+      store(out.at[k], slope);
     }
     gradient.template pack<N>(row, i) = out;
   }

@@ -53,6 +53,16 @@ struct RowKernels {
   // The transpose of a tile of 16 × 16; strides in elements.
   void (*transpose)(
       const std::uint32_t* in, std::int64_t in_stride, std::uint32_t* out, std::int64_t out_stride);
+  // A row of attention. p = softmax(scale · scores) over the first `seen` scores and 0 up to
+  // `width`, a multiple of 16. Returns ln Σ e^(scale · score).
+  float (*attention)(
+      const float* scores, std::int64_t seen, std::int64_t width, float scale, BFloat16Bits* p);
+  // p once more, by the `sum` that attention() returned, and the gradient of the scores, p ⊙ (dp −
+  // `shift`) · scale; both 0 from `seen` to `width`.
+  void (*attention_backward)(const float* scores, const float* dp, std::int64_t seen,
+      std::int64_t width, float scale, float sum, float shift, BFloat16Bits* p,
+      BFloat16Bits* dscores);
+  float (*dot)(const BFloat16Bits* a, const BFloat16Bits* b, std::int64_t width);
   // y = x, rounded to nearest.
   void (*narrow)(const float* x, std::int64_t width, BFloat16Bits* y);
 };

@@ -52,9 +52,7 @@ class DeviceOperators : public ::testing::TestWithParam<const char*> {
 constexpr double kBFloat16Tolerance = 4e-3;  // half a unit of its last place, 2^-8
 
 TEST_P(DeviceOperators, RmsNormEqualsAten) {
-  const Operator ours = [&](const Inputs& x) {
-    return rms_norm_by(*kernels_, x[0], x[1], 1e-5, x[0].scalar_type());
-  };
+  const Operator ours = [&](const Inputs& x) { return rms_norm_by(*kernels_, x[0], x[1], 1e-5); };
   for (const std::int64_t width : {1, 15, 64, 67, 1028, 2048}) {
     compare(ours, plain_rms_norm, {values({3, 5, width}), values({width})}, 2);
   }
@@ -65,22 +63,19 @@ TEST_P(DeviceOperators, RmsNormEqualsAten) {
 }
 
 TEST_P(DeviceOperators, RmsNormRoundsItsResultOnce) {
-  const Operator narrowing = [&](const Inputs& x) {
-    return rms_norm_by(*kernels_, x[0], x[1], 1e-5, at::kBFloat16);
-  };
-  compare(narrowing, plain_rms_norm, {values({7, 96}), values({96})}, 2, kBFloat16Tolerance);
+  const Operator ours = [&](const Inputs& x) { return rms_norm_by(*kernels_, x[0], x[1], 1e-5); };
   const at::Tensor narrow = values({7, 96}).to(at::kBFloat16);
-  compare(narrowing, plain_rms_norm, {narrow, values({96})}, 2, kBFloat16Tolerance);
-  const at::Tensor x = values({5, 32});
+  compare(ours, plain_rms_norm, {narrow, values({96})}, 2, kBFloat16Tolerance);
+  const at::Tensor x = values({5, 32}).to(at::kBFloat16);
   const at::Tensor weight = values({32});
-  const at::Tensor wide = rms_norm_by(*kernels_, x, weight, 1e-5, at::kFloat);
-  EXPECT_TRUE(rms_norm_by(*kernels_, x, weight, 1e-5, at::kBFloat16).equal(wide.to(at::kBFloat16)));
+  const at::Tensor wide = rms_norm_by(*kernels_, x.to(at::kFloat), weight, 1e-5);
+  EXPECT_TRUE(rms_norm_by(*kernels_, x, weight, 1e-5).equal(wide.to(at::kBFloat16)));
 }
 
 TEST_P(DeviceOperators, RmsNormGivesNoGradientToAFrozenWeight) {
   const at::Tensor x = values({8, 32}).requires_grad_(true);
   const at::Tensor weight = values({32});
-  rms_norm_by(*kernels_, x, weight, 1e-5, at::kFloat).sum().backward();
+  rms_norm_by(*kernels_, x, weight, 1e-5).sum().backward();
   EXPECT_TRUE(x.grad().defined());
   EXPECT_FALSE(weight.grad().defined());
 }
@@ -155,14 +150,14 @@ TEST_P(DeviceOperators, NotANumberIsNotHidden) {
   const at::Tensor state = at::full({1, 40}, std::nanf("")).to(device_);
   const at::Tensor ones = at::ones({40}).to(device_);
   for (const auto type : {at::kFloat, at::kBFloat16}) {
-    EXPECT_TRUE(rms_norm_by(*kernels_, state, ones, 1e-5, type).isnan().all().item<bool>());
+    EXPECT_TRUE(rms_norm_by(*kernels_, state.to(type), ones, 1e-5).isnan().all().item<bool>());
     EXPECT_TRUE(swiglu_by(*kernels_, state.to(type), state.to(type)).isnan().all().item<bool>());
   }
 }
 
 TEST_P(DeviceOperators, OfNothingIsNothing) {
   const at::Tensor none = values({0, 8});
-  EXPECT_EQ(rms_norm_by(*kernels_, none, values({8}), 1e-5, at::kFloat).numel(), 0);
+  EXPECT_EQ(rms_norm_by(*kernels_, none, values({8}), 1e-5).numel(), 0);
   EXPECT_EQ(swiglu_by(*kernels_, none, none).numel(), 0);
   at::Tensor logits = none.clone();
   EXPECT_EQ(cross_entropy_by_(*kernels_, logits, logits, at::empty({0}, at::kLong).to(device_), 1.0)

@@ -163,7 +163,7 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
     const std::filesystem::path& scratch) {
   tensor::set_threads(options.threads);
   Session session{options, model::find_model(options.model, options.tokenizer), "", "",
-      tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", "", {}, nullptr};
+      tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", {}, nullptr};
   load_tokenizer(session, needs_tokenizer);
   session.archive_hash = session.weights_hash = core::sha256_file(session.files.archive);
   session.model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(

@@ -33,12 +33,13 @@ struct Session {
   std::shared_ptr<const data::Tokenizer> tokenizer;
   std::shared_ptr<const model::ScriptModel> model;
   std::optional<model::GraphCut> graph;  // set by open_model
-  std::string dtype_reason;              // why the cut computes in its type, one sentence
 
   // Set by open_data.
   std::string data_path;
   data::BatchOptions batch;
   std::shared_ptr<const data::Dataset> dataset;
+
+  std::string dtype_reason{};  // why the cut computes in its type, one sentence; by open_model
 
   types::ModelShape shape() const;
   std::uint64_t seed() const { return static_cast<std::uint64_t>(options.seed); }

@@ -26,6 +26,11 @@ at::Tensor NarrowWeights::of(const at::Tensor& parameter) {
   return copy.tensor;
 }
 
+void NarrowWeights::forget(const at::Tensor& parameter) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  copies_.erase(parameter.unsafeGetTensorImpl());
+}
+
 at::Tensor NarrowWeights::to_write(const at::Tensor& parameter) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = copies_.find(parameter.unsafeGetTensorImpl());

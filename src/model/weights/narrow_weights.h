@@ -21,8 +21,11 @@ class NarrowWeights {
   // The parameter in this type, detached. A parameter of this type is its own copy.
   at::Tensor of(const at::Tensor& parameter);
 
+  // Gives the copy's memory back; of() makes it again.
+  void forget(const at::Tensor& parameter);
+
   // The copy, for whoever is about to write the parameter and the copy together; undefined where
-  // there is none. written() says that both are done.
+  // there is none. written() says that both are done, or that the parameter was moved.
   at::Tensor to_write(const at::Tensor& parameter) const;
   void written(const at::Tensor& parameter);
 

@@ -12,13 +12,27 @@
 namespace salf::train {
 namespace {
 
-// Nothing where no cache takes their place, or the disk has no room.
+// The frozen parameters that a step does not read: all where narrow copies take their place, those
+// below the cut where a cache does.
+std::vector<model::Parameter> unread_weights(
+    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
+  if (inputs.what.graph.narrow_weights()) return freeze.frozen();
+  if (cache == nullptr) return {};
+  return weights_below(freeze, inputs.what.graph, inputs.what.plan.cut);
+}
+
+// Nothing where there are none, or the disk has no room.
 std::optional<MappedWeights> map_frozen(
     const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
-  if (cache == nullptr) return std::nullopt;
+  const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
+  if (unread.empty()) return std::nullopt;
   try {
-    return MappedWeights(
-        weights_below(freeze, inputs.what.graph, inputs.what.plan.cut), inputs.where.folder);
+    MappedWeights mapped(unread, inputs.where.folder);
+    if (const auto& narrow = inputs.what.graph.narrow_weights()) {
+      for (const auto& parameter : unread) narrow->written(parameter.tensor);
+      mapped.release();
+    }
+    return mapped;
   } catch (const Error& error) {
     core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
     return std::nullopt;
