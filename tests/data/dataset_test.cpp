@@ -134,7 +134,7 @@ TEST_F(DatasetTest, SplitsByTheDocumentAlone) {
                 data.indices(Split::kTest).size(),
       2000U);
 
-  options.data = write("b.jsonl", numbered_rows(1500, 2500)).string();
+  options.data = {write("b.jsonl", numbered_rows(1500, 2500)).string()};
   const auto all = splits_by_text(data);
   for (const auto& [text, split] : splits_by_text(load(options))) {
     const auto same = all.find(text);
@@ -164,7 +164,7 @@ TEST_F(DatasetTest, RefusesSharesThatLeaveNothingToTrainOn) {
   // One document whose hash does not fall into train at these shares.
   options.dev_share = 0.5;
   options.test_share = 0.49;
-  options.data = write("b.jsonl", numbered_rows(0, 1)).string();
+  options.data = {write("b.jsonl", numbered_rows(0, 1)).string()};
   EXPECT_THAT(failure(options), AllOf(HasSubstr("train split"), HasSubstr("--dev-share")));
 }
 

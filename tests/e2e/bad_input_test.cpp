@@ -180,7 +180,7 @@ TEST_F(BadInput, ATokenizerOfAnotherModel) {
   write_model("small.pt", 100);
   expect_refused(
       salf({"eval", "small.pt", "--tokenizer", "model/tokenizer.json", "--data", "rows.jsonl"}),
-      kBadModel, "does not fit the model");
+      kBadInput, "for which the model has no row");
 }
 
 TEST_F(BadInput, AModelThatIsNotFinite) {
