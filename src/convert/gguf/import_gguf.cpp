@@ -42,8 +42,10 @@ data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary
   tokenizer.padding = file.integer("tokenizer.ggml.padding_token_id");
   tokenizer.unknown = file.integer("tokenizer.ggml.unknown_token_id");
   // llama.cpp's defaults.
-  tokenizer.add_bos = file.boolean("tokenizer.ggml.add_bos_token")
-                          .value_or(sentencepiece && tokenizer.bos.has_value());
+  const bool begins = sentencepiece || tokenizer.pre == "llama-bpe" || tokenizer.pre == "llama3" ||
+                      tokenizer.pre == "llama-v3";
+  tokenizer.add_bos =
+      file.boolean("tokenizer.ggml.add_bos_token").value_or(begins && tokenizer.bos.has_value());
   tokenizer.add_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
   return tokenizer;
 }
