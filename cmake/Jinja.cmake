@@ -41,6 +41,9 @@ salf_patch(jinja/string.cpp "namespace jinja {" "${_python}namespace jinja {")
 salf_patch(jinja/string.cpp "size_t start = 0;" "if (!chars) return salf_python_strip(s, left, right);
         size_t start = 0;")
 
+# Two maps of functions that are copied at every name.
+salf_patch(jinja/runtime.cpp "auto builtins = " "const auto & builtins = ")
+
 set(_sources json.cpp unicode.cpp)
 foreach(_part IN ITEMS lexer parser runtime string value)
   list(APPEND _sources jinja/${_part}.cpp)

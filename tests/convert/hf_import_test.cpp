@@ -117,7 +117,7 @@ TEST(HfImport, NamesTensorsThatDoNotFit) {
   EXPECT_THAT(changed([&](Tensors& t) {
     named(t, up) = at::zeros({24, 16}, at::kChar);
   }),
-      HasSubstr("expected F32, F16 or BF16, got Char"));
+      HasSubstr("expected F32, F16, BF16 or F8 with scales, got Char"));
   EXPECT_THAT(changed([&](Tensors& t) {
     t.push_back({"model.layers.0.self_attn.q_proj.bias", at::zeros({24})});
   }),

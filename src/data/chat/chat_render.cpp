@@ -283,6 +283,19 @@ ChatText ChatTemplate::render_as_given(
   return result;
 }
 
+void ChatTemplate::name_reasoning(core::Json& message) const {
+  constexpr const char* kNames[] = {"reasoning_content", "reasoning", "thinking"};
+  for (const char* name : kNames) {
+    if (!has_member(message, name) || jinja_.mentions(name)) continue;
+    for (const char* other : kNames) {
+      if (!jinja_.mentions(other) || has_member(message, other)) continue;
+      message[other] = message[name];
+      message.erase(name);
+      break;
+    }
+  }
+}
+
 ChatText ChatTemplate::render(
     const Conversation& conversation, const std::string& where, bool find_answers) const {
   const auto needs = [&](const char* name, bool given) {
@@ -299,6 +312,7 @@ ChatText ChatTemplate::render(
   bool has_developer = false, has_null = false;
   for (ChatMessage& message : chat.messages) {
     needs("tool_calls", has_member(message.json, "tool_calls"));
+    name_reasoning(message.json);
     if (!knows_parts) message.json = joined_parts(std::move(message.json));
     has_developer = has_developer || message.json.at("role") == "developer";
     has_null = has_null || is_null_content(message.json);
@@ -318,14 +332,15 @@ ChatText ChatTemplate::render(
 
 std::vector<std::string> ChatTemplate::unknown_keys(const Conversation& conversation) const {
   std::vector<std::string> keys;
-  for (const ChatMessage& message : conversation.messages) {
-    for (auto item = message.json.begin(); item != message.json.end(); ++item) {
-      const std::string name = "messages[]." + item.key();
-      if (item.key() == "role" || item.key() == "content" ||
-          !has_member(message.json, item.key().c_str()))
-        continue;
-      if (!jinja_.mentions(item.key()) && std::find(keys.begin(), keys.end(), name) == keys.end())
-        keys.push_back(name);
+  for (const ChatMessage& given : conversation.messages) {
+    core::Json message = given.json;
+    name_reasoning(message);
+    for (auto item = message.begin(); item != message.end(); ++item) {
+      const std::string& key = item.key();
+      if (key == "role" || key == "content" || jinja_.mentions(key)) continue;
+      const std::string name = "messages[]." + key;
+      const bool is_new = std::find(keys.begin(), keys.end(), name) == keys.end();
+      if (is_new && has_member(message, key.c_str())) keys.push_back(name);
     }
   }
   return keys;

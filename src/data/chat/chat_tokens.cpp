@@ -95,8 +95,9 @@ std::optional<std::int64_t> turn_end(const ChatText& chat, const Tokenizer& toke
   const Ids ids =
       tokenizer.encode(std::string_view(chat.text).substr(last.begin, last.end - last.begin));
   for (std::size_t i = ids.size(); i-- > 0;) {
-    if (tokenizer.is_special(ids[i])) return ids[i];
     const std::string text = tokenizer.decode({ids[i]});
+    const bool marker = text.size() > 2 && text.front() == '<' && is_marker(text);
+    if (tokenizer.is_special(ids[i]) || ids[i] == tokenizer.eos_id() || marker) return ids[i];
     if (text.find_first_not_of(" \t\r\n") != std::string::npos) break;
   }
   return std::nullopt;

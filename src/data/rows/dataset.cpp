@@ -234,6 +234,7 @@ class Loader {
     if (data_.report.chats == 0) {
       data_.report.no_tokens = markers_without_token(chat.text, tokenizer_);
       data_.turn_end = turn_end(chat, tokenizer_);
+      data_.report.turns_without_end = !chat.answers.empty() && !data_.turn_end;
     }
     data_.report.left_out_contents += static_cast<std::int64_t>(chat.left_out.size());
     MarkedTokens tokens = encode_chat(chat, tokenizer_, index_of(limit_));
@@ -460,6 +461,12 @@ std::vector<std::string> warnings(const DataReport& report) {
     lines.push_back("the chat template writes " + core::join(report.no_tokens, ", ") +
                     ", which the tokenizer has no tokens for: the model reads these markers letter "
                     "by letter; take a template whose markers it knows, or add the tokens to it");
+  }
+  if (report.turns_without_end && report.no_tokens.empty()) {
+    lines.emplace_back(
+        "the chat template ends the assistant's turns in no special token: the model does not "
+        "learn "
+        "to stop");
   }
   if (report.without_end) {
     lines.emplace_back(

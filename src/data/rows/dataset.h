@@ -103,6 +103,7 @@ struct DataReport {
   std::vector<NameCount> unused_keys;    // keys of rows that hold something and are not used
   std::vector<std::string> no_tokens;    // markers of the chat template that are no tokens
   bool without_end = false;              // documents were made, and the tokenizer has no end token
+  bool turns_without_end = false;        // answers of conversations end in no special token
   std::int64_t left_out_contents = 0;    // messages whose content is not in the template's text
   std::int64_t rows = 0;                 // read, bad ones and duplicates among them
   std::int64_t bad_rows = 0;             // only with skip_bad

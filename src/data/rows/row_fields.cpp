@@ -47,6 +47,11 @@ std::vector<std::string> RowFields::unused() const {
   return keys;
 }
 
+std::string read_system(RowFields& fields) {
+  const char* const key = fields.first_of({"system", "system_prompt"});
+  return key == nullptr ? "" : fields.text(key);
+}
+
 void throw_unknown_form(const core::Json& row, const std::string& where) {
   constexpr std::size_t kMostShown = 12;
   std::vector<std::string> keys;

@@ -43,6 +43,9 @@ bool holds_nothing(const core::Json& value);
 // A string, or a number as it stands in the file. Throws Error(kBadInput) for another type.
 std::string as_text(const core::Json& value, const std::string& where);
 
+// What stands under system or system_prompt.
+std::string read_system(RowFields& fields);
+
 // Refuses the row, with the forms that are read and the keys that were found.
 [[noreturn]] void throw_unknown_form(const core::Json& row, const std::string& where);
 

@@ -137,7 +137,6 @@ ChatMessage parse_message(const core::Json& given, const std::string& where) {
   message.loss = take_loss(json, where);
   rename_key(json, "from", "role");
   rename_key(json, "value", "content");
-  rename_key(json, "reasoning", "reasoning_content");
   const core::Json* const role = core::find_member(json, "role");
   if (role == nullptr || role->is_null()) refuse(where, "expected a message with role (or from)");
   const std::string given_role = as_text(*role, where + ".role");
@@ -237,7 +236,7 @@ std::optional<Conversation> read_conversation(RowFields& fields) {
   Conversation chat;
   const std::string first = messages->front().json["role"];
   if (first != "system" && first != "developer") {
-    const std::string system = fields.text("system");
+    const std::string system = read_system(fields);
     if (!system.empty()) messages->insert(messages->begin(), text_message("system", system));
   }
   chat.messages = std::move(*messages);

@@ -131,7 +131,7 @@ std::size_t answer_index(
 std::optional<Question> read_options(RowFields& fields) {
   const char* const options_key = fields.first_of({"options", "choices", "endings"});
   const char* const answer_key =
-      fields.first_of({"answerKey", "answer_key", "answer_idx", "answer", "label"});
+      fields.first_of({"answerKey", "answer_key", "answer_idx", "answer_index", "answer", "label"});
   if (options_key == nullptr || answer_key == nullptr) return std::nullopt;
   const Options options = read_options_of(*fields.use(options_key), fields.place(options_key));
   Question question;

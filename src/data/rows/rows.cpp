@@ -40,7 +40,7 @@ void add_history(RowFields& fields, std::string& text) {
 
 // What belongs to a prompt, each on a line of its own.
 std::string read_prompt(RowFields& fields, const std::string& key) {
-  std::string prompt = fields.text("system");
+  std::string prompt = read_system(fields);
   add_history(fields, prompt);
   if (key == "question" || key == "query") add_line(prompt, fields.text("context"));
   add_line(prompt, fields.text(key.c_str()));

@@ -122,6 +122,24 @@ SideFiles read_side_files(const fs::path& folder) {
   return files;
 }
 
+std::string end_of_class(const JsonView& config) {
+  struct Class {
+    const char* name;
+    const char* end;
+  };
+  constexpr Class kClasses[] = {{"GPT2Tokenizer", "<|endoftext|>"},
+      {"Qwen2Tokenizer", "<|endoftext|>"}, {"GPTNeoXTokenizer", "<|endoftext|>"},
+      {"CodeGenTokenizer", "<|endoftext|>"}, {"LlamaTokenizer", "</s>"},
+      {"GemmaTokenizer", "<eos>"}, {"CohereTokenizer", "<|END_OF_TURN_TOKEN|>"}};
+  const auto given = config.value().find("tokenizer_class");
+  if (given == config.value().end() || !given->is_string()) return "";
+  for (const Class& known : kClasses) {
+    const std::string name = known.name;
+    if (*given == name || *given == name + "Fast") return known.end;
+  }
+  return "";
+}
+
 void add_config_tokens(
     const JsonView& config, const Vocabulary& vocabulary, std::vector<AddedToken>& added) {
   if (const auto decoder = config.find("added_tokens_decoder")) {

@@ -20,6 +20,9 @@ struct SideFiles {
 // Reads them from a folder. Throws Error(kIo) or Error(kBadInput).
 SideFiles read_side_files(const std::filesystem::path& folder);
 
+// The end token of a tokenizer_class that transformers gives one where no file names it; "": none.
+std::string end_of_class(const JsonView& config);
+
 // Adds the tokens of a tokenizer_config.json that `added` lacks: added_tokens_decoder, the special
 // tokens that the vocabulary has, and additional_special_tokens, which get the next ids where the
 // vocabulary lacks them.

@@ -28,7 +28,9 @@ std::unique_ptr<Tokenizer> read_pipeline(const JsonView& root,
   if (config) add_config_tokens(*config, parts.model->vocabulary(), parts.added);
   const auto read_special = [&](const IdLookup& id_of) {
     SpecialIds ids = read_special_ids(root.find("post_processor"), config, id_of);
-    if (!config || !config->value().contains("eos_token")) ids.end = end;
+    if (config && config->value().contains("eos_token")) return ids;
+    ids.end = config ? id_of(end_of_class(*config)) : std::nullopt;
+    if (!ids.end) ids.end = end;
     return ids;
   };
   return make_tokenizer(std::move(parts), read_special, std::move(hash));
