@@ -284,15 +284,13 @@ ChatText ChatTemplate::render_as_given(
 }
 
 void ChatTemplate::name_reasoning(core::Json& message) const {
-  constexpr const char* kNames[] = {"reasoning_content", "reasoning", "thinking"};
-  for (const char* name : kNames) {
+  constexpr const char* kUsual = "reasoning_content";
+  if (!jinja_.mentions(kUsual) || has_member(message, kUsual)) return;
+  for (const char* name : {"reasoning", "thinking"}) {
     if (!has_member(message, name) || jinja_.mentions(name)) continue;
-    for (const char* other : kNames) {
-      if (!jinja_.mentions(other) || has_member(message, other)) continue;
-      message[other] = message[name];
-      message.erase(name);
-      break;
-    }
+    message[kUsual] = message[name];
+    message.erase(name);
+    return;
   }
 }
 

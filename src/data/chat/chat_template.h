@@ -66,7 +66,7 @@ class ChatTemplate {
 
  private:
   core::Json variables(const Conversation& conversation) const;
-  // Gives a message's reasoning the name that the template knows, of the three in use.
+  // Makes reasoning and thinking reasoning_content where the template knows only that.
   void name_reasoning(core::Json& message) const;
   ChatText render_as_given(
       const Conversation& conversation, const std::string& where, bool find_answers) const;
