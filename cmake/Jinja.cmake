@@ -41,6 +41,13 @@ salf_patch(jinja/string.cpp "namespace jinja {" "${_python}namespace jinja {")
 salf_patch(jinja/string.cpp "size_t start = 0;" "if (!chars) return salf_python_strip(s, left, right);
         size_t start = 0;")
 
+# An expression of the wrong kind is an error in release builds too.
+salf_patch(jinja/runtime.h "    assert(dynamic_cast<T *>(ptr.get()) != nullptr);"
+  "    if (!dynamic_cast<T *>(ptr.get())) throw std::runtime_error(\"unexpected kind of expression\");")
+salf_patch(jinja/runtime.h "    assert(dynamic_cast<T *>(ptr.get()) != nullptr || dynamic_cast<U *>(ptr.get()) != nullptr);"
+  "    if (!dynamic_cast<T *>(ptr.get()) && !dynamic_cast<U *>(ptr.get())) {
+        throw std::runtime_error(\"unexpected kind of expression\");
+    }")
 # Two maps of functions that are copied at every name.
 salf_patch(jinja/runtime.cpp "auto builtins = " "const auto & builtins = ")
 
