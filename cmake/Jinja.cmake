@@ -48,6 +48,8 @@ salf_patch(jinja/runtime.h "    assert(dynamic_cast<T *>(ptr.get()) != nullptr |
   "    if (!dynamic_cast<T *>(ptr.get()) && !dynamic_cast<U *>(ptr.get())) {
         throw std::runtime_error(\"unexpected kind of expression\");
     }")
+salf_patch(jinja/parser.cpp "assert(start_pos < tokens.size());"
+  "if (start_pos >= tokens.size()) throw std::runtime_error(\"the template ends too early\");")
 # Two maps of functions that are copied at every name.
 salf_patch(jinja/runtime.cpp "auto builtins = " "const auto & builtins = ")
 
