@@ -101,8 +101,11 @@ TEST(ChatTemplate, CurrentTemplatesEqualApplyChatTemplate) {
     for (std::size_t i = 0; i < entry["results"].size(); ++i) {
       const Json& result = entry["results"][i];
       const Json& row = expected["conversations"][i];
-      if (row.contains("parts") || row.contains("developer") || is_known_difference(file, row))
-        continue;
+      // Templates that do not know text parts print them as Python does.
+      const bool knows_parts = chat.source().find("'text'") != std::string::npos ||
+                               chat.source().find("\"text\"") != std::string::npos;
+      if (row.contains("developer") || is_known_difference(file, row)) continue;
+      if (row.contains("parts") && !knows_parts) continue;
       const ChatText text = rendered(chat, conversation_of(row));
       if (const char* texts = std::getenv("SALF_WRITE_CHAT_TEXTS")) {
         core::write_file_atomically(
@@ -232,6 +235,10 @@ TEST(ChatTemplate, EndlessTemplatesEnd) {
   EXPECT_THAT(failure(std::string(100, '(')), "accepted");  // a text
   EXPECT_THAT(failure("{{ " + std::string(100, '(') + " }}"), HasSubstr("nested brackets"));
   EXPECT_THAT(failure("{{ 'x' * 99999999999 }}"), HasSubstr("number"));
+  EXPECT_THAT(failure("{{ 'x' * 9999999 }}"), HasSubstr("too long"));
+  EXPECT_THAT(failure("{% set n = namespace(t='x' * 100) %}{% for i in range(99) %}"
+                      "{% set n.t = n.t + n.t %}{% endfor %}"),
+      HasSubstr("too long"));
   EXPECT_THAT(failure("{% if x %}"), HasSubstr("cannot be read"));
   EXPECT_THAT(failure("{{ raise_exception('no') }}"), "no");
   EXPECT_THAT(failure("\xFF"), HasSubstr("UTF-8"));
