@@ -52,7 +52,8 @@ salf_patch(jinja/parser.cpp "assert(start_pos < tokens.size());"
   "if (start_pos >= tokens.size()) throw std::runtime_error(\"the template ends too early\");")
 # Texts that double in a loop would fill the memory.
 salf_patch(jinja/string.cpp "string & string::append(const string & other) {" "string & string::append(const string & other) {
-    if (other.parts.size() > 16 && length() + other.length() > (size_t(1) << 26)) {
+    if (parts.size() + other.parts.size() > (size_t(1) << 20) ||
+        (other.parts.size() > 16 && length() + other.length() > (size_t(1) << 26))) {
         throw std::runtime_error(\"the text is too long\");
     }")
 salf_patch(jinja/runtime.cpp "if (repeat <= 0) {" "if (repeat > (int64_t(1) << 20) / int64_t(str.length() + 1)) {
