@@ -55,7 +55,7 @@ Session::Session(const OpenOptions& options) {
   model.threads = options.threads;
   model.seed = options.seed;
   data::DataOptions data;
-  data.data = options.data;
+  if (!options.data.empty()) data.data = {options.data};
   data::BatchOptions batch;
   batch.batch_tokens = options.batch_tokens;
   api::complete("Session", options.more, model, data, batch);

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/file_handle.h"
+#include "core/file_kind.h"
 #include "core/log.h"
 #include "core/text.h"
 
@@ -175,6 +176,7 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
     if (done > limit) throw_too_large(path, limit);
   }
   bytes.resize(done);
+  if (is_lfs_pointer(bytes)) throw_lfs_pointer(printable_path(path));
   return bytes;
 }
 
@@ -224,6 +226,10 @@ MappedFile::MappedFile(const fs::path& path) {
   void* const address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) throw_system_error("cannot map", path);
   data_ = static_cast<const std::uint8_t*>(address);
+  if (is_lfs_pointer({reinterpret_cast<const char*>(data_), std::min<std::size_t>(size_, 64)})) {
+    ::munmap(address, size_);
+    throw_lfs_pointer(printable_path(path));
+  }
 }
 
 MappedFile::~MappedFile() {

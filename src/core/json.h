@@ -131,8 +131,11 @@ template <class T> void from_json(const Json& json, const std::string& where, T&
       from_json(json, where, *value);
     }
   } else if constexpr (IsVector<T>::value) {
-    if (!json.is_array()) throw_json_type(where, "an array", json);
     value.clear();
+    if constexpr (std::is_same_v<typename T::value_type, std::string>) {
+      if (json.is_string()) return value.push_back(json.get<std::string>());  // a list of one
+    }
+    if (!json.is_array()) throw_json_type(where, "an array", json);
     for (std::size_t i = 0; i < json.size(); ++i) {
       typename T::value_type item{};
       from_json(json[i], detail::item_path(where, i), item);

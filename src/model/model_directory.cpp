@@ -1,8 +1,10 @@
 #include "model/model_directory.h"
 
 #include "core/error.h"
+#include "core/file_kind.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/log.h"
 
 namespace salf::model {
 namespace {
@@ -64,6 +66,23 @@ void copy_if_there(const fs::path& from, const fs::path& to) {
   core::write_file_atomically(to, core::read_file(from));
 }
 
+void check_archive(const fs::path& path) {
+  const std::string begin = core::first_bytes(path);
+  const std::string name = core::printable_path(path);
+  if (core::is_lfs_pointer(begin)) core::throw_lfs_pointer(name);
+  if (begin.substr(0, 4) == "GGUF") {
+    throw Error(
+        ErrorKind::kBadModel, name + ": is a GGUF file; salf import " + name +
+                                  " -o DIR makes a model directory of it, which is given instead");
+  }
+  if (path.extension() == ".safetensors") {
+    throw Error(ErrorKind::kBadModel,
+        name +
+            ": is a safetensors file; salf import makes a model directory of the Hugging Face "
+            "directory that holds it, which is given instead");
+  }
+}
+
 }  // namespace
 
 ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
@@ -78,6 +97,7 @@ ModelFiles find_model(const fs::path& path, const std::string& tokenizer) {
             "; expected a model directory (salf import makes one), a run directory of "
             "salf train, or a TorchScript archive");
   }
+  check_archive(files.archive);
   files.tokenizer = tokenizer.empty() ? tokenizer_of(folder) : fs::path(tokenizer);
   if (!tokenizer.empty() && !fs::is_regular_file(files.tokenizer)) {
     throw Error(ErrorKind::kIo, tokenizer + ": no such tokenizer file");

@@ -33,7 +33,8 @@ struct TypeName {
   c10::ScalarType type;
   const char* name;
 };
-constexpr std::array<TypeName, 10> kTypes = {{{c10::kDouble, "F64"}, {c10::kFloat, "F32"},
+constexpr std::array<TypeName, 12> kTypes = {{{c10::kFloat8_e4m3fn, "F8_E4M3"},
+    {c10::kFloat8_e5m2, "F8_E5M2"}, {c10::kDouble, "F64"}, {c10::kFloat, "F32"},
     {c10::kHalf, "F16"}, {c10::kBFloat16, "BF16"}, {c10::kLong, "I64"}, {c10::kInt, "I32"},
     {c10::kShort, "I16"}, {c10::kChar, "I8"}, {c10::kByte, "U8"}, {c10::kBool, "BOOL"}}};
 

@@ -1,6 +1,7 @@
 // Named tensors in a file of the safetensors format: u64 little-endian header length, a JSON header
 // {"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {text: text}}, then the bytes. Every
-// number in the header is checked against the file. Types: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL.
+// number in the header is checked against the file. Types: F64 F32 F16 BF16
+// F8_E4M3 F8_E5M2 I64 I32 I16 I8 U8 BOOL.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -172,7 +172,7 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
 INSTANTIATE_TEST_SUITE_P(Golden, ImportedFamily,
     ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2", "qwen2_window",
         "qwen3", "gemma2", "gemma2_uncapped", "phi3", "phi3_longrope", "olmo2", "gpt2",
-        "gpt2_variant"),
+        "gpt2_variant", "llama_yarn", "qwen3_dynamic"),
     [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

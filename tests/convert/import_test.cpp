@@ -330,6 +330,26 @@ TEST(Import, StopsWhenAskedToAndLeavesNothing) {
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "model/salf.json"));
 }
 
+// Files of Llama 3 from before the key add_bos_token.
+TEST(Import, WhetherDocumentsBeginWithBosDependsOnTheSplitRule) {
+  const auto begins = [](const std::string& rule) {
+    const TinyLlama model;
+    GgufWriter writer = metadata_of(model);
+    const std::string key = "tokenizer.ggml.pre";
+    writer.text(key, rule);
+    writer.number("tokenizer.ggml.bos_token_id", 39);
+    add_tensors(writer, gguf_tensors(model, random_weights(model, 4)));
+    std::string bytes = writer.bytes();
+    bytes[bytes.find(key)] = '_';  // the first one
+    const testing::TemporaryFolder folder;
+    import_quietly(write_bytes(folder / "tiny.gguf", bytes), folder.path() / "model");
+    return data::load_tokenizer(folder / "model/tokenizer.json")->add_bos();
+  };
+  for (const char* rule : {"llama-bpe", "llama3", "llama-v3"}) EXPECT_TRUE(begins(rule)) << rule;
+  for (const char* rule : {"gpt-2", "qwen2", "deepseek-r1-qwen", "smaug-bpe"})
+    EXPECT_FALSE(begins(rule)) << rule;
+}
+
 TEST(Import, RefusesTokenizersThatDoNotFit) {
   const auto with_text = [](const std::string& key, const std::string& value) {
     return refusal_of_metadata(key, [&](GgufWriter& w) { w.text(key, value); });

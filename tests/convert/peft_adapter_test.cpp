@@ -121,6 +121,15 @@ TEST_F(PeftAdapter, RefusesOtherKindsByTheirKey) {
   expect_refused("r: expected");
 }
 
+TEST_F(PeftAdapter, RefusesAdaptersThatChangeTheBase) {
+  for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "loftq"}) {
+    change_config([&](core::Json& config) { config["init_lora_weights"] = start; });
+    expect_refused("init_lora_weights");
+  }
+  change_config([](core::Json& config) { config["init_lora_weights"] = "gaussian"; });
+  EXPECT_NO_THROW(read());
+}
+
 TEST_F(PeftAdapter, RefusesWhatDoesNotFitTheModel) {
   change_config([](core::Json& config) { config["r"] = 3; });
   expect_refused("another model");

@@ -64,16 +64,17 @@ TEST_F(ChatRowsTest, TheModelsTemplateIsUsedWhereNoneIsNamed) {
   core::Progress quiet;
   const DataOptions options = chat(kRow, "");
   const Dataset data = load_dataset(options, salf::testing::ByteTokenizer(), 0, quiet, model);
-  EXPECT_EQ(data.chat_template, "chatml");
-  EXPECT_EQ(data.hash, load(chat(kRow)).hash);
-  EXPECT_NE(data.hash, load(chat(kRow, "qwen2")).hash);
+  EXPECT_EQ(data.chat_template, "tokenizer_config.json");
+  EXPECT_EQ(data.template_source, model.text);
+  EXPECT_EQ(data.documents.at(0).ids, load(chat(kRow)).documents.at(0).ids);
+  EXPECT_NE(load(chat(kRow)).hash, load(chat(kRow, "qwen2")).hash);
 }
 
 TEST_F(ChatRowsTest, WithoutATemplateTheyAreRefusedEvenWhereBadRowsAreSkipped) {
   DataOptions options = chat(kRow, "");
   options.skip_bad = true;
   EXPECT_THAT(failure(options, ErrorKind::kUsage), HasSubstr("--chat-template"));
-  options.data = write("b.jsonl", R"({"text": "no conversation"})").string();
+  options.data = {write("b.jsonl", R"({"text": "no conversation"})").string()};
   EXPECT_EQ(load(options).documents.size(), 1U);  // nothing needs one
 }
 
@@ -101,10 +102,60 @@ TEST_F(ChatRowsTest, RefusesWhatIsNoConversation) {
       with(R"([{"role": "user"}])"), HasSubstr("messages[0]: expected a message with content"));
   EXPECT_THAT(with(R"([{"role": "user", "content": 7}])"),
       HasSubstr("messages[0].content: expected a string"));
-  EXPECT_THAT(with(R"([{"role": "tool", "content": "7"}])"),
-      AllOf(HasSubstr("messages[0]"), HasSubstr("got \"tool\"")));
+  EXPECT_THAT(with(R"([{"role": "user", "content": [{"type": "image_url"}]}])"),
+      HasSubstr("messages[0].content[0]: a part of the type \"image_url\""));
+  EXPECT_THAT(with(R"([{"role": "critic", "content": "7"}])"),
+      AllOf(HasSubstr("messages[0]"), HasSubstr("got \"critic\"")));
+  EXPECT_THAT(with(R"([{"role": "assistant", "content": "x", "weight": 0.5}])"),
+      HasSubstr("messages[0].weight: expected 0, 1"));
   EXPECT_THAT(with(R"([{"role": "assistant", "content": null, "tool_calls": [{}]}])"),
       HasSubstr("tool_calls"));
+}
+
+TEST_F(ChatRowsTest, MessagesMayCarryNoLoss) {
+  for (const char* flag : {R"("weight": 0)", R"("train": false)", R"("loss": 0)", R"("mask": true)",
+           R"("training": false, "weight": null)"}) {
+    const Dataset data = load(chat(
+        R"({"messages": [{"role": "user", "content": "U", "weight": 0}, {"role": "assistant", "content": "A", )" +
+        std::string(flag) +
+        R"(}, {"role": "user", "content": "V"}, {"role": "assistant", "content": "B", "weight": 1}]})"));
+    ASSERT_EQ(data.documents.size(), 1U) << flag;
+    EXPECT_EQ(loss_text(data.documents[0]), "B<|im_end|>") << flag;
+    EXPECT_TRUE(data.report.unused_keys.empty()) << flag;
+  }
+}
+
+TEST_F(ChatRowsTest, TextBesideTheMessagesIsUsed) {
+  const Dataset data = load(chat(
+      R"({"conversations": [{"from": "human", "value": "U"}, {"from": "gpt", "value": "A"}], "system": "S", "tools": "[]", "id": 7})"));
+  EXPECT_THAT(text_of(data.documents.at(0)), HasSubstr("system\nS<|im_end|>"));
+  ASSERT_EQ(data.report.unused_keys.size(), 1U);
+  EXPECT_EQ(data.report.unused_keys[0].name, "id");
+  EXPECT_EQ(data.report.unused_keys[0].count, 1);
+  EXPECT_THAT(warnings(data.report), ::testing::Contains(HasSubstr("id (1 rows)")));
+}
+
+TEST_F(ChatRowsTest, PromptAndCompletionMayBeLists) {
+  const Dataset data = load(chat(
+      R"({"prompt": [{"role": "user", "content": "U"}, {"role": "assistant", "content": "no"}, {"role": "user", "content": "V"}], "completion": [{"role": "assistant", "content": "A"}]})"));
+  EXPECT_EQ(loss_text(data.documents.at(0)), "A<|im_end|>");
+}
+
+TEST_F(ChatRowsTest, FunctionCallsAreToolCalls) {
+  const std::string calls =
+      R"({"messages": [{"role": "user", "content": "U"}, {"role": "assistant", "content": null, "function_call": {"name": "get", "arguments": "{\"a\": 1}"}}, {"role": "function", "name": "get", "content": "7"}, {"role": "assistant", "content": "Seven"}], "functions": [{"name": "get", "parameters": {}}]})";
+  EXPECT_THAT(failure(chat(calls)), HasSubstr("tools"));  // chatml has none
+  const Dataset data = load(chat(calls, "qwen3"));
+  EXPECT_THAT(text_of(data.documents.at(0)),
+      AllOf(HasSubstr("\"name\": \"get\""), HasSubstr("\"arguments\": {\"a\": 1}"),
+          HasSubstr("<tool_response>\n7\n</tool_response>")));
+  EXPECT_THAT(loss_text(data.documents.at(0)), HasSubstr("<tool_call>"));
+}
+
+TEST_F(ChatRowsTest, EmptyToolCallsAreNone) {
+  const Dataset data = load(chat(
+      R"({"messages": [{"role": "user", "content": "U", "tool_calls": []}, {"role": "assistant", "content": "A", "tool_calls": []}], "tools": []})"));
+  EXPECT_EQ(loss_text(data.documents.at(0)), "A<|im_end|>");
 }
 
 TEST_F(ChatRowsTest, DuplicatesAreDropped) {
@@ -161,7 +212,7 @@ class LowerCase : public salf::testing::ByteTokenizer {
 };
 
 TEST(ChatTokens, LossIsFoundWhereTheTokenizerChangesTheText) {
-  const ChatText chat{"Ask Me;It Is;Thanks", {{7, 13}}};
+  const ChatText chat{"Ask Me;It Is;Thanks", {{7, 13}}, {}};
   const LowerCase tokenizer;
   const MarkedTokens tokens = encode_chat(chat, tokenizer, 0);
   std::string marked;

@@ -57,7 +57,7 @@ TEST_F(DataFileTest, EveryFormatMayBeGzip) {
   EXPECT_EQ(load_text("a.txt.gz", gzip("[one\n\ntwo\n")).documents.size(), 2U);
   EXPECT_EQ(
       load_text("a.json.gz", gzip(R"([{"text": "one"}, {"text": "two"}])")).documents.size(), 2U);
-  EXPECT_EQ(load_text("a.gz", gzip("one\n\ntwo\n\nthree")).documents.size(), 3U);
+  EXPECT_EQ(load_text("a.md.gz", gzip("one\n\ntwo\n\nthree")).documents.size(), 3U);
 }
 
 TEST_F(DataFileTest, MembersFollowEachOtherAndZerosMayEndTheFile) {

@@ -34,7 +34,7 @@ class DatasetTest : public ::testing::Test {
   // Without splits, so that small files do not happen to have no train split.
   static DataOptions whole(const std::filesystem::path& path) {
     DataOptions options;
-    options.data = path.string();
+    options.data = {path.string()};
     options.dev_share = options.test_share = 0.0;
     return options;
   }

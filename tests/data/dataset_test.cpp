@@ -134,7 +134,7 @@ TEST_F(DatasetTest, SplitsByTheDocumentAlone) {
                 data.indices(Split::kTest).size(),
       2000U);
 
-  options.data = write("b.jsonl", numbered_rows(1500, 2500)).string();
+  options.data = {write("b.jsonl", numbered_rows(1500, 2500)).string()};
   const auto all = splits_by_text(data);
   for (const auto& [text, split] : splits_by_text(load(options))) {
     const auto same = all.find(text);
@@ -164,7 +164,7 @@ TEST_F(DatasetTest, RefusesSharesThatLeaveNothingToTrainOn) {
   // One document whose hash does not fall into train at these shares.
   options.dev_share = 0.5;
   options.test_share = 0.49;
-  options.data = write("b.jsonl", numbered_rows(0, 1)).string();
+  options.data = {write("b.jsonl", numbered_rows(0, 1)).string()};
   EXPECT_THAT(failure(options), AllOf(HasSubstr("train split"), HasSubstr("--dev-share")));
 }
 
@@ -238,6 +238,57 @@ TEST(SampleDocuments, DrawsEveryDocumentOfAStratumEquallyOften) {
   }
   // Mean 400, standard deviation 18: five of them.
   for (const double count : counts) EXPECT_NEAR(count, kDraws / 5.0, 90.0);
+}
+
+// Of the tests of chat templates: bos and eos are added tokens, and it begins with bos.
+std::unique_ptr<Tokenizer> chat_tokenizer() {
+  return load_tokenizer(fs::path(SALF_TEST_DATA) / "chat" / "tokenizer.json");
+}
+
+TEST_F(DatasetTest, StartAndEndTokensAreNotDoubled) {
+  const auto tokenizer = chat_tokenizer();
+  core::Progress quiet;
+  const auto ids = [&](const std::string& row) {
+    return load_dataset(whole(write("a.jsonl", row)), *tokenizer, 0, quiet).documents.at(0).ids;
+  };
+  const auto plain = ids(R"({"text": "one"})");
+  EXPECT_EQ(plain.front(), tokenizer->bos_id());
+  EXPECT_EQ(plain.back(), tokenizer->eos_id());
+  EXPECT_EQ(ids(R"({"text": "<s>one</s>"})"), plain);
+  EXPECT_EQ(ids(R"({"text": "<s>one"})"), plain);
+  EXPECT_EQ(ids(R"({"prompt": "<s>p ", "completion": "c</s>"})"),
+      ids(R"({"prompt": "p ", "completion": "c"})"));
+}
+
+TEST_F(DatasetTest, ATextWithIdsBeyondTheModelIsABadRow) {
+  DataOptions options = whole(write("a.jsonl", "{\"text\": \"ab\"}\n{\"text\": \"a\\u00ff\"}\n"));
+  core::Progress quiet;
+  const ByteTokenizer tokenizer;
+  options.skip_bad = true;
+  const Dataset data = load_dataset(options, tokenizer, 0, quiet, {}, 258);
+  EXPECT_EQ(data.documents.size(), 2U);  // the largest id is eos, 257
+  const Dataset small = load_dataset(options, tokenizer, 0, quiet, {}, 100000);
+  EXPECT_EQ(small.report.bad_rows, 0);
+  try {
+    load_dataset(options, tokenizer, 0, quiet, {}, 200);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+        AllOf(HasSubstr("every row is bad"), HasSubstr("with the id 257"), HasSubstr("has 200")));
+  }
+}
+
+class NoEnd : public ByteTokenizer {
+ public:
+  std::optional<std::int64_t> eos_id() const override { return std::nullopt; }
+};
+
+TEST_F(DatasetTest, DocumentsWithoutAnEndTokenBringAWarning) {
+  core::Progress quiet;
+  const DataOptions options = whole(write("a.jsonl", R"({"text": "ab"})"));
+  const Dataset data = load_dataset(options, NoEnd(), 0, quiet);
+  EXPECT_THAT(warnings(data.report), ElementsAre(HasSubstr("no end token")));
+  EXPECT_THAT(warnings(load(options).report), ::testing::IsEmpty());
 }
 
 TEST(Describe, SaysOnlyWhatHappened) {

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -88,7 +89,11 @@ TEST_F(RowsTest, ReadsJsonArraysAndPlainText) {
 TEST_F(RowsTest, ContentDecidesTheFormatWhereTheNameDoesNot) {
   EXPECT_EQ(text_of(load_text("a", "{\"text\": \"x1\"}").documents.at(0)), "x1");
   EXPECT_EQ(text_of(load_text("a.data", "[{\"text\": \"x2\"}]").documents.at(0)), "x2");
-  EXPECT_EQ(text_of(load_text("a", "words").documents.at(0)), "words");
+  EXPECT_THAT(
+      failure_of("a", "words"), AllOf(HasSubstr("cannot tell"), HasSubstr("--format text")));
+  DataOptions options = whole(write("a", "words"));
+  options.format = FileFormat::kText;
+  EXPECT_EQ(text_of(load(options).documents.at(0)), "words");
   EXPECT_EQ(text_of(load_text("a.json", "{\"text\": \"x3\"}\n").documents.at(0)), "x3");
   EXPECT_THAT(failure_of("a.json", "words"), AllOf(HasSubstr("a.json"), HasSubstr(".txt")));
 }
@@ -124,14 +129,14 @@ TEST_F(RowsTest, AWrongRowNamesTheFormsAndItsKeys) {
           HasSubstr("found the keys prompt, reply")));
   EXPECT_THAT(failure_of("a.json", R"([{"text": "x"}, {}])"),
       AllOf(HasSubstr("a.json, row 2: "), HasSubstr("no keys")));
-  EXPECT_THAT(failure_of("a.jsonl", R"({"prompt": "x", "completion": 3})"),
-      HasSubstr("a.jsonl:1: completion: expected a string, got 3"));
+  EXPECT_THAT(failure_of("a.jsonl", R"({"prompt": "x", "completion": true})"),
+      HasSubstr("a.jsonl:1: completion: expected a string, got true"));
   EXPECT_THAT(failure_of("a.jsonl", R"({"text": null})"), HasSubstr("text (null)"));
 }
 
 TEST_F(RowsTest, SkipBadCountsAndKeepsTheFirstReason) {
-  const fs::path path = write(
-      "a.jsonl", "{\"text\": \"one\"}\n{\"text\": 1}\n\xFF\n{\"text\"\n{\"text\": \"two\"}\n{\"te");
+  const fs::path path = write("a.jsonl",
+      "{\"text\": \"one\"}\n{\"text\": true}\n\xFF\n{\"text\"\n{\"text\": \"two\"}\n{\"te");
   DataOptions options = whole(path);
   options.skip_bad = true;
   const Dataset data = load(options);
@@ -140,13 +145,13 @@ TEST_F(RowsTest, SkipBadCountsAndKeepsTheFirstReason) {
   EXPECT_EQ(data.report.bad_rows, 4);
   EXPECT_THAT(data.report.first_bad_row, HasSubstr("a.jsonl:2: text: expected a string"));
 
-  options.data = write("b.txt", "one\n\nt\xFFwo\nmore\n\nthree\n").string();
+  options.data = {write("b.txt", "one\n\nt\xFFwo\nmore\n\nthree\n").string()};
   const Dataset text = load(options);
   ASSERT_EQ(text.documents.size(), 2U);
   EXPECT_EQ(text_of(text.documents[1]), "three");
   EXPECT_EQ(text.report.bad_rows, 1);
 
-  options.data = write("c.jsonl", "no\nrows\n").string();
+  options.data = {write("c.jsonl", "no\nrows\n").string()};
   EXPECT_THAT(failure(options), AllOf(HasSubstr("every row is bad"), HasSubstr("c.jsonl:1:")));
 }
 
@@ -200,7 +205,7 @@ TEST_F(RowsTest, RefusesOptionsThatDoNotFitTheirAnswer) {
   EXPECT_THAT(with(R"("options": ["a", "b"], "answer": "answer3")"), HasSubstr("answer3"));
   EXPECT_THAT(with(R"("options": ["a"], "answer": 0)"), HasSubstr("expected 2 to 26 options"));
   EXPECT_THAT(
-      with(R"("options": ["a", 1], "answer": 0)"), HasSubstr("options[1]: expected a string"));
+      with(R"("options": ["a", true], "answer": 0)"), HasSubstr("options[1]: expected a string"));
   EXPECT_THAT(with(R"("options": ["a", ""], "answer": 0)"), HasSubstr("options[1]"));
   EXPECT_THAT(with(R"("options": "a", "answer": 0)"), HasSubstr("expected an array"));
   EXPECT_THAT(failure_of("b.jsonl", R"({"ask": "Q", "options": ["a", "b"], "answer": 0})"),
@@ -229,6 +234,94 @@ TEST_F(RowsTest, AnAnswerThatIsNoListedLabelMakesNoQuestion) {
 )");
   EXPECT_EQ(data.documents.size(), 3U);
   EXPECT_TRUE(data.choices.empty());
+}
+
+TEST_F(RowsTest, PromptsHaveWhatStandsBesideThem) {
+  const Dataset data = load_text("a.jsonl",
+      R"({"instruction": "I", "input": "J", "output": "O", "system": "S", "history": [["q", "a"]]}
+{"question": "Q", "context": "C", "answer": 42}
+{"instruction": "I", "context": "C", "response": 0.5}
+{"input": "x", "output": "y"}
+{"prompt": "p", "response": "r"}
+)");
+  ASSERT_EQ(data.documents.size(), 5U);
+  EXPECT_EQ(text_of(data.documents[0]), "S\nq\na\nI\nJ\nO");
+  EXPECT_EQ(loss_text(data.documents[0]), "O$");
+  EXPECT_EQ(text_of(data.documents[1]), "C\nQ\n42");
+  EXPECT_EQ(text_of(data.documents[2]), "I\nC\n0.5");
+  EXPECT_EQ(text_of(data.documents[3]), "x\ny");
+  EXPECT_EQ(text_of(data.documents[4]), "p\nr");
+  EXPECT_TRUE(data.report.unused_keys.empty());
+}
+
+TEST_F(RowsTest, KeysThatAreNotUsedAreCounted) {
+  const Dataset data = load_text("a.jsonl",
+      R"({"text": "a", "id": 1, "empty": ""}
+{"text": "b", "id": 2, "source": "web"}
+)");
+  ASSERT_EQ(data.report.unused_keys.size(), 2U);
+  EXPECT_EQ(data.report.unused_keys[0].name, "id");
+  EXPECT_EQ(data.report.unused_keys[0].count, 2);
+  EXPECT_EQ(data.report.unused_keys[1].count, 1);
+}
+
+TEST_F(RowsTest, ChoicesAreOptions) {
+  const Dataset data = load_text("a.jsonl",
+      R"({"question": "Q1", "choices": ["a", "b", "c"], "answer": 1}
+{"question": "Q2", "choices": {"text": ["a", "b"], "label": ["1", "2"]}, "answerKey": "2"}
+{"question_stem": "Q3", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "B"}
+{"question": "Q4", "options": {"A": "a", "B": "b"}, "answer_idx": "B", "answer": "b"}
+{"ctx": "Q5", "endings": ["a", "b"], "label": "1"}
+)");
+  ASSERT_EQ(data.choices.size(), 5U);
+  for (const ChoiceRow& choice : data.choices) EXPECT_EQ(choice.answer, 1) << choice.line;
+  EXPECT_EQ(text_of(data.documents.at(2)), "Q3\nb");
+}
+
+TEST_F(RowsTest, SeveralFilesAreOneDataset) {
+  DataOptions options = whole(write("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n"));
+  options.data.push_back(write("b.txt", "three").string());
+  const Dataset data = load(options);
+  EXPECT_EQ(data.documents.size(), 3U);
+  EXPECT_EQ(data.report.rows, 3);
+  ASSERT_EQ(data.report.files.size(), 2U);
+  EXPECT_EQ(data.report.files[0].count, 2);
+  EXPECT_EQ(data.report.files[1].count, 1);
+  std::reverse(options.data.begin(), options.data.end());
+  EXPECT_NE(load(options).hash, data.hash);
+}
+
+TEST_F(RowsTest, CsvIsReadByItsColumns) {
+  const Dataset data = load_text("a.csv",
+      "prompt,completion,id\r\n"
+      "What?,\"It, \"\"is\"\"\n\nso\",7\r\n"
+      "\"a\",b,\n");
+  ASSERT_EQ(data.documents.size(), 2U);
+  EXPECT_EQ(text_of(data.documents[0]), "What?\nIt, \"is\"\n\nso");
+  EXPECT_EQ(data.documents[1].line, 5);
+  EXPECT_EQ(data.report.unused_keys.at(0).name, "id");
+  EXPECT_EQ(text_of(load_text("a.tsv", "text\tid\nx, y\t1\n").documents.at(0)), "x, y");
+  EXPECT_EQ(text_of(load_text("b.csv", "prompt;completion\nx;y, z\n").documents.at(0)), "x\ny, z");
+  EXPECT_THAT(failure_of("c.csv", "text,id\nx\n"),
+      AllOf(HasSubstr("c.csv:2: expected 2 cells"), HasSubstr("got 1")));
+  EXPECT_THAT(failure_of("d.csv", "text\n\"x\n"), HasSubstr("d.csv:2: a quoted cell does not end"));
+  EXPECT_THAT(failure_of("e.csv", "text,text\nx,y\n"), HasSubstr("twice"));
+  EXPECT_THAT(failure_of("f.csv", "a,b\nx,y\n"), HasSubstr("found the keys a, b"));
+  EXPECT_THAT(failure_of("g.csv", "text\nx\xFF\n"), HasSubstr("g.csv:2: byte 2 "));
+}
+
+TEST_F(RowsTest, OtherFilesAreNamed) {
+  EXPECT_THAT(failure_of("a.parquet", "PAR1\x15\x04"),
+      AllOf(HasSubstr("Parquet"), HasSubstr("read_parquet"), HasSubstr("to_json")));
+  EXPECT_THAT(failure_of("a.yaml", "- text: x\n"), HasSubstr("YAML"));
+  EXPECT_THAT(failure_of("a.jsonl", std::string("\xFF\xFE{\0\"\0", 6)),
+      AllOf(HasSubstr("UTF-16"), HasSubstr("iconv -f UTF-16")));
+  EXPECT_THAT(failure_of("a.txt", std::string("h\0e\0l\0l\0o\0", 10)), HasSubstr("UTF-16"));
+  EXPECT_THAT(
+      failure_of("a.jsonl", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n"),
+      HasSubstr("Git LFS pointer"));
+  EXPECT_THAT(failure_of("a.gguf", "GGUF\x03"), HasSubstr("GGUF file"));
+  EXPECT_THAT(failure_of("a.xlsx", "PK\x03\x04"), HasSubstr("read_excel"));
 }
 
 }  // namespace

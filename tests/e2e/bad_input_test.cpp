@@ -68,7 +68,7 @@ TEST_F(BadInput, RowsThatCannotBeRead) {
       "data.jsonl:2");
   expect_refused(train_on(kGood + R"({"foo": 1})" + "\n"), kBadInput, "data.jsonl:2");
   expect_refused(
-      train_on(kGood + R"({"prompt": "a", "completion": 7})" + "\n"), kBadInput, "data.jsonl:2");
+      train_on(kGood + R"({"prompt": "a", "completion": true})" + "\n"), kBadInput, "data.jsonl:2");
   expect_refused(train_on(std::string("\0\1\2", 3)), kBadInput, "data.jsonl");
 }
 
@@ -180,7 +180,7 @@ TEST_F(BadInput, ATokenizerOfAnotherModel) {
   write_model("small.pt", 100);
   expect_refused(
       salf({"eval", "small.pt", "--tokenizer", "model/tokenizer.json", "--data", "rows.jsonl"}),
-      kBadModel, "does not fit the model");
+      kBadInput, "for which the model has no row");
 }
 
 TEST_F(BadInput, AModelThatIsNotFinite) {

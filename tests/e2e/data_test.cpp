@@ -96,10 +96,20 @@ TEST_F(DataFiles, ConversationsTakeTheModelsTemplate) {
   EXPECT_EQ(without.code, 2);
   EXPECT_THAT(without.err, AllOf(HasSubstr("no chat template"), HasSubstr("--chat-template NAME")));
   write("model/tokenizer_config.json", R"({"chat_template": "{{ mine }}"})");
-  EXPECT_THAT(
-      salf({"eval", "model", "--data", "chats.jsonl"}).err, HasSubstr("not one that salf knows"));
+  EXPECT_THAT(salf({"eval", "model", "--data", "chats.jsonl"}).err, HasSubstr("cannot be found"));
   succeeds({"train", "model", "--data", "chats.jsonl", "--chat-template", "chatml", "--budget",
       "2steps", "-o", "run"});
+  EXPECT_THAT(text("run/chat_template.jinja"), HasSubstr("<|im_start|>"));
+  succeeds({"eval", "run", "--data", "chats.jsonl"});  // needs no flag
+}
+
+TEST_F(DataFiles, SeveralFilesAndUnusedKeysAreNamed) {
+  write("more.csv", "prompt,completion,id\na?,b,1\nc?,d,2\n");
+  const ProgramResult result = salf({"data", "preview", "model/tokenizer.json", "--data",
+      "rows.jsonl", "--data", "more.csv", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(
+      result.err, AllOf(HasSubstr("more.csv (2 rows)"), HasSubstr("not used: id (2 rows)")));
 }
 
 TEST_F(DataFiles, ASentencePieceModelGoesWithTheRun) {

@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const salf::testing::ByteTokenizer tokenizer;
     salf::core::Progress progress;
     salf::data::DataOptions options;
-    options.data = path.string();
+    options.data = {path.string()};
     options.chat_template = "qwen3";
     options.skip_bad = true;
     salf::data::load_dataset(options, tokenizer, 64, progress);

@@ -28,7 +28,7 @@ TEST(AnalyzeOptions, ReportsEveryProblemAtOnce) {
   EXPECT_THAT(options.problems(), ::testing::SizeIs(5));
   AnalyzeOptions good;
   good.model.model = "model";
-  good.data.data = "rows.jsonl";
+  good.data.data = {"rows.jsonl"};
   EXPECT_THAT(good.problems(), ::testing::IsEmpty());
 }
 

@@ -90,7 +90,8 @@ const BenchRow* Bench::find(
 
 BenchRow Bench::row_of(const BenchArm& arm, double minutes, std::int64_t seed) const {
   BenchRow row;
-  row.data = options_.name.empty() ? fs::path(options_.data.data).stem().string() : options_.name;
+  row.data =
+      options_.name.empty() ? fs::path(options_.data.data.front()).stem().string() : options_.name;
   row.arm = arm_word(arm);
   row.name = arm_text(arm);
   row.minutes = minutes;
@@ -118,7 +119,7 @@ bool Bench::score(const Session& session, BenchRow& row) const {
   }
   if (documents.empty())
     throw Error(
-        ErrorKind::kBadInput, options_.data.data + ": the test split has no documents to score");
+        ErrorKind::kBadInput, session_.data_path + ": the test split has no documents to score");
   const auto measured = measure_losses(session, documents, progress_);
   if (!measured) return false;
   row.test_loss = measured->evaluation.loss.value;

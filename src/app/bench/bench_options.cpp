@@ -10,7 +10,7 @@ std::vector<std::string> BenchOptions::problems() const {
     problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
   if (data.data.empty())
     problems.emplace_back("--data FILE is needed: the documents to train on and to score");
-  if (data.data == "-")
+  if (data::reads_standard_input(data))
     problems.emplace_back(
         "--data -: a later call that goes on with the bench reads the rows again: they have to be "
         "in a file");

@@ -50,6 +50,8 @@ data::Dataset pilot_sample(const data::Dataset& all, double share, std::uint64_t
   sample.domains = all.domains;
   sample.hash = all.hash;
   sample.chat_template = all.chat_template;
+  sample.template_source = all.template_source;
+  sample.turn_end = all.turn_end;
   sample.report = all.report;
   for (const std::int64_t index : kept) {
     sample.documents.push_back(all.documents[static_cast<std::size_t>(index)]);

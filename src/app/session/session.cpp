@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "model/weights/lora.h"
 #include "tensor/device.h"
 
@@ -23,9 +24,9 @@ void check_vocabulary(const Session& session) {
   const std::int64_t ids = session.tokenizer->vocabulary_size();
   const std::int64_t rows = session.graph->map().vocabulary;
   if (ids <= rows) return;
-  throw Error(ErrorKind::kBadModel, session.files.tokenizer.string() +
-                                        ": does not fit the model: it has " + std::to_string(ids) +
-                                        " ids, the model's vocabulary " + std::to_string(rows));
+  core::log_warning(session.files.tokenizer.string() + ": has " + std::to_string(ids) +
+                    " ids, and the model's vocabulary " + std::to_string(rows) +
+                    " rows; text that uses the ids beyond is refused");
 }
 
 // Tokens of a row: a document, or a packed block, which few documents may not fill.
@@ -149,7 +150,8 @@ types::Provenance Session::provenance() const {
 }
 
 data::Batcher Session::rows(const std::vector<std::int64_t>& documents) const {
-  return {*dataset, documents, batch, tokenizer->padding_id().value_or(0)};
+  const std::int64_t padding = tokenizer->padding_id().value_or(0);
+  return {*dataset, documents, batch, padding < graph->map().vocabulary ? padding : 0};
 }
 
 data::Batcher Session::train_rows() const { return rows(dataset->indices(data::Split::kTrain)); }
@@ -184,11 +186,13 @@ void open_data(Session& session, const data::DataOptions& options, const data::B
     core::Progress& progress) {
   std::int64_t limit = session.files.card.context;
   if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.batch_tokens) : batch.batch_tokens;
-  session.data_path = options.data;
+  session.data_path = core::join(options.data, ", ");
   session.batch = batch;
-  session.dataset = std::make_shared<data::Dataset>(data::load_dataset(options, *session.tokenizer,
-      limit, progress, data::read_model_template(session.files.tokenizer)));
+  session.dataset = std::make_shared<data::Dataset>(
+      data::load_dataset(options, *session.tokenizer, limit, progress,
+          data::read_model_template(session.files.tokenizer), session.graph->map().vocabulary));
   for (const auto& line : data::describe(session.dataset->report)) core::log_info(line);
+  for (const auto& line : data::warnings(session.dataset->report)) core::log_warning(line);
   fit_graph(session);
 }
 

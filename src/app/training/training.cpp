@@ -162,7 +162,8 @@ PlanningRequest Training::planning_request() const {
   request.scratch = folder_.path();
   // Where blocks are quantized, the run's first evaluation sees another model.
   request.dev_loss = quantized ? DevLoss::kProfile : DevLoss::kOfTheRun;
-  if (!options_.planning.no_trials && options_.data.data != "-") request.trials = options_.train;
+  if (!options_.planning.no_trials && !data::reads_standard_input(options_.data))
+    request.trials = options_.train;
   if (!pilot()) return request;
   const double share = pilot_share(options_.pilot);
   request.budget = pilot_budget(budget_, share);

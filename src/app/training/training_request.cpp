@@ -1,5 +1,6 @@
 #include "app/training/training_request.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -38,7 +39,8 @@ std::optional<Origin> read_origin(const RunOptions& options) {
   if (status != types::RunStatus::kRunning && status != types::RunStatus::kInterrupted)
     refuse("this run has ended (" + core::enum_to_string(status) + "); there is nothing to resume");
   const core::Json* const data = core::find_member(origin.record.options, "data");
-  if (data != nullptr && *data == "-")
+  if (data != nullptr &&
+      (*data == "-" || std::find(data->begin(), data->end(), "-") != data->end()))
     refuse(
         "this run's rows came from standard input (--data -), which cannot be read again: a run "
         "that may be interrupted needs its rows in a file");

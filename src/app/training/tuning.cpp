@@ -1,7 +1,12 @@
 #include "app/training/tuning.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "app/evidence/evaluation.h"
 #include "app/session/frozen_blocks.h"
+#include "core/files.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "cost/estimate.h"
@@ -116,6 +121,37 @@ std::string unused_text(const types::RunRecord& record, double spent) {
          "have fit";
 }
 
+namespace {
+
+// Adds an id to eos_token_id of generation_config.json, where generate() looks for what ends a
+// text.
+void add_end_token(const std::filesystem::path& path, const Session& session, std::int64_t id) {
+  core::Json json =
+      std::filesystem::exists(path) ? core::read_json_file(path) : core::Json::object();
+  const core::Json* const given = core::find_member(json, "eos_token_id");
+  core::Json ids = core::Json::array();
+  if (given != nullptr && given->is_array()) ids = *given;
+  if (given != nullptr && given->is_number_integer()) ids.push_back(*given);
+  if (ids.empty() && session.tokenizer->eos_id()) ids.push_back(*session.tokenizer->eos_id());
+  if (std::find(ids.begin(), ids.end(), core::Json(id)) != ids.end()) return;
+  ids.insert(ids.begin(), id);
+  json["eos_token_id"] = ids;
+  core::write_json_file(path, json);
+}
+
+// The template that the rows were written with goes with the model, and so does the token that ends
+// its turns: other tools ask the model as it was tuned, and stop where it does.
+void save_chat_template(const Session& session, const std::filesystem::path& folder) {
+  const data::Dataset& rows = *session.dataset;
+  if (rows.template_source.empty()) return;
+  if (data::read_model_template(session.files.tokenizer).text != rows.template_source)
+    core::write_file_atomically(folder / "chat_template.jinja", rows.template_source);
+  if (rows.turn_end && rows.turn_end != session.tokenizer->eos_id())
+    add_end_token(folder / "generation_config.json", session, *rows.turn_end);
+}
+
+}  // namespace
+
 void save_model(const Session& session, const std::optional<LoraStart>& lora,
     const std::filesystem::path& folder) {
   if (lora) {
@@ -129,6 +165,7 @@ void save_model(const Session& session, const std::optional<LoraStart>& lora,
   card.source_hash = session.weights_hash;
   card.weights_hash.clear();
   model::write_model_files(folder, session.files, card);
+  save_chat_template(session, folder);
 }
 
 }  // namespace salf::app

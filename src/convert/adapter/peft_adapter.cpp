@@ -93,6 +93,23 @@ bool is_set(const Json& config, const char* key) {
   return !(value->is_structured() && value->empty());
 }
 
+// PiSSA, OLoRA, CorDA and LoftQ change the base weights when an adapter begins, and PEFT does it
+// again when it loads one: the branches alone are another model.
+void check_start(const Json& config, const fs::path& file) {
+  const Json* const start = core::find_member(config, "init_lora_weights");
+  if (start == nullptr || start->is_null() || start->is_boolean()) return;
+  const std::string name = start->is_string() ? start->get<std::string>() : start->dump();
+  for (const char* known : {"gaussian", "eva", "orthogonal"}) {
+    if (name == known) return;
+  }
+  refuse_adapter(file,
+      "init_lora_weights is \"" + core::printable(name, 40) +
+          "\", which changes the base weights, so that the adapter does not fit them as they are; "
+          "merge it with PEFT (PeftModel.from_pretrained, merge_and_unload), or save it again with "
+          "save_pretrained(path_initial_model_for_weight_conversion=…), which makes an ordinary "
+          "adapter");
+}
+
 void check_kind(const Json& config, const fs::path& file) {
   if (!config.is_object()) refuse_adapter(file, "expected an object, as PEFT writes it");
   const Json* const kind = core::find_member(config, "peft_type");
@@ -103,10 +120,12 @@ void check_kind(const Json& config, const fs::path& file) {
            "megatron_config", "layer_replication", "corda_config", "eva_config",
            "alora_invocation_tokens", "arrow_config"}) {
     if (is_set(config, key))
-      refuse_adapter(
-          file, std::string(key) +
-                    " is set, which salf does not support; merge the adapter with PEFT first");
+      refuse_adapter(file,
+          std::string(key) +
+              " is set, which salf does not support; merge the adapter into its base with PEFT "
+              "(PeftModel.from_pretrained, merge_and_unload, save_pretrained), and import that");
   }
+  check_start(config, file);
   const Json* const bias = core::find_member(config, "bias");
   if (bias != nullptr && *bias != "none") refuse_adapter(file, "bias: only \"none\" is supported");
 }

@@ -120,6 +120,21 @@ data::ProvedGgufTokenizer read_tokenizer(const ExportSource& source) {
   return result;
 }
 
+// The token that ends a turn: an end token of generation_config.json that is not the tokenizer's.
+std::optional<std::int64_t> turn_end_id(
+    const ExportSource& source, const data::GgufTokenizer& tokenizer) {
+  const fs::path path = source.files.archive.parent_path() / "generation_config.json";
+  if (!fs::is_regular_file(path)) return std::nullopt;
+  const core::Json json = core::read_json_file(path);
+  const core::Json* const ids = core::find_member(json, "eos_token_id");
+  if (ids == nullptr || !ids->is_array()) return std::nullopt;
+  for (const core::Json& id : *ids) {
+    const bool known = id.is_number_unsigned() && id.get<std::uint64_t>() < tokenizer.tokens.size();
+    if (known && tokenizer.eos != id.get<std::int64_t>()) return id.get<std::int64_t>();
+  }
+  return std::nullopt;
+}
+
 GgufMetadata make_metadata(const ExportSource& source, const std::string& architecture,
     std::int64_t file_type_code, const data::GgufTokenizer& tokenizer) {
   GgufMetadata metadata;
@@ -132,6 +147,8 @@ GgufMetadata make_metadata(const ExportSource& source, const std::string& archit
   std::string chat_template = data::read_model_template(source.files.tokenizer).text;
   if (core::invalid_utf8(chat_template)) chat_template.clear();
   add_tokenizer(tokenizer, chat_template, metadata);
+  if (const auto end = turn_end_id(source, tokenizer))
+    metadata.whole("tokenizer.ggml.eot_token_id", *end);
   return metadata;
 }
 

@@ -165,7 +165,12 @@ std::string decoder_source(const DecoderConfig& config, const DecoderStyle& styl
     calls += "    hidden = getattr(self.layers, \"" + std::to_string(i) +
              "\").forward(hidden, cos, sin, " + (windowed(i) ? "window)\n" : "mask)\n");
   }
-  std::string source = style.rotary_tables + kVisibleTokens + R"TS(
+  const bool scaled = config.rotary.scale != 1.0 && config.rotary.long_frequencies.empty();
+  std::string source =
+      (scaled ? replaced(style.rotary_tables, "torch.cos(angles), torch.sin(angles)",
+                    "torch.cos(angles) * self.rotary_scale, torch.sin(angles) * self.rotary_scale")
+              : style.rotary_tables) +
+      kVisibleTokens + R"TS(
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) -> Tensor:
     cos, sin = self.rotary_tables(input_ids)
 )TS";
@@ -245,6 +250,8 @@ ModulePlan plan_causal_model(const DecoderConfig& config, const ModulePlan& bloc
   }
   ModulePlan decoder{"model", "Decoder", decoder_source(config, style), {}, {}, {}};
   decoder.attributes.push_back({"rotary_frequencies", config.rotary.frequencies});
+  if (config.rotary.scale != 1.0 && config.rotary.long_frequencies.empty())
+    decoder.attributes.push_back({"rotary_scale", config.rotary.scale});
   decoder.children = {
       plan_embedding("embed_tokens", config.vocabulary, config.hidden), std::move(layers), norm};
   return plan_head(config, std::move(decoder), "model.embed_tokens.weight");

@@ -41,6 +41,10 @@ class RotaryReader {
       for (double& frequency : rotary.frequencies) frequency /= scaling.divisor(frequency);
     } else if (type == "longrope") {
       read_longrope(turned, rotary);
+    } else if (type == "yarn") {
+      read_yarn(turned, rotary);
+    } else if (type == "dynamic") {
+      settings_->positive("factor");  // counts for inputs beyond the context, which are not run
     }
     return rotary;
   }
@@ -60,12 +64,14 @@ class RotaryReader {
     const bool is_long = support == RotarySupport::kPartialAndLong;
     if (is_long && (type == "su" || type == "yarn"))
       type = "longrope";  // its names in older Phi-3 files
-    const bool known =
-        type == "default" || (is_long ? type == "longrope" : type == "linear" || type == "llama3");
+    const bool known = type == "default" || (is_long ? type == "longrope"
+                                                     : type == "linear" || type == "llama3" ||
+                                                           type == "yarn" || type == "dynamic");
     if (!known) {
-      settings_->refuse("rope_type", std::string("expected default") +
-                                         (is_long ? " or longrope" : ", linear or llama3") +
-                                         ", got '" + core::printable(type) + "'");
+      settings_->refuse(
+          "rope_type", std::string("expected default") +
+                           (is_long ? " or longrope" : ", linear, llama3, yarn or dynamic") +
+                           ", got '" + core::printable(type) + "'");
     }
     return type;
   }
@@ -133,6 +139,41 @@ class RotaryReader {
         factor <= 1.0 ? 1.0
                       : std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(original)));
     rotary.scale = settings_->positive("attention_factor", default_scale);
+  }
+
+  // As in transformers, modeling_rope_utils.py, _compute_yarn_parameters: dimensions that turn
+  // often keep their frequency, those that turn seldom are slowed down by the factor.
+  void read_yarn(std::int64_t turned, RotaryConfig& rotary) const {
+    const auto context = static_cast<double>(decoder_.context);
+    const double original = original_context(context);
+    rotary.factor = settings_->positive("factor", context / original);
+    const double fast = settings_->positive("beta_fast", 32.0);
+    const double slow = settings_->positive("beta_slow", 1.0);
+    const auto size = static_cast<double>(turned);
+    const auto dimension = [&](double turns) {
+      return size * std::log(original / (turns * 2.0 * std::acos(-1.0))) /
+             (2.0 * std::log(rotary.theta));
+    };
+    const bool whole = settings_->flag("truncate", true);
+    const double first = whole ? std::floor(dimension(fast)) : dimension(fast);
+    const double last = whole ? std::ceil(dimension(slow)) : dimension(slow);
+    const double low = std::max(first, 0.0);
+    double high = std::min(last, size - 1.0);
+    if (low == high) high += 0.001;
+    for (std::size_t i = 0; i < rotary.frequencies.size(); ++i) {
+      const double slowed = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+      rotary.frequencies[i] *= slowed / rotary.factor + (1.0 - slowed);
+    }
+    rotary.scale = settings_->positive("attention_factor", yarn_scale(rotary.factor));
+  }
+
+  double yarn_scale(double factor) const {
+    const auto scale = [factor](double weight) {
+      return factor <= 1.0 ? 1.0 : 0.1 * weight * std::log(factor) + 1.0;
+    };
+    if (!stated("mscale") || !stated("mscale_all_dim")) return scale(1.0);
+    const double upper = settings_->positive("mscale");
+    return scale(upper) / scale(settings_->positive("mscale_all_dim"));
   }
 
   const HfConfig& config_;

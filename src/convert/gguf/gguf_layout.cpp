@@ -143,6 +143,7 @@ std::string gguf_architecture(const ExportSource& source) {
   if (config.rotary.type == "longrope") {
     refuse(source, "rope_scaling", "LongRoPE is not exported to GGUF");
   }
+  if (config.rotary.type == "yarn") refuse(source, "rope_scaling", "YaRN is not exported to GGUF");
   if (type == "gemma2") {
     check_gemma2(source);
   } else {

@@ -41,9 +41,19 @@ data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary
   tokenizer.eos = file.integer("tokenizer.ggml.eos_token_id");
   tokenizer.padding = file.integer("tokenizer.ggml.padding_token_id");
   tokenizer.unknown = file.integer("tokenizer.ggml.unknown_token_id");
-  // llama.cpp's defaults.
-  tokenizer.add_bos = file.boolean("tokenizer.ggml.add_bos_token")
-                          .value_or(sentencepiece && tokenizer.bos.has_value());
+  // llama.cpp's defaults, where these are tokens of that kind.
+  const auto or_default = [&](std::optional<std::int64_t>& id, std::size_t usual) {
+    const bool control = usual < tokenizer.token_types.size() &&
+                         (tokenizer.token_types[usual] == 2 || tokenizer.token_types[usual] == 3);
+    if (!id && sentencepiece && control) id = static_cast<std::int64_t>(usual);
+  };
+  or_default(tokenizer.unknown, 0);
+  or_default(tokenizer.bos, 1);
+  or_default(tokenizer.eos, 2);
+  const bool begins = sentencepiece || tokenizer.pre == "llama-bpe" || tokenizer.pre == "llama3" ||
+                      tokenizer.pre == "llama-v3";
+  tokenizer.add_bos =
+      file.boolean("tokenizer.ggml.add_bos_token").value_or(begins && tokenizer.bos.has_value());
   tokenizer.add_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
   return tokenizer;
 }

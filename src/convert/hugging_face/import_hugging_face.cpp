@@ -26,7 +26,7 @@ HfConfig read_config(const fs::path& directory, const HfWeights* weights) {
 }
 
 // Refuses settings that no family supports.
-void check_common(const HfConfig& config, const Family& family) {
+void check_common(const HfConfig& config, const Family& family, bool eight_bits) {
   if (config.has("architectures")) {
     const std::vector<std::string> classes = config.texts("architectures");
     if (!classes.empty() &&
@@ -37,7 +37,9 @@ void check_common(const HfConfig& config, const Family& family) {
     }
   }
   for (const char* key : {"quantization_config", "compression_config"}) {
-    if (config.has(key)) {
+    if (config.has(key) && eight_bits) {
+      config.ignore(key);  // the weights say it themselves
+    } else if (config.has(key)) {
       config.refuse(key,
           "quantised weights are not read; take the model's original weights or a GGUF file of it");
     }
@@ -61,15 +63,24 @@ void check_tokenizer(const fs::path& directory, PreparedImport& prepared) {
     }
     const std::int64_t rows = prepared.decoder.config.vocabulary;
     if (prepared.result.tokens <= rows) return;
-    refuse_model(path, "expected at most the " + std::to_string(rows) +
-                           " ids of the model's vocabulary, got " +
-                           std::to_string(prepared.result.tokens));
+    prepared.result.warnings.push_back(core::printable_path(path) + ": has " +
+                                       std::to_string(prepared.result.tokens) +
+                                       " ids, and the model's vocabulary " + std::to_string(rows) +
+                                       " rows; text that uses the ids beyond is refused");
+    return;
   }
   if (prepared.result.tokens == 0) {
     prepared.result.warnings.emplace_back(
         "there is no tokenizer.json and no tokenizer.model: the other commands will ask for "
         "--tokenizer FILE");
   }
+}
+
+std::string without_quantization(const std::string& config) {
+  core::Json json = core::parse_json(config, kConfigFile);
+  json.erase("quantization_config");
+  json.erase("compression_config");
+  return core::format_json(json);
 }
 
 std::string hash_of(const std::vector<fs::path>& files) {
@@ -88,7 +99,7 @@ std::optional<ImportResult> import_hugging_face(
     HfWeights weights(source);
     weights.use_names_of(family);
     const HfConfig config = read_config(source, &weights);
-    check_common(config, family);
+    check_common(config, family, weights.has_eight_bits());
 
     PreparedImport prepared;
     prepared.decoder = family.read(config);
@@ -106,6 +117,13 @@ std::optional<ImportResult> import_hugging_face(
     for (const std::string& name : model::side_files()) {
       if (fs::exists(source / name))
         prepared.files[name] = core::read_file(source / name, kLargestText);
+    }
+    if (weights.has_eight_bits()) {
+      prepared.result.warnings.emplace_back(
+          "the weights are 8-bit floats with scales; they become float32, and config.json loses "
+          "its "
+          "quantization_config");
+      prepared.files[kConfigFile] = without_quantization(prepared.files[kConfigFile]);
     }
     prepared.source = fs::weakly_canonical(source).filename().string();  // also for "models/x/"
     prepared.source_hash = [&source, &weights] {

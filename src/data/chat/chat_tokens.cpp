@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 
 #include "data/chat/chat_template.h"
 
@@ -42,6 +43,17 @@ std::size_t shared_tokens(
   return shared;
 }
 
+// "<|im_end|>", "<｜User｜>" and "<end_of_turn>", but not "<b>".
+bool is_marker(const std::string& text) {
+  const std::string_view inner = std::string_view(text).substr(1, text.size() - 2);
+  if (inner.empty() || inner.find_first_of("< \t\r\n") != std::string_view::npos) return false;
+  constexpr std::string_view kWideBar = "\xEF\xBD\x9C";
+  const bool bars = inner.size() > 2 && inner.front() == '|' && inner.back() == '|';
+  const bool wide = inner.size() > 6 && inner.substr(0, 3) == kWideBar &&
+                    inner.substr(inner.size() - 3) == kWideBar;
+  return bars || wide || inner == "start_of_turn" || inner == "end_of_turn";
+}
+
 }  // namespace
 
 MarkedTokens encode_chat(const ChatText& chat, const Tokenizer& tokenizer, std::size_t limit) {
@@ -59,6 +71,36 @@ MarkedTokens encode_chat(const ChatText& chat, const Tokenizer& tokenizer, std::
     for (std::size_t t = begin; t < end; ++t) tokens.loss[t] = true;
   }
   return tokens;
+}
+
+std::vector<std::string> markers_without_token(
+    const std::string& text, const Tokenizer& tokenizer) {
+  constexpr std::size_t kLongest = 40;
+  std::vector<std::string> missing;
+  for (std::size_t open = text.find('<'); open != std::string::npos;
+       open = text.find('<', open + 1)) {
+    const std::size_t close = text.find('>', open);
+    if (close == std::string::npos) break;
+    const std::string marker = text.substr(open, close + 1 - open);
+    if (marker.size() > kLongest || !is_marker(marker)) continue;
+    if (std::find(missing.begin(), missing.end(), marker) != missing.end()) continue;
+    if (tokenizer.encode(marker).size() != 1) missing.push_back(marker);
+  }
+  return missing;
+}
+
+std::optional<std::int64_t> turn_end(const ChatText& chat, const Tokenizer& tokenizer) {
+  if (chat.answers.empty()) return std::nullopt;
+  const ByteSpan& last = chat.answers.back();
+  const Ids ids =
+      tokenizer.encode(std::string_view(chat.text).substr(last.begin, last.end - last.begin));
+  for (std::size_t i = ids.size(); i-- > 0;) {
+    const std::string text = tokenizer.decode({ids[i]});
+    const bool marker = text.size() > 2 && text.front() == '<' && is_marker(text);
+    if (tokenizer.is_special(ids[i]) || ids[i] == tokenizer.eos_id() || marker) return ids[i];
+    if (text.find_first_not_of(" \t\r\n") != std::string::npos) break;
+  }
+  return std::nullopt;
 }
 
 }  // namespace salf::data

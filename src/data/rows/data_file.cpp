@@ -156,14 +156,16 @@ void DataFile::open(const std::filesystem::path& path) {
 
 DataFile::DataFile(const std::filesystem::path& path) : DataFile() {
   open(path);
-  begin_.resize(sizeof kGzipMagic);
+  constexpr std::size_t kFirstBytes = 512;
+  begin_.resize(kFirstBytes);
   std::size_t filled = 0, count = 0;
   do {
     count = read_raw(begin_.data() + filled, begin_.size() - filled);
     filled += count;
   } while (count > 0 && filled < begin_.size());
   begin_.resize(filled);
-  if (begin_.compare(0, begin_.size(), kGzipMagic, sizeof kGzipMagic) != 0) return;
+  first_bytes_ = begin_;
+  if (begin_.compare(0, sizeof kGzipMagic, kGzipMagic, sizeof kGzipMagic) != 0) return;
   gzip_ = std::make_unique<Gzip>(*this, begin_);
 }
 

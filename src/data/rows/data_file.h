@@ -25,6 +25,8 @@ class DataFile {
   // the file.
   std::size_t read(char* into, std::size_t size);
   bool is_gzip() const { return gzip_ != nullptr; }
+  // Up to 512 bytes from the begin of the file.
+  const std::string& first_bytes() const { return first_bytes_; }
   const std::string& name() const { return name_; }        // printable; "standard input"
   std::int64_t size() const { return size_; }              // bytes of the file; 0: unknown
   std::int64_t bytes_read() const { return bytes_read_; }  // of the file, not of its content
@@ -42,7 +44,8 @@ class DataFile {
   std::int64_t size_ = 0;
   std::int64_t bytes_read_ = 0;
   core::Sha256 hash_;
-  std::string begin_;           // the first bytes, until they were handed on
+  std::string first_bytes_;
+  std::string begin_;           // the same, until they were handed on
   std::unique_ptr<Gzip> gzip_;  // null: not gzip
 };
 

@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "data/bad_input.h"
-#include "data/rows/row_file.h"
+#include "data/chat/conversation.h"
 #include "tensor/batch.h"
 
 namespace salf::data {
@@ -64,23 +64,37 @@ Document labelled(MarkedTokens tokens, std::int64_t line) {
   return document;
 }
 
+bool is_chat(const RowText& row) { return !row.chat.messages.empty(); }
+
+// A content's text, or the JSON of a message that holds more than a role and a text.
+std::string message_text(const core::Json& message) {
+  const core::Json* const content = core::find_member(message, "content");
+  const bool plain = message.size() == 2 && content != nullptr && content->is_string();
+  return plain ? content->get<std::string>() : message.dump();
+}
+
 // The row's texts before they are formatted or tokenised. Equal rows are duplicates.
 std::string identity(const RowText& row) {
-  if (row.messages.empty()) return row.prompt + '\0' + row.completion;
+  if (!is_chat(row)) return row.prompt + '\0' + row.completion;
   std::string text;
-  for (const ChatMessage& message : row.messages) {
-    text += '\0' + std::to_string(static_cast<int>(message.role)) + '\0' + message.content;
+  for (const ChatMessage& message : row.chat.messages) {
+    const std::string role = message.json.at("role");
+    const int number = role == "system" ? 0 : role == "user" ? 1 : role == "assistant" ? 2 : 3;
+    text += '\0' + std::to_string(number) + '\0' + message_text(message.json);
   }
+  if (!row.chat.tools.empty()) text += '\0' + row.chat.tools.dump();
+  if (!row.chat.documents.empty()) text += '\0' + row.chat.documents.dump();
   return text;
 }
 
 // The part that another document may share; see Dataset.
 std::string shared_part(const RowText& row) {
-  if (row.messages.empty()) return row.prompt.empty() ? row.completion : row.prompt;
-  std::size_t count = row.messages.size();
-  while (count > 0 && row.messages[count - 1].role != ChatRole::kAssistant) --count;
+  if (!is_chat(row)) return row.prompt.empty() ? row.completion : row.prompt;
+  const auto& messages = row.chat.messages;
+  std::size_t count = messages.size();
+  while (count > 0 && !is_assistant(messages[count - 1])) --count;
   std::string text;
-  for (std::size_t i = 0; i + 1 < count; ++i) text += row.messages[i].content + '\n';
+  for (std::size_t i = 0; i + 1 < count; ++i) text += message_text(messages[i].json) + '\n';
   return text;
 }
 
@@ -129,28 +143,35 @@ class OverlapCounter {
 class Loader {
  public:
   Loader(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t limit,
-      const ModelTemplate& model_template)
-      : options_(options), tokenizer_(tokenizer), limit_(limit), model_template_(model_template) {
-    if (const auto bos = tokenizer.bos_id()) special_.bos = tokenizer.decode({*bos});
-    if (const auto eos = tokenizer.eos_id()) special_.eos = tokenizer.decode({*eos});
+      const ModelTemplate& model_template, std::int64_t vocabulary)
+      : options_(options), tokenizer_(tokenizer), limit_(limit), model_template_(model_template),
+        vocabulary_(vocabulary), special_(special_texts(tokenizer)) {
     if (!options.chat_template.empty())
-      chat_ = choose_chat_format(options.chat_template, model_template);
+      chat_.emplace(choose_chat_template(options.chat_template, model_template, special_));
   }
 
-  Dataset load(RowFile& file, core::Progress& progress) {
+  void read(RowFile& file, core::Progress& progress) {
     constexpr std::int64_t kRowsPerUpdate = 256;
     DataFile& source = file.file();
+    const std::int64_t before = data_.report.rows;
     progress.begin("reading data", source.size(), "bytes");
     while (read_one(file)) {
       if (data_.report.rows % kRowsPerUpdate == 0) progress.update(file.bytes_read(), "");
     }
     progress.end();
-    check_not_empty(source.name());
+    const std::int64_t rows = data_.report.rows - before;
+    if (rows == 0) refuse(source.name(), "no rows: the file is empty");
+    data_.report.files.push_back({source.name(), rows});
+    hashes_.push_back(source.hash());
+  }
+
+  Dataset finish() {
+    check_not_empty();
     overlap_.count(data_.splits, data_.report);
-    data_.hash = source.hash();
-    if (data_.report.chats > 0) {  // the tokens of conversations depend on their format
-      data_.hash =
-          core::sha256(data_.hash + '\n' + core::format_json(core::to_json(chat_->format)));
+    data_.hash = hashes_.size() == 1 ? hashes_.front() : core::sha256(core::join(hashes_, "\n"));
+    if (data_.report.chats > 0) {  // the tokens of conversations depend on their template
+      data_.hash = core::sha256(data_.hash + '\n' + chat_->source());
+      data_.template_source = chat_->source();
     }
     return std::move(data_);
   }
@@ -177,23 +198,52 @@ class Loader {
       return;
     }
     const Split split = split_of_hash(hash, options_);
-    if (!row.text.messages.empty()) return add_document(row, conversation(row), split);
+    if (is_chat(row.text)) {
+      add_document(row, conversation(row), split);
+      count_unused(row.text.unused);
+      count_unused(chat_->unknown_keys(row.text.chat));
+      return;
+    }
     const std::vector<std::int64_t> prompt = tokenizer_.encode(finished_prompt(row.text.prompt));
     MarkedTokens tokens = joined(prompt, row.text.completion, options_.train_on_prompt);
-    if (const auto eos = tokenizer_.eos_id()) append(tokens, {*eos}, true);
+    const auto eos = tokenizer_.eos_id();
+    data_.report.without_end = data_.report.without_end || !eos;
+    if (eos && (tokens.ids.empty() || tokens.ids.back() != *eos)) append(tokens, {*eos}, true);
     add_document(row, std::move(tokens), split);
     if (row.text.question) add_question(row, prompt, split);
+    count_unused(row.text.unused);
+  }
+
+  void count_unused(const std::vector<std::string>& keys) {
+    constexpr std::size_t kMostKeys = 100;
+    auto& counts = data_.report.unused_keys;
+    for (const std::string& key : keys) {
+      const auto same = [&](const NameCount& known) { return known.name == key; };
+      const auto found = std::find_if(counts.begin(), counts.end(), same);
+      if (found != counts.end()) {
+        ++found->count;
+      } else if (counts.size() < kMostKeys) {
+        counts.push_back({key, 1});
+      }
+    }
   }
 
   MarkedTokens conversation(const FileRow& row) {
-    if (!chat_) chat_ = choose_chat_format("", model_template_);
-    const ChatText chat = render_chat(chat_->format, row.text.messages, special_, row.where);
+    if (!chat_) chat_.emplace(choose_chat_template("", model_template_, special_));
+    const ChatText chat = chat_->render(row.text.chat, row.where, !options_.train_on_prompt);
+    if (data_.report.chats == 0) {
+      data_.report.no_tokens = markers_without_token(chat.text, tokenizer_);
+      data_.turn_end = turn_end(chat, tokenizer_);
+      data_.report.turns_without_end = !chat.answers.empty() && !data_.turn_end;
+    }
+    data_.report.left_out_contents += static_cast<std::int64_t>(chat.left_out.size());
     MarkedTokens tokens = encode_chat(chat, tokenizer_, index_of(limit_));
     if (options_.train_on_prompt) tokens.loss.assign(tokens.ids.size(), true);
     return tokens;
   }
 
   void add_document(const FileRow& row, MarkedTokens tokens, Split split) {
+    check_ids(tokens, row);
     if (too_long(tokens)) {
       if (options_.long_rows == LongRows::kRefuse) {
         refuse(row.where, "the document has " + std::to_string(tokens.ids.size()) +
@@ -208,15 +258,26 @@ class Loader {
       ++data_.report.without_supervision;
       return;
     }
-    if (!row.text.messages.empty()) {
+    if (is_chat(row.text)) {
       ++data_.report.chats;
-      data_.chat_template = chat_->name;
+      data_.chat_template = chat_->name();
     }
     overlap_.add(shared_part(row.text), split);
     document.domain = domain_index(row.text.domain);
     data_.report.odd_domains += row.text.odd_domain ? 1 : 0;
     data_.documents.push_back(std::move(document));
     data_.splits.push_back(split);
+  }
+
+  void check_ids(const MarkedTokens& tokens, const FileRow& row) const {
+    if (vocabulary_ == 0) return;
+    for (const std::int64_t id : tokens.ids) {
+      if (id < vocabulary_) continue;
+      refuse(row.where, "the text has the token " + core::printable(tokenizer_.decode({id}), 40) +
+                            " with the id " + std::to_string(id) +
+                            ", for which the model has no row: its vocabulary has " +
+                            std::to_string(vocabulary_));
+    }
   }
 
   std::int64_t domain_index(const std::string& name) {
@@ -234,6 +295,7 @@ class Loader {
     choice.split = split;
     for (const std::string& option : row.text.question->options) {
       MarkedTokens tokens = joined(prompt, option, false);
+      check_ids(tokens, row);
       if (too_long(tokens)) {
         ++data_.report.long_choices;
         return;
@@ -249,9 +311,13 @@ class Loader {
   MarkedTokens joined(const std::vector<std::int64_t>& prompt, const std::string& completion,
       bool loss_on_prompt) const {
     MarkedTokens tokens;
-    if (tokenizer_.add_bos() && tokenizer_.bos_id()) append(tokens, {*tokenizer_.bos_id()}, false);
     append(tokens, prompt, loss_on_prompt);
     append(tokens, tokenizer_.encode(completion), true);
+    const auto bos = tokenizer_.bos_id();
+    if (!tokenizer_.add_bos() || !bos) return tokens;
+    if (!tokens.ids.empty() && tokens.ids.front() == *bos) return tokens;
+    tokens.ids.insert(tokens.ids.begin(), *bos);
+    tokens.loss.insert(tokens.loss.begin(), false);
     return tokens;
   }
 
@@ -259,9 +325,11 @@ class Loader {
     return limit_ > 0 && tokens.ids.size() > index_of(limit_);
   }
 
-  void check_not_empty(const std::string& file) const {
+  void check_not_empty() const {
     const DataReport& report = data_.report;
-    if (report.rows == 0) refuse(file, "no rows: the file is empty");
+    std::vector<std::string> names;
+    for (const NameCount& read : report.files) names.push_back(read.name);
+    const std::string file = core::join(names, ", ");
     if (report.bad_rows == report.rows) {
       refuse(file, "every row is bad; the first: " + report.first_bad_row);
     }
@@ -288,8 +356,10 @@ class Loader {
   const Tokenizer& tokenizer_;
   std::int64_t limit_;
   const ModelTemplate& model_template_;
-  std::optional<NamedFormat> chat_;  // chosen with the first conversation
+  std::int64_t vocabulary_;  // 0: any id
   SpecialTexts special_;
+  std::optional<ChatTemplate> chat_;  // chosen with the first conversation
+  std::vector<std::string> hashes_;   // of the files
   OverlapCounter overlap_;
   Dataset data_;
   std::unordered_map<std::string, std::int64_t> domains_;  // places in data_.domains
@@ -306,15 +376,21 @@ std::vector<std::int64_t> Dataset::indices(Split split) const {
   return result;
 }
 
+bool reads_standard_input(const DataOptions& options) {
+  return std::find(options.data.begin(), options.data.end(), "-") != options.data.end();
+}
+
 std::int64_t count_labels(const Document& document) {
   return static_cast<std::int64_t>(document.labels.size()) -
          std::count(document.labels.begin(), document.labels.end(), tensor::kNoLabel);
 }
 
 Dataset load_dataset(const DataOptions& options, const Tokenizer& tokenizer, std::int64_t context,
-    core::Progress& progress, const ModelTemplate& model_template) {
-  Loader loader(options, tokenizer, document_limit(options, context), model_template);
-  return loader.load(*open_row_file(options.data), progress);
+    core::Progress& progress, const ModelTemplate& model_template, std::int64_t vocabulary) {
+  Loader loader(options, tokenizer, document_limit(options, context), model_template, vocabulary);
+  for (const std::string& file : options.data)
+    loader.read(*open_row_file(file, options.format), progress);
+  return loader.finish();
 }
 
 std::vector<std::int64_t> sample_documents(
@@ -337,12 +413,25 @@ std::vector<std::int64_t> sample_documents(
   return drawn;
 }
 
+namespace {
+
+std::string named_counts(const std::vector<NameCount>& counts, const char* what) {
+  std::vector<std::string> items;
+  for (const NameCount& item : counts)
+    items.push_back(
+        core::printable(item.name, 60) + " (" + core::format_count(item.count) + what + ")");
+  return core::join(items, ", ");
+}
+
+}  // namespace
+
 std::vector<std::string> describe(const DataReport& report) {
   std::vector<std::string> lines;
   const auto say = [&](std::int64_t count, const std::string& text) {
     if (count > 0) lines.push_back(core::format_count(count) + " " + text);
   };
   say(report.rows, "rows read");
+  if (report.files.size() > 1) lines.push_back("files: " + named_counts(report.files, " rows"));
   say(report.bad_rows, "bad rows left out; the first: " + report.first_bad_row);
   say(report.duplicates, "duplicates left out");
   say(report.chats, "conversations");
@@ -355,6 +444,35 @@ std::vector<std::string> describe(const DataReport& report) {
   say(report.odd_domains, "rows whose domain is no text: they count as without one");
   say(report.choices, "questions with options");
   say(report.long_choices, "questions left out: an option does not fit within the limit");
+  return lines;
+}
+
+std::vector<std::string> warnings(const DataReport& report) {
+  std::vector<std::string> lines;
+  if (!report.unused_keys.empty()) {
+    lines.push_back(
+        "keys of the rows that are not used: " + named_counts(report.unused_keys, " rows"));
+  }
+  if (report.left_out_contents > 0) {
+    lines.push_back(core::format_count(report.left_out_contents) +
+                    " messages whose content the chat template leaves out");
+  }
+  if (!report.no_tokens.empty()) {
+    lines.push_back("the chat template writes " + core::join(report.no_tokens, ", ") +
+                    ", which the tokenizer has no tokens for: the model reads these markers letter "
+                    "by letter; take a template whose markers it knows, or add the tokens to it");
+  }
+  if (report.turns_without_end && report.no_tokens.empty()) {
+    lines.emplace_back(
+        "the chat template ends the assistant's turns in no special token: the model does not "
+        "learn "
+        "to stop");
+  }
+  if (report.without_end) {
+    lines.emplace_back(
+        "the tokenizer names no end token, so the documents end without one: the model does not "
+        "learn to stop; name it in tokenizer_config.json as eos_token");
+  }
   return lines;
 }
 

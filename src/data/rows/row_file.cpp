@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "core/file_kind.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "data/bad_input.h"
+#include "data/rows/csv_rows.h"
 
 namespace salf::data {
 namespace {
@@ -149,25 +151,79 @@ bool is_row_alone(const std::string& line) {
   }
 }
 
+std::string conversion(const std::string& what, const fs::path& path) {
+  return "; make it JSON lines: python3 -c \"import pandas; pandas." + what + "('" +
+         core::printable_path(path) + "').to_json('rows.jsonl', orient='records', lines=True)\"";
+}
+
+// Refuses what is no text of rows, and says what it is.
+void refuse_foreign(const DataFile& file, const fs::path& path, const std::string& extension) {
+  const std::string& bytes = file.first_bytes();
+  if (core::is_lfs_pointer(bytes)) core::throw_lfs_pointer(file.name());
+  if (const auto kind = core::binary_kind(bytes)) {
+    std::string advice;
+    if (*kind == "text in UTF-16")
+      advice = "; convert it: iconv -f UTF-16 -t UTF-8 FILE > rows" + extension;
+    if (*kind == "a Parquet file") advice = conversion("read_parquet", path);
+    if (*kind == "an Arrow file" || *kind == "a Feather file")
+      advice = conversion("read_feather", path);
+    if (extension == ".xlsx" || extension == ".xls") advice = conversion("read_excel", path);
+    if (*kind == "zstd data") advice = "; expand it with zstd -d";
+    if (*kind == "xz data") advice = "; expand it with xz -d";
+    if (*kind == "bzip2 data") advice = "; expand it with bzip2 -d";
+    refuse(file.name(), "is " + *kind + ", which is not read as rows" + advice);
+  }
+  if (extension == ".yaml" || extension == ".yml") {
+    refuse(file.name(),
+        "is a YAML file, which is not read as rows; make it JSON: python3 -c \"import sys, yaml, "
+        "json; json.dump(yaml.safe_load(sys.stdin), sys.stdout)\" < FILE > rows.json");
+  }
+}
+
+FileFormat format_of(const std::string& extension) {
+  struct Known {
+    const char* extension;
+    FileFormat format;
+  };
+  constexpr Known kKnown[] = {{".json", FileFormat::kJson}, {".jsonl", FileFormat::kJsonl},
+      {".ndjson", FileFormat::kJsonl}, {".csv", FileFormat::kCsv}, {".tsv", FileFormat::kTsv},
+      {".txt", FileFormat::kText}, {".text", FileFormat::kText}, {".md", FileFormat::kText}};
+  for (const Known& known : kKnown) {
+    if (extension == known.extension) return known.format;
+  }
+  return FileFormat::kAuto;
+}
+
+std::unique_ptr<RowFile> open_json(std::unique_ptr<LineReader> reader, FileFormat format) {
+  const std::string& line = *reader->peek();
+  const char first = line[line.find_first_not_of(kBlank)];
+  const bool is_jsonl = format == FileFormat::kJsonl;
+  if (first == '[' || (first == '{' && !is_jsonl && !is_row_alone(line)))
+    return std::make_unique<JsonValue>(std::move(reader));
+  if (is_jsonl || first == '{') return std::make_unique<JsonLines>(std::move(reader));
+  const std::string begin = "got \"" + core::printable(std::string(1, first)) + "\"";
+  if (format == FileFormat::kJson) {
+    refuse(reader->file().name(),
+        "expected JSON that begins with [ or {, " + begin + "; name a plain text file .txt");
+  }
+  refuse(reader->file().name(),
+      "cannot tell what this file is: its name ends in none of .json, .jsonl, .csv, .tsv, .txt and "
+      ".md, and JSON begins with [ or {, " +
+          begin + "; --format text reads it as plain text");
+}
+
 }  // namespace
 
-std::unique_ptr<RowFile> open_row_file(const fs::path& path) {
+std::unique_ptr<RowFile> open_row_file(const fs::path& path, FileFormat format) {
   auto reader = std::make_unique<LineReader>(path);
   const std::string extension = extension_of(path, reader->file().is_gzip());
-  const std::string* const line = reader->peek();
-  if (extension == ".txt" || extension == ".text" || extension == ".md" || line == nullptr) {
+  refuse_foreign(reader->file(), path, extension);
+  if (format == FileFormat::kAuto) format = format_of(extension);
+  if (format == FileFormat::kText || reader->peek() == nullptr)
     return std::make_unique<Paragraphs>(std::move(reader));
-  }
-  const char first = (*line)[line->find_first_not_of(kBlank)];
-  const bool is_jsonl = extension == ".jsonl" || extension == ".ndjson";
-  if (first == '[' || (first == '{' && !is_jsonl && !is_row_alone(*line))) {
-    return std::make_unique<JsonValue>(std::move(reader));
-  }
-  if (is_jsonl || first == '{') return std::make_unique<JsonLines>(std::move(reader));
-  if (extension != ".json") return std::make_unique<Paragraphs>(std::move(reader));
-  refuse(reader->file().name(), "expected JSON that begins with [ or {, got \"" +
-                                    core::printable(std::string(1, first)) +
-                                    "\"; name a plain text file .txt");
+  if (format == FileFormat::kCsv) return open_csv(std::move(reader), ',');
+  if (format == FileFormat::kTsv) return open_csv(std::move(reader), '\t');
+  return open_json(std::move(reader), format);
 }
 
 }  // namespace salf::data

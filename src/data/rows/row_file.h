@@ -1,11 +1,17 @@
 // The rows of a data file, one after another.
 #pragma once
 
-#include "core/json.h"
-#include "data/chat/chat_template.h"
+#include "data/chat/conversation.h"
 #include "data/rows/data_file.h"
 
 namespace salf::data {
+
+// What a data file is.
+enum class FileFormat { kAuto, kJson, kJsonl, kCsv, kTsv, kText };
+inline std::vector<core::EnumName<FileFormat>> enum_names(FileFormat) {
+  return {{FileFormat::kAuto, "auto"}, {FileFormat::kJson, "json"}, {FileFormat::kJsonl, "jsonl"},
+      {FileFormat::kCsv, "csv"}, {FileFormat::kTsv, "tsv"}, {FileFormat::kText, "text"}};
+}
 
 struct Question {
   std::vector<std::string> options;  // 2 to 26 texts
@@ -18,9 +24,10 @@ struct RowText {
   std::string prompt;
   std::string completion;
   std::optional<Question> question;
-  std::vector<ChatMessage> messages;
-  std::string domain{};     // the field "domain" if it is a string; "": none
-  bool odd_domain = false;  // the field "domain" is not a string
+  Conversation chat;
+  std::string domain;               // the field "domain" if it is a string; "": none
+  bool odd_domain = false;          // the field "domain" is not a string
+  std::vector<std::string> unused;  // keys that hold something and are in none of these
 };
 
 // The forms are those of load_dataset (dataset.h). `where` starts each error. Throws
@@ -53,9 +60,11 @@ class RowFile {
   std::unique_ptr<LineReader> reader_;
 };
 
-// Streams JSONL and plain text; reads a JSON array as a whole. `path` "-" is standard input. The
-// forms are those of load_dataset (dataset.h). Throws Error(kIo) for a file that cannot be read or
-// is not regular, Error(kBadInput) for an unknown format or a malformed JSON value.
-std::unique_ptr<RowFile> open_row_file(const std::filesystem::path& path);
+// Streams JSONL, CSV, TSV and plain text; reads a JSON array as a whole. `path` "-" is standard
+// input. The forms are those of load_dataset (dataset.h). Throws Error(kIo) for a file that cannot
+// be read or is not regular, Error(kBadInput) for an unknown format (the message says what the file
+// is, where that can be seen) or a malformed JSON value.
+std::unique_ptr<RowFile> open_row_file(
+    const std::filesystem::path& path, FileFormat format = FileFormat::kAuto);
 
 }  // namespace salf::data

@@ -51,7 +51,9 @@ inline constexpr NamedRule kNamedRules[] = {
     {"llama-bpe", "null", kLlama3, true},
     {"llama3", "null", kLlama3, true},
     {"llama-v3", "null", kLlama3, true},
+    {"smaug-bpe", "null", kLlama3, false},
     {"qwen2", R"({"type":"NFC"})", kQwen2, false},
+    {"deepseek-r1-qwen", "null", kQwen2, false},
 };
 
 // Their names, "gpt-2, smollm, …".

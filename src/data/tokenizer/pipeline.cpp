@@ -18,6 +18,7 @@ class PipelineTokenizer final : public Tokenizer {
         tokens_(parts_.model->vocabulary().tokens()) {
     add_tokens();
     special_ = read_special([this](const std::string& token) { return id_of(token); });
+    if (!special_.eos && special_.end && has_token(*special_.end)) special_.eos = special_.end;
     for (const auto& id : {special_.bos, special_.eos, special_.padding}) {
       if (id && !has_token(*id)) {
         refuse(special_.where, "no token has the id " + std::to_string(*id));

@@ -91,7 +91,8 @@ class TokenDecoder {
 struct SpecialIds {
   std::optional<std::int64_t> bos, eos, padding;
   bool add_bos = false;
-  std::string where;  // file and place, for messages
+  std::optional<std::int64_t> end;  // eos where there is none, if it is a token
+  std::string where;                // file and place, for messages
 };
 
 // The id of a token's text.

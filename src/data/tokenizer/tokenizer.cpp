@@ -8,14 +8,15 @@
 #include "data/rows/checked_json.h"
 #include "data/tokenizer/pipeline.h"
 #include "data/tokenizer/sentencepiece/sentencepiece.h"
+#include "data/tokenizer/side_files.h"
 
 namespace salf::data {
 namespace {
 
 constexpr std::uint64_t kLargestFile = 1ULL << 28;
 
-std::unique_ptr<Tokenizer> read_pipeline(
-    const JsonView& root, const std::optional<JsonView>& config, std::string hash) {
+std::unique_ptr<Tokenizer> read_pipeline(const JsonView& root,
+    const std::optional<JsonView>& config, std::optional<std::int64_t> end, std::string hash) {
   // The caller truncates and pads, as in transformers.
   root.only_keys({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
       "post_processor", "decoder", "model"});
@@ -24,8 +25,13 @@ std::unique_ptr<Tokenizer> read_pipeline(
   TokenizerParts parts{Normalizer(root.find("normalizer")), std::move(rules), std::move(model),
       TokenDecoder(root.find("decoder")), {}};
   if (const auto added = root.find("added_tokens")) parts.added = read_added_tokens(*added);
+  if (config) add_config_tokens(*config, parts.model->vocabulary(), parts.added);
   const auto read_special = [&](const IdLookup& id_of) {
-    return read_special_ids(root.find("post_processor"), config, id_of);
+    SpecialIds ids = read_special_ids(root.find("post_processor"), config, id_of);
+    if (config && config->value().contains("eos_token")) return ids;
+    ids.end = config ? id_of(end_of_class(*config)) : std::nullopt;
+    if (!ids.end) ids.end = end;
+    return ids;
   };
   return make_tokenizer(std::move(parts), read_special, std::move(hash));
 }
@@ -50,8 +56,8 @@ bool is_sentencepiece(const std::string& text) {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> read_tokenizer(
-    const NamedText& tokenizer, const std::optional<NamedText>& config) {
+std::unique_ptr<Tokenizer> read_tokenizer(const NamedText& tokenizer,
+    const std::optional<NamedText>& config, std::optional<std::int64_t> end) {
   const auto& [name, text] = tokenizer;
   if (is_tiktoken(text)) {
     refuse(
@@ -64,17 +70,13 @@ std::unique_ptr<Tokenizer> read_tokenizer(
   if (config) config_view.emplace(config_root, config->name + ": ");
   return sentencepiece
              ? read_sentencepiece(tokenizer, config_view)
-             : read_pipeline(JsonView(root, name + ": "), config_view, core::sha256(text));
+             : read_pipeline(JsonView(root, name + ": "), config_view, end, core::sha256(text));
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& file) {
   const NamedText tokenizer{file.string(), core::read_file(file, kLargestFile)};
-  const auto config_path = file.parent_path() / "tokenizer_config.json";
-  std::optional<NamedText> config;
-  if (std::filesystem::exists(config_path)) {
-    config = NamedText{config_path.string(), core::read_file(config_path, kLargestFile)};
-  }
-  return read_tokenizer(tokenizer, config);
+  const SideFiles beside = read_side_files(file.parent_path());
+  return read_tokenizer(tokenizer, beside.config, beside.end);
 }
 
 }  // namespace salf::data

@@ -36,10 +36,11 @@ class Tokenizer {
   virtual const std::string& hash() const = 0;
 };
 
-// Reads a tokenizer.json or a SentencePiece model, told apart by content, and the
-// tokenizer_config.json beside it if there is one (bos, eos, padding; for SentencePiece also added
-// tokens and the prefix of the text). Throws Error(kIo); Error(kBadInput) that names what is not
-// supported.
+// Reads a tokenizer.json or a SentencePiece model, told apart by content, and the files beside it:
+// tokenizer_config.json, special_tokens_map.json and added_tokens.json (bos, eos, padding, added
+// tokens; for SentencePiece also the prefix of the text). eos is eos_token_id of
+// generation_config.json or config.json where none of these has the key eos_token. Throws
+// Error(kIo); Error(kBadInput) that names what is not supported.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& file);
 
 // A text and its name in messages.
@@ -48,8 +49,9 @@ struct NamedText {
   std::string text;
 };
 
-// Does the same with texts. `config`: the tokenizer_config.json, if any. Throws Error(kBadInput).
-std::unique_ptr<Tokenizer> read_tokenizer(
-    const NamedText& tokenizer, const std::optional<NamedText>& config);
+// Does the same with texts. `config`: the tokenizer_config.json, if any. `end`: the id that is eos
+// where `config` has no eos_token, if there is such a token. Throws Error(kBadInput).
+std::unique_ptr<Tokenizer> read_tokenizer(const NamedText& tokenizer,
+    const std::optional<NamedText>& config, std::optional<std::int64_t> end = std::nullopt);
 
 }  // namespace salf::data

@@ -25,6 +25,8 @@ LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_facto
 LONG = dict(rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.5, original_max_position_embeddings=16,
             short_factor=[1.0, 1.3], long_factor=[1.1, 4.0])
 
+YARN = dict(rope_type="yarn", rope_theta=500.0, factor=4.0, original_max_position_embeddings=16, beta_fast=4.0, beta_slow=0.5)
+
 # folder: (model class, configuration, dtype in the file, largest shard)
 MODELS = {
     "llama": ("Llama", dict(COMMON, rope_parameters=LLAMA3, rms_norm_eps=1e-5), torch.float32, "16KB"),
@@ -49,6 +51,9 @@ MODELS = {
     "gpt2_variant": ("GPT2", dict(vocab_size=32, n_positions=64, n_embd=16, n_layer=2, n_head=4, n_inner=24,
                                   activation_function="relu", scale_attn_by_inverse_layer_idx=True, tie_word_embeddings=False,
                                   bos_token_id=0, eos_token_id=0), torch.float32, None),
+    "llama_yarn": ("Llama", dict(COMMON, head_dim=8, rope_parameters=YARN), torch.float32, None),
+    "qwen3_dynamic": ("Qwen3", dict(COMMON, head_dim=6, rope_parameters=dict(rope_type="dynamic", rope_theta=500.0, factor=2.0)),
+                      torch.float32, None),
 }
 
 

@@ -28,8 +28,8 @@ void require_model(const std::string& model, std::vector<std::string>& problems)
     problems.emplace_back("a model is needed: a model directory, a run directory or an archive");
 }
 
-void require_data(
-    const std::string& data, const std::string& purpose, std::vector<std::string>& problems) {
+void require_data(const std::vector<std::string>& data, const std::string& purpose,
+    std::vector<std::string>& problems) {
   if (data.empty()) problems.push_back("--data FILE is needed: " + purpose);
 }
 

@@ -23,8 +23,8 @@ struct CommonOptions {
 // Each adds a problem where the value of a required option is "".
 void require_model(const std::string& model, std::vector<std::string>& problems);
 // `purpose`: "the documents to score"
-void require_data(
-    const std::string& data, const std::string& purpose, std::vector<std::string>& problems);
+void require_data(const std::vector<std::string>& data, const std::string& purpose,
+    std::vector<std::string>& problems);
 void require_output(const std::string& output, std::vector<std::string>& problems);
 
 // Called before the work. Makes the folder of the file. An existing file may be replaced only with

@@ -55,7 +55,12 @@ PlanOptions completed(PlanOptions options, const types::Provenance& made) {
         "--data FILE is needed: the profile's rows came from standard input, which cannot "
         "be read again");
   }
-  if (options.data.data.empty()) options.data.data = made.data;
+  if (options.data.data.empty() && made.data.find(", ") != std::string::npos &&
+      !std::filesystem::exists(made.data)) {
+    throw Error(ErrorKind::kUsage,
+        "--data FILE is needed: the profile's rows came from several files, " + made.data);
+  }
+  if (options.data.data.empty()) options.data.data = {made.data};
   return options;
 }
 

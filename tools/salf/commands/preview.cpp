@@ -126,6 +126,7 @@ int run(const PreviewOptions& options, core::Progress& progress) {
   const data::Dataset dataset = data::load_dataset(
       options.data, *tokenizer, file.context, progress, data::read_model_template(file.path));
   for (const auto& line : data::describe(dataset.report)) core::log_info(line);
+  for (const auto& line : data::warnings(dataset.report)) core::log_warning(line);
   const std::size_t rows =
       std::min(static_cast<std::size_t>(options.rows), dataset.documents.size());
   const core::Json json = result_json(dataset, rows, *tokenizer);

@@ -54,7 +54,7 @@ struct TrialOptions {
     std::vector<std::string> problems;
     require_model(model.model, problems);
     require_data(data.data, "the documents to train on", problems);
-    if (data.data == "-")
+    if (data::reads_standard_input(data))
       problems.emplace_back(
           "--data -: a plan that takes the trials reads the rows again: they have to be in a file");
     if (arms.size() < 2) problems.emplace_back("--arms: at least two are needed, to be compared");
