@@ -57,7 +57,8 @@ TEST_F(DataFiles, GzipAndStandardInputGiveTheSameAsTheFile) {
 
 TEST_F(DataFiles, PackedRowsHaveTheLossOfTheRowsAlone) {
   const auto loss = [this](const std::vector<std::string>& more) {
-    std::vector<std::string> words{"eval", "model", "--data", "rows.jsonl", "--json"};
+    std::vector<std::string> words{
+        "eval", "model", "--data", "rows.jsonl", "--json", "--dtype", "f32"};
     words.insert(words.end(), more.begin(), more.end());
     const ProgramResult result = salf(words);
     EXPECT_EQ(result.code, 0) << result.err;

@@ -163,7 +163,7 @@ TEST_F(TensorFileTest, MalformedHeadersAreRefused) {
   expect_bad(R"({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], "x": 1}})", 4,
       "unknown key \"x\"");
   expect_bad(R"({"a": {"dtype": "F33", "shape": [1], "data_offsets": [0, 4]}})", 4,
-      "a.dtype: expected one of F64 F32");
+      "a.dtype: expected one of F8_E4M3 F8_E5M2 F64 F32");
   expect_bad(R"({"a": {"dtype": 1, "shape": [1], "data_offsets": [0, 4]}})", 4, "a.dtype");
   expect_bad(R"({"a": {"dtype": "F32", "shape": 1, "data_offsets": [0, 4]}})", 4,
       "a.shape: expected an array");

@@ -6,6 +6,7 @@
 #include "core/statistics.h"
 #include "core/text.h"
 #include "cost/estimate.h"
+#include "model/weights/narrow_weights.h"
 #include "train/run/checkpoint.h"
 #include "train/timing.h"
 
@@ -105,6 +106,11 @@ Run::Taken Run::take_batches() {
 void Run::release_frozen() {
   if (!frozen_ || frozen_released_ || !caches_.complete()) return;
   frozen_->release();
+  if (const auto& narrow = inputs_.what.graph.narrow_weights()) {
+    for (const auto& parameter :
+        weights_below(stage_->freeze, inputs_.what.graph, inputs_.what.plan.cut))
+      narrow->forget(parameter.tensor);
+  }
   frozen_released_ = true;
 }
 

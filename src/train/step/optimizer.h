@@ -31,8 +31,8 @@ class AdamW {
   AdamW(std::vector<model::Parameter> parameters, AdamWOptions options,
       std::shared_ptr<model::NarrowWeights> narrow = nullptr);
 
-  // One update from the parameters' gradients, divided by `divisor` ([] f32, undefined for 1) where
-  // they lie; a parameter without a gradient is left alone. Writes the parameters. Autograd must
+  // One update from the parameters' gradients, divided by `divisor` ([] f32, undefined for 1); a
+  // parameter without a gradient is left alone. Writes the parameters. Autograd must
   // not be recording.
   void step(double learning_rate, const at::Tensor& divisor = {});
   // Forgets the gradients.
