@@ -7,7 +7,8 @@
     peer.py tune DIR --data F --arm ARM --epochs N --lr X --save DIR     tunes on rows and saves the model, LoRA merged
 
 ARM: full, freeze:N (blocks 1 to N and the embedding frozen), lora (rank 16 on all blocks), lora:N (above N).
-Float32, fused AdamW, sdpa attention. The result is one line of JSON.
+Float32, or with --bf16 products in bfloat16 as transformers' bf16=True has them; fused AdamW, sdpa attention. The
+result is one line of JSON.
 """
 import argparse
 import itertools
@@ -58,8 +59,10 @@ def load(folder, arm, compiled):
     return (torch.compile(model) if compiled else model), trained
 
 
-def train_step(model, optimizer, ids):
-    model(input_ids=ids, labels=ids).loss.backward()
+def train_step(model, optimizer, ids, narrow=False):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=narrow):
+        loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
     optimizer.step()
     optimizer.zero_grad()
 
@@ -71,7 +74,7 @@ def step(args):
     seconds = []
     for ids in blocks:
         start = time.perf_counter()
-        train_step(model, optimizer, ids)
+        train_step(model, optimizer, ids, args.bf16)
         seconds.append(time.perf_counter() - start)
     seconds = sorted(seconds[2:])
     report(seconds=seconds[len(seconds) // 2])
@@ -179,6 +182,7 @@ def main():
     parser.add_argument("--data", help="JSONL rows with prompt and completion; for model: the GGUF file")
     parser.add_argument("--arm", default="full")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--bf16", action="store_true", help="products in bfloat16 (step)")
     parser.add_argument("--steps", type=int, default=5, help="timed ones; for epochs: of all of them together")
     parser.add_argument("--blocks", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=3)
