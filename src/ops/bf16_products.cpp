@@ -196,9 +196,7 @@ at::Tensor gradient_by_turning(
 }  // namespace
 
 bool has_bf16_products() {
-  static const bool has =
-      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-      __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0;
+  static const bool has = __builtin_cpu_supports("avx512bf16") != 0;  // AMX comes with it
   return has;
 }
 

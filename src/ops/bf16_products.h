@@ -1,4 +1,4 @@
-// Products of bfloat16 matrices with float32 results. On a CPU with AVX-512 by oneDNN's kernels for
+// Products of bfloat16 matrices with float32 results. On a CPU with AVX512-BF16 by oneDNN's kernels for
 // a tile (they use AMX where the processor has it), which LibTorch exports; elsewhere by ATen,
 // which rounds the results.
 #pragma once

@@ -35,7 +35,7 @@ const std::optional<c10::OperatorHandle>& one_dnn() {
 // gradient of a weight by bf16_products.h took two thirds of the time of oneDNN's own product,
 // which turns its factors slowly and rounds the result.
 
-// Whether product() serves factors of this type: oneDNN needs AVX-512 for bfloat16.
+// Whether product() serves factors of this type: elsewhere ATen multiplies bfloat16.
 bool has_product(const at::Tensor& x, const at::Tensor& weight) {
   const bool served = (is_float_on_cpu(x) && is_float_on_cpu(weight)) ||
                       (is_bfloat16_on_cpu(x) && weight.device().is_cpu() && has_bf16_products());

@@ -42,7 +42,7 @@ double share_apart(const at::Tensor& a, const at::Tensor& b) {
 class CausalAttentionTest : public ::testing::TestWithParam<Shape> {
  protected:
   void SetUp() override {
-    if (!has_bf16_products()) GTEST_SKIP() << "this processor has no AVX-512";
+    if (!has_bf16_products()) GTEST_SKIP() << "this processor has no AVX512-BF16";
   }
 };
 
