@@ -60,6 +60,7 @@ std::optional<types::FreezePlan> Planning::plan() {
 
 bool Planning::find_profile() {
   if (has_profile_) return true;
+  if (!request_.profile) check_time_is_left(request_.budget, spent_seconds());
   if (!request_.profile && !needs_profile()) {
     evidence_.profile.shape = session_.shape();
     evidence_.profile.provenance = session_.provenance();
@@ -76,7 +77,7 @@ std::optional<types::LayerProfile> Planning::analyze() const {
   AnalysisRequest request;
   request.calibration = calibration();
   const types::Budget& budget = request_.budget;
-  check_analysis_fits(session_, budget, spent_seconds(), request.calibration.documents);
+  check_analysis_fits(session_, budget, request.calibration.documents);
   if (!budget.deterministic())
     request.seconds = (reads_profile() ? kAnalysisShare : kProfileShare) * budget.clock_seconds();
   const QuantizedSession quantized =
