@@ -146,4 +146,15 @@ std::vector<std::string> notes_on(
   return notes;
 }
 
+void add_profile(
+    const types::LayerProfile& profile, const RuleParameters& parameters, types::FreezePlan& plan) {
+  const auto known = static_cast<std::ptrdiff_t>(notes_on({}, plan).size());
+  plan.notes.erase(plan.notes.end() - std::min<std::ptrdiff_t>(
+                                          known, static_cast<std::ptrdiff_t>(plan.notes.size())),
+      plan.notes.end());
+  const std::vector<RuleChoice> read = all_choices(profile, parameters);
+  plan.choices.insert(plan.choices.begin(), read.begin(), read.end());
+  for (std::string& note : notes_on(profile, plan)) plan.notes.push_back(std::move(note));
+}
+
 }  // namespace salf::policy

@@ -2,6 +2,7 @@
 // disagrees.
 #pragma once
 
+#include "policy/rules.h"
 #include "types/freeze_plan.h"
 
 namespace salf::policy {
@@ -17,5 +18,10 @@ const types::Candidate* knee_of(const types::Candidates& candidates);
 // their errors.
 std::vector<std::string> notes_on(
     const types::LayerProfile& profile, const types::FreezePlan& plan);
+
+// Adds what a profile says beside a plan that was made without one: the choices of the rules that
+// read it, and its notes.
+void add_profile(
+    const types::LayerProfile& profile, const RuleParameters& parameters, types::FreezePlan& plan);
 
 }  // namespace salf::policy

@@ -50,16 +50,21 @@ void check_inputs(const Evidence& evidence, const types::Budget& budget, const L
     throw Error(ErrorKind::kBadInput, "the training split has no batch");
 }
 
+// Null where no rule looks at it and the layers were not measured.
+const types::Deviation* deviation_in(const types::LayerProfile& profile, const Limits& limits) {
+  const bool read = limits.stages > 1 ||
+                    (limits.rule != types::Rule::kPredicted && !types::is_settled(limits.rule));
+  if (!read && rule_deviations(profile).empty()) return nullptr;
+  return &deviation_of(profile, limits.measure);
+}
+
 }  // namespace
 
 Planner::Planner(const Evidence& evidence, const types::Budget& budget, const Limits& limits)
     : evidence_(evidence), budget_(budget), limits_(limits),
-      deviation_(deviation_of(evidence.profile, limits.measure)),
-      start_(choose_cut(limits.rule, limits.parameters, deviation_)), terms_{budget, evidence.data,
-                                                                          evidence.batches,
-                                                                          evidence.spent,
-                                                                          limits.min_steps,
-                                                                          limits.max_epochs} {
+      deviation_(deviation_in(evidence.profile, limits)),
+      start_(start()), terms_{budget, evidence.data, evidence.batches, evidence.spent,
+                           limits.min_steps, limits.max_epochs} {
   const types::ModelShape& shape = evidence.profile.shape;
   methods_.emplace_back(shape, evidence.cost, terms_);
   if (evidence.lora) {
@@ -74,6 +79,13 @@ Planner::Planner(const Evidence& evidence, const types::Budget& budget, const Li
   whole.block_trained_parameters.clear();
   predictor_.emplace(evidence.basis, whole);
   before_ = evidence.loss_before ? evidence.loss_before : loss_before(evidence.profile);
+}
+
+std::int64_t Planner::start() const {
+  if (types::is_settled(limits_.rule))
+    return settled_cut(limits_.rule, limits_.parameters, evidence_.profile.shape.blocks);
+  if (limits_.rule == types::Rule::kPredicted) return 0;
+  return choose_cut(limits_.rule, limits_.parameters, *deviation_);
 }
 
 types::FreezePlan Planner::plan() const {
@@ -133,7 +145,7 @@ void Planner::carry_out(types::FreezePlan& plan, const Candidate& chosen) const 
         std::max(0.0, method.capacity() - course.flops.fixed - course.flops.evaluation);
   const double bytes = method.memory_bytes(plan.cut, plan.steps);
   if (bytes > 0.0) plan.memory_bytes = bytes;
-  if (!evidence_.rates) return;
+  if (!evidence_.rates || !method.timed()) return;
   const Price whole = methods_.front().price(0, PriceUnit::kSeconds);
   plan.footprint = cost::footprint(*evidence_.rates, course.seconds.total());
   plan.full_footprint =
@@ -162,7 +174,7 @@ Course Planner::course(const Candidate& chosen) const {
       method.price(chosen.cut, PriceUnit::kSeconds).run(course.steps, course.evaluations);
   course.flops = method.price(chosen.cut, PriceUnit::kFlops).run(course.steps, course.evaluations);
   if (limits_.stages == 1 || !method.affordable(chosen.cut)) return course;
-  const std::int64_t deep = choose_cut(types::Rule::kMaxGain, limits_.parameters, deviation_);
+  const std::int64_t deep = choose_cut(types::Rule::kMaxGain, limits_.parameters, *deviation_);
   std::vector<std::int64_t> cuts = stage_cuts(deep, chosen.cut, limits_.stages);
   return cuts.size() == 1 ? course : in_stages(std::move(course), std::move(cuts));
 }

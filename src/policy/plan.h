@@ -38,11 +38,14 @@ struct Spent {
 
 // What is known of the model, the data and the machine.
 struct Evidence {
+  // Of layers that were not measured, its shape and provenance: enough where no rule reads more.
   types::LayerProfile profile;
   types::DataShape data;  // of one epoch and one dev evaluation, in these batches
   BatchSetting batches;
-  types::MeasuredCost cost;        // of steps with whole blocks, or what the profile's shape trains
-  std::optional<LoraTiming> lora;  // of Rule::kPredicted: candidates beside those
+  // Of steps with whole blocks, or what the profile's shape trains. Without timed batches, which
+  // only a budget by the clock needs, the plan predicts no seconds.
+  types::MeasuredCost cost;
+  std::optional<LoraTiming> lora;                // of Rule::kPredicted: candidates beside those
   std::optional<types::LossBefore> loss_before;  // of dev documents, instead of the profile's
   PredictionBasis basis;                         // its prior is needed for Rule::kPredicted
   std::optional<types::Rates> rates;             // what a second takes

@@ -38,6 +38,7 @@ class Planner {
     double ratio;
   };
 
+  std::int64_t start() const;
   Candidates candidates() const;
   Candidate candidate(const Prices& method, std::int64_t cut) const;
   void predict(Candidate& candidate) const;
@@ -88,8 +89,8 @@ class Planner {
   const Evidence& evidence_;
   const types::Budget& budget_;
   const Limits& limits_;
-  const types::Deviation& deviation_;
-  const std::int64_t start_;  // the rule's cut, whatever it costs
+  const types::Deviation* deviation_;  // null where the layers were not measured
+  const std::int64_t start_;           // the rule's cut, whatever it costs; 0 of Rule::kPredicted
   Terms terms_;
   std::vector<Prices> methods_;  // what the profile's shape says; then LoRA beside it
   ArmPoint full_;                // of the whole budget at no cut: what others are compared with

@@ -41,7 +41,7 @@ types::Candidate Planner::candidate(const Prices& method, std::int64_t cut) cons
   const double bytes = method.memory_bytes(cut, one.steps);
   if (bytes > 0.0) one.memory_bytes = bytes;
   one.fits = one.fits && !too_large(one);
-  if (evidence_.rates) {
+  if (evidence_.rates && method.timed()) {
     const types::Footprint taken = cost::footprint(*evidence_.rates, one.seconds);
     one.energy_joules = taken.energy_joules;
     one.gco2 = taken.gco2;

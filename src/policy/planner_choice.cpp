@@ -139,21 +139,21 @@ std::vector<types::RuleChoice> Planner::choices(const Candidates& all, const Can
     const std::vector<const Candidate*>& by_prior) const {
   std::vector<types::RuleChoice> choices = all_choices(evidence_.profile, limits_.parameters);
   if (types::reads_profile(limits_.rule)) return choices;
-  if (limits_.rule == types::Rule::kFixed || limits_.rule == types::Rule::kFraction) {
-    choices.push_back(choose_with_stability(limits_.rule, limits_.parameters, deviation_));
+  const std::int64_t blocks = evidence_.profile.shape.blocks;
+  if (types::is_settled(limits_.rule)) {
+    choices.push_back(with_stability({limits_.rule, limits_.measure, start_}, {start_}, blocks));
     return choices;
   }
   std::vector<std::int64_t> cuts;
   if (limits_.rule == types::Rule::kBudget) {
-    cuts = replicate_choices(types::Rule::kMaxGain, limits_.parameters, deviation_);
+    cuts = replicate_choices(types::Rule::kMaxGain, limits_.parameters, *deviation_);
     if (!budget_.counted()) {
       for (std::int64_t& cut : cuts) cut = shallowest_that_fits(all, cut).cut;
     }
   } else {
     for (const Candidate* const one : by_prior) cuts.push_back(one->cut);
   }
-  choices.push_back(with_stability(
-      {limits_.rule, deviation_.measure, chosen.cut}, cuts, evidence_.profile.shape.blocks));
+  choices.push_back(with_stability({limits_.rule, limits_.measure, chosen.cut}, cuts, blocks));
   return choices;
 }
 

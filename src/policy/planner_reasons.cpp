@@ -83,7 +83,7 @@ std::vector<std::string> Planner::notes(const types::FreezePlan& plan, const Can
     const std::vector<const Candidate*>& by_prior) const {
   std::vector<std::string> notes;
   if (limits_.stages > 1 && !plan.smallest_budget && plan.stages.empty()) {
-    const std::int64_t deep = choose_cut(types::Rule::kMaxGain, limits_.parameters, deviation_);
+    const std::int64_t deep = choose_cut(types::Rule::kMaxGain, limits_.parameters, *deviation_);
     notes.push_back("there is one stage: max-gain's layer, " + std::to_string(deep) +
                     ", from which stages begin, is no deeper than the cut");
   }

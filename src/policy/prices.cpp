@@ -109,6 +109,7 @@ Price Prices::price(std::int64_t cut, PriceUnit unit) const {
   Price price;
   price.kept = cached > 0;
   price.steps_per_epoch = terms_.steps_per_epoch();
+  if (unit == PriceUnit::kSeconds && !timed()) return price;
   if (unit == PriceUnit::kSeconds) {
     price.step = cost::step_seconds(cost_, shape_, terms_.data, cut, accumulate);
     price.fixed = terms_.spent.seconds + cost::save_seconds(cost_, shape_);

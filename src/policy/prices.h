@@ -80,6 +80,9 @@ class Prices {
   Price price(std::int64_t cut, PriceUnit unit) const;
   Price price(std::int64_t cut) const { return price(cut, unit_); }  // in the budget's unit
 
+  // Whether steps were timed: else seconds are 0.
+  bool timed() const { return cost_.timed_batches > 0; }
+
   std::int64_t affordable_steps(
       std::int64_t cut, std::int64_t evaluations = kFewestEvaluations) const;
   bool affordable(std::int64_t cut) const {

@@ -87,19 +87,22 @@ void check_share(double value, const char* option) {
 
 }  // namespace
 
+std::int64_t settled_cut(Rule rule, const RuleParameters& parameters, std::int64_t blocks) {
+  if (rule == Rule::kFixed) return within_model(parameters.fixed, blocks, "--eof");
+  check_share(parameters.fraction, "--fraction");
+  return within_model(
+      std::llround(parameters.fraction * static_cast<double>(blocks)), blocks, "--fraction");
+}
+
 std::int64_t choose_cut(
     Rule rule, const RuleParameters& parameters, const types::Deviation& deviation) {
-  const std::int64_t blocks = blocks_of(deviation);
   switch (rule) {
     case Rule::kMinDeviation: return min_deviation(deviation);
     case Rule::kThreshold:
       check_share(parameters.tau, "--tau");
       return threshold(deviation, parameters.tau);
-    case Rule::kFixed: return within_model(parameters.fixed, blocks, "--eof");
-    case Rule::kFraction:
-      check_share(parameters.fraction, "--fraction");
-      return within_model(
-          std::llround(parameters.fraction * static_cast<double>(blocks)), blocks, "--fraction");
+    case Rule::kFixed:
+    case Rule::kFraction: return settled_cut(rule, parameters, blocks_of(deviation));
     case Rule::kMaxGain:
     case Rule::kBudget:
     case Rule::kPredicted: return max_gain(deviation);

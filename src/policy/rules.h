@@ -32,6 +32,9 @@ struct RuleParameters {
 std::int64_t choose_cut(
     types::Rule rule, const RuleParameters& parameters, const types::Deviation& deviation);
 
+// The same of a rule that looks at no deviation (types::is_settled).
+std::int64_t settled_cut(types::Rule rule, const RuleParameters& parameters, std::int64_t blocks);
+
 // What the rule gives on each of the deviation's bootstrap replicates; the measured errors stand
 // for the replicates'.
 std::vector<std::int64_t> replicate_choices(

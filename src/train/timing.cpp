@@ -4,6 +4,7 @@
 #include <ATen/ops/dot.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn_like.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <system_error>
@@ -24,12 +25,19 @@ namespace {
 constexpr std::int64_t kSampleElements = 16'000'000;
 constexpr std::uint64_t kSampleBytes = 64'000'000;
 constexpr int kOptimizerSteps = 3;
+// Blocks whose activations are looked at: a period of local and global attention is no longer.
+constexpr std::int64_t kMemoryBlocks = 6;
+constexpr std::int64_t kFewTokens = 8;
 
 // Seconds of one batch, cut in two.
 struct Sample {
   double make = 0.0, embedding = 0.0, prefix = 0.0, suffix = 0.0, head = 0.0, backward = 0.0;
   double head_forward = 0.0;
   double tokens = 0.0, supervised = 0.0;
+
+  double seconds() const {
+    return make + embedding + prefix + suffix + head + head_forward + backward;
+  }
 };
 
 // Half a batch's rows, one at least.
@@ -40,7 +48,7 @@ data::BatchPlan half(data::BatchPlan plan) {
 
 struct Choice {
   data::BatchPlan longest;  // whose rows need most memory
-  // To warm up: of the middle batch and its neighbour, if there is one.
+  // Of the middle batch and its neighbour, if there is one.
   std::vector<data::BatchPlan> halves;
   // At even ranks of their length, the middle first: a short time still gives the typical batch.
   std::vector<data::BatchPlan> timed;
@@ -102,7 +110,12 @@ class StepTimer {
       const Freeze freeze(model_, graph_, cut_);
       measure_memory(choice.longest, cost);
       const Sample warm = warm_up(choice.halves, freeze, result.gradient_agreement);
-      while (samples.size() < choice.timed.size() && watch.seconds() <= options_.seconds) {
+      const auto fits = [&](const data::BatchPlan& plan) {
+        const auto tokens =
+            static_cast<double>(plan.rows.size()) * static_cast<double>(plan.length);
+        return watch.seconds() + warm.seconds() * tokens / warm.tokens <= options_.seconds;
+      };
+      while (samples.size() < choice.timed.size() && fits(choice.timed[samples.size()])) {
         samples.push_back(time_batch(choice.timed[samples.size()], freeze));
         progress.update(static_cast<std::int64_t>(samples.size()), "");
       }
@@ -111,7 +124,7 @@ class StepTimer {
     }
     rates(samples, cost);
     // With LoRA neither embedding nor head is ever trained.
-    if (graph_.lora().empty()) time_full_training(choice.timed.front(), cost);
+    if (graph_.lora().empty()) time_full_training(choice.halves.front(), cost);
     cost.save = save_rate();
     progress.end();
     result.seconds = watch.seconds();
@@ -119,19 +132,30 @@ class StepTimer {
   }
 
  private:
-  // The last of the halves, which finds a warm machine.
+  // The last of the halves, which finds a warm machine. Where their gradients are not compared, one
+  // is enough after a few tokens, by which the programs are made.
   Sample warm_up(const std::vector<data::BatchPlan>& halves, const Freeze& freeze,
       std::optional<double>& agreed) const {
-    const bool keep =
+    const bool compare =
         options_.gradients && halves.size() > 1 && cut_ == blocks_ / 2 && graph_.lora().empty();
+    if (!compare) {
+      run_few_tokens();
+      return time_batch(halves.front(), freeze);
+    }
     Sample last;
     std::vector<Slope> slopes(halves.size());
     for (std::size_t i = 0; i < halves.size(); ++i)
-      last = time_batch(halves[i], freeze, keep ? &slopes[i] : nullptr);
-    if (!keep) return last;
+      last = time_batch(halves[i], freeze, &slopes[i]);
     const double found = agreement(slopes[0], slopes[1]);
     if (std::isfinite(found)) agreed = std::max(0.0, found);
     return last;
+  }
+
+  void run_few_tokens() const {
+    const at::NoGradGuard quiet;
+    tensor::Batch few;
+    few.ids = at::zeros({1, kFewTokens}, at::kLong);
+    graph_.suffix(graph_.prefix(few, cut_), few, cut_);
   }
 
   Sample time_batch(
@@ -165,27 +189,28 @@ class StepTimer {
     return sample;
   }
 
-  // On a CPU, from the first row of a batch, after what was used before has left the heap; nothing
-  // on a GPU.
+  // On a CPU, from the first row of a batch, whose embedding stands for the state below the last
+  // blocks, after what was used before has left the heap; nothing on a GPU.
   void measure_memory(data::BatchPlan plan, types::MeasuredCost& cost) const {
     if (!device_.is_cpu()) return;
     plan.rows.resize(1);
     const tensor::Batch batch = batcher_.make(plan);
     if (batch.supervised_tokens == 0) return;
+    const std::int64_t cut = std::max(cut_, blocks_ - kMemoryBlocks);
     core::trim_heap();
     const auto held = [] { return static_cast<double>(memory_use().anonymous); };
     at::Tensor hidden;
     {
       const at::NoGradGuard quiet;
-      hidden = graph_.prefix(batch, cut_);
+      hidden = graph_.prefix(batch, 0);
     }
     const at::AutoGradMode record(true);
     const double before = held();
-    const at::Tensor state = graph_.suffix(hidden, batch, cut_);
+    const at::Tensor state = graph_.suffix(hidden, batch, cut);
     const double kept = std::max(0.0, held() - before);
     const at::Tensor loss = head_loss(graph_, supervised(state, batch), 1.0);
     cost.activation_bytes =
-        kept / (static_cast<double>(batch.padded_tokens()) * static_cast<double>(blocks_ - cut_));
+        kept / (static_cast<double>(batch.padded_tokens()) * static_cast<double>(blocks_ - cut));
     const double weights = sizeof(float) * static_cast<double>(model_.parameter_count());
     cost.base_bytes = std::max(1.0, held() - kept - weights);
   }

@@ -16,7 +16,9 @@
 namespace salf::train {
 
 struct TimingOptions {
-  double seconds = 10.0;     // no further batch after this long; of none, the warm-up's time counts
+  // No further batch that would end later; of none, that of half a batch counts, which is always
+  // timed.
+  double seconds = 10.0;
   std::int64_t batches = 5;  // at most
   std::int64_t cut = 0;      // where deeper than the middle: no more memory than the run is held
   bool gradients = false;    // measure Timing::gradient_agreement: two gradients are held at a time

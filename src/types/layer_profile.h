@@ -29,6 +29,8 @@ inline constexpr std::array<Rule, 3> kProfileRules = {
 inline bool reads_profile(Rule rule) {
   return std::find(kProfileRules.begin(), kProfileRules.end(), rule) != kProfileRules.end();
 }
+// The rules whose choice needs neither measurements nor prices.
+inline bool is_settled(Rule rule) { return rule == Rule::kFixed || rule == Rule::kFraction; }
 
 // A rule's choice and its stability: the share of bootstrap replicates with the same choice, and
 // the range of 90 % of them. This is sampling stability, not the probability of the best cut.

@@ -103,6 +103,54 @@ TEST_F(RunTest, TrainAloneRunsTheWholeChain) {
   EXPECT_EQ(salf({"train", "model", "--data", "rows.jsonl", "--budget", "3epochs"}).code, 2);
 }
 
+TEST_F(RunTest, AGivenCutAndStepsNeedNoAnalysisAndNoTiming) {
+  const ProgramResult result = salf(train("20steps", "run", {"--eof", "2"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("no time, since no step was timed"));
+  EXPECT_FALSE(exists("run/profile.json"));
+  const core::Json plan = json("run/plan.json");
+  EXPECT_EQ(plan["cost"]["timed_batches"], 0);
+  for (const auto& part : plan["predicted_seconds"].items()) EXPECT_EQ(part.value(), 0.0);
+  EXPECT_FALSE(plan.contains("footprint"));
+  EXPECT_EQ(plan["choices"].size(), 1U);
+  EXPECT_GT(plan["predicted_flops"]["backward"], 0.0);
+  EXPECT_THAT(salf({"show", "run"}).out, HasSubstr("together"));
+  succeeds({"report", "run", "-o", "page.html"});
+  EXPECT_THAT(text("page.html"), HasSubstr("its layers were not measured"));
+  EXPECT_THAT(text("page.html"), HasSubstr("no step was timed"));
+
+  succeeds(train("20steps", "full", {"--eof", "2", "--full-evidence"}));
+  EXPECT_TRUE(exists("full/profile.json"));
+  EXPECT_GT(json("full/plan.json")["cost"]["timed_batches"], 0);
+  EXPECT_EQ(losses("full"), losses("run"));
+  EXPECT_EQ(parameters("full/model.pt"), parameters("run/model.pt"));
+}
+
+TEST_F(RunTest, AProfileThatOnlyTheReportNeedsIsMeasuredAfterTheRun) {
+  ProgramSetting setting;
+  setting.while_it_runs = [this](pid_t /*process*/) {
+    for (int tries = 0; tries < 30000 && !exists("run/metrics.jsonl"); ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    EXPECT_FALSE(exists("run/profile.json"));
+  };
+  const ProgramResult result = salf(train("60steps", "run"), setting);
+  ASSERT_EQ(result.code, 0) << result.err;
+  succeeds(train("60steps", "full", {"--full-evidence"}));
+  core::Json after = json("run/profile.json"), before = json("full/profile.json");
+  for (core::Json* profile : {&after, &before}) {
+    for (const char* key : {"provenance", "seconds", "forward_seconds"}) profile->erase(key);
+  }
+  EXPECT_EQ(after, before);
+  for (const char* file : {"run/plan.json", "run/run.json"}) {
+    const core::Json document = json(file);
+    const core::Json& plan = document.contains("plan") ? document["plan"] : document;
+    const core::Json choices = json("full/plan.json")["choices"];
+    ASSERT_EQ(plan["choices"].size(), choices.size()) << file;
+    for (std::size_t i = 0; i + 1 < choices.size(); ++i)
+      EXPECT_EQ(plan["choices"][i], choices[i]) << file;
+  }
+}
+
 TEST_F(RunTest, TrialsOfArmsServeThePlan) {
   std::vector<std::string> words{"trial", "model", "--data", "rows.jsonl", "--steps", "6", "--arms",
       "full", "--arms", "cut:2", "--rates", "4"};
@@ -247,6 +295,7 @@ TEST_F(RunTest, ATimeBudgetEndsTheRun) {
   EXPECT_THAT(run["status"].get<std::string>(), ::testing::AnyOf("finished", "budget-reached"));
   EXPECT_GT(run["steps"], 0);
   EXPECT_GT(run["cooldown_start_step"], 0);
+  EXPECT_TRUE(exists("run/profile.json"));
 }
 
 TEST_F(RunTest, AReplayGivesTheSameBytes) {
@@ -262,11 +311,13 @@ TEST_F(RunTest, AnInterruptedRunGoesOnToTheSameBytes) {
   ASSERT_EQ(stopped.code, 128 + SIGINT) << stopped.err;
   EXPECT_EQ(json("run/run.json")["status"], "interrupted");
   EXPECT_FALSE(exists("run/model.pt"));
+  EXPECT_FALSE(exists("run/profile.json"));
   const std::size_t done = losses("run").size();
   EXPECT_LT(done, 400U);
   EXPECT_THAT(
       salf({"train", "--resume", "run", "--eof", "1"}).err, HasSubstr("'eof' cannot be changed"));
   succeeds({"train", "--resume", "run"});
+  EXPECT_TRUE(exists("run/profile.json"));
   succeeds(train("400steps", "straight", {"--accumulate", "2"}));
   EXPECT_EQ(losses("run"), losses("straight"));
   EXPECT_TRUE(text("run/model.pt") == text("straight/model.pt"));

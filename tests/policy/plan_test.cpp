@@ -1,4 +1,5 @@
 #include "cost/estimate.h"
+#include "policy/advice.h"
 #include "policy/plan_request.h"
 #include "types/budget.h"
 #include "types/validate.h"
@@ -275,6 +276,53 @@ TEST(Planner, AnEvaluationThatIsDoneIsPaidForOnce) {
         << budget;
     EXPECT_EQ(rest.steps, before.steps) << budget;
   }
+}
+
+TEST(Planner, ASettledCutNeedsNeitherProfileNorTiming) {
+  types::LayerProfile unmeasured = profile();
+  unmeasured.deviations.clear();
+  PlanRequest asked = inputs("100steps");
+  asked.limits.rule = Rule::kFixed;
+  asked.limits.parameters.fixed = 12;
+  asked.evidence.rates.emplace().watts = 10.0;
+  const types::FreezePlan timed = make_plan(profile(), asked);
+  EXPECT_TRUE(timed.footprint.has_value());
+  asked.evidence.cost = {};
+  const types::FreezePlan plan = make_plan(unmeasured, asked);
+  EXPECT_NO_THROW(types::check(plan, "plan.json"));
+  EXPECT_EQ(plan.cut, 12);
+  EXPECT_EQ(plan.steps, timed.steps);
+  EXPECT_EQ(plan.evaluations, timed.evaluations);
+  EXPECT_EQ(plan.learning_rate, timed.learning_rate);
+  EXPECT_EQ(plan.predicted_flops.total(), timed.predicted_flops.total());
+  EXPECT_EQ(plan.predicted_seconds.total(), 0.0);
+  EXPECT_FALSE(plan.footprint || plan.chosen()->energy_joules);
+  for (const auto& candidate : plan.candidates) EXPECT_EQ(candidate.seconds, 0.0);
+  ASSERT_EQ(plan.choices.size(), 1U);
+  EXPECT_EQ(plan.choices.front().stability, 1.0);
+
+  asked.budget = types::parse_budget("8m");
+  expect_error(ErrorKind::kUsage, {"needs measured costs"}, [&] { make_plan(unmeasured, asked); });
+  asked = inputs("100steps");
+  for (const Rule rule : {Rule::kMaxGain, Rule::kBudget}) {
+    asked.limits.rule = rule;
+    expect_error(ErrorKind::kUsage, {"holds no cosine"}, [&] { make_plan(unmeasured, asked); });
+  }
+}
+
+TEST(Planner, AProfileThatComesLaterSaysTheSameBesideThePlan) {
+  types::LayerProfile measured = profile();
+  measured.stability = 0.4;
+  measured.stability_goal = 0.9;
+  types::LayerProfile unmeasured = profile();
+  unmeasured.deviations.clear();
+  PlanRequest asked = inputs("8m");
+  asked.limits.rule = Rule::kFraction;
+  const types::FreezePlan before = make_plan(measured, asked);
+  types::FreezePlan after = make_plan(unmeasured, asked);
+  EXPECT_NE(after.notes, before.notes);
+  add_profile(measured, asked.limits.parameters, after);
+  EXPECT_EQ(core::to_json(after), core::to_json(before));
 }
 
 TEST(Planner, AnExplicitLearningRateIsKept) {

@@ -36,8 +36,8 @@ std::optional<BenchPrices> measure_prices(
 BenchPrices recorded_prices(const Session& session, const BenchOptions& options,
     const BenchRecord& record, types::LayerProfile profile);
 
-// What train spends of a budget of so many seconds before its first step: on the profile what its
-// share allows, and on timing what that takes now.
+// What train spends of a budget of so many seconds on the profile, as its share allows, and on
+// timing, as that takes now.
 double planning_seconds(const Session& session, const BenchOptions& options,
     const BenchPrices& prices, double budget, core::Progress& progress);
 

@@ -130,15 +130,17 @@ double analysis_flops(const types::LayerProfile& profile, double row_length) {
       profile.shape, {static_cast<double>(profile.tokens), positions, row_length});
 }
 
-void check_analysis_fits(const Session& session, const types::Budget& budget, double spent_seconds,
-    std::int64_t documents) {
-  const std::string text = "the budget of " + types::format_budget(budget);
-  if (!budget.deterministic() &&
-      spent_seconds >= (1.0 - policy::kTimeMargin) * budget.clock_seconds()) {
-    throw Error(ErrorKind::kBudget,
-        text + " was over before anything was measured: " + core::format_seconds(spent_seconds) +
-            " went by while model and data were read");
-  }
+void check_time_is_left(const types::Budget& budget, double spent_seconds) {
+  if (budget.deterministic() ||
+      spent_seconds < (1.0 - policy::kTimeMargin) * budget.clock_seconds())
+    return;
+  throw Error(ErrorKind::kBudget,
+      "the budget of " + types::format_budget(budget) + " was over before anything was measured: " +
+          core::format_seconds(spent_seconds) + " went by while model and data were read");
+}
+
+void check_analysis_fits(
+    const Session& session, const types::Budget& budget, std::int64_t documents) {
   if (budget.unit != types::BudgetUnit::kFlops) return;
   double tokens = 0.0, squares = 0.0, all = 0.0;
   for (const std::int64_t place : session.dataset->indices(data::Split::kTrain)) {
@@ -152,7 +154,8 @@ void check_analysis_fits(const Session& session, const types::Budget& budget, do
   const double needed =
       cost::evaluation_flops(session.shape(), {drawn, 0.0, tokens > 0.0 ? squares / tokens : 0.0});
   if (needed < budget.amount) return;
-  throw Error(ErrorKind::kBudget, text + " would be over with the analysis: measuring " +
+  throw Error(ErrorKind::kBudget, "the budget of " + types::format_budget(budget) +
+                                      " would be over with the analysis: measuring " +
                                       core::format_count(documents) + " documents takes about " +
                                       core::format_flops(needed) +
                                       "; a smaller --documents takes less");

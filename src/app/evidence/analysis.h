@@ -23,10 +23,11 @@ std::optional<types::LayerProfile> analyze(
 // FLOPs of the analysis that gave this profile, on rows of this mean length.
 double analysis_flops(const types::LayerProfile& profile, double row_length);
 
-// Throws Error(kBudget) where measuring so many documents of the train split, or what is spent
-// already, leaves nothing of the budget for training.
-void check_analysis_fits(const Session& session, const types::Budget& budget, double spent_seconds,
-    std::int64_t documents);
+// Throws Error(kBudget) where what is spent already leaves nothing of the budget for training.
+void check_time_is_left(const types::Budget& budget, double spent_seconds);
+// The same where measuring so many documents of the train split does.
+void check_analysis_fits(
+    const Session& session, const types::Budget& budget, std::int64_t documents);
 
 // Epochs that a budget in steps, tokens or epochs asks for; nothing of another budget, or where
 // there are no rows.

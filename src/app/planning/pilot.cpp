@@ -60,6 +60,16 @@ data::Dataset pilot_sample(const data::Dataset& all, double share, std::uint64_t
   return sample;
 }
 
+Session pilot_session(const Session& all, double share) {
+  Session session = all;
+  session.dataset = std::make_shared<data::Dataset>(pilot_sample(*all.dataset, share, all.seed()));
+  const auto count = [](const Session& of) {
+    return core::format_count(static_cast<std::int64_t>(of.dataset->documents.size()));
+  };
+  core::log_info("pilot on " + count(session) + " of " + count(all) + " documents");
+  return session;
+}
+
 types::PilotRecord pilot_record(double share, const data::Dataset& sample, const data::Dataset& all,
     const types::FreezePlan& full) {
   types::PilotRecord record;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "app/session/session.h"
 #include "data/rows/dataset.h"
 #include "types/budget.h"
 #include "types/run_record.h"
@@ -23,6 +24,9 @@ std::int64_t pilot_min_steps(std::int64_t whole, double share);
 // eight documents at least if there are as many. The same for the same seed. Questions with options
 // are left out: train has no use for them.
 data::Dataset pilot_sample(const data::Dataset& all, double share, std::uint64_t seed);
+
+// The session with such a sample of its documents.
+Session pilot_session(const Session& all, double share);
 
 types::PilotRecord pilot_record(double share, const data::Dataset& sample, const data::Dataset& all,
     const types::FreezePlan& full);

@@ -5,6 +5,7 @@
 
 #include "app/evidence/analysis.h"
 #include "app/evidence/evaluation.h"
+#include "app/evidence/later_profile.h"
 #include "app/evidence/trials.h"
 #include "app/session/frozen_blocks.h"
 #include "core/clock.h"
@@ -59,6 +60,12 @@ std::optional<types::FreezePlan> Planning::plan() {
 
 bool Planning::find_profile() {
   if (has_profile_) return true;
+  if (!request_.profile) check_time_is_left(request_.budget, spent_seconds());
+  if (!request_.profile && !needs_profile()) {
+    evidence_.profile.shape = session_.shape();
+    evidence_.profile.provenance = session_.provenance();
+    return has_profile_ = true;
+  }
   std::optional<types::LayerProfile> profile =
       request_.profile ? std::move(request_.profile) : analyze();
   if (!profile) return false;
@@ -70,7 +77,7 @@ std::optional<types::LayerProfile> Planning::analyze() const {
   AnalysisRequest request;
   request.calibration = calibration();
   const types::Budget& budget = request_.budget;
-  check_analysis_fits(session_, budget, spent_seconds(), request.calibration.documents);
+  check_analysis_fits(session_, budget, request.calibration.documents);
   if (!budget.deterministic())
     request.seconds = (reads_profile() ? kAnalysisShare : kProfileShare) * budget.clock_seconds();
   const QuantizedSession quantized =
@@ -79,7 +86,7 @@ std::optional<types::LayerProfile> Planning::analyze() const {
 }
 
 void Planning::time_steps() {
-  if (has_timing_) return;
+  if (has_timing_ || !needs_timing()) return;
   const double share = timing_share(request_.beside.has_value());
   train::TimingOptions options;
   options.cut = cut_.value_or(0);
@@ -190,11 +197,25 @@ bool Planning::reads_profile() const {
 calibration::CalibrationOptions Planning::calibration() const {
   if (reads_profile() || !request_.calibration.basis_vocabulary.empty())
     return request_.calibration;
-  const data::Batcher rows = session_.train_rows();
-  const auto epochs = counted_epochs(request_.budget, request_.batches.accumulate, rows);
-  const auto documents = static_cast<double>(session_.dataset->indices(data::Split::kTrain).size());
-  return short_calibration(
-      request_.calibration, epochs ? std::optional(*epochs * documents) : std::nullopt);
+  return report_calibration(
+      session_, request_.calibration, request_.budget, request_.batches.accumulate);
+}
+
+// Beside the rules that read it: by the loss before where the run's evaluations do not tell it, and
+// by a budget in FLOPs, which pays for it.
+bool Planning::needs_profile() const {
+  if (request_.need == EvidenceNeed::kAll || reads_profile()) return true;
+  if (!wants_profile(request_.calibration, limits_.rule, request_.budget)) return false;
+  const bool evaluates = request_.dev_loss == DevLoss::kOfTheRun &&
+                         !session_.dataset->indices(data::Split::kDev).empty();
+  return (!evaluates && limits_.rule == types::Rule::kPredicted) ||
+         request_.budget.kind() == types::BudgetKind::kWork ||
+         !profile_can_follow(session_, request_.frozen, limits_);
+}
+
+bool Planning::needs_timing() const {
+  return request_.need == EvidenceNeed::kAll || !types::is_settled(limits_.rule) ||
+         limits_.stages > 1 || limits_.max_memory_bytes || !request_.budget.deterministic();
 }
 
 double Planning::spent_seconds() const {

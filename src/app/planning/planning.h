@@ -30,6 +30,9 @@ inline constexpr double timing_share(bool two_methods) {
   return kTimingShare / (two_methods ? 2.0 : 1.0);
 }
 
+// Which evidence is collected: all kinds, or what the choice and the budget need.
+enum class EvidenceNeed { kAll, kNeeded };
+
 // Which dev documents tell the loss before tuning.
 enum class DevLoss {
   kNone,      // the run evaluates none, and the profile's own sample tells it
@@ -49,6 +52,7 @@ struct PlanningRequest {
   policy::BatchSetting batches{};
   std::filesystem::path scratch{};  // a folder on the disk that the model is saved to
   DevLoss dev_loss = DevLoss::kProfile;
+  EvidenceNeed need = EvidenceNeed::kAll;
   // Trials of a few arms may be run, with these options.
   std::optional<train::TrainOptions> trials{};
   const Session* trial_session = nullptr;  // whose rows they have; null: the planning's own
@@ -96,6 +100,8 @@ class Planning {
   bool run_trials(const types::FreezePlan& plan);
 
   bool reads_profile() const;
+  bool needs_profile() const;
+  bool needs_timing() const;
   calibration::CalibrationOptions calibration() const;
   double spent_seconds() const;
 

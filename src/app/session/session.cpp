@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 
 #include "app/session/lora_start.h"
 #include "app/version.h"
@@ -167,9 +168,12 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
   Session session{options, model::find_model(options.model, options.tokenizer), "", "",
       tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", {}, nullptr};
   load_tokenizer(session, needs_tokenizer);
-  session.archive_hash = session.weights_hash = core::sha256_file(session.files.archive);
+  // The archive is hashed by a thread of its own while it is loaded, which takes as long.
+  std::future<std::string> hash = std::async(
+      std::launch::async, [&session] { return core::sha256_file(session.files.archive); });
   session.model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
       session.files.archive, session.device, options.trust_model, scratch));
+  session.archive_hash = session.weights_hash = hash.get();
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
   session.graph.emplace(*session.model, pattern);
   choose_type(session);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/evidence/later_profile.h"
 #include "app/evidence/trials.h"
 #include "app/planning/energy_watch.h"
 #include "app/planning/pilot.h"
@@ -13,6 +14,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "cost/energy.h"
+#include "policy/advice.h"
 #include "train/run/checkpoint.h"
 #include "types/validate.h"
 
@@ -30,8 +32,6 @@ class Training {
   fs::path file(const char* name) const { return folder_.path() / name; }
   bool resumed() const { return request_.origin && request_.origin->resumed; }
   bool pilot() const { return !options_.pilot.empty(); }
-  void take_pilot_sample();
-  void check_gates() const;
   std::optional<types::FreezePlan> find_plan();
   std::optional<types::FreezePlan> given_plan();
   std::optional<types::FreezePlan> make_plan();
@@ -40,7 +40,9 @@ class Training {
   void describe(const types::FreezePlan& plan, types::RunRecord& record) const;
   types::RunRecord tune(
       const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers);
-  void save(types::RunRecord& record) const;
+  bool profile_follows(const types::FreezePlan& plan) const;
+  void add_profile(types::FreezePlan& plan);
+  void save(types::RunRecord& record);
 
   const TrainingRequest& request_;
   const RunOptions& options_;
@@ -48,7 +50,8 @@ class Training {
   types::Budget budget_;  // of the whole
   EnergyWatch energy_;
   core::OutputFolder folder_;
-  Session session_;             // of a pilot: with the sample
+  Session session_;  // of a pilot: with the sample
+  LaterProfile later_profile_;
   std::optional<Session> all_;  // of a pilot: with everything
   std::optional<types::PilotRecord> pilot_;
   std::optional<train::MeasuredLosses> before_;  // of the run's dev documents, if known
@@ -62,35 +65,17 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       // A resumed run's folder is its own; another one may only be replaced by --force.
       folder_(options_.output, "run.json", request.replace || resumed()),
       session_(open_model(options_.model, true, AdapterUse::kKeep,
-          scratch_for(options_.frozen.frozen_dtype, folder_.path()))) {
+          scratch_for(options_.frozen.frozen_dtype, folder_.path()))),
+      later_profile_(options_.calibration, core::process_seconds()) {
   open_data(session_, options_.data, options_.batch, progress);
   check_frozen_type(options_.frozen.frozen_dtype, session_);
-  if (pilot()) take_pilot_sample();
-  check_gates();
+  if (pilot()) {
+    all_ = session_;
+    session_ = pilot_session(*all_, pilot_share(options_.pilot));
+  }
+  check_gates(options_.gates, session_);
   if (request.origin)
     check_made_for(request.origin->record.provenance, session_, request.origin->file);
-}
-
-void Training::take_pilot_sample() {
-  all_ = session_;
-  const data::Dataset& all = *all_->dataset;
-  session_.dataset = std::make_shared<data::Dataset>(
-      pilot_sample(all, pilot_share(options_.pilot), session_.seed()));
-  const auto count = [](const data::Dataset& dataset) {
-    return core::format_count(static_cast<std::int64_t>(dataset.documents.size()));
-  };
-  core::log_info("pilot on " + count(*session_.dataset) + " of " + count(all) + " documents");
-}
-
-// Before anything long starts.
-void Training::check_gates() const {
-  if (!session_.dataset->indices(data::Split::kDev).empty()) return;
-  for (const types::Gate& gate : types::parse_gates(options_.gates)) {
-    if (!types::needs_evaluation(gate.metric)) continue;
-    throw Error(ErrorKind::kUsage,
-        "--gate " + types::format_gate(gate) +
-            ": there are no dev documents to evaluate: give a larger --dev-share, or more rows");
-  }
 }
 
 std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserver*>& observers) {
@@ -139,7 +124,8 @@ std::optional<types::FreezePlan> Training::make_plan() {
   if (request.dev_loss == DevLoss::kOfTheRun) before_ = planning.before();
   if (pilot()) plan_the_whole(request, planning.evidence());
   // Not before: a run that was refused leaves nothing behind.
-  core::write_document(file("profile.json"), planning.evidence().profile);
+  const types::LayerProfile& profile = planning.evidence().profile;
+  if (!profile.deviations.empty()) core::write_document(file("profile.json"), profile);
   const auto& trials = planning.evidence().basis.trials;
   if (trials && options_.planning.trials.empty())
     core::write_document(file("trials.json"), *trials);
@@ -160,6 +146,7 @@ PlanningRequest Training::planning_request() const {
   request.batches = {options_.batch.batch_tokens, options_.batch.pack, options_.planning.accumulate,
       !options_.train.no_cache, options_.train.recompute};
   request.scratch = folder_.path();
+  if (!options_.full_evidence && !pilot()) request.need = EvidenceNeed::kNeeded;
   // Where blocks are quantized, the run's first evaluation sees another model.
   request.dev_loss = quantized ? DevLoss::kProfile : DevLoss::kOfTheRun;
   if (!options_.planning.no_trials && !data::reads_standard_input(options_.data))
@@ -208,6 +195,7 @@ types::RunRecord Training::tune(
     request.trials = trials_of(given.empty() ? file("trials.json") : fs::path(given), plan);
   }
   request.prior = options_.planning.prior;
+  if (profile_follows(plan)) request.reserved_seconds = later_profile_.reserve(plan);
   request.gates = types::parse_gates(options_.gates);
   request.resume = resumed();
   if (request_.origin && !resumed()) request.replay = train::replay_of(request_.origin->record);
@@ -218,9 +206,27 @@ types::RunRecord Training::tune(
   return record;
 }
 
-void Training::save(types::RunRecord& record) const {
+// Not of a plan that was given: its profile is elsewhere.
+bool Training::profile_follows(const types::FreezePlan& plan) const {
+  return !request_.plan && (!request_.origin || resumed()) && later_profile_.follows(plan);
+}
+
+// What the layers say, where the budget has the time to measure them.
+void Training::add_profile(types::FreezePlan& plan) {
+  std::optional<double> left;
+  if (!plan.budget.deterministic())
+    left = plan.budget.clock_seconds() - BudgetClock(energy_, plan).spent_seconds();
+  const auto profile = later_profile_.measure(session_, plan, left, progress_);
+  if (!profile) return;
+  core::write_document(file("profile.json"), *profile);
+  policy::add_profile(*profile, options_.planning.limits(std::nullopt).parameters, plan);
+  core::write_document(file("plan.json"), plan);
+}
+
+void Training::save(types::RunRecord& record) {
   const bool ended = record.status != types::RunStatus::kInterrupted;
   if (ended) save_model(session_, lora_, folder_.path());
+  if (ended && profile_follows(record.plan)) add_profile(record.plan);
   const double measured = record.measured_seconds.total();
   record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
   const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();

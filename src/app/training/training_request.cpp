@@ -115,6 +115,8 @@ std::vector<std::string> RunOptions::problems() const {
       "salf analyze");
   refuse(!plan.empty() && (!planning.budget.empty() || planning.cut),
       "--plan says the budget and the cut: leave out --budget and --eof");
+  refuse(!plan.empty() && full_evidence,
+      "--plan already rests on its evidence: leave out --full-evidence");
   refuse(!plan.empty() && planning.stages != PlanningOptions{}.stages,
       "--plan says the stages: give --stages to salf plan");
   return problems;

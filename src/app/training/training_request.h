@@ -28,6 +28,7 @@ struct RunOptions {
   LoraOptions lora;
   train::TrainOptions train;
   std::string profile;             // instead of analyzing
+  bool full_evidence = false;      // EvidenceNeed::kAll
   std::string plan;                // instead of analyzing and planning
   std::string resume;              // a run directory; everything else comes from its run.json
   std::string replay;              // a run.json; everything but --output comes from it
@@ -48,6 +49,10 @@ struct RunOptions {
     train::TrainOptions::fields(self.train, visit);
     core::begin_group(visit, "Run");
     visit(Field{"profile", "profile.json to use instead of analyzing"}, self.profile);
+    visit(Field{"full_evidence",
+              "before the first step, measure the layers and time steps also where neither the "
+              "choice nor the budget needs it"},
+        self.full_evidence);
     visit(
         Field{"plan", "plan.json to follow instead of analyzing and planning"}.common(), self.plan);
     visit(Field{"resume", "run directory to go on with; all options come from it"}.common(),

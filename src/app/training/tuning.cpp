@@ -5,6 +5,7 @@
 
 #include "app/evidence/evaluation.h"
 #include "app/session/frozen_blocks.h"
+#include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "core/log.h"
@@ -74,6 +75,16 @@ void save_adapter(
 
 }  // namespace
 
+void check_gates(const std::vector<std::string>& gates, const Session& session) {
+  if (!session.dataset->indices(data::Split::kDev).empty()) return;
+  for (const types::Gate& gate : types::parse_gates(gates)) {
+    if (!types::needs_evaluation(gate.metric)) continue;
+    throw Error(ErrorKind::kUsage,
+        "--gate " + types::format_gate(gate) +
+            ": there are no dev documents to evaluate: give a larger --dev-share, or more rows");
+  }
+}
+
 types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
     const TuningRequest& request, const EnergyWatch& energy, core::Progress& progress) {
   const QuantizedSession quantized = quantize_blocks(request.frozen, given, plan.cut);
@@ -91,8 +102,8 @@ types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
   inputs.replay = request.replay;
   inputs.before = request.before;
   inputs.clock = &clock;
-  inputs.closing_seconds =
-      kSavingReserve * cost::save_seconds(plan.cost, plan.shape) + kClosingSeconds;
+  inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) +
+                           kClosingSeconds + request.reserved_seconds;
   inputs.stages = stages.get();
   inputs.gates = request.gates;
   inputs.observers = request.observers;

@@ -24,11 +24,15 @@ struct TuningRequest {
   std::optional<train::MeasuredLosses> before{};  // of the run's dev documents, if known
   std::optional<types::TrialTable> trials{};      // that stages rest on
   std::string prior{};                            // PlanningOptions::prior
+  double reserved_seconds = 0.0;  // of a budget by the clock, for what follows beside saving
   std::vector<types::Gate> gates{};
   bool resume = false;
   std::optional<train::Replay> replay{};
   std::vector<train::RunObserver*> observers{};
 };
+
+// Throws Error(kUsage) for a gate that needs an evaluation where there are no dev documents.
+void check_gates(const std::vector<std::string>& gates, const Session& session);
 
 // Tunes the session's model and returns the record. The model holds the weights that are kept.
 // Throws as train::train does.

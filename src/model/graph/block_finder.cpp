@@ -141,22 +141,27 @@ class HiddenChain {
   std::vector<jit::Value*> find() {
     const std::size_t count = blocks_.calls.size();
     if (count < 2) throw NotBlocks{"a model needs at least two blocks to be cut"};
-    std::vector<jit::Value*> hidden(count + 1);
+    std::vector<Place> places(count);
     for (std::size_t i = 1; i < count; ++i) {
+      places[i - 1].name = "between blocks " + std::to_string(i - 1) + " and " + std::to_string(i);
       const auto after = dependents(*blocks_.graph, blocks_.calls[i - 1]);
-      std::vector<jit::Value*> candidates;
       for (jit::Value* input : tensor_inputs(blocks_.calls[i])) {
-        if (after.count(input) > 0) candidates.push_back(input);
+        if (after.count(input) > 0) places[i - 1].candidates.push_back(input);
       }
-      hidden[i] = choose(
-          candidates, "between blocks " + std::to_string(i - 1) + " and " + std::to_string(i));
     }
-    hidden[0] = choose(first_candidates(hidden[1]), "before block 0");
-    hidden[count] = choose(last_outputs(blocks_.calls.back()), "after the last block");
+    places.back() = {"after the last block", last_outputs(blocks_.calls.back())};
+    std::vector<jit::Value*> hidden = choose(places);
+    hidden.insert(
+        hidden.begin(), choose({{"before block 0", first_candidates(hidden.front())}}).front());
     return hidden;
   }
 
  private:
+  struct Place {
+    std::string name;
+    std::vector<jit::Value*> candidates;
+  };
+
   static std::vector<jit::Value*> tensor_inputs(const jit::Node* call) {
     std::vector<jit::Value*> values;
     for (std::size_t i = 1; i < call->inputs().size(); ++i) {
@@ -194,15 +199,24 @@ class HiddenChain {
            tensor.size(1) == proof_.length() && tensor.is_floating_point();
   }
 
-  jit::Value* choose(const std::vector<jit::Value*>& candidates, const std::string& place) const {
-    const auto results = evaluate(candidates);
-    jit::Value* chosen = nullptr;
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (!is_state(results[i]) || candidates[i] == chosen) continue;
-      if (chosen != nullptr) throw NotBlocks{"more than one hidden state [B, T, D] " + place};
-      chosen = candidates[i];
+  // All places are looked at in one run of the model.
+  std::vector<jit::Value*> choose(const std::vector<Place>& places) const {
+    std::vector<jit::Value*> all;
+    for (const Place& place : places)
+      all.insert(all.end(), place.candidates.begin(), place.candidates.end());
+    const auto results = evaluate(all);
+    std::vector<jit::Value*> chosen;
+    auto result = results.begin();
+    for (const Place& place : places) {
+      jit::Value* state = nullptr;
+      for (jit::Value* candidate : place.candidates) {
+        if (!is_state(*result++) || candidate == state) continue;
+        if (state != nullptr) throw NotBlocks{"more than one hidden state [B, T, D] " + place.name};
+        state = candidate;
+      }
+      if (state == nullptr) throw NotBlocks{"no hidden state [B, T, D] " + place.name};
+      chosen.push_back(state);
     }
-    if (chosen == nullptr) throw NotBlocks{"no hidden state [B, T, D] " + place};
     return chosen;
   }
 

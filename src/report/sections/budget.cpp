@@ -91,11 +91,13 @@ std::string curve(const FreezePlan& plan, bool steps) {
 std::string budget(const RunData& run, const Context& /*context*/) {
   if (!run.plan) return paragraph(Word::kNoPlan);
   const FreezePlan& plan = *run.plan;
-  const std::string out = paragraph(Word::kBudgetLine,
+  const bool timed = plan.predicted_seconds.total() > 0.0;
+  const std::string out = paragraph(timed ? Word::kBudgetLine : Word::kBudgetLineUntimed,
       {"<b>" + escape(types::format_budget(plan.budget)) + "</b>",
-          seconds(plan.predicted_seconds.total(), ""), flops(plan.predicted_flops.total(), "")});
+          flops(plan.predicted_flops.total(), ""), seconds(plan.predicted_seconds.total(), "")});
   if (plan.chosen() == nullptr) return out;
-  return out + purchases(plan) + figures(curve(plan, true) + curve(plan, false));
+  return out + purchases(plan) +
+         figures(curve(plan, true) + (timed ? curve(plan, false) : std::string()));
 }
 
 }  // namespace salf::report

@@ -162,6 +162,7 @@ std::string phases(const RunData& run, const types::FreezePlan& plan) {
   for (const Phase& phase : kPhases) rows.push_back({text(phase.name), {}, {}});
   std::vector<Text> legend;
   const auto add = [&](Word name, const CostBreakdown& cost, const std::string& path) {
+    if (!(cost.total() > 0.0)) return;  // no step was timed
     legend.push_back(text(name));
     for (std::size_t i = 0; i < kPhases.size(); ++i) {
       rows[i].values.push_back(cost.*kPhases[i].value);

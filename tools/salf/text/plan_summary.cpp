@@ -38,8 +38,10 @@ std::string steps_text(const types::FreezePlan& plan) {
 }
 
 std::string cost_text(const types::FreezePlan& plan) {
-  return core::format_seconds(plan.predicted_seconds.total()) + ", " +
-         core::format_flops(plan.predicted_flops.total()) +
+  const std::string seconds = plan.cost.timed_batches > 0
+                                  ? core::format_seconds(plan.predicted_seconds.total())
+                                  : "no time, since no step was timed";
+  return seconds + ", " + core::format_flops(plan.predicted_flops.total()) +
          (plan.memory_bytes ? ", " + bytes_text(*plan.memory_bytes) + " of memory" : "");
 }
 

@@ -40,9 +40,9 @@ std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
     const types::Candidate& candidate = candidates[i];
     const bool chosen = candidate.cut == plan.cut;
     if (i % stride != 0 && !chosen) continue;
-    const std::string line = right(std::to_string(candidate.cut), 6) +
-                             right(core::format_count(candidate.steps), 10) + "  " +
-                             left(core::format_seconds(candidate.step_seconds), 11);
+    const std::string line =
+        right(std::to_string(candidate.cut), 6) + right(core::format_count(candidate.steps), 10) +
+        "  " + left(most > 0.0 ? core::format_seconds(candidate.step_seconds) : "-", 11);
     const std::string bar =
         room > 0 && most > 0.0 ? trimmed(text_bar(candidate.step_seconds / most, room)) : "";
     text += (bar.empty() && !chosen ? trimmed(line) : line) +

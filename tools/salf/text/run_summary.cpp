@@ -66,7 +66,8 @@ std::string run_summary(const types::RunRecord& record, const std::string& folde
         loss(*record.best) + " (step " + core::format_count(record.best->step) + ")");
   }
   text += course_lines(record);
-  text += named("time", core::format_seconds(record.predicted_seconds.total()) + " predicted, " +
+  const double predicted = record.predicted_seconds.total();
+  text += named("time", (predicted > 0.0 ? core::format_seconds(predicted) + " predicted, " : "") +
                             core::format_seconds(record.measured_seconds.total()) + " measured");
   if (!record.unused.empty()) text += named("unused", record.unused);
   if (record.measured_footprint) text += named("taken", footprint_text(*record.measured_footprint));

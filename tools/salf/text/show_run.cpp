@@ -31,6 +31,10 @@ constexpr std::array<Phase, 8> kPhases = {{{"frozen part", &types::CostBreakdown
     {"everything else", &types::CostBreakdown::fixed}}};
 
 std::string phases(const types::RunRecord& run, const TextStyle& style) {
+  const bool known = run.predicted_seconds.total() > 0.0;
+  const auto predicted = [known](double seconds) {
+    return right(known ? core::format_seconds(seconds) : "-", 12);
+  };
   double largest = 0.0;
   for (const Phase& phase : kPhases)
     largest = std::max(largest, run.measured_seconds.*phase.seconds);
@@ -39,15 +43,13 @@ std::string phases(const types::RunRecord& run, const TextStyle& style) {
   const std::size_t room = style.width > 60 ? std::min<std::size_t>(style.width - 44, 30) : 0;
   for (const Phase& phase : kPhases) {
     const double measured = run.measured_seconds.*phase.seconds;
-    text += left(phase.name, 16) +
-            right(core::format_seconds(run.predicted_seconds.*phase.seconds), 12) +
+    text += left(phase.name, 16) + predicted(run.predicted_seconds.*phase.seconds) +
             right(core::format_seconds(measured), 12);
     const std::string bar =
         room > 0 && largest > 0.0 ? trimmed(text_bar(measured / largest, room)) : "";
     text += (bar.empty() ? "" : "  " + painted(bar, style)) + "\n";
   }
-  return text + left("together", 16) +
-         right(core::format_seconds(run.predicted_seconds.total()), 12) +
+  return text + left("together", 16) + predicted(run.predicted_seconds.total()) +
          right(core::format_seconds(run.measured_seconds.total()), 12) + "\n";
 }
 
