@@ -22,7 +22,7 @@ constexpr int kVocabulary = 264;  // the byte tokenizer's 259 ids and a little p
 // The tiny model with `dataset`, in batches of so many tokens.
 Session tiny_session(data::Dataset dataset, std::int64_t batch_tokens = 1024) {
   Session session{{}, {}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, std::nullopt,
-      "", "data.jsonl", {batch_tokens, 0}, std::make_shared<data::Dataset>(std::move(dataset))};
+      "data.jsonl", {batch_tokens, 0}, std::make_shared<data::Dataset>(std::move(dataset))};
   session.options.model = "model";
   session.tokenizer = std::make_unique<salf::testing::ByteTokenizer>();
   session.model =

@@ -45,7 +45,7 @@ TEST(LaterProfile, IsGivenTimeWhereItTakesNoMoreThanItsShare) {
 
 TEST(LaterProfile, IsNotBegunWithoutTheTime) {
   Session session{{}, {}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, std::nullopt,
-      "", "", {}, std::make_shared<data::Dataset>()};
+      "", {}, std::make_shared<data::Dataset>()};
   core::Progress progress;
   EXPECT_FALSE(LaterProfile({}, 2.0).measure(session, plan_for("2m"), 2.0, progress));
 }

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 // A session on a traced model of the golden files, and rows that it has not yet.
 struct TracedSession {
   explicit TracedSession(const std::string& name)
-      : session{{}, {}, "", "", c10::Device(c10::kCPU), nullptr, nullptr, std::nullopt, "", "", {},
+      : session{{}, {}, "", "", c10::Device(c10::kCPU), nullptr, nullptr, std::nullopt, "", {},
             nullptr},
         rows(session) {
     session.model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
