@@ -1,5 +1,5 @@
-// Products of bfloat16 matrices with float32 results. On a CPU with AVX512-BF16 by oneDNN's kernels for
-// a tile (they use AMX where the processor has it), which LibTorch exports; elsewhere by ATen,
+// Products of bfloat16 matrices with float32 results. On a CPU with AVX512-BF16 by oneDNN's kernels
+// for a tile (they use AMX where the processor has it), which LibTorch exports; elsewhere by ATen,
 // which rounds the results.
 #pragma once
 
