@@ -85,15 +85,16 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const bool half = q.scalar_type() == at::kBFloat16 || k.scalar_type() == at::kBFloat16 ||
                     v.scalar_type() == at::kBFloat16;
   const auto cast = [half](const at::Tensor& x) { return half ? x.to(at::kBFloat16) : x; };
+  const at::Tensor queries = cast(q), keys = cast(k), values = cast(v);
   const auto masked = mask && half && mask->is_floating_point() ? cast(*mask) : mask;
-  if (is_causal && !mask && dropout == 0.0 && has_causal_attention(cast(q), cast(k), cast(v))) {
+  if (is_causal && !mask && dropout == 0.0 && has_causal_attention(queries, keys, values)) {
     const double by_width = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
-    return causal_attention(cast(q), cast(k), cast(v), scale.value_or(by_width),
+    return causal_attention(queries, keys, values, scale.value_or(by_width),
         segments ? segments_of(*segments, q.size(0), q.size(2)) : whole_rows(q));
   }
   if (!segments) {
     return at::scaled_dot_product_attention(
-        cast(q), cast(k), cast(v), masked, dropout, is_causal, scale, grouped);
+        queries, keys, values, masked, dropout, is_causal, scale, grouped);
   }
   tensor::check_shape(q, {tensor::kAny, tensor::kAny, tensor::kAny, tensor::kAny}, "queries");
   const std::int64_t rows = q.size(0), heads = q.size(1), length = q.size(2);
@@ -104,8 +105,8 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   std::vector<std::int64_t> lengths;
   lengths.reserve(parts.size());
   for (const Segment& part : parts) lengths.push_back(part.length);
-  const auto qs = pieces_of(cast(q), lengths), ks = pieces_of(cast(k), lengths),
-             vs = pieces_of(cast(v), lengths);
+  const auto qs = pieces_of(queries, lengths), ks = pieces_of(keys, lengths),
+             vs = pieces_of(values, lengths);
   std::vector<at::Tensor> results;
   results.reserve(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {

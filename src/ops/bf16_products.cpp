@@ -4,9 +4,11 @@
 #include <ATen/native/CPUBlas.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "ops/row_kernels.h"
 #include "ops/rows.h"
@@ -76,8 +78,8 @@ void transpose_panel(const Matrix& b, std::int64_t first, std::int64_t width, st
   for (; row + kSide <= width; row += kSide) {
     const BFloat16Bits* const from = b.row(first + row);
     std::int64_t j = 0;
-    // Two neighbours of a row are the pair; strides in elements of four bytes need an even one.
-    for (; b.stride % 2 == 0 && 2 * (j + kSide) <= b.columns; j += kSide) {
+    // Two neighbours of a row are the pair.
+    for (; 2 * (j + kSide) <= b.columns; j += kSide) {
       std::uint32_t tile[kSide * kSide];
       for (std::int64_t i = 0; i < kSide; ++i)
         std::memcpy(tile + i * kSide, from + i * b.stride + 2 * j, kSide * sizeof(std::uint32_t));
@@ -216,6 +218,7 @@ at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x, const at::
     const at::Tensor made = at::linear(dy.t(), x.t()).to(at::kFloat);
     return sum.defined() ? sum.add_(made) : made;
   }
+  if (x.size(0) == 0) return sum.defined() ? sum : at::zeros({dy.size(1), x.size(1)}, at::kFloat);
   // Of a branch of low rank, the narrow factor is turned.
   if (sum.defined() || dy.size(1) <= kTurned * x.size(1)) return gradient_by_turning(dy, x, sum);
   return gradient_by_turning(x, dy).t().contiguous();

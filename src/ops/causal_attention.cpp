@@ -262,7 +262,10 @@ at::Tensor empty_heads(const at::Tensor& like) {
       .transpose(1, 2);
 }
 
-at::Tensor with_rows(const at::Tensor& x) { return x.stride(3) == 1 ? x : x.contiguous(); }
+// The kernels read rows that do not overlap; those of an expanded tensor are one.
+at::Tensor with_rows(const at::Tensor& x) {
+  return x.stride(3) == 1 && x.stride(2) >= x.size(3) ? x : x.contiguous();
+}
 
 std::vector<Segment> unpacked(const std::vector<std::int64_t>& numbers) {
   std::vector<Segment> segments;

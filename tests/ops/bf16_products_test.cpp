@@ -39,6 +39,12 @@ TEST(Bf16Products, OfAllShapesEqualThoseInDouble) {
   }
 }
 
+TEST(Bf16Products, OfNoRowsAreZero) {
+  const at::Tensor none = narrow_values({0, 40});
+  EXPECT_TRUE(at::equal(weight_gradient(none, none), at::zeros({40, 40})));
+  EXPECT_EQ(WideFactor(narrow_values({5, 40})).times(none).sizes(), at::IntArrayRef({0, 5}));
+}
+
 TEST(Bf16Linear, KeepsItsTypeAndGivesWideGradientsToWideWeights) {
   const at::Tensor x = narrow_values({2, 9, 40}).requires_grad_(true);
   const at::Tensor weight = at::randn({24, 40}).requires_grad_(true);

@@ -73,6 +73,17 @@ TEST_P(CausalAttentionTest, EqualsTheFormulaWithItsGradients) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_LT(share_apart(gradients[i], slopes[i]), 0.01) << i;
 }
 
+TEST_P(CausalAttentionTest, TakesSlopesThatAllPositionsShare) {
+  const Shape shape = GetParam();
+  const at::Tensor q = random({1, shape.heads, shape.length, shape.width}, 5).requires_grad_(true);
+  const at::Tensor k = random({1, shape.groups, shape.length, shape.width}, 6);
+  const at::Tensor y = causal_attention(q, k, k, 0.3, {{0, 0, shape.length}});
+  const at::Tensor slope = random({1, shape.heads, 1, shape.width}, 7).expand_as(y);
+  const auto shared = torch::autograd::grad({y}, {q}, {slope}, /*retain_graph=*/true);
+  const auto apart = torch::autograd::grad({y}, {q}, {slope.clone(at::MemoryFormat::Contiguous)});
+  EXPECT_TRUE(at::equal(shared[0], apart[0]));
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, CausalAttentionTest,
     ::testing::Values(Shape{1, 1, 1, 2}, Shape{3, 1, 17, 64}, Shape{4, 2, 130, 80},
         Shape{2, 2, 64, 32}, Shape{9, 3, 257, 64}, Shape{1, 1, 200, 256}),
