@@ -276,7 +276,8 @@ at::Tensor GraphCut::block(
 
 at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {
   tensor::check_shape(hidden, {tensor::kAny, map().hidden}, "states for the final norm");
-  return decoder().run_on_states(*decoder().norm, hidden);
+  const at::Tensor normed = decoder().run_on_states(*decoder().norm, hidden);
+  return narrow_weights() ? normed.to(type()) : normed;
 }
 
 at::Tensor GraphCut::head(const at::Tensor& state) const {

@@ -45,6 +45,13 @@ void NarrowWeights::written(const at::Tensor& parameter) {
   found->second.version = parameter._version();
 }
 
+void NarrowWeights::moved(const at::Tensor& parameter) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = copies_.find(parameter.unsafeGetTensorImpl());
+  if (found == copies_.end() || found->second.version != parameter._version()) return;
+  found->second.data = parameter.const_data_ptr();
+}
+
 std::int64_t NarrowWeights::bytes() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::int64_t sum = 0;

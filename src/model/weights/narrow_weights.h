@@ -25,9 +25,13 @@ class NarrowWeights {
   void forget(const at::Tensor& parameter);
 
   // The copy, for whoever is about to write the parameter and the copy together; undefined where
-  // there is none. written() says that both are done, or that the parameter was moved.
+  // there is none. written() says that both are done.
   at::Tensor to_write(const at::Tensor& parameter) const;
   void written(const at::Tensor& parameter);
+
+  // Says that the parameter's bytes have another place since the copy was made. A copy from before
+  // the parameter's last change is made anew all the same.
+  void moved(const at::Tensor& parameter);
 
   // Bytes of all copies.
   std::int64_t bytes() const;

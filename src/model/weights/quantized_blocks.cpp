@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/heap.h"
+#include "model/weights/narrow_weights.h"
 #include "ops/operators.h"
 #include "tensor/mapped_space.h"
 
@@ -122,11 +123,14 @@ struct QuantizedBlocks::Parts {
         blocks(static_cast<std::size_t>(count)) {}
   ~Parts();
   void pack_all(const ScriptModel& model, const Packer& pack);
-  void prepare(std::int64_t block) const;
+  void prepare(std::int64_t block);
+  // Only one block has narrow copies at a time, or they would take more than the bits save.
+  void forget_copies(const std::vector<Entry>& block) const;
 
   GraphCut graph;
   std::vector<std::vector<Entry>> blocks;
   std::map<std::string, at::Tensor> buffers;  // by the matrix's name within its block and its shape
+  std::int64_t prepared = -1;                 // the block whose matrices the buffers hold
 };
 
 void QuantizedBlocks::Parts::pack_all(const ScriptModel& model, const Packer& pack) {
@@ -146,18 +150,28 @@ void QuantizedBlocks::Parts::pack_all(const ScriptModel& model, const Packer& pa
       tensor::release_pages(entry.original);
       blocks[static_cast<std::size_t>(block)].push_back(std::move(entry));
     }
+    forget_copies(blocks[static_cast<std::size_t>(block)]);  // of the whole weights
   }
+}
+
+void QuantizedBlocks::Parts::forget_copies(const std::vector<Entry>& block) const {
+  const auto& narrow = graph.narrow_weights();
+  if (!narrow) return;
+  for (const Entry& entry : block) narrow->forget(entry.parameter);
 }
 
 QuantizedBlocks::Parts::~Parts() {
   for (auto& block : blocks) {
     for (Entry& entry : block) entry.parameter.set_data(entry.original);
+    forget_copies(block);
   }
 }
 
-void QuantizedBlocks::Parts::prepare(std::int64_t block) const {
+void QuantizedBlocks::Parts::prepare(std::int64_t block) {
   if (block >= static_cast<std::int64_t>(blocks.size())) return;
   const at::NoGradGuard quiet;
+  if (prepared >= 0 && prepared != block) forget_copies(blocks[static_cast<std::size_t>(prepared)]);
+  prepared = block;
   for (const Entry& entry : blocks[static_cast<std::size_t>(block)]) {
     at::Tensor buffer = entry.parameter.detach();
     entry.packed->unpack_(buffer);

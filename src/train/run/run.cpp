@@ -14,11 +14,12 @@ namespace salf::train {
 namespace {
 
 // The frozen parameters that a step does not read: all where narrow copies take their place, those
-// below the cut where a cache does.
+// below the cut where a cache does. What a later stage trains is none of them.
 std::vector<model::Parameter> unread_weights(
     const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
-  if (inputs.what.graph.narrow_weights()) return freeze.frozen();
-  if (cache == nullptr) return {};
+  const bool narrow = inputs.what.graph.narrow_weights() != nullptr;
+  if (narrow && inputs.what.plan.stages.empty()) return freeze.frozen();
+  if (!narrow && cache == nullptr) return {};
   return weights_below(freeze, inputs.what.graph, inputs.what.plan.cut);
 }
 
@@ -30,7 +31,7 @@ std::optional<MappedWeights> map_frozen(
   try {
     MappedWeights mapped(unread, inputs.where.folder);
     if (const auto& narrow = inputs.what.graph.narrow_weights()) {
-      for (const auto& parameter : unread) narrow->written(parameter.tensor);
+      for (const auto& parameter : unread) narrow->moved(parameter.tensor);
       mapped.release();
     }
     return mapped;

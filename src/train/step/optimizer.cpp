@@ -67,6 +67,8 @@ void AdamW::update(const std::vector<Slot*>& slots, double learning_rate, double
       options_.beta1, options_.beta2, weight_decay, options_.epsilon,
       /*amsgrad=*/false, /*maximize=*/false,
       divisor.defined() ? std::optional<at::Tensor>(divisor) : std::nullopt);
+  // ATen's kernel does not: a narrow copy would stay what it was.
+  for (const at::Tensor& weight : weights) weight.unsafeGetTensorImpl()->bump_version();
 }
 
 void AdamW::update_rows(const std::vector<Slot*>& slots, double learning_rate, double weight_decay,
