@@ -188,8 +188,9 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   decoder.signature = forward_signature(model.module());
   decoder.blocks = find_blocks(model.module(), decoder.signature, pattern, proof, model.device());
   decoder.head = find_head(decoder.blocks, model);
+  const bool with_norm = decoder.head.state != decoder.blocks.hidden.back();
   for (jit::Value*& state : decoder.blocks.hidden) state = mark_state(state);
-  decoder.head.state = mark_state(decoder.head.state);
+  decoder.head.state = with_norm ? mark_state(decoder.head.state) : decoder.blocks.hidden.back();
   const Program tap = decoder.program(decoder.tap(), "tap");
   if (const std::string written = written_in_place(tap.graph()); !written.empty()) {
     refuse("a block changes its input in place (" + written +
