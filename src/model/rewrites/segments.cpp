@@ -4,6 +4,9 @@
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
+#include <vector>
 
 #include "model/rewrites/known_values.h"
 #include "model/rewrites/rewrites.h"
