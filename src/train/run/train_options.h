@@ -54,7 +54,9 @@ struct TrainOptions {
               "same model, rows, cut, batches and seed uses it"},
         self.keep_cache);
     visit(Field{"cache_dtype",
-              "how the frozen part's output is kept: f32, or bf16 for half the disk space"},
+              "how the frozen part's output is kept: f32, or bf16 for half the disk space; a run "
+              "that "
+              "computes in bf16 keeps bf16, exactly"},
         self.cache_dtype);
     visit(Field{"recompute",
               "run each trained block again in the backward pass instead of keeping what is "
