@@ -40,7 +40,7 @@ calibration::CalibrationSetting setting(const Session& session, const AnalysisRe
   const data::Tokenizer& tokenizer = *session.tokenizer;
   calibration::CalibrationSetting setting;
   setting.batch_tokens = session.batch.batch_tokens;
-  setting.padding_id = tokenizer.padding_id().value_or(tokenizer.eos_id().value_or(0));
+  setting.padding_id = session.padding_id();
   setting.vocabulary_limit = tokenizer.vocabulary_size();
   setting.seed = session.seed();
   setting.seconds = request.seconds;

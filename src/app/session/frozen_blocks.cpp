@@ -25,8 +25,7 @@ std::vector<tensor::Batch> fitting_batches(const Session& session) {
     longest = std::max(longest,
         static_cast<std::int64_t>(dataset.documents[static_cast<std::size_t>(index)].ids.size()));
   }
-  const data::Batcher rows(
-      dataset, documents, {longest, 0}, session.tokenizer->padding_id().value_or(0));
+  const data::Batcher rows(dataset, documents, {longest, 0}, session.padding_id());
   std::vector<tensor::Batch> batches;
   for (const data::BatchPlan& plan : rows.epoch(session.seed(), 0)) {
     if (batches.size() < kBatches) batches.push_back(rows.make(plan));

@@ -150,9 +150,13 @@ types::Provenance Session::provenance() const {
   return made;
 }
 
-data::Batcher Session::rows(const std::vector<std::int64_t>& documents) const {
+std::int64_t Session::padding_id() const {
   const std::int64_t padding = tokenizer->padding_id().value_or(0);
-  return {*dataset, documents, batch, padding < graph->map().vocabulary ? padding : 0};
+  return padding < graph->map().vocabulary ? padding : 0;
+}
+
+data::Batcher Session::rows(const std::vector<std::int64_t>& documents) const {
+  return {*dataset, documents, batch, padding_id()};
 }
 
 data::Batcher Session::train_rows() const { return rows(dataset->indices(data::Split::kTrain)); }

@@ -42,6 +42,8 @@ struct Session {
   std::string dtype_reason{};  // why the cut computes in its type, one sentence; by open_model
 
   types::ModelShape shape() const;
+  // Of the tokenizer, where the model has a row for it; else 0.
+  std::int64_t padding_id() const;
   std::uint64_t seed() const { return static_cast<std::uint64_t>(options.seed); }
   types::Provenance provenance() const;
 
