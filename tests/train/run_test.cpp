@@ -1,11 +1,13 @@
 // A run by itself, without the loop.
 #include "train/run/run.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <string>
 
 #include "train/run/checkpoint.h"
+#include "train/run/stage.h"
 #include "training_setup.h"
 
 namespace salf::train {
@@ -68,6 +70,21 @@ TEST(Run, FinishesWithTheWeightsThatWereKept) {
   EXPECT_EQ(record.best->step, 0);
   EXPECT_EQ(record.after->step, 1);
   EXPECT_EQ(setup.saved_bytes(), before);
+}
+
+TEST(TrainingFlops, AreThoseOfAttentionWithinSegments) {
+  const TinyRun setup;
+  tensor::Batch batch = setup.train_batches.make(setup.train_batches.in_order().front());
+  const std::int64_t rows = batch.rows(), length = batch.length();
+  types::ModelShape shape;
+  shape.blocks = 1;
+  shape.hidden = 8;
+  shape.block_parameters = shape.block_matrix_parameters = {100};
+  const double whole = training_flops(shape, batch, 0, false);
+  batch.segments = at::arange(rows + 1, at::kLong) * length;
+  EXPECT_DOUBLE_EQ(training_flops(shape, batch, 0, false), whole);
+  batch.segments = at::arange(rows * length + 1, at::kLong);  // each token by itself
+  EXPECT_LT(training_flops(shape, batch, 0, false), whole);
 }
 
 TEST(CheckpointTimer, CountsFromTheLastOne) {

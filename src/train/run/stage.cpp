@@ -44,6 +44,18 @@ void make_caches(const RunInputs& inputs, const data::Batcher& batcher,
   }
 }
 
+// What a token attends to at most, in tokens: the mean over the tokens of their segments' lengths.
+double attended(const tensor::Batch& batch) {
+  if (!batch.segments.defined()) return static_cast<double>(batch.length());
+  const std::int64_t* begin = batch.segments.const_data_ptr<std::int64_t>();
+  double pairs = 0.0;
+  for (std::int64_t i = 0; i + 1 < batch.segments.size(0); ++i) {
+    const auto length = static_cast<double>(begin[i + 1] - begin[i]);
+    pairs += length * length;
+  }
+  return pairs / static_cast<double>(batch.padded_tokens());
+}
+
 bool keeps_dev_prefix(const RunInputs& inputs) {
   const bool used_again = inputs.what.plan.evaluations > 1 || inputs.how.options.keep_cache;
   return !inputs.how.options.no_cache && used_again && inputs.what.dev.rows() > 0;
@@ -61,7 +73,7 @@ double training_flops(
     const types::ModelShape& shape, const tensor::Batch& batch, std::int64_t cut, bool cached) {
   const types::CostBreakdown flops = cost::batch_flops(shape, cut,
       {static_cast<double>(batch.padded_tokens()), static_cast<double>(batch.supervised_tokens),
-          static_cast<double>(batch.length())});
+          attended(batch)});
   return flops.total() - (cached ? flops.prefix : 0.0);
 }
 
