@@ -201,9 +201,6 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   decoder.norm.emplace(decoder.program(
       slice_above_blocks(blocks, blocks.hidden.back(), head.state, "the final norm"),
       "final_norm"));
-  if (!head.plain) {
-    decoder.head_program.emplace(decoder.program(decoder.logits(), "head"));
-  }
   decoder.map = describe(decoder);
   decoder.linear_layers = find_linear_layers(*tap.graph(), model, blocks.container);
   check_blocks_are_separate(decoder);

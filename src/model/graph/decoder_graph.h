@@ -19,7 +19,6 @@ struct DecoderGraph {
   BlockMap map;
   std::vector<LinearLayer> linear_layers;
   std::optional<Program> norm;
-  std::optional<Program> head_program;  // only where the head is not plain
 
   std::vector<c10::IValue> arguments(const tensor::Batch& batch) const;
   Program program(const GraphPointer& graph, const std::string& name) const;

@@ -12,7 +12,7 @@ namespace salf::model {
 // salf::state(value) after it, which takes its place. Returns the new value.
 torch::jit::Value* mark_state(torch::jit::Value* value);
 
-// In `graph` (rewritten by use_own_operators), hidden states, factors of matrix products become
+// In `graph` (rewritten by use_own_operators), hidden states and factors of matrix products become
 // bfloat16, and attention works in the type of what it takes. What stands between (norms, masks,
 // tables, scales) keeps its type, and mixtures are promoted. The result of the product with the
 // parameter `wide_weight` (a name, or "") becomes float32. Weights that products read from the
