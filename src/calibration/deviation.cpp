@@ -100,8 +100,8 @@ at::Tensor cosine_deviation(const at::Tensor& state, const at::Tensor& unit_basi
   return 1.0 - values.mul(unit_basis).sum(1).div(length);
 }
 
-at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels, const Head& head,
-    std::int64_t vocabulary, std::int64_t max_logits) {
+at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels,
+    const model::Head& head, std::int64_t vocabulary, std::int64_t max_logits) {
   tensor::check_shape(labels, {state.size(0)}, "labels of the states");
   const std::int64_t chunk =
       std::max<std::int64_t>(1, max_logits / std::max<std::int64_t>(1, vocabulary));
@@ -134,7 +134,7 @@ at::Tensor norm_scale(const Norming& norm, std::int64_t hidden, const at::Tensor
 }
 
 DeviationMeter::DeviationMeter(const model::GraphCut& graph, const SemanticBasis& basis, Norm norm)
-    : graph_(graph), basis_(basis), norm_(norm) {
+    : graph_(graph), head_(graph.head()), basis_(basis), norm_(norm) {
   if (norm_ == Norm::kFinal) return;
   const at::TensorOptions options = graph.head_weight().detach().options();
   scale_ = norm_scale(
@@ -167,9 +167,7 @@ at::Tensor DeviationMeter::cosine(
 }
 
 at::Tensor DeviationMeter::head_loss(const at::Tensor& states, const at::Tensor& labels) const {
-  return loss_deviation(
-      states, labels, [this](const at::Tensor& state) { return graph_.head(state); },
-      graph_.map().vocabulary);
+  return loss_deviation(states, labels, head_, graph_.map().vocabulary);
 }
 
 at::Tensor DeviationMeter::loss(
@@ -206,7 +204,7 @@ at::Tensor DeviationMeter::nearest(
   const at::Tensor index = positions.index.to(device);
   std::vector<at::Tensor> ids;
   for (const at::Tensor& hidden : spaces.hidden) {
-    const at::Tensor logits = graph_.head(for_head(gather_states(hidden, index)));
+    const at::Tensor logits = head_(for_head(gather_states(hidden, index)));
     const std::int64_t words = std::min(basis_.words(), logits.size(1));
     const at::Tensor real = logits.slice(1, 0, words);  // padded rows are no words
     const at::Tensor likeliest =

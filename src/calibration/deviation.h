@@ -49,9 +49,9 @@ at::Tensor cosine_deviation(const at::Tensor& state, const at::Tensor& unit_basi
 
 // −log softmax(head(state))_label. state [N, D], labels [N] i64 on the same device → [N] f32.
 // Each call of `head` gets at most max_logits / vocabulary rows, at least one.
-using Head = std::function<at::Tensor(const at::Tensor&)>;  // [n, D] → [n, V]
-at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels, const Head& head,
-    std::int64_t vocabulary, std::int64_t max_logits = std::int64_t{1} << 24);
+at::Tensor loss_deviation(const at::Tensor& state, const at::Tensor& labels,
+    const model::Head& head, std::int64_t vocabulary,
+    std::int64_t max_logits = std::int64_t{1} << 24);
 
 // The scale γ [D] f64 of a norm N(h) = γ⊙(normalised h) + β (RMSNorm, LayerNorm, and norms that
 // store γ − 1), from its results for two pairs of opposite vectors of mean 0. `options`: the
@@ -81,6 +81,7 @@ class DeviationMeter {
   at::Tensor for_head(const at::Tensor& state) const;  // [N, D] → [N, D]: what the head multiplies
 
   const model::GraphCut& graph_;
+  model::Head head_;
   const SemanticBasis& basis_;
   Norm norm_;
   at::Tensor scale_;          // [D] f64: γ, with Norm::kNone

@@ -26,7 +26,8 @@ class Writer {
  public:
   Writer(const model::GraphCut& graph, const data::Tokenizer& tokenizer,
       const GeneralTextOptions& options)
-      : graph_(graph), words_(std::min(graph.map().vocabulary, tokenizer.vocabulary_size())),
+      : graph_(graph), head_(graph.head()),
+        words_(std::min(graph.map().vocabulary, tokenizer.vocabulary_size())),
         random_(options.seed, "general-text") {
     std::vector<std::int64_t> texts;
     std::vector<float> barred(static_cast<std::size_t>(words_), 0.0F);
@@ -57,7 +58,7 @@ class Writer {
     batch.real_tokens = ids_.numel();
     const at::Tensor state =
         graph_.tap(batch).final_state.select(1, ids_.size(1) - 1);  // [texts, D]
-    const at::Tensor logits = graph_.head(state).slice(1, 0, words_).to(at::kCPU).to(at::kFloat);
+    const at::Tensor logits = head_(state).slice(1, 0, words_).to(at::kCPU).to(at::kFloat);
     const at::Tensor shares = at::softmax(logits + barred_, 1, at::kDouble);
     if (at::isfinite(shares).all().item<bool>()) return shares;
     throw Error(ErrorKind::kBadModel,
@@ -78,6 +79,7 @@ class Writer {
 
  private:
   const model::GraphCut& graph_;
+  model::Head head_;
   std::int64_t words_;
   core::Random random_;
   at::Tensor barred_;  // [V'] f32: −∞ at special tokens

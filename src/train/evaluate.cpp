@@ -33,13 +33,13 @@ struct Scored {
   PositionScores scores;
 };
 
-Scored score_batch(
-    const model::GraphCut& graph, const tensor::Batch& batch, const EvaluateOptions& options) {
+Scored score_batch(const model::GraphCut& graph, const model::Head& head,
+    const tensor::Batch& batch, const EvaluateOptions& options) {
   const bool cached = options.cache != nullptr;
   const at::Tensor hidden = cached ? options.cache->hidden(batch) : graph.prefix(batch, 0);
   Scored scored;
   scored.where = supervised(graph.suffix(hidden, batch, cached ? options.cut : 0), batch);
-  scored.scores = score_positions(graph, scored.where);
+  scored.scores = score_positions(head, graph.map().vocabulary, scored.where);
   return scored;
 }
 
@@ -104,14 +104,14 @@ tensor::Batch option_batch(const std::vector<const data::Document*>& options) {
 }
 
 // The log likelihood of each option of `row`, summed over its tokens, a batch at a time.
-std::vector<double> option_sums(const model::GraphCut& graph, const data::ChoiceRow& row,
-    std::int64_t batch_tokens, const EvaluateOptions& options) {
+std::vector<double> option_sums(const model::GraphCut& graph, const model::Head& head,
+    const data::ChoiceRow& row, std::int64_t batch_tokens, const EvaluateOptions& options) {
   std::vector<double> sums;
   std::vector<const data::Document*> batch;
   const auto run = [&] {
     if (batch.empty()) return;
     std::map<std::int64_t, DocumentLoss> losses;
-    add_positions(score_batch(graph, option_batch(batch), options), losses);
+    add_positions(score_batch(graph, head, option_batch(batch), options), losses);
     for (std::size_t i = 0; i < batch.size(); ++i)
       sums.push_back(-losses[static_cast<std::int64_t>(i)].loss);
     batch.clear();
@@ -145,6 +145,7 @@ MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batch
     const EvaluateOptions& options, core::Progress& progress) {
   const core::Stopwatch watch;
   const at::NoGradGuard quiet;
+  const model::Head head = graph.head();
   std::map<std::int64_t, DocumentLoss> documents;
   MeasuredLosses losses;
   Evaluation& result = losses.evaluation;
@@ -158,7 +159,7 @@ MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batch
       return losses;
     }
     const tensor::Batch batch = batcher.make(plan);
-    add_positions(score_batch(graph, batch, options), documents);
+    add_positions(score_batch(graph, head, batch, options), documents);
     result.tokens += batch.real_tokens;
     result.supervised_tokens += batch.supervised_tokens;
     rows += batch.rows();
@@ -178,12 +179,13 @@ ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
   const at::NoGradGuard quiet;
   EvaluateOptions uncached = options;
   uncached.cache = nullptr;  // the options are no rows of a batcher
+  const model::Head head = graph.head();
   ChoiceEvaluation result;
   progress.begin("answering", static_cast<std::int64_t>(rows.size()), "questions");
   for (const data::ChoiceRow& row : rows) {
     if (options.keep_going && !options.keep_going()) break;
     result.correct +=
-        answer_is_likeliest(row, option_sums(graph, row, batch_tokens, uncached)) ? 1 : 0;
+        answer_is_likeliest(row, option_sums(graph, head, row, batch_tokens, uncached)) ? 1 : 0;
     ++result.rows;
     progress.update(result.rows, "");
   }

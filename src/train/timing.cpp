@@ -161,6 +161,7 @@ class StepTimer {
   Sample time_batch(
       const data::BatchPlan& plan, const Freeze& freeze, Slope* slope = nullptr) const {
     Sample sample;
+    const model::Head head = graph_.head();  // one serves a whole evaluation
     PhaseClock clock(device_);
     const tensor::Batch batch = batcher_.make(plan);
     clock.lap(sample.make);
@@ -180,7 +181,7 @@ class StepTimer {
     const Supervised picked = supervised(state, batch);
     const at::Tensor loss = head_loss(graph_, picked, 1.0 / sample.supervised);
     clock.lap(sample.head);
-    score_positions(graph_, picked);
+    score_positions(head, graph_.map().vocabulary, picked);
     clock.lap(sample.head_forward);
     loss.backward();
     clock.lap(sample.backward);

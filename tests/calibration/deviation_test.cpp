@@ -118,7 +118,7 @@ TEST(LossDeviation, EqualsTheClosedFormWhateverTheChunk) {
       torch::tensor({std::log(3.0), std::log(2.0), std::log(8.0)}).to(torch::kFloat32);
   for (const std::int64_t max_logits : {1, 6, 100}) {
     std::int64_t largest = 0;
-    const Head product = [&](const at::Tensor& rows) {
+    const model::Head product = [&](const at::Tensor& rows) {
       largest = std::max(largest, rows.size(0));
       return torch::matmul(rows, head.t());
     };

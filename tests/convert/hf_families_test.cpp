@@ -115,7 +115,7 @@ TEST_P(ImportedFamily, IsCutAtEveryBlock) {
   for (std::int64_t cut = 0; cut < result_.blocks; ++cut) {
     const at::Tensor state = graph.suffix(graph.prefix(batch, cut), batch, cut);
     const at::Tensor logits =
-        graph.head(state.reshape({-1, 16})).view({1, batch.length(), kVocabulary});
+        graph.head()(state.reshape({-1, 16})).view({1, batch.length(), kVocabulary});
     EXPECT_LT(largest_difference(logits, expected_.at("logits.3")), kTolerance) << "cut " << cut;
     EXPECT_LT(graph.prove(cut), 1e-5);
   }

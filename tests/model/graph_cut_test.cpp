@@ -69,7 +69,7 @@ TEST(GraphCut, EveryCutEqualsTheWholeModel) {
       const at::Tensor state = graph.suffix(hidden, batch, cut);
       EXPECT_EQ(difference(state, spaces.final_state), 0.0);
       const at::Tensor logits =
-          graph.head(state.reshape({-1, kHidden})).reshape({3, length, kVocabulary});
+          graph.head()(state.reshape({-1, kHidden})).reshape({3, length, kVocabulary});
       EXPECT_LE(difference(logits, whole), 1e-5) << "cut " << cut;
       EXPECT_LE(graph.prove(cut), 1e-5);
     }

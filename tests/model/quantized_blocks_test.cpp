@@ -53,6 +53,16 @@ TEST_P(Quantized, BlocksComputeWithWhatTheirBitsStandFor) {
   EXPECT_GT(quantized.bytes(), 0);
 }
 
+TEST_P(Quantized, EveryPartUnpacksTheBlocksThatItRuns) {
+  const at::Tensor three = expected(batch_, 3);
+  const QuantizedBlocks quantized(model_, graph_, rounding_to(GetParam()), 3);
+  const GraphCut& graph = quantized.graph();
+  for (std::int64_t cut = 0; cut < 3; ++cut) {
+    const at::Tensor state = graph.suffix(graph.prefix(batch_, cut), batch_, cut);
+    EXPECT_TRUE(at::allclose(state, three, 1e-5, 1e-5)) << cut;
+  }
+}
+
 TEST_P(Quantized, EverythingIsAsItWasAfterwards) {
   std::map<std::string, at::Tensor> before;
   for (const auto& parameter : model_.parameters())

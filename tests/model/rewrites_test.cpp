@@ -191,7 +191,7 @@ TEST_P(RewrittenTrace, RunsLongerBatchesWithTheirMasks) {
   batch.ids = torch::arange(2 * 30).reshape({2, 30}).remainder(60);
   const at::Tensor state = graph.suffix(graph.prefix(batch, 1), batch, 1);
   const at::Tensor logits =
-      graph.head(state.reshape({60, graph.map().hidden})).reshape({2, 30, -1});
+      graph.head()(state.reshape({60, graph.map().hidden})).reshape({2, 30, -1});
   EXPECT_LE(relative_error(logits, model_.forward(batch)), 1e-5);
   EXPECT_TRUE(torch::equal(state, masked.suffix(masked.prefix(batch, 1), batch, 1)));
 }

@@ -82,7 +82,7 @@ TEST_P(Trace, GivesGradientsAboveTheCutOnly) {
   const at::Tensor hidden = graph_.prefix(batch(), kEof);
   EXPECT_FALSE(hidden.requires_grad());
   const at::Tensor state = graph_.suffix(hidden, batch(), kEof);
-  const at::Tensor logits = graph_.head(state.reshape({18, graph_.map().hidden}));
+  const at::Tensor logits = graph_.head()(state.reshape({18, graph_.map().hidden}));
   torch::nll_loss(torch::log_softmax(logits, 1), batch().labels.reshape({18})).backward();
   for (const auto& name : trained) {
     const at::Tensor gradient = model_.parameter(name).tensor.grad();

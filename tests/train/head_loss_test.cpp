@@ -121,7 +121,8 @@ TEST(HeadLoss, PicksSupervisedPositionsOnly) {
   const at::Tensor whole = at::cross_entropy_loss(
       setup.model.forward(batch).flatten(0, 1), batch.labels.flatten(), {}, at::Reduction::Sum);
   EXPECT_NEAR(head_loss(setup.graph, picked, 1.0).item<double>(), whole.item<double>(), 1e-4);
-  const PositionScores scores = score_positions(setup.graph, picked, 3 * kTestVocabulary);
+  const PositionScores scores =
+      score_positions(setup.graph.head(), kTestVocabulary, picked, 3 * kTestVocabulary);
   EXPECT_NEAR(scores.loss.sum().item<double>(), whole.item<double>(), 1e-4);
 }
 

@@ -146,17 +146,16 @@ class CutPrograms {
 
 GraphCut::GraphCut(const ScriptModel& model, const std::string& pattern)
     : GraphCut(std::make_shared<CutPrograms>(
-                   std::make_shared<DecoderGraph>(find_decoder(model, pattern)), CutSettings{}),
-          nullptr) {
+          std::make_shared<DecoderGraph>(find_decoder(model, pattern)), CutSettings{})) {
   prove(map().blocks / 2);
 }
 
-GraphCut::GraphCut(
-    std::shared_ptr<const CutPrograms> programs, std::function<void(std::int64_t)> before)
-    : programs_(std::move(programs)), before_block_(std::move(before)) {}
+GraphCut::GraphCut(std::shared_ptr<const CutPrograms> programs) : programs_(std::move(programs)) {}
 
 GraphCut GraphCut::with(CutSettings settings) const {
-  return {std::make_shared<CutPrograms>(programs_->decoder(), std::move(settings)), before_block_};
+  GraphCut cut = *this;
+  cut.programs_ = std::make_shared<CutPrograms>(programs_->decoder(), std::move(settings));
+  return cut;
 }
 
 GraphCut GraphCut::with_lora(std::vector<LoraLayer> layers) const {
@@ -172,9 +171,8 @@ GraphCut GraphCut::for_rows(std::int64_t longest) const {
   plain.lora.clear();
   try {
     GraphCut cut = with(std::move(plain));
-    cut.before_block_ = nullptr;
-    cut.prove(map().blocks / 2);
-    if (lora().empty()) return {cut.programs_, before_block_};
+    GraphCut(cut.programs_).prove(map().blocks / 2);
+    if (lora().empty()) return cut;
   } catch (const Error& error) {
     core::log_warning(
         std::string("attention keeps its masks: as causal attention, ") + error.what());
@@ -192,8 +190,11 @@ GraphCut GraphCut::in_type(c10::ScalarType type) const {
   return with(std::move(settings));
 }
 
-GraphCut GraphCut::by_block(std::function<void(std::int64_t)> before) const {
-  return {programs_, std::move(before)};
+GraphCut GraphCut::by_block(std::int64_t count, std::function<void(std::int64_t)> before) const {
+  GraphCut cut = *this;
+  cut.single_blocks_ = count;
+  cut.before_block_ = std::move(before);
+  return cut;
 }
 
 const DecoderGraph& GraphCut::decoder() const { return *programs_->decoder(); }
@@ -231,8 +232,7 @@ Spaces GraphCut::tap_by_block(const tensor::Batch& batch) const {
     before_block_(index);
     spaces.hidden.push_back(block(spaces.hidden.back(), batch, index));
   }
-  const at::Tensor& last = spaces.hidden.back();
-  spaces.final_state = final_norm(last.reshape({-1, map().hidden})).reshape(last.sizes());
+  spaces.final_state = normed(spaces.hidden.back());
   return spaces;
 }
 
@@ -255,8 +255,14 @@ at::Tensor GraphCut::suffix(
   check_depth(cut);
   tensor::check_shape(
       hidden, {batch.rows(), batch.length(), map().hidden}, "hidden state at the cut");
+  at::Tensor state = hidden;
+  for (; cut < single_blocks_; ++cut) {
+    before_block_(cut);
+    state = block(state, batch, cut);
+  }
+  if (cut == map().blocks) return normed(state);
   auto arguments = decoder().arguments(batch);
-  arguments.emplace_back(hidden);
+  arguments.emplace_back(std::move(state));
   return programs_->suffix(cut, batch.length())
       .run(std::move(arguments), batch.segments)
       .at(0)
@@ -280,12 +286,24 @@ at::Tensor GraphCut::final_norm(const at::Tensor& hidden) const {
   return narrow_weights() ? normed.to(type()) : normed;
 }
 
-at::Tensor GraphCut::head(const at::Tensor& state) const {
-  tensor::check_shape(state, {tensor::kAny, map().hidden}, "states for the head");
-  if (!map().plain_head) return decoder().run_on_states(programs_->head(), state);
-  if (type() != c10::kBFloat16) return at::linear(state, head_weight(), head_bias());
-  const at::Tensor logits = ops::WideFactor(head_factor()).times(state.to(type()));
-  return map().head_bias ? logits + head_bias() : logits;
+at::Tensor GraphCut::normed(const at::Tensor& hidden) const {
+  return final_norm(hidden.reshape({-1, map().hidden})).reshape(hidden.sizes());
+}
+
+Head GraphCut::head() const {
+  if (!map().plain_head) {
+    return [programs = programs_](const at::Tensor& state) {
+      return programs->decoder()->run_on_states(programs->head(), state);
+    };
+  }
+  if (type() != c10::kBFloat16) {
+    return [weight = head_weight(), bias = head_bias()](
+               const at::Tensor& state) { return at::linear(state, weight, bias); };
+  }
+  return [weight = ops::WideFactor(head_factor()), bias = head_bias()](const at::Tensor& state) {
+    const at::Tensor logits = weight.times(state.to(at::kBFloat16));
+    return bias.defined() ? logits + bias : logits;
+  };
 }
 
 at::Tensor GraphCut::head_weight() const {
@@ -302,7 +320,7 @@ at::Tensor GraphCut::head_bias() const {
 
 at::Tensor GraphCut::logits(const tensor::Batch& batch, std::int64_t cut) const {
   const at::Tensor state = suffix(prefix(batch, cut), batch, cut);
-  return head(state.reshape({-1, map().hidden})).reshape({batch.rows(), batch.length(), -1});
+  return head()(state.reshape({-1, map().hidden})).reshape({batch.rows(), batch.length(), -1});
 }
 
 double GraphCut::prove(std::int64_t cut) const {

@@ -53,6 +53,9 @@ struct Spaces {
   at::Tensor final_state;          // [B, T, D]: N(h_L), what the head multiplies
 };
 
+// States before the head [N, D] to logits [N, V], float32 at least.
+using Head = std::function<at::Tensor(const at::Tensor&)>;
+
 struct DecoderGraph;
 struct CutSettings;
 class CutPrograms;
@@ -85,9 +88,9 @@ class GraphCut {
   // are float32. Proves the parts on a batch; throws Error(kBadModel) where they do not run so, or
   // differ from the whole model by more than rounding.
   GraphCut in_type(c10::ScalarType type) const;
-  // Prefixes and taps run block after block, and `before` is called before each block
-  // (quantized_blocks.h).
-  GraphCut by_block(std::function<void(std::int64_t)> before) const;
+  // The first `count` blocks run one after another in all parts, and `before` is called before each
+  // (quantized_blocks.h). Prefixes and taps run all their blocks so.
+  GraphCut by_block(std::int64_t count, std::function<void(std::int64_t)> before) const;
 
   const BlockMap& map() const;
   const std::vector<LoraLayer>& lora() const;
@@ -110,8 +113,9 @@ class GraphCut {
   at::Tensor block(const at::Tensor& hidden, const tensor::Batch& batch, std::int64_t index) const;
   // The final norm alone on any space's states: [N, D] → [N, D].
   at::Tensor final_norm(const at::Tensor& hidden) const;
-  // Logits of any states before the head: [N, D] → [N, V] f32 at least.
-  at::Tensor head(const at::Tensor& state) const;
+  // Logits of any states before the head. The returned head is for many calls: it may hold the
+  // weight in the order in which the products read it, and does not follow the weight's changes.
+  Head head() const;
   at::Tensor head_weight() const;  // [V, D], the live parameter
   at::Tensor head_factor() const;  // the same in the type of the states
   at::Tensor head_bias() const;    // [V] or undefined
@@ -135,14 +139,16 @@ class GraphCut {
   std::vector<std::string> final_parameters() const;
 
  private:
-  GraphCut(std::shared_ptr<const CutPrograms> programs, std::function<void(std::int64_t)> before);
+  explicit GraphCut(std::shared_ptr<const CutPrograms> programs);
   GraphCut with(CutSettings settings) const;
   const DecoderGraph& decoder() const;
   void check_depth(std::int64_t cut) const;
   Spaces tap_by_block(const tensor::Batch& batch) const;
+  at::Tensor normed(const at::Tensor& hidden) const;                      // final_norm of [B, T, D]
   at::Tensor logits(const tensor::Batch& batch, std::int64_t cut) const;  // [B, T, V]
 
   std::shared_ptr<const CutPrograms> programs_;     // shared by copies
+  std::int64_t single_blocks_ = 0;                  // how many run one after another
   std::function<void(std::int64_t)> before_block_;  // empty: parts run as wholes
 };
 

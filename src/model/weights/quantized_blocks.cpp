@@ -119,7 +119,7 @@ Packer fitted_rounding(
 
 struct QuantizedBlocks::Parts {
   Parts(const GraphCut& whole, std::int64_t count)
-      : graph(whole.by_block([this](std::int64_t block) { prepare(block); })),
+      : graph(whole.by_block(count, [this](std::int64_t block) { prepare(block); })),
         blocks(static_cast<std::size_t>(count)) {}
   ~Parts();
   void pack_all(const ScriptModel& model, const Packer& pack);

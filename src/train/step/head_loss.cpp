@@ -115,13 +115,14 @@ Pass general_pass(const model::GraphCut& graph, const at::Tensor& state, const a
   Pass pass(state);
   const at::Tensor weight = graph.head_weight();
   const at::Tensor bias = graph.head_bias();
+  const model::Head head = graph.head();
   const bool with_weight = weight.requires_grad();
   const bool with_bias = bias.defined() && bias.requires_grad();
   for (std::int64_t first = 0; first < state.size(0); first += rows) {
     const std::int64_t count = std::min(rows, state.size(0) - first);
     const at::AutoGradMode record(true);
     const at::Tensor chunk = state.narrow(0, first, count).detach().requires_grad_(true);
-    const at::Tensor loss = label_losses(graph.head(chunk), labels.narrow(0, first, count)).sum();
+    const at::Tensor loss = label_losses(head(chunk), labels.narrow(0, first, count)).sum();
     variable_list inputs{chunk};
     if (with_weight) inputs.push_back(weight);
     if (with_bias) inputs.push_back(bias);
@@ -208,16 +209,16 @@ at::Tensor head_loss(const model::GraphCut& graph, const Supervised& supervised,
   return CrossEntropy::apply(state, weight, present(bias), make, scale);
 }
 
-PositionScores score_positions(
-    const model::GraphCut& graph, const Supervised& supervised, std::int64_t chunk_elements) {
+PositionScores score_positions(const model::Head& head, std::int64_t vocabulary,
+    const Supervised& supervised, std::int64_t chunk_elements) {
   const at::NoGradGuard quiet;
   const std::int64_t total = supervised.labels.size(0);
-  const std::int64_t rows = chunk_rows(graph.map().vocabulary, chunk_elements);
+  const std::int64_t rows = chunk_rows(vocabulary, chunk_elements);
   std::vector<at::Tensor> losses, correct;
   for (std::int64_t first = 0; first < total; first += rows) {
     const std::int64_t count = std::min(rows, total - first);
     const at::Tensor labels = supervised.labels.narrow(0, first, count);
-    const at::Tensor logits = graph.head(supervised.state.narrow(0, first, count));
+    const at::Tensor logits = head(supervised.state.narrow(0, first, count));
     losses.push_back(label_losses(logits, labels).cpu());
     correct.push_back(logits.argmax(1).eq(labels).cpu());
   }

@@ -49,7 +49,7 @@ struct PositionScores {
   at::Tensor loss;     // [N] f64, CPU: −log likelihood of the label
   at::Tensor correct;  // [N] bool, CPU: the label has the largest logit
 };
-PositionScores score_positions(const model::GraphCut& graph, const Supervised& supervised,
-    std::int64_t chunk_elements = kChunkElements);
+PositionScores score_positions(const model::Head& head, std::int64_t vocabulary,
+    const Supervised& supervised, std::int64_t chunk_elements = kChunkElements);
 
 }  // namespace salf::train
