@@ -22,6 +22,22 @@ constexpr double kMoments = 2.0;  // a trained parameter
 constexpr double kGaps = 0.08;
 constexpr double kGapBlocks = 7.0;
 
+// Float32 weights in memory. Where steps read copies, all frozen ones lie in a file, else at most
+// those below the cut. Branches of LoRA stand beside the weights.
+double held_weights(
+    const types::ModelShape& shape, std::int64_t cut, bool frozen_in_file, bool copied) {
+  const auto parameters = static_cast<double>(shape.parameters);
+  const auto trained = static_cast<double>(shape.trained_parameters(cut));
+  if (copied) return trained;
+  const double branches = shape.block_trained_parameters.empty() ? 0.0 : trained;
+  if (!frozen_in_file || cut == 0) return branches + parameters;
+  const double above = static_cast<double>(
+      std::accumulate(shape.block_parameters.begin() + static_cast<std::ptrdiff_t>(cut),
+          shape.block_parameters.end(), shape.final_parameters));
+  const auto head = static_cast<double>(shape.hidden) * static_cast<double>(shape.vocabulary);
+  return branches + std::min(parameters, above + head);
+}
+
 }  // namespace
 
 types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
@@ -112,24 +128,18 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
   if (!(cost.base_bytes > 0.0)) return 0.0;
   const auto parameters = static_cast<double>(shape.parameters);
   const auto trained = static_cast<double>(shape.trained_parameters(cut));
-  const auto head = static_cast<double>(shape.hidden) * static_cast<double>(shape.vocabulary);
-  const bool in_file = options.frozen_in_file && cut > 0;
-  const auto above = static_cast<double>(
-      std::accumulate(shape.block_parameters.begin() + static_cast<std::ptrdiff_t>(cut),
-          shape.block_parameters.end(), shape.final_parameters));
-  // Branches of LoRA stand beside the weights.
-  const double branches = shape.block_trained_parameters.empty() ? 0.0 : trained;
-  const double weights = branches + (in_file ? std::min(parameters, above + head) : parameters);
+  const double copies = cost.copy_bytes.value_or(0.0) * parameters;
+  const double held = held_weights(shape, cut, options.frozen_in_file, cost.copy_bytes.has_value());
   const auto tokens = static_cast<double>(options.batch_tokens);
   const auto blocks = static_cast<double>(shape.blocks - cut);
   const double block = cost.activation_bytes * tokens;
   const double kept = tokens * static_cast<double>(shape.hidden) * kBytes;
   const double activations = options.recompute ? block + blocks * kept : blocks * block;
   // While the backward pass makes gradients it lets go of activations.
-  const double training = kBytes * (weights + kMoments * trained) +
-                          std::max(activations, kBytes * trained) + cost.base_bytes;
-  return (1.0 + kGaps) * std::max(training, kBytes * parameters + cost.base_bytes) +
-         kGapBlocks * block;
+  const double training = kBytes * (held + kMoments * trained) +
+                          std::max(activations, kBytes * trained) + copies + cost.base_bytes;
+  const double reading = kBytes * parameters + copies + cost.base_bytes;
+  return (1.0 + kGaps) * std::max(training, reading) + kGapBlocks * block;
 }
 
 }  // namespace salf::cost

@@ -13,6 +13,8 @@
 #include "core/files.h"
 #include "core/heap.h"
 #include "core/statistics.h"
+#include "model/weights/narrow_weights.h"
+#include "tensor/allocation_watch.h"
 #include "tensor/device.h"
 #include "train/step/head_loss.h"
 #include "train/step/optimizer.h"
@@ -206,14 +208,21 @@ class StepTimer {
       hidden = graph_.prefix(batch, 0);
     }
     const at::AutoGradMode record(true);
-    const double before = held();
-    const at::Tensor state = graph_.suffix(hidden, batch, cut);
-    const double kept = std::max(0.0, held() - before);
+    at::Tensor state;
+    double kept = 0.0;
+    {
+      const tensor::AllocationWatch watch;
+      state = graph_.suffix(hidden, batch, cut);
+      kept = static_cast<double>(watch.bytes());
+    }
     const at::Tensor loss = head_loss(graph_, supervised(state, batch), 1.0);
     cost.activation_bytes =
         kept / (static_cast<double>(batch.padded_tokens()) * static_cast<double>(blocks_ - cut));
-    const double weights = sizeof(float) * static_cast<double>(model_.parameter_count());
-    cost.base_bytes = std::max(1.0, held() - kept - weights);
+    const auto parameters = static_cast<double>(model_.parameter_count());
+    const auto& narrow = graph_.narrow_weights();
+    const double copies = narrow ? static_cast<double>(narrow->bytes()) : 0.0;
+    if (narrow) cost.copy_bytes = copies / parameters;
+    cost.base_bytes = std::max(1.0, held() - kept - sizeof(float) * parameters - copies);
   }
 
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {

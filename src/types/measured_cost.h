@@ -1,6 +1,8 @@
 // Measured costs of a training step, and the size of the data.
 #pragma once
 
+#include <optional>
+
 #include "core/fields.h"
 
 namespace salf::types {
@@ -19,10 +21,12 @@ struct MeasuredCost {
   double step_fixed = 0.0;    // s per step
   double save = 0.0;          // s per model parameter: writing the tuned model once
   std::int64_t timed_batches = 0;
-  // Memory on a CPU, 0 if not measured: bytes per padded token that a trained block keeps for the
-  // backward pass, and anonymous bytes besides these, weights, gradients and moments.
-  double activation_bytes = 0.0;
-  double base_bytes = 0.0;
+  // Memory on a CPU, 0 if not measured.
+  double activation_bytes =
+      0.0;                  // per padded token that a trained block keeps for the backward pass
+  double base_bytes = 0.0;  // anonymous, besides these, weights, gradients and moments
+  // A parameter's copy in bfloat16 beside its float32 value, bytes; none where steps are float32.
+  std::optional<double> copy_bytes;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"block_forward"}.range(0, 1e9), self.block_forward);
@@ -38,6 +42,7 @@ struct MeasuredCost {
     visit(Field{"timed_batches"}.range(0, 1e9), self.timed_batches);
     visit(Field{"activation_bytes"}.range(0, 1e12), self.activation_bytes);
     visit(Field{"base_bytes"}.range(0, 1e15), self.base_bytes);
+    visit(Field{"copy_bytes"}.range(0, 8), self.copy_bytes);
   }
 };
 

@@ -42,6 +42,20 @@ TEST(Memory, RecomputingKeepsOneBlock) {
   EXPECT_DOUBLE_EQ(saved, 1.08 * (29 * 10'000 * kActivation - 30 * 10'000 * 576 * 4.0));
 }
 
+TEST(Memory, CopiesStandBesideTheTrainedWeightsAndInPlaceOfTheFrozen) {
+  types::MeasuredCost cost = measured();
+  cost.copy_bytes = 2.0;
+  const types::ModelShape shape = support::sample_shape();
+  const auto parameters = static_cast<double>(shape.parameters);
+  const auto trained = static_cast<double>(shape.trained_parameters(12));
+  const double rest = 2.0 * parameters + 18 * 1000 * kActivation + 5.0e8;
+  for (const bool in_file : {false, true}) {
+    EXPECT_DOUBLE_EQ(peak_bytes(cost, shape, 12, {1000, in_file, false}),
+        with_gaps(12.0 * trained + rest, 1000));
+  }
+  EXPECT_GE(peak_bytes(cost, shape, 29, {10, true, false}), 6.0 * parameters);
+}
+
 TEST(Memory, ADeeperCutNeverNeedsMoreButTheModelIsAlwaysReadIn) {
   const types::ModelShape shape = support::sample_shape();
   for (const bool in_file : {false, true}) {
