@@ -11,11 +11,11 @@
 
 #include "core/clock.h"
 #include "core/files.h"
-#include "core/heap.h"
 #include "core/statistics.h"
 #include "model/weights/narrow_weights.h"
 #include "tensor/allocation_watch.h"
 #include "tensor/device.h"
+#include "tensor/pool.h"
 #include "train/step/head_loss.h"
 #include "train/step/optimizer.h"
 #include "train/step/step_runner.h"
@@ -200,7 +200,7 @@ class StepTimer {
     const tensor::Batch batch = batcher_.make(plan);
     if (batch.supervised_tokens == 0) return;
     const std::int64_t cut = std::max(cut_, blocks_ - kMemoryBlocks);
-    core::trim_heap();
+    tensor::trim_memory();
     const auto held = [] { return static_cast<double>(memory_use().anonymous); };
     at::Tensor hidden;
     {

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "tensor/pool.h"
 
 namespace salf::tools {
 namespace {
@@ -99,6 +100,7 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   try {
     salf::core::watch_stop_signals();
+    salf::tensor::use_pool();
     const int code = salf::tools::run({argv + 1, argv + argc});
     // A full disk behind a redirected result shows only now.
     if (std::fflush(stdout) != 0)

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/heap.h"
 #include "model/weights/narrow_weights.h"
 #include "ops/operators.h"
 #include "tensor/mapped_space.h"
+#include "tensor/pool.h"
 
 namespace salf::model {
 namespace {
@@ -187,12 +187,12 @@ QuantizedBlocks::QuantizedBlocks(
   }
   parts_ = std::make_unique<Parts>(graph, count);
   parts_->pack_all(model, pack);
-  core::trim_heap();  // what came before may have left free pages on the heap
+  tensor::trim_memory();  // what came before may have left free pages on the heap
 }
 
 QuantizedBlocks::~QuantizedBlocks() {
   parts_.reset();
-  core::trim_heap();
+  tensor::trim_memory();
 }
 
 const GraphCut& QuantizedBlocks::graph() const { return parts_->graph; }

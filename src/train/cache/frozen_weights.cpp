@@ -2,8 +2,8 @@
 
 #include <set>
 
-#include "core/heap.h"
 #include "tensor/mapped_space.h"
+#include "tensor/pool.h"
 
 namespace salf::train {
 namespace {
@@ -42,7 +42,7 @@ MappedWeights::MappedWeights(
   }
   space_ = std::move(copy.space);
   // What the heap still holds of the tensors' old memory goes back to the system.
-  core::trim_heap();
+  tensor::trim_memory();
 }
 
 void MappedWeights::release() const { space_->release(); }

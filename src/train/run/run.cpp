@@ -1,12 +1,12 @@
 #include "train/run/run.h"
 
-#include "core/heap.h"
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/statistics.h"
 #include "core/text.h"
 #include "cost/estimate.h"
 #include "model/weights/narrow_weights.h"
+#include "tensor/pool.h"
 #include "train/run/checkpoint.h"
 #include "train/timing.h"
 
@@ -45,7 +45,7 @@ std::optional<MappedWeights> map_frozen(
 
 Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     : inputs_(inputs), caches_(inputs) {
-  core::trim_heap();  // of what came before
+  tensor::trim_memory();  // of what came before
   stage_ = std::make_unique<Stage>(inputs, caches_, place);
   if (from != nullptr) {
     load(*from);

@@ -77,6 +77,7 @@ Pass narrow_pass(const at::Tensor& state, const at::Tensor& labels, const Head& 
   const ops::WideFactor factor(weight);
   const auto sums = state.options().dtype(at::kFloat);
   Pass pass(state);
+  if (head.weight.requires_grad()) pass.weight = at::zeros(weight.sizes(), sums);
   if (head.bias.defined() && head.bias.requires_grad())
     pass.bias = at::zeros(head.bias.sizes(), sums);
   for (std::int64_t first = 0; first < state.size(0); first += rows) {
@@ -88,7 +89,7 @@ Pass narrow_pass(const at::Tensor& state, const at::Tensor& labels, const Head& 
     pass.loss += ops::cross_entropy_(slope, scores, labels.narrow(0, first, count), scale);
     scores = at::Tensor();
     pass.state.narrow(0, first, count).copy_(ops::linear(slope, weight.t(), std::nullopt));
-    if (head.weight.requires_grad()) pass.weight = ops::weight_gradient(slope, chunk, pass.weight);
+    if (pass.weight.defined()) ops::weight_gradient(slope, chunk, pass.weight);
     if (pass.bias.defined()) pass.bias.add_(slope.sum(0, false, at::kFloat));
   }
   return pass;

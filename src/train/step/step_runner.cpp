@@ -2,31 +2,17 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
-#include <malloc.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <fstream>
 #include <sstream>
 
-#include "core/heap.h"
 #include "tensor/device.h"
+#include "tensor/pool.h"
 #include "train/step/head_loss.h"
 
 namespace salf::train {
 namespace {
-
-// Trims the heap where more than a tenth of the `anonymous` bytes of the process lies free: batches
-// of varying length leave gaps between what lives, and without this their heap grows by a third
-// within twenty steps.
-void trim_wasteful_heap([[maybe_unused]] std::int64_t anonymous) {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
-  constexpr double kMostWaste = 0.1;
-  const struct mallinfo2 heap = ::mallinfo2();
-  const auto held = static_cast<double>(anonymous);
-  if (held - static_cast<double>(heap.uordblks + heap.hblkhd) > kMostWaste * held)
-    core::trim_heap();
-#endif
-}
 
 // Gradient checkpointing (Chen et al. 2016, arXiv 1604.06174): one pass of GraphCut::suffix and
 // back, with the same state and the same gradients, that keeps only the blocks' inputs and runs
@@ -126,7 +112,7 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
   // Here most lives: what is given back now is not wanted again at once.
   const std::int64_t anonymous = memory_use().anonymous;
   anonymous_bytes = std::max(anonymous_bytes, anonymous);
-  trim_wasteful_heap(anonymous);
+  tensor::trim_wasteful_heap(anonymous);
   loss.backward();
   if (setup_.recompute) recomputed.backward();
   clock.lap(seconds.backward);
