@@ -15,7 +15,9 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/text.h"
+#include "tensor/cuda_driver.h"
 
 namespace salf::tensor {
 namespace {
@@ -35,10 +37,7 @@ std::optional<c10::DeviceIndex> cuda_index(const std::string& text) {
 // Beside the libtorch_cpu.so that runs now; the bare name (the loader's search) if it is not there.
 std::filesystem::path cuda_library() {
   const std::filesystem::path name = "libtorch_cuda.so";
-  Dl_info info{};
-  // at::get_num_threads lies in libtorch_cpu.so.
-  if (::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &info) == 0) return name;
-  const auto beside = std::filesystem::path(info.dli_fname).parent_path() / name;
+  const auto beside = torch_library().parent_path() / name;
   std::error_code ignored;
   return std::filesystem::exists(beside, ignored) ? beside : name;
 }
@@ -51,9 +50,9 @@ void open_cuda_library() {
     const char* const reason = ::dlerror();
     throw Error(ErrorKind::kIo,
         "CUDA cannot be used, its part of LibTorch does not load: " +
-            std::string(reason == nullptr ? "no reason given" : reason) +
-            "; give a LibTorch with CUDA (`pip install torch==2.11.0`, then configure with "
-            "-DCMAKE_PREFIX_PATH=<site-packages>), or use --device cpu");
+            core::printable(reason == nullptr ? "no reason given" : reason) +
+            "; tools/setup --cuda fetches it; salf doctor shows what is there; --device cpu works "
+            "without");
   }
   opened = true;
 }
@@ -70,6 +69,15 @@ std::string siblings(int processor) {
   return line;
 }
 
+}  // namespace
+
+std::filesystem::path torch_library() {
+  Dl_info info{};
+  // at::get_num_threads lies in libtorch_cpu.so.
+  if (::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &info) == 0) return {};
+  return info.dli_fname;
+}
+
 std::int64_t usable_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -81,8 +89,6 @@ std::int64_t usable_cores() {
   return static_cast<std::int64_t>(cores.size());
 }
 
-}  // namespace
-
 c10::Device open_device(const std::string& text) {
   if (text == "cpu") return c10::Device(c10::kCPU);
   const auto index = cuda_index(text);
@@ -93,9 +99,9 @@ c10::Device open_device(const std::string& text) {
   open_cuda_library();
   const auto& hooks = at::detail::getCUDAHooks();
   if (!hooks.hasCUDA()) {
-    throw Error(ErrorKind::kIo,
-        "CUDA cannot be used: LibTorch finds no NVIDIA GPU or driver; see whether "
-        "nvidia-smi does, or use --device cpu");
+    throw Error(ErrorKind::kIo, "CUDA cannot be used: " + why_no_cuda() +
+                                    "; salf doctor shows what is there; --device cpu works "
+                                    "without");
   }
   const int count = hooks.getNumGPUs();
   if (*index >= count) {
@@ -114,10 +120,12 @@ void set_threads(std::int64_t threads) {
   if (threads == 0) {
     // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out.
     if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
-    threads = usable_cores();
+    threads = core::threads_within(core::group_limits(), usable_cores());
   }
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }
+
+std::int64_t gpu_count() { return at::detail::getCUDAHooks().getNumGPUs(); }
 
 std::int64_t threads() { return at::get_num_threads(); }
 
