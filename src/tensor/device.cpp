@@ -42,21 +42,6 @@ std::filesystem::path cuda_library() {
   return std::filesystem::exists(beside, ignored) ? beside : name;
 }
 
-// The library registers its operators when it is opened, and is never closed.
-void open_cuda_library() {
-  static bool opened = false;
-  if (opened) return;
-  if (::dlopen(cuda_library().c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    const char* const reason = ::dlerror();
-    throw Error(ErrorKind::kIo,
-        "CUDA cannot be used, its part of LibTorch does not load: " +
-            core::printable(reason == nullptr ? "no reason given" : reason) +
-            "; tools/setup --cuda fetches it; salf doctor shows what is there; --device cpu works "
-            "without");
-  }
-  opened = true;
-}
-
 constexpr std::int64_t kMostThreads = 4096;
 
 // The line that names the processors sharing a core with this one, the same for each of them.
@@ -70,6 +55,20 @@ std::string siblings(int processor) {
 }
 
 }  // namespace
+
+// The library registers its operators when it is opened, and is never closed.
+std::string load_cuda_part() {
+  static bool opened = false;
+  if (opened) return "";
+  const std::filesystem::path library = cuda_library();
+  opened = ::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
+  if (opened) return "";
+  const char* const said = ::dlerror();
+  const std::string reason = core::printable(said == nullptr ? "no reason given" : said);
+  const bool missing = !library.has_parent_path() && core::starts_with(reason, library.string());
+  return missing ? "libtorch_cuda.so is not installed; tools/setup --cuda fetches it"
+                 : "libtorch_cuda.so does not load: " + reason;
+}
 
 std::filesystem::path torch_library() {
   Dl_info info{};
@@ -96,14 +95,14 @@ c10::Device open_device(const std::string& text) {
     throw Error(ErrorKind::kUsage,
         "--device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
   }
-  open_cuda_library();
-  const auto& hooks = at::detail::getCUDAHooks();
-  if (!hooks.hasCUDA()) {
-    throw Error(ErrorKind::kIo, "CUDA cannot be used: " + why_no_cuda() +
-                                    "; salf doctor shows what is there; --device cpu works "
-                                    "without");
+  std::string problem = load_cuda_part();
+  const std::int64_t count = problem.empty() ? gpu_count() : 0;
+  if (count == 0) {
+    if (problem.empty()) problem = why_no_cuda();
+    throw Error(ErrorKind::kIo, "CUDA cannot be used: " + problem +
+                                    " (salf doctor shows what is there; --device cpu works "
+                                    "without)");
   }
-  const int count = hooks.getNumGPUs();
   if (*index >= count) {
     throw Error(ErrorKind::kIo, "--device: expected cuda:0 to cuda:" + std::to_string(count - 1) +
                                     ", got " + text + "; this machine has no such GPU");
@@ -125,7 +124,10 @@ void set_threads(std::int64_t threads) {
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }
 
-std::int64_t gpu_count() { return at::detail::getCUDAHooks().getNumGPUs(); }
+std::int64_t gpu_count() {
+  const auto& hooks = at::detail::getCUDAHooks();
+  return hooks.hasCUDA() ? hooks.getNumGPUs() : 0;
+}
 
 std::int64_t threads() { return at::get_num_threads(); }
 

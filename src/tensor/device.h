@@ -10,11 +10,15 @@
 
 namespace salf::tensor {
 
-// "cpu", "cuda" or "cuda:N". For CUDA it opens libtorch_cuda.so; nothing may ask torch about CUDA
-// before. Throws Error(kUsage) for another text, Error(kIo) with the reason for no CUDA.
+// "cpu", "cuda" or "cuda:N". For CUDA it calls load_cuda_part(). Throws Error(kUsage) for another
+// text, Error(kIo) with the reason for no CUDA.
 c10::Device open_device(const std::string& text);
 
-// The GPUs that CUDA shows. REQUIRES: open_device opened one
+// Opens libtorch_cuda.so. Returns "", or why it does not load. Nothing may ask torch about CUDA
+// before.
+std::string load_cuda_part();
+
+// The GPUs that CUDA shows. REQUIRES: load_cuda_part() opened the library
 std::int64_t gpu_count();
 
 // The file of the libtorch_cpu.so that runs now; empty where the loader does not tell.
