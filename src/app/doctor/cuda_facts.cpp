@@ -24,7 +24,10 @@ std::string kernels_state() {
     const char* const reason = ::dlerror();
     if (reason == nullptr) return name + " does not load";
     const bool missing = core::starts_with(reason, name + ": cannot open");
-    return missing ? name + " is not installed; it is built where there is nvcc" : reason;
+    return missing ? name +
+                         " is not installed; it is built where there is nvcc, which tools/setup "
+                         "--cuda fetches"
+                   : reason;
   }
   void* const table = ::dlsym(library, "salf_device_kernels");
   const bool ours = table != nullptr && reinterpret_cast<SalfDeviceKernels*>(table)(
