@@ -7,46 +7,79 @@
 #   share/doc/salf                README, LICENSE, NOTICE, licenses/ of what was copied
 #   share/salf/configs            one example per command
 # Debian's libraries (spdlog, ICU, PCRE2, OpenSSL) are not copied: they are packages of the target system.
+# In parts: `--component program` is all but LibTorch (lib/salf/torch may then be a link to a wheel's torch/),
+# `--component torch` is LibTorch, and `--component cuda` adds LibTorch's CUDA part (3 GB), which nothing else copies.
+file(RELATIVE_PATH _torch_libs "${SALF_TORCH_ROOT}" "${SALF_TORCH}/lib")
 set(_libs "${CMAKE_INSTALL_LIBDIR}/salf")
-file(RELATIVE_PATH _libs_from_bin "/${CMAKE_INSTALL_BINDIR}" "/${_libs}/torch/lib")
-set_target_properties(salf PROPERTIES INSTALL_RPATH "$ORIGIN/${_libs_from_bin};$ORIGIN/${_libs_from_bin}/../..")
-install(TARGETS salf RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-set_target_properties(salf_library PROPERTIES INSTALL_RPATH "$ORIGIN/salf/torch/lib;$ORIGIN/salf")
-install(TARGETS salf_library EXPORT salf LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY include/salf DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+file(RELATIVE_PATH _libs_from_bin "/${CMAKE_INSTALL_BINDIR}" "/${_libs}")
+set_target_properties(salf PROPERTIES
+  INSTALL_RPATH "$ORIGIN/${_libs_from_bin}/${_torch_libs};$ORIGIN/${_libs_from_bin}")
+install(TARGETS salf RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+set_target_properties(salf_library PROPERTIES INSTALL_RPATH "$ORIGIN/salf/${_torch_libs};$ORIGIN/salf")
+install(TARGETS salf_library EXPORT salf LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT program)
+install(DIRECTORY include/salf DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT program)
 set(_cmake "${CMAKE_INSTALL_LIBDIR}/cmake/salf")
-install(EXPORT salf FILE salfConfig.cmake NAMESPACE salf:: DESTINATION ${_cmake})
+install(EXPORT salf FILE salfConfig.cmake NAMESPACE salf:: DESTINATION ${_cmake} COMPONENT program)
 include(CMakePackageConfigHelpers)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/salfConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/salfConfigVersion.cmake DESTINATION ${_cmake})
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/salfConfigVersion.cmake DESTINATION ${_cmake} COMPONENT program)
 if(TARGET salf_cuda)
-  install(TARGETS salf_cuda LIBRARY DESTINATION ${_libs})
+  install(TARGETS salf_cuda LIBRARY DESTINATION ${_libs} COMPONENT program)
 endif()
 
-install(CODE "
+set(_doc "${CMAKE_INSTALL_DATADIR}/doc/salf")
+install(FILES README.md LICENSE NOTICE DESTINATION ${_doc} COMPONENT program)
+install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/salf/configs COMPONENT program)
+
+# Copies libraries of LibTorch's folder to the same places below lib/salf, and the licenses of the wheels that they are from.
+set(_copy "
   set(torch_root \"${SALF_TORCH_ROOT}\")
+  function(copy_libraries)
+    foreach(library IN LISTS ARGN)
+      cmake_path(GET library PARENT_PATH folder)
+      file(RELATIVE_PATH folder \"\${torch_root}\" \"\${folder}\")
+      file(INSTALL \"\${library}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${_libs}/\${folder}\")
+    endforeach()
+  endfunction()
+  function(copy_licenses)
+    foreach(wheel IN LISTS ARGN)
+      cmake_path(GET wheel FILENAME package)
+      string(REGEX REPLACE \"-.*\" \"\" package \"\${package}\")
+      file(GLOB texts \"\${wheel}/licenses/*\" \"\${wheel}/[Ll][Ii][Cc][Ee][Nn][Ss][Ee]*.txt\")
+      file(INSTALL \${texts} DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${_doc}/licenses/\${package}\")
+    endforeach()
+  endfunction()
+")
+install(CODE "${_copy}
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES \"$<TARGET_FILE:salf>\" LIBRARIES \"$<TARGET_FILE:salf_library>\"
     RESOLVED_DEPENDENCIES_VAR found UNRESOLVED_DEPENDENCIES_VAR missing)
   if(missing)
     message(FATAL_ERROR \"salf needs libraries that were not found: \${missing}\")
   endif()
+  set(of_torch)
   foreach(library IN LISTS found)
     file(REAL_PATH \"\${library}\" library)
     cmake_path(IS_PREFIX torch_root \"\${library}\" is_torch)
     if(is_torch)
-      cmake_path(GET library PARENT_PATH folder)
-      file(RELATIVE_PATH folder \"\${torch_root}\" \"\${folder}\")
-      file(INSTALL \"\${library}\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${_libs}/\${folder}\")
+      list(APPEND of_torch \"\${library}\")
     endif()
   endforeach()
-")
+  copy_libraries(\${of_torch})
+  file(GLOB wheels LIST_DIRECTORIES true \"\${torch_root}/torch-*.dist-info\" \"\${torch_root}/nvidia_cuda_cupti-*.dist-info\"
+    \"\${torch_root}/nvidia_cuda_runtime-*.dist-info\")
+  copy_licenses(\${wheels})
+" COMPONENT torch)
 
-set(_doc "${CMAKE_INSTALL_DATADIR}/doc/salf")
-install(FILES README.md LICENSE NOTICE DESTINATION ${_doc})
-install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/salf/configs)
-file(GLOB _wheels LIST_DIRECTORIES true RELATIVE "${SALF_TORCH_ROOT}"
-  "${SALF_TORCH_ROOT}/torch-*.dist-info" "${SALF_TORCH_ROOT}/nvidia_*.dist-info")
-foreach(_wheel IN LISTS _wheels)
-  string(REGEX REPLACE "-.*" "" _package "${_wheel}")
-  install(DIRECTORY "${SALF_TORCH_ROOT}/${_wheel}/licenses/" DESTINATION ${_doc}/licenses/${_package})
-endforeach()
+# What libtorch_cuda.so opens later, cuDNN's parts for one, no tool can list: so the wheels' libraries are copied as they are.
+install(CODE "${_copy}
+  file(GLOB libraries \"\${torch_root}/torch/lib/libtorch_cuda*.so\" \"\${torch_root}/torch/lib/libc10_cuda.so\"
+    \"\${torch_root}/torch/lib/libcaffe2_nvrtc.so\" \"\${torch_root}/torch/lib/libtorch_nvshmem.so\"
+    \"\${torch_root}/nvidia/*/lib/*.so*\")
+  if(NOT EXISTS \"\${torch_root}/torch/lib/libtorch_cuda.so\")
+    message(FATAL_ERROR \"There is no torch/lib/libtorch_cuda.so in \${torch_root}. tools/setup --cuda fetches it; of another \"
+      \"layout than a wheel's the CUDA part is not copied: there LD_LIBRARY_PATH has to name its folder\")
+  endif()
+  copy_libraries(\${libraries})
+  file(GLOB wheels LIST_DIRECTORIES true \"\${torch_root}/nvidia_*.dist-info\")
+  copy_licenses(\${wheels})
+" COMPONENT cuda EXCLUDE_FROM_ALL)

@@ -1,6 +1,7 @@
-# Where is LibTorch? salf_find_torch(OUT) sets OUT to the folder that holds torch/lib/libtorch_cpu.so, or to "".
-# Looked for in CMAKE_PREFIX_PATH (CMake's variable, then the environment's; each entry is a site-packages folder, its
-# torch/, or torch's own torch/share/cmake), then in the per-user cache that tools/lib/setup.sh fills.
+# Where is LibTorch? salf_find_torch(OUT) sets OUT to the folder that holds lib/libtorch_cpu.so and include/torch, or to "":
+# torch/ of a site-packages folder, a conda environment, or libtorch/ of LibTorch's own archive.
+# Looked for in CMAKE_PREFIX_PATH (CMake's variable, then the environment's; each entry is that folder, the site-packages
+# folder, or torch's own torch/share/cmake), then in the per-user cache that tools/setup fills.
 # As a script, `cmake -P cmake/TorchRoot.cmake` prints the folder, and fails if there is none.
 set(SALF_TORCH_VERSION 2.11.0)  # what is tested and fetched
 
@@ -13,13 +14,13 @@ function(salf_find_torch out)
   string(REPLACE ":" ";" environment "$ENV{CMAKE_PREFIX_PATH}")
   set(candidates)
   foreach(prefix IN LISTS CMAKE_PREFIX_PATH environment)
-    list(APPEND candidates "${prefix}" "${prefix}/.." "${prefix}/../../..")
+    list(APPEND candidates "${prefix}/torch" "${prefix}" "${prefix}/../..")
   endforeach()
-  list(APPEND candidates "${cache}/torch-${SALF_TORCH_VERSION}")
+  list(APPEND candidates "${cache}/torch-${SALF_TORCH_VERSION}/torch")
 
   set(${out} "" PARENT_SCOPE)
   foreach(candidate IN LISTS candidates)
-    if(EXISTS "${candidate}/torch/lib/libtorch_cpu.so")
+    if(EXISTS "${candidate}/lib/libtorch_cpu.so" AND EXISTS "${candidate}/include/torch")
       file(REAL_PATH "${candidate}" root)
       set(${out} "${root}" PARENT_SCOPE)
       break()
@@ -28,9 +29,9 @@ function(salf_find_torch out)
 endfunction()
 
 if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
-  salf_find_torch(root)
-  if(NOT root)
+  salf_find_torch(torch)
+  if(NOT torch)
     message(FATAL_ERROR "LibTorch was not found")
   endif()
-  execute_process(COMMAND ${CMAKE_COMMAND} -E echo "${root}")
+  execute_process(COMMAND ${CMAKE_COMMAND} -E echo "${torch}")
 endif()

@@ -5,6 +5,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "core/fields.h"
 
 namespace salf::cost {
 
@@ -35,6 +38,36 @@ std::unique_ptr<EnergyMeter> open_nvml(
 
 // The GPU's name; "" if NVML does not know it.
 std::string gpu_name(std::int64_t device, const std::string& library = "libnvidia-ml.so.1");
+
+struct Gpu {
+  std::string name;
+  std::string uuid;     // "GPU-…", as CUDA_VISIBLE_DEVICES takes it
+  std::string compute;  // compute capability, "9.0"
+  std::int64_t memory_bytes = 0, free_bytes = 0;
+
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
+    visit(Field{"name"}, self.name);
+    visit(Field{"uuid"}, self.uuid);
+    visit(Field{"compute"}, self.compute);
+    visit(Field{"memory_bytes"}, self.memory_bytes);
+    visit(Field{"free_bytes"}, self.free_bytes);
+  }
+};
+
+// What NVML says of the machine's GPUs, whether CUDA shows them or not. Fields that it does not
+// tell stay empty.
+struct GpuList {
+  std::string driver;   // version, "580.65.06"
+  std::string problem;  // "": it answered. "Driver/library version mismatch"
+  std::vector<Gpu> gpus;
+
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
+    visit(Field{"driver"}, self.driver);
+    visit(Field{"problem"}, self.problem);
+    visit(Field{"gpus"}, self.gpus);
+  }
+};
+GpuList list_gpus(const std::string& library = "libnvidia-ml.so.1");
 
 // Without `gpu`: RAPL. With it: the GPU's meter, and RAPL where it can be read. Null if the needed
 // meter cannot be read.

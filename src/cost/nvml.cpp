@@ -14,20 +14,35 @@ namespace {
 
 using Handle = void*;        // nvmlDevice_t
 constexpr int kSuccess = 0;  // NVML_SUCCESS
-constexpr unsigned kNameSize = 96;
+constexpr unsigned kTextSize = 96;
 
 class Library {
  public:
   explicit Library(const std::string& name)
       : library_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-    if (library_ == nullptr) return;
+    if (library_ == nullptr) {
+      problem_ = name + " does not load";
+      return;
+    }
     load("nvmlInit_v2", init_);
     load("nvmlShutdown", shutdown_);
     load("nvmlDeviceGetHandleByIndex_v2", by_index_);
     load("nvmlDeviceGetHandleByUUID", by_uuid_);
     load("nvmlDeviceGetTotalEnergyConsumption", energy_);
     load("nvmlDeviceGetName", name_);
-    ready_ = init_ != nullptr && by_index_ != nullptr && init_() == kSuccess;
+    load("nvmlErrorString", error_);
+    load("nvmlSystemGetDriverVersion", driver_);
+    load("nvmlDeviceGetCount_v2", count_);
+    load("nvmlDeviceGetUUID", uuid_);
+    load("nvmlDeviceGetMemoryInfo", memory_);
+    load("nvmlDeviceGetCudaComputeCapability", compute_);
+    if (init_ == nullptr || by_index_ == nullptr) {
+      problem_ = name + " lacks functions";
+      return;
+    }
+    const int code = init_();
+    ready_ = code == kSuccess;
+    if (!ready_) problem_ = error_ == nullptr ? name + " does not start" : error_(code);
   }
   ~Library() {
     if (ready_ && shutdown_ != nullptr) shutdown_();
@@ -54,25 +69,71 @@ class Library {
     return 1e-3 * static_cast<double>(millijoules);
   }
 
-  std::string name(Handle device) const {
-    std::array<char, kNameSize> text{};
-    if (name_ == nullptr || name_(device, text.data(), kNameSize - 1) != kSuccess) return "";
+  std::string name(Handle device) const { return text_of(name_, device); }
+  const std::string& problem() const { return problem_; }
+
+  std::string driver() const {
+    std::array<char, kTextSize> text{};
+    if (!ready_ || driver_ == nullptr || driver_(text.data(), kTextSize - 1) != kSuccess) return "";
     return text.data();
   }
 
+  std::vector<Gpu> gpus() const {
+    unsigned count = 0;
+    if (!ready_ || count_ == nullptr || count_(&count) != kSuccess) return {};
+    std::vector<Gpu> all;
+    for (unsigned i = 0; i < count; ++i) {
+      Handle handle = nullptr;
+      all.push_back(by_index_(i, &handle) == kSuccess ? gpu(handle) : Gpu{});
+    }
+    return all;
+  }
+
  private:
+  using TextFunction = int (*)(Handle, char*, unsigned);
+  struct Memory {  // nvmlMemory_t, bytes
+    unsigned long long total, free, used;
+  };
+
+  static std::string text_of(TextFunction function, Handle device) {
+    std::array<char, kTextSize> text{};
+    if (function == nullptr || function(device, text.data(), kTextSize - 1) != kSuccess) return "";
+    return text.data();
+  }
+
+  Gpu gpu(Handle device) const {
+    Gpu found;
+    found.name = name(device);
+    found.uuid = text_of(uuid_, device);
+    Memory memory{};
+    if (memory_ != nullptr && memory_(device, &memory) == kSuccess) {
+      found.memory_bytes = static_cast<std::int64_t>(memory.total);
+      found.free_bytes = static_cast<std::int64_t>(memory.free);
+    }
+    int major = 0, minor = 0;
+    if (compute_ != nullptr && compute_(device, &major, &minor) == kSuccess)
+      found.compute = std::to_string(major) + "." + std::to_string(minor);
+    return found;
+  }
+
   template <class Function> void load(const char* symbol, Function& function) {
     function = reinterpret_cast<Function>(::dlsym(library_, symbol));
   }
 
   void* library_;
   bool ready_ = false;
+  std::string problem_;
   int (*init_)() = nullptr;
   int (*shutdown_)() = nullptr;
   int (*by_index_)(unsigned, Handle*) = nullptr;
   int (*by_uuid_)(const char*, Handle*) = nullptr;
   int (*energy_)(Handle, unsigned long long*) = nullptr;
-  int (*name_)(Handle, char*, unsigned) = nullptr;
+  TextFunction name_ = nullptr, uuid_ = nullptr;
+  const char* (*error_)(int) = nullptr;
+  int (*driver_)(char*, unsigned) = nullptr;
+  int (*count_)(unsigned*) = nullptr;
+  int (*memory_)(Handle, Memory*) = nullptr;
+  int (*compute_)(Handle, int*, int*) = nullptr;
 };
 
 // CUDA's device number as NVML knows it: the entry of CUDA_VISIBLE_DEVICES, a number or a UUID.
@@ -132,6 +193,11 @@ std::string gpu_name(std::int64_t device, const std::string& library) {
   const Library loaded(library);
   Handle const handle = loaded.device(visible_device(device));
   return handle == nullptr ? "" : loaded.name(handle);
+}
+
+GpuList list_gpus(const std::string& library) {
+  const Library loaded(library);
+  return {loaded.driver(), loaded.problem(), loaded.gpus()};
 }
 
 }  // namespace salf::cost

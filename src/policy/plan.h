@@ -62,6 +62,9 @@ struct Limits {
   std::int64_t stages = 1;  // cuts from max-gain's layer to the chosen one, in one run
   std::optional<double> learning_rate;  // instead of the rule in learning_rate.h
   std::optional<double> max_memory_bytes;
+  // What the process may hold on this machine, also where no max_memory_bytes was asked for. It
+  // rules out what is predicted to hold more; without a prediction nothing.
+  std::optional<double> machine_memory_bytes;
   std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget
 };
 
@@ -83,7 +86,7 @@ inline constexpr double kTimeMargin = 0.04;
 // where it is not one of the three of all_choices.
 //
 // Rule::kPredicted takes, of all candidates (each cut; with Evidence::lora each twice) that fit
-// (the budget pays for min_steps, and the memory is within max_memory_bytes), the lowest predicted
+// (the budget pays for min_steps, and the memory is within both limits), the lowest predicted
 // loss. Those within a thousandth of the loss before from it count as equal: of them the quickest,
 // and of those within a twentieth of its time the shallowest. Of a budget by the clock all take as
 // long: of those as close as the prior is known to err (Predictor::error_unseen) the shallowest is
@@ -97,8 +100,8 @@ inline constexpr double kTimeMargin = 0.04;
 // longer at another try), and the plan's steps are what the budget does pay for.
 // Throws Error(kUsage) for inputs out of range or contradictory, all of them at once, and for rules
 // that do not fit the model; Error(kBadInput) when there is no training batch; Error(kBudget) where
-// max_memory_bytes or max_loss_increase leaves no candidate that the budget alone would allow, with
-// the least that would. REQUIRES: a budget in energy or money is resolved (cost/money.h)
+// a limit of memory or max_loss_increase leaves no candidate that the budget alone would allow,
+// with the least that would. REQUIRES: a budget in energy or money is resolved (cost/money.h)
 types::FreezePlan plan(const Evidence& evidence, const types::Budget& budget, const Limits& limits);
 
 // How many documents one dev evaluation may have, so that it takes at most 2.5 % of a time budget:

@@ -47,6 +47,8 @@ class Planner {
       types::Arm arm, std::int64_t cut, std::int64_t most) const;
   double rate(const Prices& method, std::int64_t cut, std::int64_t steps) const;
   const Prices& prices(const Candidate& candidate) const;
+  // Bytes; infinite without one.
+  double memory_limit() const;
   bool too_large(const Candidate& candidate) const;
   ArmPoint point(types::Arm arm, std::int64_t cut, std::int64_t steps) const;
   // Nats where the loss before is known, else shares of it.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cost/energy.h"
 #include "policy/advice.h"
@@ -91,9 +92,14 @@ const Prices& Planner::prices(const Candidate& candidate) const {
                                                                        : methods_.back();
 }
 
+double Planner::memory_limit() const {
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  return std::min(
+      limits_.max_memory_bytes.value_or(kNone), limits_.machine_memory_bytes.value_or(kNone));
+}
+
 bool Planner::too_large(const Candidate& candidate) const {
-  return limits_.max_memory_bytes && candidate.memory_bytes &&
-         *candidate.memory_bytes > *limits_.max_memory_bytes;
+  return candidate.memory_bytes && *candidate.memory_bytes > memory_limit();
 }
 
 ArmPoint Planner::point(types::Arm arm, std::int64_t cut, std::int64_t steps) const {

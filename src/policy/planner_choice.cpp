@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -90,13 +91,14 @@ void Planner::refuse_limits(const Candidates& all, const Candidate* chosen) cons
       memory = std::min(memory, one.memory_bytes.value_or(memory));
   }
   std::string text = "no plan is within all limits";
-  if (limits_.max_memory_bytes) {
+  if (std::isfinite(memory_limit())) {
+    const bool asked = memory_limit() == limits_.max_memory_bytes;
     if (chosen != nullptr)
       text += "; " + std::to_string(chosen->cut) + " frozen blocks need " +
               bytes(chosen->memory_bytes.value_or(0.0));
     text += "; of the cuts that the budget pays for the smallest needs " + bytes(memory) +
-            " of memory, --max-memory is " + bytes(*limits_.max_memory_bytes) +
-            " (a smaller --batch-tokens needs less)";
+            " of memory, " + (asked ? "--max-memory is " : "this process may hold ") +
+            bytes(memory_limit()) + " (a smaller --batch-tokens needs less)";
   }
   if (limits_.max_loss_increase) {
     text += "; --max-loss-increase " + core::format_number(*limits_.max_loss_increase) +

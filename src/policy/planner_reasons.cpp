@@ -98,6 +98,15 @@ std::vector<std::string> Planner::notes(const types::FreezePlan& plan, const Can
             100.0 * static_cast<double>(same) / static_cast<double>(by_prior.size()), 2) +
         " %");
   }
+  const auto large = std::count_if(plan.candidates.begin(), plan.candidates.end(),
+      [this](const Candidate& one) { return too_large(one); });
+  if (large > 0 && memory_limit() != limits_.max_memory_bytes) {
+    notes.push_back(core::format_count(large) + " of " +
+                    core::format_count(static_cast<std::int64_t>(plan.candidates.size())) +
+                    " candidates are left out: they need more memory than the " +
+                    core::format_bytes(static_cast<std::uint64_t>(memory_limit())) +
+                    " that this process may hold");
+  }
   const auto& trials = evidence_.basis.trials;
   const double factor =
       trials && !limits_.learning_rate ? trial_rate_factor(*trials, *chosen.arm, chosen.cut) : 1.0;

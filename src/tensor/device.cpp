@@ -15,7 +15,9 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/text.h"
+#include "tensor/cuda_driver.h"
 
 namespace salf::tensor {
 namespace {
@@ -35,27 +37,9 @@ std::optional<c10::DeviceIndex> cuda_index(const std::string& text) {
 // Beside the libtorch_cpu.so that runs now; the bare name (the loader's search) if it is not there.
 std::filesystem::path cuda_library() {
   const std::filesystem::path name = "libtorch_cuda.so";
-  Dl_info info{};
-  // at::get_num_threads lies in libtorch_cpu.so.
-  if (::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &info) == 0) return name;
-  const auto beside = std::filesystem::path(info.dli_fname).parent_path() / name;
+  const auto beside = torch_library().parent_path() / name;
   std::error_code ignored;
   return std::filesystem::exists(beside, ignored) ? beside : name;
-}
-
-// The library registers its operators when it is opened, and is never closed.
-void open_cuda_library() {
-  static bool opened = false;
-  if (opened) return;
-  if (::dlopen(cuda_library().c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-    const char* const reason = ::dlerror();
-    throw Error(ErrorKind::kIo,
-        "CUDA cannot be used, its part of LibTorch does not load: " +
-            std::string(reason == nullptr ? "no reason given" : reason) +
-            "; give a LibTorch with CUDA (`pip install torch==2.11.0`, then configure with "
-            "-DCMAKE_PREFIX_PATH=<site-packages>), or use --device cpu");
-  }
-  opened = true;
 }
 
 constexpr std::int64_t kMostThreads = 4096;
@@ -70,6 +54,29 @@ std::string siblings(int processor) {
   return line;
 }
 
+}  // namespace
+
+// The library registers its operators when it is opened, and is never closed.
+std::string load_cuda_part() {
+  static bool opened = false;
+  if (opened) return "";
+  const std::filesystem::path library = cuda_library();
+  opened = ::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) != nullptr;
+  if (opened) return "";
+  const char* const said = ::dlerror();
+  const std::string reason = core::printable(said == nullptr ? "no reason given" : said);
+  const bool missing = !library.has_parent_path() && core::starts_with(reason, library.string());
+  return missing ? "libtorch_cuda.so is not installed; tools/setup --cuda fetches it"
+                 : "libtorch_cuda.so does not load: " + reason;
+}
+
+std::filesystem::path torch_library() {
+  Dl_info info{};
+  // at::get_num_threads lies in libtorch_cpu.so.
+  if (::dladdr(reinterpret_cast<const void*>(&at::get_num_threads), &info) == 0) return {};
+  return info.dli_fname;
+}
+
 std::int64_t usable_cores() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -81,8 +88,6 @@ std::int64_t usable_cores() {
   return static_cast<std::int64_t>(cores.size());
 }
 
-}  // namespace
-
 c10::Device open_device(const std::string& text) {
   if (text == "cpu") return c10::Device(c10::kCPU);
   const auto index = cuda_index(text);
@@ -90,14 +95,14 @@ c10::Device open_device(const std::string& text) {
     throw Error(ErrorKind::kUsage,
         "--device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
   }
-  open_cuda_library();
-  const auto& hooks = at::detail::getCUDAHooks();
-  if (!hooks.hasCUDA()) {
-    throw Error(ErrorKind::kIo,
-        "CUDA cannot be used: LibTorch finds no NVIDIA GPU or driver; see whether "
-        "nvidia-smi does, or use --device cpu");
+  std::string problem = load_cuda_part();
+  const std::int64_t count = problem.empty() ? gpu_count() : 0;
+  if (count == 0) {
+    if (problem.empty()) problem = why_no_cuda();
+    throw Error(ErrorKind::kIo, "CUDA cannot be used: " + problem +
+                                    " (salf doctor shows what is there; --device cpu works "
+                                    "without)");
   }
-  const int count = hooks.getNumGPUs();
   if (*index >= count) {
     throw Error(ErrorKind::kIo, "--device: expected cuda:0 to cuda:" + std::to_string(count - 1) +
                                     ", got " + text + "; this machine has no such GPU");
@@ -114,9 +119,14 @@ void set_threads(std::int64_t threads) {
   if (threads == 0) {
     // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out.
     if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
-    threads = usable_cores();
+    threads = core::threads_within(core::group_limits(), usable_cores());
   }
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
+}
+
+std::int64_t gpu_count() {
+  const auto& hooks = at::detail::getCUDAHooks();
+  return hooks.hasCUDA() ? hooks.getNumGPUs() : 0;
 }
 
 std::int64_t threads() { return at::get_num_threads(); }

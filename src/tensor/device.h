@@ -5,16 +5,31 @@
 
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <string>
 
 namespace salf::tensor {
 
-// "cpu", "cuda" or "cuda:N". For CUDA it opens libtorch_cuda.so; nothing may ask torch about CUDA
-// before. Throws Error(kUsage) for another text, Error(kIo) with the reason for no CUDA.
+// "cpu", "cuda" or "cuda:N". For CUDA it calls load_cuda_part(). Throws Error(kUsage) for another
+// text, Error(kIo) with the reason for no CUDA.
 c10::Device open_device(const std::string& text);
 
-// Threads within an operator. 0: OMP_NUM_THREADS where that is set, else the physical cores that
-// the process may use. Throws Error(kUsage) below 0 and above 4096.
+// Opens libtorch_cuda.so. Returns "", or why it does not load. Nothing may ask torch about CUDA
+// before.
+std::string load_cuda_part();
+
+// The GPUs that CUDA shows. REQUIRES: load_cuda_part() opened the library
+std::int64_t gpu_count();
+
+// The file of the libtorch_cpu.so that runs now; empty where the loader does not tell.
+std::filesystem::path torch_library();
+
+// Physical cores that the process may use by its processor mask; 0: not known.
+std::int64_t usable_cores();
+
+// Threads within an operator. 0: OMP_NUM_THREADS where that is set, else as many as usable_cores(),
+// within the processor time that the control group allows. Throws Error(kUsage) below 0 and above
+// 4096.
 void set_threads(std::int64_t threads);
 std::int64_t threads();
 

@@ -98,6 +98,7 @@ class Nvml : public ::testing::Test {
   void TearDown() override {
     ::unsetenv("CUDA_VISIBLE_DEVICES");
     ::unsetenv("SALF_FAKE_MILLIJOULES");
+    ::unsetenv("SALF_FAKE_NVML_ERROR");
   }
   static void set(std::uint64_t millijoules) {
     ::setenv("SALF_FAKE_MILLIJOULES", std::to_string(millijoules).c_str(), 1);
@@ -133,6 +134,31 @@ TEST_F(Nvml, IsNotThereWithoutTheLibraryOrTheDevice) {
   EXPECT_EQ(open_nvml(0, "libnothing-of-that-name.so"), nullptr);
   EXPECT_EQ(gpu_name(0, "libnothing-of-that-name.so"), "");
   EXPECT_EQ(open_nvml(7, SALF_FAKE_NVML), nullptr);
+}
+
+TEST_F(Nvml, ListsEveryGpuWithWhatItTells) {
+  ::setenv("CUDA_VISIBLE_DEVICES", "1", 1);  // hides none of them
+  const GpuList list = list_gpus(SALF_FAKE_NVML);
+  EXPECT_EQ(list.driver, "535.183.01");
+  EXPECT_EQ(list.problem, "");
+  ASSERT_EQ(list.gpus.size(), 2U);
+  EXPECT_EQ(list.gpus[0].name, "NVIDIA H100 80GB HBM3");
+  EXPECT_EQ(list.gpus[0].uuid, "GPU-zero");
+  EXPECT_EQ(list.gpus[0].compute, "9.0");
+  EXPECT_EQ(list.gpus[0].memory_bytes, 85899345920);
+  EXPECT_EQ(list.gpus[0].free_bytes, 80000000000);
+  EXPECT_EQ(list.gpus[1].name, "NVIDIA Old");
+  EXPECT_EQ(list.gpus[1].compute, "");
+  EXPECT_EQ(list.gpus[1].memory_bytes, 0);
+}
+
+TEST_F(Nvml, SaysWhyItListsNone) {
+  EXPECT_THAT(list_gpus("libnothing-of-that-name.so").problem, ::testing::HasSubstr("not load"));
+  ::setenv("SALF_FAKE_NVML_ERROR", "18", 1);
+  const GpuList list = list_gpus(SALF_FAKE_NVML);
+  EXPECT_EQ(list.problem, "Driver/library version mismatch");
+  EXPECT_EQ(list.driver, "");
+  EXPECT_TRUE(list.gpus.empty());
 }
 
 }  // namespace

@@ -184,6 +184,25 @@ TEST(PredictedPlan, MemoryLeavesOutShallowCuts) {
       [&] { make_plan(profile_with_loss(), asked); });
 }
 
+TEST(PredictedPlan, TheMachinesMemoryLeavesOutShallowCutsAndSaysSo) {
+  auto asked = predicted("1h");
+  asked.limits.machine_memory_bytes = 1.7e9;
+  const auto plan = make_plan(profile_with_loss(), asked);
+  EXPECT_LE(plan.memory_bytes.value(), 1.7e9);
+  EXPECT_FALSE(at(plan, 0).fits);
+  EXPECT_FALSE(plan.max_memory_bytes) << "nobody asked for it";
+  EXPECT_THAT(plan.notes, ::testing::Contains(::testing::HasSubstr("1.7 GB that this process")));
+  asked.limits.max_memory_bytes = 2e9;  // the smaller one counts
+  EXPECT_LE(make_plan(profile_with_loss(), asked).memory_bytes.value(), 1.7e9);
+  asked.limits.machine_memory_bytes = 1e8;
+  expect_error(ErrorKind::kBudget, {"this process may hold 100.0 MB", "smallest"},
+      [&] { make_plan(profile_with_loss(), asked); });
+  asked.limits = predicted("1h").limits;
+  asked.limits.machine_memory_bytes = 1e8;
+  asked.evidence.cost.base_bytes = 0.0;  // nothing was measured
+  EXPECT_NO_THROW(make_plan(profile_with_loss(), asked));
+}
+
 TEST(PredictedPlan, ACutThatWasAskedForIsHeldToTheMemoryToo) {
   auto asked = predicted("2h");
   asked.limits.rule = Rule::kFixed;

@@ -44,6 +44,7 @@ Command compare_command();
 Command trial_command();
 Command bench_command();
 Command preview_command();
+Command doctor_command();
 
 // In the order of the program's help.
 std::vector<Command> commands();

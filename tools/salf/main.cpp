@@ -113,7 +113,9 @@ int main(int argc, char** argv) {
     salf::core::log_error("out of memory; a smaller --batch-tokens needs less");
     return static_cast<int>(salf::ErrorKind::kInternal);
   } catch (const std::exception& error) {
-    salf::core::log_error(std::string("internal error, please report it: ") + error.what());
+    salf::core::log_error(
+        std::string("internal error, please report it with what salf doctor prints: ") +
+        error.what());
     return static_cast<int>(salf::ErrorKind::kInternal);
   }
 }

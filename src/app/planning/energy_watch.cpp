@@ -6,6 +6,7 @@
 #include "app/session/session.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/machine.h"
 #include "cost/money.h"
 
 namespace salf::app {
@@ -26,7 +27,8 @@ cost::MachineFacts facts_of(const ModelOptions& model) {
   facts.processor = processor_name();
   facts.threads = model.threads > 0
                       ? model.threads
-                      : static_cast<std::int64_t>(std::thread::hardware_concurrency());
+                      : core::threads_within(core::group_limits(),
+                            static_cast<std::int64_t>(std::thread::hardware_concurrency()));
   if (const auto gpu = gpu_of(model.device)) {
     facts.gpu = cost::gpu_name(*gpu);
     if (facts.gpu.empty()) facts.gpu = "unknown GPU";

@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "cost/estimate.h"
 #include "cost/money.h"
 #include "types/validate.h"
@@ -28,6 +29,10 @@ Planning::Planning(const Session& session, PlanningRequest request, const Energy
     : session_(session), request_(std::move(request)), energy_(energy), progress_(progress),
       cut_(wanted_cut(request_.lora, request_.options.cut)),
       limits_(request_.options.limits(cut_)) {
+  // What is predicted are float32 weights on the CPU.
+  const std::uint64_t usable = core::usable_memory().bytes;
+  if (session_.device.is_cpu() && request_.frozen == FrozenType::kFloat32 && usable > 0)
+    limits_.machine_memory_bytes = static_cast<double>(usable);
   evidence_.batches = request_.batches;
   evidence_.basis.prior = policy::read_prior(request_.options.prior);
   if (request_.dev_loss == DevLoss::kOfTheRun)

@@ -21,7 +21,7 @@ struct PlanningOptions {
   double max_epochs = policy::Limits{}.max_epochs;
   std::int64_t accumulate = 1;
   std::optional<double> learning_rate;
-  std::string max_memory;  // "": no limit
+  std::string max_memory;  // "": on the CPU what this process may use
   std::optional<double> max_loss_increase;
   std::int64_t stages = policy::Limits{}.stages;
   std::string prior;   // "": the built-in one
@@ -56,7 +56,9 @@ struct PlanningOptions {
               .common()
               .range(1e-9, 1),
         self.learning_rate);
-    visit(Field{"max_memory", "memory that the run may hold at its height: 4GiB, 500MB"}.common(),
+    visit(Field{"max_memory",
+              "memory that the run may hold at its height: 4GiB, 500MB; default: all it may use"}
+              .common(),
         self.max_memory);
     visit(Field{"max_loss_increase",
               "the least time that is predicted to end within so many nats of full fine-tuning"}

@@ -7,12 +7,14 @@
 #include <future>
 
 #include "app/session/lora_start.h"
+#include "app/session/session_checks.h"
 #include "app/version.h"
 #include "convert/adapter/peft_adapter.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/text.h"
 #include "model/weights/lora.h"
 #include "tensor/device.h"
@@ -41,18 +43,12 @@ std::int64_t longest_row(const data::Dataset& dataset, const data::BatchOptions&
                         : static_cast<std::int64_t>(longest);
 }
 
-struct TypeChoice {
-  c10::ScalarType type = c10::kFloat;
-  std::string reason;
-};
-
 TypeChoice wanted_type(const Session& session) {
-  const std::string units = tensor::bf16_units();
   const bool on_gpu = session.device.is_cuda();
   switch (session.options.dtype) {
     case DataType::kFloat32: return {c10::kFloat, "--dtype f32"};
     case DataType::kBFloat16:
-      if (!on_gpu && units.empty()) {
+      if (!on_gpu && tensor::bf16_units().empty()) {
         core::log_warning(
             "this processor has no bf16 units (amx_bf16, avx512_bf16): bf16 is slower than f32 "
             "here; leave --dtype out");
@@ -60,9 +56,7 @@ TypeChoice wanted_type(const Session& session) {
       return {c10::kBFloat16, "--dtype bf16"};
     case DataType::kAuto: break;
   }
-  if (on_gpu) return {c10::kBFloat16, "a GPU multiplies bf16 faster than f32"};
-  if (units.empty()) return {c10::kFloat, "this processor has no bf16 units"};
-  return {c10::kBFloat16, "this processor multiplies bf16 in hardware (" + units + ")"};
+  return automatic_type(on_gpu);
 }
 
 // A model that cannot be run in bf16 runs in f32 unless bf16 was asked for.
@@ -171,6 +165,8 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
   tensor::set_threads(options.threads);
   Session session{options, model::find_model(options.model, options.tokenizer), "", "",
       tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", {}, nullptr};
+  if (session.device.is_cpu() && scratch.empty())
+    check_memory(session.files.archive, core::usable_memory());
   load_tokenizer(session, needs_tokenizer);
   // The archive is hashed by a thread of its own while it is loaded, which takes as long.
   std::future<std::string> hash = std::async(
