@@ -249,6 +249,8 @@ at::Tensor copy_from_and_resize(const at::Tensor& self, const at::Tensor& to) {
   return copy_from(self, to, false);
 }
 
+void record_stream(at::Tensor& /*self*/, at::Stream /*stream*/) {}
+
 at::Scalar local_scalar(const at::Tensor& self) {
   timeline().wait_for_all("item");
   return as_kernels_see(self).item();
@@ -294,6 +296,7 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   m.impl("_copy_from", copy_from);
   m.impl("_copy_from_and_resize", copy_from_and_resize);
   m.impl("_local_scalar_dense", local_scalar);
+  m.impl("record_stream", record_stream);
 }
 
 }  // namespace salf::fake_device
