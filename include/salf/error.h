@@ -14,6 +14,7 @@ enum class ErrorKind {
   kBadModel = 4,
   kIo = 5,
   kBudget = 6,
+  kMemory = 7,  // of the machine or of the GPU
   kInternal = 70,
 };
 

@@ -1,9 +1,11 @@
 #include "ops/attention.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/searchsorted.h>
 
 #include <cmath>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "core/error.h"
 #include "ops/causal_attention.h"
 #include "tensor/shapes.h"
+#include "tensor/transfer.h"
 
 namespace salf::ops {
 namespace {
@@ -62,6 +65,25 @@ std::optional<at::Tensor> part_of(const std::optional<at::Tensor>& mask, const S
     if (part.size(dimension) > 1) part = part.narrow(dimension, segment.begin, segment.length);
   }
   return part;
+}
+
+// Where each position stands in its segment, [rows, length] i64 on the device. Only the segments'
+// begins are sent to a GPU.
+at::Tensor places_of(
+    const at::Tensor& offsets, std::int64_t rows, std::int64_t length, c10::Device device) {
+  const std::vector<Segment> segments = segments_of(offsets, rows, length);
+  if (device.is_cpu()) {
+    const at::Tensor places = at::empty({rows, length}, at::TensorOptions(at::kLong));
+    std::int64_t* place = places.mutable_data_ptr<std::int64_t>();
+    for (const Segment& segment : segments)
+      for (std::int64_t t = 0; t < segment.length; ++t) *place++ = t;
+    return places;
+  }
+  const at::Tensor begins =
+      tensor::sent(tensor::pinned(offsets.sizes(), at::kLong).copy_(offsets), device);
+  const at::Tensor all = at::arange(rows * length, begins.options());
+  const at::Tensor own = at::searchsorted(begins, all, /*out_int32=*/false, /*right=*/true) - 1;
+  return (all - begins.index_select(0, own)).view({rows, length});
 }
 
 void check_mask(const std::optional<at::Tensor>& mask, std::int64_t rows, std::int64_t length) {
@@ -127,11 +149,8 @@ at::Tensor restart_positions(
                     tensor::shape_text(positions));
   }
   const std::int64_t rows = all / length;
-  const at::Tensor places = at::empty({rows, length}, at::TensorOptions(at::kLong));
-  std::int64_t* place = places.mutable_data_ptr<std::int64_t>();
-  for (const Segment& segment : segments_of(*segments, rows, length))
-    for (std::int64_t t = 0; t < segment.length; ++t) *place++ = t;
-  return positions.expand({rows, length}).gather(1, places.to(positions.device()));
+  return positions.expand({rows, length})
+      .gather(1, places_of(*segments, rows, length, positions.device()));
 }
 
 }  // namespace salf::ops

@@ -423,7 +423,8 @@ const char* cross_entropy(DeviceStream on, DeviceRows logits, const Index* label
 }  // namespace
 }  // namespace salf::ops
 
-extern "C" const salf::ops::DeviceKernels* salf_device_kernels(std::int32_t version) {
+extern "C" __attribute__((visibility("default"))) const salf::ops::DeviceKernels*
+salf_device_kernels(std::int32_t version) {
   using namespace salf::ops;
   static const DeviceKernels kernels{
       rms_norm, rms_norm_backward, swiglu, swiglu_backward, turn<false>, turn<true>, cross_entropy};

@@ -3,7 +3,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
@@ -11,6 +13,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "core/log.h"
@@ -22,24 +25,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr const char* kLibrary = "libsalf_cuda.so";
+constexpr std::size_t kLongestReason = 500;
 constexpr std::int64_t kWeightSums = 512;  // rows of partial sums in one launch
-
-// dlopen searches where the program's own libraries are. The library is never closed.
-const DeviceKernels* open_library() {
-  const DeviceKernels* kernels = nullptr;
-  std::string why = std::string(kLibrary) + " is of another version of salf";
-  if (void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL); library == nullptr) {
-    if (const char* const reason = ::dlerror()) why = reason;
-  } else if (void* const table = ::dlsym(library, "salf_device_kernels")) {
-    kernels = reinterpret_cast<SalfDeviceKernels*>(table)(kDeviceKernelsVersion);
-  }
-  if (kernels == nullptr) {
-    core::log_info(
-        "norms, SwiGLU, rotary positions and the loss run by ATen's operators on CUDA: " +
-        core::printable(why));
-  }
-  return kernels;
-}
 
 // Stream::native_handle() is LibTorch 2.11's. Older ones give the default stream, salf's only one.
 template <class Stream> auto native_handle(const Stream& stream, int)
@@ -185,6 +172,37 @@ struct RotaryBy : torch::autograd::Function<RotaryBy> {
   }
 };
 
+// Starts one kernel and looks at its result. A library without machine code for this GPU, or beside
+// an older driver, opens all the same. Returns why it cannot be used; "" if it can.
+std::string trial(const DeviceKernels& kernels, c10::Device device) {
+  constexpr double kExpected = 0.731058578630005;  // silu(1)
+  const at::Tensor one = at::ones({1, 1}, at::TensorOptions(device));
+  const at::Tensor result = at::zeros_like(one);
+  const RowsOf in(one), out(result);
+  const char* const failed = kernels.swiglu(stream_of(one), in.view, in.view, in.shape(), out.view);
+  if (failed != nullptr) return std::string(kLibrary) + " cannot start a kernel: " + failed;
+  const double got = result.item<double>();
+  if (std::abs(got - kExpected) < 1e-5) return "";
+  return std::string(kLibrary) + " computes silu(1) = " + std::to_string(got);
+}
+
+// dlopen searches where the program's own libraries are. The library is never closed.
+const DeviceKernels* open_library(c10::Device device) {
+  const DeviceKernels* kernels = nullptr;
+  std::string why = std::string(kLibrary) + " is of another version of salf";
+  if (void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL); library == nullptr) {
+    if (const char* const reason = ::dlerror()) why = reason;
+  } else if (void* const table = ::dlsym(library, "salf_device_kernels")) {
+    kernels = reinterpret_cast<SalfDeviceKernels*>(table)(kDeviceKernelsVersion);
+    if (kernels != nullptr) why = trial(*kernels, device);
+  }
+  if (why.empty()) return kernels;
+  core::log_warning(
+      "norms, SwiGLU, rotary positions and the loss run by ATen's operators on the GPU: " +
+      core::printable(why, kLongestReason));
+  return nullptr;
+}
+
 }  // namespace
 
 const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors) {
@@ -194,7 +212,7 @@ const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors) {
     const bool has_type = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
     if (x.device() != device || !has_type) return nullptr;
   }
-  static const DeviceKernels* const kernels = open_library();
+  static const DeviceKernels* const kernels = open_library(device);
   return kernels;
 }
 

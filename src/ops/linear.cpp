@@ -35,16 +35,20 @@ const std::optional<c10::OperatorHandle>& one_dnn() {
 // gradient of a weight by bf16_products.h took two thirds of the time of oneDNN's own product,
 // which turns its factors slowly and rounds the result.
 
-// Whether product() serves factors of this type: elsewhere ATen multiplies bfloat16.
+// Whether product() serves factors of this type. On a GPU it is ATen's: of bfloat16, so that the
+// weight's copy serves forward and backward pass and no other one is made.
 bool has_product(const at::Tensor& x, const at::Tensor& weight) {
+  if (x.device() != weight.device() || weight.dim() != 2 || x.numel() == 0) return false;
+  if (!x.device().is_cpu()) return x.scalar_type() == at::kBFloat16;
   const bool served = (is_float_on_cpu(x) && is_float_on_cpu(weight)) ||
-                      (is_bfloat16_on_cpu(x) && weight.device().is_cpu() && has_bf16_products());
-  return served && weight.dim() == 2 && x.numel() > 0 && one_dnn().has_value();
+                      (is_bfloat16_on_cpu(x) && has_bf16_products());
+  return served && one_dnn().has_value();
 }
 
 // x [N, I] · weight [O, I]ᵀ + bias, without autograd. REQUIRES: has_product(), and one type
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight,
     const std::optional<at::Tensor>& bias = std::nullopt) {
+  if (!x.device().is_cpu()) return at::linear(x, weight, bias);
   return one_dnn()->typed<OneDnnLinear>().call(
       x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
 }

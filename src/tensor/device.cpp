@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -34,9 +35,11 @@ std::optional<c10::DeviceIndex> cuda_index(const std::string& text) {
   return static_cast<c10::DeviceIndex>(std::stoi(digits));
 }
 
-// Beside the libtorch_cpu.so that runs now; the bare name (the loader's search) if it is not there.
+// The one that the process has already; else beside the libtorch_cpu.so that runs now; else the
+// bare name (the loader's search).
 std::filesystem::path cuda_library() {
   const std::filesystem::path name = "libtorch_cuda.so";
+  if (::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD) != nullptr) return name;
   const auto beside = torch_library().parent_path() / name;
   std::error_code ignored;
   return std::filesystem::exists(beside, ignored) ? beside : name;
@@ -52,6 +55,20 @@ std::string siblings(int processor) {
   // Where the kernel does not say, each processor counts as a core.
   if (!std::getline(file, line)) line = "cpu" + std::to_string(processor);
   return line;
+}
+
+// CUDA's message has sentences; these two hold anywhere: " (tried to allocate 20.00 MiB; GPU 0 has
+// a total capacity of …)".
+std::string tried_text(const std::string& text) {
+  const std::string begin = "Tried to allocate ";
+  const std::size_t from = text.find(begin);
+  if (from == std::string::npos) return "";
+  const std::size_t end = text.find(". ", text.find(". ", from) + 1);
+  std::string facts = text.substr(from + begin.size(), end - from - begin.size());
+  if (const std::size_t stop = facts.find(". "); stop != std::string::npos)
+    facts.replace(stop, 2, "; ");
+  if (core::ends_with(facts, ".")) facts.pop_back();
+  return " (tried to allocate " + core::printable(facts) + ")";
 }
 
 }  // namespace
@@ -146,6 +163,24 @@ std::string bf16_units() {
 
 void synchronize(c10::Device device) {
   if (device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device.index());
+}
+
+std::optional<Error> out_of_memory(const std::exception& error) {
+  const auto* const known = dynamic_cast<const Error*>(&error);
+  if (known != nullptr)
+    return known->kind() == ErrorKind::kMemory ? std::optional<Error>(*known) : std::nullopt;
+  // TorchScript's interpreter keeps the text alone.
+  const std::string text = error_text(error);
+  const auto has = [&text](const char* part) { return text.find(part) != std::string::npos; };
+  const bool on_gpu =
+      dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr || has("CUDA out of memory");
+  const bool on_host = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                       has("std::bad_alloc") || has("DefaultCPUAllocator");
+  if (!on_gpu && !on_host) return std::nullopt;
+  std::string message = on_gpu ? "the GPU is out of memory" + tried_text(text) : "out of memory";
+  return Error(ErrorKind::kMemory, message +
+                                       "; a smaller --batch-tokens, --recompute, a deeper cut "
+                                       "(--eof), --lora or --dtype bf16 needs less");
 }
 
 std::string error_text(const std::exception& error) {

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <string>
+
+#include "core/error.h"
 
 namespace salf::tensor {
 
@@ -42,5 +45,9 @@ void synchronize(c10::Device device);
 
 // The message of a c10::Error without its backtrace, or what().
 std::string error_text(const std::exception& error);
+
+// What to tell the user (kMemory) where the machine or the GPU ran out of memory; nothing where
+// `error` is another one.
+std::optional<Error> out_of_memory(const std::exception& error);
 
 }  // namespace salf::tensor

@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/statistics.h"
 #include "core/text.h"
-#include "tensor/device.h"
+#include "tensor/transfer.h"
 #include "train/step/head_loss.h"
 
 namespace salf::train {
@@ -33,9 +33,10 @@ struct Scored {
   PositionScores scores;
 };
 
-Scored score_batch(const model::GraphCut& graph, const model::Head& head,
-    const tensor::Batch& batch, const EvaluateOptions& options) {
+Scored score_batch(const model::GraphCut& graph, const model::Head& head, const tensor::Batch& made,
+    const EvaluateOptions& options) {
   const bool cached = options.cache != nullptr;
+  const tensor::Batch batch = tensor::on_device(made, graph.head_weight().device());
   const at::Tensor hidden = cached ? options.cache->hidden(batch) : graph.prefix(batch, 0);
   Scored scored;
   scored.where = supervised(graph.suffix(hidden, batch, cached ? options.cut : 0), batch);

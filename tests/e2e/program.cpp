@@ -29,7 +29,7 @@ std::string text_of(const std::filesystem::path& path) {
 }
 
 // In the child; does not return.
-[[noreturn]] void become_program(std::vector<char*> arguments, const ProgramSetting& setting,
+[[noreturn]] void become_program(std::vector<char*> arguments, ProgramSetting setting,
     const std::string& out, const std::string& err) {
   const std::string in_file = setting.in.empty() ? "/dev/null" : setting.in;
   const int in = ::open(in_file.c_str(), O_RDONLY);
@@ -43,6 +43,7 @@ std::string text_of(const std::filesystem::path& path) {
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(125);
     ::signal(SIGXFSZ, SIG_IGN);  // writing then fails with EFBIG
   }
+  for (std::string& variable : setting.environment) ::putenv(variable.data());
   ::execv(SALF_BINARY, arguments.data());
   ::_exit(126);
 }

@@ -18,6 +18,7 @@ struct ProgramSetting {
   std::string folder;                        // where it runs
   std::string out;                           // a file for stdout instead of ProgramResult::out
   std::string in;                            // a file for stdin; "": nothing
+  std::vector<std::string> environment;      // NAME=value, beside the caller's
   long file_size_limit = 0;                  // bytes of a file at most, as on a full disk; 0: none
   std::function<void(pid_t)> while_it_runs;  // called once it was started
 };

@@ -1,23 +1,30 @@
-// Can a CUDA kernel be tested where there is no GPU? What device_kernels.cu needs of CUDA, on the
-// CPU: the threads of a block take turns, each running to the next __syncthreads() or shuffle,
-// blocks run one after the other. It shows what kernels and launches compute, out-of-bounds
-// accesses (with the asan preset) and reads of what another thread has not yet written in this
-// order; not races that need true concurrency, and no speed. Include it before the .cu file.
+// What device_kernels.cu needs of CUDA, on the CPU, to test kernels where there is no GPU: the
+// threads of a block take turns, each running to the next __syncthreads() or shuffle, blocks run
+// one after the other. It shows what kernels and launches compute, out-of-bounds accesses (with the
+// asan preset) and reads of what another thread has not yet written in this order; not races that
+// need true concurrency, and no speed. Include it before the .cu file.
 #pragma once
 
 #include <ucontext.h>
 
+#include <csetjmp>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #define __global__
 #define __device__
 #define __shared__ static
 #define SALF_LAUNCH(kernel, grid, threads, stream, ...) \
-  ::cuda_on_cpu::launch(grid, threads, [&] { (kernel)(__VA_ARGS__); })
+  ::cuda_on_cpu::launch(grid, threads, [&] { ::cuda_on_cpu::call(kernel, __VA_ARGS__); })
+// Where a kernel finds what a pointer of its arguments points to.
+#ifndef SALF_KERNEL_ADDRESS
+#define SALF_KERNEL_ADDRESS(pointer) const_cast<void*>(static_cast<const void*>(pointer))
+#endif
 
 struct dim3 {
   unsigned x, y;
@@ -33,59 +40,99 @@ struct Place {
   unsigned x = 0, y = 0;
 };
 
+template <class T, class = void> struct HasData : std::false_type {};
+template <class T> struct HasData<T, std::void_t<decltype(T::data)>> : std::true_type {};
+
+// An argument as the kernel sees it: a pointer, a structure with a pointer `data`, or a value.
+template <class T> T argument(T given) {
+  if constexpr (std::is_pointer_v<T>) {
+    return static_cast<T>(SALF_KERNEL_ADDRESS(given));
+  } else if constexpr (HasData<T>::value) {
+    given.data = argument(given.data);
+    return given;
+  } else {
+    return given;
+  }
+}
+
+template <class... Wanted, class... Given> void call(void (*kernel)(Wanted...), Given... given) {
+  kernel(argument<Wanted>(given)...);
+}
+
 inline Place thread_index, block_index, block_size, grid_size;
 inline int shuffles[kMostThreads];
 
-// The block that runs now.
-class Block {
+// The threads of a block, one after the other. They are made once: a kernel has thousands of
+// blocks.
+class Threads {
  public:
-  Block(unsigned threads, const std::function<void()>& body)
-      : body_(body), fibers_(threads), stacks_(threads * kStack) {
-    running = this;
-    for (unsigned i = 0; i < threads; ++i) {
-      ucontext_t& fiber = fibers_[i].context;
-      ::getcontext(&fiber);
-      fiber.uc_stack.ss_sp = stacks_.data() + i * kStack;
-      fiber.uc_stack.ss_size = kStack;
-      fiber.uc_link = &scheduler_;
-      ::makecontext(
-          &fiber, [] { running->run_body(); }, 0);
-    }
-  }
-
   // Round after round; a thread that has ended takes no more part.
-  void run() {
-    for (std::size_t left = fibers_.size(); left > 0;) {
-      for (now_ = 0; now_ < fibers_.size(); ++now_) {
-        if (fibers_[now_].ended) continue;
+  void run(unsigned count, const std::function<void()>& body) {
+    body_ = &body;
+    while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
+    for (unsigned i = 0; i < count; ++i) fibers_[i]->ended = false;
+    for (left_ = count; left_ > 0;) {
+      for (now_ = 0; now_ < count; ++now_) {
+        if (fibers_[now_]->ended) continue;
         thread_index.x = now_;
-        ::swapcontext(&scheduler_, &fibers_[now_].context);
-        if (fibers_[now_].ended) --left;
+        go_on(*fibers_[now_]);
+        if (fibers_[now_]->ended) --left_;
       }
     }
   }
 
-  void wait() { ::swapcontext(&fibers_[now_].context, &scheduler_); }
-
-  static inline Block* running = nullptr;
+  // In a thread: the others take their turns.
+  void wait() {
+    if (_setjmp(fibers_[now_]->place) == 0) _longjmp(scheduler_, 1);
+  }
 
  private:
   struct Fiber {
-    ucontext_t context{};
-    bool ended = false;
+    std::jmp_buf place;
+    bool begun = false, ended = false;
+    ucontext_t start{};
+    std::unique_ptr<char[]> stack;
   };
 
-  void run_body() {
-    body_();
-    fibers_[now_].ended = true;
+  // By jumps: swapcontext() would ask the kernel for the signal mask each time.
+  void go_on(Fiber& fiber) {
+    if (_setjmp(scheduler_) != 0) return;
+    if (fiber.begun) _longjmp(fiber.place, 1);
+    begin(fiber);
   }
 
-  const std::function<void()>& body_;
-  ucontext_t scheduler_{};
-  std::vector<Fiber> fibers_;
-  std::vector<char> stacks_;
+  static void begin(Fiber& fiber) {
+    fiber.begun = true;
+    fiber.stack.reset(new char[kStack]);
+    ::getcontext(&fiber.start);
+    fiber.start.uc_stack.ss_sp = fiber.stack.get();
+    fiber.start.uc_stack.ss_size = kStack;
+    ::makecontext(&fiber.start, &Threads::live, 0);
+    ::setcontext(&fiber.start);
+  }
+
+  static void live();
+
+  const std::function<void()>* body_ = nullptr;
+  std::jmp_buf scheduler_;
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::size_t left_ = 0;
   unsigned now_ = 0;
 };
+
+inline Threads& threads() {
+  static Threads made;
+  return made;
+}
+
+// A fiber runs one body after the other.
+inline void Threads::live() {
+  for (Threads& all = threads();;) {
+    (*all.body_)();
+    all.fibers_[all.now_]->ended = true;
+    all.wait();
+  }
+}
 
 inline void launch(dim3 grid, unsigned threads, const std::function<void()>& kernel) {
   if (threads == 0 || threads > kMostThreads || grid.x == 0 || grid.y == 0 || grid.y > 65535) {
@@ -96,7 +143,7 @@ inline void launch(dim3 grid, unsigned threads, const std::function<void()>& ker
   for (unsigned y = 0; y < grid.y; ++y) {
     for (unsigned x = 0; x < grid.x; ++x) {
       block_index = {x, y};
-      Block(threads, kernel).run();
+      cuda_on_cpu::threads().run(threads, kernel);
     }
   }
 }
@@ -108,7 +155,7 @@ inline void launch(dim3 grid, unsigned threads, const std::function<void()>& ker
 #define blockDim ::cuda_on_cpu::block_size
 #define gridDim ::cuda_on_cpu::grid_size
 
-inline void __syncthreads() { cuda_on_cpu::Block::running->wait(); }
+inline void __syncthreads() { cuda_on_cpu::threads().wait(); }
 
 // All threads of the block take part at once, which is more than CUDA asks for.
 inline float __shfl_xor_sync(unsigned /*lanes*/, float x, int mask) {
@@ -132,7 +179,13 @@ inline std::uint32_t __float_as_uint(float x) {
   return bits;
 }
 
-enum cudaError_t { cudaSuccess };
+enum cudaError_t { cudaSuccess, cudaErrorNoKernelImageForDevice = 209 };
+namespace cuda_on_cpu {
+inline cudaError_t last_error = cudaSuccess;  // of every launch
+}
 inline cudaError_t cudaSetDevice(int /*device*/) { return cudaSuccess; }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline const char* cudaGetErrorString(cudaError_t /*error*/) { return "no error"; }
+inline cudaError_t cudaGetLastError() { return cuda_on_cpu::last_error; }
+inline const char* cudaGetErrorString(cudaError_t error) {
+  return error == cudaSuccess ? "no error"
+                              : "no kernel image is available for execution on the device";
+}

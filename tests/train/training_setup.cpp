@@ -17,9 +17,12 @@ std::vector<std::int64_t> range(std::int64_t first, std::int64_t last) {
   return numbers;
 }
 
-torch::jit::Module tiny(bool tied) {
-  return tied ? support::make_tied_tiny_decoder(kTestBlocks, 16, kTestVocabulary, 7)
-              : support::make_tiny_decoder(kTestBlocks, 16, kTestVocabulary, 7);
+torch::jit::Module tiny(bool tied, c10::Device device) {
+  torch::jit::Module module =
+      tied ? support::make_tied_tiny_decoder(kTestBlocks, 16, kTestVocabulary, 7)
+           : support::make_tiny_decoder(kTestBlocks, 16, kTestVocabulary, 7);
+  if (!device.is_cpu()) module.to(device);
+  return module;
 }
 
 }  // namespace
@@ -45,8 +48,8 @@ data::Dataset make_dataset(std::int64_t count, std::uint64_t seed) {
   return dataset;
 }
 
-TinyRun::TinyRun(bool tied, std::int64_t accumulate)
-    : dataset(make_dataset(60, 3)), model(tiny(tied)), graph(model, ""),
+TinyRun::TinyRun(bool tied, std::int64_t accumulate, c10::Device device)
+    : dataset(make_dataset(60, 3)), model(tiny(tied, device)), graph(model, ""),
       train_batches(dataset, range(0, 48), {64, 0}, 0),
       dev_batches(dataset, range(48, 60), {64, 0}, 0) {
   plan.cut = 0;

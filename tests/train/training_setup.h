@@ -31,7 +31,7 @@ data::Dataset make_dataset(std::int64_t count, std::uint64_t seed);
 
 // The whole of it, with stable addresses for TrainInputs.
 struct TinyRun {
-  explicit TinyRun(bool tied = true, std::int64_t accumulate = 1);
+  explicit TinyRun(bool tied = true, std::int64_t accumulate = 1, c10::Device device = c10::kCPU);
   TrainInputs inputs(const std::filesystem::path& folder) const;
   std::string saved_bytes() const;  // of the model as ScriptModel::save writes it
 

@@ -1,7 +1,6 @@
 // The program: picks the command, and turns errors into exit codes.
 #include <cstdio>
 #include <exception>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "tensor/device.h"
 #include "tensor/pool.h"
 
 namespace salf::tools {
@@ -30,7 +30,8 @@ void print_help(const std::vector<Command>& all) {
   std::printf(
       "\nsalf COMMAND --help explains each. Exit codes: 0 done, 1 regression, 2 usage, 3 bad "
       "input, 4 bad model,\n"
-      "5 file or disk, 6 budget too small, 70 internal, 128+n stopped by signal n.\n");
+      "5 file or disk, 6 budget too small, 7 out of memory, 70 internal, 128+n stopped by signal "
+      "n.\n");
 }
 
 // How many of the arguments are the command's name ("eval", "data preview"); 0: they name another
@@ -109,10 +110,11 @@ int main(int argc, char** argv) {
   } catch (const salf::Error& error) {
     salf::core::log_error(error.what());
     return error.exit_code();
-  } catch (const std::bad_alloc&) {
-    salf::core::log_error("out of memory; a smaller --batch-tokens needs less");
-    return static_cast<int>(salf::ErrorKind::kInternal);
   } catch (const std::exception& error) {
+    if (const auto memory = salf::tensor::out_of_memory(error)) {
+      salf::core::log_error(memory->what());
+      return memory->exit_code();
+    }
     salf::core::log_error(
         std::string("internal error, please report it with what salf doctor prints: ") +
         error.what());

@@ -14,6 +14,7 @@
 #include "core/machine.h"
 #include "cost/estimate.h"
 #include "cost/money.h"
+#include "tensor/device.h"
 #include "types/validate.h"
 
 namespace salf::app {
@@ -188,8 +189,10 @@ bool Planning::run_trials(const types::FreezePlan& plan) {
         choose_trials(plan, !limits_.learning_rate), own ? before_ : std::nullopt, progress_);
     if (!table) return false;
     evidence_.basis.trials = std::move(*table);
-  } catch (const Error& error) {
-    core::log_warning(std::string("no trials: ") + error.what());
+  } catch (const std::exception& error) {
+    const std::optional<Error> memory = tensor::out_of_memory(error);
+    if (!memory && dynamic_cast<const Error*>(&error) == nullptr) throw;
+    core::log_warning(std::string("no trials: ") + (memory ? memory->what() : error.what()));
   }
   return true;
 }

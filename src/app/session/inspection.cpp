@@ -15,6 +15,7 @@ void prove_cuts(const model::GraphCut& graph, Inspection& found, core::Progress&
       found.largest_difference = std::max(found.largest_difference, graph.prove(cut));
       found.cuts.push_back(cut);
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kMemory) throw;
       found.warnings.push_back("cut " + std::to_string(cut) + ": " + error.what());
     }
     progress.update(cut + 1, "");

@@ -68,7 +68,8 @@ void choose_type(Session& session) {
     try {
       session.graph = session.graph->in_type(choice.type);
     } catch (const Error& error) {
-      if (session.options.dtype == DataType::kBFloat16) throw;
+      const bool memory = error.kind() == ErrorKind::kMemory;
+      if (memory || session.options.dtype == DataType::kBFloat16) throw;
       choice = {c10::kFloat, std::string("the model does not run in bf16: ") + error.what()};
     }
   }

@@ -166,7 +166,7 @@ GraphPointer DecoderGraph::above(std::int64_t cut, jit::Value* output) const {
 // Each state is a row of one token, since the part may look at the ids' shape.
 at::Tensor DecoderGraph::run_on_states(const Program& part, const at::Tensor& states) const {
   tensor::Batch rows;
-  rows.ids = at::zeros({states.size(0), 1}, at::kLong);
+  rows.ids = at::zeros({states.size(0), 1}, at::TensorOptions(at::kLong).device(model->device()));
   auto values = arguments(rows);
   values.emplace_back(states.unsqueeze(1));
   return part.run(std::move(values)).at(0).toTensor().squeeze(1);

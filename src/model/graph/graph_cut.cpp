@@ -115,6 +115,7 @@ class CutPrograms {
       return static_cast<std::int64_t>(
           part.use_causal_attention(decoder_->signature.mask, mask_checks(input)));
     } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kMemory) throw;
       core::log_debug(std::string("attention keeps its masks: ") + error.what());
       return 0;
     }
@@ -174,6 +175,7 @@ GraphCut GraphCut::for_rows(std::int64_t longest) const {
     GraphCut(cut.programs_).prove(map().blocks / 2);
     if (lora().empty()) return cut;
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kMemory) throw;
     core::log_warning(
         std::string("attention keeps its masks: as causal attention, ") + error.what());
     settings.causal_rows = 0;

@@ -353,6 +353,7 @@ std::vector<c10::IValue> Program::run(
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
+    if (const auto memory = tensor::out_of_memory(error)) throw *memory;
     // TorchScript's own traceback quotes the archive's source; the reason is its last line.
     std::string reason = tensor::error_text(error);
     reason.erase(reason.find_last_not_of(" \n") + 1);

@@ -1,15 +1,18 @@
 #include "train/cache/prefix_cache.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/zeros.h>
 
 #include <cstring>
+#include <deque>
 
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "tensor/device.h"
 #include "tensor/mapped_space.h"
+#include "tensor/transfer.h"
 
 namespace salf::train {
 namespace {
@@ -198,7 +201,8 @@ struct PrefixCache::Parts {
       const std::vector<data::BatchPlan>& first_in, const CacheSetup& setup)
       : graph(graph_in), batcher(batcher_in), cut(setup.cut), shallower(setup.shallower),
         width(graph_in.map().hidden), first(first_in), first_batch(index_of(batcher_in.rows()), 0),
-        file(open_file(batcher_in, width, first_in, setup)) {
+        file(open_file(batcher_in, width, first_in, setup)),
+        device(graph_in.head_weight().device()), expected(index_of(batcher_in.rows()), 0) {
     for (std::size_t plan = 0; plan < first.size(); ++plan) {
       for (const std::int64_t row : first[plan].rows) first_batch[index_of(row)] = plan;
     }
@@ -218,13 +222,70 @@ struct PrefixCache::Parts {
   // What a later reading of these rows gives.
   at::Tensor store(const std::vector<std::int64_t>& rows, const at::Tensor& hidden) {
     use.rows_computed += static_cast<std::int64_t>(rows.size());
+    const at::Tensor kept = hidden.to(scalar_type(use.dtype));
+    if (device.is_cpu()) {
+      store_rows(rows, hidden);
+    } else {
+      arriving.push_back({rows, tensor::Arriving(kept)});
+      for (const std::int64_t row : rows) ++expected[index_of(row)];
+    }
+    return kept.to(hidden.scalar_type());
+  }
+
+  void store_rows(const std::vector<std::int64_t>& rows, const at::Tensor& hidden) {
     for (std::size_t b = 0; b < rows.size(); ++b) {
       const at::Tensor state =
           hidden[static_cast<std::int64_t>(b)].narrow(0, 0, batcher.row_length(rows[b]));
       if (!file.holds(rows[b])) file.store(rows[b], state);
     }
-    return hidden.to(scalar_type(use.dtype)).to(hidden.scalar_type());
   }
+
+  // Stores what has come from the GPU; `all`: waits for the rest.
+  void store_arrived(bool all) {
+    for (; !arriving.empty() && (all || arriving.front().states.is_there()); arriving.pop_front()) {
+      const Coming& next = arriving.front();
+      store_rows(next.rows, next.states.take());
+      for (const std::int64_t row : next.rows) --expected[index_of(row)];
+    }
+  }
+
+  bool holds(std::int64_t row) const { return file.holds(row) || expected[index_of(row)] > 0; }
+
+  // The states [B, T, D] of rows in the file, on the host, with zeros at padding.
+  at::Tensor read(const tensor::Batch& batch) {
+    const auto stored = [this](std::int64_t row) { return file.holds(row); };
+    const auto& rows = batch.source_rows;
+    store_arrived(!std::all_of(rows.begin(), rows.end(), stored));
+    const std::vector<std::int64_t> shape{batch.rows(), batch.length(), width};
+    const at::Tensor hidden = device.is_cpu() ? at::empty(shape, at::TensorOptions(graph.type()))
+                                              : tensor::pinned(shape, scalar_type(use.dtype));
+    for (std::size_t b = 0; b < rows.size(); ++b) {
+      const at::Tensor row = file.state(rows[b]);
+      const at::Tensor here = hidden[static_cast<std::int64_t>(b)];
+      here.narrow(0, 0, row.size(0)).copy_(row);
+      here.narrow(0, row.size(0), here.size(0) - row.size(0)).zero_();
+    }
+    return hidden;
+  }
+
+  at::Tensor read_to_device(const tensor::Batch& batch) {
+    for (; !ahead.empty(); ahead.pop_front()) {
+      if (ahead.front().rows != batch.source_rows) continue;
+      const at::Tensor there = ahead.front().states.take();
+      ahead.pop_front();
+      return there;
+    }
+    return tensor::sent(read(batch), device);
+  }
+
+  struct Coming {
+    std::vector<std::int64_t> rows;
+    tensor::Arriving states;
+  };
+  struct Going {
+    std::vector<std::int64_t> rows;
+    tensor::Ahead states;
+  };
 
   const model::GraphCut& graph;
   const data::Batcher& batcher;
@@ -235,6 +296,11 @@ struct PrefixCache::Parts {
   std::vector<std::size_t> first_batch;  // of each row, in `first`
   CacheFile file;
   types::CacheUse use;
+  // On a GPU:
+  c10::Device device;
+  std::deque<Coming> arriving;         // computed, on their way to the file
+  std::vector<std::int32_t> expected;  // how many of these have each row
+  std::deque<Going> ahead;             // on their way to the device
 };
 
 std::uint64_t PrefixCache::bytes(
@@ -247,16 +313,26 @@ PrefixCache::PrefixCache(const model::GraphCut& graph, const data::Batcher& batc
     const std::vector<data::BatchPlan>& first, const CacheSetup& setup)
     : parts_(std::make_unique<Parts>(graph, batcher, first, setup)) {}
 
-PrefixCache::~PrefixCache() = default;
+PrefixCache::~PrefixCache() {
+  try {
+    parts_->store_arrived(true);
+  } catch (const std::exception& error) {
+    core::log_warning("rows of the cache are lost: " + tensor::error_text(error));
+  }
+}
 
 bool PrefixCache::holds(const tensor::Batch& batch) const {
   return std::all_of(batch.source_rows.begin(), batch.source_rows.end(),
-      [this](std::int64_t row) { return parts_->file.holds(row); });
+      [this](std::int64_t row) { return parts_->holds(row); });
 }
 
-bool PrefixCache::complete() const { return parts_->file.complete(); }
+bool PrefixCache::complete() const {
+  parts_->store_arrived(false);
+  return parts_->file.complete();
+}
 
 types::CacheUse PrefixCache::use() const {
+  parts_->store_arrived(true);
   types::CacheUse use = parts_->use;
   use.complete = complete();
   return use;
@@ -264,22 +340,26 @@ types::CacheUse PrefixCache::use() const {
 
 at::Tensor PrefixCache::hidden(const tensor::Batch& batch) {
   const at::NoGradGuard quiet;
+  parts_->store_arrived(false);
   for (const std::int64_t row : batch.source_rows) {
-    if (parts_->file.holds(row)) continue;
+    if (parts_->holds(row)) continue;
     const data::BatchPlan& plan = parts_->first[parts_->first_batch[index_of(row)]];
     const bool this_one = plan.rows == batch.source_rows;
-    const at::Tensor computed = parts_->compute(this_one ? batch : parts_->batcher.make(plan));
+    const at::Tensor computed = parts_->compute(
+        this_one ? batch : tensor::on_device(parts_->batcher.make(plan), parts_->device));
     at::Tensor stored = parts_->store(plan.rows, computed);
     if (this_one) return stored;
   }
   parts_->use.rows_read += batch.rows();
-  at::Tensor hidden = at::zeros(
-      {batch.rows(), batch.length(), parts_->width}, at::TensorOptions(parts_->graph.type()));
-  for (std::size_t b = 0; b < batch.source_rows.size(); ++b) {
-    const at::Tensor row = parts_->file.state(batch.source_rows[b]);
-    hidden[static_cast<std::int64_t>(b)].narrow(0, 0, row.size(0)).copy_(row);
-  }
-  return hidden.to(parts_->graph.head_weight().device());
+  return parts_->device.is_cpu() ? parts_->read(batch)
+                                 : parts_->read_to_device(batch).to(parts_->graph.type());
+}
+
+void PrefixCache::send_ahead(const tensor::Batch& batch) {
+  if (parts_->device.is_cpu()) return;
+  const auto stored = [this](std::int64_t row) { return parts_->file.holds(row); };
+  if (!std::all_of(batch.source_rows.begin(), batch.source_rows.end(), stored)) return;
+  parts_->ahead.push_back({batch.source_rows, {parts_->read(batch), parts_->device}});
 }
 
 }  // namespace salf::train

@@ -70,8 +70,12 @@ class PrefixCache {
   PrefixCache& operator=(const PrefixCache&) = delete;
 
   // h_eof of a batch of the batcher: [B, T, D] on the model's device; what stands at padding means
-  // nothing. Runs without autograd.
+  // nothing. Runs without autograd. On a GPU the host waits for nothing, unless a row is asked for
+  // again before the device came to the step after the one that computed it.
   at::Tensor hidden(const tensor::Batch& batch);
+  // On a GPU, puts the states of a batch that is asked for next on their way, beside the device's
+  // work, if all its rows are there.
+  void send_ahead(const tensor::Batch& batch);
 
   // Whether hidden() would compute nothing for this batch.
   bool holds(const tensor::Batch& batch) const;

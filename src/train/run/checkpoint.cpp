@@ -1,6 +1,8 @@
 #include "train/run/checkpoint.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <system_error>
 
 #include "core/text.h"
@@ -107,6 +109,13 @@ std::optional<Checkpoint> read_latest_checkpoint(const fs::path& folder) {
   checkpoint.course = std::move(progression.course);
   checkpoint.run.tensors = std::move(file.tensors);
   return checkpoint;
+}
+
+std::optional<std::int64_t> latest_checkpoint_step(const fs::path& folder) {
+  const std::vector<fs::path> files = checkpoint_files(folder);
+  if (files.empty()) return std::nullopt;
+  const std::string name = files.back().filename().string();
+  return std::strtoll(name.c_str() + std::strlen(kPrefix), nullptr, 10);
 }
 
 void remove_checkpoints(const fs::path& folder) {

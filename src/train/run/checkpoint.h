@@ -30,6 +30,9 @@ void write_checkpoint(const std::filesystem::path& folder, const Checkpoint& che
 // identity are replaced by the present ones. Throws Error(kBadInput) when it is damaged.
 std::optional<Checkpoint> read_latest_checkpoint(const std::filesystem::path& folder);
 
+// The step of the latest checkpoint of the folder, by its name; nothing if there is none.
+std::optional<std::int64_t> latest_checkpoint_step(const std::filesystem::path& folder);
+
 // Removes all checkpoints of the folder (the run has ended and its model is saved).
 void remove_checkpoints(const std::filesystem::path& folder);
 

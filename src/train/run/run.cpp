@@ -7,6 +7,7 @@
 #include "cost/estimate.h"
 #include "model/weights/narrow_weights.h"
 #include "tensor/pool.h"
+#include "tensor/transfer.h"
 #include "train/run/checkpoint.h"
 #include "train/timing.h"
 
@@ -50,7 +51,7 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
   if (from != nullptr) {
     load(*from);
   } else {
-    stream_.emplace(inputs.what.train, inputs.how.seed, 0, 0);
+    begin_at(0, 0);
     stage_->best.take();
   }
   frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.what.plan.cuts().size() - 1));
@@ -59,10 +60,11 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
 std::optional<StepMetrics> Run::step(double learning_rate) {
   const core::Stopwatch watch;
   StepMetrics metrics;
-  metrics.epoch = stream_->epoch();
   metrics.learning_rate = learning_rate;
   const Taken taken = take_batches();
-  const StepResult result = stage_->runner.run(taken.batches, learning_rate, phases_);
+  metrics.epoch = taken.epoch;
+  const StepResult result =
+      stage_->runner.run(taken.batches, learning_rate, phases_, [this] { draw_ahead(); });
   if (!result.finite) {
     core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
                     core::format_number(result.loss) + ", gradient norm " +
@@ -70,8 +72,8 @@ std::optional<StepMetrics> Run::step(double learning_rate) {
     return std::nullopt;
   }
   metrics.step = ++state_.step;
-  state_.epoch = stream_->epoch();
-  state_.batch = stream_->batch();
+  state_.epoch = taken.next_epoch;
+  state_.batch = taken.next_batch;
   metrics.tokens = state_.tokens += result.tokens;
   metrics.supervised_tokens = state_.supervised_tokens += result.supervised_tokens;
   state_.flops += taken.flops;
@@ -90,13 +92,42 @@ std::optional<StepMetrics> Run::step(double learning_rate) {
   return metrics;
 }
 
+void Run::begin_at(std::int64_t epoch, std::int64_t batch) {
+  drawn_.clear();
+  stream_.emplace(inputs_.what.train, inputs_.how.seed, epoch, batch);
+  batches_of_epoch_ = stream_->batches_of_epoch();
+}
+
+Run::Drawn Run::draw() {
+  Drawn drawn;
+  drawn.epoch = stream_->epoch();
+  drawn.batch = tensor::on_device(stream_->next(), inputs_.what.graph.head_weight().device());
+  drawn.next_epoch = stream_->epoch();
+  drawn.next_batch = stream_->batch();
+  drawn.batches_of_epoch = stream_->batches_of_epoch();
+  return drawn;
+}
+
+void Run::draw_ahead() {
+  while (static_cast<std::int64_t>(drawn_.size()) < inputs_.what.plan.accumulate) {
+    drawn_.push_back(draw());
+    if (cached()) stage_->cache->send_ahead(drawn_.back().batch);
+  }
+}
+
 Run::Taken Run::take_batches() {
   const types::ModelShape& shape = inputs_.what.plan.shape;
   Taken taken;
   for (std::int64_t i = 0; i < inputs_.what.plan.accumulate; ++i) {
-    const bool again = stream_->epoch() > 0 && cached();
-    const tensor::Batch& batch = taken.batches.emplace_back(stream_->next());
-    taken.flops += training_flops(shape, batch, cut(), again);
+    if (drawn_.empty()) drawn_.push_back(draw());
+    Drawn next = std::move(drawn_.front());
+    drawn_.pop_front();
+    if (i == 0) taken.epoch = next.epoch;
+    taken.next_epoch = next.next_epoch;
+    taken.next_batch = next.next_batch;
+    batches_of_epoch_ = next.batches_of_epoch;
+    const tensor::Batch& batch = taken.batches.emplace_back(std::move(next.batch));
+    taken.flops += training_flops(shape, batch, cut(), next.epoch > 0 && cached());
     if (!cached() || !stage_->cache->holds(batch)) continue;
     taken.flops_avoided +=
         training_flops(shape, batch, cut(), false) - training_flops(shape, batch, cut(), true);
@@ -200,7 +231,7 @@ void Run::load(const RunSnapshot& snapshot) {
   load_weights(trained, snapshot.tensors, "weight/");
   if (!best) stage_->best.take();
   stage_->optimizer.load_state(snapshot.tensors, "adam/", state_.step);
-  stream_.emplace(inputs_.what.train, inputs_.how.seed, state_.epoch, state_.batch);
+  begin_at(state_.epoch, state_.batch);
 }
 
 void Run::checkpoint(const RunCourse& course) const {
@@ -209,6 +240,7 @@ void Run::checkpoint(const RunCourse& course) const {
 
 types::RunRecord Run::finish(types::RunStatus status) {
   using types::RunStatus;
+  stage_->runner.finish(phases_);
   const bool broken = status == RunStatus::kDiverged || status == RunStatus::kGateFailed;
   if (broken || (state_.best && !state_.best_is_present())) stage_->best.restore();
   const types::FreezePlan& plan = inputs_.what.plan;
@@ -219,9 +251,8 @@ types::RunRecord Run::finish(types::RunStatus status) {
   record.status = status;
   record.exit_signal = status == RunStatus::kInterrupted ? core::stop_signal() : 0;
   record.steps = state_.step;
-  record.epochs =
-      static_cast<double>(state_.epoch) +
-      static_cast<double>(state_.batch) / static_cast<double>(stream_->batches_of_epoch());
+  record.epochs = static_cast<double>(state_.epoch) +
+                  static_cast<double>(state_.batch) / static_cast<double>(batches_of_epoch_);
   record.tokens = state_.tokens;
   record.supervised_tokens = state_.supervised_tokens;
   record.learning_rate = plan.learning_rate;

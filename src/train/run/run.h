@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -71,8 +72,20 @@ class Run {
  private:
   struct Taken {
     std::vector<tensor::Batch> batches;
+    std::int64_t epoch = 0;                       // of the first one
+    std::int64_t next_epoch = 0, next_batch = 0;  // after the last one
     double flops = 0.0, flops_avoided = 0.0;
   };
+  // A batch of the stream, and where that stood before and after it.
+  struct Drawn {
+    tensor::Batch batch;
+    std::int64_t epoch = 0;
+    std::int64_t next_epoch = 0, next_batch = 0, batches_of_epoch = 0;
+  };
+  void begin_at(std::int64_t epoch, std::int64_t batch);
+  Drawn draw();
+  // On a GPU: draws the next step's batches and sends them, while the device works.
+  void draw_ahead();
   Taken take_batches();
   // Once: nothing but saving reads the weights below the cut when the caches hold every row.
   void release_frozen();
@@ -89,6 +102,8 @@ class Run {
   std::optional<MappedWeights> frozen_;  // those below the last cut
   bool frozen_released_ = false;
   std::optional<BatchStream> stream_;
+  std::deque<Drawn> drawn_;  // ahead of the run
+  std::int64_t batches_of_epoch_ = 0;
   RunState state_;               // its seconds are those before watch_
   types::CostBreakdown phases_;  // since then
   // The steps with the most tokens: those that can be compared with one another.

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/signals.h"
+#include "tensor/device.h"
 #include "train/run/checkpoint.h"
 #include "train/run/gate_check.h"
 #include "train/run/metrics.h"
@@ -29,6 +30,14 @@ Checkpoint begin(const TrainInputs& inputs) {
   }
   check_identity(saved->identity, full_identity(inputs.run));
   return *std::move(saved);
+}
+
+// Where the run can be taken up after it ran out of memory.
+std::string what_is_kept(const std::filesystem::path& folder) {
+  const auto step = latest_checkpoint_step(folder);
+  if (!step) return "; the run had written no checkpoint yet";
+  return "; the checkpoint of step " + std::to_string(*step) + " is kept: salf train --resume " +
+         core::printable_path(folder) + " goes on from it where there is memory";
 }
 
 // A run with the policies that the loop consults.
@@ -233,7 +242,13 @@ Replay replay_of(const types::RunRecord& record) {
 }
 
 types::RunRecord train(const TrainInputs& inputs, core::Progress& progress) {
-  return Training(inputs, begin(inputs), progress).run();
+  try {
+    return Training(inputs, begin(inputs), progress).run();
+  } catch (const std::exception& error) {
+    const auto memory = tensor::out_of_memory(error);
+    if (!memory) throw;
+    throw Error(ErrorKind::kMemory, memory->what() + what_is_kept(inputs.run.where.folder));
+  }
 }
 
 }  // namespace salf::train

@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -175,9 +176,11 @@ Supervised supervised(const at::Tensor& state, const tensor::Batch& batch) {
   tensor::check_shape(state, {batch.rows(), batch.length(), tensor::kAny}, "state before the head");
   const at::Tensor labels = batch.labels.reshape({-1});
   const at::Tensor where = labels.ne(tensor::kNoLabel).nonzero().squeeze(1);
+  const bool there = batch.places.defined();
   Supervised picked;
-  picked.state = state.reshape({-1, state.size(2)}).index_select(0, where.to(state.device()));
-  picked.labels = labels.index_select(0, where).to(state.device());
+  picked.state = state.reshape({-1, state.size(2)})
+                     .index_select(0, there ? batch.places : where.to(state.device()));
+  picked.labels = there ? batch.targets : labels.index_select(0, where).to(state.device());
   picked.documents = batch.documents.reshape({-1}).index_select(0, where);
   return picked;
 }
@@ -215,16 +218,17 @@ PositionScores score_positions(const model::Head& head, std::int64_t vocabulary,
   const at::NoGradGuard quiet;
   const std::int64_t total = supervised.labels.size(0);
   const std::int64_t rows = chunk_rows(vocabulary, chunk_elements);
-  std::vector<at::Tensor> losses, correct;
+  std::vector<at::Tensor> scored;  // [2, n] f64: loss, and 1 where the guess is right
   for (std::int64_t first = 0; first < total; first += rows) {
     const std::int64_t count = std::min(rows, total - first);
     const at::Tensor labels = supervised.labels.narrow(0, first, count);
     const at::Tensor logits = head(supervised.state.narrow(0, first, count));
-    losses.push_back(label_losses(logits, labels).cpu());
-    correct.push_back(logits.argmax(1).eq(labels).cpu());
+    scored.push_back(
+        at::stack({label_losses(logits, labels), logits.argmax(1).eq(labels).to(at::kDouble)}));
   }
-  if (losses.empty()) return {at::zeros({0}, at::kDouble), at::zeros({0}, at::kBool)};
-  return {at::cat(losses), at::cat(correct)};
+  if (scored.empty()) return {at::zeros({0}, at::kDouble), at::zeros({0}, at::kBool)};
+  const at::Tensor all = at::cat(scored, 1).cpu();  // one wait for all of them
+  return {all[0].contiguous(), all[1].to(at::kBool)};
 }
 
 }  // namespace salf::train

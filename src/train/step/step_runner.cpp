@@ -1,6 +1,7 @@
 #include "train/step/step_runner.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -77,17 +78,9 @@ MemoryUse memory_use() {
   return use;
 }
 
-void PhaseClock::lap(double& phase) {
-  tensor::synchronize(device_);
-  const double now = watch_.seconds();
-  phase += now - last_;
-  last_ = now;
-}
-
-at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double scale,
-    types::CostBreakdown& seconds, std::int64_t& anonymous_bytes) {
-  const c10::Device device = graph_.head_weight().device();
-  PhaseClock clock(device);
+at::Tensor StepRunner::loss_and_gradients(
+    const tensor::Batch& batch, double scale, std::int64_t& anonymous_bytes) {
+  clock_.start();
   RecomputedSuffix recomputed(graph_, batch, setup_.cut);
   at::Tensor hidden;
   const bool cached = setup_.cache != nullptr && setup_.cache->holds(batch);
@@ -102,25 +95,27 @@ at::Tensor StepRunner::loss_and_gradients(const tensor::Batch& batch, double sca
         "the state at the cut has a history: the frozen part was recorded; please report "
         "this model");
   }
-  clock.lap(cached ? seconds.cache : seconds.prefix);
+  clock_.lap(cached ? &types::CostBreakdown::cache : &types::CostBreakdown::prefix);
   at::Tensor state =
       setup_.recompute ? recomputed.forward(hidden) : graph_.suffix(hidden, batch, setup_.cut);
-  clock.lap(seconds.suffix_forward);
+  clock_.lap(&types::CostBreakdown::suffix_forward);
   const at::Tensor loss = head_loss(graph_, supervised(state, batch), scale);
   state = at::Tensor();
-  clock.lap(seconds.head);
-  // Here most lives: what is given back now is not wanted again at once.
-  const std::int64_t anonymous = memory_use().anonymous;
-  anonymous_bytes = std::max(anonymous_bytes, anonymous);
-  tensor::trim_wasteful_heap(anonymous);
+  clock_.lap(&types::CostBreakdown::head);
+  if (device_.is_cpu()) {
+    // Here most lives: what is given back now is not wanted again at once.
+    const std::int64_t anonymous = memory_use().anonymous;
+    anonymous_bytes = std::max(anonymous_bytes, anonymous);
+    tensor::trim_wasteful_heap(anonymous);
+  }
   loss.backward();
   if (setup_.recompute) recomputed.backward();
-  clock.lap(seconds.backward);
+  clock_.lap(&types::CostBreakdown::backward);
   return loss.detach();
 }
 
 StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double learning_rate,
-    types::CostBreakdown& seconds) {
+    types::CostBreakdown& seconds, const std::function<void()>& meanwhile) {
   StepResult result;
   for (const auto& batch : batches) {
     result.tokens += batch.real_tokens;
@@ -132,21 +127,25 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
   }
   const at::AutoGradMode record(true);
   const double scale = 1.0 / static_cast<double>(result.supervised_tokens);
-  at::Tensor loss = at::zeros({}, at::kDouble);
+  at::Tensor loss = at::zeros({}, at::TensorOptions(at::kDouble).device(device_));
   for (const auto& batch : batches) {
     if (batch.supervised_tokens > 0)
-      loss += loss_and_gradients(batch, scale, seconds, result.anonymous_bytes).cpu();
+      loss += loss_and_gradients(batch, scale, result.anonymous_bytes);
   }
   freeze_.check();
   const at::NoGradGuard quiet;
-  PhaseClock clock(graph_.head_weight().device());
+  clock_.start();
   const GradientNorm gradient = gradient_norm(freeze_.trained(), setup_.clip);
-  result.gradient_norm = gradient.norm.item<double>();
-  result.loss = loss.item<double>();
+  const at::Tensor figures = at::stack({loss, gradient.norm.to(loss.options())});
+  if (meanwhile && !device_.is_cpu()) meanwhile();
+  const at::Tensor known = figures.cpu();  // the step's only wait on a GPU
+  result.loss = known[0].item<double>();
+  result.gradient_norm = known[1].item<double>();
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
   if (result.finite) optimizer_.step(learning_rate, gradient.divisor);
   optimizer_.clear_gradients();
-  clock.lap(seconds.optimizer);
+  clock_.lap(&types::CostBreakdown::optimizer);
+  clock_.collect(seconds);
   return result;
 }
 

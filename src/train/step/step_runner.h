@@ -1,33 +1,23 @@
 // One optimizer step: forward below the cut without autograd, above it with, backward, clipping,
-// AdamW; how long each of these took, and how much memory.
+// AdamW; how long each of these took, and how much memory. On a GPU the host waits once a step, for
+// loss and gradient norm, before the optimizer's work.
 #pragma once
 
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
-#include "core/clock.h"
 #include "model/graph/graph_cut.h"
 #include "tensor/batch.h"
 #include "train/cache/prefix_cache.h"
 #include "train/step/freeze.h"
 #include "train/step/optimizer.h"
+#include "train/step/step_clock.h"
 #include "types/freeze_plan.h"
 
 namespace salf::train {
-
-// Adds the time since the last lap to one phase after another, waiting for the device at each.
-class PhaseClock {
- public:
-  explicit PhaseClock(c10::Device device) : device_(device) {}
-  void lap(double& phase);
-
- private:
-  c10::Device device_;
-  core::Stopwatch watch_;
-  double last_ = 0.0;
-};
 
 struct MemoryUse {
   std::int64_t peak_resident = 0;  // VmHWM: libraries and mapped files included; never falls
@@ -58,20 +48,26 @@ class StepRunner {
  public:
   // The references must outlive this.
   StepRunner(const model::GraphCut& graph, const Freeze& freeze, AdamW& optimizer, StepSetup setup)
-      : graph_(graph), freeze_(freeze), optimizer_(optimizer), setup_(setup) {}
+      : graph_(graph), freeze_(freeze), optimizer_(optimizer), setup_(setup),
+        device_(graph.head_weight().device()), clock_(device_) {}
 
-  // Adds its seconds to `seconds`.
+  // Adds its seconds to `seconds`. On a GPU `meanwhile` is called, where it is set, while the
+  // device works, and the seconds of the optimizer are added later.
   StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,
-      types::CostBreakdown& seconds);
+      types::CostBreakdown& seconds, const std::function<void()>& meanwhile = {});
+  // Adds what is missing, once the device is done.
+  void finish(types::CostBreakdown& seconds) { clock_.collect_all(seconds); }
 
  private:
-  at::Tensor loss_and_gradients(const tensor::Batch& batch, double scale,
-      types::CostBreakdown& seconds, std::int64_t& anonymous_bytes);
+  at::Tensor loss_and_gradients(
+      const tensor::Batch& batch, double scale, std::int64_t& anonymous_bytes);
 
   const model::GraphCut& graph_;
   const Freeze& freeze_;
   AdamW& optimizer_;
   StepSetup setup_;
+  c10::Device device_;
+  StepClock clock_;
 };
 
 }  // namespace salf::train

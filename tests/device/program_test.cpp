@@ -1,0 +1,143 @@
+// The program with --device cuda, as a user runs it, against the same on the CPU.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "e2e/small_world.h"
+
+namespace salf::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Words = std::vector<std::string>;
+
+// Of float32 and bfloat16 sums in another order.
+constexpr double kTolerance = 2e-6, kNarrowTolerance = 3e-3;
+
+class DeviceProgram : public SmallWorld {
+ protected:
+  DeviceProgram() {
+    std::istringstream lines(text("rows.jsonl"));
+    std::string few;
+    for (std::string line; few.size() < 4000 && std::getline(lines, line);) few += line + "\n";
+    write("few.jsonl", few);
+  }
+
+  ProgramResult on_device(const Words& words, const Words& environment = {}) const {
+    const std::string folder = SALF_FAKE_DEVICE_FOLDER;
+    ProgramSetting setting;
+    setting.environment =
+        joined({"LD_PRELOAD=" + folder + "/libtorch_cuda.so:" + folder + "/libsalf_cuda.so",
+                   "ASAN_OPTIONS=verify_asan_link_order=0"},
+            environment);
+    return salf(joined(words, {"--device", "cuda"}), setting);
+  }
+
+  // Every loss of a run, in order.
+  std::vector<double> losses(const std::string& run) const {
+    std::vector<double> all;
+    std::istringstream lines(text(run + "/metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const core::Json entry = core::parse_json(line, run);
+      for (const char* key : {"loss", "dev_loss"})
+        if (entry.contains(key)) all.push_back(entry[key].get<double>());
+    }
+    return all;
+  }
+
+  static void expect_near(
+      const std::vector<double>& device, const std::vector<double>& cpu, double tolerance) {
+    ASSERT_EQ(device.size(), cpu.size());
+    ASSERT_FALSE(cpu.empty());
+    for (std::size_t i = 0; i < cpu.size(); ++i)
+      EXPECT_NEAR(device[i], cpu[i], tolerance * std::abs(cpu[i])) << "loss " << i;
+  }
+
+  static Words train_words(const std::string& output, const Words& more) {
+    return joined({"train", "model", "--data", "few.jsonl", "--budget", "8steps", "--batch-tokens",
+                      "128", "--min-steps", "2", "-o", output},
+        more);
+  }
+};
+
+struct TrainingCase {
+  const char* name;
+  Words words;
+};
+
+std::vector<TrainingCase> training_cases() {
+  return {{"Everything", {"--eof", "0"}}, {"Cached", {"--eof", "2"}},
+      {"NotCached", {"--eof", "2", "--no-cache"}},
+      {"Recomputed", {"--eof", "1", "--recompute", "--accumulate", "2"}},
+      {"Lora", {"--lora", "r=4", "--eof", "1"}}, {"Packed", {"--eof", "1", "--pack", "64"}},
+      {"Stages", {"--eof", "0", "--stages", "2", "--patience", "0"}}};
+}
+
+class DeviceTraining : public DeviceProgram,
+                       public ::testing::WithParamInterface<std::tuple<std::size_t, const char*>> {
+};
+
+TEST_P(DeviceTraining, GivesTheLossesOfTheCpu) {
+  const TrainingCase tested = training_cases()[std::get<0>(GetParam())];
+  const std::string type = std::get<1>(GetParam());
+  const Words words = joined(tested.words, {"--dtype", type});
+  succeeds(train_words("cpu", words));
+  const ProgramResult result = on_device(train_words("device", words));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("ATen's operators")));
+  expect_near(losses("device"), losses("cpu"), type == "f32" ? kTolerance : kNarrowTolerance);
+  EXPECT_EQ(json("device/run.json")["steps"], json("cpu/run.json")["steps"]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, DeviceTraining,
+    ::testing::Combine(::testing::Range<std::size_t>(0, training_cases().size()),
+        ::testing::Values("f32", "bf16")),
+    [](const auto& tested) {
+      return training_cases()[std::get<0>(tested.param)].name + std::string("_") +
+             std::get<1>(tested.param);
+    });
+
+TEST_F(DeviceProgram, EvaluatesAndAnalyzesAsTheCpuDoes) {
+  for (const char* type : {"f32", "bf16"}) {
+    const double tolerance = type == std::string("f32") ? kTolerance : kNarrowTolerance;
+    const Words eval{"eval", "model", "--data", "few.jsonl", "--json", "--dtype", type};
+    const ProgramResult device = on_device(eval);
+    ASSERT_EQ(device.code, 0) << device.err;
+    const auto loss = [](const ProgramResult& result) {
+      return core::parse_json(result.out, "eval")["tokens"]["loss"]["value"].get<double>();
+    };
+    expect_near({loss(device)}, {loss(salf(eval))}, tolerance);
+    const Words analyze{"analyze", "model", "--data", "few.jsonl", "--dtype", type, "--force"};
+    succeeds(joined(analyze, {"-o", "cpu.json"}));
+    const ProgramResult analyzed = on_device(joined(analyze, {"-o", "device.json"}));
+    ASSERT_EQ(analyzed.code, 0) << analyzed.err;
+    const auto deviations = [this](const std::string& file) {
+      return json(file)["deviations"][0]["deviation"].get<std::vector<double>>();
+    };
+    expect_near(deviations("device.json"), deviations("cpu.json"), tolerance);
+  }
+}
+
+TEST_F(DeviceProgram, RunsByAtensOperatorsWhereTheLibraryCannotLaunch) {
+  const Words words = train_words("device", {"--eof", "1", "--dtype", "f32"});
+  const ProgramResult result = on_device(words, {"SALF_FAKE_DEVICE_LAUNCH=fails"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::string warning = "no kernel image is available for execution on the device";
+  EXPECT_THAT(result.err, HasSubstr(warning));
+  EXPECT_EQ(result.err.find(warning), result.err.rfind(warning)) << result.err;
+  succeeds(train_words("cpu", {"--eof", "1", "--dtype", "f32"}));
+  expect_near(losses("device"), losses("cpu"), kTolerance);
+}
+
+TEST_F(DeviceProgram, SaysWhatToTryWhereTheModelDoesNotFit) {
+  const ProgramResult result = on_device(
+      train_words("device", {"--eof", "0", "--dtype", "f32"}), {"SALF_FAKE_DEVICE_BYTES=262144"});
+  EXPECT_EQ(result.code, 7) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("the GPU is out of memory (tried to allocate "));
+  EXPECT_THAT(result.err, HasSubstr("--recompute"));
+}
+
+}  // namespace
+}  // namespace salf::testing
