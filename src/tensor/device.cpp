@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -23,9 +24,9 @@
 namespace salf::tensor {
 namespace {
 
-// N of "cuda:N" and 0 of "cuda"; nothing for other texts.
-std::optional<c10::DeviceIndex> cuda_index(const std::string& text) {
-  if (text == "cuda") return c10::DeviceIndex{0};
+// N of "cuda:N" and the rank of "cuda"; nothing for other texts.
+std::optional<c10::DeviceIndex> cuda_index(const std::string& text, std::int64_t rank) {
+  if (text == "cuda") return static_cast<c10::DeviceIndex>(rank);
   if (!core::starts_with(text, "cuda:")) return std::nullopt;
   const std::string digits = text.substr(5);
   if (digits.empty() || digits.size() > 2 ||
@@ -105,9 +106,9 @@ std::int64_t usable_cores() {
   return static_cast<std::int64_t>(cores.size());
 }
 
-c10::Device open_device(const std::string& text) {
+c10::Device open_device(const std::string& text, std::int64_t rank) {
   if (text == "cpu") return c10::Device(c10::kCPU);
-  const auto index = cuda_index(text);
+  const auto index = cuda_index(text, rank);
   if (!index) {
     throw Error(ErrorKind::kUsage,
         "--device: expected cpu, cuda or cuda:N, got \"" + core::printable(text) + "\"");
@@ -122,12 +123,14 @@ c10::Device open_device(const std::string& text) {
   }
   if (*index >= count) {
     throw Error(ErrorKind::kIo, "--device: expected cuda:0 to cuda:" + std::to_string(count - 1) +
-                                    ", got " + text + "; this machine has no such GPU");
+                                    ", got " +
+                                    (text == "cuda" ? "cuda:" + std::to_string(rank) : text) +
+                                    "; this machine has no such GPU");
   }
   return c10::Device(c10::kCUDA, *index);
 }
 
-void set_threads(std::int64_t threads) {
+void set_threads(std::int64_t threads, std::int64_t sharing) {
   if (threads < 0 || threads > kMostThreads) {
     throw Error(ErrorKind::kUsage, "threads: expected a number from 0 to " +
                                        std::to_string(kMostThreads) + ", got " +
@@ -135,8 +138,11 @@ void set_threads(std::int64_t threads) {
   }
   if (threads == 0) {
     // Whoever set OMP_NUM_THREADS (CTest, torchrun, a batch system) has shared the machine out.
-    if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
+    const char* const given = std::getenv("OMP_NUM_THREADS");
+    const bool by_launcher = sharing > 1 && given != nullptr && std::string(given) == "1";
+    if (given != nullptr && !by_launcher) return;
     threads = core::threads_within(core::group_limits(), usable_cores());
+    if (threads > 0) threads = std::max<std::int64_t>(1, threads / sharing);
   }
   if (threads > 0) at::set_num_threads(static_cast<int>(threads));
 }

@@ -13,9 +13,10 @@
 
 namespace salf::tensor {
 
-// "cpu", "cuda" or "cuda:N". For CUDA it calls load_cuda_part(). Throws Error(kUsage) for another
-// text, Error(kIo) with the reason for no CUDA.
-c10::Device open_device(const std::string& text);
+// "cpu", "cuda" or "cuda:N"; "cuda" is "cuda:`rank`", of the ranks on this machine. For CUDA it
+// calls load_cuda_part(). Throws Error(kUsage) for another text, Error(kIo) with the reason for no
+// CUDA.
+c10::Device open_device(const std::string& text, std::int64_t rank = 0);
 
 // Opens libtorch_cuda.so. Returns "", or why it does not load. Nothing may ask torch about CUDA
 // before.
@@ -31,9 +32,10 @@ std::filesystem::path torch_library();
 std::int64_t usable_cores();
 
 // Threads within an operator. 0: OMP_NUM_THREADS where that is set, else as many as usable_cores(),
-// within the processor time that the control group allows. Throws Error(kUsage) below 0 and above
-// 4096.
-void set_threads(std::int64_t threads);
+// within the processor time that the control group allows. `sharing` processes have these cores:
+// the threads are a share of them then, also where a launcher set OMP_NUM_THREADS to 1, as torchrun
+// does. Throws Error(kUsage) below 0 and above 4096.
+void set_threads(std::int64_t threads, std::int64_t sharing = 1);
 std::int64_t threads();
 
 // The processor's units for products of bfloat16, as /proc/cpuinfo names them: "amx_bf16",

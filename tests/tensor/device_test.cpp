@@ -52,6 +52,27 @@ TEST(Threads, AreSet) {
   set_threads(1);
 }
 
+TEST(Threads, AreAShareOfTheCoresWhereALauncherSetOne) {
+  ::unsetenv("OMP_NUM_THREADS");
+  set_threads(0);
+  const std::int64_t cores = threads();
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  set_threads(0, cores);
+  EXPECT_EQ(threads(), 1);
+  set_threads(0, 2 * cores);
+  EXPECT_EQ(threads(), 1) << "at least one";
+  if (cores >= 4) {
+    set_threads(0, 2);
+    EXPECT_EQ(threads(), cores / 2);
+  }
+  ::setenv("OMP_NUM_THREADS", "3", 1);
+  set_threads(4);
+  set_threads(0, 2);
+  EXPECT_EQ(threads(), 4) << "another number than 1 is the user's word";
+  ::unsetenv("OMP_NUM_THREADS");
+  set_threads(1);
+}
+
 TEST(Bf16Units, AreTheProcessorsOwn) {
   const bool vectors = __builtin_cpu_supports("avx512bf16") != 0;
   EXPECT_EQ(bf16_units().empty(), !vectors) << bf16_units();
