@@ -4,11 +4,13 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include <cstring>
 #include <map>
 
 #include "core/clock.h"
 #include "core/statistics.h"
 #include "core/text.h"
+#include "distributed/group.h"
 #include "tensor/transfer.h"
 #include "train/step/head_loss.h"
 
@@ -54,6 +56,39 @@ void add_positions(const Scored& scored, std::map<std::int64_t, DocumentLoss>& d
     sums.loss += loss[i];
     sums.correct += correct[i] ? 1.0 : 0.0;
     sums.tokens += 1.0;
+  }
+}
+
+// What a rank found; its documents follow it.
+struct RankLosses {
+  std::int64_t stopped = 0;
+  std::int64_t tokens = 0, supervised_tokens = 0;
+};
+
+std::string as_bytes(
+    const RankLosses& losses, const std::map<std::int64_t, DocumentLoss>& documents) {
+  static_assert(std::is_trivially_copyable_v<DocumentLoss>);
+  std::string bytes(reinterpret_cast<const char*>(&losses), sizeof losses);
+  for (const auto& entry : documents)
+    bytes.append(reinterpret_cast<const char*>(&entry.second), sizeof entry.second);
+  return bytes;
+}
+
+void add_bytes(
+    const std::string& bytes, RankLosses& sum, std::map<std::int64_t, DocumentLoss>& documents) {
+  RankLosses one;
+  std::memcpy(&one, bytes.data(), sizeof one);
+  sum.stopped += one.stopped;
+  sum.tokens += one.tokens;
+  sum.supervised_tokens += one.supervised_tokens;
+  for (std::size_t at = sizeof one; at < bytes.size(); at += sizeof(DocumentLoss)) {
+    DocumentLoss loss;
+    std::memcpy(&loss, bytes.data() + at, sizeof loss);
+    DocumentLoss& sums = documents[loss.document];
+    sums.document = loss.document;
+    sums.loss += loss.loss;
+    sums.correct += loss.correct;
+    sums.tokens += loss.tokens;
   }
 }
 
@@ -142,6 +177,17 @@ bool answer_is_likeliest(const data::ChoiceRow& row, const std::vector<double>& 
 
 }  // namespace
 
+std::vector<data::BatchPlan> evaluated_batches(
+    const data::Batcher& batcher, const distributed::Group* ranks) {
+  std::vector<data::BatchPlan> all = batcher.in_order();
+  if (ranks == nullptr) return all;
+  std::vector<data::BatchPlan> own;
+  for (std::size_t i = static_cast<std::size_t>(ranks->rank()); i < all.size();
+       i += static_cast<std::size_t>(ranks->size()))
+    own.push_back(std::move(all[i]));
+  return own;
+}
+
 MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batcher,
     const EvaluateOptions& options, core::Progress& progress) {
   const core::Stopwatch watch;
@@ -150,23 +196,35 @@ MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batch
   std::map<std::int64_t, DocumentLoss> documents;
   MeasuredLosses losses;
   Evaluation& result = losses.evaluation;
+  RankLosses found;
   std::int64_t rows = 0;
   progress.begin("evaluating", batcher.rows(), "rows");
-  for (const data::BatchPlan& plan : batcher.in_order()) {
+  for (const data::BatchPlan& plan : evaluated_batches(batcher, options.ranks)) {
     if (options.keep_going && !options.keep_going()) {
-      progress.end();
-      losses = {};
-      losses.stopped = true;
-      return losses;
+      found.stopped = 1;
+      break;
     }
     const tensor::Batch batch = batcher.make(plan);
     add_positions(score_batch(graph, head, batch, options), documents);
-    result.tokens += batch.real_tokens;
-    result.supervised_tokens += batch.supervised_tokens;
+    found.tokens += batch.real_tokens;
+    found.supervised_tokens += batch.supervised_tokens;
     rows += batch.rows();
     progress.update(rows, "");
   }
   progress.end();
+  if (options.ranks != nullptr) {
+    const std::string own = as_bytes(found, documents);
+    found = {};
+    documents.clear();
+    for (const std::string& bytes : options.ranks->all_gather(own))
+      add_bytes(bytes, found, documents);
+  }
+  if (found.stopped > 0) {
+    losses.stopped = true;
+    return losses;
+  }
+  result.tokens = found.tokens;
+  result.supervised_tokens = found.supervised_tokens;
   summarize(documents, result);
   for (const auto& entry : documents) losses.documents.push_back(entry.second);
   result.seconds = watch.seconds();

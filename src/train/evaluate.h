@@ -15,6 +15,10 @@
 #include "train/cache/prefix_cache.h"
 #include "types/evaluation.h"
 
+namespace salf::distributed {
+class Group;
+}
+
 namespace salf::train {
 
 using types::ChoiceEvaluation;
@@ -38,7 +42,14 @@ struct EvaluateOptions {
   std::function<bool()> keep_going{};  // asked before each batch; false stops it
   PrefixCache* cache = nullptr;        // of this batcher's rows, at the cut `cut`
   std::int64_t cut = 0;                // only looked at with a cache
+  // That share the rows, each asking keep_going for itself; null: this process alone. All get the
+  // same result, which is that of one process.
+  distributed::Group* ranks = nullptr;
 };
+
+// The batches that this rank scores.
+std::vector<data::BatchPlan> evaluated_batches(
+    const data::Batcher& batcher, const distributed::Group* ranks);
 
 // Streams all rows of `batcher`. With no supervised token all figures are NaN.
 MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batcher,

@@ -117,6 +117,9 @@ struct FreezePlan {
       knee;  // cut of the candidate where the Pareto curve bends most, and its arm
   std::optional<Arm> knee_arm;
   std::vector<Alternative> alternatives;  // what other budgets buy, this one among them (factor 1)
+  // Of the rows, each with its own batches: accumulate is a multiple of it. Nothing of a plan for
+  // one rank.
+  std::optional<std::int64_t> shards;
   std::vector<std::string>
       notes;  // what else a reader has to know: where measures or rules disagree
 
@@ -171,6 +174,7 @@ struct FreezePlan {
     visit(Field{"knee"}.range(0, 1e5), self.knee);
     visit("knee_arm", self.knee_arm);
     visit("alternatives", self.alternatives);
+    visit(Field{"shards"}.range(1, 65536), self.shards);
     visit("notes", self.notes);
   }
 };

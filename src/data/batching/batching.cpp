@@ -84,14 +84,36 @@ void Batcher::check_fits() const {
           ", cut documents with --max-length, or divide and join them with --pack");
 }
 
+void Batcher::deal(std::int64_t shards) {
+  if (rows() < shards) {
+    throw Error(ErrorKind::kUsage, "the training split has " + std::to_string(rows()) +
+                                       " rows, too few for " + std::to_string(shards) +
+                                       " ranks; start fewer, or give more data");
+  }
+  shards_ = shards;
+  shard_of_.clear();
+  if (shards == 1) return;
+  std::vector<std::int64_t> order(lengths_.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  order = by_length(std::move(order));
+  shard_of_.resize(lengths_.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    // There and back, so that no shard always has the longest.
+    const auto stripe = static_cast<std::int64_t>(i) / shards;
+    const auto within = static_cast<std::int64_t>(i) % shards;
+    shard_of_[place(order[i])] = stripe % 2 == 0 ? within : shards - 1 - within;
+  }
+}
+
 std::vector<BatchPlan> Batcher::epoch(std::uint64_t seed, std::int64_t epoch) const {
   core::Random random(seed, "batches/" + std::to_string(epoch));
-  std::vector<BatchPlan> sorted = fill(core::permutation(rows(), random));
+  std::vector<BatchPlan> sorted = fill(core::permutation(rows(), random), shards_);
   std::vector<BatchPlan> shuffled;
   shuffled.reserve(sorted.size());
   for (const std::int64_t index :
-      core::permutation(static_cast<std::int64_t>(sorted.size()), random)) {
-    shuffled.push_back(std::move(sorted[place(index)]));
+      core::permutation(static_cast<std::int64_t>(sorted.size()) / shards_, random)) {
+    for (std::int64_t shard = 0; shard < shards_; ++shard)
+      shuffled.push_back(std::move(sorted[place(index * shards_ + shard)]));
   }
   return shuffled;
 }
@@ -99,23 +121,42 @@ std::vector<BatchPlan> Batcher::epoch(std::uint64_t seed, std::int64_t epoch) co
 std::vector<BatchPlan> Batcher::in_order() const {
   std::vector<std::int64_t> order(lengths_.size());
   std::iota(order.begin(), order.end(), std::int64_t{0});
-  return fill(std::move(order));
+  return fill(std::move(order), 1);
 }
 
-// Sorts by length, equal lengths as they stand in `order`, and fills batches from the shortest on.
-std::vector<BatchPlan> Batcher::fill(std::vector<std::int64_t> order) const {
+std::vector<std::int64_t> Batcher::by_length(std::vector<std::int64_t> order) const {
   std::stable_sort(order.begin(), order.end(),
       [this](std::int64_t a, std::int64_t b) { return lengths_[place(a)] < lengths_[place(b)]; });
+  return order;
+}
+
+// Fills batches from the shortest row on, of all shards at once.
+std::vector<BatchPlan> Batcher::fill(std::vector<std::int64_t> order, std::int64_t shards) const {
+  std::vector<std::vector<std::int64_t>> sorted(place(shards));
+  for (const std::int64_t row : by_length(std::move(order)))
+    sorted[shards == 1 ? 0 : place(shard_of_[place(row)])].push_back(row);
+  std::size_t most = 0;
+  for (const auto& rows_of_shard : sorted) most = std::max(most, rows_of_shard.size());
   std::vector<BatchPlan> plans;
-  for (const std::int64_t index : order) {
-    const std::int64_t length = lengths_[place(index)];
+  std::int64_t in_batch = 0;
+  for (std::size_t i = 0; i < most; ++i) {
+    std::int64_t length = 0;
+    for (const auto& rows_of_shard : sorted) {
+      if (i < rows_of_shard.size()) length = std::max(length, lengths_[place(rows_of_shard[i])]);
+    }
     // Each row is the longest so far, so the batch is padded to it.
-    const bool fits =
-        !plans.empty() &&
-        (static_cast<std::int64_t>(plans.back().rows.size()) + 1) * length <= options_.batch_tokens;
-    if (!fits) plans.emplace_back();
-    plans.back().rows.push_back(index);
-    plans.back().length = length;
+    const bool fits = !plans.empty() && (in_batch + 1) * length <= options_.batch_tokens;
+    if (!fits) {
+      plans.resize(plans.size() + place(shards));
+      in_batch = 0;
+    }
+    ++in_batch;
+    for (std::size_t shard = 0; shard < sorted.size(); ++shard) {
+      if (i >= sorted[shard].size()) continue;
+      BatchPlan& plan = plans[plans.size() - sorted.size() + shard];
+      plan.rows.push_back(sorted[shard][i]);
+      plan.length = lengths_[place(sorted[shard][i])];
+    }
   }
   return plans;
 }
@@ -191,6 +232,23 @@ tensor::Batch Batcher::make(const BatchPlan& plan) const {
 }
 
 std::int64_t Batcher::row_length(std::int64_t row) const { return lengths_.at(place(row)); }
+
+std::int64_t Batcher::real_tokens(const BatchPlan& plan) const {
+  std::int64_t total = 0;
+  for (const std::int64_t row : plan.rows) total += row_length(row);
+  return total;
+}
+
+std::int64_t Batcher::supervised_tokens(const BatchPlan& plan) const {
+  std::int64_t total = 0;
+  for (const std::int64_t row : plan.rows) {
+    for (const Piece& piece : rows_[place(row)]) {
+      const auto from = dataset_.documents[place(piece.document)].labels.begin() + piece.from;
+      total += piece.tokens - std::count(from, from + piece.tokens, tensor::kNoLabel);
+    }
+  }
+  return total;
+}
 
 std::int64_t Batcher::rows() const { return static_cast<std::int64_t>(lengths_.size()); }
 

@@ -42,6 +42,13 @@ class Batcher {
   Batcher(const Dataset& dataset, std::vector<std::int64_t> documents, BatchOptions options,
       std::int64_t padding_id);
 
+  // From now on rows belong to `shards` shards, striped by length: to each the same number of rows,
+  // or one less, of the same lengths nearly. The batches of epoch() then have rows of one shard
+  // each: batch i has those of shard i % shards, and those of i / shards have nearly one shape.
+  // Some of the longest may have no rows. Throws Error(kUsage) for fewer rows than shards.
+  void deal(std::int64_t shards);
+  std::int64_t shards() const { return shards_; }
+
   // The batches of one epoch. Rows are sorted by length (equal lengths in random order) and filled
   // into batches, and the batches are shuffled. Every row occurs once. (seed, epoch) decide,
   // equally on every machine. All epochs have the same shapes; only rows and order differ.
@@ -56,6 +63,9 @@ class Batcher {
   std::int64_t attention_pairs(const BatchPlan& plan) const;
 
   std::int64_t row_length(std::int64_t row) const;  // real tokens of a row
+  // Of the plan's rows.
+  std::int64_t real_tokens(const BatchPlan& plan) const;
+  std::int64_t supervised_tokens(const BatchPlan& plan) const;
   std::int64_t rows() const;
   std::int64_t real_tokens() const;
   std::int64_t supervised_tokens() const;
@@ -74,7 +84,9 @@ class Batcher {
   void check_fits() const;
   void write(const Row& row, std::int64_t b, tensor::Batch& batch) const;
   at::Tensor segments(const BatchPlan& plan) const;
-  std::vector<BatchPlan> fill(std::vector<std::int64_t> order) const;
+  std::vector<BatchPlan> fill(std::vector<std::int64_t> order, std::int64_t shards) const;
+  // `order` sorted by length, equal ones as they stand.
+  std::vector<std::int64_t> by_length(std::vector<std::int64_t> order) const;
 
   const Dataset& dataset_;
   std::vector<std::int64_t> documents_;
@@ -82,6 +94,8 @@ class Batcher {
   std::int64_t padding_id_;
   std::vector<Row> rows_;
   std::vector<std::int64_t> lengths_;  // tokens of each row
+  std::int64_t shards_ = 1;
+  std::vector<std::int64_t> shard_of_;  // of each row; empty of one shard
 };
 
 }  // namespace salf::data

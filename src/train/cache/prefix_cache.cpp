@@ -26,7 +26,7 @@ constexpr std::uint64_t kAbsent = 0;
 std::size_t index_of(std::int64_t row) { return static_cast<std::size_t>(row); }
 
 struct CachedRows {
-  std::vector<std::int64_t> lengths;  // T of each row
+  std::vector<std::int64_t> lengths;  // T of each row; 0 of those that are not kept
   std::int64_t width = 0;             // D
   c10::ScalarType type = c10::kFloat;
 
@@ -88,7 +88,7 @@ class CacheFile {
   }
 
   bool holds(std::int64_t row) const { return present_[index_of(row)]; }
-  bool complete() const { return present_rows_ == rows_.lengths.size(); }
+  bool complete() const { return present_rows_ == kept_rows_; }
 
   // [T_row, D] of the file's type, in the file: what is read is only meant where the row is held.
   at::Tensor state(std::int64_t row) const {
@@ -109,6 +109,7 @@ class CacheFile {
     for (std::size_t row = 0; row < rows_.lengths.size(); ++row) {
       begin_.push_back(begin);
       begin += rows_.row_bytes(row);
+      if (rows_.lengths[row] > 0) ++kept_rows_;
     }
   }
 
@@ -125,8 +126,7 @@ class CacheFile {
     core::log_info(
         core::printable_path(path) + ": the frozen part's output of " +
         core::format_count(static_cast<std::int64_t>(present_rows_)) + " of " +
-        core::format_count(static_cast<std::int64_t>(rows_.lengths.size())) +
-        " rows is used again" +
+        core::format_count(static_cast<std::int64_t>(kept_rows_)) + " rows is used again" +
         (damaged > 0 ? ", " + core::format_count(damaged) + " damaged ones are not" : ""));
   }
 
@@ -150,6 +150,7 @@ class CacheFile {
   std::uint64_t table_ = 0;  // of the checksums, in bytes from the file's begin; only where named
   std::vector<std::uint64_t> begin_;  // of each row, in bytes from the file's begin
   std::vector<bool> present_;
+  std::size_t kept_rows_ = 0;
   std::size_t present_rows_ = 0;
 };
 
@@ -184,8 +185,10 @@ std::string batch_hash(const std::vector<data::BatchPlan>& plans) {
 CacheFile open_file(const data::Batcher& batcher, std::int64_t width,
     const std::vector<data::BatchPlan>& first, const CacheSetup& setup) {
   CachedRows rows{{}, width, scalar_type(setup.type)};
-  for (std::int64_t row = 0; row < batcher.rows(); ++row)
-    rows.lengths.push_back(batcher.row_length(row));
+  rows.lengths.resize(index_of(batcher.rows()), 0);
+  for (const auto& plan : first) {
+    for (const std::int64_t row : plan.rows) rows.lengths[index_of(row)] = batcher.row_length(row);
+  }
   if (setup.name.empty()) return CacheFile(std::move(rows), setup.folder);
   core::Json key = setup.key;
   key["eof"] = setup.cut;
@@ -207,8 +210,11 @@ struct PrefixCache::Parts {
       for (const std::int64_t row : first[plan].rows) first_batch[index_of(row)] = plan;
     }
     use.dtype = setup.type;
-    use.rows = batcher.rows();
-    use.bytes = static_cast<std::int64_t>(bytes(batcher, width, setup.type));
+    for (const auto& plan : first) {
+      use.rows += static_cast<std::int64_t>(plan.rows.size());
+      use.bytes += batcher.real_tokens(plan) * width *
+                   static_cast<std::int64_t>(c10::elementSize(scalar_type(setup.type)));
+    }
   }
 
   at::Tensor compute(const tensor::Batch& batch) const {

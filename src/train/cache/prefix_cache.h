@@ -60,7 +60,8 @@ class PrefixCache {
   static std::uint64_t bytes(
       const data::Batcher& batcher, std::int64_t hidden, types::CacheType type);
 
-  // `first`: plans that hold every row of `batcher` once. The file's space is reserved.
+  // `first`: plans that hold every row of `batcher` once, or those of this rank: other rows are not
+  // kept, and may not be asked for. The file's space is reserved.
   // The references must outlive this. Throws Error(kIo) where it would take more than half of the
   // free disk.
   PrefixCache(const model::GraphCut& graph, const data::Batcher& batcher,

@@ -4,6 +4,7 @@
 
 #include "core/files.h"
 #include "core/text.h"
+#include "distributed/group.h"
 
 namespace salf::train {
 namespace {
@@ -36,7 +37,9 @@ std::string kept_lines(const std::filesystem::path& path, const RunState& state)
 RunLog::RunLog(const TrainInputs& inputs, const Pacing& pacing, const RunState& state,
     core::Progress& progress)
     : inputs_(inputs), pacing_(pacing), progress_(progress),
-      path_(inputs.run.where.folder / "metrics.jsonl") {
+      path_(inputs.run.where.folder / "metrics.jsonl"),
+      writes_(inputs.run.ranks == nullptr || inputs.run.ranks->leads()) {
+  if (!writes_) return;
   if (inputs.resume) core::write_file_atomically(path_, kept_lines(path_, state));
   stream_.open(path_, inputs.resume ? std::ios::app : std::ios::trunc);
   if (!stream_) throw Error(ErrorKind::kIo, path_.string() + ": cannot be written");
@@ -75,6 +78,7 @@ void RunLog::evaluation(
 }
 
 void RunLog::write(const core::Json& line) {
+  if (!writes_) return;
   stream_ << line.dump() << '\n' << std::flush;
   if (!stream_)
     throw Error(ErrorKind::kIo, path_.string() + ": cannot be written (is the disk full?)");

@@ -35,6 +35,7 @@ class RunLog {
   const Pacing& pacing_;
   core::Progress& progress_;
   std::filesystem::path path_;
+  bool writes_;  // only one rank does
   std::ofstream stream_;
 };
 

@@ -1,6 +1,5 @@
 #include "train/run/pacing.h"
 
-#include "core/clock.h"
 #include "core/statistics.h"
 #include "train/run/stage.h"
 #include "train/step/batch_stream.h"
@@ -113,7 +112,7 @@ std::int64_t evaluation_interval(std::int64_t evaluations, std::int64_t steps) {
 }
 
 Pacing::Pacing(const TrainInputs& inputs, const RunCourse& course)
-    : plan_(inputs.run.what.plan), clock_(inputs.clock), carried_seconds_(course.spent_seconds),
+    : plan_(inputs.run.what.plan), agreement_(inputs.run.ranks, inputs.clock, course.spent_seconds),
       interval_(evaluation_interval(plan_.evaluations, plan_.steps)) {
   if (plan_.budget.deterministic()) {
     schedule_ = schedule_for_steps(affordable_steps(inputs.run));
@@ -127,10 +126,6 @@ Pacing::Pacing(const TrainInputs& inputs, const RunCourse& course)
     if (!inputs.replay) pacer_.emplace(pacer_options(plan_, inputs.closing_seconds));
   }
   if (inputs.replay) limit_ = inputs.replay->steps;
-}
-
-double Pacing::spent() const {
-  return carried_seconds_ + (clock_ != nullptr ? clock_->spent_seconds() : core::process_seconds());
 }
 
 double Pacing::budget_share(const RunState& state) const {

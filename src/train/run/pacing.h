@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "train/run/agreement.h"
 #include "train/run/trainer.h"
 #include "train/step/schedule.h"
 
@@ -68,8 +69,10 @@ class Pacing {
   // `course`: of the checkpoint that the run goes on from. `inputs` must outlive this.
   Pacing(const TrainInputs& inputs, const RunCourse& course);
 
-  // Seconds of the budget, all processes of the run together.
-  double spent() const;
+  // Seconds of the budget, all processes of the run together; what ranks agreed on is as of the
+  // last meeting.
+  double spent() const { return agreement_.spent(); }
+  Agreement& agreement() { return agreement_; }
   // Share 0 … 1 of the budget that is spent: seconds, tokens or FLOPs of its amount, else steps.
   double budget_share(const RunState& state) const;
   const Schedule& schedule() const { return schedule_; }
@@ -93,8 +96,7 @@ class Pacing {
   void settle_cooldown(std::int64_t start);
 
   const types::FreezePlan& plan_;
-  const RunClock* clock_;
-  double carried_seconds_;  // what earlier processes had spent
+  Agreement agreement_;  // its clock goes on from what earlier processes had spent
   std::optional<Pacer> pacer_;
   Schedule schedule_;
   std::optional<std::int64_t> cooldown_start_;

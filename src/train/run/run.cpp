@@ -1,10 +1,14 @@
 #include "train/run/run.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/statistics.h"
 #include "core/text.h"
 #include "cost/estimate.h"
+#include "distributed/group.h"
 #include "model/weights/narrow_weights.h"
 #include "tensor/pool.h"
 #include "tensor/transfer.h"
@@ -52,6 +56,7 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     load(*from);
   } else {
     begin_at(0, 0);
+    share_weights();
     stage_->best.take();
   }
   frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.what.plan.cuts().size() - 1));
@@ -61,10 +66,11 @@ std::optional<StepMetrics> Run::step(double learning_rate) {
   const core::Stopwatch watch;
   StepMetrics metrics;
   metrics.learning_rate = learning_rate;
-  const Taken taken = take_batches();
+  Taken taken = take_batches();
   metrics.epoch = taken.epoch;
-  const StepResult result =
+  StepResult result =
       stage_->runner.run(taken.batches, learning_rate, phases_, [this] { draw_ahead(); });
+  share_work(taken, result.anonymous_bytes);
   if (!result.finite) {
     core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
                     core::format_number(result.loss) + ", gradient norm " +
@@ -99,9 +105,20 @@ void Run::begin_at(std::int64_t epoch, std::int64_t batch) {
 }
 
 Run::Drawn Run::draw() {
+  const ShardRange own = own_shards(inputs_);
   Drawn drawn;
   drawn.epoch = stream_->epoch();
-  drawn.batch = tensor::on_device(stream_->next(), inputs_.what.graph.head_weight().device());
+  drawn.shard = stream_->batch() % inputs_.what.train.shards();
+  drawn.own = drawn.shard >= own.begin && drawn.shard < own.end;
+  if (stage_->sum) {
+    drawn.tokens = {inputs_.what.train.real_tokens(stream_->plan()),
+        inputs_.what.train.supervised_tokens(stream_->plan())};
+  }
+  if (drawn.own) {
+    drawn.batch = tensor::on_device(stream_->next(), inputs_.what.graph.head_weight().device());
+  } else {
+    stream_->pass();
+  }
   drawn.next_epoch = stream_->epoch();
   drawn.next_batch = stream_->batch();
   drawn.batches_of_epoch = stream_->batches_of_epoch();
@@ -111,12 +128,15 @@ Run::Drawn Run::draw() {
 void Run::draw_ahead() {
   while (static_cast<std::int64_t>(drawn_.size()) < inputs_.what.plan.accumulate) {
     drawn_.push_back(draw());
-    if (cached()) stage_->cache->send_ahead(drawn_.back().batch);
+    if (cached() && drawn_.back().own) stage_->cache->send_ahead(drawn_.back().batch);
   }
 }
 
 Run::Taken Run::take_batches() {
   const types::ModelShape& shape = inputs_.what.plan.shape;
+  const ShardRange own = own_shards(inputs_);
+  const std::int64_t shards = inputs_.what.plan.shards.value_or(1);
+  std::vector<std::vector<tensor::Batch>> of_shard(static_cast<std::size_t>(own.end - own.begin));
   Taken taken;
   for (std::int64_t i = 0; i < inputs_.what.plan.accumulate; ++i) {
     if (drawn_.empty()) drawn_.push_back(draw());
@@ -126,13 +146,47 @@ Run::Taken Run::take_batches() {
     taken.next_epoch = next.next_epoch;
     taken.next_batch = next.next_batch;
     batches_of_epoch_ = next.batches_of_epoch;
-    const tensor::Batch& batch = taken.batches.emplace_back(std::move(next.batch));
+    taken.tokens.real += next.tokens.real;
+    taken.tokens.supervised += next.tokens.supervised;
+    if (!next.own) continue;
+    const tensor::Batch& batch =
+        of_shard[static_cast<std::size_t>(next.shard - own.begin)].emplace_back(
+            std::move(next.batch));
     taken.flops += training_flops(shape, batch, cut(), next.epoch > 0 && cached());
     if (!cached() || !stage_->cache->holds(batch)) continue;
     taken.flops_avoided +=
         training_flops(shape, batch, cut(), false) - training_flops(shape, batch, cut(), true);
   }
+  for (auto& batches : of_shard)
+    std::move(batches.begin(), batches.end(), std::back_inserter(taken.batches));
+  if (stage_->sum) stage_->sum->begin(taken.tokens, inputs_.what.plan.accumulate / shards);
   return taken;
+}
+
+void Run::share_weights() const {
+  if (inputs_.ranks == nullptr) return;
+  const at::NoGradGuard quiet;
+  for (const auto& parameter : stage_->freeze.trained()) {
+    const at::Tensor host = parameter.tensor.detach().cpu().contiguous();
+    inputs_.ranks->broadcast(host);
+    if (!inputs_.ranks->leads()) parameter.tensor.copy_(host);
+  }
+}
+
+void Run::share_work(Taken& taken, std::int64_t& anonymous_bytes) const {
+  if (inputs_.ranks == nullptr) return;
+  const double own[] = {taken.flops, taken.flops_avoided, static_cast<double>(anonymous_bytes)};
+  const at::Tensor part = at::empty({3}, at::kDouble);
+  const at::Tensor all = at::empty({inputs_.ranks->size(), 3}, at::kDouble);
+  std::copy(std::begin(own), std::end(own), part.mutable_data_ptr<double>());
+  inputs_.ranks->all_gather(all, part);
+  taken.flops = taken.flops_avoided = 0.0;
+  for (std::int64_t rank = 0; rank < inputs_.ranks->size(); ++rank) {
+    const double* const of = all.const_data_ptr<double>() + 3 * rank;
+    taken.flops += of[0];
+    taken.flops_avoided += of[1];
+    anonymous_bytes = std::max(anonymous_bytes, static_cast<std::int64_t>(of[2]));
+  }
 }
 
 void Run::release_frozen() {
@@ -151,8 +205,15 @@ MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Prog
   options.cache = stage_->dev_cache;
   options.cut = cut();
   options.keep_going = keep_going;
+  options.ranks = inputs_.ranks;
+  std::optional<distributed::Group::LongWork> long_work;
+  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks);
   MeasuredLosses losses = train::evaluate(inputs_.what.graph, inputs_.what.dev, options, progress);
-  state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, memory_use().anonymous);
+  long_work.reset();
+  Taken nothing;
+  std::int64_t anonymous = memory_use().anonymous;
+  share_work(nothing, anonymous);
+  state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, anonymous);
   if (!losses.stopped) phases_.evaluation += losses.evaluation.seconds;
   release_frozen();
   return losses;
@@ -235,6 +296,11 @@ void Run::load(const RunSnapshot& snapshot) {
 }
 
 void Run::checkpoint(const RunCourse& course) const {
+  std::optional<distributed::Group::LongWork> long_work;
+  if (inputs_.ranks != nullptr) {
+    if (!inputs_.ranks->leads()) return;
+    long_work.emplace(*inputs_.ranks);
+  }
   write_checkpoint(inputs_.where.folder, {full_identity(inputs_), present(), course});
 }
 
@@ -268,10 +334,24 @@ types::RunRecord Run::finish(types::RunStatus status) {
   record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
   if (cut() > 0) record.activation_bytes_below_cut = 0;
   if (frozen_) record.frozen_bytes_mapped = frozen_->bytes();
-  record.cache = caches_.use();
+  record.cache = all_caches();
   if (record.cache) record.cache->flops_avoided = state_.flops_avoided;
   fill_speed(record);
   return record;
+}
+
+std::optional<types::CacheUse> Run::all_caches() const {
+  std::optional<types::CacheUse> use = caches_.use();
+  if (inputs_.ranks == nullptr) return use;
+  const std::string own = use ? core::to_json(*use).dump() : "";
+  use.reset();
+  for (const std::string& text : inputs_.ranks->all_gather(own)) {
+    if (text.empty()) continue;
+    types::CacheUse one;
+    core::from_json(core::parse_json(text, "a rank's cache"), "a rank's cache", one);
+    use = use ? sum_of(*use, one) : one;
+  }
+  return use;
 }
 
 void Run::fill_speed(types::RunRecord& record) const {
@@ -300,6 +380,7 @@ core::Json full_identity(const RunInputs& inputs) {
   identity["batch_tokens"] = plan.batch_tokens;
   identity["pack"] = plan.pack;
   identity["accumulate"] = plan.accumulate;
+  if (plan.shards) identity["shards"] = *plan.shards;
   identity["evaluations"] = plan.evaluations;
   identity["seed"] = inputs.how.seed;
   identity["compute_type"] = c10::toString(inputs.what.graph.type());

@@ -61,7 +61,7 @@ class Run {
   // for bit what would have come after it.
   RunSnapshot snapshot() const;
   void restore(const RunSnapshot& snapshot);
-  // Writes a checkpoint into the folder. Throws Error(kIo).
+  // Writes a checkpoint into the folder; of several ranks only the first does. Throws Error(kIo).
   void checkpoint(const RunCourse& course) const;
 
   // The model gets its best weights: those kept last if they are not the present ones, or if the
@@ -74,11 +74,15 @@ class Run {
     std::vector<tensor::Batch> batches;
     std::int64_t epoch = 0;                       // of the first one
     std::int64_t next_epoch = 0, next_batch = 0;  // after the last one
+    StepTokens tokens;  // of all ranks; only set where there is a sum over shards
     double flops = 0.0, flops_avoided = 0.0;
   };
   // A batch of the stream, and where that stood before and after it.
   struct Drawn {
-    tensor::Batch batch;
+    bool own = false;     // else another rank's, and not made
+    tensor::Batch batch;  // of the shard
+    std::int64_t shard = 0;
+    StepTokens tokens;  // only set where there is a sum over shards
     std::int64_t epoch = 0;
     std::int64_t next_epoch = 0, next_batch = 0, batches_of_epoch = 0;
   };
@@ -87,12 +91,18 @@ class Run {
   // On a GPU: draws the next step's batches and sends them, while the device works.
   void draw_ahead();
   Taken take_batches();
+  // All ranks begin with rank 0's weights.
+  void share_weights() const;
+  // All ranks: their work becomes that of all, the memory the largest.
+  void share_work(Taken& taken, std::int64_t& anonymous_bytes) const;
   // Once: nothing but saving reads the weights below the cut when the caches hold every row.
   void release_frozen();
   types::CostBreakdown measured() const;
   // With tensors that are the run's own.
   RunSnapshot present() const;
   void load(const RunSnapshot& snapshot);
+  // Of all ranks.
+  std::optional<types::CacheUse> all_caches() const;
   void fill_speed(types::RunRecord& record) const;
 
   const RunInputs& inputs_;

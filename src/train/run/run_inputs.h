@@ -17,6 +17,10 @@
 #include "types/freeze_plan.h"
 #include "types/run_record.h"
 
+namespace salf::distributed {
+class Group;
+}
+
 namespace salf::train {
 
 // All of it must outlive the run.
@@ -49,6 +53,9 @@ struct RunInputs {
   RunSubject what;
   RunMethod how{};
   RunPlace where{};
+  // That share the run; null: this process alone. With several, the plan and the batches of the
+  // train split have as many shards, or more.
+  distributed::Group* ranks = nullptr;
 };
 
 // Where a run stands: what is saved and restored.

@@ -4,6 +4,8 @@
 
 #include "core/log.h"
 #include "cost/flops.h"
+#include "distributed/group.h"
+#include "train/evaluate.h"
 
 namespace salf::train {
 namespace {
@@ -17,6 +19,12 @@ AdamWOptions adamw_options(const RunInputs& inputs) {
 double rate_at(const types::FreezePlan& plan, std::int64_t cut) {
   const types::Candidate* const there = plan.candidates.at(plan.method(), cut);
   return cut == plan.cut || there == nullptr ? plan.learning_rate : there->learning_rate;
+}
+
+// "-1-of-4": of a rank's rows.
+std::string rank_suffix(const RunInputs& inputs) {
+  if (inputs.ranks == nullptr) return "";
+  return "-" + std::to_string(inputs.ranks->rank()) + "-of-" + std::to_string(inputs.ranks->size());
 }
 
 // Only the last cut's is kept for later runs. Nothing where the disk has no room: the run is slower
@@ -33,7 +41,7 @@ void make_caches(const RunInputs& inputs, const data::Batcher& batcher,
     CacheSetup setup{cuts[i], narrow ? types::CacheType::kBFloat16 : options.cache_dtype,
         inputs.where.folder, "", inputs.where.cache_key, shallower};
     if (options.keep_cache && cuts[i] == inputs.what.plan.cut)
-      setup.name = std::string(split) + ".prefix-cache";
+      setup.name = std::string(split) + rank_suffix(inputs) + ".prefix-cache";
     setup.key["compute_type"] = c10::toString(inputs.what.graph.type());
     try {
       caches[i] = std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
@@ -56,12 +64,37 @@ double attended(const tensor::Batch& batch) {
   return pairs / static_cast<double>(batch.padded_tokens());
 }
 
+std::unique_ptr<GradientSum> gradient_sum(const RunInputs& inputs) {
+  const std::int64_t shards = inputs.what.plan.shards.value_or(1);
+  if (shards == 1 && inputs.ranks == nullptr) return nullptr;
+  return std::make_unique<GradientSum>(inputs.ranks, shards);
+}
+
+// The first epoch's batches of this process.
+std::vector<data::BatchPlan> own_batches(const RunInputs& inputs) {
+  std::vector<data::BatchPlan> own = inputs.what.train.epoch(inputs.how.seed, 0);
+  if (inputs.ranks == nullptr) return own;
+  const ShardRange mine = own_shards(inputs);
+  std::vector<data::BatchPlan> kept;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const std::int64_t shard = static_cast<std::int64_t>(i) % inputs.what.train.shards();
+    if (shard >= mine.begin && shard < mine.end) kept.push_back(std::move(own[i]));
+  }
+  return kept;
+}
+
 bool keeps_dev_prefix(const RunInputs& inputs) {
   const bool used_again = inputs.what.plan.evaluations > 1 || inputs.how.options.keep_cache;
   return !inputs.how.options.no_cache && used_again && inputs.what.dev.rows() > 0;
 }
 
 }  // namespace
+
+ShardRange own_shards(const RunInputs& inputs) {
+  const std::int64_t shards = inputs.what.plan.shards.value_or(1);
+  if (inputs.ranks == nullptr) return {0, shards};
+  return shards_of(inputs.ranks->rank(), inputs.ranks->size(), shards);
+}
 
 bool keeps_prefix(const RunInputs& inputs) {
   const TrainOptions& options = inputs.how.options;
@@ -80,9 +113,9 @@ double training_flops(
 StageCaches::StageCaches(const RunInputs& inputs)
     : train_(inputs.what.plan.cuts().size()), dev_(train_.size()) {
   const RunSubject& what = inputs.what;
-  if (keeps_prefix(inputs))
-    make_caches(inputs, what.train, what.train.epoch(inputs.how.seed, 0), "train", train_);
-  if (keeps_dev_prefix(inputs)) make_caches(inputs, what.dev, what.dev.in_order(), "dev", dev_);
+  if (keeps_prefix(inputs)) make_caches(inputs, what.train, own_batches(inputs), "train", train_);
+  if (keeps_dev_prefix(inputs))
+    make_caches(inputs, what.dev, evaluated_batches(what.dev, inputs.ranks), "dev", dev_);
 }
 
 bool StageCaches::complete() const {
@@ -93,20 +126,19 @@ std::optional<types::CacheUse> StageCaches::use() const {
   std::optional<types::CacheUse> all;
   for (const auto* caches : {&train_, &dev_}) {
     for (const auto& cache : *caches) {
-      if (!cache) continue;
-      const types::CacheUse one = cache->use();
-      if (!all) {
-        all = one;
-        continue;
-      }
-      all->bytes += one.bytes;
-      all->rows += one.rows;
-      all->complete = all->complete && one.complete;
-      all->rows_computed += one.rows_computed;
-      all->rows_read += one.rows_read;
+      if (cache) all = all ? sum_of(*all, cache->use()) : cache->use();
     }
   }
   return all;
+}
+
+types::CacheUse sum_of(types::CacheUse use, const types::CacheUse& more) {
+  use.bytes += more.bytes;
+  use.rows += more.rows;
+  use.complete = use.complete && more.complete;
+  use.rows_computed += more.rows_computed;
+  use.rows_read += more.rows_read;
+  return use;
 }
 
 Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t place)
@@ -116,8 +148,9 @@ Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t pla
       freeze(inputs.what.model, inputs.what.graph, cut,
           inputs.what.plan.lora ? inputs.what.plan.lora->whole : std::nullopt),
       optimizer(freeze.trained(), adamw_options(inputs), inputs.what.graph.narrow_weights()),
+      sum(gradient_sum(inputs)),
       runner(inputs.what.graph, freeze, optimizer,
-          {cut, inputs.how.options.clip, inputs.how.options.recompute, cache}),
+          {cut, inputs.how.options.clip, inputs.how.options.recompute, cache, sum.get()}),
       best(freeze.trained(), inputs.where.folder) {}
 
 std::unique_ptr<Stage> next_stage(

@@ -17,6 +17,9 @@
 
 namespace salf::train {
 
+// The shards of the rows that this process has.
+ShardRange own_shards(const RunInputs& inputs);
+
 // Whether training rows are used again, so that their prefix is worth keeping.
 bool keeps_prefix(const RunInputs& inputs);
 
@@ -26,7 +29,7 @@ double training_flops(
 
 // A chain: what a shallower cut keeps serves the deeper ones, so that the prefix of a row is run
 // once in the whole run, and is there when the cut moves. Null where nothing is kept: nothing is
-// used again or frozen, or the disk has no room.
+// used again or frozen, or the disk has no room. A rank keeps its own rows.
 class StageCaches {
  public:
   explicit StageCaches(const RunInputs& inputs);
@@ -43,6 +46,9 @@ class StageCaches {
   std::vector<std::unique_ptr<PrefixCache>> train_, dev_;
 };
 
+// What two caches did together. REQUIRES: of one type
+types::CacheUse sum_of(types::CacheUse use, const types::CacheUse& more);
+
 struct Stage {
   // The best weights are not taken yet.
   Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t index);
@@ -54,6 +60,7 @@ struct Stage {
   PrefixCache* dev_cache;
   Freeze freeze;
   AdamW optimizer;
+  std::unique_ptr<GradientSum> sum;  // null of one shard
   StepRunner runner;
   Snapshot best;
 };

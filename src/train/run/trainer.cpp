@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/signals.h"
+#include "distributed/group.h"
 #include "tensor/device.h"
 #include "train/run/checkpoint.h"
 #include "train/run/gate_check.h"
@@ -17,6 +18,19 @@ using types::RunStatus;
 
 namespace {
 
+// Once all ranks have read: rank 0 may write and remove checkpoints from now on.
+void check_alike(distributed::Group& ranks, const std::filesystem::path& folder,
+    const std::optional<Checkpoint>& saved) {
+  const auto steps = ranks.all_gather(saved ? std::to_string(saved->run.state.step) : "none");
+  for (std::size_t rank = 1; rank < steps.size(); ++rank) {
+    if (steps[rank] == steps[0]) continue;
+    throw Error(ErrorKind::kUsage,
+        folder.string() + ": the latest checkpoint is of step " + steps[0] +
+            " for rank 0, of step " + steps[rank] + " for rank " + std::to_string(rank) +
+            ": all ranks need the same folder, on a file system that all machines share");
+  }
+}
+
 // What the run goes on from; one without tensors if it is new.
 Checkpoint begin(const TrainInputs& inputs) {
   Checkpoint fresh;
@@ -24,6 +38,7 @@ Checkpoint begin(const TrainInputs& inputs) {
   if (!inputs.resume) return fresh;
   const std::filesystem::path& folder = inputs.run.where.folder;
   std::optional<Checkpoint> saved = read_latest_checkpoint(folder);
+  if (inputs.run.ranks != nullptr) check_alike(*inputs.run.ranks, folder, saved);
   if (!saved) {
     throw Error(ErrorKind::kUsage,
         folder.string() + ": there is no checkpoint to resume from; start without --resume");
@@ -49,6 +64,7 @@ class Training {
         gates_(from.course.gates), saving_(inputs.run.how.options),
         run_(inputs.run, stages_.place(), inputs.resume ? &from.run : nullptr),
         log_(inputs, pacing_, run_.state(), progress) {
+    pacing_.agreement().meet();
     if (inputs.resume) {
       saving_.saved(run_.state().step, pacing_.spent(), 0.0);
     } else {
@@ -66,7 +82,7 @@ class Training {
         if (status != RunStatus::kRunning) break;
       }
       if (checkpoint_due()) checkpoint();
-      if (core::stop_signal() != 0) {
+      if (pacing_.agreement().stop_signal() != 0) {
         checkpoint();
         status = RunStatus::kInterrupted;
       } else if (stage_ends() && (inputs_.replay || !can_evaluate())) {
@@ -147,6 +163,7 @@ class Training {
     const double rate = run_.learning_rate() * rate_factor(pacing_.schedule(), done) *
                         stages_.warmup(done, pacing_.schedule());
     const std::optional<StepMetrics> metrics = run_.step(rate);
+    pacing_.agreement().meet();
     if (!metrics) return RunStatus::kDiverged;
     log_.step(*metrics, run_.state());
     if (Pacer* const pacer = pacing_.pacer()) pacer->step_took(pacing_.spent() - before);
@@ -161,7 +178,9 @@ class Training {
   void checkpoint() {
     const core::Stopwatch watch;
     run_.checkpoint({pacing_.spent(), pacing_.cooldown_start(), gates_, stages_.records()});
-    saving_.saved(run_.state().step, pacing_.spent(), watch.seconds());
+    const double took = pacing_.agreement().greatest(watch.seconds());
+    pacing_.agreement().meet();
+    saving_.saved(run_.state().step, pacing_.spent(), took);
   }
 
   types::RunRecord finish(RunStatus status) {
@@ -187,9 +206,11 @@ class Training {
     log_.end();
     const double before = pacing_.spent();
     const auto keep_going = [&] {
-      return core::stop_signal() == 0 && (pacer == nullptr || pacing_.spent() < pacer->deadline());
+      return core::stop_signal() == 0 &&
+             (pacer == nullptr || pacing_.agreement().own_spent() < pacer->deadline());
     };
     MeasuredLosses losses = run_.evaluate(keep_going, progress_);
+    pacing_.agreement().meet();
     if (pacer != nullptr) pacer->evaluation_took(pacing_.spent() - before);
     log_.begin();
     return losses;

@@ -20,12 +20,15 @@ BatchStream::BatchStream(
 }
 
 tensor::Batch BatchStream::next() {
-  tensor::Batch made = batcher_.make(plans_[static_cast<std::size_t>(batch_)]);
-  if (++batch_ == batches_of_epoch()) {
-    batch_ = 0;
-    plans_ = batcher_.epoch(seed_, ++epoch_);
-  }
+  tensor::Batch made = batcher_.make(plan());
+  pass();
   return made;
+}
+
+void BatchStream::pass() {
+  if (++batch_ < batches_of_epoch()) return;
+  batch_ = 0;
+  plans_ = batcher_.epoch(seed_, ++epoch_);
 }
 
 }  // namespace salf::train

@@ -18,6 +18,9 @@ class BatchStream {
 
   // The next batch; epoch() and batch() then tell the one after it.
   tensor::Batch next();
+  // Its rows; and goes on to the one after it without making it.
+  const data::BatchPlan& plan() const { return plans_[static_cast<std::size_t>(batch_)]; }
+  void pass();
 
   std::int64_t epoch() const { return epoch_; }
   std::int64_t batch() const { return batch_; }

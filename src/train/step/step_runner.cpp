@@ -121,6 +121,11 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
     result.tokens += batch.real_tokens;
     result.supervised_tokens += batch.supervised_tokens;
   }
+  GradientSum* const sum = setup_.sum;
+  if (sum != nullptr) {
+    result.tokens = sum->tokens().real;
+    result.supervised_tokens = sum->tokens().supervised;
+  }
   if (result.supervised_tokens == 0) {
     result.loss = std::numeric_limits<double>::quiet_NaN();
     return result;
@@ -131,11 +136,14 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
   for (const auto& batch : batches) {
     if (batch.supervised_tokens > 0)
       loss += loss_and_gradients(batch, scale, result.anonymous_bytes);
+    if (sum != nullptr) sum->add(freeze_.trained(), loss);
   }
   freeze_.check();
   const at::NoGradGuard quiet;
   clock_.start();
-  const GradientNorm gradient = gradient_norm(freeze_.trained(), setup_.clip);
+  if (sum != nullptr) sum->finish(freeze_.trained(), loss);
+  GradientNorm gradient = gradient_norm(freeze_.trained(), setup_.clip);
+  if (sum != nullptr) sum->agree(gradient);
   const at::Tensor figures = at::stack({loss, gradient.norm.to(loss.options())});
   if (meanwhile && !device_.is_cpu()) meanwhile();
   const at::Tensor known = figures.cpu();  // the step's only wait on a GPU

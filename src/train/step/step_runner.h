@@ -13,6 +13,7 @@
 #include "tensor/batch.h"
 #include "train/cache/prefix_cache.h"
 #include "train/step/freeze.h"
+#include "train/step/gradient_sum.h"
 #include "train/step/optimizer.h"
 #include "train/step/step_clock.h"
 #include "types/freeze_plan.h"
@@ -42,6 +43,7 @@ struct StepSetup {
   double clip = 1.0;
   bool recompute = false;        // keep no activations within blocks
   PrefixCache* cache = nullptr;  // of the batches' rows; nullptr: the prefix runs each time
+  GradientSum* sum = nullptr;    // over shards; nullptr: there is one, of this process
 };
 
 class StepRunner {
@@ -52,7 +54,8 @@ class StepRunner {
         device_(graph.head_weight().device()), clock_(device_) {}
 
   // Adds its seconds to `seconds`. On a GPU `meanwhile` is called, where it is set, while the
-  // device works, and the seconds of the optimizer are added later.
+  // device works, and the seconds of the optimizer are added later. With a sum of shards, the
+  // batches are those that begin() of it told, and the result is of all shards.
   StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,
       types::CostBreakdown& seconds, const std::function<void()>& meanwhile = {});
   // Adds what is missing, once the device is done.
