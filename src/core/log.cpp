@@ -13,15 +13,22 @@
 namespace salf::core {
 namespace {
 
+std::string& log_name() {
+  static std::string name;
+  return name;
+}
+
 // "salf: warning: " and the like; information has no prefix.
 class LevelPrefix : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm& /*time*/,
       spdlog::memory_buf_t& out) override {
-    const std::string_view prefix = message.level == spdlog::level::debug  ? "salf: debug: "
-                                    : message.level == spdlog::level::warn ? "salf: warning: "
-                                    : message.level == spdlog::level::err  ? "salf: error: "
-                                                                           : "";
+    const std::string_view level = message.level == spdlog::level::debug  ? "debug: "
+                                   : message.level == spdlog::level::warn ? "warning: "
+                                   : message.level == spdlog::level::err  ? "error: "
+                                                                          : "";
+    if (level.empty()) return;
+    const std::string prefix = "salf: " + log_name() + std::string(level);
     out.append(prefix.data(), prefix.data() + prefix.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -80,6 +87,7 @@ void append_escaped(std::string_view bytes, std::string& out) {
 }  // namespace
 
 void set_log_level(LogLevel level) { logger().set_level(kLevels[static_cast<std::size_t>(level)]); }
+void set_log_name(const std::string& name) { log_name() = name + ": "; }
 void log_debug(const std::string& message) { log(spdlog::level::debug, message); }
 void log_info(const std::string& message) { log(spdlog::level::info, message); }
 void log_warning(const std::string& message) { log(spdlog::level::warn, message); }

@@ -55,6 +55,8 @@ class Group {
   std::int64_t size() const { return launch_.size; }
   std::int64_t local_rank() const { return launch_.local_rank; }
   bool alone() const { return launch_.size == 1; }
+  // Whether the launcher started the ranks again after a failure.
+  bool restarted() const { return launch_.attempt != "0"; }
   // Whether this is the rank that decides, writes and prints.
   bool leads() const { return launch_.rank == 0; }
   // Ranks on this machine that may use the same cores, this one included.

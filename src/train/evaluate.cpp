@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/clock.h"
+#include "core/signals.h"
 #include "core/statistics.h"
 #include "core/text.h"
 #include "distributed/group.h"
@@ -61,7 +62,7 @@ void add_positions(const Scored& scored, std::map<std::int64_t, DocumentLoss>& d
 
 // What a rank found; its documents follow it.
 struct RankLosses {
-  std::int64_t stopped = 0;
+  std::int64_t stopped = 0, signal = 0;
   std::int64_t tokens = 0, supervised_tokens = 0;
 };
 
@@ -79,6 +80,7 @@ void add_bytes(
   RankLosses one;
   std::memcpy(&one, bytes.data(), sizeof one);
   sum.stopped += one.stopped;
+  sum.signal = std::max(sum.signal, one.signal);
   sum.tokens += one.tokens;
   sum.supervised_tokens += one.supervised_tokens;
   for (std::size_t at = sizeof one; at < bytes.size(); at += sizeof(DocumentLoss)) {
@@ -202,6 +204,7 @@ MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batch
   for (const data::BatchPlan& plan : evaluated_batches(batcher, options.ranks)) {
     if (options.keep_going && !options.keep_going()) {
       found.stopped = 1;
+      found.signal = core::stop_signal();
       break;
     }
     const tensor::Batch batch = batcher.make(plan);
@@ -218,6 +221,7 @@ MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batch
     documents.clear();
     for (const std::string& bytes : options.ranks->all_gather(own))
       add_bytes(bytes, found, documents);
+    if (found.signal != 0) core::set_stop_signal(static_cast<int>(found.signal));
   }
   if (found.stopped > 0) {
     losses.stopped = true;
@@ -241,14 +245,26 @@ ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
   const model::Head head = graph.head();
   ChoiceEvaluation result;
   progress.begin("answering", static_cast<std::int64_t>(rows.size()), "questions");
-  for (const data::ChoiceRow& row : rows) {
+  const std::size_t ranks =
+      options.ranks == nullptr ? 1 : static_cast<std::size_t>(options.ranks->size());
+  const std::size_t first =
+      options.ranks == nullptr ? 0 : static_cast<std::size_t>(options.ranks->rank());
+  for (std::size_t i = first; i < rows.size(); i += ranks) {
     if (options.keep_going && !options.keep_going()) break;
-    result.correct +=
-        answer_is_likeliest(row, option_sums(graph, head, row, batch_tokens, uncached)) ? 1 : 0;
+    const std::vector<double> sums = option_sums(graph, head, rows[i], batch_tokens, uncached);
+    result.correct += answer_is_likeliest(rows[i], sums) ? 1 : 0;
     ++result.rows;
     progress.update(result.rows, "");
   }
   progress.end();
+  if (options.ranks != nullptr) {
+    const at::Tensor counts = at::zeros({2}, at::kLong);
+    counts.mutable_data_ptr<std::int64_t>()[0] = result.correct;
+    counts.mutable_data_ptr<std::int64_t>()[1] = result.rows;
+    options.ranks->all_reduce(counts);
+    result.correct = counts.const_data_ptr<std::int64_t>()[0];
+    result.rows = counts.const_data_ptr<std::int64_t>()[1];
+  }
   result.accuracy =
       result.rows > 0 ? wilson(result.correct, result.rows) : Figure{kUnknown, kUnknown, kUnknown};
   result.seconds = watch.seconds();

@@ -57,7 +57,7 @@ MeasuredLosses evaluate(const model::GraphCut& graph, const data::Batcher& batch
 
 // A row counts as right if its answer has the largest likelihood per byte of the option's text;
 // ties go to the earlier option. `batch_tokens`: padded tokens of a batch at most (one option at
-// least).
+// least). Fewer rows than given: it was stopped.
 ChoiceEvaluation evaluate_choices(const model::GraphCut& graph,
     const std::vector<data::ChoiceRow>& rows, std::int64_t batch_tokens,
     const EvaluateOptions& options, core::Progress& progress);

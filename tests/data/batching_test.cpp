@@ -259,5 +259,43 @@ TEST(Batcher, NamesTheFiguresOfARowThatDoesNotFit) {
   EXPECT_THAT(block, HasSubstr("--batch-tokens 32"));
 }
 
+TEST(BatcherDeal, GivesEachShardBatchesOfTheSameShapes) {
+  std::vector<std::int64_t> lengths;
+  for (std::int64_t i = 0; i < 41; ++i) lengths.push_back(3 + (i * 7) % 20);
+  const Dataset dataset = dataset_of(lengths);
+  Batcher batcher = batcher_of(dataset, {64, 0});
+  batcher.deal(3);
+  std::map<std::int64_t, std::size_t> shard_of;
+  for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+    const std::vector<BatchPlan> plans = batcher.epoch(1, epoch);
+    ASSERT_EQ(plans.size() % 3, 0U);
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      for (const std::int64_t row : plans[i].rows) {
+        EXPECT_EQ(shard_of.emplace(row, i % 3).first->second, i % 3) << "rows stay in their shard";
+        ++rows;
+      }
+      EXPECT_LE(static_cast<std::int64_t>(plans[i].rows.size()) * plans[i].length, 64);
+      const std::size_t first = plans[i / 3 * 3].rows.size();
+      EXPECT_LE(std::max(first, plans[i].rows.size()) - std::min(first, plans[i].rows.size()), 1U);
+    }
+    EXPECT_EQ(rows, 41);
+  }
+}
+
+TEST(BatcherDeal, CountsAPlansTokens) {
+  const Dataset dataset = dataset_of({2, 4, 9});
+  const Batcher batcher = batcher_of(dataset, {64, 0});
+  const tensor::Batch batch = batcher.make({{0, 2}, 9});
+  EXPECT_EQ(batcher.real_tokens({{0, 2}, 9}), batch.real_tokens);
+  EXPECT_EQ(batcher.supervised_tokens({{0, 2}, 9}), batch.supervised_tokens);
+}
+
+TEST(BatcherDeal, RefusesMoreShardsThanRows) {
+  const Dataset dataset = dataset_of({2, 4});
+  Batcher batcher = batcher_of(dataset, {64, 0});
+  EXPECT_THROW(batcher.deal(3), Error);
+}
+
 }  // namespace
 }  // namespace salf::data

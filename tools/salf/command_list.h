@@ -6,6 +6,7 @@
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "flags.h"
+#include "ranks.h"
 
 namespace salf::tools {
 
@@ -20,12 +21,15 @@ struct Command {
 // With progress on stderr; `quiet`: without it, and without notes.
 int run_with_progress(bool quiet, const std::function<int(core::Progress&)>& body);
 
-// `body` gets options that check_options found no problem in.
-template <class Options>
-Command make_command(CommandText text, int (*body)(const Options&, core::Progress&)) {
-  return {std::move(text), [body](const CommandText& about, const Arguments& arguments) {
+enum class Processes { kOne, kRanks };
+
+// `body` gets options that check_options found no problem in. kRanks: it calls run_on_ranks.
+template <class Options> Command make_command(CommandText text,
+    int (*body)(const Options&, core::Progress&), Processes processes = Processes::kOne) {
+  return {std::move(text), [body, processes](const CommandText& about, const Arguments& arguments) {
             Options options;
             if (!load_options(about, arguments, options)) return 0;
+            if (processes == Processes::kOne) refuse_ranks(about.name);
             return run_with_progress(options.common.quiet,
                 [&](core::Progress& progress) { return body(options, progress); });
           }};

@@ -34,8 +34,9 @@ std::optional<types::DocumentLosses> named_losses(
   return named;
 }
 
-train::EvaluateOptions until_stopped() {
+train::EvaluateOptions until_stopped(distributed::Group* ranks) {
   train::EvaluateOptions how;
+  how.ranks = ranks;
   how.keep_going = [] { return core::stop_signal() == 0; };
   return how;
 }
@@ -68,10 +69,11 @@ std::vector<data::ChoiceRow> questions_of(
 
 }  // namespace
 
-std::optional<train::MeasuredLosses> measure_losses(
-    const Session& session, const std::vector<std::int64_t>& documents, core::Progress& progress) {
+std::optional<train::MeasuredLosses> measure_losses(const Session& session,
+    const std::vector<std::int64_t>& documents, core::Progress& progress,
+    distributed::Group* ranks) {
   train::MeasuredLosses losses =
-      train::evaluate(*session.graph, session.rows(documents), until_stopped(), progress);
+      train::evaluate(*session.graph, session.rows(documents), until_stopped(ranks), progress);
   if (losses.stopped) return std::nullopt;
   return losses;
 }
@@ -115,10 +117,10 @@ void DevLossKeeper::evaluation(
   core::write_document(file_, kept_);
 }
 
-std::optional<types::EvaluationRecord> evaluate(
-    const Session& session, data::Split split, std::int64_t documents, core::Progress& progress) {
+std::optional<types::EvaluationRecord> evaluate(const Session& session, data::Split split,
+    std::int64_t documents, core::Progress& progress, distributed::Group* ranks) {
   const std::vector<std::int64_t> scored = scored_documents(session, split, documents);
-  const auto measured = measure_losses(session, scored, progress);
+  const auto measured = measure_losses(session, scored, progress, ranks);
   if (!measured) return std::nullopt;
   types::EvaluationRecord record;
   record.provenance = session.provenance();
@@ -128,8 +130,9 @@ std::optional<types::EvaluationRecord> evaluate(
   const std::vector<data::ChoiceRow> questions = questions_of(*session.dataset, scored);
   if (questions.empty()) return record;
   record.choices = train::evaluate_choices(
-      *session.graph, questions, session.batch.batch_tokens, until_stopped(), progress);
-  if (core::stop_signal() != 0) return std::nullopt;
+      *session.graph, questions, session.batch.batch_tokens, until_stopped(ranks), progress);
+  const bool all = record.choices->rows == static_cast<std::int64_t>(questions.size());
+  if (core::stop_signal() != 0 || !all) return std::nullopt;
   return record;
 }
 

@@ -14,13 +14,15 @@ namespace salf::app {
 
 // Scores `documents` of the split that are drawn by the session's seed, or all of them for 0. The
 // result has each document's loss; there is none once core::stop_signal() is set. Throws
-// Error(kBadInput) if the split has no documents. REQUIRES: open_data
-std::optional<types::EvaluationRecord> evaluate(
-    const Session& session, data::Split split, std::int64_t documents, core::Progress& progress);
+// Error(kBadInput) if the split has no documents. `ranks`: that share the work, null: none.
+// REQUIRES: open_data
+std::optional<types::EvaluationRecord> evaluate(const Session& session, data::Split split,
+    std::int64_t documents, core::Progress& progress, distributed::Group* ranks = nullptr);
 
 // The losses of the session's model on these documents; nothing once core::stop_signal() is set.
-std::optional<train::MeasuredLosses> measure_losses(
-    const Session& session, const std::vector<std::int64_t>& documents, core::Progress& progress);
+std::optional<train::MeasuredLosses> measure_losses(const Session& session,
+    const std::vector<std::int64_t>& documents, core::Progress& progress,
+    distributed::Group* ranks = nullptr);
 
 // Nothing where it is not finite, or no error can be told.
 std::optional<types::LossBefore> loss_before(const train::MeasuredLosses& losses);

@@ -53,6 +53,8 @@ struct PlanningRequest {
   std::filesystem::path scratch{};  // a folder on the disk that the model is saved to
   DevLoss dev_loss = DevLoss::kProfile;
   EvidenceNeed need = EvidenceNeed::kAll;
+  // That will share the run's steps and evaluations; this process times them alone.
+  std::int64_t ranks = 1;
   // Trials of a few arms may be run, with these options.
   std::optional<train::TrainOptions> trials{};
   const Session* trial_session = nullptr;  // whose rows they have; null: the planning's own

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/text.h"
+#include "distributed/group.h"
 #include "model/weights/lora.h"
 #include "tensor/device.h"
 
@@ -162,10 +163,11 @@ std::vector<std::int64_t> Session::dev_documents(std::int64_t count) const {
 }
 
 Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse use,
-    const std::filesystem::path& scratch) {
-  tensor::set_threads(options.threads);
+    const std::filesystem::path& scratch, const distributed::Group* ranks) {
+  tensor::set_threads(options.threads, ranks == nullptr ? 1 : ranks->sharing_cores());
   Session session{options, model::find_model(options.model, options.tokenizer), "", "",
-      tensor::open_device(options.device), nullptr, nullptr, std::nullopt, "", {}, nullptr};
+      tensor::open_device(options.device, ranks == nullptr ? 0 : ranks->local_rank()), nullptr,
+      nullptr, std::nullopt, "", {}, nullptr};
   if (session.device.is_cpu() && scratch.empty())
     check_memory(session.files.archive, core::usable_memory());
   load_tokenizer(session, needs_tokenizer);

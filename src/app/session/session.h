@@ -19,6 +19,10 @@
 #include "types/layer_profile.h"
 #include "types/model_shape.h"
 
+namespace salf::distributed {
+class Group;
+}
+
 namespace salf::app {
 
 // A value: copies share the tokenizer, the model with its weights and the data. Each may hold
@@ -59,10 +63,12 @@ struct Session {
 enum class AdapterUse { kMerge, kKeep };
 
 // Opens the model and proves that it can be cut (GraphCut). With a `scratch` folder the weights lie
-// in nameless files there (ScriptModel::load). Throws as its parts do; Error(kBadModel) when the
+// in nameless files there (ScriptModel::load). `ranks` (null: this process alone) share this
+// machine's threads and devices. Throws as its parts do; Error(kBadModel) when the
 // tokenizer has ids beyond the model's vocabulary.
 Session open_model(const ModelOptions& options, bool needs_tokenizer,
-    AdapterUse adapter = AdapterUse::kMerge, const std::filesystem::path& scratch = {});
+    AdapterUse adapter = AdapterUse::kMerge, const std::filesystem::path& scratch = {},
+    const distributed::Group* ranks = nullptr);
 
 // Reads the data with the session's tokenizer and logs what was left out. Documents are no longer
 // than the model's context and, unless they are packed, than one batch. The session's cut is then

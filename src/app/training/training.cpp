@@ -8,6 +8,8 @@
 #include "app/planning/pilot.h"
 #include "app/planning/planning.h"
 #include "app/session/frozen_blocks.h"
+#include "app/training/run_planning.h"
+#include "app/training/shared_run.h"
 #include "app/training/tuning.h"
 #include "core/clock.h"
 #include "core/files.h"
@@ -29,13 +31,13 @@ class Training {
   std::optional<types::RunRecord> run(const std::vector<train::RunObserver*>& observers);
 
  private:
-  fs::path file(const char* name) const { return folder_.path() / name; }
+  fs::path file(const char* name) const { return folder_path_ / name; }
+  bool writes() const { return leads(request_.ranks); }
   bool resumed() const { return request_.origin && request_.origin->resumed; }
   bool pilot() const { return !options_.pilot.empty(); }
   std::optional<types::FreezePlan> find_plan();
   std::optional<types::FreezePlan> given_plan();
   std::optional<types::FreezePlan> make_plan();
-  PlanningRequest planning_request() const;
   void plan_the_whole(PlanningRequest request, const policy::Evidence& evidence);
   void describe(const types::FreezePlan& plan, types::RunRecord& record) const;
   types::RunRecord tune(
@@ -49,7 +51,8 @@ class Training {
   core::Progress& progress_;
   types::Budget budget_;  // of the whole
   EnergyWatch energy_;
-  core::OutputFolder folder_;
+  std::unique_ptr<core::OutputFolder> folder_;  // null of the ranks that do not lead
+  fs::path folder_path_;
   Session session_;  // of a pilot: with the sample
   LaterProfile later_profile_;
   std::optional<Session> all_;  // of a pilot: with everything
@@ -63,11 +66,13 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       budget_(request.origin || request.plan ? types::Budget{} : options_.planning.parsed_budget()),
       energy_(options_.planning.rates, options_.model, budget_),
       // A resumed run's folder is its own; another one may only be replaced by --force.
-      folder_(options_.output, "run.json", request.replace || resumed()),
+      folder_(open_run_folder(request.ranks, options_.output, request.replace || resumed())),
+      folder_path_(options_.output),
       session_(open_model(options_.model, true, AdapterUse::kKeep,
-          scratch_for(options_.frozen.frozen_dtype, folder_.path()))),
+          scratch_for(options_.frozen.frozen_dtype, folder_path_), request.ranks)),
       later_profile_(options_.calibration, core::process_seconds()) {
   open_data(session_, options_.data, options_.batch, progress);
+  check_alike(request.ranks, session_, request.recorded);
   check_frozen_type(options_.frozen.frozen_dtype, session_);
   if (pilot()) {
     all_ = session_;
@@ -79,16 +84,21 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
 }
 
 std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserver*>& observers) {
-  if (!resumed()) train::remove_checkpoints(folder_.path());
+  if (!resumed() && writes()) train::remove_checkpoints(folder_path_);
   const std::optional<types::FreezePlan> plan = find_plan();
   if (!plan) return std::nullopt;
   if (lora_) session_.graph = session_.graph->with_lora(branches_above(lora_->branches, plan->cut));
-  core::write_document(file("plan.json"), *plan);
   core::log_info(plan->reason);
-  types::RunRecord opening;
-  describe(*plan, opening);
-  core::write_document(file("run.json"), opening);
+  if (writes()) {
+    core::write_document(file("plan.json"), *plan);
+    types::RunRecord opening;
+    describe(*plan, opening);
+    core::write_document(file("run.json"), opening);
+  }
   types::RunRecord record = tune(*plan, observers);
+  if (!writes()) return record;
+  std::optional<distributed::Group::LongWork> saving;
+  if (request_.ranks != nullptr) saving.emplace(*request_.ranks);
   save(record);
   return record;
 }
@@ -99,7 +109,8 @@ std::optional<types::FreezePlan> Training::find_plan() {
   wanted_cut(lora_, options_.planning.cut);  // before anything long starts
   if (plan) return plan;
   if (lora_) session_.graph = session_.graph->with_lora(lora_->branches);
-  plan = make_plan();
+  plan = share_plan(
+      request_.ranks, [this] { return make_plan(); }, before_);
   if (plan && plan->lora && !lora_) lora_ = new_lora(*plan->lora, session_);
   return plan;
 }
@@ -107,16 +118,17 @@ std::optional<types::FreezePlan> Training::find_plan() {
 std::optional<types::FreezePlan> Training::given_plan() {
   if (request_.origin) {
     pilot_ = request_.origin->record.pilot;
-    return request_.origin->record.plan;
+    return plan_for(request_.ranks, request_.origin->record.plan);
   }
   if (!request_.plan) return std::nullopt;
   check_made_for(request_.plan->provenance, session_, options_.plan);
   check_affordable(*request_.plan);
-  return request_.plan;
+  return plan_for(request_.ranks, *request_.plan);
 }
 
 std::optional<types::FreezePlan> Training::make_plan() {
-  const PlanningRequest request = planning_request();
+  const PlanningRequest request =
+      planning_request(request_, {budget_, session_, all_ ? &*all_ : nullptr, lora_, folder_path_});
   Planning planning(session_, request, &energy_, progress_);
   std::optional<types::FreezePlan> plan = planning.plan();
   if (!plan) return std::nullopt;
@@ -130,33 +142,6 @@ std::optional<types::FreezePlan> Training::make_plan() {
   if (trials && options_.planning.trials.empty())
     core::write_document(file("trials.json"), *trials);
   return plan;
-}
-
-PlanningRequest Training::planning_request() const {
-  const bool quantized = options_.frozen.frozen_dtype != FrozenOptions{}.frozen_dtype;
-  PlanningRequest request;
-  request.options = options_.planning;
-  request.budget = budget_;
-  request.calibration = options_.calibration;
-  request.frozen = options_.frozen.frozen_dtype;
-  if (!options_.profile.empty()) request.profile = read_profile_for(session_, options_.profile);
-  request.lora = lora_;
-  if (options_.lora.beside(options_.planning, options_.model.adapter))
-    request.beside = usual_lora(session_);
-  request.batches = {options_.batch.batch_tokens, options_.batch.pack, options_.planning.accumulate,
-      !options_.train.no_cache, options_.train.recompute};
-  request.scratch = folder_.path();
-  if (!options_.full_evidence && !pilot()) request.need = EvidenceNeed::kNeeded;
-  // Where blocks are quantized, the run's first evaluation sees another model.
-  request.dev_loss = quantized ? DevLoss::kProfile : DevLoss::kOfTheRun;
-  if (!options_.planning.no_trials && !data::reads_standard_input(options_.data))
-    request.trials = options_.train;
-  if (!pilot()) return request;
-  const double share = pilot_share(options_.pilot);
-  request.budget = pilot_budget(budget_, share);
-  request.options.min_steps = pilot_min_steps(request.options.min_steps, share);
-  request.trial_session = &*all_;
-  return request;
 }
 
 // A pilot is for this: what the whole would take, by the pilot's own evidence.
@@ -186,7 +171,8 @@ types::RunRecord Training::tune(
   TuningRequest request;
   request.options = options_.train;
   request.frozen = options_.frozen.frozen_dtype;
-  request.folder = folder_.path();
+  request.ranks = request_.ranks;
+  request.folder = folder_path_;
   request.recorded = request_.recorded;
   request.lora = lora_;
   request.before = before_;
@@ -225,7 +211,7 @@ void Training::add_profile(types::FreezePlan& plan) {
 
 void Training::save(types::RunRecord& record) {
   const bool ended = record.status != types::RunStatus::kInterrupted;
-  if (ended) save_model(session_, lora_, folder_.path());
+  if (ended) save_model(session_, lora_, folder_path_);
   if (ended && profile_follows(record.plan)) add_profile(record.plan);
   const double measured = record.measured_seconds.total();
   record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
@@ -236,7 +222,7 @@ void Training::save(types::RunRecord& record) {
   if (record.pilot && fs::exists(file(kFullPlan)))
     add_pace(record, types::read_plan(file(kFullPlan)));
   core::write_document(file("run.json"), record);
-  if (ended) train::remove_checkpoints(folder_.path());
+  if (ended) train::remove_checkpoints(folder_path_);
 }
 
 }  // namespace

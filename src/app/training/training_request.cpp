@@ -6,6 +6,7 @@
 
 #include "app/planning/pilot.h"
 #include "core/error.h"
+#include "train/run/checkpoint.h"
 #include "types/gate.h"
 #include "types/validate.h"
 
@@ -129,6 +130,23 @@ TrainingRequest training_request(const RunOptions& given) {
   request.recorded = recorded(request.options);
   if (!request.origin && !request.options.plan.empty())
     request.plan = types::read_plan(request.options.plan);
+  return request;
+}
+
+TrainingRequest restarted_request(const RunOptions& given) {
+  const std::filesystem::path folder = given.output;
+  const bool named = !given.resume.empty() || !given.replay.empty();
+  if (named || !std::filesystem::exists(folder / "run.json")) return training_request(given);
+  const bool own = types::read_run(folder / "run.json").options == recorded(given);
+  if (own && train::read_latest_checkpoint(folder)) {
+    RunOptions resumed;
+    resumed.resume = given.output;
+    resumed.tensorboard = given.tensorboard;
+    resumed.metrics_port = given.metrics_port;
+    return training_request(resumed);
+  }
+  TrainingRequest request = training_request(given);
+  request.replace = own;
   return request;
 }
 

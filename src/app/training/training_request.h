@@ -16,6 +16,10 @@
 #include "train/run/train_options.h"
 #include "types/run_record.h"
 
+namespace salf::distributed {
+class Group;
+}
+
 namespace salf::app {
 
 struct RunOptions {
@@ -99,11 +103,17 @@ struct TrainingRequest {
   std::optional<Origin> origin{};
   std::optional<types::FreezePlan> plan{};  // of options.plan, or made otherwise
   bool replace = false;                     // an earlier run in the folder
+  distributed::Group* ranks = nullptr;      // that share the run; null: this process alone
 };
 
 // Where the options name a run to resume or to replay, the others come from its record, except
 // output, tensorboard and metrics_port. Throws Error(kUsage) for a run that cannot be resumed,
 // Error(kIo) and Error(kBadInput) for its record.
 TrainingRequest training_request(const RunOptions& given);
+
+// The same after a launcher has started all ranks again: goes on with the run in the folder of
+// these options, if it is theirs, from its last checkpoint, or from its beginning where there is
+// none.
+TrainingRequest restarted_request(const RunOptions& given);
 
 }  // namespace salf::app

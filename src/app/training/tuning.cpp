@@ -5,6 +5,7 @@
 
 #include "app/evidence/evaluation.h"
 #include "app/session/frozen_blocks.h"
+#include "app/training/shared_run.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
@@ -90,24 +91,30 @@ types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
   const QuantizedSession quantized = quantize_blocks(request.frozen, given, plan.cut);
   Session session = quantized.session;
   session.batch = {plan.batch_tokens, plan.pack};
-  const data::Batcher train_rows = session.train_rows();
+  data::Batcher train_rows = session.train_rows();
+  train_rows.deal(plan.shards.value_or(1));
   const data::Batcher dev_rows = session.rows(session.dev_documents(plan.data.dev_documents));
   const std::unique_ptr<train::StageDecider> stages = stage_decider(plan, request);
+  std::optional<SharedStages> shared_stages;
+  if (stages && request.ranks != nullptr) shared_stages.emplace(*request.ranks, *stages);
   const BudgetClock clock(energy, plan);
-  DevLossKeeper dev_losses(*session.dataset, request.folder / "dev_losses.json", request.resume);
+  std::optional<DevLossKeeper> dev_losses;
+  if (leads(request.ranks))
+    dev_losses.emplace(*session.dataset, request.folder / "dev_losses.json", request.resume);
   train::TrainInputs inputs{{{*session.model, *session.graph, train_rows, dev_rows, plan},
       {request.options, session.seed()},
       {request.folder, identity(session, request.recorded), cache_key(session, request.frozen)}}};
+  inputs.run.ranks = request.ranks;
   inputs.resume = request.resume;
   inputs.replay = request.replay;
   inputs.before = request.before;
   inputs.clock = &clock;
   inputs.closing_seconds = kSavingReserve * cost::save_seconds(plan.cost, plan.shape) +
                            kClosingSeconds + request.reserved_seconds;
-  inputs.stages = stages.get();
+  inputs.stages = shared_stages ? &*shared_stages : stages.get();
   inputs.gates = request.gates;
   inputs.observers = request.observers;
-  inputs.observers.insert(inputs.observers.begin(), &dev_losses);
+  if (dev_losses) inputs.observers.insert(inputs.observers.begin(), &*dev_losses);
   return train::train(inputs, progress);
 }
 

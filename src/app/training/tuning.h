@@ -29,6 +29,7 @@ struct TuningRequest {
   bool resume = false;
   std::optional<train::Replay> replay{};
   std::vector<train::RunObserver*> observers{};
+  distributed::Group* ranks = nullptr;  // that share the run
 };
 
 // Throws Error(kUsage) for a gate that needs an evaluation where there are no dev documents.

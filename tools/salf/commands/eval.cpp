@@ -1,5 +1,6 @@
 // salf eval: measures a model on data. Nothing is printed or written after a signal.
 #include "app/evidence/evaluation.h"
+#include "app/training/shared_run.h"
 #include "command_list.h"
 #include "core/signals.h"
 #include "text/show_run.h"
@@ -15,6 +16,7 @@ struct EvalOptions {
   data::Split split = data::Split::kAll;
   std::int64_t documents = 0;
   std::string output;
+  RankOptions ranks;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
@@ -29,6 +31,7 @@ struct EvalOptions {
               "file to write the result to, each document's loss included, for salf compare"}
               .common(),
         self.output);
+    RankOptions::fields(self.ranks, visit);
   }
 
   std::vector<std::string> problems() const {
@@ -39,16 +42,26 @@ struct EvalOptions {
   }
 };
 
-int run(const EvalOptions& options, core::Progress& progress) {
-  if (!options.output.empty())
+int run_rank(const EvalOptions& options, distributed::Group* ranks, core::Progress& progress) {
+  const bool writes = app::leads(ranks);
+  if (writes && !options.output.empty())
     check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
-  app::Session session = app::open_model(options.model, true);
+  app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge, {}, ranks);
   app::open_data(session, options.data, options.batch, progress);
-  auto record = app::evaluate(session, options.split, options.documents, progress);
+  app::check_alike(ranks, session, core::Json::object());
+  auto record = app::evaluate(session, options.split, options.documents, progress, ranks);
   if (!record) return 128 + core::stop_signal();
+  if (!writes) return 0;
   if (!options.output.empty()) core::write_document(options.output, *record);
   record->losses.reset();  // for the file alone
   return print_result(options.common, core::document_json(*record), evaluation_text(*record));
+}
+
+int run(const EvalOptions& options, core::Progress& progress) {
+  return run_on_ranks(
+      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
+        return run_rank(options, ranks, shown);
+      });
 }
 
 }  // namespace
@@ -58,7 +71,7 @@ Command eval_command() {
       {"eval", "Measure loss, perplexity and accuracy", {"model"},
           "Examples:\n  salf eval run --data rows.jsonl --split test\n"
           "  salf eval run --data rows.jsonl --split test -o eval.json    (for salf compare)"},
-      &run);
+      &run, Processes::kRanks);
 }
 
 }  // namespace salf::tools

@@ -1,5 +1,6 @@
 #include "commands/train.h"
 
+#include "app/training/shared_run.h"
 #include "app/training/training.h"
 #include "command_list.h"
 #include "core/signals.h"
@@ -13,6 +14,7 @@ std::optional<types::RunRecord> observed(
     const app::TrainingRequest& request, core::Progress& progress) {
   const app::RunOptions& options = request.options;
   std::vector<std::unique_ptr<train::RunObserver>> observers;
+  if (!app::leads(request.ranks)) return app::train(request, {}, progress);
   if (!options.tensorboard.empty())
     observers.push_back(std::make_unique<TensorBoardObserver>(options.tensorboard));
   if (options.metrics_port)
@@ -32,13 +34,20 @@ std::optional<types::RunRecord> observed(
 
 }  // namespace
 
-int run(const TrainCommandOptions& given, core::Progress& progress) {
-  app::TrainingRequest request = app::training_request(given);
-  request.replace = given.common.force;
+namespace {
+
+int run_rank(
+    const TrainCommandOptions& given, distributed::Group* ranks, core::Progress& progress) {
+  const bool restarted = ranks != nullptr && ranks->restarted();
+  app::TrainingRequest request =
+      restarted ? app::restarted_request(given) : app::training_request(given);
+  request.replace = request.replace || given.common.force;
+  request.ranks = ranks;
   const std::string& output = request.options.output;
   const auto record = observed(request, progress);
   if (!record) return 128 + core::stop_signal();
-  print_result(given.common, core::to_json(*record), run_summary(*record, output));
+  if (app::leads(ranks))
+    print_result(given.common, core::to_json(*record), run_summary(*record, output));
   if (record->status == types::RunStatus::kGateFailed)
     return static_cast<int>(ErrorKind::kRegression);
   if (record->status == types::RunStatus::kDiverged) {
@@ -52,13 +61,23 @@ int run(const TrainCommandOptions& given, core::Progress& progress) {
              : 0;
 }
 
+}  // namespace
+
+int run(const TrainCommandOptions& given, core::Progress& progress) {
+  return run_on_ranks(
+      given.ranks, progress, [&given](distributed::Group* ranks, core::Progress& shown) {
+        return run_rank(given, ranks, shown);
+      });
+}
+
 Command train_command() {
   return make_command<TrainCommandOptions>(
       {"train", "Fine-tune within a budget: analyze, plan, train", {"model"},
           "Examples:\n  salf train smollm2 --data rows.jsonl --budget 2h -o run\n"
+          "  torchrun --nproc-per-node 8 --no-python salf train smollm2 --data rows.jsonl -o run\n"
           "  salf train smollm2 --data rows.jsonl --eof 20 --budget 200steps -o run\n"
           "  salf train --resume run"},
-      &run);
+      &run, Processes::kRanks);
 }
 
 }  // namespace salf::tools

@@ -3,15 +3,18 @@
 
 #include "app/training/training_request.h"
 #include "commands/common_options.h"
+#include "ranks.h"
 
 namespace salf::tools {
 
 struct TrainCommandOptions : app::RunOptions {
   CommonOptions common;
+  RankOptions ranks;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
     app::RunOptions::fields(self, visit);
+    RankOptions::fields(self.ranks, visit);
   }
 };
 

@@ -1,0 +1,55 @@
+#include "ranks.h"
+
+#include <exception>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "distributed/launch.h"
+
+namespace salf::tools {
+namespace {
+
+// Tells the other ranks why this one fails.
+int run_body(distributed::Group& ranks, core::Progress& progress, const RankBody& body) {
+  try {
+    const int code = body(&ranks, progress);
+    ranks.barrier();
+    return code;
+  } catch (const Error& error) {
+    ranks.fail(error.exit_code(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    ranks.fail(static_cast<int>(ErrorKind::kInternal), error.what());
+    throw;
+  }
+}
+
+}  // namespace
+
+int run_on_ranks(const RankOptions& options, core::Progress& progress, const RankBody& body) {
+  const distributed::Launch launch = distributed::read_launch();
+  if (launch.size == 1) return body(nullptr, progress);
+  core::Progress silent;
+  if (launch.rank > 0) {
+    core::set_log_name("rank " + std::to_string(launch.rank));
+    core::set_log_level(core::LogLevel::kWarning);
+  }
+  distributed::Group ranks(launch, options.rank_timeout);
+  return run_body(ranks, ranks.leads() ? progress : silent, body);
+}
+
+void refuse_ranks(const std::string& command) {
+  std::int64_t size = 1;
+  try {
+    size = distributed::read_launch().size;
+  } catch (const Error&) {
+    return;  // the variables are of something else
+  }
+  if (size == 1) return;
+  throw Error(ErrorKind::kUsage,
+      "salf " + command + " works in one process, and a launcher started " + std::to_string(size) +
+          " ranks of it: start it without torchrun, mpirun or srun (train and eval share their "
+          "work among ranks)");
+}
+
+}  // namespace salf::tools
