@@ -87,7 +87,7 @@ void append_escaped(std::string_view bytes, std::string& out) {
 }  // namespace
 
 void set_log_level(LogLevel level) { logger().set_level(kLevels[static_cast<std::size_t>(level)]); }
-void set_log_name(const std::string& name) { log_name() = name + ": "; }
+void set_log_name(const std::string& name) { log_name() = name.empty() ? "" : name + ": "; }
 void log_debug(const std::string& message) { log(spdlog::level::debug, message); }
 void log_info(const std::string& message) { log(spdlog::level::info, message); }
 void log_warning(const std::string& message) { log(spdlog::level::warn, message); }

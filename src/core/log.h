@@ -11,7 +11,7 @@ namespace salf::core {
 enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
 
 void set_log_level(LogLevel level);
-// Stands in each message's prefix from now on: "salf: rank 3: warning: ".
+// Stands in each message's prefix from now on: "salf: rank 3: warning: "; "": nothing does.
 void set_log_name(const std::string& name);
 void log_debug(const std::string& message);
 void log_info(const std::string& message);

@@ -20,6 +20,10 @@ TEST(Log, LevelsChooseWhatIsShownAndBracesMeanNothing) {
   EXPECT_EQ(
       logged(LogLevel::kDebug), "salf: debug: d {} %s\ni\nsalf: warning: w\nsalf: error: e\n");
   EXPECT_EQ(logged(LogLevel::kInfo), "i\nsalf: warning: w\nsalf: error: e\n");
+  set_log_name("rank 3");
+  EXPECT_EQ(logged(LogLevel::kWarning), "salf: rank 3: warning: w\nsalf: rank 3: error: e\n");
+  set_log_name("");
+  EXPECT_EQ(logged(LogLevel::kWarning), "salf: warning: w\nsalf: error: e\n");
   EXPECT_EQ(logged(LogLevel::kError), "salf: error: e\n");
   EXPECT_EQ(logged(LogLevel::kOff), "");
 }

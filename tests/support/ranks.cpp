@@ -98,8 +98,11 @@ std::vector<RankResult> run_ranks(
     const bool absent = std::count(setting.absent.begin(), setting.absent.end(), rank) > 0;
     const pid_t child = absent ? 0 : ::fork();
     if (child < 0) throw std::runtime_error("fork failed");
+    std::vector<std::string> own = words;
+    if (setting.more.count(rank) > 0)
+      own.insert(own.end(), setting.more.at(rank).begin(), setting.more.at(rank).end());
     if (child == 0 && !absent)
-      become(words, streams / ("out" + number), streams / ("err" + number), variables);
+      become(own, streams / ("out" + number), streams / ("err" + number), variables);
     processes.push_back(child);
   }
   if (setting.while_running) setting.while_running(processes);

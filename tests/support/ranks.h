@@ -18,6 +18,7 @@ struct RankResult {
 
 struct RankSetting {
   std::map<std::string, std::string> variables{};                  // beside torchrun's
+  std::map<int, std::vector<std::string>> more{};                  // arguments of one rank
   std::vector<int> absent{};                                       // ranks that are not started
   std::function<void(const std::vector<pid_t>&)> while_running{};  // by rank
 };

@@ -3,20 +3,23 @@
 #include "app/version.h"
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/signals.h"
 #include "core/text.h"
 #include "types/validate.h"
 
 namespace salf::app {
 namespace {
 
-// What a plan was made from, as the first rank sends it.
+// The first rank's planning, as it sends it.
 struct SharedPlan {
   static constexpr const char* kSchema = "salf.shared-plan/1";
-  types::FreezePlan plan;
+  std::optional<types::FreezePlan> plan;  // nothing once it was stopped by the signal
+  std::int64_t signal = 0;
   std::optional<types::Evaluation> before;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("plan", self.plan);
+    visit("signal", self.signal);
     visit("before", self.before);
   }
 };
@@ -71,13 +74,16 @@ void check_alike(distributed::Group* ranks, const Session& session, const core::
   }
 }
 
+void check_budget(const distributed::Group* ranks, const types::Budget& budget) {
+  if (ranks == nullptr || budget.kind() != types::BudgetKind::kPriced) return;
+  throw Error(ErrorKind::kUsage,
+      "a budget in energy or money counts one process, not several ranks; give one in time, "
+      "steps, epochs or tokens");
+}
+
 types::FreezePlan plan_for(const distributed::Group* ranks, types::FreezePlan plan) {
   if (ranks == nullptr) return plan;
-  if (plan.budget.kind() == types::BudgetKind::kPriced) {
-    throw Error(ErrorKind::kUsage,
-        "a budget in energy or money counts one process, not several "
-        "ranks; give one in time, steps, epochs or tokens");
-  }
+  check_budget(ranks, plan.budget);
   const std::int64_t count = ranks->size();
   if (plan.shards) {
     if (*plan.shards >= count) return plan;
@@ -99,22 +105,20 @@ types::FreezePlan plan_for(const distributed::Group* ranks, types::FreezePlan pl
 std::optional<types::FreezePlan> share_plan(
     distributed::Group* ranks, const MakePlan& make, std::optional<train::MeasuredLosses>& before) {
   if (ranks == nullptr) return make();
-  std::optional<types::FreezePlan> plan;
-  std::string text;
+  SharedPlan shared;
   if (ranks->leads()) {
     const distributed::Group::LongWork planning(*ranks);
-    plan = make();
-    if (plan) {
-      SharedPlan shared{plan_for(ranks, *plan), std::nullopt};
-      if (before) shared.before = before->evaluation;
-      text = core::document_json(shared).dump();
-    }
+    shared.plan = make();
+    if (shared.plan) shared.plan = plan_for(ranks, *shared.plan);
+    shared.signal = core::stop_signal();
+    if (before) shared.before = before->evaluation;
   }
-  text = ranks->broadcast(text);
-  if (text.empty()) return std::nullopt;
-  auto shared =
+  const std::string text = ranks->broadcast(core::document_json(shared).dump());
+  if (ranks->leads()) return std::move(shared.plan);
+  shared =
       core::document_from<SharedPlan>(core::parse_json(text, "rank 0's plan"), "rank 0's plan");
-  if (!ranks->leads() && shared.before) {
+  if (!shared.plan) core::set_stop_signal(static_cast<int>(shared.signal));
+  if (shared.before) {
     before.emplace();
     before->evaluation = *shared.before;
   }

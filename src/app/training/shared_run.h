@@ -30,6 +30,9 @@ std::unique_ptr<core::OutputFolder> open_run_folder(
 // tokenizer, the type of computation or an option. `recorded`: the options.
 void check_alike(distributed::Group* ranks, const Session& session, const core::Json& recorded);
 
+// Throws Error(kUsage) for a budget that several ranks cannot count.
+void check_budget(const distributed::Group* ranks, const types::Budget& budget);
+
 // A plan that was made for ranks, or for one process and is carried out by several. Throws
 // Error(kUsage) where its batches cannot be dealt to so many.
 types::FreezePlan plan_for(const distributed::Group* ranks, types::FreezePlan plan);

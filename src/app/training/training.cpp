@@ -71,6 +71,7 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       session_(open_model(options_.model, true, AdapterUse::kKeep,
           scratch_for(options_.frozen.frozen_dtype, folder_path_), request.ranks)),
       later_profile_(options_.calibration, core::process_seconds()) {
+  check_budget(request.ranks, budget_);
   open_data(session_, options_.data, options_.batch, progress);
   check_alike(request.ranks, session_, request.recorded);
   check_frozen_type(options_.frozen.frozen_dtype, session_);

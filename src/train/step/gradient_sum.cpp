@@ -16,7 +16,7 @@ namespace {
 
 // Bytes that are sent together: large enough for the link, small enough that a piece travels while
 // another one is summed.
-constexpr std::int64_t kPieceBytes = std::int64_t{16} << 20;
+constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
 // Pieces that are under way at once.
 constexpr std::size_t kSlots = 3;
 
@@ -43,9 +43,66 @@ struct GradientSum::Bucket {
   }
 };
 
+// Sums pieces over ranks: each rank sums its part of each, and sends the sum to all. A few are
+// under way at once.
+class GradientSum::Pipeline {
+ public:
+  explicit Pipeline(distributed::Group& ranks) : ranks_(ranks) {}
+
+  void run(const std::vector<at::Tensor>& pieces) {
+    for (std::size_t i = 0; i < pieces.size() + kSlots - 1; ++i) {
+      if (i < pieces.size()) send(pieces[i], slots_[i % kSlots]);
+      if (i + 1 >= kSlots) sum(slots_[(i + 1) % kSlots]);
+    }
+    for (Slot& slot : slots_) end(slot);
+  }
+
+ private:
+  struct Slot {
+    at::Tensor piece, host, received, part;
+    distributed::Transfer exchange, gather;
+    at::Tensor received_space, part_space;  // kept from step to step
+  };
+
+  // Room for a tensor like this in `space`, which grows where it is too small.
+  static at::Tensor room(at::Tensor& space, const at::Tensor& like, std::int64_t count) {
+    const bool fits =
+        space.defined() && space.scalar_type() == like.scalar_type() && space.numel() >= count;
+    if (!fits) space = at::empty({count}, like.options());
+    return space.narrow(0, 0, count);
+  }
+
+  void send(const at::Tensor& piece, Slot& slot) {
+    end(slot);
+    slot.piece = piece;
+    slot.host = piece.cpu();  // itself on the CPU
+    slot.received = room(slot.received_space, slot.host, slot.host.numel());
+    slot.part = room(slot.part_space, slot.host, slot.host.numel() / ranks_.size());
+    slot.exchange = ranks_.start_exchange(slot.received, slot.host);
+  }
+
+  void sum(Slot& slot) {
+    if (!slot.piece.defined()) return;
+    slot.exchange.wait();
+    distributed::sum_parts(slot.part, slot.received, ranks_.size());
+    slot.gather = ranks_.start_all_gather(slot.host, slot.part);
+  }
+
+  static void end(Slot& slot) {
+    if (!slot.piece.defined()) return;
+    slot.gather.wait();
+    if (!slot.host.is_same(slot.piece)) slot.piece.copy_(slot.host);
+    slot.piece = at::Tensor();
+  }
+
+  distributed::Group& ranks_;
+  std::array<Slot, kSlots> slots_;
+};
+
 GradientSum::GradientSum(distributed::Group* ranks, std::int64_t shards)
     : ranks_(ranks), count_(ranks != nullptr ? ranks->size() : 1),
-      own_(shards_of(ranks != nullptr ? ranks->rank() : 0, count_, shards)), shards_(shards) {}
+      own_(shards_of(ranks != nullptr ? ranks->rank() : 0, count_, shards)), shards_(shards),
+      pipeline_(ranks != nullptr ? std::make_unique<Pipeline>(*ranks) : nullptr) {}
 
 GradientSum::~GradientSum() = default;
 
@@ -111,59 +168,12 @@ void GradientSum::add(const std::vector<model::Parameter>& trained, at::Tensor& 
   }
 }
 
-// Sums pieces over ranks: each rank sums its part of each, and sends the sum to all. A few are
-// under way at once.
-class GradientSum::Pipeline {
- public:
-  explicit Pipeline(distributed::Group& ranks) : ranks_(ranks) {}
-
-  void run(const std::vector<at::Tensor>& pieces) {
-    for (std::size_t i = 0; i < pieces.size() + kSlots - 1; ++i) {
-      if (i < pieces.size()) send(pieces[i], slots_[i % kSlots]);
-      if (i + 1 >= kSlots) sum(slots_[(i + 1) % kSlots]);
-    }
-    for (Slot& slot : slots_) end(slot);
-  }
-
- private:
-  struct Slot {
-    at::Tensor piece, host, received, part;
-    distributed::Transfer exchange, gather;
-  };
-
-  void send(const at::Tensor& piece, Slot& slot) {
-    end(slot);
-    slot.piece = piece;
-    slot.host = piece.cpu();  // itself on the CPU
-    slot.received = at::empty(slot.host.sizes(), slot.host.options());
-    slot.part = at::empty({slot.host.numel() / ranks_.size()}, slot.host.options());
-    slot.exchange = ranks_.start_exchange(slot.received, slot.host);
-  }
-
-  void sum(Slot& slot) {
-    if (!slot.piece.defined()) return;
-    slot.exchange.wait();
-    distributed::sum_parts(slot.part, slot.received, ranks_.size());
-    slot.gather = ranks_.start_all_gather(slot.host, slot.part);
-  }
-
-  static void end(Slot& slot) {
-    if (!slot.piece.defined()) return;
-    slot.gather.wait();
-    if (!slot.host.is_same(slot.piece)) slot.piece.copy_(slot.host);
-    slot = {};
-  }
-
-  distributed::Group& ranks_;
-  std::array<Slot, kSlots> slots_;
-};
-
 void GradientSum::finish(const std::vector<model::Parameter>& trained, at::Tensor& loss) {
   const at::NoGradGuard quiet;
   if (ranks_ != nullptr) {
     const core::Stopwatch watch;
     for (const Bucket& bucket : buckets_) {
-      Pipeline(*ranks_).run(bucket.pieces(count_));
+      pipeline_->run(bucket.pieces(count_));
       sent_bytes_ += 2 * static_cast<std::int64_t>(bucket.flat.nbytes()) * (count_ - 1) / count_;
     }
     // Rank after rank has its shards; those with less end with zeros.

@@ -72,6 +72,7 @@ class GradientSum {
   std::vector<double> losses_;        // of this rank's shards
   std::vector<at::Tensor> laid_out_;  // the parameters of the buckets, in the order of trained
   std::vector<Bucket> buckets_;
+  std::unique_ptr<Pipeline> pipeline_;  // null of one process
   std::int64_t sent_bytes_ = 0;
   double waited_seconds_ = 0.0;
 };
