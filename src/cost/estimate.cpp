@@ -107,6 +107,14 @@ std::int64_t steps_within(double seconds, double first, double later, double ste
   return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
 }
 
+types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost) {
+  for (double* const seconds :
+      {&cost.block_forward, &cost.block_forward_trained, &cost.block_backward,
+          &cost.embedding_backward, &cost.head, &cost.head_trained, &cost.head_forward})
+    *seconds /= static_cast<double>(ranks);
+  return cost;
+}
+
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape) {
   return cost.save * static_cast<double>(shape.parameters);
 }

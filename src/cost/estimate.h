@@ -34,6 +34,10 @@ double steps_for(double amount, double first, double later, double fresh);
 // Whole steps within `seconds`: those of the first epoch take `first` each, later ones `later`.
 std::int64_t steps_within(double seconds, double first, double later, double steps_per_epoch);
 
+// Of ranks that work at the same time on batches of their own: seconds of a token are shared, those
+// of a step and of the optimizer are not.
+types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost);
+
 // Seconds of writing the tuned model once.
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);
 

@@ -79,6 +79,17 @@ TEST(Estimate, LaterEpochsAreCheaper) {
   EXPECT_EQ(steps_within(100.0, 0.0, 1.0, 20.0), 0);
 }
 
+TEST(Estimate, RanksShareTokensButNoOptimizer) {
+  types::MeasuredCost cost;
+  cost.block_forward = 4.0;
+  cost.head_trained = 2.0;
+  cost.optimizer = 3.0;
+  const types::MeasuredCost two = shared_by(2, cost);
+  EXPECT_DOUBLE_EQ(two.block_forward, 2.0);
+  EXPECT_DOUBLE_EQ(two.head_trained, 1.0);
+  EXPECT_DOUBLE_EQ(two.optimizer, 3.0);
+}
+
 TEST(Estimate, ScalesEveryPart) {
   const types::CostBreakdown one{1, 2, 3, 4, 5, 6, 7, 8};
   const types::CostBreakdown many = scaled(one, 3.0);

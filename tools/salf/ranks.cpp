@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "distributed/launch.h"
+#include "tensor/device.h"
 
 namespace salf::tools {
 namespace {
@@ -19,7 +20,9 @@ int run_body(distributed::Group& ranks, core::Progress& progress, const RankBody
     ranks.fail(error.exit_code(), error.what());
     throw;
   } catch (const std::exception& error) {
-    ranks.fail(static_cast<int>(ErrorKind::kInternal), error.what());
+    const auto memory = tensor::out_of_memory(error);
+    const auto kind = memory ? memory->kind() : ErrorKind::kInternal;
+    ranks.fail(static_cast<int>(kind), memory ? memory->what() : error.what());
     throw;
   }
 }

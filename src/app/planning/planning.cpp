@@ -23,15 +23,6 @@ namespace {
 constexpr std::int64_t kSampledDevDocuments = 64;
 constexpr double kFewestTimed = 3.0;  // batches: the median of two follows a slow one
 
-// Per token of all ranks, which work at the same time on tokens of their own.
-types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost) {
-  for (double* const seconds :
-      {&cost.block_forward, &cost.block_forward_trained, &cost.block_backward,
-          &cost.embedding_backward, &cost.head, &cost.head_trained, &cost.head_forward})
-    *seconds /= static_cast<double>(ranks);
-  return cost;
-}
-
 }  // namespace
 
 Planning::Planning(const Session& session, PlanningRequest request, const EnergyWatch* energy,
@@ -118,12 +109,12 @@ void Planning::time_steps() {
   options.gradients = level && level->fits(session_.shape());
   const MethodTiming timed = time_methods(
       session_, options, request_.beside ? &request_.beside->branches : nullptr, progress_);
-  evidence_.cost = shared_by(request_.ranks, timed.blocks.cost);
+  evidence_.cost = cost::shared_by(request_.ranks, timed.blocks.cost);
   evidence_.basis.gradient_agreement = timed.blocks.gradient_agreement;
   if (timed.lora) {
     evidence_.lora = policy::LoraTiming{request_.beside->settings,
         trained_of_blocks(evidence_.profile.shape, *request_.beside),
-        shared_by(request_.ranks, timed.lora->cost)};
+        cost::shared_by(request_.ranks, timed.lora->cost)};
   }
   has_timing_ = true;
 }
