@@ -7,6 +7,8 @@
 #include <sstream>
 #include <vector>
 
+#include "core/error.h"
+#include "core/log.h"
 #include "core/text.h"
 
 namespace salf::core {
@@ -16,6 +18,9 @@ namespace fs = std::filesystem;
 
 // cgroup v1 says "no limit" by the largest multiple of a page below 2^63.
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 62;
+
+// What LibTorch and the program hold beside a model.
+constexpr std::uint64_t kBesideData = std::uint64_t{100} << 20;
 
 std::vector<std::string> lines_of(const fs::path& path) {
   std::ifstream file(path);
@@ -234,6 +239,21 @@ UsableMemory usable_memory() { return usable_memory(host_memory(), group_limits(
 
 const char* who_allows(const UsableMemory& memory) {
   return memory.of_group ? "the control group of this process allows" : "this machine has";
+}
+
+void check_memory(const std::string& doing, std::uint64_t bytes, const UsableMemory& usable,
+    const std::string& advice) {
+  if (usable.bytes == 0) return;
+  const std::uint64_t needed = bytes + kBesideData;
+  const std::string needs = doing + " needs " + format_bytes(needed) + " of memory, and ";
+  if (needed > usable.with_swap) {
+    throw Error(ErrorKind::kIo,
+        needs + who_allows(usable) + " " + format_bytes(usable.with_swap) + "; " + advice);
+  }
+  if (needed > usable.free) {
+    log_warning(needs + format_bytes(usable.free) +
+                " are free now: it may be slow, or the system may end it");
+  }
 }
 
 std::int64_t threads_within(const GroupLimits& limits, std::int64_t threads) {

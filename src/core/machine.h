@@ -44,6 +44,12 @@ UsableMemory usable_memory();
 // "the control group allows" or "this machine has": before the bytes in messages.
 const char* who_allows(const UsableMemory& memory);
 
+// For something that holds `bytes` ("model.pt: loading it") beside the program. Throws Error(kIo)
+// with both figures and `advice` where `usable` with its swap space is less; warns where less is
+// free now.
+void check_memory(const std::string& doing, std::uint64_t bytes, const UsableMemory& usable,
+    const std::string& advice);
+
 // `threads`, but no more than the group's processor time keeps busy, rounded up.
 std::int64_t threads_within(const GroupLimits& limits, std::int64_t threads);
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <functional>
 
+#include "convert/import/model_output.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -244,6 +245,41 @@ std::string refusal_of_tensors(const std::function<void(Weights&)>& change) {
   change(tensors);
   add_tensors(writer, tensors);
   return import_refusal(writer.bytes());
+}
+
+class NoWeights : public WeightSource {
+ public:
+  at::Tensor read(const std::string& name) const override {
+    ADD_FAILURE() << name << " is read";
+    return {};
+  }
+};
+
+TEST(Import, RefusesWhatMemoryCannotHoldBeforeItReads) {
+  PreparedImport prepared;
+  prepared.source = "large.gguf";
+  prepared.decoder.program.parameters = {{"weight", {250'000, 1000}, ""}};
+  const core::UsableMemory usable{1'500'000'000, 1'500'000'000, 1'500'000'000, false};
+  // Of 1 GB in float32: the result, and the tensor that is decoded.
+  const testing::TemporaryFolder folder;
+  const auto message = [](const auto& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kIo);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(message([&] { check_memory(prepared, usable); }),
+      HasSubstr("large.gguf: importing it needs 2.1 GB of memory, and this machine has 1.5 GB"));
+  prepared.decoder.program.parameters[0].shape = {1 << 30, 1 << 20};
+  core::Progress progress;
+  EXPECT_THAT(message([&] {
+    write_model(prepared, NoWeights(), folder.path() / "model", progress, false);
+  }),
+      HasSubstr("importing it needs"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "model"));
 }
 
 TEST(Import, NamesTensorsThatDoNotFit) {

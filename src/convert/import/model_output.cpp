@@ -55,13 +55,32 @@ void write_files(const PreparedImport& prepared, const std::filesystem::path& di
   files.finish();
 }
 
+// As it will be held. Shapes are of a checked plan.
+std::uint64_t float_bytes(const ExpectedTensor& tensor) {
+  std::uint64_t bytes = sizeof(float);
+  for (const std::int64_t size : tensor.shape) bytes *= static_cast<std::uint64_t>(size);
+  return bytes;
+}
+
 }  // namespace
+
+void check_memory(const PreparedImport& prepared, const core::UsableMemory& usable) {
+  std::uint64_t all = 0, largest = 0;
+  for (const ExpectedTensor& tensor : planned_tensors(prepared.decoder.program)) {
+    const std::uint64_t bytes = float_bytes(tensor);
+    all += bytes;
+    largest = std::max(largest, bytes);
+  }
+  core::check_memory(prepared.source + ": importing it", all + largest, usable,
+      "import it on a machine that has as much, and bring the model directory here");
+}
 
 ImportResult write_model(const PreparedImport& prepared, const WeightSource& weights,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
   const core::Stopwatch watch;
   for (const std::string& warning : prepared.result.warnings)
     core::log_warning(prepared.source + ": " + warning);
+  check_memory(prepared, core::usable_memory());
   const core::OutputFolder folder(directory, kCard, overwrite);
   const model::ScriptModel program(build_module(
       prepared.decoder.program, prepared.decoder.config.architecture, weights, progress));

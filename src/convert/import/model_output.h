@@ -8,6 +8,7 @@
 
 #include "convert/families/decoder.h"
 #include "convert/import/import.h"
+#include "core/machine.h"
 #include "core/progress.h"
 
 namespace salf::convert {
@@ -25,10 +26,14 @@ struct PreparedImport {
   ImportResult result;  // with tokens, source_bytes, stored_bytes and warnings
 };
 
+// That `usable` can hold the model in float32 and one more of its tensors. Throws Error(kIo) with
+// the figure that would do.
+void check_memory(const PreparedImport& prepared, const core::UsableMemory& usable);
+
 // Builds the program from the weights and writes the directory, salf.json last. Removes files of an
 // earlier import that this one does not have. Logs the warnings. Removes what it wrote into a new
 // folder on failure. Throws Error(kUsage) when the directory holds something else, or a model and
-// `overwrite` is false; Error(kIo).
+// `overwrite` is false; Error(kIo), before anything is read where memory does not suffice.
 ImportResult write_model(const PreparedImport& prepared, const WeightSource& weights,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite);
 
