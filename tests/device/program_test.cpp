@@ -131,6 +131,20 @@ TEST_F(DeviceProgram, RunsByAtensOperatorsWhereTheLibraryCannotLaunch) {
   expect_near(losses("device"), losses("cpu"), kTolerance);
 }
 
+TEST_F(DeviceProgram, PredictsMeasuresAndLimitsTheMemoryOfTheDevice) {
+  const Words words = train_words("device", {"--eof", "1", "--max-memory", "1GiB"});
+  const ProgramResult gated = on_device(joined(words, {"--gate", "peak_memory<=1KB"}));
+  EXPECT_EQ(gated.code, 1) << gated.err;
+  EXPECT_THAT(gated.err, HasSubstr("peak_memory"));
+  const double predicted = json("device/plan.json")["memory_bytes"].get<double>();
+  const double held = json("device/run.json")["peak_anonymous_bytes"].get<double>();
+  EXPECT_GT(predicted, 0.8 * held);
+  EXPECT_LT(predicted, 2.5 * held);
+  const ProgramResult small =
+      on_device(train_words("small", {"--eof", "1", "--max-memory", "1KB"}));
+  EXPECT_EQ(small.code, 6) << small.err;
+}
+
 TEST_F(DeviceProgram, SaysWhatToTryWhereTheModelDoesNotFit) {
   const ProgramResult result = on_device(
       train_words("device", {"--eof", "0", "--dtype", "f32"}), {"SALF_FAKE_DEVICE_BYTES=262144"});
