@@ -10,7 +10,9 @@
 #include <cmath>
 #include <string>
 
+#include "core/clock.h"
 #include "core/error.h"
+#include "tensor/device.h"
 #include "tensor/shapes.h"
 
 namespace salf::calibration {
@@ -18,6 +20,7 @@ namespace {
 
 constexpr double kRelativeRidge = 1e-6;           // of trace/D
 constexpr std::int64_t kChunkElements = 1 << 22;  // 32 MiB as float64
+constexpr std::int64_t kTrialRows = 2048;
 
 std::int64_t rows_per_chunk(const at::Tensor& weight) {
   return std::max<std::int64_t>(1, kChunkElements / std::max<std::int64_t>(1, weight.size(1)));
@@ -41,16 +44,36 @@ std::int64_t without_equal_tail(const at::Tensor& weight, std::int64_t words) {
   return words - begin >= 2 ? begin : words;
 }
 
-// WᵀW over the first `words` rows. [D, D] f64
-at::Tensor gram_matrix(const at::Tensor& weight, std::int64_t words) {
+// WᵀW over the rows `first` … `last`-1, on a device. [D, D] f64
+at::Tensor gram_on(
+    c10::Device device, const at::Tensor& weight, std::int64_t first, std::int64_t last) {
   const std::int64_t hidden = weight.size(1);
-  at::Tensor gram = at::zeros({hidden, hidden}, weight.options().dtype(at::kDouble));
+  at::Tensor gram = at::zeros({hidden, hidden}, at::TensorOptions(at::kDouble).device(device));
   const std::int64_t chunk = rows_per_chunk(weight);
-  for (std::int64_t first = 0; first < words; first += chunk) {
-    const at::Tensor rows = weight.slice(0, first, std::min(words, first + chunk)).to(at::kDouble);
+  for (; first < last; first += chunk) {
+    const at::Tensor rows =
+        weight.slice(0, first, std::min(last, first + chunk)).to(device).to(at::kDouble);
     gram.addmm_(rows.t(), rows);
   }
   return gram;
+}
+
+double seconds_on(c10::Device device, const at::Tensor& rows) {
+  gram_on(device, rows, 0, rows.size(0));  // loads libraries
+  tensor::synchronize(rows.device());
+  const core::Stopwatch watch;
+  gram_on(device, rows, 0, rows.size(0));
+  tensor::synchronize(rows.device());
+  return watch.seconds();
+}
+
+// WᵀW over the first `words` rows, where products of f64 are faster: GPUs for graphics have few
+// units for them. [D, D] f64 on the weight's device
+at::Tensor gram_matrix(const at::Tensor& weight, std::int64_t words) {
+  c10::Device device = weight.device();
+  const at::Tensor few = weight.slice(0, 0, std::min(words, kTrialRows));
+  if (!device.is_cpu() && seconds_on(c10::kCPU, few) < seconds_on(device, few)) device = c10::kCPU;
+  return gram_on(device, weight, 0, words).to(weight.device());
 }
 
 at::Tensor shifted(const at::Tensor& gram, double shift) {

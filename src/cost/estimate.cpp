@@ -137,7 +137,8 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
   const auto parameters = static_cast<double>(shape.parameters);
   const auto trained = static_cast<double>(shape.trained_parameters(cut));
   const double copies = cost.copy_bytes.value_or(0.0) * parameters;
-  const double held = held_weights(shape, cut, options.frozen_in_file, cost.copy_bytes.has_value());
+  const double held =
+      held_weights(shape, cut, options.frozen_in_file && !cost.on_gpu, cost.copy_bytes.has_value());
   const auto tokens = static_cast<double>(options.batch_tokens);
   const auto blocks = static_cast<double>(shape.blocks - cut);
   const double block = cost.activation_bytes * tokens;
@@ -147,7 +148,8 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
   const double training = kBytes * (held + kMoments * trained) +
                           std::max(activations, kBytes * trained) + copies + cost.base_bytes;
   const double reading = kBytes * parameters + copies + cost.base_bytes;
-  return (1.0 + kGaps) * std::max(training, reading) + kGapBlocks * block;
+  const double heap = cost.on_gpu ? 0.0 : kGapBlocks * block;
+  return (1.0 + kGaps) * std::max(training, reading) + heap;
 }
 
 }  // namespace salf::cost

@@ -51,10 +51,11 @@ struct MemoryOptions {
   bool recompute = false;            // trained blocks keep only their input for the backward pass
 };
 
-// Anonymous bytes on a CPU, the sum of: float32 weights (without frozen ones that lie in a file),
-// their copies in bfloat16, two moments per trained parameter, the larger of the trained blocks'
-// activations and the gradients, the measured rest, and the heap's gaps. The floor is the whole
-// model, which is in memory once while it is read. 0 without a measurement.
+// Anonymous bytes on a CPU, or those of tensors on a GPU, the sum of: float32 weights (without
+// frozen ones that lie in a file), their copies in bfloat16, two moments per trained parameter, the
+// larger of the trained blocks' activations and the gradients, the measured rest, and the heap's
+// gaps. The floor is the whole model, which is in memory once while it is read. 0 without a
+// measurement.
 double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shape, std::int64_t cut,
     const MemoryOptions& options);
 

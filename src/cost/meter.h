@@ -31,13 +31,14 @@ class EnergyMeter {
 std::unique_ptr<EnergyMeter> open_rapl(const std::string& root = "/sys/class/powercap");
 
 // The energy of a whole GPU, by NVIDIA's management library, opened at run time. `device` is CUDA's
-// number within CUDA_VISIBLE_DEVICES. Null without the library, the device or its counter (from
-// Volta on).
-std::unique_ptr<EnergyMeter> open_nvml(
-    std::int64_t device, const std::string& library = "libnvidia-ml.so.1");
+// number within CUDA_VISIBLE_DEVICES, in CUDA's order: CUDA's driver tells the UUID by which NVML
+// finds it. Null without the library, the device or its counter (from Volta on).
+std::unique_ptr<EnergyMeter> open_nvml(std::int64_t device,
+    const std::string& library = "libnvidia-ml.so.1", const std::string& driver = "libcuda.so.1");
 
 // The GPU's name; "" if NVML does not know it.
-std::string gpu_name(std::int64_t device, const std::string& library = "libnvidia-ml.so.1");
+std::string gpu_name(std::int64_t device, const std::string& library = "libnvidia-ml.so.1",
+    const std::string& driver = "libcuda.so.1");
 
 struct Gpu {
   std::string name;

@@ -136,7 +136,34 @@ class Library {
   int (*compute_)(Handle, int*, int*) = nullptr;
 };
 
-// CUDA's device number as NVML knows it: the entry of CUDA_VISIBLE_DEVICES, a number or a UUID.
+// The UUID of CUDA's device as NVML writes it, by CUDA's driver: CUDA may number and hide devices
+// otherwise than NVML. "" where the driver is missing or does not tell.
+std::string cuda_uuid(std::int64_t device, const std::string& driver) {
+  using Uuid = std::array<unsigned char, 16>;
+  void* const library = ::dlopen(driver.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return "";
+  // CUDA itself uses it: it stays open.
+  const auto init = reinterpret_cast<int (*)(unsigned)>(::dlsym(library, "cuInit"));
+  const auto get = reinterpret_cast<int (*)(int*, int)>(::dlsym(library, "cuDeviceGet"));
+  auto uuid = reinterpret_cast<int (*)(Uuid*, int)>(::dlsym(library, "cuDeviceGetUuid_v2"));
+  if (uuid == nullptr)
+    uuid = reinterpret_cast<int (*)(Uuid*, int)>(::dlsym(library, "cuDeviceGetUuid"));
+  int handle = 0;
+  Uuid bytes{};
+  const bool known = init != nullptr && get != nullptr && uuid != nullptr && init(0) == kSuccess &&
+                     get(&handle, static_cast<int>(device)) == kSuccess &&
+                     uuid(&bytes, handle) == kSuccess;
+  if (!known) return "";
+  std::string text = "GPU-";
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += {kDigits[bytes[i] >> 4U], kDigits[bytes[i] & 15U]};
+  }
+  return text;
+}
+
+// Without CUDA's driver: the entry of CUDA_VISIBLE_DEVICES, a number or a UUID.
 std::string visible_device(std::int64_t device) {
   const char* const list = std::getenv("CUDA_VISIBLE_DEVICES");
   if (list == nullptr) return std::to_string(device);
@@ -150,6 +177,11 @@ std::string visible_device(std::int64_t device) {
   }
   const auto index = static_cast<std::size_t>(device);
   return index < entries.size() ? entries[index] : "";
+}
+
+std::string nvml_name(std::int64_t device, const std::string& driver) {
+  const std::string uuid = cuda_uuid(device, driver);
+  return uuid.empty() ? visible_device(device) : uuid;
 }
 
 class NvmlMeter : public EnergyMeter {
@@ -180,18 +212,19 @@ class NvmlMeter : public EnergyMeter {
 
 }  // namespace
 
-std::unique_ptr<EnergyMeter> open_nvml(std::int64_t device, const std::string& library) {
+std::unique_ptr<EnergyMeter> open_nvml(
+    std::int64_t device, const std::string& library, const std::string& driver) {
   auto loaded = std::make_unique<Library>(library);
-  Handle const handle = loaded->device(visible_device(device));
+  Handle const handle = loaded->device(nvml_name(device, driver));
   if (handle == nullptr) return nullptr;
   const std::optional<double> now = loaded->joules(handle);
   if (!now) return nullptr;
   return std::make_unique<NvmlMeter>(std::move(loaded), handle, *now);
 }
 
-std::string gpu_name(std::int64_t device, const std::string& library) {
+std::string gpu_name(std::int64_t device, const std::string& library, const std::string& driver) {
   const Library loaded(library);
-  Handle const handle = loaded.device(visible_device(device));
+  Handle const handle = loaded.device(nvml_name(device, driver));
   return handle == nullptr ? "" : loaded.name(handle);
 }
 

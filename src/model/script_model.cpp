@@ -74,6 +74,34 @@ std::vector<Parameter> unique_parameters(const jit::Module& module) {
   return parameters;
 }
 
+// Parameters and buffers of a GPU on the host for a while. The GPU keeps its own: nothing has to be
+// sent back, and no memory is asked for.
+class OnHost {
+ public:
+  void move(jit::Module& module) {
+    for (const at::Tensor& tensor : module.parameters()) move(tensor);
+    for (const at::Tensor& tensor : module.buffers()) move(tensor);
+  }
+  void move_back() {
+    for (Kept& kept : kept_) kept.tensor.set_data(kept.there);
+    kept_.clear();
+  }
+
+ private:
+  struct Kept {
+    at::Tensor tensor, there;
+  };
+
+  void move(at::Tensor tensor) {
+    if (tensor.device().is_cpu()) return;
+    const at::Tensor there = tensor.detach();
+    tensor.set_data(there.to(c10::kCPU));
+    kept_.push_back({tensor, there});
+  }
+
+  std::vector<Kept> kept_;
+};
+
 }  // namespace
 
 struct ScriptModel::State {
@@ -163,10 +191,11 @@ void ScriptModel::save(const std::filesystem::path& archive) const {
     tensor.requires_grad_(state_->loaded_requires_grad[i]);
   }
   jit::Module module = state_->module;
+  OnHost on_host;
   bool written = false;
   std::string reason;
   try {
-    if (!state_->device.is_cpu()) module.to(c10::kCPU);
+    if (!state_->device.is_cpu()) on_host.move(module);
     // A stream, not a file name: the archive's inner folder would carry the temporary name.
     std::ofstream to(file.temporary_path(), std::ios::binary);
     PatientBuffer patient(*to.rdbuf());
@@ -177,7 +206,7 @@ void ScriptModel::save(const std::filesystem::path& archive) const {
   } catch (const c10::Error& error) {
     reason = ": " + tensor::error_text(error);
   }
-  if (!state_->device.is_cpu()) module.to(state_->device);
+  on_host.move_back();
   for (std::size_t i = 0; i < state_->parameters.size(); ++i) {
     at::Tensor tensor = state_->parameters[i].tensor;
     tensor.requires_grad_(present[i]);

@@ -187,23 +187,50 @@ std::string trial(const DeviceKernels& kernels, c10::Device device) {
 }
 
 // dlopen searches where the program's own libraries are. The library is never closed.
-const DeviceKernels* open_library(c10::Device device) {
-  const DeviceKernels* kernels = nullptr;
-  std::string why = std::string(kLibrary) + " is of another version of salf";
-  if (void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL); library == nullptr) {
-    if (const char* const reason = ::dlerror()) why = reason;
-  } else if (void* const table = ::dlsym(library, "salf_device_kernels")) {
-    kernels = reinterpret_cast<SalfDeviceKernels*>(table)(kDeviceKernelsVersion);
-    if (kernels != nullptr) why = trial(*kernels, device);
+DeviceLibrary open_library() {
+  void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* const reason = ::dlerror();
+    return {nullptr, core::printable(reason != nullptr ? reason : kLibrary, kLongestReason)};
   }
-  if (why.empty()) return kernels;
-  core::log_warning(
-      "norms, SwiGLU, rotary positions and the loss run by ATen's operators on the GPU: " +
-      core::printable(why, kLongestReason));
-  return nullptr;
+  void* const table = ::dlsym(library, "salf_device_kernels");
+  const DeviceKernels* const kernels =
+      table == nullptr ? nullptr
+                       : reinterpret_cast<SalfDeviceKernels*>(table)(kDeviceKernelsVersion);
+  if (kernels == nullptr)
+    return {nullptr, std::string(kLibrary) + " is of another version of salf"};
+  return {kernels, ""};
+}
+
+DeviceLibrary tried_library(c10::Device device) {
+  const DeviceLibrary& library = device_library();
+  if (library.kernels == nullptr) return library;
+  const std::string problem = trial(*library.kernels, device);
+  if (problem.empty()) return library;
+  return {nullptr, core::printable(problem, kLongestReason)};
+}
+
+const DeviceKernels* kernels_or_warning(c10::Device device) {
+  const DeviceLibrary& library = device_library(device);
+  if (library.kernels == nullptr) {
+    core::log_warning(
+        "norms, SwiGLU, rotary positions and the loss run by ATen's operators on the GPU: " +
+        library.problem);
+  }
+  return library.kernels;
 }
 
 }  // namespace
+
+const DeviceLibrary& device_library() {
+  static const DeviceLibrary library = open_library();
+  return library;
+}
+
+const DeviceLibrary& device_library(c10::Device device) {
+  static const DeviceLibrary library = tried_library(device);
+  return library;
+}
 
 const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors) {
   const c10::Device device = tensors.begin()->device();
@@ -212,7 +239,7 @@ const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors) {
     const bool has_type = x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
     if (x.device() != device || !has_type) return nullptr;
   }
-  static const DeviceKernels* const kernels = open_library(device);
+  static const DeviceKernels* const kernels = kernels_or_warning(device);
   return kernels;
 }
 

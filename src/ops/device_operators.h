@@ -4,13 +4,26 @@
 #include <ATen/core/Tensor.h>
 
 #include <initializer_list>
+#include <string>
 
 #include "ops/device_kernels.h"
 
 namespace salf::ops {
 
+// The kernels of libsalf_cuda.so, or why ATen's operators take their place: the library is missing,
+// of another version, or cannot start a kernel on this GPU.
+struct DeviceLibrary {
+  const DeviceKernels* kernels = nullptr;
+  std::string problem;  // "" with kernels
+};
+// Opened once, without asking for a GPU.
+const DeviceLibrary& device_library();
+// The same after a trial on the GPU that is asked for first. Throws c10::Error where that does not
+// answer.
+const DeviceLibrary& device_library(c10::Device device);
+
 // The kernels of libsalf_cuda.so where they serve all these tensors: on one GPU, float32 or
-// bfloat16. Otherwise nullptr, also where the library is missing or does not load (logged once).
+// bfloat16. Otherwise nullptr, also where there are none (logged once).
 const DeviceKernels* device_kernels(std::initializer_list<at::Tensor> tensors);
 
 // The same functions on the CPU, by the kernels of row_kernels.h.

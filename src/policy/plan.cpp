@@ -44,7 +44,7 @@ void check_inputs(const Evidence& evidence, const types::Budget& budget, const L
       "--stages needs a budget in time, energy, money, tokens, steps or epochs, and no "
       "--max-loss-increase: what its steps cost is decided on the way");
   refuse(limits.max_memory_bytes && !(evidence.cost.base_bytes > 0.0),
-      "--max-memory: memory was not measured (on a GPU it cannot be predicted yet)");
+      "--max-memory: memory was not measured");
   if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "; "));
   if (evidence.data.batches < 1)
     throw Error(ErrorKind::kBadInput, "the training split has no batch");

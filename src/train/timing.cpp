@@ -15,6 +15,7 @@
 #include "model/weights/narrow_weights.h"
 #include "tensor/allocation_watch.h"
 #include "tensor/device.h"
+#include "tensor/device_memory.h"
 #include "tensor/pool.h"
 #include "train/step/head_loss.h"
 #include "train/step/optimizer.h"
@@ -192,16 +193,31 @@ class StepTimer {
     return sample;
   }
 
-  // On a CPU, from the first row of a batch, whose embedding stands for the state below the last
-  // blocks, after what was used before has left the heap; nothing on a GPU.
+  // What the process holds, or tensors on the GPU.
+  double held() const {
+    return static_cast<double>(
+        device_.is_cpu() ? memory_use().anonymous : tensor::bytes_held(device_));
+  }
+
+  // The logits of a chunk of the head and their gradient, of at most `tokens` positions, on a GPU.
+  // A CPU holds little beside its other memory.
+  double chunk_bytes(std::int64_t tokens) const {
+    if (device_.is_cpu()) return 0.0;
+    const at::Tensor weight = graph_.head_weight();
+    const double elements = static_cast<double>(std::min(tokens, head_chunk_rows(weight))) *
+                            static_cast<double>(weight.size(0));
+    return elements * static_cast<double>(sizeof(float) + c10::elementSize(graph_.type()));
+  }
+
+  // From the first row of a batch, whose embedding stands for the state below the last blocks,
+  // after what was used before has left the heap.
   void measure_memory(data::BatchPlan plan, types::MeasuredCost& cost) const {
-    if (!device_.is_cpu()) return;
+    const double chunk = chunk_bytes(static_cast<std::int64_t>(plan.rows.size()) * plan.length);
     plan.rows.resize(1);
     const tensor::Batch batch = batcher_.make(plan);
     if (batch.supervised_tokens == 0) return;
     const std::int64_t cut = std::max(cut_, blocks_ - kMemoryBlocks);
     tensor::trim_memory();
-    const auto held = [] { return static_cast<double>(memory_use().anonymous); };
     at::Tensor hidden;
     {
       const at::NoGradGuard quiet;
@@ -222,7 +238,8 @@ class StepTimer {
     const auto& narrow = graph_.narrow_weights();
     const double copies = narrow ? static_cast<double>(narrow->bytes()) : 0.0;
     if (narrow) cost.copy_bytes = copies / parameters;
-    cost.base_bytes = std::max(1.0, held() - kept - sizeof(float) * parameters - copies);
+    cost.on_gpu = !device_.is_cpu();
+    cost.base_bytes = std::max(1.0, held() + chunk - kept - sizeof(float) * parameters - copies);
   }
 
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {

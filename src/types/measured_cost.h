@@ -21,12 +21,13 @@ struct MeasuredCost {
   double step_fixed = 0.0;    // s per step
   double save = 0.0;          // s per model parameter: writing the tuned model once
   std::int64_t timed_batches = 0;
-  // Memory on a CPU, 0 if not measured.
+  // Memory of the process, or of the GPU that was timed; 0 if not measured.
   double activation_bytes =
       0.0;                  // per padded token that a trained block keeps for the backward pass
-  double base_bytes = 0.0;  // anonymous, besides these, weights, gradients and moments
+  double base_bytes = 0.0;  // besides these, weights, gradients and moments
   // A parameter's copy in bfloat16 beside its float32 value, bytes; none where steps are float32.
   std::optional<double> copy_bytes;
+  bool on_gpu = false;  // weights below the cut leave its memory only when all rows are kept
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"block_forward"}.range(0, 1e9), self.block_forward);
@@ -43,6 +44,7 @@ struct MeasuredCost {
     visit(Field{"activation_bytes"}.range(0, 1e12), self.activation_bytes);
     visit(Field{"base_bytes"}.range(0, 1e15), self.base_bytes);
     visit(Field{"copy_bytes"}.range(0, 8), self.copy_bytes);
+    visit(Field{"on_gpu"}, self.on_gpu);
   }
 };
 

@@ -152,9 +152,11 @@ struct RunRecord {
   double flops_per_second = 0.0;
   std::optional<MatrixProducts> matrix_products;  // by --measure-products
   std::int64_t peak_resident_bytes = 0;           // ru_maxrss: libraries and mapped files included
-  std::int64_t peak_anonymous_bytes = 0;          // the largest RssAnon that was seen
-  std::optional<CacheUse> cache;                  // nothing where the frozen part ran each time
-  // Frozen weights that lay in a mapped file instead of anonymous memory.
+  // The largest RssAnon that was seen; of a run on a GPU the most that its tensors held there.
+  std::int64_t peak_anonymous_bytes = 0;
+  std::optional<CacheUse> cache;  // nothing where the frozen part ran each time
+  // Frozen weights that lay in a mapped file instead of anonymous memory; of a run on a GPU those
+  // that lay on the host in the end.
   std::int64_t frozen_bytes_mapped = 0;
   // Kept for the backward pass by the frozen part; nothing where nothing is frozen. Each step
   // checks that the state at the cut has no history.

@@ -1,5 +1,6 @@
-// Two devices: 0 counts what SALF_FAKE_MILLIJOULES says, 1 has no counter. The functions are those
-// that the meter loads. SALF_FAKE_NVML_ERROR is what the library's start returns.
+// CUDA's driver and NVML, with two devices, which CUDA numbers the other way round. NVML's 0 counts
+// what SALF_FAKE_MILLIJOULES says, 1 has no counter. The functions are those that the meter loads.
+// SALF_FAKE_NVML_ERROR is what the library's start returns.
 #include <cstdlib>
 #include <cstring>
 
@@ -11,6 +12,9 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device);
 int nvmlDeviceGetHandleByUUID(const char* uuid, void** device);
 int nvmlDeviceGetTotalEnergyConsumption(void* device, unsigned long long* energy);
 int nvmlDeviceGetName(void* device, char* name, unsigned length);
+int cuInit(unsigned flags);
+int cuDeviceGet(int* device, int ordinal);
+int cuDeviceGetUuid_v2(unsigned char* uuid, int device);
 const char* nvmlErrorString(int code);
 int nvmlSystemGetDriverVersion(char* version, unsigned length);
 int nvmlDeviceGetCount_v2(unsigned* count);
@@ -31,8 +35,23 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
   return 0;
 }
 int nvmlDeviceGetHandleByUUID(const char* uuid, void** device) {
-  if (std::strcmp(uuid, "GPU-zero") != 0) return 6;  // NVML_ERROR_NOT_FOUND
+  if (std::strcmp(uuid, "GPU-abababab-abab-abab-abab-abababababab") == 0) {
+    *device = &devices[1];
+    return 0;
+  }
+  if (std::strcmp(uuid, "GPU-zero") != 0 &&
+      std::strcmp(uuid, "GPU-a0a0a0a0-a0a0-a0a0-a0a0-a0a0a0a0a0a0") != 0)
+    return 6;  // NVML_ERROR_NOT_FOUND
   *device = &devices[0];
+  return 0;
+}
+int cuInit(unsigned /*flags*/) { return 0; }
+int cuDeviceGet(int* device, int ordinal) {
+  *device = ordinal;
+  return ordinal < 2 ? 0 : 101;  // CUDA_ERROR_INVALID_DEVICE
+}
+int cuDeviceGetUuid_v2(unsigned char* uuid, int device) {
+  std::memset(uuid, device == 0 ? 0xab : 0xa0, 16);
   return 0;
 }
 int nvmlDeviceGetTotalEnergyConsumption(void* device, unsigned long long* energy) {

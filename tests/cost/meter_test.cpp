@@ -89,6 +89,8 @@ TEST_F(Rapl, SaysWhenItsCounterIsGone) {
   EXPECT_FALSE(meter->intact());
 }
 
+constexpr const char* kNoDriver = "libnothing-of-that-name.so";
+
 class Nvml : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -106,34 +108,40 @@ class Nvml : public ::testing::Test {
 };
 
 TEST_F(Nvml, ReadsTheWholeDevice) {
-  const auto meter = open_nvml(0, SALF_FAKE_NVML);
+  const auto meter = open_nvml(0, SALF_FAKE_NVML, kNoDriver);
   ASSERT_NE(meter, nullptr);
   set(1'250'000);
   EXPECT_NEAR(meter->joules(), 250.0, 1e-9);
   EXPECT_THAT(meter->basis(), ::testing::HasSubstr("whole GPU"));
-  EXPECT_EQ(gpu_name(0, SALF_FAKE_NVML), "NVIDIA H100 80GB HBM3");
+  EXPECT_EQ(gpu_name(0, SALF_FAKE_NVML, kNoDriver), "NVIDIA H100 80GB HBM3");
   EXPECT_TRUE(meter->intact());
   set(10);  // the driver was loaded again
   EXPECT_NEAR(meter->joules(), 250.0, 1e-9);
   EXPECT_FALSE(meter->intact());
 }
 
+TEST_F(Nvml, FindsTheDeviceByTheUuidThatCudaTells) {
+  EXPECT_EQ(gpu_name(0, SALF_FAKE_NVML, SALF_FAKE_NVML), "NVIDIA Old");
+  EXPECT_EQ(gpu_name(1, SALF_FAKE_NVML, SALF_FAKE_NVML), "NVIDIA H100 80GB HBM3");
+  EXPECT_NE(open_nvml(1, SALF_FAKE_NVML, SALF_FAKE_NVML), nullptr);
+}
+
 TEST_F(Nvml, CountsDevicesAsCudaDoes) {
-  EXPECT_EQ(open_nvml(1, SALF_FAKE_NVML), nullptr);  // it has no counter
+  EXPECT_EQ(open_nvml(1, SALF_FAKE_NVML, kNoDriver), nullptr);  // it has no counter
   ::setenv("CUDA_VISIBLE_DEVICES", "1,0", 1);
-  EXPECT_NE(open_nvml(1, SALF_FAKE_NVML), nullptr);
-  EXPECT_EQ(gpu_name(0, SALF_FAKE_NVML), "NVIDIA Old");
+  EXPECT_NE(open_nvml(1, SALF_FAKE_NVML, kNoDriver), nullptr);
+  EXPECT_EQ(gpu_name(0, SALF_FAKE_NVML, kNoDriver), "NVIDIA Old");
   ::setenv("CUDA_VISIBLE_DEVICES", "GPU-zero", 1);
-  EXPECT_NE(open_nvml(0, SALF_FAKE_NVML), nullptr);
-  EXPECT_EQ(open_nvml(1, SALF_FAKE_NVML), nullptr);
+  EXPECT_NE(open_nvml(0, SALF_FAKE_NVML, kNoDriver), nullptr);
+  EXPECT_EQ(open_nvml(1, SALF_FAKE_NVML, kNoDriver), nullptr);
   ::setenv("CUDA_VISIBLE_DEVICES", "", 1);
-  EXPECT_EQ(open_nvml(0, SALF_FAKE_NVML), nullptr);
+  EXPECT_EQ(open_nvml(0, SALF_FAKE_NVML, kNoDriver), nullptr);
 }
 
 TEST_F(Nvml, IsNotThereWithoutTheLibraryOrTheDevice) {
-  EXPECT_EQ(open_nvml(0, "libnothing-of-that-name.so"), nullptr);
-  EXPECT_EQ(gpu_name(0, "libnothing-of-that-name.so"), "");
-  EXPECT_EQ(open_nvml(7, SALF_FAKE_NVML), nullptr);
+  EXPECT_EQ(open_nvml(0, "libnothing-of-that-name.so", kNoDriver), nullptr);
+  EXPECT_EQ(gpu_name(0, "libnothing-of-that-name.so", kNoDriver), "");
+  EXPECT_EQ(open_nvml(7, SALF_FAKE_NVML, kNoDriver), nullptr);
 }
 
 TEST_F(Nvml, ListsEveryGpuWithWhatItTells) {

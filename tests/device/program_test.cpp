@@ -91,10 +91,21 @@ TEST_P(DeviceTraining, GivesTheLossesOfTheCpu) {
   EXPECT_EQ(json("device/run.json")["steps"], json("cpu/run.json")["steps"]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, DeviceTraining,
-    ::testing::Combine(::testing::Range<std::size_t>(0, training_cases().size()),
-        ::testing::Values("f32", "bf16")),
-    [](const auto& tested) {
+// Each path in one type, and the usual ones in both.
+std::vector<std::tuple<std::size_t, const char*>> typed_cases() {
+  std::vector<std::tuple<std::size_t, const char*>> typed;
+  const std::vector<TrainingCase> cases = training_cases();
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const std::string name = cases[i].name;
+    const bool usual = name == "Everything" || name == "Cached" || name == "Lora";
+    if (usual || i % 2 == 0) typed.emplace_back(i, "f32");
+    if (usual || i % 2 == 1) typed.emplace_back(i, "bf16");
+  }
+  return typed;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, DeviceTraining, ::testing::ValuesIn(typed_cases()), [](const auto& tested) {
       return training_cases()[std::get<0>(tested.param)].name + std::string("_") +
              std::get<1>(tested.param);
     });
@@ -129,6 +140,20 @@ TEST_F(DeviceProgram, RunsByAtensOperatorsWhereTheLibraryCannotLaunch) {
   EXPECT_EQ(result.err.find(warning), result.err.rfind(warning)) << result.err;
   succeeds(train_words("cpu", {"--eof", "1", "--dtype", "f32"}));
   expect_near(losses("device"), losses("cpu"), kTolerance);
+}
+
+TEST_F(DeviceProgram, PredictsMeasuresAndLimitsTheMemoryOfTheDevice) {
+  const Words words = train_words("device", {"--eof", "1", "--max-memory", "1GiB"});
+  const ProgramResult gated = on_device(joined(words, {"--gate", "peak_memory<=1KB"}));
+  EXPECT_EQ(gated.code, 1) << gated.err;
+  EXPECT_THAT(gated.err, HasSubstr("peak_memory"));
+  const double predicted = json("device/plan.json")["memory_bytes"].get<double>();
+  const double held = json("device/run.json")["peak_anonymous_bytes"].get<double>();
+  EXPECT_GT(predicted, 0.8 * held);
+  EXPECT_LT(predicted, 2.5 * held);
+  const ProgramResult small =
+      on_device(train_words("small", {"--eof", "1", "--max-memory", "1KB"}));
+  EXPECT_EQ(small.code, 6) << small.err;
 }
 
 TEST_F(DeviceProgram, SaysWhatToTryWhereTheModelDoesNotFit) {

@@ -85,7 +85,7 @@ TEST(RefusedMemory, OfAnyAllocationOfAStepIsToldAndLosesNothing) {
     StopAt stop(kStopped);
     begun.train_in(stopped.path(), stop, false);
   }
-  constexpr std::int64_t kStep = kStopped + 2, kSamples = 12;
+  constexpr std::int64_t kStep = kStopped + 2, kSamples = 8;
   const std::int64_t all = allocations.of_step(kStep);
   ASSERT_GT(all, 2 * kSamples);
   for (std::int64_t i = 0; i < kSamples; ++i) {

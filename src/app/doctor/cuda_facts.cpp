@@ -1,12 +1,10 @@
 #include "app/doctor/cuda_facts.h"
 
-#include <dlfcn.h>
-
 #include "core/apart.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "ops/device_kernels.h"
+#include "ops/device_operators.h"
 #include "tensor/cuda_driver.h"
 #include "tensor/device.h"
 
@@ -16,23 +14,16 @@ namespace {
 constexpr const char* kLoaded = "loaded";
 constexpr double kSeconds = 60.0;  // a driver that starts, and libraries from a slow disk
 
-// Where the program looks for it (ops/device_operators.cpp).
+// With a trial where there is a GPU.
 std::string kernels_state() {
+  const bool gpu = tensor::load_cuda_part().empty() && tensor::gpu_count() > 0;
+  const ops::DeviceLibrary& library =
+      gpu ? ops::device_library(c10::Device(c10::kCUDA, 0)) : ops::device_library();
+  if (library.kernels != nullptr) return kLoaded;
   const std::string name = "libsalf_cuda.so";
-  void* const library = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* const reason = ::dlerror();
-    if (reason == nullptr) return name + " does not load";
-    const bool missing = core::starts_with(reason, name + ": cannot open");
-    return missing ? name +
-                         " is not installed; it is built where there is nvcc, which tools/setup "
-                         "--cuda fetches"
-                   : reason;
-  }
-  void* const table = ::dlsym(library, "salf_device_kernels");
-  const bool ours = table != nullptr && reinterpret_cast<SalfDeviceKernels*>(table)(
-                                            ops::kDeviceKernelsVersion) != nullptr;
-  return ours ? kLoaded : name + " is of another version of salf";
+  if (!core::starts_with(library.problem, name + ": cannot open")) return library.problem;
+  return name +
+         " is not installed; it is built where there is nvcc, which tools/setup --cuda fetches";
 }
 
 // Fills `facts` with what `ask` finds out in a process of its own. Returns "" or why it did not.

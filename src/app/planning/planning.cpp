@@ -15,6 +15,7 @@
 #include "cost/estimate.h"
 #include "cost/money.h"
 #include "tensor/device.h"
+#include "tensor/device_memory.h"
 #include "types/validate.h"
 
 namespace salf::app {
@@ -30,10 +31,13 @@ Planning::Planning(const Session& session, PlanningRequest request, const Energy
     : session_(session), request_(std::move(request)), energy_(energy), progress_(progress),
       cut_(wanted_cut(request_.lora, request_.options.cut)),
       limits_(request_.options.limits(cut_)) {
-  // What is predicted are float32 weights on the CPU.
+  // What is predicted on the CPU are float32 weights.
   const std::uint64_t usable = core::usable_memory().bytes;
   if (session_.device.is_cpu() && request_.frozen == FrozenType::kFloat32 && usable > 0)
     limits_.machine_memory_bytes = static_cast<double>(usable);
+  if (session_.device.is_cuda())
+    limits_.machine_memory_bytes =
+        static_cast<double>(tensor::device_memory(session_.device).usable);
   evidence_.batches = request_.batches;
   evidence_.basis.prior = policy::read_prior(request_.options.prior);
   if (request_.dev_loss == DevLoss::kOfTheRun)

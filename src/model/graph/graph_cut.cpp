@@ -185,7 +185,9 @@ GraphCut GraphCut::for_rows(std::int64_t longest) const {
 
 GraphCut GraphCut::in_type(c10::ScalarType type) const {
   CutSettings settings = programs_->settings();
-  settings.weights = type == c10::kFloat ? nullptr : std::make_shared<NarrowWeights>(type);
+  settings.weights = type == c10::kFloat
+                         ? nullptr
+                         : std::make_shared<NarrowWeights>(type, decoder().model->device());
   CutSettings plain = settings;
   plain.lora.clear();
   with(std::move(plain)).prove(map().blocks / 2);

@@ -15,10 +15,11 @@ at::Tensor NarrowWeights::of(const at::Tensor& parameter) {
                        copy.version == parameter._version();
   if (current) return copy.tensor;
   const at::NoGradGuard quiet;
-  if (!copy.tensor.defined() || copy.tensor.sizes() != parameter.sizes())
-    copy.tensor = at::empty_like(parameter.detach(), parameter.options().dtype(type_));
-  copy.tensor.copy_(parameter.detach());
   copy.parameter = parameter;
+  if (!copy.tensor.defined() || copy.tensor.sizes() != parameter.sizes())
+    copy.tensor =
+        at::empty_like(parameter.detach(), parameter.options().dtype(type_).device(device_));
+  copy.tensor.copy_(parameter.detach());
   copy.data = parameter.const_data_ptr();
   copy.version = parameter._version();
   // Only the optimizer looks at the parameter from now on, and of a frozen one nobody.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
@@ -14,7 +15,9 @@ namespace salf::model {
 // parameter was written or moved since. All members may be called by several threads.
 class NarrowWeights {
  public:
-  explicit NarrowWeights(c10::ScalarType type) : type_(type) {}
+  // The copies lie on `device`, wherever the parameters do.
+  explicit NarrowWeights(c10::ScalarType type, c10::Device device = c10::kCPU)
+      : type_(type), device_(device) {}
 
   c10::ScalarType type() const { return type_; }
 
@@ -45,6 +48,7 @@ class NarrowWeights {
   };
 
   c10::ScalarType type_;
+  c10::Device device_;
   mutable std::mutex mutex_;
   std::unordered_map<const c10::TensorImpl*, Copy> copies_;
 };

@@ -1,7 +1,11 @@
 #include "train/cache/frozen_weights.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <set>
 
+#include "core/log.h"
+#include "tensor/device.h"
 #include "tensor/mapped_space.h"
 #include "tensor/pool.h"
 
@@ -46,5 +50,36 @@ MappedWeights::MappedWeights(
 }
 
 void MappedWeights::release() const { space_->release(); }
+
+HostWeights::HostWeights(
+    std::vector<model::Parameter> parameters, std::shared_ptr<model::NarrowWeights> narrow)
+    : parameters_(std::move(parameters)), narrow_(std::move(narrow)),
+      device_(parameters_.empty() ? c10::Device(c10::kCPU) : parameters_[0].tensor.device()) {
+  move(c10::kCPU);
+}
+
+HostWeights::~HostWeights() {
+  try {
+    move(device_);
+  } catch (const std::exception& error) {
+    core::log_error("frozen weights could not go back to the GPU: " + tensor::error_text(error));
+  }
+}
+
+void HostWeights::move(c10::Device to) {
+  const at::NoGradGuard quiet;
+  for (const auto& parameter : parameters_) {
+    at::Tensor tensor = parameter.tensor;
+    tensor.set_data(tensor.detach().to(to));
+    if (narrow_) narrow_->moved(tensor);
+  }
+}
+
+std::int64_t HostWeights::bytes() const {
+  std::int64_t sum = 0;
+  for (const auto& parameter : parameters_)
+    sum += static_cast<std::int64_t>(parameter.tensor.nbytes());
+  return sum;
+}
 
 }  // namespace salf::train

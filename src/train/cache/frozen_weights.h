@@ -8,6 +8,7 @@
 
 #include "model/graph/graph_cut.h"
 #include "model/script_model.h"
+#include "model/weights/narrow_weights.h"
 #include "train/step/freeze.h"
 
 namespace salf::tensor {
@@ -38,6 +39,26 @@ class MappedWeights {
  private:
   std::int64_t bytes_ = 0;
   std::shared_ptr<tensor::MappedSpace> space_;  // the parameters' storages hold it too
+};
+
+// Moves parameters of a GPU to the host. Copies in a narrower type stay on the GPU and serve there
+// as before; saving reads a parameter wherever it is. They come back at this object's end.
+class HostWeights {
+ public:
+  HostWeights(
+      std::vector<model::Parameter> parameters, std::shared_ptr<model::NarrowWeights> narrow);
+  ~HostWeights();
+  HostWeights(const HostWeights&) = delete;
+  HostWeights& operator=(const HostWeights&) = delete;
+
+  std::int64_t bytes() const;
+
+ private:
+  void move(c10::Device to);
+
+  std::vector<model::Parameter> parameters_;
+  std::shared_ptr<model::NarrowWeights> narrow_;  // shared with the cuts; null in float32
+  c10::Device device_;
 };
 
 }  // namespace salf::train

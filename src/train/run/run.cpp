@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
+#include <set>
+
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/statistics.h"
@@ -10,6 +12,7 @@
 #include "cost/estimate.h"
 #include "distributed/group.h"
 #include "model/weights/narrow_weights.h"
+#include "tensor/device_memory.h"
 #include "tensor/pool.h"
 #include "tensor/transfer.h"
 #include "train/run/checkpoint.h"
@@ -31,8 +34,9 @@ std::vector<model::Parameter> unread_weights(
 // Nothing where there are none, or the disk has no room.
 std::optional<MappedWeights> map_frozen(
     const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
+  const bool on_gpu = !inputs.what.graph.head_weight().device().is_cpu();
   const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
-  if (unread.empty()) return std::nullopt;
+  if (unread.empty() || on_gpu) return std::nullopt;
   try {
     MappedWeights mapped(unread, inputs.where.folder);
     if (const auto& narrow = inputs.what.graph.narrow_weights()) {
@@ -46,11 +50,27 @@ std::optional<MappedWeights> map_frozen(
   }
 }
 
+// Of a GPU: the blocks' frozen parameters that steps read by narrow copies.
+std::vector<model::Parameter> copied_weights(const RunInputs& inputs, const Freeze& freeze) {
+  const model::GraphCut& graph = inputs.what.graph;
+  if (!graph.narrow_weights() || !inputs.what.plan.stages.empty()) return {};
+  std::set<std::string> blocks;
+  for (std::int64_t block = 0; block < graph.map().blocks; ++block)
+    for (auto& name : graph.block_parameters(block)) blocks.insert(std::move(name));
+  std::vector<model::Parameter> copied;
+  for (const auto& parameter : freeze.frozen()) {
+    const bool has_copy = graph.narrow_weights()->to_write(parameter.tensor).defined();
+    if (has_copy && blocks.count(parameter.name) > 0) copied.push_back(parameter);
+  }
+  return copied;
+}
+
 }  // namespace
 
 Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
-    : inputs_(inputs), caches_(inputs) {
+    : inputs_(inputs), device_(inputs.what.graph.head_weight().device()), caches_(inputs) {
   tensor::trim_memory();  // of what came before
+  if (!device_.is_cpu()) tensor::forget_most_held(device_);
   stage_ = std::make_unique<Stage>(inputs, caches_, place);
   if (from != nullptr) {
     load(*from);
@@ -59,6 +79,8 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     share_weights();
     stage_->best.take();
   }
+  if (!device_.is_cpu())
+    host_.emplace(copied_weights(inputs, stage_->freeze), inputs.what.graph.narrow_weights());
   frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.what.plan.cuts().size() - 1));
 }
 
@@ -70,6 +92,7 @@ std::optional<StepMetrics> Run::step(double learning_rate) {
   metrics.epoch = taken.epoch;
   StepResult result =
       stage_->runner.run(taken.batches, learning_rate, phases_, [this] { draw_ahead(); });
+  result.anonymous_bytes = memory_held(result.anonymous_bytes);
   share_work(taken, result.anonymous_bytes);
   if (!result.finite) {
     core::log_error("step " + std::to_string(state_.step + 1) + ": loss " +
@@ -98,6 +121,10 @@ std::optional<StepMetrics> Run::step(double learning_rate) {
   return metrics;
 }
 
+std::int64_t Run::memory_held(std::int64_t on_cpu) const {
+  return device_.is_cpu() ? on_cpu : tensor::most_bytes_held(device_);
+}
+
 void Run::begin_at(std::int64_t epoch, std::int64_t batch) {
   drawn_.clear();
   stream_.emplace(inputs_.what.train, inputs_.how.seed, epoch, batch);
@@ -115,7 +142,7 @@ Run::Drawn Run::draw() {
         inputs_.what.train.supervised_tokens(stream_->plan())};
   }
   if (drawn.own) {
-    drawn.batch = tensor::on_device(stream_->next(), inputs_.what.graph.head_weight().device());
+    drawn.batch = tensor::on_device(stream_->next(), device_);
   } else {
     stream_->pass();
   }
@@ -189,13 +216,22 @@ void Run::share_work(Taken& taken, std::int64_t& anonymous_bytes) const {
   }
 }
 
+bool Run::prefix_is_kept() const {
+  const std::size_t last = inputs_.what.plan.cuts().size() - 1;
+  const bool evaluates = inputs_.what.dev.rows() > 0 && inputs_.what.plan.evaluations > 0;
+  return caches_.train(last) != nullptr && (!evaluates || caches_.dev(last) != nullptr);
+}
+
 void Run::release_frozen() {
-  if (!frozen_ || frozen_released_ || !caches_.complete()) return;
-  frozen_->release();
+  const bool leaves = device_.is_cpu() ? frozen_.has_value() : prefix_is_kept();
+  if (!leaves || frozen_released_ || !caches_.complete()) return;
+  const std::vector<model::Parameter> below =
+      weights_below(stage_->freeze, inputs_.what.graph, inputs_.what.plan.cut);
+  if (frozen_) frozen_->release();
   if (const auto& narrow = inputs_.what.graph.narrow_weights()) {
-    for (const auto& parameter :
-        weights_below(stage_->freeze, inputs_.what.graph, inputs_.what.plan.cut))
-      narrow->forget(parameter.tensor);
+    for (const auto& parameter : below) narrow->forget(parameter.tensor);
+  } else if (!device_.is_cpu()) {
+    below_.emplace(below, nullptr);
   }
   frozen_released_ = true;
 }
@@ -211,7 +247,7 @@ MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Prog
   MeasuredLosses losses = train::evaluate(inputs_.what.graph, inputs_.what.dev, options, progress);
   long_work.reset();
   Taken nothing;
-  std::int64_t anonymous = memory_use().anonymous;
+  std::int64_t anonymous = memory_held(memory_use().anonymous);
   share_work(nothing, anonymous);
   state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, anonymous);
   if (!losses.stopped) phases_.evaluation += losses.evaluation.seconds;
@@ -334,6 +370,8 @@ types::RunRecord Run::finish(types::RunStatus status) {
   record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
   if (cut() > 0) record.activation_bytes_below_cut = 0;
   if (frozen_) record.frozen_bytes_mapped = frozen_->bytes();
+  for (const auto* left : {&host_, &below_})
+    if (*left) record.frozen_bytes_mapped += (*left)->bytes();
   record.cache = all_caches();
   if (record.cache) record.cache->flops_avoided = state_.flops_avoided;
   fill_speed(record);

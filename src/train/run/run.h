@@ -86,6 +86,8 @@ class Run {
     std::int64_t epoch = 0;
     std::int64_t next_epoch = 0, next_batch = 0, batches_of_epoch = 0;
   };
+  // The memory of a step or an evaluation; on a GPU its allocator knows.
+  std::int64_t memory_held(std::int64_t on_cpu) const;
   void begin_at(std::int64_t epoch, std::int64_t batch);
   Drawn draw();
   // On a GPU: draws the next step's batches and sends them, while the device works.
@@ -95,6 +97,9 @@ class Run {
   void share_weights() const;
   // All ranks: their work becomes that of all, the memory the largest.
   void share_work(Taken& taken, std::int64_t& anonymous_bytes) const;
+  // Whether training and evaluation read the last cut's states from caches alone, once all are
+  // there.
+  bool prefix_is_kept() const;
   // Once: nothing but saving reads the weights below the cut when the caches hold every row.
   void release_frozen();
   types::CostBreakdown measured() const;
@@ -106,7 +111,11 @@ class Run {
   void fill_speed(types::RunRecord& record) const;
 
   const RunInputs& inputs_;
+  c10::Device device_;
   core::Stopwatch watch_;
+  // On a GPU: frozen weights that have narrow copies, and, once all rows are kept, those below the
+  // cut that have none. They come back when the rest of the run has left its memory.
+  std::optional<HostWeights> host_, below_;
   StageCaches caches_;
   std::unique_ptr<Stage> stage_;
   std::optional<MappedWeights> frozen_;  // those below the last cut

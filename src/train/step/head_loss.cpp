@@ -17,6 +17,7 @@
 #include "core/error.h"
 #include "ops/bf16_products.h"
 #include "ops/operators.h"
+#include "tensor/device_memory.h"
 #include "tensor/shapes.h"
 
 namespace salf::train {
@@ -26,6 +27,14 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr std::int64_t kTrainedHeadChunks = 4;
+constexpr std::int64_t kDeviceShare = 64;
+constexpr std::int64_t kMostDeviceElements = std::int64_t{1} << 28;
+
+std::int64_t device_chunk_elements(c10::Device device) {
+  static const std::int64_t total = tensor::device_memory(device).total;
+  return std::clamp(total / kDeviceShare / static_cast<std::int64_t>(sizeof(float)), kChunkElements,
+      kMostDeviceElements);
+}
 
 std::int64_t chunk_rows(std::int64_t vocabulary, std::int64_t chunk_elements) {
   return std::max<std::int64_t>(1, chunk_elements / std::max<std::int64_t>(1, vocabulary));
@@ -168,6 +177,8 @@ struct CrossEntropy : torch::autograd::Function<CrossEntropy> {
 
 // The gradient of the weight [V, D] is read and written once a chunk: larger chunks pay there.
 std::int64_t head_chunk_rows(const at::Tensor& weight, std::int64_t chunk_elements) {
+  if (!weight.device().is_cpu())
+    return chunk_rows(weight.size(0), device_chunk_elements(weight.device()));
   return chunk_rows(weight.size(0),
       weight.requires_grad() ? kTrainedHeadChunks * chunk_elements : chunk_elements);
 }
@@ -217,7 +228,9 @@ PositionScores score_positions(const model::Head& head, std::int64_t vocabulary,
     const Supervised& supervised, std::int64_t chunk_elements) {
   const at::NoGradGuard quiet;
   const std::int64_t total = supervised.labels.size(0);
-  const std::int64_t rows = chunk_rows(vocabulary, chunk_elements);
+  const c10::Device device = supervised.state.device();
+  const std::int64_t rows =
+      chunk_rows(vocabulary, device.is_cpu() ? chunk_elements : device_chunk_elements(device));
   std::vector<at::Tensor> scored;  // [2, n] f64: loss, and 1 where the guess is right
   for (std::int64_t first = 0; first < total; first += rows) {
     const std::int64_t count = std::min(rows, total - first);

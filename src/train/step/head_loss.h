@@ -11,12 +11,14 @@
 
 namespace salf::train {
 
-// Logits of one chunk, in elements, at most (32 MB in f32: what stays in the last-level cache
-// between the products); four times as many where the head's weight is trained; always at least one
-// position.
+// Logits of one chunk, in elements, at most; always at least one position. On the CPU 32 MB in f32,
+// what stays in the last-level cache between the products, and four times as many where the head's
+// weight is trained. On a GPU a 64th of its memory and 1 GiB at most, so that a chunk fills it: of
+// all its memory, so that a run that goes on later has the same chunks.
 inline constexpr std::int64_t kChunkElements = std::int64_t{1} << 23;
 
-// Positions of one chunk for a head [V, D] whose weight is trained or frozen.
+// Positions of one chunk for a head [V, D] whose weight is trained or frozen. `chunk_elements`
+// counts on the CPU only.
 std::int64_t head_chunk_rows(
     const at::Tensor& weight, std::int64_t chunk_elements = kChunkElements);
 

@@ -11,20 +11,17 @@ namespace salf::train {
 std::vector<tensor::NamedTensor> copies_of(
     const std::vector<tensor::NamedTensor>& tensors, const std::filesystem::path& folder) {
   std::vector<at::Tensor> live;
-  bool on_cpu = true;
-  for (const auto& named : tensors) {
-    live.push_back(named.tensor);
-    on_cpu = on_cpu && named.tensor.device().is_cpu();
-  }
+  for (const auto& named : tensors) live.push_back(named.tensor);
   std::vector<at::Tensor> copies;
   try {
-    if (on_cpu) copies = tensor::mapped_copy(live, folder).tensors;
+    copies = tensor::mapped_copy(live, folder).tensors;
   } catch (const Error& error) {
     core::log_info(std::string("weights are copied in memory: ") + error.what());
   }
   std::vector<tensor::NamedTensor> named;
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    named.push_back({tensors[i].name, copies.empty() ? live[i].clone() : copies[i]});
+    named.push_back({tensors[i].name,
+        copies.empty() ? live[i].to(at::kCPU, /*non_blocking=*/false, /*copy=*/true) : copies[i]});
   return named;
 }
 

@@ -12,8 +12,8 @@
 
 namespace salf::train {
 
-// Copies under the same names: of tensors on the CPU in a nameless file in `folder`, so that they
-// do not count as anonymous memory; in memory where the disk has no room.
+// Copies under the same names on the host: in a nameless file in `folder`, so that they do not
+// count as anonymous memory; in memory where the disk has no room.
 std::vector<tensor::NamedTensor> copies_of(
     const std::vector<tensor::NamedTensor>& tensors, const std::filesystem::path& folder);
 

@@ -16,14 +16,24 @@
 namespace salf::fake_device {
 namespace {
 
+void report(void* pointer, std::int64_t bytes) {
+  c10::reportMemoryUsageToProfiler(pointer, bytes, static_cast<std::size_t>(memory().held()),
+      static_cast<std::size_t>(memory().held()), device());
+}
+
 void give_back(void* pointer) {
-  if (pointer != nullptr) memory().give_back(pointer);
+  if (pointer == nullptr) return;
+  const std::int64_t before = memory().held();
+  memory().give_back(pointer);
+  report(pointer, memory().held() - before);
 }
 
 class Allocator final : public c10::DeviceAllocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
+    const std::int64_t before = memory().held();
     void* const at = bytes == 0 ? nullptr : memory().take(bytes);
+    if (at != nullptr) report(at, memory().held() - before);
     return {at, at, &give_back, device()};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &give_back; }

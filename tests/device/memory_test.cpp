@@ -1,0 +1,123 @@
+// What a GPU's memory holds while a model is trained and saved.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <gtest/gtest.h>
+
+#include "core/files.h"
+#include "support/fake_device/fake_device.h"
+#include "support/tiny_model.h"
+#include "tensor/device.h"
+#include "tensor/device_memory.h"
+#include "train/step/head_loss.h"
+#include "train/step/weights.h"
+#include "train/training_setup.h"
+
+namespace salf::train {
+namespace {
+
+// The bytes on the device after each step.
+class StepBytes : public core::Progress {
+ public:
+  void begin(const std::string& what, std::int64_t, const std::string&) override {
+    training_ = what == "training";
+  }
+  void update(std::int64_t done, const std::string&) override {
+    if (training_) after_[done] = fake_device::bytes_held();
+  }
+  std::int64_t after(std::int64_t step) const { return after_.at(step); }
+
+ private:
+  bool training_ = false;
+  std::map<std::int64_t, std::int64_t> after_;
+};
+
+class FrozenWeightsOnADevice : public ::testing::TestWithParam<bool> {};
+
+TEST_P(FrozenWeightsOnADevice, LeaveItOnceAllRowsAreKeptAndComeBack) {
+  const bool narrow = GetParam();
+  TinyRun run(true, 1, tensor::open_device("cuda"));
+  if (narrow) run.graph = run.graph.in_type(c10::kBFloat16);
+  run.plan.cut = 2;
+  run.plan.steps = 20;
+  run.plan.budget.amount = 20.0;
+  run.plan.evaluations = 0;
+  run.plan.epochs = 2.0;
+  std::int64_t below = 0;  // bytes of the matrices, which alone have narrow copies
+  for (std::int64_t block = 0; block < 2; ++block) {
+    for (const std::string& name : run.graph.block_parameters(block)) {
+      const at::Tensor& tensor = run.model.parameter(name).tensor;
+      if (tensor.dim() >= 2) below += tensor.numel() * (narrow ? 2 : 4);
+    }
+  }
+  const std::int64_t begin = fake_device::bytes_held();
+  const TemporaryFolder folder;
+  StepBytes bytes;
+  const types::RunRecord record = train::train(run.inputs(folder.path()), bytes);
+  EXPECT_EQ(record.peak_anonymous_bytes, fake_device::most_bytes_held());
+  const auto filled = static_cast<std::int64_t>(run.train_batches.epoch(1, 0).size());
+  // The next batch's rows are there from the second epoch on: [64, 16] and what they are rounded
+  // to.
+  const std::int64_t ahead = 64 * 16 * (narrow ? 2 : 4) + 1024;
+  ASSERT_GT(below, 2 * ahead);
+  EXPECT_LE(bytes.after(filled + 2), bytes.after(filled - 1) - below + ahead);
+  EXPECT_GE(record.frozen_bytes_mapped, below);
+  for (const auto& parameter : run.model.parameters())
+    EXPECT_TRUE(parameter.tensor.is_cuda()) << parameter.name;
+  if (!narrow) {
+    EXPECT_EQ(fake_device::bytes_held(), begin);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, FrozenWeightsOnADevice, ::testing::Bool(),
+    [](const auto& tested) { return tested.param ? "bf16" : "f32"; });
+
+TEST(FrozenWeights, StayOnADeviceForAnEvaluationThatKeepsNoRows) {
+  TinyRun run(true, 1, tensor::open_device("cuda"));
+  run.plan.cut = 2;
+  run.plan.steps = 20;
+  run.plan.budget.amount = 20.0;
+  run.plan.evaluations = 1;
+  run.plan.epochs = 2.0;
+  const TemporaryFolder folder;
+  core::Progress quiet;
+  const types::RunRecord record = train::train(run.inputs(folder.path()), quiet);
+  EXPECT_EQ(record.steps, 20);
+  EXPECT_EQ(record.frozen_bytes_mapped, 0);
+}
+
+TEST(BestWeights, AreKeptOnTheHost) {
+  const c10::Device device = tensor::open_device("cuda");
+  const std::vector<model::Parameter> parameters{
+      {"w", {}, at::ones({64, 64}, at::TensorOptions(device))}};
+  const TemporaryFolder folder;
+  Snapshot best(parameters, folder.path());
+  const std::int64_t before = fake_device::bytes_held();
+  best.take();
+  EXPECT_EQ(fake_device::bytes_held(), before);
+  parameters[0].tensor.zero_();
+  best.take();
+  parameters[0].tensor.fill_(2.0);
+  best.restore();
+  EXPECT_EQ(parameters[0].tensor.sum().item<double>(), 0.0);
+}
+
+TEST(SavingFromADevice, AsksForNoneOfItsMemoryAndGivesTheBytesOfTheCpu) {
+  const TinyRun there(true, 1, tensor::open_device("cuda"));
+  const std::int64_t allocations = fake_device::counters().allocations;
+  const std::string saved = there.saved_bytes();
+  EXPECT_EQ(fake_device::counters().allocations, allocations);
+  EXPECT_EQ(saved, TinyRun().saved_bytes());
+  for (const auto& parameter : there.model.parameters())
+    EXPECT_TRUE(parameter.tensor.is_cuda()) << parameter.name;
+}
+
+TEST(HeadChunksOnADevice, AreAShareOfItsMemory) {
+  const c10::Device device = tensor::open_device("cuda");
+  const at::Tensor weight = at::empty({1024, 8}, at::TensorOptions(device));
+  const std::int64_t total = tensor::device_memory(device).total;
+  EXPECT_EQ(head_chunk_rows(weight), total / 64 / 4 / 1024);
+  EXPECT_EQ(head_chunk_rows(weight.detach().requires_grad_(true)), total / 64 / 4 / 1024);
+}
+
+}  // namespace
+}  // namespace salf::train
