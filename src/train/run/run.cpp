@@ -3,8 +3,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
-#include <set>
-
 #include "core/log.h"
 #include "core/signals.h"
 #include "core/statistics.h"
@@ -19,53 +17,6 @@
 #include "train/timing.h"
 
 namespace salf::train {
-namespace {
-
-// The frozen parameters that a step does not read: all where narrow copies take their place, those
-// below the cut where a cache does. What a later stage trains is none of them.
-std::vector<model::Parameter> unread_weights(
-    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
-  const bool narrow = inputs.what.graph.narrow_weights() != nullptr;
-  if (narrow && inputs.what.plan.stages.empty()) return freeze.frozen();
-  if (!narrow && cache == nullptr) return {};
-  return weights_below(freeze, inputs.what.graph, inputs.what.plan.cut);
-}
-
-// Nothing where there are none, or the disk has no room.
-std::optional<MappedWeights> map_frozen(
-    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
-  const bool on_gpu = !inputs.what.graph.head_weight().device().is_cpu();
-  const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
-  if (unread.empty() || on_gpu) return std::nullopt;
-  try {
-    MappedWeights mapped(unread, inputs.where.folder);
-    if (const auto& narrow = inputs.what.graph.narrow_weights()) {
-      for (const auto& parameter : unread) narrow->moved(parameter.tensor);
-      mapped.release();
-    }
-    return mapped;
-  } catch (const Error& error) {
-    core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
-    return std::nullopt;
-  }
-}
-
-// Of a GPU: the blocks' frozen parameters that steps read by narrow copies.
-std::vector<model::Parameter> copied_weights(const RunInputs& inputs, const Freeze& freeze) {
-  const model::GraphCut& graph = inputs.what.graph;
-  if (!graph.narrow_weights() || !inputs.what.plan.stages.empty()) return {};
-  std::set<std::string> blocks;
-  for (std::int64_t block = 0; block < graph.map().blocks; ++block)
-    for (auto& name : graph.block_parameters(block)) blocks.insert(std::move(name));
-  std::vector<model::Parameter> copied;
-  for (const auto& parameter : freeze.frozen()) {
-    const bool has_copy = graph.narrow_weights()->to_write(parameter.tensor).defined();
-    if (has_copy && blocks.count(parameter.name) > 0) copied.push_back(parameter);
-  }
-  return copied;
-}
-
-}  // namespace
 
 Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     : inputs_(inputs), device_(inputs.what.graph.head_weight().device()), caches_(inputs) {
@@ -75,23 +26,21 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
   if (from != nullptr) {
     load(*from);
   } else {
-    begin_at(0, 0);
+    batches_.emplace(inputs, 0, 0);
     share_weights();
     stage_->best.take();
   }
-  if (!device_.is_cpu())
-    host_.emplace(copied_weights(inputs, stage_->freeze), inputs.what.graph.narrow_weights());
-  frozen_ = map_frozen(inputs, stage_->freeze, caches_.train(inputs.what.plan.cuts().size() - 1));
+  unread_.emplace(inputs, stage_->freeze, caches_.train(inputs.what.plan.cuts().size() - 1));
 }
 
 std::optional<StepMetrics> Run::step(double learning_rate) {
   const core::Stopwatch watch;
   StepMetrics metrics;
   metrics.learning_rate = learning_rate;
-  Taken taken = take_batches();
+  StepBatches taken = batches_->take(*stage_);
   metrics.epoch = taken.epoch;
-  StepResult result =
-      stage_->runner.run(taken.batches, learning_rate, phases_, [this] { draw_ahead(); });
+  StepResult result = stage_->runner.run(
+      taken.batches, learning_rate, phases_, [this] { batches_->draw_ahead(*stage_); });
   result.anonymous_bytes = memory_held(result.anonymous_bytes);
   share_work(taken, result.anonymous_bytes);
   if (!result.finite) {
@@ -125,71 +74,6 @@ std::int64_t Run::memory_held(std::int64_t on_cpu) const {
   return device_.is_cpu() ? on_cpu : tensor::most_bytes_held(device_);
 }
 
-void Run::begin_at(std::int64_t epoch, std::int64_t batch) {
-  drawn_.clear();
-  stream_.emplace(inputs_.what.train, inputs_.how.seed, epoch, batch);
-  batches_of_epoch_ = stream_->batches_of_epoch();
-}
-
-Run::Drawn Run::draw() {
-  const ShardRange own = own_shards(inputs_);
-  Drawn drawn;
-  drawn.epoch = stream_->epoch();
-  drawn.shard = stream_->batch() % inputs_.what.train.shards();
-  drawn.own = drawn.shard >= own.begin && drawn.shard < own.end;
-  if (stage_->sum) {
-    drawn.tokens = {inputs_.what.train.real_tokens(stream_->plan()),
-        inputs_.what.train.supervised_tokens(stream_->plan())};
-  }
-  if (drawn.own) {
-    drawn.batch = tensor::on_device(stream_->next(), device_);
-  } else {
-    stream_->pass();
-  }
-  drawn.next_epoch = stream_->epoch();
-  drawn.next_batch = stream_->batch();
-  drawn.batches_of_epoch = stream_->batches_of_epoch();
-  return drawn;
-}
-
-void Run::draw_ahead() {
-  while (static_cast<std::int64_t>(drawn_.size()) < inputs_.what.plan.accumulate) {
-    drawn_.push_back(draw());
-    if (cached() && drawn_.back().own) stage_->cache->send_ahead(drawn_.back().batch);
-  }
-}
-
-Run::Taken Run::take_batches() {
-  const types::ModelShape& shape = inputs_.what.plan.shape;
-  const ShardRange own = own_shards(inputs_);
-  const std::int64_t shards = inputs_.what.plan.shards.value_or(1);
-  std::vector<std::vector<tensor::Batch>> of_shard(static_cast<std::size_t>(own.end - own.begin));
-  Taken taken;
-  for (std::int64_t i = 0; i < inputs_.what.plan.accumulate; ++i) {
-    if (drawn_.empty()) drawn_.push_back(draw());
-    Drawn next = std::move(drawn_.front());
-    drawn_.pop_front();
-    if (i == 0) taken.epoch = next.epoch;
-    taken.next_epoch = next.next_epoch;
-    taken.next_batch = next.next_batch;
-    batches_of_epoch_ = next.batches_of_epoch;
-    taken.tokens.real += next.tokens.real;
-    taken.tokens.supervised += next.tokens.supervised;
-    if (!next.own) continue;
-    const tensor::Batch& batch =
-        of_shard[static_cast<std::size_t>(next.shard - own.begin)].emplace_back(
-            std::move(next.batch));
-    taken.flops += training_flops(shape, batch, cut(), next.epoch > 0 && cached());
-    if (!cached() || !stage_->cache->holds(batch)) continue;
-    taken.flops_avoided +=
-        training_flops(shape, batch, cut(), false) - training_flops(shape, batch, cut(), true);
-  }
-  for (auto& batches : of_shard)
-    std::move(batches.begin(), batches.end(), std::back_inserter(taken.batches));
-  if (stage_->sum) stage_->sum->begin(taken.tokens, inputs_.what.plan.accumulate / shards);
-  return taken;
-}
-
 void Run::share_weights() const {
   if (inputs_.ranks == nullptr) return;
   const at::NoGradGuard quiet;
@@ -200,7 +84,7 @@ void Run::share_weights() const {
   }
 }
 
-void Run::share_work(Taken& taken, std::int64_t& anonymous_bytes) const {
+void Run::share_work(StepBatches& taken, std::int64_t& anonymous_bytes) const {
   if (inputs_.ranks == nullptr) return;
   const double own[] = {taken.flops, taken.flops_avoided, static_cast<double>(anonymous_bytes)};
   const at::Tensor part = at::empty({3}, at::kDouble);
@@ -223,17 +107,7 @@ bool Run::prefix_is_kept() const {
 }
 
 void Run::release_frozen() {
-  const bool leaves = device_.is_cpu() ? frozen_.has_value() : prefix_is_kept();
-  if (!leaves || frozen_released_ || !caches_.complete()) return;
-  const std::vector<model::Parameter> below =
-      weights_below(stage_->freeze, inputs_.what.graph, inputs_.what.plan.cut);
-  if (frozen_) frozen_->release();
-  if (const auto& narrow = inputs_.what.graph.narrow_weights()) {
-    for (const auto& parameter : below) narrow->forget(parameter.tensor);
-  } else if (!device_.is_cpu()) {
-    below_.emplace(below, nullptr);
-  }
-  frozen_released_ = true;
+  if (prefix_is_kept() && caches_.complete()) unread_->all_cached(stage_->freeze);
 }
 
 MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Progress& progress) {
@@ -246,7 +120,7 @@ MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Prog
   if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks);
   MeasuredLosses losses = train::evaluate(inputs_.what.graph, inputs_.what.dev, options, progress);
   long_work.reset();
-  Taken nothing;
+  StepBatches nothing;
   std::int64_t anonymous = memory_held(memory_use().anonymous);
   share_work(nothing, anonymous);
   state_.peak_anonymous_bytes = std::max(state_.peak_anonymous_bytes, anonymous);
@@ -328,7 +202,7 @@ void Run::load(const RunSnapshot& snapshot) {
   load_weights(trained, snapshot.tensors, "weight/");
   if (!best) stage_->best.take();
   stage_->optimizer.load_state(snapshot.tensors, "adam/", state_.step);
-  begin_at(state_.epoch, state_.batch);
+  batches_.emplace(inputs_, state_.epoch, state_.batch);
 }
 
 void Run::checkpoint(const RunCourse& course) const {
@@ -354,7 +228,7 @@ types::RunRecord Run::finish(types::RunStatus status) {
   record.exit_signal = status == RunStatus::kInterrupted ? core::stop_signal() : 0;
   record.steps = state_.step;
   record.epochs = static_cast<double>(state_.epoch) +
-                  static_cast<double>(state_.batch) / static_cast<double>(batches_of_epoch_);
+                  static_cast<double>(state_.batch) / static_cast<double>(batches_->of_epoch());
   record.tokens = state_.tokens;
   record.supervised_tokens = state_.supervised_tokens;
   record.learning_rate = plan.learning_rate;
@@ -369,9 +243,7 @@ types::RunRecord Run::finish(types::RunStatus status) {
   record.peak_resident_bytes = memory_use().peak_resident;
   record.peak_anonymous_bytes = state_.peak_anonymous_bytes;
   if (cut() > 0) record.activation_bytes_below_cut = 0;
-  if (frozen_) record.frozen_bytes_mapped = frozen_->bytes();
-  for (const auto* left : {&host_, &below_})
-    if (*left) record.frozen_bytes_mapped += (*left)->bytes();
+  record.frozen_bytes_mapped = unread_->bytes();
   record.cache = all_caches();
   if (record.cache) record.cache->flops_avoided = state_.flops_avoided;
   fill_speed(record);

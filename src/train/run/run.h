@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,11 +10,11 @@
 
 #include "core/clock.h"
 #include "core/progress.h"
-#include "train/cache/frozen_weights.h"
 #include "train/evaluate.h"
+#include "train/run/batch_queue.h"
 #include "train/run/run_observer.h"
 #include "train/run/stage.h"
-#include "train/step/batch_stream.h"
+#include "train/run/unread_weights.h"
 
 namespace salf::train {
 
@@ -70,33 +69,12 @@ class Run {
   types::RunRecord finish(types::RunStatus status);
 
  private:
-  struct Taken {
-    std::vector<tensor::Batch> batches;
-    std::int64_t epoch = 0;                       // of the first one
-    std::int64_t next_epoch = 0, next_batch = 0;  // after the last one
-    StepTokens tokens;  // of all ranks; only set where there is a sum over shards
-    double flops = 0.0, flops_avoided = 0.0;
-  };
-  // A batch of the stream, and where that stood before and after it.
-  struct Drawn {
-    bool own = false;     // else another rank's, and not made
-    tensor::Batch batch;  // of the shard
-    std::int64_t shard = 0;
-    StepTokens tokens;  // only set where there is a sum over shards
-    std::int64_t epoch = 0;
-    std::int64_t next_epoch = 0, next_batch = 0, batches_of_epoch = 0;
-  };
   // The memory of a step or an evaluation; on a GPU its allocator knows.
   std::int64_t memory_held(std::int64_t on_cpu) const;
-  void begin_at(std::int64_t epoch, std::int64_t batch);
-  Drawn draw();
-  // On a GPU: draws the next step's batches and sends them, while the device works.
-  void draw_ahead();
-  Taken take_batches();
   // All ranks begin with rank 0's weights.
   void share_weights() const;
   // All ranks: their work becomes that of all, the memory the largest.
-  void share_work(Taken& taken, std::int64_t& anonymous_bytes) const;
+  void share_work(StepBatches& taken, std::int64_t& anonymous_bytes) const;
   // Whether training and evaluation read the last cut's states from caches alone, once all are
   // there.
   bool prefix_is_kept() const;
@@ -113,16 +91,10 @@ class Run {
   const RunInputs& inputs_;
   c10::Device device_;
   core::Stopwatch watch_;
-  // On a GPU: frozen weights that have narrow copies, and, once all rows are kept, those below the
-  // cut that have none. They come back when the rest of the run has left its memory.
-  std::optional<HostWeights> host_, below_;
+  std::optional<UnreadWeights> unread_;  // comes back when the rest has left a GPU's memory
   StageCaches caches_;
   std::unique_ptr<Stage> stage_;
-  std::optional<MappedWeights> frozen_;  // those below the last cut
-  bool frozen_released_ = false;
-  std::optional<BatchStream> stream_;
-  std::deque<Drawn> drawn_;  // ahead of the run
-  std::int64_t batches_of_epoch_ = 0;
+  std::optional<BatchQueue> batches_;
   RunState state_;               // its seconds are those before watch_
   types::CostBreakdown phases_;  // since then
   // The steps with the most tokens: those that can be compared with one another.

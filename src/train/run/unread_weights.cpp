@@ -1,0 +1,89 @@
+#include "train/run/unread_weights.h"
+
+#include <set>
+#include <string>
+
+#include "core/error.h"
+#include "core/log.h"
+#include "model/weights/narrow_weights.h"
+
+namespace salf::train {
+namespace {
+
+// The frozen parameters that a step does not read: all where narrow copies take their place, those
+// below the cut where a cache does. What a later stage trains is none of them.
+std::vector<model::Parameter> unread_weights(
+    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
+  const bool narrow = inputs.what.graph.narrow_weights() != nullptr;
+  if (narrow && inputs.what.plan.stages.empty()) return freeze.frozen();
+  if (!narrow && cache == nullptr) return {};
+  return weights_below(freeze, inputs.what.graph, inputs.what.plan.cut);
+}
+
+// Nothing where there are none, or the disk has no room.
+std::optional<MappedWeights> map_frozen(
+    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
+  const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
+  if (unread.empty()) return std::nullopt;
+  try {
+    MappedWeights mapped(unread, inputs.where.folder);
+    if (const auto& narrow = inputs.what.graph.narrow_weights()) {
+      for (const auto& parameter : unread) narrow->moved(parameter.tensor);
+      mapped.release();
+    }
+    return mapped;
+  } catch (const Error& error) {
+    core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
+    return std::nullopt;
+  }
+}
+
+// Of a GPU: the blocks' frozen parameters that steps read by narrow copies.
+std::vector<model::Parameter> copied_weights(const RunInputs& inputs, const Freeze& freeze) {
+  const model::GraphCut& graph = inputs.what.graph;
+  if (!graph.narrow_weights() || !inputs.what.plan.stages.empty()) return {};
+  std::set<std::string> blocks;
+  for (std::int64_t block = 0; block < graph.map().blocks; ++block)
+    for (auto& name : graph.block_parameters(block)) blocks.insert(std::move(name));
+  std::vector<model::Parameter> copied;
+  for (const auto& parameter : freeze.frozen()) {
+    const bool has_copy = graph.narrow_weights()->to_write(parameter.tensor).defined();
+    if (has_copy && blocks.count(parameter.name) > 0) copied.push_back(parameter);
+  }
+  return copied;
+}
+
+}  // namespace
+
+UnreadWeights::UnreadWeights(
+    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache)
+    : inputs_(inputs), on_cpu_(inputs.what.graph.head_weight().device().is_cpu()) {
+  if (on_cpu_) {
+    mapped_ = map_frozen(inputs, freeze, cache);
+  } else {
+    copied_.emplace(copied_weights(inputs, freeze), inputs.what.graph.narrow_weights());
+  }
+}
+
+void UnreadWeights::all_cached(const Freeze& freeze) {
+  if (released_) return;
+  released_ = true;
+  const std::vector<model::Parameter> below =
+      weights_below(freeze, inputs_.what.graph, inputs_.what.plan.cut);
+  if (mapped_) mapped_->release();
+  if (const auto& narrow = inputs_.what.graph.narrow_weights()) {
+    for (const auto& parameter : below) narrow->forget(parameter.tensor);
+  } else if (!on_cpu_) {
+    below_.emplace(below, nullptr);
+  }
+}
+
+std::int64_t UnreadWeights::bytes() const {
+  std::int64_t sum = mapped_ ? mapped_->bytes() : 0;
+  for (const auto* moved : {&copied_, &below_}) {
+    if (*moved) sum += (*moved)->bytes();
+  }
+  return sum;
+}
+
+}  // namespace salf::train
