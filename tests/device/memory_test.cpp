@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/files.h"
+#include "device/after_each_step.h"
 #include "support/fake_device/fake_device.h"
 #include "support/tiny_model.h"
 #include "tensor/device.h"
@@ -14,22 +15,6 @@
 
 namespace salf::train {
 namespace {
-
-// The bytes on the device after each step.
-class StepBytes : public core::Progress {
- public:
-  void begin(const std::string& what, std::int64_t, const std::string&) override {
-    training_ = what == "training";
-  }
-  void update(std::int64_t done, const std::string&) override {
-    if (training_) after_[done] = fake_device::bytes_held();
-  }
-  std::int64_t after(std::int64_t step) const { return after_.at(step); }
-
- private:
-  bool training_ = false;
-  std::map<std::int64_t, std::int64_t> after_;
-};
 
 class FrozenWeightsOnADevice : public ::testing::TestWithParam<bool> {};
 
@@ -51,7 +36,7 @@ TEST_P(FrozenWeightsOnADevice, LeaveItOnceAllRowsAreKeptAndComeBack) {
   }
   const std::int64_t begin = fake_device::bytes_held();
   const TemporaryFolder folder;
-  StepBytes bytes;
+  testing::AfterEachStep<std::int64_t> bytes(&fake_device::bytes_held);
   const types::RunRecord record = train::train(run.inputs(folder.path()), bytes);
   EXPECT_EQ(record.peak_anonymous_bytes, fake_device::most_bytes_held());
   const auto filled = static_cast<std::int64_t>(run.train_batches.epoch(1, 0).size());

@@ -3,6 +3,7 @@
 
 #include <numeric>
 
+#include "device/after_each_step.h"
 #include "model/weights/lora.h"
 #include "support/fake_device/fake_device.h"
 #include "tensor/device.h"
@@ -34,22 +35,6 @@ std::vector<StepCase> step_cases() {
   cached.cached = lora.cached = recomputed.recompute = lora.lora = packed.packed = true;
   return {everything, narrow, cut, cached, recomputed, lora, packed};
 }
-
-// The counters before each step.
-class StepCounters : public core::Progress {
- public:
-  void begin(const std::string& what, std::int64_t, const std::string&) override {
-    training_ = what == "training";
-  }
-  void update(std::int64_t done, const std::string&) override {
-    if (training_) after_[done] = fake_device::counters();
-  }
-  const Counters& after(std::int64_t step) const { return after_.at(step); }
-
- private:
-  bool training_ = false;
-  std::map<std::int64_t, Counters> after_;
-};
 
 class StepOnADevice : public ::testing::TestWithParam<StepCase> {};
 
@@ -84,7 +69,7 @@ TEST_P(StepOnADevice, WaitsOnceAndSendsOnlyIdsAndCacheRows) {
   inputs.run.where.folder = folder.path();
   inputs.run.how.options.no_cache = !tested.cached;
   inputs.run.how.options.recompute = tested.recompute;
-  StepCounters counted;
+  testing::AfterEachStep<Counters> counted(&fake_device::counters);
   const types::RunRecord record = train::train(inputs, counted);
   ASSERT_EQ(record.cache.has_value(), tested.cached);
   const std::int64_t state = kBatchTokens * kWidth * (tested.narrow ? 2 : 4);

@@ -251,8 +251,5 @@ TEST(Ranks, WaitForWorkThatWasAnnounced) {
 }  // namespace salf::distributed
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::string(argv[1]) == "--rank-program")
-    return salf::distributed::run_program(argv[2]);
-  ::testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
+  return salf::testing::run_tests_or(&salf::distributed::run_program, argc, argv);
 }

@@ -1,6 +1,7 @@
 // Several processes as torchrun would start them: the ranks of one run, on this machine.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -30,5 +31,13 @@ std::vector<RankResult> run_ranks(
 
 // This test program.
 std::string own_path();
+
+// The main function of tests that start their own program as ranks, with the words --rank-program
+// and a name: `program` of that name, else all tests.
+inline int run_tests_or(int (*program)(const std::string& name), int argc, char** argv) {
+  if (argc == 3 && std::string(argv[1]) == "--rank-program") return program(argv[2]);
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}
 
 }  // namespace salf::testing

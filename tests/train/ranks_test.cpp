@@ -254,8 +254,5 @@ TEST(TrainingRanks, ShareShardsUnevenly) {
 }  // namespace salf::train
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::string(argv[1]) == "--rank-program")
-    return salf::train::run_program(argv[2]);
-  ::testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
+  return salf::testing::run_tests_or(&salf::train::run_program, argc, argv);
 }
