@@ -275,6 +275,16 @@ std::vector<std::string> Group::all_gather(const std::string& text) {
   return texts;
 }
 
+std::vector<double> Group::all_gather(const std::vector<double>& numbers) {
+  const auto count = static_cast<std::int64_t>(numbers.size());
+  const at::Tensor part = at::empty({count}, at::kDouble);
+  const at::Tensor all = at::empty({size() * count}, at::kDouble);
+  std::copy(numbers.begin(), numbers.end(), part.mutable_data_ptr<double>());
+  all_gather(all, part);
+  const double* const begin = all.const_data_ptr<double>();
+  return {begin, begin + all.numel()};
+}
+
 void Group::all_reduce(const at::Tensor& tensor) {
   if (alone()) return;
   const at::Tensor flat = tensor.view({-1});

@@ -71,6 +71,8 @@ class Group {
   std::string broadcast(const std::string& text);
   // Everybody's, by rank.
   std::vector<std::string> all_gather(const std::string& text);
+  // As many numbers of each rank, one rank's after another's.
+  std::vector<double> all_gather(const std::vector<double>& numbers);
   void barrier();
 
   // `parts` [size · n] has a part for each rank; `received` [size · n] gets the parts for this one,

@@ -1,7 +1,5 @@
 #include "train/run/agreement.h"
 
-#include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -17,16 +15,9 @@ namespace {
 // The largest of the ranks' values, each by itself.
 template <std::size_t N>
 std::array<double, N> largest(distributed::Group& ranks, const std::array<double, N>& own) {
-  constexpr auto kCount = static_cast<std::int64_t>(N);
-  const at::Tensor part = at::empty({kCount}, at::kDouble);
-  const at::Tensor all = at::empty({ranks.size(), kCount}, at::kDouble);
-  std::copy(own.begin(), own.end(), part.mutable_data_ptr<double>());
-  ranks.all_gather(all, part);
+  const std::vector<double> all = ranks.all_gather(std::vector<double>(own.begin(), own.end()));
   std::array<double, N> most = own;
-  for (std::int64_t i = 0; i < ranks.size() * kCount; ++i) {
-    double& value = most[static_cast<std::size_t>(i % kCount)];
-    value = std::max(value, all.const_data_ptr<double>()[i]);
-  }
+  for (std::size_t i = 0; i < all.size(); ++i) most[i % N] = std::max(most[i % N], all[i]);
   return most;
 }
 

@@ -1,7 +1,6 @@
 #include "train/run/run.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 
 #include "core/log.h"
 #include "core/signals.h"
@@ -86,17 +85,14 @@ void Run::share_weights() const {
 
 void Run::share_work(StepBatches& taken, std::int64_t& anonymous_bytes) const {
   if (inputs_.ranks == nullptr) return;
-  const double own[] = {taken.flops, taken.flops_avoided, static_cast<double>(anonymous_bytes)};
-  const at::Tensor part = at::empty({3}, at::kDouble);
-  const at::Tensor all = at::empty({inputs_.ranks->size(), 3}, at::kDouble);
-  std::copy(std::begin(own), std::end(own), part.mutable_data_ptr<double>());
-  inputs_.ranks->all_gather(all, part);
+  const std::vector<double> own{
+      taken.flops, taken.flops_avoided, static_cast<double>(anonymous_bytes)};
+  const std::vector<double> all = inputs_.ranks->all_gather(own);
   taken.flops = taken.flops_avoided = 0.0;
-  for (std::int64_t rank = 0; rank < inputs_.ranks->size(); ++rank) {
-    const double* const of = all.const_data_ptr<double>() + 3 * rank;
-    taken.flops += of[0];
-    taken.flops_avoided += of[1];
-    anonymous_bytes = std::max(anonymous_bytes, static_cast<std::int64_t>(of[2]));
+  for (std::size_t of = 0; of < all.size(); of += own.size()) {
+    taken.flops += all[of];
+    taken.flops_avoided += all[of + 1];
+    anonymous_bytes = std::max(anonymous_bytes, static_cast<std::int64_t>(all[of + 2]));
   }
 }
 

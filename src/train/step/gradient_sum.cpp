@@ -178,11 +178,8 @@ void GradientSum::finish(const std::vector<model::Parameter>& trained, at::Tenso
     }
     // Rank after rank has its shards; those with less end with zeros.
     const std::int64_t most = (shards_ + count_ - 1) / count_;
-    const at::Tensor own = at::zeros({most}, at::kDouble);
-    std::copy(losses_.begin(), losses_.end(), own.mutable_data_ptr<double>());
-    const at::Tensor all = at::empty({count_ * most}, at::kDouble);
-    ranks_->all_gather(all, own);
-    losses_.assign(all.const_data_ptr<double>(), all.const_data_ptr<double>() + all.numel());
+    losses_.resize(static_cast<std::size_t>(most), 0.0);
+    losses_ = ranks_->all_gather(losses_);
     waited_seconds_ += watch.seconds();
   }
   double total = 0.0;
