@@ -15,10 +15,9 @@ constexpr double CostBreakdown::*kParts[] = {&CostBreakdown::prefix, &CostBreakd
 
 constexpr double kBytes = 4.0;    // of a float32
 constexpr double kMoments = 2.0;  // a trained parameter
-// The gaps that batches of varying length leave in a heap (train/resources.h): a share of what
-// lives in it, and the activations of so many blocks. Within -8 to +13 % of what 26 runs held
-// (docs/results: savings.json, promises.json); a share of 0.2 alone was 15 % below runs above a
-// deep cut.
+// Memory that is free between tensors (tensor/pool.h): a share of what is in use, and the
+// activations of so many blocks. Fitted to 26 runs in a heap, within -8 to +13 % (docs/results:
+// savings.json, promises.json). Four runs in the pool are within -4 to +27 %.
 constexpr double kGaps = 0.08;
 constexpr double kGapBlocks = 7.0;
 

@@ -1,5 +1,5 @@
 // Memory of large tensors on the CPU. Batches of varying length leave gaps in a heap: steps of LoRA
-// on SmolLM2 held 1.37 GiB there and hold 1.18 GiB here, and are 6 % faster on huge pages. Fresh
+// on SmolLM2 hold 1.37 GiB there and 1.26 GiB here, and are 6 % faster on huge pages. Fresh
 // pages for every tensor would leave no gaps, but cost a fifth of a step.
 #pragma once
 
