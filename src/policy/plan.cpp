@@ -39,10 +39,11 @@ void check_inputs(const Evidence& evidence, const types::Budget& budget, const L
   refuse(predicted && !evidence.basis.prior, "the rule predicted needs a prior");
   refuse(evidence.lora && (!predicted || limits.stages > 1),
       "LoRA beside whole blocks needs the rule predicted and one stage");
-  refuse(limits.max_loss_increase && !predicted, "--max-loss-increase needs the rule predicted");
-  refuse(limits.stages > 1 && (budget.kind() == BudgetKind::kWork || limits.max_loss_increase),
-      "--stages needs a budget in time, energy, money, tokens, steps or epochs, and no "
-      "--max-loss-increase: what its steps cost is decided on the way");
+  const bool saves = limits.aim != types::Aim::kBest;
+  refuse(saves && !predicted, "--aim and --max-loss-increase need the rule predicted");
+  refuse(limits.stages > 1 && (budget.kind() == BudgetKind::kWork || saves),
+      "--stages needs a budget in time, energy, money, tokens, steps or epochs, and the aim best: "
+      "what its steps cost is decided on the way");
   refuse(limits.max_memory_bytes && !(evidence.cost.base_bytes > 0.0),
       "--max-memory: memory was not measured");
   if (!problems.empty()) throw Error(ErrorKind::kUsage, core::join(problems, "; "));
@@ -79,6 +80,7 @@ Planner::Planner(const Evidence& evidence, const types::Budget& budget, const Li
   whole.block_trained_parameters.clear();
   predictor_.emplace(evidence.basis, whole);
   before_ = evidence.loss_before ? evidence.loss_before : loss_before(evidence.profile);
+  if (saves()) limit_ = reference() + limits.max_loss_increase.as_ratio(reference(), loss_scale());
 }
 
 std::int64_t Planner::start() const {
@@ -113,7 +115,8 @@ types::FreezePlan Planner::asked() const {
   plan.accumulate = evidence_.batches.accumulate;
   plan.rates = evidence_.rates;
   plan.max_memory_bytes = limits_.max_memory_bytes;
-  plan.max_loss_increase = limits_.max_loss_increase;
+  plan.aim = limits_.aim;
+  if (limit_) plan.max_loss_increase = loss_scale() * (*limit_ - reference());
   return plan;
 }
 
@@ -129,8 +132,7 @@ void Planner::carry_out(types::FreezePlan& plan, const Candidate& chosen) const 
   if (evidence_.lora && method.method() == types::Method::kLora)
     plan.lora = evidence_.lora->settings;
   plan.steps = course.steps;
-  plan.most_steps =
-      limits_.max_loss_increase ? std::max<std::int64_t>(1, course.steps) : terms_.most_steps();
+  plan.most_steps = saves() ? std::max<std::int64_t>(1, course.steps) : terms_.most_steps();
   plan.epochs = static_cast<double>(course.steps) / terms_.steps_per_epoch();
   plan.tokens = std::llround(plan.epochs * static_cast<double>(evidence_.data.real_tokens));
   plan.learning_rate = chosen.learning_rate;
@@ -161,6 +163,9 @@ void Planner::say_what_is_predicted(types::FreezePlan& plan) const {
     plan.knee_arm = knee->arm;
   }
   for (const double factor : kFactors) plan.alternatives.push_back(alternative(factor));
+  if (limits_.rule != types::Rule::kPredicted) return;
+  plan.reference_loss = loss_scale() * reference();
+  for (const auto& [aim, name] : enum_names(types::Aim{})) plan.aims.push_back(choice(aim));
 }
 
 Course Planner::course(const Candidate& chosen) const {
@@ -169,7 +174,7 @@ Course Planner::course(const Candidate& chosen) const {
   course.evaluations = method.evaluations(chosen.cut);
   course.steps =
       method.affordable_steps(chosen.cut, std::max(course.evaluations, kFewestEvaluations));
-  if (limits_.max_loss_increase) course.steps = std::min(course.steps, chosen.steps);
+  if (saves()) course.steps = std::min(course.steps, chosen.steps);
   course.seconds =
       method.price(chosen.cut, PriceUnit::kSeconds).run(course.steps, course.evaluations);
   course.flops = method.price(chosen.cut, PriceUnit::kFlops).run(course.steps, course.evaluations);

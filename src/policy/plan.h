@@ -65,7 +65,8 @@ struct Limits {
   // What the process may hold on this machine, also where no max_memory_bytes was asked for. It
   // rules out what is predicted to hold more; without a prediction nothing.
   std::optional<double> machine_memory_bytes;
-  std::optional<double> max_loss_increase;  // nats over full fine-tuning with the same budget
+  types::Aim aim = types::Aim::kBest;
+  types::LossIncrease max_loss_increase{};  // that other aims accept
 };
 
 // Share of a time budget that is left unused, so that a machine that slows down a little does not
@@ -90,17 +91,18 @@ inline constexpr double kTimeMargin = 0.04;
 // loss. Those within a thousandth of the loss before from it count as equal: of them the quickest,
 // and of those within a twentieth of its time the shallowest. Of a budget by the clock all take as
 // long: of those as close as the prior is known to err (Predictor::error_unseen) the shallowest is
-// taken, of both methods there the one that trains fewer parameters. With max_loss_increase, each
-// candidate gets only the steps it needs to come that close to what full fine-tuning reaches with
-// this budget, and the one with the least seconds is taken. choices then holds the choice's
-// stability over the prior's resampled fits.
+// taken, of both methods there the one that trains fewer parameters. With another aim each
+// candidate gets only the steps it needs to come as close as max_loss_increase to the better of
+// full fine-tuning and LoRA on all blocks with this budget, and the one with the least seconds, or
+// the least memory, is taken. choices then holds the choice's stability over the prior's resampled
+// fits.
 //
 // When not even the start (or the depth of another rule) fits, smallest_budget is set: the smallest
 // in the same unit that works for it, rounded up (a time 5 % more, since analysis takes a little
 // longer at another try), and the plan's steps are what the budget does pay for.
 // Throws Error(kUsage) for inputs out of range or contradictory, all of them at once, and for rules
 // that do not fit the model; Error(kBadInput) when there is no training batch; Error(kBudget) where
-// a limit of memory or max_loss_increase leaves no candidate that the budget alone would allow,
+// a limit of memory or the aim leaves no candidate that the budget alone would allow,
 // with the least that would. REQUIRES: a budget in energy or money is resolved (cost/money.h)
 types::FreezePlan plan(const Evidence& evidence, const types::Budget& budget, const Limits& limits);
 

@@ -9,8 +9,8 @@
 
 namespace salf::policy {
 
-// And so much more time counts as the same time.
-inline constexpr double kSameTime = 1.05;
+// And so much more time, or memory, counts as the same.
+inline constexpr double kSameTime = 1.05, kSameMemory = 1.01;
 
 // What a run does at the chosen cut, and takes.
 struct Course {
@@ -42,7 +42,11 @@ class Planner {
   Candidates candidates() const;
   Candidate candidate(const Prices& method, std::int64_t cut) const;
   void predict(Candidate& candidate) const;
-  // As few steps as come within max_loss_increase of full fine-tuning; nothing where none do.
+  // What makes a ratio nats; 1 where the loss before is not known.
+  double loss_scale() const { return before_ ? before_->loss : 1.0; }
+  // The least of no cut, by each method, with the whole budget; as Option::ratio.
+  double reference() const;
+  // As few steps as come within max_loss_increase of the reference; nothing where none do.
   std::optional<std::int64_t> fewest_steps(
       types::Arm arm, std::int64_t cut, std::int64_t most) const;
   double rate(const Prices& method, std::int64_t cut, std::int64_t steps) const;
@@ -58,6 +62,7 @@ class Planner {
   const Candidate& choose(const Candidates& all) const;
   std::vector<Option> options(const Candidates& all) const;
   const Candidate* best_predicted(const std::vector<Option>& options) const;
+  const Candidate* smallest(const std::vector<Option>& options) const;
   const Candidate* shallowest_untold(
       const std::vector<Option>& options, double best, const Candidate& chosen) const;
   // Refuses where a limit other than the budget is in the way.
@@ -69,6 +74,8 @@ class Planner {
   // Every rule's choice, and of the rule in use what it would be in each replicate.
   std::vector<types::RuleChoice> choices(const Candidates& all, const Candidate& chosen,
       const std::vector<const Candidate*>& by_prior) const;
+  bool saves() const { return limits_.aim != types::Aim::kBest; }
+  types::AimChoice choice(types::Aim aim) const;
   // The same rule with `factor` times the budget.
   types::Alternative alternative(double factor) const;
 
@@ -98,6 +105,7 @@ class Planner {
   ArmPoint full_;                // of the whole budget at no cut: what others are compared with
   std::optional<Predictor> predictor_;
   std::optional<types::LossBefore> before_;
+  std::optional<double> limit_;  // of Option::ratio, for aims that save
 };
 
 }  // namespace salf::policy

@@ -26,7 +26,7 @@ types::Candidate Planner::candidate(const Prices& method, std::int64_t cut) cons
   one.trained_parameters = method.shape().trained_parameters(cut);
   one.steps = method.affordable_steps(cut);
   one.fits = one.steps >= terms_.required_steps();
-  if (predictor_ && limits_.max_loss_increase) {
+  if (limit_) {
     const auto fewest = fewest_steps(*one.arm, cut, one.steps);
     one.fits = one.fits && fewest;
     one.steps = fewest.value_or(one.steps);
@@ -53,19 +53,26 @@ types::Candidate Planner::candidate(const Prices& method, std::int64_t cut) cons
 }
 
 void Planner::predict(Candidate& candidate) const {
-  const double scale = before_ ? before_->loss : 1.0;
+  const double scale = loss_scale();
   const ArmPoint at = point(*candidate.arm, candidate.cut, candidate.steps);
   candidate.loss = loss_range(at);
   const types::Range delta = predictor_->delta_range(at, full_);
   candidate.delta = types::Range{scale * delta.value, scale * delta.low, scale * delta.high};
 }
 
+double Planner::reference() const {
+  double least = std::numeric_limits<double>::infinity();
+  for (const Prices& method : methods_) {
+    const ArmPoint at = point(method.arm(0), 0, method.affordable_steps(0));
+    least = std::min(least, predictor_->ratio(at));
+  }
+  return least;
+}
+
 std::optional<std::int64_t> Planner::fewest_steps(
     types::Arm arm, std::int64_t cut, std::int64_t most) const {
-  const double limit =
-      predictor_->ratio(full_) + *limits_.max_loss_increase / (before_ ? before_->loss : 1.0);
   const auto close = [&](std::int64_t steps) {
-    return predictor_->ratio(point(arm, cut, steps)) <= limit;
+    return predictor_->ratio(point(arm, cut, steps)) <= *limit_;
   };
   if (!close(most)) return std::nullopt;
   std::int64_t low = std::min(most, terms_.required_steps()) - 1;

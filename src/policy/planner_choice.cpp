@@ -32,8 +32,8 @@ const types::Candidate* Planner::best_predicted(const std::vector<Option>& optio
   const auto quicker = [](const Option& a, const Option& b) {
     return a.candidate->seconds < b.candidate->seconds;
   };
-  if (limits_.max_loss_increase)
-    return std::min_element(options.begin(), options.end(), quicker)->candidate;
+  if (limits_.aim == types::Aim::kSmallest) return smallest(options);
+  if (saves()) return std::min_element(options.begin(), options.end(), quicker)->candidate;
   const double best =
       std::min_element(options.begin(), options.end(), [](const Option& a, const Option& b) {
         return a.ratio < b.ratio;
@@ -50,6 +50,19 @@ const types::Candidate* Planner::best_predicted(const std::vector<Option>& optio
         return std::pair(a.candidate->cut, a.ratio) < std::pair(b.candidate->cut, b.ratio);
       })->candidate;
   return budget_.deterministic() ? &chosen : shallowest_untold(options, best, chosen);
+}
+
+// Within kSameMemory of the least memory the quickest.
+const types::Candidate* Planner::smallest(const std::vector<Option>& options) const {
+  const auto bytes = [](const Option& one) { return one.candidate->memory_bytes.value_or(0.0); };
+  const double least = bytes(*std::min_element(options.begin(), options.end(),
+      [&bytes](const Option& a, const Option& b) { return bytes(a) < bytes(b); }));
+  const auto place = [&](const Option& one) {
+    return std::pair(bytes(one) > kSameMemory * least, one.candidate->seconds);
+  };
+  return std::min_element(options.begin(), options.end(),
+      [&place](const Option& a, const Option& b) { return place(a) < place(b); })
+      ->candidate;
 }
 
 // In the same time the shallowest that the prediction cannot tell from the best: what a cut costs
@@ -100,9 +113,10 @@ void Planner::refuse_limits(const Candidates& all, const Candidate* chosen) cons
             " of memory, " + (asked ? "--max-memory is " : "this process may hold ") +
             bytes(memory_limit()) + " (a smaller --batch-tokens needs less)";
   }
-  if (limits_.max_loss_increase) {
-    text += "; --max-loss-increase " + core::format_number(*limits_.max_loss_increase) +
-            " of full fine-tuning with this budget";
+  if (saves()) {
+    text += "; none is predicted to end within " +
+            core::format_number(loss_scale() * (*limit_ - reference())) +
+            " (--max-loss-increase) of what this budget reaches";
   }
   throw Error(ErrorKind::kBudget, text);
 }
@@ -116,9 +130,28 @@ const types::Candidate& Planner::shallowest_that_fits(
   return at(start);
 }
 
+types::AimChoice Planner::choice(types::Aim aim) const {
+  Limits limits = limits_;
+  limits.aim = aim;
+  types::AimChoice result;
+  result.aim = aim;
+  const Planner planner(evidence_, budget_, limits);
+  const Candidates all = planner.candidates();
+  const Candidate* const chosen = planner.best_predicted(planner.options(all));
+  if (chosen == nullptr) return result;
+  result.fits = true;
+  result.arm = chosen->arm;
+  result.cut = chosen->cut;
+  result.steps = chosen->steps;
+  result.seconds = chosen->seconds;
+  result.memory_bytes = chosen->memory_bytes;
+  result.loss = chosen->loss;
+  return result;
+}
+
 types::Alternative Planner::alternative(double factor) const {
   Limits limits = limits_;
-  limits.max_loss_increase.reset();
+  limits.aim = types::Aim::kBest;
   types::Alternative result;
   result.factor = factor;
   result.budget = budget_.times(factor);

@@ -55,19 +55,21 @@ std::vector<Reason> Planner::reasons(const types::FreezePlan& plan, const Candid
     all.push_back(plan.cut == 0 ? Reason{ReasonCode::kFullFits, {}, plan.steps}
                                 : Reason{ReasonCode::kShallowest, plan.cut, required});
   }
-  if (!budget_.counted() && !limits_.max_loss_increase && plan.steps >= terms_.most_steps())
+  if (!budget_.counted() && !saves() && plan.steps >= terms_.most_steps())
     all.push_back({ReasonCode::kMostEpochs, {}, {}, limits_.max_epochs});
   return all;
 }
 
 std::vector<Reason> Planner::predicted_reasons(const Candidate& chosen) const {
   Reason first{ReasonCode::kLowestLoss};
-  if (limits_.max_loss_increase) {
-    first = {ReasonCode::kLeastTime, {}, {}, limits_.max_loss_increase};
+  const std::optional<double> before = before_ ? std::optional(before_->loss) : std::nullopt;
+  if (saves()) {
+    const bool time = limits_.aim == types::Aim::kCheapest;
+    first = {time ? ReasonCode::kLeastTime : ReasonCode::kLeastMemory, {}, {},
+        loss_scale() * (*limit_ - reference()), {}, {}, before};
   } else if (!budget_.deterministic() && predictor_->error_unseen() > kSameLoss) {
     first.code = ReasonCode::kShallowestAsGood;
   }
-  const std::optional<double> before = before_ ? std::optional(before_->loss) : std::nullopt;
   const types::Range& loss = *chosen.loss;
   std::vector<Reason> all{
       first, {ReasonCode::kPredictedLoss, {}, {}, loss.value, loss.low, loss.high, before}};

@@ -2,6 +2,7 @@
 // Every other depth stands beside it with its own cost.
 #pragma once
 
+#include "types/aim.h"
 #include "types/budget.h"
 #include "types/candidates.h"
 #include "types/footprint.h"
@@ -106,7 +107,11 @@ struct FreezePlan {
   std::optional<Footprint> full_footprint;  // of full fine-tuning for as many tokens
   std::optional<double> memory_bytes;       // predicted, of the chosen candidate
   std::optional<double> max_memory_bytes;   // the limits that were asked for
-  std::optional<double> max_loss_increase;
+  Aim aim = Aim::kBest;
+  std::optional<double> max_loss_increase;  // of other aims; as Candidate::loss is
+  // The better of full fine-tuning and LoRA on all blocks with the whole budget, as candidates say.
+  std::optional<double> reference_loss;
+  std::vector<AimChoice> aims;        // each, this plan's among them
   std::optional<double> loss_before;  // of the untouched model: of dev documents, or as the profile
                                       // estimates it; nats a token
   std::optional<double>
@@ -167,7 +172,10 @@ struct FreezePlan {
     visit("full_footprint", self.full_footprint);
     visit(Field{"memory_bytes"}.range(0, 1e18), self.memory_bytes);
     visit(Field{"max_memory_bytes"}.range(0, 1e18), self.max_memory_bytes);
+    visit("aim", self.aim);
     visit(Field{"max_loss_increase"}.range(0, 1e6), self.max_loss_increase);
+    visit(Field{"reference_loss"}.range(0, 1e6), self.reference_loss);
+    visit("aims", self.aims);
     visit(Field{"loss_before"}.range(0, 1e6), self.loss_before);
     visit(Field{"gradient_agreement"}.range(0, 1e30), self.gradient_agreement);
     visit("prediction_basis", self.prediction_basis);

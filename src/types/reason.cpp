@@ -22,9 +22,15 @@ constexpr Wording kWordings[] = {
         "of what the budget pays for, the shallowest that the prediction cannot tell from the best",
         "予算で賄える候補のうち、予測では最良と区別できない最も浅い切断位置である"},
     {ReasonCode::kLeastTime, "least-time",
-        "the least time that is predicted to end within {limit} of full fine-tuning",
-        "全層の微調整との損失差が {limit} "
+        "the least time that is predicted to end within {nats} of the better of full fine-tuning "
+        "and LoRA on all blocks",
+        "全層の微調整と全ブロックの LoRA のうち良い方との損失差が {nats} "
         "以内に収まると予測される候補のうち、所要時間が最短である"},
+    {ReasonCode::kLeastMemory, "least-memory",
+        "the least memory that is predicted to end within {nats} of the better of full "
+        "fine-tuning and LoRA on all blocks",
+        "全層の微調整と全ブロックの LoRA のうち良い方との損失差が {nats} "
+        "以内に収まると予測される候補のうち、メモリが最小である"},
     {ReasonCode::kPredictedLoss, "predicted-loss", ", {value} ({low} to {high}){before}",
         "。予測損失は {value}（{low}〜{high}{before}）"},
     {ReasonCode::kFullLoss, "full-loss", ", full fine-tuning {value}",

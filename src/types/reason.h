@@ -15,7 +15,8 @@ enum class ReasonCode {
   // By predicted loss.
   kLowestLoss,        // of what the budget pays for
   kShallowestAsGood,  // of those that the prediction cannot tell from the best
-  kLeastTime,         // within {value} nats of full fine-tuning
+  kLeastTime,         // within {value} of the better of full fine-tuning and LoRA on all blocks
+  kLeastMemory,       // likewise
   kPredictedLoss,     // {value, low, high}
   kFullLoss,          // of full fine-tuning {value}
   kFullLoraLoss,      // of LoRA on all blocks {value}

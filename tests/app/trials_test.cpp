@@ -85,6 +85,22 @@ TEST(ChooseTrials, CompareLoraWithFullTuning) {
       (Names{"full", "lora:0", "lora:6"}));
 }
 
+TEST(ChooseTrials, MeasureWhatAnAimThatSavesPromises) {
+  using Names = std::vector<std::string>;
+  types::FreezePlan plan = plan_with(1.0, 8);
+  plan.budget = {3.0, types::BudgetUnit::kEpochs};
+  plan.aim = types::Aim::kCheapest;
+  plan.aims.emplace_back().seconds = 1e9;
+  EXPECT_EQ(names(choose_trials(plan, false)), (Names{"full", "cut:8"}));
+  EXPECT_EQ(
+      names(choose_trials(with_lora(plan, true), false)), (Names{"full", "lora:0", "lora:8"}));
+  plan.aims.front().seconds = 10.0 * seconds_of(plan, 0);
+  EXPECT_TRUE(choose_trials(plan, false).empty());
+  plan.aims.front().seconds = 1e9;
+  plan.cut = 0;
+  EXPECT_TRUE(choose_trials(plan, false).empty());
+}
+
 TEST(ChooseTrials, AreNoneWhereNothingIsToBeCompared) {
   EXPECT_TRUE(choose_trials(plan_with(1e9, 29), true).empty());
   types::FreezePlan counted = plan_with(1.0, 8);

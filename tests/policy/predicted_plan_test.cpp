@@ -220,7 +220,8 @@ TEST(PredictedPlan, ALossIncreaseBuysTime) {
   double last = 1e9;
   for (const double increase : {0.0, 0.02, 0.05, 0.2}) {
     SCOPED_TRACE(increase);
-    asked.limits.max_loss_increase = increase;
+    asked.limits.aim = types::Aim::kCheapest;
+    asked.limits.max_loss_increase.amount = increase;
     const auto plan = make_plan(profile_with_loss(), asked);
     EXPECT_LE(at(plan, plan.cut).loss->value, at(all, 0).loss->value + increase + 1e-9);
     EXPECT_LE(at(plan, plan.cut).seconds, last);
@@ -231,10 +232,54 @@ TEST(PredictedPlan, ALossIncreaseBuysTime) {
   EXPECT_LT(last, 0.7 * all.predicted_seconds.total());
 }
 
+TEST(PredictedPlan, ShowsWhatEachAimWouldDo) {
+  auto asked = predicted("3epochs");
+  const auto best = make_plan(profile_with_loss(), asked);
+  ASSERT_EQ(best.aims.size(), 3U);
+  EXPECT_EQ(best.aims[0].cut, best.cut);
+  EXPECT_EQ(best.aims[0].steps, best.steps);
+  for (const types::AimChoice& choice : best.aims) {
+    SCOPED_TRACE(core::enum_to_string(choice.aim));
+    asked.limits.aim = choice.aim;
+    const auto plan = make_plan(profile_with_loss(), asked);
+    types::check(plan, "plan");
+    EXPECT_EQ(plan.cut, choice.cut);
+    EXPECT_DOUBLE_EQ(plan.chosen()->seconds, choice.seconds);
+    EXPECT_LE(choice.loss->value, *best.reference_loss + 0.02 + 1e-9);
+  }
+  EXPECT_LT(best.aims[1].seconds, best.aims[0].seconds);
+  EXPECT_LE(*best.aims[2].memory_bytes, *best.aims[1].memory_bytes);
+}
+
+TEST(PredictedPlan, TakesTheLeastMemoryWithinAShareOfWhatTuningGains) {
+  auto asked = predicted("3epochs");
+  asked.limits.aim = types::Aim::kSmallest;
+  asked.limits.max_loss_increase = types::parse_loss_increase("10%");
+  const auto plan = make_plan(profile_with_loss(), asked);
+  const double gain = *plan.loss_before - *plan.reference_loss;
+  EXPECT_NEAR(*plan.max_loss_increase, 0.1 * gain, 1e-12);
+  EXPECT_LE(plan.chosen()->loss->value, *plan.reference_loss + 0.1 * gain + 1e-9);
+  EXPECT_THAT(plan.reason, ::testing::HasSubstr("least memory"));
+  for (const auto& candidate : plan.candidates) {
+    if (!candidate.fits) continue;
+    EXPECT_GE(*candidate.memory_bytes, *plan.chosen()->memory_bytes / 1.01);
+  }
+}
+
+TEST(LossIncrease, IsNatsOrAShareOfTheGain) {
+  EXPECT_DOUBLE_EQ(types::parse_loss_increase("0.05").as_ratio(0.5, 2.0), 0.025);
+  EXPECT_DOUBLE_EQ(types::parse_loss_increase("5%").as_ratio(0.5, 2.0), 0.025);
+  for (const char* text : {"", "x", "5 %", "-1", "1e9", "5%%", "nan"}) {
+    SCOPED_TRACE(text);
+    expect_error(
+        ErrorKind::kUsage, {"--max-loss-increase"}, [&] { types::parse_loss_increase(text); });
+  }
+}
+
 TEST(PredictedPlan, RefusesContradictions) {
   auto asked = predicted("1h");
   asked.limits.rule = Rule::kMaxGain;
-  asked.limits.max_loss_increase = 0.1;
+  asked.limits.aim = types::Aim::kCheapest;
   asked.limits.max_memory_bytes = 1e9;
   asked.evidence.cost.base_bytes = 0.0;
   expect_error(ErrorKind::kUsage, {"--max-loss-increase", "--max-memory"},
@@ -370,10 +415,11 @@ TEST(PlanWithLora, IsThereWhereMemoryOrTimeLeavesNothingElse) {
 
 TEST(PlanWithLora, IsComparedWithFullTuningForMaxLossIncrease) {
   auto asked = with_lora("1h", 3.0);
-  asked.limits.max_loss_increase = 0.05;
+  asked.limits.aim = types::Aim::kCheapest;
+  asked.limits.max_loss_increase.amount = 0.05;
   const auto plan = make_plan(profile_with_loss(), asked);
   ASSERT_NE(plan.chosen(), nullptr);
-  EXPECT_LE(plan.chosen()->delta->value, 0.05 + 1e-9);
+  EXPECT_LE(plan.chosen()->loss->value, *plan.reference_loss + 0.05 + 1e-9);
   for (const auto& candidate : plan.candidates) {
     if (!candidate.fits) continue;
     EXPECT_GE(candidate.seconds, plan.chosen()->seconds);

@@ -9,7 +9,7 @@
 namespace salf::app {
 namespace {
 
-constexpr double kTrialShare = 0.1;                   // of a budget, for all trials together
+constexpr double kTrialShare = 0.1;                   // of what is spent, for all trials together
 constexpr std::array<double, 2> kRates = {0.5, 2.0};  // times the rule's
 constexpr double kOpeningSeconds = 3.0;               // reading the model again for an arm
 
@@ -26,9 +26,22 @@ std::optional<types::Candidate> rival(const types::FreezePlan& plan) {
   return best;
 }
 
+// An aim that saves has promised how close the chosen arm comes to full tuning or LoRA on all
+// blocks.
+std::vector<Arms> sets_for_promise(const types::FreezePlan& plan) {
+  const types::Candidate& full = plan.candidates.full();
+  const types::Candidate& chosen = *plan.chosen();
+  if (&chosen == &full) return {};
+  const types::Candidate* const lora = plan.candidates.at(types::Method::kLora, 0);
+  std::vector<Arms> sets{{full, chosen}};
+  if (lora != nullptr && lora != &chosen) sets.insert(sets.begin(), {full, *lora, chosen});
+  return sets;
+}
+
 // The sets of arms that tell most, the most first: LoRA needs full tuning beside it, which settles
 // the level.
 std::vector<Arms> sets_of_arms(const types::FreezePlan& plan) {
+  if (plan.aim != types::Aim::kBest) return sets_for_promise(plan);
   const std::int64_t deeper =
       std::min(plan.shape.blocks - 1, plan.cut + std::max<std::int64_t>(1, plan.shape.blocks / 5));
   if (deeper == plan.cut) return {};
@@ -45,11 +58,19 @@ std::vector<Arms> sets_of_arms(const types::FreezePlan& plan) {
   return sets;
 }
 
+// What the run is expected to spend, with the aim best of a budget that is counted: 0 where trials
+// would tell nothing of use.
+double seconds_spent(const types::FreezePlan& plan) {
+  if (!plan.budget.deterministic()) return plan.budget.clock_seconds();
+  if (plan.aim == types::Aim::kBest || plan.aims.empty()) return 0.0;
+  return plan.aims.front().seconds;
+}
+
 }  // namespace
 
 std::vector<TrialRequest> choose_trials(const types::FreezePlan& plan, bool rates) {
   const types::Candidate* const chosen = plan.chosen();
-  if (plan.budget.deterministic() || chosen == nullptr) return {};
+  if (chosen == nullptr) return {};
   const double evaluation =
       cost::evaluation_seconds(plan.cost, plan.shape.blocks, cost::dev_batch(plan.data));
   const auto seconds = [&](const types::Candidate& arm) {
@@ -57,7 +78,7 @@ std::vector<TrialRequest> choose_trials(const types::FreezePlan& plan, bool rate
            static_cast<double>(kTrialSteps) * arm.step_seconds /
                static_cast<double>(plan.accumulate);
   };
-  const double share = kTrialShare * plan.budget.clock_seconds();
+  const double share = kTrialShare * seconds_spent(plan);
   for (const Arms& arms : sets_of_arms(plan)) {
     const double all = std::accumulate(arms.begin(), arms.end(), evaluation,
         [&](double sum, const types::Candidate& arm) { return sum + seconds(arm); });

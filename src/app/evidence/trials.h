@@ -42,9 +42,11 @@ std::optional<types::TrialTable> trials_of(
 
 // The trials that are worth their price before this plan is carried out: full tuning, the plan's
 // arm, a deeper one of its method and, beside whole blocks, LoRA's best; or fewer of them, as far
-// as they are predicted to take at most a tenth of a budget that ends by the clock. Where that pays
-// for it too and `rates` are to be tried, the plan's arm at half and twice the rule's rate. Empty:
-// none. REQUIRES: the plan's rule is predicted
+// as they are predicted to take at most a tenth of a budget that ends by the clock. For an aim that
+// saves: what its promise compares, the plan's arm with full tuning and LoRA on all blocks, also of
+// other budgets, for a tenth of the time of the aim best. Where that pays for it too and `rates`
+// are to be tried, the plan's arm at half and twice the rule's rate. Empty: none. REQUIRES: the
+// plan's rule is predicted
 std::vector<TrialRequest> choose_trials(const types::FreezePlan& plan, bool rates);
 
 }  // namespace salf::app

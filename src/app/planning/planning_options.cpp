@@ -17,8 +17,13 @@ std::vector<std::string> PlanningOptions::problems() const {
   }
   attempt(problems, [this] { parsed_budget(); });
   if (!max_memory.empty()) attempt(problems, [this] { types::parse_bytes(max_memory); });
-  if (max_loss_increase && (cut || rule != types::Rule::kPredicted)) {
-    problems.emplace_back("--max-loss-increase chooses the cut itself: leave out --eof and --rule");
+  if (!max_loss_increase.empty())
+    attempt(problems, [this] { types::parse_loss_increase(max_loss_increase); });
+  if (aim == types::Aim::kBest && !max_loss_increase.empty())
+    problems.emplace_back("--max-loss-increase has no meaning for --aim best");
+  if (wanted_aim() != types::Aim::kBest && (cut || rule != types::Rule::kPredicted)) {
+    problems.emplace_back(
+        "--aim and --max-loss-increase choose the cut themselves: leave out --eof and --rule");
   }
   for (auto& problem : rates.problems()) problems.push_back(std::move(problem));
   return problems;
@@ -27,6 +32,10 @@ std::vector<std::string> PlanningOptions::problems() const {
 types::Budget PlanningOptions::parsed_budget() const {
   if (budget.empty()) return {max_epochs, types::BudgetUnit::kEpochs};
   return types::parse_budget(budget);
+}
+
+types::Aim PlanningOptions::wanted_aim() const {
+  return aim.value_or(max_loss_increase.empty() ? types::Aim::kBest : types::Aim::kCheapest);
 }
 
 policy::Limits PlanningOptions::limits(const std::optional<std::int64_t>& settled_cut) const {
@@ -41,7 +50,9 @@ policy::Limits PlanningOptions::limits(const std::optional<std::int64_t>& settle
   limits.stages = stages;
   limits.learning_rate = learning_rate;
   if (!max_memory.empty()) limits.max_memory_bytes = types::parse_bytes(max_memory);
-  limits.max_loss_increase = max_loss_increase;
+  limits.aim = wanted_aim();
+  if (!max_loss_increase.empty())
+    limits.max_loss_increase = types::parse_loss_increase(max_loss_increase);
   return limits;
 }
 

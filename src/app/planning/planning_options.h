@@ -21,8 +21,9 @@ struct PlanningOptions {
   double max_epochs = policy::Limits{}.max_epochs;
   std::int64_t accumulate = 1;
   std::optional<double> learning_rate;
-  std::string max_memory;  // "": on the CPU what this process may use
-  std::optional<double> max_loss_increase;
+  std::string max_memory;         // "": on the CPU what this process may use
+  std::optional<types::Aim> aim;  // best, or cheapest with max_loss_increase
+  std::string max_loss_increase;  // "": types::LossIncrease's
   std::int64_t stages = policy::Limits{}.stages;
   std::string prior;   // "": the built-in one
   std::string trials;  // "": none
@@ -60,10 +61,16 @@ struct PlanningOptions {
               "memory that the run may hold at its height: 4GiB, 500MB; default: all it may use"}
               .common(),
         self.max_memory);
+    visit(Field{"aim",
+              "best: the lowest loss in the budget (default); cheapest, smallest: the least time "
+              "or memory that ends within --max-loss-increase of the better of full fine-tuning "
+              "and LoRA"}
+              .common(),
+        self.aim);
     visit(Field{"max_loss_increase",
-              "the least time that is predicted to end within so many nats of full fine-tuning"}
-              .common()
-              .range(0, 100),
+              "nats a token, as 0.02 (default), or a share of what tuning gains, as 5%; alone it "
+              "means --aim cheapest"}
+              .common(),
         self.max_loss_increase);
     visit(Field{"stages",
               "tune in so many stages from max-gain's layer to the chosen cut; each where it pays"}
@@ -83,6 +90,8 @@ struct PlanningOptions {
   std::vector<std::string> problems() const;
   // Without a budget: max_epochs epochs. Throws Error(kUsage).
   types::Budget parsed_budget() const;
+  // What the options aim at: best where they say nothing.
+  types::Aim wanted_aim() const;
   // The options but the budget, for a cut that is already settled where there is one.
   policy::Limits limits(const std::optional<std::int64_t>& settled_cut) const;
 };

@@ -18,8 +18,8 @@ void refuse_choice(
   if (chosen)
     problems.push_back(
         flag + " says where the cut is: leave out --rule " + core::enum_to_string(planning.rule));
-  if (planning.max_loss_increase)
-    problems.push_back(flag + " says where the cut is: leave out --max-loss-increase");
+  if (planning.wanted_aim() != types::Aim::kBest)
+    problems.push_back(flag + " says where the cut is: leave out --aim and --max-loss-increase");
 }
 
 }  // namespace

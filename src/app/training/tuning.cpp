@@ -127,7 +127,7 @@ std::string unused_text(const types::RunRecord& record, double spent) {
   if (record.status == types::RunStatus::kStoppedEarly)
     return text + "the dev loss no longer fell (--patience)";
   if (record.plan.most_steps > 0 && record.steps >= record.plan.most_steps) {
-    return text + (record.plan.max_loss_increase
+    return text + (record.plan.aim != types::Aim::kBest
                           ? "no more steps are needed for --max-loss-increase"
                           : "--max-epochs was reached");
   }

@@ -72,6 +72,29 @@ std::string candidate_row(const types::FreezePlan& plan, const std::vector<const
   return text + "\n";
 }
 
+std::string aims_table(const types::FreezePlan& plan) {
+  if (plan.aims.empty()) return "";
+  std::string text = "\naim             frozen arm      steps         time   memory    loss\n";
+  for (const types::AimChoice& choice : plan.aims) {
+    text += left(core::enum_to_string(choice.aim), 16);
+    if (!choice.fits) {
+      text += "nothing fits\n";
+      continue;
+    }
+    const std::string memory =
+        choice.memory_bytes ? core::format_bytes(static_cast<std::uint64_t>(*choice.memory_bytes))
+                            : "";
+    text += right(std::to_string(choice.cut), 6) + " " + arm_text(choice.arm) +
+            right(core::format_count(choice.steps), 7) +
+            right(core::format_seconds(choice.seconds), 13) + right(memory, 9) +
+            right(choice.loss ? loss_text(plan, choice.loss->value) : "", 8) +
+            (choice.aim == plan.aim ? "  <- plan" : "") + "\n";
+  }
+  if (!plan.reference_loss) return text;
+  return text + "cheapest, smallest: of what ends within --max-loss-increase of " +
+         loss_text(plan, *plan.reference_loss) + "\n";
+}
+
 std::string other_budgets(const types::FreezePlan& plan) {
   if (plan.alternatives.empty()) return "";
   std::string text = "\nbudget          frozen arm      steps   predicted loss (90 %)\n";
@@ -102,7 +125,7 @@ std::string plan_table(const types::FreezePlan& plan) {
   for (const Candidate* candidate : rows) text += candidate_row(plan, rows, *candidate);
   text += "P: the plan";
   if (plan.knee) text += "; K: the knee of loss against time";
-  return text + "; -: does not fit\n" + other_budgets(plan);
+  return text + "; -: does not fit\n" + aims_table(plan) + other_budgets(plan);
 }
 
 }  // namespace salf::tools

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "core/log.h"
 #include "core/text.h"
 #include "text/show_run.h"
@@ -49,6 +51,19 @@ std::string loss(const types::DevEvaluation& evaluation) {
          core::format_number(evaluation.standard_error, 2);
 }
 
+std::string promise_line(const types::RunRecord& record) {
+  const types::FreezePlan& plan = record.plan;
+  if (plan.aim == types::Aim::kBest || !plan.max_loss_increase || !plan.reference_loss ||
+      !plan.loss_before || !record.best)
+    return "";
+  const double above = record.best->loss - *plan.reference_loss;
+  return named("promise",
+      "at most " + core::format_number(*plan.max_loss_increase, 3) + " above the predicted " +
+          core::format_number(*plan.reference_loss, 4) + ": " +
+          (above <= *plan.max_loss_increase ? "kept" : "NOT KEPT") + ", it ended " +
+          core::format_number(std::fabs(above), 3) + (above < 0.0 ? " below" : " above"));
+}
+
 }  // namespace
 
 std::string course_lines(const types::RunRecord& record) {
@@ -65,6 +80,7 @@ std::string run_summary(const types::RunRecord& record, const std::string& folde
     text += named("dev loss kept",
         loss(*record.best) + " (step " + core::format_count(record.best->step) + ")");
   }
+  text += promise_line(record);
   text += course_lines(record);
   const double predicted = record.predicted_seconds.total();
   text += named("time", (predicted > 0.0 ? core::format_seconds(predicted) + " predicted, " : "") +
