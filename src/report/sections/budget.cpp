@@ -97,7 +97,8 @@ std::string budget(const RunData& run, const Context& /*context*/) {
           flops(plan.predicted_flops.total(), ""), seconds(plan.predicted_seconds.total(), "")});
   if (plan.chosen() == nullptr) return out;
   return out + purchases(plan) +
-         figures(curve(plan, true) + (timed ? curve(plan, false) : std::string()));
+         figures(curve(plan, true) + (timed ? curve(plan, false) : std::string())) +
+         aims(run, plan);
 }
 
 }  // namespace salf::report

@@ -52,7 +52,8 @@ std::string estimated(
 }
 
 Row measured_row(Word name, const std::string& measured) {
-  return {name, std::string(kDash), measured, std::string(kDash), std::string(kDash)};
+  const std::string none = kDash;
+  return {name, none, measured, none, none, none};
 }
 
 // Seconds of a step, predicted and measured.
@@ -80,43 +81,115 @@ StepSeconds step_seconds(const RunData& run, const types::FreezePlan& plan) {
   return step;
 }
 
-bool is_full(const types::FreezePlan& plan) {
-  const types::Candidate* const chosen = plan.chosen();
-  return plan.cut == 0 && plan.stages.empty() &&
-         (chosen == nullptr || chosen == &plan.candidates.full());
-}
+// Another way to tune, with as many steps.
+struct Reference {
+  double step_seconds = kUnknown, step_flops = kUnknown, bytes = kUnknown;  // predicted
+  double seconds = kUnknown;  // of its steps at this run's speed, and the same evaluations
+};
 
-// Time, time of a step and FLOPs. Full fine-tuning does as many steps and the same evaluations.
-Rows cost_rows(const RunData& run, const types::FreezePlan& plan) {
-  const types::RunRecord* const record = run.run ? &*run.run : nullptr;
-  const CostBreakdown& predicted = plan.predicted_seconds;
-  const CostBreakdown& spent = record != nullptr ? record->measured_seconds : predicted;
-  const auto steps = static_cast<double>(record != nullptr ? record->steps : plan.steps);
-  const double work = record != nullptr ? record->flops : plan.predicted_flops.total();
-  const StepSeconds step = step_seconds(run, plan);
-  double full_seconds = kUnknown, full_step = kUnknown, full_flops = kUnknown;
-  if (!is_full(plan)) {
-    full_step = plan.full_step_seconds;
-    if (full_step > 0.0) full_seconds = full_step * steps + spent.evaluation;
-    if (plan.full_step_flops > 0.0) full_flops = plan.full_step_flops * steps;
+// What the run itself takes: measured where it was run, else predicted.
+struct Spent {
+  double steps = 0.0, seconds = 0.0, evaluation = 0.0, flops = 0.0, bytes = kUnknown;
+  std::optional<Footprint> footprint;
+  StepSeconds step;
+
+  // What a predicted second of a step really took: machines change their speed after timing.
+  double slowdown() const {
+    const double ratio = step.measured / step.predicted;
+    return std::isfinite(ratio) && ratio > 0.0 ? ratio : 1.0;
   }
-  return {{Word::kTime, estimated(predicted.total(), seconds),
-              record != nullptr ? marked(seconds(spent.total(), ""), Word::kMeasured) : kDash,
-              estimated(full_seconds, seconds), saved(spent.total(), full_seconds)},
-      {Word::kStepTime, estimated(step.predicted, seconds, step.path),
-          known(step.measured, seconds, Word::kMeasured),
-          estimated(full_step, seconds, plan_path(run, "full_step_seconds")),
-          saved(std::isfinite(step.measured) ? step.measured : step.predicted, full_step)},
-      {Word::kWork, estimated(plan.predicted_flops.total(), flops),
-          record != nullptr ? known(work, flops, Word::kCounted, "run.flops") : kDash,
-          estimated(full_flops, flops), saved(work, full_flops)}};
+};
+
+struct References {
+  Reference full, lora;  // on all blocks
+};
+
+Spent spent_on(const RunData& run, const types::FreezePlan& plan) {
+  const types::RunRecord* const record = run.run ? &*run.run : nullptr;
+  const CostBreakdown& cost = record != nullptr ? record->measured_seconds : plan.predicted_seconds;
+  Spent spent;
+  spent.steps = static_cast<double>(record != nullptr ? record->steps : plan.steps);
+  spent.seconds = cost.total();
+  spent.evaluation = cost.evaluation;
+  spent.flops = record != nullptr ? record->flops : plan.predicted_flops.total();
+  spent.footprint = plan.footprint;
+  if (record != nullptr)
+    spent.footprint =
+        record->measured_footprint ? record->measured_footprint : record->predicted_footprint;
+  spent.bytes = plan.memory_bytes.value_or(kUnknown);
+  spent.step = step_seconds(run, plan);
+  return spent;
 }
 
-void add_memory(const types::RunRecord& record, Rows& rows) {
+Reference reference(const Spent& spent, double step_seconds, double step_flops) {
+  Reference other;
+  if (step_seconds > 0.0) {
+    other.step_seconds = step_seconds;
+    other.seconds = step_seconds * spent.slowdown() * spent.steps + spent.evaluation;
+  }
+  if (step_flops > 0.0) other.step_flops = step_flops;
+  return other;
+}
+
+References references(const Spent& spent, const types::FreezePlan& plan) {
+  References others;
+  const bool staged = !plan.stages.empty();
+  const types::Candidate* const chosen = staged ? nullptr : plan.chosen();
+  const types::Candidate* const whole = plan.candidates.at(types::Method::kBlocks, 0);
+  const types::Candidate* const lora = plan.candidates.at(types::Method::kLora, 0);
+  const bool lora_alone = whole == nullptr && lora != nullptr;
+  if (!lora_alone &&
+      (plan.cut > 0 || staged || plan.lora || (chosen != nullptr && chosen != whole))) {
+    others.full = reference(spent, plan.full_step_seconds, plan.full_step_flops);
+    if (whole != nullptr) others.full.bytes = whole->memory_bytes.value_or(kUnknown);
+  }
+  if (lora != nullptr && lora->arm == types::Arm::kLora && lora != chosen) {
+    others.lora = reference(spent, lora->step_seconds, lora->step_flops);
+    others.lora.bytes = lora->memory_bytes.value_or(kUnknown);
+  }
+  return others;
+}
+
+// Time, time of a step and FLOPs. The others do as many steps.
+Rows cost_rows(const RunData& run, const types::FreezePlan& plan, const Spent& spent,
+    const References& others) {
+  const bool measured = run.run.has_value();
+  const double step =
+      std::isfinite(spent.step.measured) ? spent.step.measured : spent.step.predicted;
+  const double slowdown = spent.slowdown();
+  return {{Word::kTime, estimated(plan.predicted_seconds.total(), seconds),
+              measured ? marked(seconds(spent.seconds, ""), Word::kMeasured) : kDash,
+              estimated(others.full.seconds, seconds), estimated(others.lora.seconds, seconds),
+              saved(spent.seconds, others.full.seconds)},
+      {Word::kStepTime, estimated(spent.step.predicted, seconds, spent.step.path),
+          known(spent.step.measured, seconds, Word::kMeasured),
+          estimated(others.full.step_seconds * slowdown, seconds),
+          estimated(others.lora.step_seconds * slowdown, seconds),
+          saved(step, others.full.step_seconds * slowdown)},
+      {Word::kWork, estimated(plan.predicted_flops.total(), flops),
+          measured ? known(spent.flops, flops, Word::kCounted, "run.flops") : kDash,
+          estimated(others.full.step_flops * spent.steps, flops),
+          estimated(others.lora.step_flops * spent.steps, flops),
+          saved(spent.flops, others.full.step_flops * spent.steps)}};
+}
+
+std::string estimated_bytes(double value) {
+  return value > 0.0 ? bytes(static_cast<std::int64_t>(value), "") + tag(Word::kEstimated) : kDash;
+}
+
+// Predicted memory is compared with predicted memory.
+void add_memory(const RunData& run, const Spent& spent, const References& others, Rows& rows) {
+  const std::int64_t peak = run.run ? run.run->peak_anonymous_bytes : 0;
+  rows.push_back({Word::kMemory, estimated_bytes(spent.bytes),
+      peak > 0 ? marked(bytes(peak, "run.peak_anonymous_bytes"), Word::kMeasured) : kDash,
+      estimated_bytes(others.full.bytes), estimated_bytes(others.lora.bytes),
+      saved(spent.bytes, others.full.bytes)});
+}
+
+void add_other_measures(const types::RunRecord& record, Rows& rows) {
   const auto add = [&rows](Word name, std::int64_t value, const char* path) {
     if (value > 0) rows.push_back(measured_row(name, marked(bytes(value, path), Word::kMeasured)));
   };
-  add(Word::kMemory, record.peak_anonymous_bytes, "run.peak_anonymous_bytes");
   add(Word::kResident, record.peak_resident_bytes, "run.peak_resident_bytes");
   add(Word::kMapped, record.frozen_bytes_mapped, "run.frozen_bytes_mapped");
   if (record.cache && record.cache->flops_avoided > 0.0) {
@@ -196,19 +269,32 @@ std::string shown(const FootprintFigure& figure, const std::optional<Footprint>&
          tag(use->source == types::FigureSource::kMeasured ? Word::kMeasured : Word::kEstimated);
 }
 
-void add_footprint(const RunData& run, Rows& rows) {
+// What `seconds` take where the run's own take its footprint.
+std::optional<Footprint> footprint_of(const Spent& spent, double seconds) {
+  if (!spent.footprint || !std::isfinite(seconds) || !(spent.seconds > 0.0)) return std::nullopt;
+  Footprint use = *spent.footprint;
+  use.source = types::FigureSource::kEstimated;
+  for (const FootprintFigure& figure : kFootprintFigures) {
+    std::optional<double>& value = use.*figure.value;
+    if (value) *value *= seconds / spent.seconds;
+  }
+  return use;
+}
+
+void add_footprint(const RunData& run, const Spent& spent, const References& others, Rows& rows) {
   const std::optional<Footprint> none;
   const auto& predicted = run.run ? run.run->predicted_footprint : run.plan->footprint;
   const auto& measured = run.run ? run.run->measured_footprint : none;
-  const auto& full = run.plan->cut > 0 ? run.plan->full_footprint : none;
-  const auto& spent = measured ? measured : predicted;
+  const std::optional<Footprint> full = footprint_of(spent, others.full.seconds);
+  const std::optional<Footprint> lora = footprint_of(spent, others.lora.seconds);
   for (const FootprintFigure& figure : kFootprintFigures) {
     std::string after = shown(figure, measured);
     if (after == kDash && run.run)
       after = "<span class=\"soft\">" + words(Word::kNotRecorded) + "</span>";
-    const bool both = spent && full && (*spent).*figure.value && (*full).*figure.value;
-    rows.push_back({figure.name, shown(figure, predicted), after, shown(figure, full),
-        both ? saved(*((*spent).*figure.value), *((*full).*figure.value)) : kDash});
+    const bool both = full && (*spent.footprint).*figure.value;
+    rows.push_back(
+        {figure.name, shown(figure, predicted), after, shown(figure, full), shown(figure, lora),
+            both ? saved(*((*spent.footprint).*figure.value), *((*full).*figure.value)) : kDash});
   }
 }
 
@@ -226,17 +312,21 @@ std::string bases(const Footprint& use) {
 std::string savings(const RunData& run, const Context& context) {
   if (!run.plan) return paragraph(Word::kNoPlan);
   const bool tunes_all = run.plan->cut == 0 && !run.plan->lora;
-  Rows rows = cost_rows(run, *run.plan);
-  add_footprint(run, rows);
-  if (run.run) add_memory(*run.run, rows);
+  const Spent spent = spent_on(run, *run.plan);
+  const References others = references(spent, *run.plan);
+  Rows rows = cost_rows(run, *run.plan, spent, others);
+  add_memory(run, spent, others, rows);
+  add_footprint(run, spent, others, rows);
+  if (run.run) add_other_measures(*run.run, rows);
   std::string out = tunes_all ? paragraph(Word::kIsFull) : "";
-  out += table(
-      {Word::kNone, Word::kPredicted, Word::kMeasured, Word::kFullTuning, Word::kSaved}, rows);
+  out += table({Word::kNone, Word::kPredicted, Word::kMeasured, Word::kFullTuning, Word::kLoraOnAll,
+                   Word::kSaved},
+      rows);
   const RunData* const full = tunes_all ? nullptr : full_run(run, context.runs);
   if (full != nullptr) out += beside_full(run, *full);
   const std::string analysis =
       run.profile ? seconds(run.profile->seconds, "profile.seconds") : kDash;
-  out += paragraph(Word::kSavingsNote, {analysis, analysis}, "why");
+  out += paragraph(Word::kSavingsNote, {analysis, number(spent.slowdown(), "", 3)}, "why");
   const auto& use =
       run.run && run.run->measured_footprint ? run.run->measured_footprint : run.plan->footprint;
   if (use) out += paragraph(Word::kFootprintRestsOn, {bases(*use)}, "why");

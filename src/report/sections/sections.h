@@ -25,6 +25,9 @@ std::string repeat(const RunData& run, const Context& context);
 // The part of `basis` about domains and their vocabulary.
 std::string domain(const types::LayerProfile& profile, const Context& context);
 
+// The part of `budget` about aims; "" of a plan without them.
+std::string aims(const RunData& run, const types::FreezePlan& plan);
+
 // For several runs: a table of all, and a chart of their losses.
 std::string overview(const std::vector<RunData>& runs);
 std::string loss_comparison(const std::vector<RunData>& runs);
