@@ -60,7 +60,7 @@ class Run {
   // for bit what would have come after it.
   RunSnapshot snapshot() const;
   void restore(const RunSnapshot& snapshot);
-  // Writes a checkpoint into the folder; of several ranks only the first does. Throws Error(kIo).
+  // All ranks. The first writes a checkpoint into the folder. Throws Error(kIo).
   void checkpoint(const RunCourse& course) const;
 
   // The model gets its best weights: those kept last if they are not the present ones, or if the
@@ -71,6 +71,7 @@ class Run {
  private:
   // The memory of a step or an evaluation; on a GPU its allocator knows.
   std::int64_t memory_held(std::int64_t on_cpu) const;
+  bool leads() const;
   // All ranks begin with rank 0's weights.
   void share_weights() const;
   // All ranks: their work becomes that of all, the memory the largest.
