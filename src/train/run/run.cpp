@@ -170,7 +170,7 @@ types::CostBreakdown Run::measured() const {
   return cost::sum(state_.measured_seconds, here);
 }
 
-RunSnapshot Run::present() const {
+RunSnapshot Run::present(bool with_moments) const {
   stage_->gather_weights();
   RunSnapshot now{state_, weight_tensors(stage_->freeze.trained(), "weight/")};
   now.state.measured_seconds = measured();
@@ -178,12 +178,12 @@ RunSnapshot Run::present() const {
     for (auto& named : more) now.tensors.push_back(std::move(named));
   };
   if (!state_.best_is_present()) add(stage_->best.tensors("best/"));
-  add(stage_->optimizer_state("adam/", inputs_.where.folder, leads()));
+  add(stage_->optimizer_state("adam/", inputs_.where.folder, with_moments));
   return now;
 }
 
 RunSnapshot Run::snapshot() const {
-  RunSnapshot now = present();
+  RunSnapshot now = present(/*with_moments=*/true);
   now.tensors = copies_of(now.tensors, inputs_.where.folder);
   return now;
 }
@@ -206,7 +206,7 @@ void Run::load(const RunSnapshot& snapshot) {
 }
 
 void Run::checkpoint(const RunCourse& course) const {
-  const Checkpoint now{full_identity(inputs_), present(), course};
+  const Checkpoint now{full_identity(inputs_), present(leads()), course};
   if (!leads()) return;
   std::optional<distributed::Group::LongWork> long_work;
   if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks);

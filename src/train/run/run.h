@@ -56,8 +56,8 @@ class Run {
   // REQUIRES: there is one
   void move_cut();
 
-  // A copy, of which restore() of a run of the same inputs at the same cut makes the same run: bit
-  // for bit what would have come after it.
+  // All ranks: a copy, of which restore() of a run of the same inputs at the same cut makes the
+  // same run: bit for bit what would have come after it.
   RunSnapshot snapshot() const;
   void restore(const RunSnapshot& snapshot);
   // All ranks. The first writes a checkpoint into the folder. Throws Error(kIo).
@@ -82,8 +82,8 @@ class Run {
   // Once: nothing but saving reads the weights below the cut when the caches hold every row.
   void release_frozen();
   types::CostBreakdown measured() const;
-  // With tensors that are the run's own.
-  RunSnapshot present() const;
+  // All ranks. With tensors that are the run's own.
+  RunSnapshot present(bool with_moments) const;
   void load(const RunSnapshot& snapshot);
   // Of all ranks.
   std::optional<types::CacheUse> all_caches() const;
