@@ -20,6 +20,8 @@ constexpr double kMoments = 2.0;  // a trained parameter
 // savings.json, promises.json). Four runs in the pool are within -4 to +27 %.
 constexpr double kGaps = 0.08;
 constexpr double kGapBlocks = 7.0;
+// Gradients that wait for a slow link, and buffers of the pieces under way.
+constexpr double kBacklog = 160.0 * 1024.0 * 1024.0;
 
 // Float32 weights in memory. Where steps read copies, all frozen ones lie in a file, else at most
 // those below the cut. Branches of LoRA stand beside the weights.
@@ -35,6 +37,37 @@ double held_weights(
           shape.block_parameters.end(), shape.final_parameters));
   const auto head = static_cast<double>(shape.hidden) * static_cast<double>(shape.vocabulary);
   return branches + std::min(parameters, above + head);
+}
+
+// What a trained model holds beside activations, copies and the measured rest.
+struct TrainedState {
+  double weights = 0.0;  // float32
+  double moments = 0.0;
+  double gradients = 0.0;  // while activations are let go of
+};
+
+TrainedState trained_state(const types::MeasuredCost& cost, const types::ModelShape& shape,
+    std::int64_t cut, const MemoryOptions& options) {
+  const auto trained = static_cast<double>(shape.trained_parameters(cut));
+  TrainedState state;
+  state.weights = kBytes * held_weights(shape, cut, options.frozen_in_file && !cost.on_gpu,
+                               cost.copy_bytes.has_value());
+  state.moments = kBytes * kMoments * trained;
+  state.gradients = kBytes * trained;
+  if (!options.sharded || options.ranks < 2) return state;
+  const auto ranks = static_cast<double>(options.ranks);
+  const bool apart = cost.copy_bytes && !cost.on_gpu && shape.block_trained_parameters.empty();
+  const double blocks =
+      std::accumulate(shape.block_parameters.begin() + static_cast<std::ptrdiff_t>(cut),
+          shape.block_parameters.end(), 0.0);
+  if (apart) state.weights -= kBytes * blocks * (1.0 - 1.0 / ranks);
+  state.moments /= ranks;
+  const double largest = shape.trains_embedding(cut) ? kBytes * static_cast<double>(shape.hidden) *
+                                                           static_cast<double>(shape.vocabulary)
+                                                     : 0.0;
+  if (!options.accumulates) state.gradients = std::min(state.gradients, kBacklog + largest);
+  state.gradients += kBytes * trained / ranks;
+  return state;
 }
 
 }  // namespace
@@ -134,18 +167,16 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
     const MemoryOptions& options) {
   if (!(cost.base_bytes > 0.0)) return 0.0;
   const auto parameters = static_cast<double>(shape.parameters);
-  const auto trained = static_cast<double>(shape.trained_parameters(cut));
   const double copies = cost.copy_bytes.value_or(0.0) * parameters;
-  const double held =
-      held_weights(shape, cut, options.frozen_in_file && !cost.on_gpu, cost.copy_bytes.has_value());
+  const TrainedState state = trained_state(cost, shape, cut, options);
   const auto tokens = static_cast<double>(options.batch_tokens);
   const auto blocks = static_cast<double>(shape.blocks - cut);
   const double block = cost.activation_bytes * tokens;
   const double kept = tokens * static_cast<double>(shape.hidden) * kBytes;
   const double activations = options.recompute ? block + blocks * kept : blocks * block;
   // While the backward pass makes gradients it lets go of activations.
-  const double training = kBytes * (held + kMoments * trained) +
-                          std::max(activations, kBytes * trained) + copies + cost.base_bytes;
+  const double training = state.weights + state.moments + std::max(activations, state.gradients) +
+                          copies + cost.base_bytes;
   const double reading = kBytes * parameters + copies + cost.base_bytes;
   const double heap = cost.on_gpu ? 0.0 : kGapBlocks * block;
   return (1.0 + kGaps) * std::max(training, reading) + heap;

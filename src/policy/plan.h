@@ -15,6 +15,8 @@ struct BatchSetting {
   std::int64_t accumulate = 1;  // of an optimizer step
   bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
   bool recompute = false;  // cost::MemoryOptions::recompute
+  std::int64_t ranks = 1;  // that share a step
+  bool sharded = false;    // each of them updates its part of whole blocks alone
 };
 
 // LoRA above a cut, as another way to spend the budget beside whole blocks.

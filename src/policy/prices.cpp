@@ -112,6 +112,7 @@ Price Prices::price(std::int64_t cut, PriceUnit unit) const {
   if (unit == PriceUnit::kSeconds && !timed()) return price;
   if (unit == PriceUnit::kSeconds) {
     price.step = cost::step_seconds(cost_, shape_, terms_.data, cut, accumulate);
+    if (sharded()) price.step.optimizer /= static_cast<double>(terms_.batches.ranks);
     price.fixed = terms_.spent.seconds + cost::save_seconds(cost_, shape_);
     price.evaluations.whole = cost::evaluation_seconds(cost_, shape_.blocks, dev);
     price.evaluations.cached = cost::evaluation_seconds(cost_, shape_.blocks - cached, dev);
@@ -137,7 +138,9 @@ std::int64_t Prices::affordable_steps(std::int64_t cut, std::int64_t evaluations
 double Prices::memory_bytes(std::int64_t cut, std::int64_t steps) const {
   const BatchSetting& batches = terms_.batches;
   const bool cached = batches.cache && static_cast<double>(steps) > terms_.steps_per_epoch();
-  return cost::peak_bytes(cost_, shape_, cut, {batches.batch_tokens, cached, batches.recompute});
+  return cost::peak_bytes(cost_, shape_, cut,
+      {batches.batch_tokens, cached, batches.recompute, batches.ranks, sharded(),
+          batches.accumulate > batches.ranks});
 }
 
 std::int64_t Prices::evaluations(std::int64_t cut) const {

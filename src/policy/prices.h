@@ -96,6 +96,8 @@ class Prices {
   types::Budget smallest(std::int64_t cut) const;
 
  private:
+  bool sharded() const { return terms_.batches.sharded && method() == types::Method::kBlocks; }
+
   types::ModelShape shape_;
   types::MeasuredCost cost_;
   const Terms& terms_;

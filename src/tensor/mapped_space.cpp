@@ -120,8 +120,7 @@ MappedSpace::~MappedSpace() { ::munmap(data_, size_); }
 
 void MappedSpace::release() const { ::madvise(data_, size_, MADV_DONTNEED); }
 
-MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path& folder) {
-  const at::NoGradGuard quiet;
+MappedTensors mapped_like(const std::vector<at::Tensor>& tensors, const fs::path& folder) {
   std::uint64_t bytes = 0;
   for (const at::Tensor& tensor : tensors) bytes += aligned(tensor.nbytes());
   MappedTensors copy{MappedSpace::nameless(folder, bytes), {}};
@@ -130,9 +129,15 @@ MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path
     const auto keep = [space = copy.space](void*) {};
     copy.tensors.push_back(
         at::from_blob(place, tensor.sizes(), keep, at::TensorOptions(tensor.scalar_type())));
-    copy.tensors.back().copy_(tensor.detach());
     place += aligned(tensor.nbytes());
   }
+  return copy;
+}
+
+MappedTensors mapped_copy(const std::vector<at::Tensor>& tensors, const fs::path& folder) {
+  const at::NoGradGuard quiet;
+  MappedTensors copy = mapped_like(tensors, folder);
+  for (std::size_t i = 0; i < tensors.size(); ++i) copy.tensors[i].copy_(tensors[i].detach());
   return copy;
 }
 

@@ -50,7 +50,10 @@ struct MappedTensors {
   std::shared_ptr<MappedSpace> space;
   std::vector<at::Tensor> tensors;
 };
-// A copy of CPU tensors in a nameless file. Throws as MappedSpace::nameless does.
+// Zeros like these tensors in a nameless file, and a copy of CPU tensors. Throws as
+// MappedSpace::nameless does.
+MappedTensors mapped_like(
+    const std::vector<at::Tensor>& tensors, const std::filesystem::path& folder);
 MappedTensors mapped_copy(
     const std::vector<at::Tensor>& tensors, const std::filesystem::path& folder);
 

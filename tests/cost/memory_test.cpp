@@ -56,6 +56,25 @@ TEST(Memory, CopiesStandBesideTheTrainedWeightsAndInPlaceOfTheFrozen) {
   EXPECT_GE(peak_bytes(cost, shape, 29, {10, true, false}), 6.0 * parameters);
 }
 
+TEST(Memory, RanksThatUpdateAPartEachHoldThatPart) {
+  types::MeasuredCost cost = measured();
+  const types::ModelShape shape = support::sample_shape();
+  const auto parameters = static_cast<double>(shape.parameters);
+  const double plain = peak_bytes(cost, shape, 0, {10, false, false, 4, false});
+  EXPECT_DOUBLE_EQ(plain, peak_bytes(cost, shape, 0, {10, false, false}));
+  const double waiting = 160.0 * 1024.0 * 1024.0 + 4.0 * 576 * 49152;
+  const double sharded = peak_bytes(cost, shape, 0, {10, false, false, 4, true});
+  EXPECT_DOUBLE_EQ(sharded,
+      with_gaps(
+          4.0 * parameters + 8.0 * parameters / 4 + 4.0 * parameters / 4 + waiting + 5.0e8, 10));
+  EXPECT_DOUBLE_EQ(peak_bytes(cost, shape, 0, {10, false, false, 4, true, true}) - sharded,
+      1.08 * (4.0 * parameters - waiting));
+  cost.copy_bytes = 2.0;
+  const double blocks = parameters - 576 * 49152 - 576;
+  const double narrow = peak_bytes(cost, shape, 0, {10, false, false, 4, true});
+  EXPECT_NEAR(narrow - sharded, 1.08 * (2.0 * parameters - 3.0 * blocks), 1e-3 * sharded);
+}
+
 TEST(Memory, ADeeperCutNeverNeedsMoreButTheModelIsAlwaysReadIn) {
   const types::ModelShape shape = support::sample_shape();
   for (const bool in_file : {false, true}) {

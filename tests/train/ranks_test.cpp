@@ -3,6 +3,7 @@
 #include "support/ranks.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -25,27 +26,32 @@ using salf::testing::run_ranks;
 using ::testing::HasSubstr;
 using types::RunStatus;
 
-// Two ranks train all.
+// Two ranks train most. Where whole blocks are trained, each updates its part of the weights, but
+// with "plain".
 std::vector<std::string> cases(std::int64_t ranks) {
-  if (ranks > 2) return {"cut", "accumulate"};
-  return {"whole", "cut", "bf16", "lora", "accumulate", "recompute", "stages", "untied"};
+  if (ranks == 3) return {"bf16"};
+  if (ranks == 4) return {"bf16 plain"};
+  return {"whole", "whole plain", "bf16 stages", "lora", "lora parts", "accumulate", "recompute",
+      "untied"};
 }
+
+bool has(const std::string& name, const char* word) { return name.find(word) != std::string::npos; }
 
 struct ShardedRun : TinyRun {
   ShardedRun(const std::string& name, std::int64_t shards)
-      : TinyRun(name != "untied" && name != "stages") {
+      : TinyRun(!has(name, "untied") && !has(name, "stages")) {
     train_batches.deal(shards);
     plan.shards = shards;
-    plan.accumulate = shards * (name == "accumulate" ? 2 : 1);
+    plan.accumulate = shards * (has(name, "accumulate") ? 2 : 1);
     plan.shape = support::sample_shape(kTestBlocks);
     plan.cost = support::sample_cost();
     plan.data = support::sample_data();
     // Rows come again, so that the frozen part is kept.
     plan.epochs = 3.0;
-    if (name == "cut" || name == "bf16" || name == "lora") plan.cut = 1;
-    if (name == "bf16") graph = graph.in_type(at::kBFloat16);
-    if (name == "lora") use_lora();
-    if (name == "stages") use_stages();
+    if (has(name, "cut") || has(name, "bf16") || has(name, "lora")) plan.cut = 1;
+    if (has(name, "bf16")) graph = graph.in_type(at::kBFloat16);
+    if (has(name, "lora")) use_lora();
+    if (has(name, "stages")) use_stages();
   }
 
   void use_lora() {
@@ -71,7 +77,10 @@ struct ShardedRun : TinyRun {
       distributed::Group* ranks = nullptr) {
     TrainInputs made = inputs(folder);
     made.run.ranks = ranks;
-    made.run.how.options.recompute = name == "recompute";
+    TrainOptions& options = made.run.how.options;
+    options.recompute = has(name, "recompute");
+    if (has(name, "plain")) options.shard_optimizer = ShardOptimizer::kOff;
+    if (has(name, "parts")) options.shard_optimizer = ShardOptimizer::kOn;
     made.stages = &decider;
     return made;
   }
@@ -122,7 +131,7 @@ std::string variable(const char* name) { return distributed::process_variable(na
 // Rank TEST_STOPPED is asked to stop after TEST_STEP steps.
 types::RunRecord train_part(distributed::Group* ranks, const std::filesystem::path& folder,
     ShardedRun& run, bool resume, std::int64_t stop_at) {
-  TrainInputs inputs = run.sharded(folder, "cut", ranks);
+  TrainInputs inputs = run.sharded(folder, "bf16", ranks);
   inputs.resume = resume;
   StopAt stop(stop_at);
   return train(inputs, stop);
@@ -134,7 +143,7 @@ void print(const std::string& text) {
 }
 
 void interrupted(distributed::Group& ranks) {
-  ShardedRun run("cut", 2);
+  ShardedRun run("bf16", 2);
   const bool stops = ranks.rank() == std::stoll(variable("TEST_STOPPED"));
   const auto record = train_part(&ranks, variable("TEST_FOLDER"), run,
       variable("TEST_RESUME") == "1", stops ? std::stoll(variable("TEST_STEP")) : -1);
@@ -196,7 +205,7 @@ TEST(TrainingRanks, ComeCloseToOneJoinedBatch) {
   whole.train_batches.deal(2);
   Freeze freeze(whole.model, whole.graph, 0);
   const std::vector<data::BatchPlan> plans = whole.train_batches.epoch(1, 0);
-  GradientSum sum(nullptr, 2);
+  GradientSum sum(freeze.trained(), {nullptr, 2});
   AdamW optimizer(freeze.trained(), {});
   StepRunner by_shards(whole.graph, freeze, optimizer, {0, 1.0, false, nullptr, &sum});
   StepRunner joined(whole.graph, freeze, optimizer, {});
@@ -217,7 +226,7 @@ TEST(TrainingRanks, ComeCloseToOneJoinedBatch) {
 
 TEST(TrainingRanks, StopTogetherAndResumeOnAnotherNumber) {
   const TemporaryFolder folder, apart;
-  ShardedRun uninterrupted("cut", 2);
+  ShardedRun uninterrupted("bf16", 2);
   train_part(nullptr, apart.path(), uninterrupted, false, -1);
   salf::testing::RankSetting setting;
   setting.variables = {{"TEST_FOLDER", folder.path().string()}, {"TEST_RESUME", "0"},
@@ -225,7 +234,7 @@ TEST(TrainingRanks, StopTogetherAndResumeOnAnotherNumber) {
   for (const RankResult& result : run(2, "interrupted", setting))
     EXPECT_THAT(result.out, HasSubstr("interrupted")) << result.err;
   {
-    ShardedRun alone("cut", 2);
+    ShardedRun alone("bf16", 2);
     EXPECT_EQ(train_part(nullptr, folder.path(), alone, true, 8).status, RunStatus::kInterrupted);
   }
   setting.variables["TEST_RESUME"] = "1";
@@ -237,6 +246,32 @@ TEST(TrainingRanks, StopTogetherAndResumeOnAnotherNumber) {
 TEST(TrainingRanks, AllDivergeWhereOneDoes) {
   for (const RankResult& result : run(2, "diverged"))
     EXPECT_EQ(result.out, "diverged") << result.err;
+}
+
+// Each element is in one part, and norms are taken of the same stretches on any number of ranks.
+TEST(TrainingRanks, CutWeightsIntoPieces) {
+  std::vector<model::Parameter> trained;
+  for (const std::int64_t size : {3'000'000, 5, 8192, 1'100'000})
+    trained.push_back({"p" + std::to_string(size), {}, at::empty({size})});
+  trained.push_back({"half", {}, at::empty({7}, at::kHalf)});
+  for (const std::int64_t ranks : {1, 2, 3, 64}) {
+    std::vector<std::int64_t> seen(trained.size());
+    for (const Piece& piece : cut_into_pieces(trained, {"p5", "p8192"}, ranks)) {
+      EXPECT_EQ(piece.length % (ranks * kStretch), 0);
+      EXPECT_LE(piece.length,
+          std::max(std::int64_t{1} << 20, ranks * kStretch) * (piece.type == at::kHalf ? 2 : 1));
+      for (std::int64_t rank = 0; rank < ranks; ++rank) {
+        for (const Segment& segment : part_of(piece, rank, ranks)) {
+          EXPECT_EQ(segment.from, seen[segment.place]) << "one after another";
+          seen[segment.place] += segment.count;
+          EXPECT_LE(segment.at + segment.count, piece.length / ranks);
+          EXPECT_EQ(piece.by_copies, segment.place == 1 || segment.place == 2);
+        }
+      }
+    }
+    for (std::size_t place = 0; place < trained.size(); ++place)
+      EXPECT_EQ(seen[place], trained[place].tensor.numel());
+  }
 }
 
 TEST(TrainingRanks, ShareShardsUnevenly) {

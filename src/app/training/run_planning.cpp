@@ -21,7 +21,8 @@ PlanningRequest planning_request(const TrainingRequest& training, const RunSoFar
   if (options.lora.beside(options.planning, options.model.adapter))
     request.beside = usual_lora(run.session);
   request.batches = {options.batch.batch_tokens, options.batch.pack,
-      ranks * options.planning.accumulate, !options.train.no_cache, options.train.recompute};
+      ranks * options.planning.accumulate, !options.train.no_cache, options.train.recompute, ranks,
+      ranks > 1 && options.train.shard_optimizer != train::ShardOptimizer::kOff};
   request.scratch = run.folder;
   if (!options.full_evidence && !pilot) request.need = EvidenceNeed::kNeeded;
   // Where blocks are quantized, the run's first evaluation sees another model.

@@ -73,6 +73,8 @@ std::int64_t Run::memory_held(std::int64_t on_cpu) const {
   return device_.is_cpu() ? on_cpu : tensor::most_bytes_held(device_);
 }
 
+bool Run::leads() const { return inputs_.ranks == nullptr || inputs_.ranks->leads(); }
+
 void Run::share_weights() const {
   if (inputs_.ranks == nullptr) return;
   const at::NoGradGuard quiet;
@@ -148,6 +150,7 @@ void Run::keep_if_best(double accuracy) {
   state_.best = evaluation;
   state_.best_accuracy = accuracy;
   state_.worse_evaluations = 0;
+  stage_->gather_weights();
   stage_->best.take();
 }
 
@@ -167,19 +170,20 @@ types::CostBreakdown Run::measured() const {
   return cost::sum(state_.measured_seconds, here);
 }
 
-RunSnapshot Run::present() const {
+RunSnapshot Run::present(bool with_moments) const {
+  stage_->gather_weights();
   RunSnapshot now{state_, weight_tensors(stage_->freeze.trained(), "weight/")};
   now.state.measured_seconds = measured();
   const auto add = [&](std::vector<tensor::NamedTensor> more) {
     for (auto& named : more) now.tensors.push_back(std::move(named));
   };
   if (!state_.best_is_present()) add(stage_->best.tensors("best/"));
-  add(stage_->optimizer.state("adam/"));
+  add(stage_->optimizer_state("adam/", inputs_.where.folder, with_moments));
   return now;
 }
 
 RunSnapshot Run::snapshot() const {
-  RunSnapshot now = present();
+  RunSnapshot now = present(/*with_moments=*/true);
   now.tensors = copies_of(now.tensors, inputs_.where.folder);
   return now;
 }
@@ -197,24 +201,27 @@ void Run::load(const RunSnapshot& snapshot) {
   if (best) stage_->best.take();
   load_weights(trained, snapshot.tensors, "weight/");
   if (!best) stage_->best.take();
-  stage_->optimizer.load_state(snapshot.tensors, "adam/", state_.step);
+  stage_->load_optimizer_state(snapshot.tensors, "adam/", state_.step);
   batches_.emplace(inputs_, state_.epoch, state_.batch);
 }
 
 void Run::checkpoint(const RunCourse& course) const {
+  const Checkpoint now{full_identity(inputs_), present(leads()), course};
+  if (!leads()) return;
   std::optional<distributed::Group::LongWork> long_work;
-  if (inputs_.ranks != nullptr) {
-    if (!inputs_.ranks->leads()) return;
-    long_work.emplace(*inputs_.ranks);
-  }
-  write_checkpoint(inputs_.where.folder, {full_identity(inputs_), present(), course});
+  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks);
+  write_checkpoint(inputs_.where.folder, now);
 }
 
 types::RunRecord Run::finish(types::RunStatus status) {
   using types::RunStatus;
   stage_->runner.finish(phases_);
   const bool broken = status == RunStatus::kDiverged || status == RunStatus::kGateFailed;
-  if (broken || (state_.best && !state_.best_is_present())) stage_->best.restore();
+  if (broken || (state_.best && !state_.best_is_present())) {
+    stage_->best.restore();
+  } else {
+    stage_->gather_weights();
+  }
   const types::FreezePlan& plan = inputs_.what.plan;
   types::RunRecord record;
   record.options = core::to_json(inputs_.how.options);
@@ -292,8 +299,9 @@ core::Json full_identity(const RunInputs& inputs) {
   identity["compute_type"] = c10::toString(inputs.what.graph.type());
   const core::Json options = core::to_json(inputs.how.options);
   for (const auto& entry : options.items()) {
-    // How often a run is saved does not change what it computes.
-    if (entry.key().rfind("checkpoint_", 0) != 0) identity[entry.key()] = entry.value();
+    // How often a run is saved, and who updates a weight, do not change what it computes.
+    if (entry.key().rfind("checkpoint_", 0) != 0 && entry.key() != "shard_optimizer")
+      identity[entry.key()] = entry.value();
   }
   return identity;
 }

@@ -56,11 +56,11 @@ class Run {
   // REQUIRES: there is one
   void move_cut();
 
-  // A copy, of which restore() of a run of the same inputs at the same cut makes the same run: bit
-  // for bit what would have come after it.
+  // All ranks: a copy, of which restore() of a run of the same inputs at the same cut makes the
+  // same run: bit for bit what would have come after it.
   RunSnapshot snapshot() const;
   void restore(const RunSnapshot& snapshot);
-  // Writes a checkpoint into the folder; of several ranks only the first does. Throws Error(kIo).
+  // All ranks. The first writes a checkpoint into the folder. Throws Error(kIo).
   void checkpoint(const RunCourse& course) const;
 
   // The model gets its best weights: those kept last if they are not the present ones, or if the
@@ -71,6 +71,7 @@ class Run {
  private:
   // The memory of a step or an evaluation; on a GPU its allocator knows.
   std::int64_t memory_held(std::int64_t on_cpu) const;
+  bool leads() const;
   // All ranks begin with rank 0's weights.
   void share_weights() const;
   // All ranks: their work becomes that of all, the memory the largest.
@@ -81,8 +82,8 @@ class Run {
   // Once: nothing but saving reads the weights below the cut when the caches hold every row.
   void release_frozen();
   types::CostBreakdown measured() const;
-  // With tensors that are the run's own.
-  RunSnapshot present() const;
+  // All ranks. With tensors that are the run's own.
+  RunSnapshot present(bool with_moments) const;
   void load(const RunSnapshot& snapshot);
   // Of all ranks.
   std::optional<types::CacheUse> all_caches() const;

@@ -2,9 +2,13 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
+
 #include "core/log.h"
 #include "cost/flops.h"
 #include "distributed/group.h"
+#include "model/weights/narrow_weights.h"
+#include "ops/bf16_products.h"
 #include "train/evaluate.h"
 
 namespace salf::train {
@@ -64,10 +68,19 @@ double attended(const tensor::Batch& batch) {
   return pairs / static_cast<double>(batch.padded_tokens());
 }
 
-std::unique_ptr<GradientSum> gradient_sum(const RunInputs& inputs) {
+std::unique_ptr<GradientSum> gradient_sum(const RunInputs& inputs, const Freeze& freeze) {
   const std::int64_t shards = inputs.what.plan.shards.value_or(1);
   if (shards == 1 && inputs.ranks == nullptr) return nullptr;
-  return std::make_unique<GradientSum>(inputs.ranks, shards);
+  return std::make_unique<GradientSum>(
+      freeze.trained(), SumSetup{inputs.ranks, shards, read_by_copies(inputs, freeze.trained()),
+                            shards_optimizer(inputs)});
+}
+
+std::unique_ptr<WeightShard> weight_shard(
+    const RunInputs& inputs, const Freeze& freeze, const GradientSum* sum) {
+  if (!shards_optimizer(inputs)) return nullptr;
+  return std::make_unique<WeightShard>(
+      *inputs.ranks, freeze.trained(), sum->pieces(), inputs.what.graph.narrow_weights());
 }
 
 // The first epoch's batches of this process.
@@ -94,6 +107,39 @@ ShardRange own_shards(const RunInputs& inputs) {
   const std::int64_t shards = inputs.what.plan.shards.value_or(1);
   if (inputs.ranks == nullptr) return {0, shards};
   return shards_of(inputs.ranks->rank(), inputs.ranks->size(), shards);
+}
+
+// LoRA trains so little that its moments are worth no message more in each step.
+bool shards_optimizer(const RunInputs& inputs) {
+  const ShardOptimizer wanted = inputs.how.options.shard_optimizer;
+  if (inputs.ranks == nullptr || wanted == ShardOptimizer::kOff) return false;
+  const auto& parameters = inputs.what.model.parameters();
+  return (wanted == ShardOptimizer::kOn || inputs.what.graph.lora().empty()) &&
+         std::all_of(parameters.begin(), parameters.end(),
+             [](const model::Parameter& one) { return one.tensor.is_contiguous(); });
+}
+
+// The factors of the blocks' products. The head's and the embedding's weights, biases and norms are
+// read as they are, and so is what stands beside branches of low rank.
+std::set<std::string> read_by_copies(
+    const RunInputs& inputs, const std::vector<model::Parameter>& parameters) {
+  const model::GraphCut& graph = inputs.what.graph;
+  if (!graph.narrow_weights() || !graph.lora().empty()) return {};
+  const bool by_copies = !graph.head_weight().is_cpu() || ops::has_bf16_products();
+  if (inputs.ranks != nullptr) {  // they cut the weights up alike, also on different processors
+    const auto all = inputs.ranks->all_gather(std::vector<double>{by_copies ? 1.0 : 0.0});
+    if (*std::min_element(all.begin(), all.end()) < 1.0) return {};
+  }
+  if (!by_copies) return {};
+  std::set<std::string> blocks, found;
+  for (std::int64_t block = 0; block < graph.map().blocks; ++block)
+    for (auto& name : graph.block_parameters(block)) blocks.insert(std::move(name));
+  for (const auto& parameter : parameters) {
+    if (blocks.count(parameter.name) > 0 &&
+        graph.narrow_weights()->to_write(parameter.tensor).defined())
+      found.insert(parameter.name);
+  }
+  return found;
 }
 
 bool keeps_prefix(const RunInputs& inputs) {
@@ -147,27 +193,48 @@ Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t pla
       dev_cache(caches.dev(place)),
       freeze(inputs.what.model, inputs.what.graph, cut,
           inputs.what.plan.lora ? inputs.what.plan.lora->whole : std::nullopt),
-      optimizer(freeze.trained(), adamw_options(inputs), inputs.what.graph.narrow_weights()),
-      sum(gradient_sum(inputs)),
+      sum(gradient_sum(inputs, freeze)), shard(weight_shard(inputs, freeze, sum.get())),
+      optimizer(shard ? shard->ranges() : freeze.trained(), adamw_options(inputs),
+          shard ? nullptr : inputs.what.graph.narrow_weights()),
       runner(inputs.what.graph, freeze, optimizer,
-          {cut, inputs.how.options.clip, inputs.how.options.recompute, cache, sum.get()}),
+          {cut, inputs.how.options.clip, inputs.how.options.recompute, cache, sum.get(),
+              shard.get()}),
       best(freeze.trained(), inputs.where.folder) {}
+
+void Stage::gather_weights() {
+  if (shard) shard->gather_weights();
+}
+
+std::vector<tensor::NamedTensor> Stage::optimizer_state(
+    const std::string& prefix, const std::filesystem::path& folder, bool wanted) {
+  if (shard) return shard->state(optimizer, prefix, folder, wanted);
+  return wanted ? optimizer.state(prefix) : std::vector<tensor::NamedTensor>();
+}
+
+void Stage::load_optimizer_state(const std::vector<tensor::NamedTensor>& tensors,
+    const std::string& prefix, std::int64_t steps) {
+  if (!shard) return optimizer.load_state(tensors, prefix, steps);
+  shard->weights_changed();
+  shard->load_state(optimizer, tensors, prefix, steps);
+}
 
 std::unique_ptr<Stage> next_stage(
     std::unique_ptr<Stage> stage, const RunInputs& inputs, const StageCaches& caches) {
   const at::NoGradGuard quiet;
-  std::vector<std::pair<at::Tensor, at::Tensor>> now;
-  for (const auto& parameter : stage->freeze.trained())
-    now.emplace_back(parameter.tensor, parameter.tensor.detach().clone());
-  const std::vector<tensor::NamedTensor> moments = stage->optimizer.state("adam/");
+  stage->gather_weights();
+  const std::vector<model::Parameter> trained = stage->freeze.trained();
+  const std::vector<tensor::NamedTensor> now =
+      copies_of(weight_tensors(trained, ""), inputs.where.folder);
+  const std::vector<tensor::NamedTensor> moments =
+      stage->optimizer_state("adam/", inputs.where.folder, /*wanted=*/true);
   const std::int64_t steps = stage->optimizer.steps();
   const std::size_t next = stage->index + 1;
   stage->best.restore();
   stage.reset();
   stage = std::make_unique<Stage>(inputs, caches, next);
   stage->best.take();
-  for (auto& [live, copy] : now) live.copy_(copy);
-  stage->optimizer.load_state(moments, "adam/", steps);
+  load_weights(trained, now, "");
+  stage->load_optimizer_state(moments, "adam/", steps);
   return stage;
 }
 

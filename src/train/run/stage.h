@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "train/cache/prefix_cache.h"
@@ -19,6 +21,13 @@ namespace salf::train {
 
 // The shards of the rows that this process has.
 ShardRange own_shards(const RunInputs& inputs);
+
+// Whether each rank updates its part of the trained weights alone (weight_shard.h).
+bool shards_optimizer(const RunInputs& inputs);
+
+// Of these, the parameters that steps read by copies alone, on all ranks.
+std::set<std::string> read_by_copies(
+    const RunInputs& inputs, const std::vector<model::Parameter>& parameters);
 
 // Whether training rows are used again, so that their prefix is worth keeping.
 bool keeps_prefix(const RunInputs& inputs);
@@ -53,14 +62,24 @@ struct Stage {
   // The best weights are not taken yet.
   Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t index);
 
+  // All ranks: the trained weights in float32, and the optimizer's state as AdamW::state; nothing
+  // of that where it is not `wanted`.
+  void gather_weights();
+  std::vector<tensor::NamedTensor> optimizer_state(
+      const std::string& prefix, const std::filesystem::path& folder, bool wanted);
+  // The weights were written, and this is their state.
+  void load_optimizer_state(const std::vector<tensor::NamedTensor>& tensors,
+      const std::string& prefix, std::int64_t steps);
+
   std::size_t index;
   std::int64_t cut;
   double learning_rate;  // at the schedule's height
   PrefixCache* cache;
   PrefixCache* dev_cache;
   Freeze freeze;
+  std::unique_ptr<GradientSum> sum;    // null of one shard
+  std::unique_ptr<WeightShard> shard;  // null where the optimizer updates all
   AdamW optimizer;
-  std::unique_ptr<GradientSum> sum;  // null of one shard
   StepRunner runner;
   Snapshot best;
 };

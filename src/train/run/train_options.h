@@ -8,6 +8,13 @@
 
 namespace salf::train {
 
+// Whether each rank updates its part of the weights alone, or all of them.
+enum class ShardOptimizer { kAuto, kOn, kOff };
+inline std::vector<core::EnumName<ShardOptimizer>> enum_names(ShardOptimizer) {
+  return {{ShardOptimizer::kAuto, "auto"},  // on, but with LoRA
+      {ShardOptimizer::kOn, "on"}, {ShardOptimizer::kOff, "off"}};
+}
+
 struct TrainOptions {
   double weight_decay = 0.01;
   double beta1 = 0.9;
@@ -25,6 +32,7 @@ struct TrainOptions {
   types::CacheType cache_dtype = types::CacheType::kFloat32;
   bool recompute = false;  // keep no activations: run each trained block again, backward
   bool measure_products = false;
+  ShardOptimizer shard_optimizer = ShardOptimizer::kAuto;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Tuning");
@@ -65,6 +73,10 @@ struct TrainOptions {
     visit(Field{"measure_products",
               "in the end, time a step's matrix products alone, for their share of the step"},
         self.measure_products);
+    visit(Field{"shard_optimizer",
+              "of several ranks, each keeps the optimizer's state of its part of the weights: "
+              "auto, on, or off; auto: where whole blocks are trained"},
+        self.shard_optimizer);
   }
 };
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "model/weights/narrow_weights.h"
+#include "train/run/stage.h"
 
 namespace salf::train {
 namespace {
@@ -20,10 +21,24 @@ std::vector<model::Parameter> unread_weights(
   return weights_below(freeze, inputs.what.graph, inputs.what.plan.cut);
 }
 
+// Of what is trained, at any stage, the weights that a rank updates elsewhere (weight_shard.h).
+std::vector<model::Parameter> stale_weights(const RunInputs& inputs, const Freeze& freeze) {
+  if (!shards_optimizer(inputs)) return {};
+  const bool stages = !inputs.what.plan.stages.empty();
+  const auto& parameters = stages ? inputs.what.model.parameters() : freeze.trained();
+  std::set<std::string> names = read_by_copies(inputs, parameters);
+  for (const auto& below : weights_below(freeze, inputs.what.graph, inputs.what.plan.cut))
+    names.erase(below.name);
+  std::vector<model::Parameter> stale;
+  for (const auto& parameter : parameters) {
+    if (names.count(parameter.name) > 0) stale.push_back(parameter);
+  }
+  return stale;
+}
+
 // Nothing where there are none, or the disk has no room.
-std::optional<MappedWeights> map_frozen(
-    const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache) {
-  const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
+std::optional<MappedWeights> map_weights(
+    const RunInputs& inputs, const std::vector<model::Parameter>& unread) {
   if (unread.empty()) return std::nullopt;
   try {
     MappedWeights mapped(unread, inputs.where.folder);
@@ -33,7 +48,7 @@ std::optional<MappedWeights> map_frozen(
     }
     return mapped;
   } catch (const Error& error) {
-    core::log_info(std::string("the frozen weights stay in memory: ") + error.what());
+    core::log_info(std::string("weights that no step reads stay in memory: ") + error.what());
     return std::nullopt;
   }
 }
@@ -59,7 +74,8 @@ UnreadWeights::UnreadWeights(
     const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache)
     : inputs_(inputs), on_cpu_(inputs.what.graph.head_weight().device().is_cpu()) {
   if (on_cpu_) {
-    mapped_ = map_frozen(inputs, freeze, cache);
+    mapped_ = map_weights(inputs, unread_weights(inputs, freeze, cache));
+    stale_ = map_weights(inputs, stale_weights(inputs, freeze));
   } else {
     copied_.emplace(copied_weights(inputs, freeze), inputs.what.graph.narrow_weights());
   }

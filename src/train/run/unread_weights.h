@@ -1,4 +1,4 @@
-// The frozen weights that a run's steps do not read: they leave the memory that the steps need.
+// The weights that a run's steps do not read: they leave the memory that the steps need.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 namespace salf::train {
 
 // Weights that have copies in bfloat16 leave at once, for a file or, from a GPU, for the host.
-// Those below the cut leave when every row is cached. What a later stage trains stays.
+// Those below the cut leave when every row is cached. What a later stage trains stays, and what is
+// trained, but for weights that a rank of several updates elsewhere.
 class UnreadWeights {
  public:
   // `cache`: of the last cut's train rows, null without. `inputs` must outlive this.
@@ -21,14 +22,14 @@ class UnreadWeights {
   // nothing.
   void all_cached(const Freeze& freeze);
 
-  std::int64_t bytes() const;  // of what left
+  std::int64_t bytes() const;  // of the frozen ones that left
 
  private:
   const RunInputs& inputs_;
   bool on_cpu_;
   // Of a GPU: those with copies, and those below the cut without. They come back at the end.
   std::optional<HostWeights> copied_, below_;
-  std::optional<MappedWeights> mapped_;
+  std::optional<MappedWeights> mapped_, stale_;
   bool released_ = false;
 };
 

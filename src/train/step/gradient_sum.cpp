@@ -2,23 +2,48 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
-#include <array>
-#include <map>
+#include <cmath>
+#include <functional>
+#include <utility>
 
-#include "core/clock.h"
-#include "distributed/group.h"
+#include "core/error.h"
 
 namespace salf::train {
 namespace {
 
-// Bytes that are sent together: large enough for the link, small enough that a piece travels while
-// another one is summed.
-constexpr std::int64_t kPieceBytes = std::int64_t{4} << 20;
 // Pieces that are under way at once.
-constexpr std::size_t kSlots = 3;
+constexpr std::size_t kSlots = 4;
+// Pieces that may wait for a slow link while the backward pass goes on, where they take memory.
+constexpr std::size_t kBacklog = 32;
+
+class Arrival : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit Arrival(std::function<void()> call) : call_(std::move(call)) {}
+  void operator()(const torch::autograd::Variable&) override { call_(); }
+
+ private:
+  std::function<void()> call_;
+};
+
+// Room for so many elements in `space`, which grows where it is too small.
+at::Tensor room(at::Tensor& space, const at::TensorOptions& options, std::int64_t count) {
+  const bool fits = space.defined() && space.dtype() == options.dtype() && space.numel() >= count;
+  if (!fits) space = at::empty({count}, options);
+  return space.narrow(0, 0, count);
+}
+
+// Zeros are added too: what is sent is the same, whoever has the shard.
+void add_gradient(const at::Tensor& sum, const at::Tensor& gradient) {
+  gradient.defined() ? sum.add_(gradient) : sum.add_(0.0);
+}
 
 }  // namespace
 
@@ -26,180 +51,234 @@ ShardRange shards_of(std::int64_t rank, std::int64_t ranks, std::int64_t shards)
   return {rank * shards / ranks, (rank + 1) * shards / ranks};
 }
 
-// Gradients of one type, one after another in `flat`.
-struct GradientSum::Bucket {
-  at::Tensor flat;                  // [ranks · n], zeros behind the gradients
-  std::vector<std::size_t> places;  // of its parameters in `trained`
-  std::vector<at::Tensor> views;    // of `flat`, in the parameters' shapes
-
-  // Their lengths are multiples of the number of ranks.
-  std::vector<at::Tensor> pieces(std::int64_t ranks) const {
-    const auto item = static_cast<std::int64_t>(flat.element_size());
-    const std::int64_t most = std::max<std::int64_t>(1, kPieceBytes / item / ranks) * ranks;
-    std::vector<at::Tensor> made;
-    for (std::int64_t from = 0; from < flat.numel(); from += most)
-      made.push_back(flat.narrow(0, from, std::min(most, flat.numel() - from)));
-    return made;
-  }
+struct GradientSum::Slot {
+  at::Tensor host, received, part;
+  distributed::Transfer exchange, gather;
+  at::Tensor packed_space, received_space, part_space;  // kept from step to step
 };
 
-// Sums pieces over ranks: each rank sums its part of each, and sends the sum to all. A few are
-// under way at once.
-class GradientSum::Pipeline {
- public:
-  explicit Pipeline(distributed::Group& ranks) : ranks_(ranks) {}
-
-  void run(const std::vector<at::Tensor>& pieces) {
-    for (std::size_t i = 0; i < pieces.size() + kSlots - 1; ++i) {
-      if (i < pieces.size()) send(pieces[i], slots_[i % kSlots]);
-      if (i + 1 >= kSlots) sum(slots_[(i + 1) % kSlots]);
-    }
-    for (Slot& slot : slots_) end(slot);
-  }
-
- private:
-  struct Slot {
-    at::Tensor piece, host, received, part;
-    distributed::Transfer exchange, gather;
-    at::Tensor received_space, part_space;  // kept from step to step
-  };
-
-  // Room for a tensor like this in `space`, which grows where it is too small.
-  static at::Tensor room(at::Tensor& space, const at::Tensor& like, std::int64_t count) {
-    const bool fits =
-        space.defined() && space.scalar_type() == like.scalar_type() && space.numel() >= count;
-    if (!fits) space = at::empty({count}, like.options());
-    return space.narrow(0, 0, count);
-  }
-
-  void send(const at::Tensor& piece, Slot& slot) {
-    end(slot);
-    slot.piece = piece;
-    slot.host = piece.cpu();  // itself on the CPU
-    slot.received = room(slot.received_space, slot.host, slot.host.numel());
-    slot.part = room(slot.part_space, slot.host, slot.host.numel() / ranks_.size());
-    slot.exchange = ranks_.start_exchange(slot.received, slot.host);
-  }
-
-  void sum(Slot& slot) {
-    if (!slot.piece.defined()) return;
-    slot.exchange.wait();
-    distributed::sum_parts(slot.part, slot.received, ranks_.size());
-    slot.gather = ranks_.start_all_gather(slot.host, slot.part);
-  }
-
-  static void end(Slot& slot) {
-    if (!slot.piece.defined()) return;
-    slot.gather.wait();
-    if (!slot.host.is_same(slot.piece)) slot.piece.copy_(slot.host);
-    slot.piece = at::Tensor();
-  }
-
-  distributed::Group& ranks_;
-  std::array<Slot, kSlots> slots_;
+struct GradientSum::Place {
+  at::Tensor held;            // the sum of earlier shards
+  std::int64_t fired = 0;     // gradients that came in this batch's backward pass
+  std::int64_t expected = 0;  // that come in a batch's: a weight that is used twice may get two
+  std::int64_t unsent = 0;    // elements
+  bool ready = false;         // the step's gradient is complete
 };
 
-GradientSum::GradientSum(distributed::Group* ranks, std::int64_t shards)
-    : ranks_(ranks), count_(ranks != nullptr ? ranks->size() : 1),
-      own_(shards_of(ranks != nullptr ? ranks->rank() : 0, count_, shards)), shards_(shards),
-      pipeline_(ranks != nullptr ? std::make_unique<Pipeline>(*ranks) : nullptr) {}
+GradientSum::GradientSum(const std::vector<model::Parameter>& trained, SumSetup setup)
+    : trained_(trained), setup_(std::move(setup)),
+      ranks_(setup_.ranks != nullptr ? *setup_.ranks : alone_),
+      own_(shards_of(ranks_.rank(), ranks_.size(), setup_.shards)),
+      pieces_(cut_into_pieces(trained, setup_.by_copies, ranks_.size())), places_(trained.size()),
+      slots_(kSlots) {
+  if (setup_.ranks == nullptr) return;  // nothing travels
+  for (std::size_t place = 0; place < trained_.size(); ++place) {
+    torch::autograd::impl::set_post_acc_grad_hooks(
+        trained_[place].tensor, std::make_unique<Arrival>([this, place] { arrived(place); }));
+  }
+}
 
-GradientSum::~GradientSum() = default;
+GradientSum::~GradientSum() {
+  if (setup_.ranks == nullptr) return;
+  for (const auto& parameter : trained_)
+    torch::autograd::impl::set_post_acc_grad_hooks(parameter.tensor, nullptr);
+}
+
+GradientSum::Slot& GradientSum::slot(std::size_t piece) { return slots_[piece % kSlots]; }
 
 void GradientSum::begin(StepTokens all, std::int64_t batches_of_shard) {
   all_ = all;
   batches_of_shard_ = batches_of_shard;
+  own_batches_ = batches_of_shard * (own_.end - own_.begin);
   batches_ = 0;
+  whole_ = sent_ = summed_ = ended_ = 0;
   losses_.clear();
-}
-
-bool GradientSum::fits(const std::vector<model::Parameter>& trained) const {
-  if (trained.size() != laid_out_.size()) return false;
-  for (std::size_t i = 0; i < trained.size(); ++i) {
-    if (!trained[i].tensor.is_same(laid_out_[i])) return false;
+  norms_.clear();
+  parts_.clear();
+  for (std::size_t place = 0; place < places_.size(); ++place) {
+    places_[place].ready = false;
+    places_[place].fired = 0;
+    places_[place].unsent = trained_[place].tensor.numel();
   }
-  return true;
 }
 
-// From the last parameter on, in whose order the gradients are made.
-void GradientSum::lay_out(const std::vector<model::Parameter>& trained) {
-  buckets_.clear();
-  laid_out_.clear();
-  std::map<c10::ScalarType, std::vector<std::size_t>> by_type;
-  for (const auto& parameter : trained) laid_out_.push_back(parameter.tensor);
-  for (std::size_t i = trained.size(); i-- > 0;) by_type[laid_out_[i].scalar_type()].push_back(i);
-  for (const auto& entry : by_type) {
-    Bucket bucket;
-    bucket.places = entry.second;
-    std::int64_t elements = 0;
-    for (const std::size_t place : bucket.places) elements += laid_out_[place].numel();
-    elements = (elements + count_ - 1) / count_ * count_;
-    const auto options = laid_out_[bucket.places.front()].options().requires_grad(false);
-    bucket.flat = at::zeros({elements}, options);
-    std::int64_t at = 0;
-    for (const std::size_t place : bucket.places) {
-      const at::Tensor& parameter = laid_out_[place];
-      bucket.views.push_back(bucket.flat.narrow(0, at, parameter.numel()).view(parameter.sizes()));
-      at += parameter.numel();
+void GradientSum::arrived(std::size_t place) {
+  Place& one = places_[place];
+  if (batches_ == own_batches_) return;  // the pass is of no step
+  ++one.fired;
+  if (batches_ + 1 < own_batches_) return;
+  if (one.ready) {
+    throw Error(ErrorKind::kInternal, "parameter " + trained_[place].name +
+                                          " got more of its gradient after that was sent; please "
+                                          "report this model");
+  }
+  if (one.fired != one.expected) return;
+  const at::NoGradGuard quiet;
+  take(place);
+  advance();
+  while (setup_.parts_alone && whole_ - sent_ > kBacklog) {
+    wait_for_one();
+    advance();
+  }
+}
+
+void GradientSum::take(std::size_t place) {
+  at::Tensor& mine = gradient(place);
+  at::Tensor& held = places_[place].held;
+  if (held.defined()) {
+    add_gradient(held, mine);
+    mine = std::exchange(held, at::Tensor());
+  } else {
+    mine = mine.defined() ? mine.contiguous() : at::zeros_like(trained_[place].tensor.detach());
+  }
+  places_[place].ready = true;
+}
+
+void GradientSum::hold() {
+  for (std::size_t place = 0; place < places_.size(); ++place) {
+    const at::Tensor mine = std::exchange(gradient(place), at::Tensor());
+    at::Tensor& held = places_[place].held;
+    if (held.defined()) {
+      add_gradient(held, mine);
+    } else {
+      held = mine.defined() ? mine.contiguous() : at::zeros_like(trained_[place].tensor.detach());
     }
-    buckets_.push_back(std::move(bucket));
   }
 }
 
-void GradientSum::add(const std::vector<model::Parameter>& trained, at::Tensor& loss) {
-  if (++batches_ % batches_of_shard_ != 0) return;
+void GradientSum::add(at::Tensor& loss) {
+  ++batches_;
+  for (Place& one : places_) one.expected = std::max(one.expected, std::exchange(one.fired, 0));
+  if (batches_ % batches_of_shard_ != 0) return;
   const at::NoGradGuard quiet;
   losses_.push_back(loss.item<double>());
   loss = at::zeros({}, loss.options());
-  if (!fits(trained)) lay_out(trained);
-  const bool first = losses_.size() == 1;
-  for (const Bucket& bucket : buckets_) {
-    for (std::size_t i = 0; i < bucket.places.size(); ++i) {
-      at::Tensor& gradient = trained[bucket.places[i]].tensor.mutable_grad();
-      const at::Tensor& sum = bucket.views[i];
-      if (!gradient.defined()) {
-        // Zeros are added too: what is sent is the same, whoever has the shard.
-        first ? sum.zero_() : sum.add_(0.0);
-      } else {
-        first ? sum.copy_(gradient) : sum.add_(gradient);
+  if (batches_ < own_batches_) hold();
+}
+
+bool GradientSum::is_whole(const Piece& piece) const {
+  return std::all_of(piece.segments.begin(), piece.segments.end(),
+      [this](const Segment& segment) { return places_[segment.place].ready; });
+}
+
+// Does what can be done without waiting. All ranks take the pieces in the same order.
+void GradientSum::advance() {
+  while (whole_ < pieces_.size() && is_whole(pieces_[whole_])) ++whole_;
+  for (bool moved = true; moved;) {
+    const std::size_t before = sent_ + summed_ + ended_;
+    if (ended_ < summed_ && slot(ended_).gather.done()) end();
+    if (summed_ < sent_ && slot(summed_).exchange.done()) sum();
+    if (sent_ < whole_ && sent_ - ended_ < kSlots) send();
+    moved = sent_ + summed_ + ended_ > before;
+  }
+}
+
+void GradientSum::wait_for_one() {
+  if (summed_ < sent_) {
+    slot(summed_).exchange.wait();
+  } else if (ended_ < summed_) {
+    slot(ended_).gather.wait();
+  }
+}
+
+void GradientSum::send() {
+  Slot& to = slot(sent_);
+  const Piece& piece = pieces_[sent_++];
+  const auto options = gradient(piece.segments.front().place).options().requires_grad(false);
+  const at::Tensor packed = room(to.packed_space, options, piece.length);
+  const Segment& last = piece.segments.back();
+  const std::int64_t used = last.at + last.count;
+  for (const Segment& segment : piece.segments) {
+    at::Tensor& whole = gradient(segment.place);
+    packed.narrow(0, segment.at, segment.count).copy_(elements(whole, segment));
+    std::int64_t& unsent = places_[segment.place].unsent;
+    unsent -= segment.count;
+    if (setup_.parts_alone && unsent == 0) whole = at::Tensor();
+  }
+  packed.narrow(0, used, piece.length - used).zero_();
+  to.host = packed.cpu();  // itself on the CPU
+  to.received = room(to.received_space, to.host.options(), piece.length);
+  to.exchange = ranks_.start_exchange(to.received, to.host);
+}
+
+void GradientSum::sum() {
+  Slot& from = slot(summed_);
+  const std::int64_t length = pieces_[summed_++].length / ranks_.size();
+  from.exchange.wait();
+  const auto options = from.host.options();
+  const at::Tensor part =
+      setup_.parts_alone ? at::empty({length}, options) : room(from.part_space, options, length);
+  distributed::sum_parts(part, from.received, ranks_.size());
+  add_norms(part);
+  if (setup_.parts_alone) {
+    parts_.push_back(part.to(trained_.front().tensor.device()));
+  } else {
+    from.gather = ranks_.start_all_gather(from.host, part);
+  }
+}
+
+void GradientSum::end() {
+  Slot& from = slot(ended_);
+  const Piece& piece = pieces_[ended_++];
+  from.gather.wait();
+  if (setup_.parts_alone) return;
+  const at::Tensor all = from.host.to(trained_.front().tensor.device());
+  for (const Segment& segment : piece.segments) {
+    elements(gradient(segment.place), segment).copy_(all.narrow(0, segment.at, segment.count));
+  }
+}
+
+void GradientSum::add_norms(const at::Tensor& part) {
+  const auto type = part.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const at::Tensor norms = at::linalg_vector_norm(
+      part.view({-1, kStretch}), 2, at::IntArrayRef{1}, /*keepdim=*/false, type)
+                               .to(at::kDouble)
+                               .contiguous();
+  const double* const begin = norms.const_data_ptr<double>();
+  norms_.insert(norms_.end(), begin, begin + norms.numel());
+}
+
+void GradientSum::finish(at::Tensor& loss) {
+  const at::NoGradGuard quiet;
+  for (std::size_t place = 0; place < places_.size(); ++place) {
+    if (!places_[place].ready) take(place);
+  }
+  for (advance(); ended_ < pieces_.size(); advance()) wait_for_one();
+  // Rank after rank has its shards; those with less end with zeros.
+  const std::int64_t most = (setup_.shards + ranks_.size() - 1) / ranks_.size();
+  losses_.resize(static_cast<std::size_t>(most), 0.0);
+  losses_.insert(losses_.end(), norms_.begin(), norms_.end());
+  combine(ranks_.all_gather(losses_), loss);
+}
+
+// `all`: of one rank after another, the losses of its shards and the norms of its stretches.
+void GradientSum::combine(const std::vector<double>& all, at::Tensor& loss) {
+  const auto ranks = static_cast<std::size_t>(ranks_.size());
+  const std::size_t each = all.size() / ranks, losses = each - norms_.size();
+  double total = 0.0, squares = 0.0;
+  for (std::size_t rank = 0; rank < ranks; ++rank) {
+    for (std::size_t i = 0; i < losses; ++i) total += all[rank * each + i];
+  }
+  std::size_t first = losses;
+  for (const Piece& piece : pieces_) {
+    const std::size_t stretches = static_cast<std::size_t>(piece.length / kStretch) / ranks;
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+      for (std::size_t i = 0; i < stretches; ++i) {
+        const double norm = all[rank * each + first + i];
+        squares += norm * norm;
       }
-      gradient = at::Tensor();
     }
+    first += stretches;
   }
-}
-
-void GradientSum::finish(const std::vector<model::Parameter>& trained, at::Tensor& loss) {
-  const at::NoGradGuard quiet;
-  if (ranks_ != nullptr) {
-    const core::Stopwatch watch;
-    for (const Bucket& bucket : buckets_) {
-      pipeline_->run(bucket.pieces(count_));
-      sent_bytes_ += 2 * static_cast<std::int64_t>(bucket.flat.nbytes()) * (count_ - 1) / count_;
-    }
-    // Rank after rank has its shards; those with less end with zeros.
-    const std::int64_t most = (shards_ + count_ - 1) / count_;
-    losses_.resize(static_cast<std::size_t>(most), 0.0);
-    losses_ = ranks_->all_gather(losses_);
-    waited_seconds_ += watch.seconds();
-  }
-  double total = 0.0;
-  for (const double one : losses_) total += one;
+  norm_ = std::sqrt(squares);
   loss.fill_(total);
-  for (const Bucket& bucket : buckets_) {
-    for (std::size_t i = 0; i < bucket.places.size(); ++i)
-      trained[bucket.places[i]].tensor.mutable_grad() = bucket.views[i];
-  }
 }
 
-void GradientSum::agree(GradientNorm& norm) const {
-  if (ranks_ == nullptr) return;
-  const at::NoGradGuard quiet;
-  for (at::Tensor* value : {&norm.norm, &norm.divisor}) {
-    if (!value->defined()) continue;
-    const at::Tensor host = value->cpu().contiguous();
-    ranks_->broadcast(host);
-    *value = host.to(value->device());
-  }
+GradientNorm GradientSum::norm(double limit) const {
+  const auto options = at::TensorOptions(at::kFloat).device(trained_.front().tensor.device());
+  const at::Tensor norm = at::full({}, norm_, options);
+  if (limit <= 0.0) return {norm, at::Tensor()};
+  return {norm, norm.add(1e-6).div(limit).clamp_min(1.0)};
 }
 
 }  // namespace salf::train

@@ -1,20 +1,20 @@
 // The gradients of one optimizer step, summed over the shards of its batches in their order: those
-// of this process, and those of the other ranks. The sum does not depend on which rank has which
-// shard, as long as each has one.
+// of this process, and those of the other ranks. Sum and norm do not depend on which rank has which
+// shard, as long as each has one. Gradients travel while the backward pass makes others.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
+#include "distributed/group.h"
 #include "model/script_model.h"
 #include "train/step/optimizer.h"
-
-namespace salf::distributed {
-class Group;
-}
+#include "train/step/pieces.h"
 
 namespace salf::train {
 
@@ -29,11 +29,18 @@ struct ShardRange {
 };
 ShardRange shards_of(std::int64_t rank, std::int64_t ranks, std::int64_t shards);
 
+struct SumSetup {
+  distributed::Group* ranks = nullptr;  // null where this process has all shards
+  std::int64_t shards = 1;
+  std::set<std::string> by_copies{};  // cut_into_pieces
+  bool parts_alone = false;           // a rank gets its part of the sum, and nobody the whole
+};
+
 // All ranks make the same calls.
 class GradientSum {
  public:
-  // `ranks`: null where this process has all shards. Must outlive this.
-  GradientSum(distributed::Group* ranks, std::int64_t shards);
+  // `trained` and the ranks must outlive this.
+  GradientSum(const std::vector<model::Parameter>& trained, SumSetup setup);
   ~GradientSum();
   GradientSum(const GradientSum&) = delete;
   GradientSum& operator=(const GradientSum&) = delete;
@@ -43,38 +50,53 @@ class GradientSum {
   void begin(StepTokens all, std::int64_t batches_of_shard);
   const StepTokens& tokens() const { return all_; }
 
-  // A batch's backward pass is done. At the end of a shard takes the parameters' gradients and the
-  // `loss` [] f64, which is 0 afterwards.
-  void add(const std::vector<model::Parameter>& trained, at::Tensor& loss);
-  // At the end of the step: gradients and `loss` become those of all shards. The gradients are
-  // this object's memory.
-  void finish(const std::vector<model::Parameter>& trained, at::Tensor& loss);
-  // Takes rank 0's, so that ranks on different processors take the same step.
-  void agree(GradientNorm& norm) const;
+  // A batch's backward pass is done. At the end of a shard takes the `loss` [] f64, which is 0
+  // afterwards. In the pass of the step's last batch, gradients leave as they come.
+  void add(at::Tensor& loss);
+  // At the end of the step: gradients and `loss` become those of all shards. With parts_alone the
+  // parameters have no gradients then.
+  void finish(at::Tensor& loss);
+  // Of all gradients, after finish(): the same on all ranks.
+  GradientNorm norm(double limit) const;
 
-  // Of all steps: what this rank sent, and how long it waited for sums.
-  std::int64_t sent_bytes() const { return sent_bytes_; }
-  double waited_seconds() const { return waited_seconds_; }
+  const std::vector<Piece>& pieces() const { return pieces_; }
+  // Of the sum, by piece, with parts_alone.
+  std::vector<at::Tensor> take_parts() { return std::move(parts_); }
 
  private:
-  struct Bucket;
-  class Pipeline;
-  void lay_out(const std::vector<model::Parameter>& trained);
-  bool fits(const std::vector<model::Parameter>& trained) const;
+  struct Slot;
+  struct Place;
+  void arrived(std::size_t place);
+  void take(std::size_t place);
+  void hold();
+  bool is_whole(const Piece& piece) const;
+  void advance();
+  void wait_for_one();
+  void send();
+  void sum();
+  void end();
+  void add_norms(const at::Tensor& part);
+  void combine(const std::vector<double>& all, at::Tensor& loss);
+  at::Tensor& gradient(std::size_t place) const { return trained_[place].tensor.mutable_grad(); }
+  Slot& slot(std::size_t piece);
 
-  distributed::Group* ranks_;
-  std::int64_t count_;  // of ranks
+  const std::vector<model::Parameter>& trained_;
+  SumSetup setup_;
+  distributed::Group alone_;
+  distributed::Group& ranks_;
   ShardRange own_;
-  std::int64_t shards_;
+  std::vector<Piece> pieces_;
   StepTokens all_;
   std::int64_t batches_of_shard_ = 1;
-  std::int64_t batches_ = 0;          // of this step, so far
-  std::vector<double> losses_;        // of this rank's shards
-  std::vector<at::Tensor> laid_out_;  // the parameters of the buckets, in the order of trained
-  std::vector<Bucket> buckets_;
-  std::unique_ptr<Pipeline> pipeline_;  // null of one process
-  std::int64_t sent_bytes_ = 0;
-  double waited_seconds_ = 0.0;
+  std::int64_t batches_ = 0, own_batches_ = 0;  // of this step: done, and all
+  std::vector<double> losses_;                  // of this rank's shards
+  std::vector<double> norms_;                   // of the stretches of this rank's parts
+  double norm_ = 0.0;
+  std::vector<Place> places_;  // by parameter
+  std::vector<Slot> slots_;
+  std::vector<at::Tensor> parts_;
+  // Pieces that are whole, under way, summed and done.
+  std::size_t whole_ = 0, sent_ = 0, summed_ = 0, ended_ = 0;
 };
 
 }  // namespace salf::train

@@ -114,6 +114,14 @@ at::Tensor StepRunner::loss_and_gradients(
   return loss.detach();
 }
 
+void StepRunner::update(double learning_rate, const at::Tensor& divisor) {
+  if (setup_.shard != nullptr) setup_.shard->begin_update(setup_.sum->take_parts());
+  optimizer_.step(learning_rate, divisor);
+  if (setup_.shard == nullptr) return;
+  optimizer_.clear_gradients();
+  setup_.shard->share_update();
+}
+
 StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double learning_rate,
     types::CostBreakdown& seconds, const std::function<void()>& meanwhile) {
   StepResult result;
@@ -136,21 +144,21 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
   for (const auto& batch : batches) {
     if (batch.supervised_tokens > 0)
       loss += loss_and_gradients(batch, scale, result.anonymous_bytes);
-    if (sum != nullptr) sum->add(freeze_.trained(), loss);
+    if (sum != nullptr) sum->add(loss);
   }
   freeze_.check();
   const at::NoGradGuard quiet;
   clock_.start();
-  if (sum != nullptr) sum->finish(freeze_.trained(), loss);
-  GradientNorm gradient = gradient_norm(freeze_.trained(), setup_.clip);
-  if (sum != nullptr) sum->agree(gradient);
+  if (sum != nullptr) sum->finish(loss);
+  const GradientNorm gradient =
+      sum != nullptr ? sum->norm(setup_.clip) : gradient_norm(freeze_.trained(), setup_.clip);
   const at::Tensor figures = at::stack({loss, gradient.norm.to(loss.options())});
   if (meanwhile && !device_.is_cpu()) meanwhile();
   const at::Tensor known = figures.cpu();  // the step's only wait on a GPU
   result.loss = known[0].item<double>();
   result.gradient_norm = known[1].item<double>();
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
-  if (result.finite) optimizer_.step(learning_rate, gradient.divisor);
+  if (result.finite) update(learning_rate, gradient.divisor);
   optimizer_.clear_gradients();
   clock_.lap(&types::CostBreakdown::optimizer);
   clock_.collect(seconds);

@@ -16,6 +16,7 @@
 #include "train/step/gradient_sum.h"
 #include "train/step/optimizer.h"
 #include "train/step/step_clock.h"
+#include "train/step/weight_shard.h"
 #include "types/freeze_plan.h"
 
 namespace salf::train {
@@ -44,6 +45,7 @@ struct StepSetup {
   bool recompute = false;        // keep no activations within blocks
   PrefixCache* cache = nullptr;  // of the batches' rows; nullptr: the prefix runs each time
   GradientSum* sum = nullptr;    // over shards; nullptr: there is one, of this process
+  WeightShard* shard = nullptr;  // that the optimizer updates; nullptr: all that is trained
 };
 
 class StepRunner {
@@ -64,6 +66,7 @@ class StepRunner {
  private:
   at::Tensor loss_and_gradients(
       const tensor::Batch& batch, double scale, std::int64_t& anonymous_bytes);
+  void update(double learning_rate, const at::Tensor& divisor);
 
   const model::GraphCut& graph_;
   const Freeze& freeze_;

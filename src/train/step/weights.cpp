@@ -1,6 +1,7 @@
 #include "train/step/weights.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -23,6 +24,19 @@ std::vector<tensor::NamedTensor> copies_of(
     named.push_back({tensors[i].name,
         copies.empty() ? live[i].to(at::kCPU, /*non_blocking=*/false, /*copy=*/true) : copies[i]});
   return named;
+}
+
+std::vector<at::Tensor> room_like(
+    const std::vector<at::Tensor>& tensors, const std::filesystem::path& folder) {
+  try {
+    return tensor::mapped_like(tensors, folder).tensors;
+  } catch (const Error& error) {
+    core::log_info(std::string("a checkpoint is put together in memory: ") + error.what());
+  }
+  std::vector<at::Tensor> room;
+  for (const auto& tensor : tensors)
+    room.push_back(at::zeros(tensor.sizes(), at::TensorOptions(tensor.scalar_type())));
+  return room;
 }
 
 void Snapshot::take() {

@@ -17,6 +17,10 @@ namespace salf::train {
 std::vector<tensor::NamedTensor> copies_of(
     const std::vector<tensor::NamedTensor>& tensors, const std::filesystem::path& folder);
 
+// Zeros like these tensors in the same places.
+std::vector<at::Tensor> room_like(
+    const std::vector<at::Tensor>& tensors, const std::filesystem::path& folder);
+
 // Weights to go back to.
 class Snapshot {
  public:
