@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/json.h"
+
 namespace salf::cost {
 namespace {
 
@@ -63,7 +65,9 @@ types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::
     const types::DataShape& data, std::int64_t cut, std::int64_t accumulate) {
   types::CostBreakdown seconds =
       scaled(batch_seconds(cost, shape, cut, mean_batch(data)), static_cast<double>(accumulate));
-  seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(cut));
+  const auto trained = static_cast<double>(shape.trained_parameters(cut));
+  seconds.optimizer = cost.optimizer * trained;
+  seconds.fixed += cost.exchange.value_or(0.0) * trained;
   return seconds;
 }
 
@@ -106,6 +110,19 @@ std::int64_t steps_within(double seconds, double first, double later, double ste
   return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
 }
 
+types::MeasuredCost slowest(const std::vector<types::MeasuredCost>& ranks) {
+  core::Json most = core::to_json(ranks.front());
+  for (const auto& rank : ranks) {
+    const core::Json one = core::to_json(rank);
+    for (auto& [key, value] : most.items()) {
+      if (value.is_number_float()) value = std::max(value.get<double>(), one.at(key).get<double>());
+    }
+  }
+  types::MeasuredCost cost;
+  core::from_json(most, "cost", cost);
+  return cost;
+}
+
 types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost) {
   for (double* const seconds :
       {&cost.block_forward, &cost.block_forward_trained, &cost.block_backward,
@@ -143,8 +160,11 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
   const double block = cost.activation_bytes * tokens;
   const double kept = tokens * static_cast<double>(shape.hidden) * kBytes;
   const double activations = options.recompute ? block + blocks * kept : blocks * block;
+  const double moments =
+      kMoments * trained / (options.sharded ? static_cast<double>(options.ranks) : 1.0);
+  const double sums = options.ranks > 1 ? trained : 0.0;
   // While the backward pass makes gradients it lets go of activations.
-  const double training = kBytes * (held + kMoments * trained) +
+  const double training = kBytes * (held + moments + sums) +
                           std::max(activations, kBytes * trained) + copies + cost.base_bytes;
   const double reading = kBytes * parameters + copies + cost.base_bytes;
   const double heap = cost.on_gpu ? 0.0 : kGapBlocks * block;

@@ -13,7 +13,8 @@ types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types:
 double evaluation_seconds(
     const types::MeasuredCost& cost, std::int64_t blocks, const BatchShape& batch);
 
-// One optimizer step: `accumulate` mean batches and the update of the trained parameters.
+// One optimizer step: `accumulate` mean batches, the update of the trained parameters and, of
+// ranks, the sum of their gradients, which counts as fixed.
 types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
     const types::DataShape& data, std::int64_t cut, std::int64_t accumulate);
 types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
@@ -38,6 +39,9 @@ std::int64_t steps_within(double seconds, double first, double later, double ste
 // of a step and of the optimizer are not.
 types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost);
 
+// Each figure the largest of all ranks', who wait for one another. REQUIRES: ranks is not empty
+types::MeasuredCost slowest(const std::vector<types::MeasuredCost>& ranks);
+
 // Seconds of writing the tuned model once.
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);
 
@@ -49,13 +53,15 @@ struct MemoryOptions {
   std::int64_t batch_tokens = 1024;  // padded tokens of the largest batch
   bool frozen_in_file = false;       // weights below the cut lie in a mapped file
   bool recompute = false;            // trained blocks keep only their input for the backward pass
+  std::int64_t ranks = 1;            // that share a step
+  bool sharded = false;              // each of them has its part of the moments alone
 };
 
 // Anonymous bytes on a CPU, or those of tensors on a GPU, the sum of: float32 weights (without
 // frozen ones that lie in a file), their copies in bfloat16, two moments per trained parameter, the
 // larger of the trained blocks' activations and the gradients, the measured rest, and the heap's
 // gaps. The floor is the whole model, which is in memory once while it is read. 0 without a
-// measurement.
+// measurement. Of several ranks, each keeps the sums of the gradients from step to step, besides.
 double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shape, std::int64_t cut,
     const MemoryOptions& options);
 
