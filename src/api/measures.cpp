@@ -45,7 +45,7 @@ Plan Session::plan(const Profile& profile, const PlanOptions& options) {
   types::check(known, "profile");
   app::check_made_for(known.provenance, opened, "profile");
   core::restart_process_seconds();  // when the energy watch begins
-  const app::EnergyWatch energy(planning.rates, opened.options, planning.parsed_budget());
+  app::EnergyWatch energy(planning.rates, opened.options, planning.parsed_budget());
   app::PlanningRequest request = app::planning_request(planning, lora, std::move(known), opened);
   request.scratch = options.folder;
   api::ObservedProgress progress(options.observer);

@@ -11,6 +11,8 @@
 #include "core/random.h"
 #include "core/signals.h"
 #include "core/text.h"
+#include "distributed/group.h"
+#include "distributed/machines.h"
 #include "tensor/device.h"
 
 namespace salf::calibration {
@@ -45,30 +47,40 @@ class Calibration {
         before_(types::Measure::kLoss, 0, setting),
         parts_(dataset, drawn, graph.map().blocks, options, setting) {}
 
-  void measure(const tensor::Batch& batch) {
+  BatchSums measure(const tensor::Batch& batch) {
+    BatchSums sums;
     const BatchPositions positions =
         select_positions(batch, options_.positions, {options_.loss_positions, setting_.seed});
     const core::Stopwatch watch;
     const model::Spaces spaces = graph_.tap(batch);
     tensor::synchronize(spaces.final_state.device());
     forward_seconds_ += watch.seconds();
-    tokens_ += batch.real_tokens;
-    if (positions.row.empty()) return;
+    sums.tokens = batch.real_tokens;
+    if (positions.row.empty()) return sums;
     const at::Tensor cosine = meter_.cosine(spaces, positions);
-    cosine_.add(cosine, positions.row);
-    parts_.add_cosine(cosine, batch, positions);
+    sums.cosine = document_sums(cosine, batch, positions.row);
+    parts_.sum_cosine(cosine, batch, positions, sums);
     if (options_.loss_positions > 0.0) {
       const BatchPositions all =
           select_positions(batch, Positions::kSupervised, {0.0, setting_.seed});
-      before_.add(meter_.model_loss(spaces, all), all.row);
+      sums.before = document_sums(meter_.model_loss(spaces, all), batch, all.row);
     }
-    if (positions.sampled.empty()) return;
+    if (positions.sampled.empty()) return sums;
     std::vector<std::int64_t> rows;
     for (const std::int64_t i : positions.sampled)
       rows.push_back(positions.row[static_cast<std::size_t>(i)]);
     const at::Tensor loss = meter_.loss(spaces, positions);
-    loss_.add(loss, rows);
-    parts_.add_loss(loss, positions, rows);
+    sums.loss = document_sums(loss, batch, rows);
+    parts_.sum_loss(loss, batch, positions, rows, sums);
+    return sums;
+  }
+
+  void add(const BatchSums& sums) {
+    tokens_ += sums.tokens;
+    cosine_.add(sums.cosine);
+    before_.add(sums.before);
+    loss_.add(sums.loss);
+    parts_.add(sums);
   }
 
   // A document's map, if it has a supervised position.
@@ -125,8 +137,23 @@ class Calibration {
   std::int64_t tokens_ = 0;
 };
 
-// Documents between two looks at the clock.
+// Documents of a rank between two looks at the clock.
 constexpr std::size_t kChunk = 8;
+
+std::size_t ranks_of(const CalibrationSetting& setting) {
+  return setting.ranks == nullptr ? 1 : static_cast<std::size_t>(setting.ranks->size());
+}
+
+std::size_t rank_of(const CalibrationSetting& setting) {
+  return setting.ranks == nullptr ? 0 : static_cast<std::size_t>(setting.ranks->rank());
+}
+
+// Whether a stop signal came to any rank.
+bool stopped(const CalibrationSetting& setting) {
+  const int signal = static_cast<int>(distributed::greatest(setting.ranks, core::stop_signal()));
+  if (signal != 0 && setting.ranks != nullptr) core::set_stop_signal(signal);
+  return signal != 0;
+}
 
 // The sample in an order whose every beginning is spread evenly over the lengths: multiples of the
 // golden ratio, from a random start, spread evenly over [0, 1).
@@ -156,16 +183,18 @@ std::vector<std::vector<std::int64_t>> chunks(
   if (!setting.seconds) return {stage};
   std::vector<std::vector<std::int64_t>> chunks;
   for (const std::int64_t document : stage) {
-    if (chunks.empty() || chunks.back().size() == kChunk) chunks.emplace_back();
+    if (chunks.empty() || chunks.back().size() == kChunk * ranks_of(setting)) chunks.emplace_back();
     chunks.back().push_back(document);
   }
   return chunks;
 }
 
-// Whether the next chunk would end too late, if it takes as long as those before.
+// Whether the next chunk would end too late on any rank, if it takes as long as those before.
 bool out_of_time(const CalibrationSetting& setting, double spent, std::int64_t done) {
   if (!setting.seconds || done == 0) return false;
-  return spent * (1.0 + static_cast<double>(kChunk) / static_cast<double>(done)) > *setting.seconds;
+  const auto next = static_cast<double>(kChunk * ranks_of(setting));
+  const double needed = spent * (1.0 + next / static_cast<double>(done));
+  return distributed::greatest(setting.ranks, needed - *setting.seconds) > 0.0;
 }
 
 // Ends the progress line however the pass is left.
@@ -184,17 +213,24 @@ class ProgressLine {
 
 enum class StageEnd { kMeasured, kOutOfTime, kStopped };
 
-// Some more documents; `done` counts them.
+// Some more documents, each rank a batch at a time; `done` counts them. Sums are added in the order
+// of the batches, so that they are those of one process.
 StageEnd measure_stage(Calibration& calibration, const data::Dataset& dataset,
     const std::vector<std::int64_t>& stage, const CalibrationSetting& setting,
     const core::Stopwatch& watch, std::int64_t& done, core::Progress& progress) {
   for (const auto& chunk : chunks(stage, setting)) {
     if (out_of_time(setting, watch.seconds(), done)) return StageEnd::kOutOfTime;
     const data::Batcher batcher(dataset, chunk, {setting.batch_tokens, 0}, setting.padding_id);
-    for (const data::BatchPlan& plan : batcher.in_order()) {
-      if (core::stop_signal() != 0) return StageEnd::kStopped;
-      calibration.measure(batcher.make(plan));
-      done += static_cast<std::int64_t>(plan.rows.size());
+    const std::vector<data::BatchPlan> plans = batcher.in_order();
+    for (std::size_t first = 0; first < plans.size(); first += ranks_of(setting)) {
+      if (stopped(setting)) return StageEnd::kStopped;
+      const std::size_t own = first + rank_of(setting);
+      const std::size_t end = std::min(plans.size(), first + ranks_of(setting));
+      BatchSums sums;
+      if (own < end) sums = calibration.measure(batcher.make(plans[own]));
+      for (const BatchSums& one : gather(setting.ranks, std::move(sums))) calibration.add(one);
+      for (std::size_t i = first; i < end; ++i)
+        done += static_cast<std::int64_t>(plans[i].rows.size());
       progress.update(done, calibration.note());
     }
   }
@@ -230,8 +266,8 @@ std::optional<types::LayerProfile> calibrate(const model::GraphCut& graph,
        setting.token_text && i < drawn.size() && i < static_cast<std::size_t>(options.token_maps);
        ++i) {
     if (out_of_time(setting, watch.seconds(), done)) break;
-    if (core::stop_signal() != 0) return std::nullopt;
-    calibration.add_map(dataset, drawn[i]);
+    if (stopped(setting)) return std::nullopt;
+    if (rank_of(setting) == 0) calibration.add_map(dataset, drawn[i]);
   }
   types::LayerProfile profile = calibration.profile();
   profile.seconds = watch.seconds();

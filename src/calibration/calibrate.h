@@ -9,6 +9,10 @@
 #include "model/graph/graph_cut.h"
 #include "types/layer_profile.h"
 
+namespace salf::distributed {
+class Group;
+}
+
 namespace salf::calibration {
 
 struct CalibrationOptions {
@@ -77,6 +81,9 @@ struct CalibrationSetting {
   // Token ids of a domain vocabulary (domain_vocabulary.h), ascending. The deviations are taken
   // once more over the positions whose label is among them.
   std::optional<std::vector<std::int64_t>> vocabulary{};
+  // That share the batches; null: this process alone. All get the profile of one process; the token
+  // maps are made by the first. A stop signal of one is one of all.
+  distributed::Group* ranks = nullptr;
 };
 
 // The least that a restricted measure needs.

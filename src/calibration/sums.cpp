@@ -1,10 +1,12 @@
 #include "calibration/sums.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "core/text.h"
 #include "data/bad_input.h"
+#include "distributed/group.h"
 
 namespace salf::calibration {
 namespace {
@@ -22,7 +24,80 @@ std::size_t place(std::int64_t index) { return static_cast<std::size_t>(index); 
           "--max-documents), or leave the option out");
 }
 
+constexpr std::vector<DocumentSum> BatchSums::*kLists[] = {&BatchSums::cosine, &BatchSums::loss,
+    &BatchSums::before, &BatchSums::vocabulary_cosine, &BatchSums::vocabulary_loss};
+
+void write(const BatchSums& sums, std::vector<double>& numbers) {
+  numbers.push_back(static_cast<double>(sums.tokens));
+  for (const auto list : kLists) {
+    numbers.push_back(static_cast<double>((sums.*list).size()));
+    for (const DocumentSum& document : sums.*list) {
+      numbers.push_back(static_cast<double>(document.document));
+      numbers.push_back(document.count);
+      numbers.push_back(static_cast<double>(document.sums.size()));
+      numbers.insert(numbers.end(), document.sums.begin(), document.sums.end());
+    }
+  }
+}
+
+// REQUIRES: what write() gave
+BatchSums read(const std::vector<double>& numbers) {
+  auto next = numbers.begin();
+  const auto whole = [&next] { return static_cast<std::int64_t>(*next++); };
+  BatchSums sums;
+  sums.tokens = whole();
+  for (const auto list : kLists) {
+    (sums.*list).resize(place(whole()));
+    for (DocumentSum& document : sums.*list) {
+      document.document = whole();
+      document.count = *next++;
+      const std::int64_t spaces = whole();
+      document.sums.assign(next, next + spaces);
+      next += spaces;
+    }
+  }
+  return sums;
+}
+
 }  // namespace
+
+std::vector<DocumentSum> document_sums(const at::Tensor& values, const tensor::Batch& batch,
+    const std::vector<std::int64_t>& row, const std::vector<bool>& keep) {
+  const at::Tensor columns = values.contiguous(), numbers = batch.documents.contiguous();
+  const double* data = columns.const_data_ptr<double>();
+  const std::int64_t* documents = numbers.const_data_ptr<std::int64_t>();
+  const auto spaces = static_cast<std::size_t>(columns.size(0));
+  const std::size_t width = row.size();
+  std::vector<DocumentSum> all;
+  for (std::size_t first = 0, end = 0; first < width; first = end) {
+    std::vector<std::size_t> kept;
+    for (end = first; end < width && row[end] == row[first]; ++end) {
+      if (keep.empty() || keep[end]) kept.push_back(end);
+    }
+    if (kept.empty()) continue;
+    DocumentSum document{documents[row[first] * batch.length()], static_cast<double>(kept.size()),
+        std::vector<double>(spaces, 0.0)};
+    for (std::size_t space = 0; space < spaces; ++space) {
+      for (const std::size_t i : kept) document.sums[space] += data[space * width + i];
+    }
+    all.push_back(std::move(document));
+  }
+  return all;
+}
+
+std::vector<BatchSums> gather(distributed::Group* ranks, BatchSums own) {
+  if (ranks == nullptr) return {std::move(own)};
+  std::vector<double> numbers;
+  write(own, numbers);
+  std::vector<BatchSums> all;
+  for (const std::string& bytes : ranks->all_gather(std::string(
+           reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double)))) {
+    numbers.resize(bytes.size() / sizeof(double));
+    std::memcpy(numbers.data(), bytes.data(), bytes.size());
+    all.push_back(read(numbers));
+  }
+  return all;
+}
 
 DeviationSums::DeviationSums(
     types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting)
@@ -30,28 +105,16 @@ DeviationSums::DeviationSums(
       gains_(static_cast<std::size_t>(blocks)),
       bootstrap_(setting.bootstrap_replicates, blocks + 1, setting.seed) {}
 
-void DeviationSums::add(
-    const at::Tensor& values, const std::vector<std::int64_t>& row, const std::vector<bool>& keep) {
-  const at::Tensor columns = values.contiguous();
-  const double* data = columns.const_data_ptr<double>();
-  const std::size_t width = row.size();
-  for (std::size_t first = 0; first < width;) {
-    std::vector<std::size_t> kept;
-    std::size_t end = first;
-    for (; end < width && row[end] == row[first]; ++end) {
-      if (keep.empty() || keep[end]) kept.push_back(end);
-    }
-    first = end;
-    if (kept.empty()) continue;
-    std::vector<double> sums(spaces_.size(), 0.0);
-    for (std::size_t space = 0; space < sums.size(); ++space) {
-      for (const std::size_t i : kept) sums[space] += data[space * width + i];
-    }
-    const auto count = static_cast<double>(kept.size());
-    for (std::size_t i = 0; i < spaces_.size(); ++i) spaces_[i].add(sums[i], count);
-    for (std::size_t i = 0; i < gains_.size(); ++i) gains_[i].add(sums[i] - sums[i + 1], count);
-    bootstrap_.add(sums, count);
-  }
+void DeviationSums::add(const DocumentSum& document) {
+  const std::vector<double>& sums = document.sums;
+  for (std::size_t i = 0; i < spaces_.size(); ++i) spaces_[i].add(sums[i], document.count);
+  for (std::size_t i = 0; i < gains_.size(); ++i)
+    gains_[i].add(sums[i] - sums[i + 1], document.count);
+  bootstrap_.add(sums, document.count);
+}
+
+void DeviationSums::add(const std::vector<DocumentSum>& documents) {
+  for (const DocumentSum& document : documents) add(document);
 }
 
 types::Deviation DeviationSums::result() const {
@@ -130,34 +193,33 @@ std::vector<bool> DomainSums::in_vocabulary(const at::Tensor& labels) const {
   return keep;
 }
 
-void DomainSums::add_cosine(
-    const at::Tensor& cosine, const tensor::Batch& batch, const BatchPositions& positions) {
-  if (cosine_) cosine_->add(cosine, positions.row, in_vocabulary(positions.labels));
-  if (dataset_.domains.empty()) return;
-  const at::Tensor numbers = batch.documents.contiguous();
-  const std::int64_t* documents = numbers.const_data_ptr<std::int64_t>();
-  std::vector<std::int64_t> domain_of_column;
-  std::int64_t last_row = -1;
-  for (const std::int64_t row : positions.row) {
-    const std::int64_t domain = dataset_.documents[place(documents[row * batch.length()])].domain;
-    domain_of_column.push_back(domain);
-    if (row != last_row && domain < 0) ++unnamed_;
-    last_row = row;
-  }
-  for (Domain& domain : domains_) {
-    std::vector<bool> keep(domain_of_column.size());
-    for (std::size_t i = 0; i < keep.size(); ++i) keep[i] = domain_of_column[i] == domain.index;
-    domain.cosine.add(cosine, positions.row, keep);
-  }
+void DomainSums::sum_cosine(const at::Tensor& cosine, const tensor::Batch& batch,
+    const BatchPositions& positions, BatchSums& sums) const {
+  if (!cosine_) return;
+  sums.vocabulary_cosine =
+      document_sums(cosine, batch, positions.row, in_vocabulary(positions.labels));
 }
 
-void DomainSums::add_loss(const at::Tensor& loss, const BatchPositions& positions,
-    const std::vector<std::int64_t>& rows) {
+void DomainSums::sum_loss(const at::Tensor& loss, const tensor::Batch& batch,
+    const BatchPositions& positions, const std::vector<std::int64_t>& rows, BatchSums& sums) const {
   if (!loss_) return;
   const std::vector<bool> all = in_vocabulary(positions.labels);
   std::vector<bool> keep;
   for (const std::int64_t i : positions.sampled) keep.push_back(all[place(i)]);
-  loss_->add(loss, rows, keep);
+  sums.vocabulary_loss = document_sums(loss, batch, rows, keep);
+}
+
+void DomainSums::add(const BatchSums& sums) {
+  if (cosine_) cosine_->add(sums.vocabulary_cosine);
+  if (loss_) loss_->add(sums.vocabulary_loss);
+  if (dataset_.domains.empty()) return;
+  for (const DocumentSum& document : sums.cosine) {
+    const std::int64_t index = dataset_.documents[place(document.document)].domain;
+    if (index < 0) ++unnamed_;
+    for (Domain& domain : domains_) {
+      if (domain.index == index) domain.cosine.add(document);
+    }
+  }
 }
 
 void DomainSums::fill(types::LayerProfile& profile) const {

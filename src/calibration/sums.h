@@ -8,15 +8,37 @@
 
 namespace salf::calibration {
 
+// The values of a document at its positions, summed.
+struct DocumentSum {
+  std::int64_t document = 0;  // index in the dataset
+  double count = 0.0;         // of the positions
+  std::vector<double> sums;   // by space
+};
+
+// values: [S, n] f64. row: the batch's row of each column, ascending. keep: the columns that count;
+// empty: all. Rows without such a column are left out.
+std::vector<DocumentSum> document_sums(const at::Tensor& values, const tensor::Batch& batch,
+    const std::vector<std::int64_t>& row, const std::vector<bool>& keep = {});
+
+// What a batch adds: everything that a rank has to tell the others of it.
+struct BatchSums {
+  std::int64_t tokens = 0;
+  std::vector<DocumentSum> cosine, loss;
+  std::vector<DocumentSum> before;  // of the model's own loss, which has one space
+  // At the positions whose label is of the domain vocabulary.
+  std::vector<DocumentSum> vocabulary_cosine, vocabulary_loss;
+};
+
+// Of all ranks, by rank. `ranks`: null of one process.
+std::vector<BatchSums> gather(distributed::Group* ranks, BatchSums own);
+
 // Means of one measure over the spaces, as documents come in.
 class DeviationSums {
  public:
   DeviationSums(types::Measure measure, std::int64_t blocks, const CalibrationSetting& setting);
 
-  // values: [L+1, n] f64. row: the document of each column, ascending. keep: the columns that
-  // count; empty: all.
-  void add(const at::Tensor& values, const std::vector<std::int64_t>& row,
-      const std::vector<bool>& keep = {});
+  void add(const DocumentSum& document);
+  void add(const std::vector<DocumentSum>& documents);
 
   std::int64_t documents() const { return spaces_.front().clusters(); }
   std::int64_t positions() const { return static_cast<std::int64_t>(spaces_.front().units()); }
@@ -39,12 +61,13 @@ class DomainSums {
   DomainSums(const data::Dataset& dataset, const std::vector<std::int64_t>& drawn,
       std::int64_t blocks, const CalibrationOptions& options, const CalibrationSetting& setting);
 
-  // cosine: [L+1, N] f64 of the batch's positions.
-  void add_cosine(
-      const at::Tensor& cosine, const tensor::Batch& batch, const BatchPositions& positions);
+  // Sets those of the vocabulary, if there is one. cosine: [L+1, N] f64 of the batch's positions.
+  void sum_cosine(const at::Tensor& cosine, const tensor::Batch& batch,
+      const BatchPositions& positions, BatchSums& sums) const;
   // loss: [L+1, M] f64 of the sampled positions; rows: their rows.
-  void add_loss(const at::Tensor& loss, const BatchPositions& positions,
-      const std::vector<std::int64_t>& rows);
+  void sum_loss(const at::Tensor& loss, const tensor::Batch& batch, const BatchPositions& positions,
+      const std::vector<std::int64_t>& rows, BatchSums& sums) const;
+  void add(const BatchSums& sums);
 
   void fill(types::LayerProfile& profile) const;
   // Throws Error(kBadInput) when what was measured has too few positions of the vocabulary.

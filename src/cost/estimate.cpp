@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/json.h"
+
 namespace salf::cost {
 namespace {
 
@@ -96,7 +98,9 @@ types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::
     const types::DataShape& data, std::int64_t cut, std::int64_t accumulate) {
   types::CostBreakdown seconds =
       scaled(batch_seconds(cost, shape, cut, mean_batch(data)), static_cast<double>(accumulate));
-  seconds.optimizer = cost.optimizer * static_cast<double>(shape.trained_parameters(cut));
+  const auto trained = static_cast<double>(shape.trained_parameters(cut));
+  seconds.optimizer = cost.optimizer * trained;
+  seconds.fixed += cost.exchange.value_or(0.0) * trained;
   return seconds;
 }
 
@@ -137,6 +141,19 @@ std::int64_t steps_within(double seconds, double first, double later, double ste
   if (!(first > 0.0) || !(later > 0.0) || !(seconds > 0.0)) return 0;
   const double steps = steps_for(seconds, first, later, steps_per_epoch);
   return static_cast<std::int64_t>(std::floor(std::min(steps, 1e15) * (1.0 + 1e-12)));
+}
+
+types::MeasuredCost slowest(const std::vector<types::MeasuredCost>& ranks) {
+  core::Json most = core::to_json(ranks.front());
+  for (const auto& rank : ranks) {
+    const core::Json one = core::to_json(rank);
+    for (auto& [key, value] : most.items()) {
+      if (value.is_number_float()) value = std::max(value.get<double>(), one.at(key).get<double>());
+    }
+  }
+  types::MeasuredCost cost;
+  core::from_json(most, "cost", cost);
+  return cost;
 }
 
 types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost) {

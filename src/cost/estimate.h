@@ -13,7 +13,8 @@ types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types:
 double evaluation_seconds(
     const types::MeasuredCost& cost, std::int64_t blocks, const BatchShape& batch);
 
-// One optimizer step: `accumulate` mean batches and the update of the trained parameters.
+// One optimizer step: `accumulate` mean batches, the update of the trained parameters and, of
+// ranks, the sum of their gradients, which counts as fixed.
 types::CostBreakdown step_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
     const types::DataShape& data, std::int64_t cut, std::int64_t accumulate);
 types::CostBreakdown step_flops(const types::ModelShape& shape, const types::DataShape& data,
@@ -37,6 +38,9 @@ std::int64_t steps_within(double seconds, double first, double later, double ste
 // Of ranks that work at the same time on batches of their own: seconds of a token are shared, those
 // of a step and of the optimizer are not.
 types::MeasuredCost shared_by(std::int64_t ranks, types::MeasuredCost cost);
+
+// Each figure the largest of all ranks', who wait for one another. REQUIRES: ranks is not empty
+types::MeasuredCost slowest(const std::vector<types::MeasuredCost>& ranks);
 
 // Seconds of writing the tuned model once.
 double save_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape);

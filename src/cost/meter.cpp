@@ -113,12 +113,12 @@ std::unique_ptr<EnergyMeter> open_rapl(const std::string& root) {
   return std::make_unique<RaplMeter>(std::move(domains), memory);
 }
 
-std::unique_ptr<EnergyMeter> open_meter(const std::optional<std::int64_t>& gpu) {
-  std::unique_ptr<EnergyMeter> processor = open_rapl();
-  if (!gpu) return processor;
+std::unique_ptr<EnergyMeter> open_meter(const std::optional<std::int64_t>& gpu, bool processor) {
+  std::unique_ptr<EnergyMeter> packages = processor ? open_rapl() : nullptr;
+  if (!gpu) return packages;
   std::unique_ptr<EnergyMeter> device = open_nvml(*gpu);
-  if (!device || !processor) return device;
-  return std::make_unique<SumMeter>(std::move(device), std::move(processor));
+  if (!device || !packages) return device;
+  return std::make_unique<SumMeter>(std::move(device), std::move(packages));
 }
 
 }  // namespace salf::cost

@@ -70,8 +70,9 @@ struct GpuList {
 };
 GpuList list_gpus(const std::string& library = "libnvidia-ml.so.1");
 
-// Without `gpu`: RAPL. With it: the GPU's meter, and RAPL where it can be read. Null if the needed
-// meter cannot be read.
-std::unique_ptr<EnergyMeter> open_meter(const std::optional<std::int64_t>& gpu);
+// What a process counts: the GPU's meter, where it is given, and RAPL with `processor`, which a GPU
+// can do without. Null if the needed meter cannot be read, or nothing is to be counted.
+std::unique_ptr<EnergyMeter> open_meter(
+    const std::optional<std::int64_t>& gpu, bool processor = true);
 
 }  // namespace salf::cost

@@ -1,6 +1,7 @@
 #include "cost/rates.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -149,6 +150,28 @@ types::Rates make_rates(
   set_grid(options, rates);
   set_prices(options, budget, rates);
   return rates;
+}
+
+types::Rates sum_of_ranks(const std::vector<RankRates>& ranks, bool watts_given) {
+  types::Rates sum = ranks.front().rates;
+  sum.watts = 0.0;
+  if (sum.price_per_hour) sum.price_per_hour = 0.0;
+  std::int64_t machines = 0;
+  for (const RankRates& one : ranks) {
+    if (one.first_on_machine) {
+      ++machines;
+      if (sum.price_per_hour) *sum.price_per_hour += one.rates.price_per_hour.value_or(0.0);
+    }
+    if (watts_given && !one.first_on_machine) continue;
+    sum.watts += one.rates.watts > 0.0 ? one.rates.watts : std::nan("");
+  }
+  if (std::isnan(sum.watts)) sum.watts = 0.0;
+  const std::string counted = std::to_string(ranks.size()) + " ranks on " +
+                              std::to_string(machines) +
+                              (machines == 1 ? " machine: " : " machines: ");
+  sum.watts_basis = counted + (sum.watts > 0.0 ? "" : "not known of each: ") + sum.watts_basis;
+  if (sum.price_per_hour) sum.price_basis = counted + sum.price_basis;
+  return sum;
 }
 
 types::Rates with_measured_watts(

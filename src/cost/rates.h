@@ -61,4 +61,13 @@ types::Rates make_rates(
 types::Rates with_measured_watts(
     types::Rates rates, double joules, double seconds, const std::string& basis);
 
+// What all ranks of a run take together. Each machine's hours, and watts that were given for it,
+// count once: for the first of its ranks. Watts of the table are those of a rank's own threads and
+// GPU. Watts that are not known of one are not known of all. REQUIRES: ranks is not empty
+struct RankRates {
+  types::Rates rates;
+  bool first_on_machine = true;
+};
+types::Rates sum_of_ranks(const std::vector<RankRates>& ranks, bool watts_given);
+
 }  // namespace salf::cost

@@ -20,6 +20,8 @@ struct MeasuredCost {
   double optimizer = 0.0;     // s per trained parameter and step (clipping included)
   double step_fixed = 0.0;    // s per step
   double save = 0.0;          // s per model parameter: writing the tuned model once
+  // s per trained parameter and step: the sum of its gradient over ranks; none of one rank.
+  std::optional<double> exchange;
   std::int64_t timed_batches = 0;
   // Memory of the process, or of the GPU that was timed; 0 if not measured.
   double activation_bytes =
@@ -40,6 +42,7 @@ struct MeasuredCost {
     visit(Field{"optimizer"}.range(0, 1e9), self.optimizer);
     visit(Field{"step_fixed"}.range(0, 1e9), self.step_fixed);
     visit(Field{"save"}.range(0, 1e9), self.save);
+    visit(Field{"exchange"}.range(0, 1e9), self.exchange);
     visit(Field{"timed_batches"}.range(0, 1e9), self.timed_batches);
     visit(Field{"activation_bytes"}.range(0, 1e12), self.activation_bytes);
     visit(Field{"base_bytes"}.range(0, 1e15), self.base_bytes);

@@ -113,8 +113,56 @@ TEST_F(RanksTest, RefuseWhatDiffersAndWhatIsForOneProcess) {
     EXPECT_EQ(result.code, 2);
     EXPECT_THAT(result.err, HasSubstr("one process"));
   }
-  for (const RankResult& result : ranks(2, train("1Wh", "run", {"--watts", "50"})))
-    EXPECT_THAT(result.err, HasSubstr("energy or money")) << result.err;
+}
+
+// Every number of `one` is that of `two` to 1e-9; keys in `own` are each process's.
+void expect_same_figures(const core::Json& one, const core::Json& two, const std::string& where,
+    const std::set<std::string>& own) {
+  ASSERT_EQ(one.type(), two.type()) << where;
+  ASSERT_EQ(one.size(), two.size()) << where;
+  if (one.is_number_float()) {
+    EXPECT_NEAR(one.get<double>(), two.get<double>(), 1e-9) << where;
+  } else if (!one.is_structured()) {
+    EXPECT_EQ(one, two) << where;
+  }
+  if (!one.is_structured()) return;
+  for (const auto& [key, value] : one.items()) {
+    if (own.count(key) > 0) continue;
+    const core::Json& other = one.is_object() ? two.at(key) : two.at(std::stoul(key));
+    expect_same_figures(value, other, where + "/" + key, own);
+  }
+}
+
+TEST_F(RanksTest, MeasureThePlanAndItsLayersAsOne) {
+  const auto analyze = [this](const std::string& output) {
+    return Words{"analyze", path("model"), "--data", path("rows.jsonl"), "-o", path(output),
+        "--batch-tokens", "128", "--basis-vocabulary", "data", "--quiet"};
+  };
+  succeeds(analyze("one.json"));
+  for (const RankResult& result : ranks(2, analyze("two.json")))
+    EXPECT_EQ(result.code, 0) << result.err;
+  expect_same_figures(
+      json("one.json"), json("two.json"), "", {"created", "seconds", "forward_seconds", "threads"});
+
+  const auto planned = ranks(2, {"plan", "--profile", path("one.json"), "--budget", "1Wh", "-o",
+                                    path("plan.json"), "--watts", "50", "--batch-tokens", "128"});
+  for (const RankResult& result : planned) EXPECT_EQ(result.code, 0) << result.err;
+  const core::Json plan = json("plan.json");
+  EXPECT_NEAR(plan["budget_seconds"].get<double>(), 72.0, 1e-9) << "one machine draws 50 W";
+  EXPECT_THAT(plan["rates"]["watts_basis"].get<std::string>(), HasSubstr("2 ranks on 1 machine"));
+  EXPECT_EQ(plan["shards"], 2);
+  EXPECT_GT(plan["cost"]["exchange"].get<double>(), 0.0);
+}
+
+TEST_F(RanksTest, RunTrialsTogether) {
+  const auto results =
+      ranks(2, {"trial", path("model"), "--data", path("rows.jsonl"), "--steps", "6", "--arms",
+                   "full", "--arms", "cut:2", "-o", path("trials.json")});
+  for (const RankResult& result : results) EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(results[1].out, "");
+  const core::Json trials = json("trials.json");
+  ASSERT_EQ(trials["arms"].size(), 2U);
+  EXPECT_GT(trials["arms"][0]["gain"].get<double>(), 0.0);
 }
 
 }  // namespace

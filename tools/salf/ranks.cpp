@@ -51,8 +51,9 @@ void refuse_ranks(const std::string& command) {
   if (size == 1) return;
   throw Error(ErrorKind::kUsage,
       "salf " + command + " works in one process, and a launcher started " + std::to_string(size) +
-          " ranks of it: start it without torchrun, mpirun or srun (train and eval share their "
-          "work among ranks)");
+          " ranks of it: start it without torchrun, mpirun or srun (analyze, plan, train, trial "
+          "and "
+          "eval share their work among ranks)");
 }
 
 }  // namespace salf::tools

@@ -6,8 +6,10 @@
 #include "calibration/domain_vocabulary.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/signals.h"
 #include "core/text.h"
 #include "cost/estimate.h"
+#include "distributed/group.h"
 #include "policy/domains.h"
 #include "policy/rules.h"
 #include "tensor/device.h"
@@ -44,6 +46,7 @@ calibration::CalibrationSetting setting(const Session& session, const AnalysisRe
   setting.vocabulary_limit = tokenizer.vocabulary_size();
   setting.seed = session.seed();
   setting.seconds = request.seconds;
+  setting.ranks = request.ranks;
   setting.stability = [](const types::LayerProfile& profile) {
     const auto& measured = policy::rule_deviations(profile);
     const bool enough =
@@ -73,6 +76,25 @@ std::optional<calibration::DomainWords> find_domain_words(
   return calibration::overrepresented_words(*session.dataset, *general, *session.tokenizer);
 }
 
+// Those that the first rank finds: the others need no more of them than the ids.
+std::optional<calibration::DomainWords> share_domain_words(const std::string& wanted,
+    const Session& session, distributed::Group* ranks, core::Progress& progress) {
+  if (ranks == nullptr) return find_domain_words(wanted, session, progress);
+  std::optional<calibration::DomainWords> words;
+  core::Json told = core::Json::object();
+  if (ranks->leads()) {
+    words = find_domain_words(wanted, session, progress);
+    told = words ? core::Json{{"ids", words->ids}} : core::Json{{"signal", core::stop_signal()}};
+  }
+  told = core::parse_json(ranks->broadcast(told.dump()), "rank 0's words");
+  if (!told.contains("ids")) {
+    core::set_stop_signal(told.at("signal").get<int>());
+    return std::nullopt;
+  }
+  if (!words) words.emplace().ids = told.at("ids").get<std::vector<std::int64_t>>();
+  return words;
+}
+
 // keep_text: tokens and unknown words by their texts.
 void describe_domain_words(const std::string& wanted, const calibration::DomainWords& words,
     const data::Tokenizer& tokenizer, bool keep_text, types::DomainVocabulary& vocabulary) {
@@ -95,11 +117,13 @@ void describe_domain_words(const std::string& wanted, const calibration::DomainW
 std::optional<types::LayerProfile> analyze(
     const Session& session, const AnalysisRequest& request, core::Progress& progress) {
   const core::Stopwatch watch;
+  std::optional<distributed::Group::LongWork> long_work;
+  if (request.ranks != nullptr) long_work.emplace(*request.ranks);
   calibration::CalibrationSetting how = setting(session, request);
   std::optional<calibration::DomainWords> words;
   const std::string& wanted = request.calibration.basis_vocabulary;
   if (!wanted.empty()) {
-    words = find_domain_words(wanted, session, progress);
+    words = share_domain_words(wanted, session, request.ranks, progress);
     if (!words) return std::nullopt;
     how.vocabulary = words->ids;
     if (how.seconds) *how.seconds -= watch.seconds();

@@ -12,7 +12,8 @@ namespace salf::app {
 
 struct AnalysisRequest {
   calibration::CalibrationOptions calibration{};
-  std::optional<double> seconds{};  // calibration::CalibrationSetting::seconds
+  std::optional<double> seconds{};      // calibration::CalibrationSetting::seconds
+  distributed::Group* ranks = nullptr;  // that share the work, and get the same profile
 };
 
 // Nothing once core::stop_signal() is set. Throws as calibration::calibrate does. REQUIRES: the

@@ -21,6 +21,8 @@ struct ArmSetup {
   std::int64_t dev_documents = 0;  // of an evaluation
   std::filesystem::path folder;    // exists; a folder in it is made and removed
   std::int64_t redraw = 1;         // steps between lisa's draws
+  // That share the runs, a batch of each in a step; null: this process alone.
+  distributed::Group* ranks = nullptr;
 };
 
 struct ArmRun {

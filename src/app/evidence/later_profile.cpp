@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "cost/estimate.h"
+#include "distributed/machines.h"
 
 namespace salf::app {
 namespace {
@@ -60,9 +61,10 @@ double LaterProfile::reserve(const types::FreezePlan& plan) const {
 }
 
 std::optional<types::LayerProfile> LaterProfile::measure(Session& session,
-    const types::FreezePlan& plan, const std::optional<double>& left,
-    core::Progress& progress) const {
-  if (left && *left < seconds(plan)) {
+    const types::FreezePlan& plan, const std::optional<double>& left, core::Progress& progress,
+    distributed::Group* ranks) const {
+  // `opening_` is each rank's own.
+  if (left && distributed::greatest(ranks, seconds(plan) - *left) > 0.0) {
     core::log_info("no profile.json: measuring the layers takes about " +
                    core::format_seconds(seconds(plan)) + ", " +
                    core::format_seconds(std::max(0.0, *left)) +
@@ -70,12 +72,14 @@ std::optional<types::LayerProfile> LaterProfile::measure(Session& session,
     return std::nullopt;
   }
   AnalysisRequest request;
+  request.ranks = ranks;
   request.calibration = report_calibration(session, asked_, plan.budget, plan.accumulate);
   if (left)
     request.seconds = std::min(kProfileShare * plan.budget.clock_seconds(), *left - opening_);
   session.graph.reset();
   session.model.reset();
-  Session untouched = open_model(session.options, /*needs_tokenizer=*/true);
+  Session untouched = open_model(
+      session.options, /*needs_tokenizer=*/true, AdapterUse::kMerge, /*scratch=*/{}, ranks);
   if (untouched.archive_hash != session.archive_hash) {
     core::log_warning("no profile.json: " + core::printable_path(session.files.archive) +
                       " holds another model than before the run");

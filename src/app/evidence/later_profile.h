@@ -37,9 +37,10 @@ class LaterProfile {
   // Opens the session's model anew, as its archive has it, and measures it. The session has no
   // model afterwards. Nothing, logged, where less than `left` seconds are predicted to do (not set:
   // no clock) or the archive has changed, and nothing once core::stop_signal() is set. Throws as
-  // open_model and analyze do.
+  // open_model and analyze do. `ranks` (null: this process alone) measure together.
   std::optional<types::LayerProfile> measure(Session& session, const types::FreezePlan& plan,
-      const std::optional<double>& left, core::Progress& progress) const;
+      const std::optional<double>& left, core::Progress& progress,
+      distributed::Group* ranks = nullptr) const;
 
  private:
   double seconds(const types::FreezePlan& plan) const;

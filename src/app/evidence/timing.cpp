@@ -1,17 +1,62 @@
 #include "app/evidence/timing.h"
 
+#include <ATen/ops/zeros.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/statistics.h"
+#include "cost/estimate.h"
+#include "distributed/group.h"
+
 namespace salf::app {
+namespace {
+
+// What is summed for a sample: more than caches hold, little beside a model.
+constexpr std::int64_t kSampleElements = 4'000'000;
+constexpr int kExchanges = 3;
+
+// Seconds of a sum over ranks for each of its elements, float32 as gradients are.
+double exchange_rate(distributed::Group& ranks) {
+  const at::Tensor sample = at::zeros({kSampleElements}, at::kFloat);
+  ranks.all_reduce(sample);  // makes the connections
+  std::vector<double> seconds;
+  for (int i = 0; i < kExchanges; ++i) {
+    const core::Stopwatch watch;
+    ranks.all_reduce(sample);
+    seconds.push_back(watch.seconds());
+  }
+  return core::median(seconds) / static_cast<double>(kSampleElements);
+}
+
+types::MeasuredCost cost_of_all(distributed::Group& ranks, const types::MeasuredCost& own) {
+  std::vector<types::MeasuredCost> all;
+  for (const std::string& text : ranks.all_gather(core::to_json(own).dump()))
+    core::from_json(
+        core::parse_json(text, "a rank's timing"), "a rank's timing", all.emplace_back());
+  return cost::shared_by(ranks.size(), cost::slowest(all));
+}
+
+}  // namespace
 
 MethodTiming time_methods(const Session& session, const train::TimingOptions& options,
-    const std::vector<model::LoraLayer>* lora, core::Progress& progress) {
+    const std::vector<model::LoraLayer>* lora, core::Progress& progress,
+    distributed::Group* ranks) {
   const data::Batcher rows = session.train_rows();
   train::TimingOptions once = options;
   once.seed = session.seed();
   MethodTiming timed{train::time_steps(*session.model, *session.graph, rows, once, progress), {}};
+  const double exchange = ranks == nullptr ? 0.0 : exchange_rate(*ranks);
+  const auto share = [&](types::MeasuredCost& cost) {
+    if (ranks == nullptr) return;
+    cost.exchange = exchange;
+    cost = cost_of_all(*ranks, cost);
+  };
+  share(timed.blocks.cost);
   if (lora == nullptr) return timed;
   once.scratch.clear();
   timed.lora =
       train::time_steps(*session.model, session.graph->with_lora(*lora), rows, once, progress);
+  share(timed.lora->cost);
   timed.lora->cost.save = timed.blocks.cost.save;
   return timed;
 }

@@ -14,9 +14,12 @@ struct MethodTiming {
 };
 
 // Times real batches of the train split, and the same batches with the branches `lora` if there
-// are some. The session's cut does not change. Throws as train::time_steps does.
+// are some. The session's cut does not change. `ranks` (null: this process alone) time them at the
+// same time; the costs are then those of the slowest, of batches that they share, and of what they
+// send one another. Throws as train::time_steps does.
 MethodTiming time_methods(const Session& session, const train::TimingOptions& options,
-    const std::vector<model::LoraLayer>* lora, core::Progress& progress);
+    const std::vector<model::LoraLayer>* lora, core::Progress& progress,
+    distributed::Group* ranks = nullptr);
 
 // One epoch of the train split in the session's batches; no dev evaluation.
 types::DataShape training_shape(const Session& session);

@@ -45,6 +45,7 @@ class Trials {
       : setup_(setup), arms_{setup.session, setup.train, setup.lora, setup.dev_documents,
                            setup.folder},
         progress_(progress) {
+    arms_.ranks = setup.ranks;
     table.steps = setup.steps;
     table.provenance = setup.session.provenance();
     table.shape = setup.session.shape();
@@ -57,7 +58,7 @@ class Trials {
       throw Error(ErrorKind::kBadInput,
           table.provenance.data + ": the dev split has no documents to compare arms on");
     }
-    if (!known) known = measure_losses(setup_.session, dev, progress_);
+    if (!known) known = measure_losses(setup_.session, dev, progress_, setup_.ranks);
     if (!known) return false;
     before_ = std::move(known->documents);
     table.loss_before = known->evaluation.loss.value;

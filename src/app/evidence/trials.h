@@ -20,6 +20,7 @@ struct TrialSetup {
   std::int64_t dev_documents = 0;  // that the arms are compared on
   std::filesystem::path folder;    // exists; a folder in it is made and removed
   std::int64_t steps = kTrialSteps;
+  distributed::Group* ranks = nullptr;  // that share the trials, and get the same table
 };
 
 struct TrialRequest {

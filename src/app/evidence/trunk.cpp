@@ -2,6 +2,7 @@
 
 #include "core/signals.h"
 #include "core/text.h"
+#include "train/run/agreement.h"
 #include "train/run/pacing.h"
 #include "train/run/run.h"
 #include "train/step/schedule.h"
@@ -14,7 +15,8 @@ using types::RunStatus;
 class TrunkRun {
  public:
   TrunkRun(const train::RunInputs& inputs, const Trunk& trunk, core::Progress& progress)
-      : inputs_(inputs), trunk_(trunk), progress_(progress), run_(inputs) {}
+      : inputs_(inputs), trunk_(trunk), progress_(progress), run_(inputs),
+        agreement_(inputs.ranks, nullptr, 0.0) {}
 
   RunStatus execute(const std::function<void(const types::RunRecord&)>& done) {
     const std::int64_t total = trunk_.lengths.back();
@@ -22,11 +24,12 @@ class TrunkRun {
     std::size_t next = 0;
     begin_progress();
     while (status == RunStatus::kRunning) {
+      agreement_.meet();
       const std::int64_t length = trunk_.lengths[next];
       const train::Schedule schedule = train::schedule_for_steps(length);
       if (evaluation_due() && !evaluate()) {
         status = RunStatus::kDiverged;
-      } else if (core::stop_signal() != 0) {
+      } else if (agreement_.stop_signal() != 0) {
         status = RunStatus::kInterrupted;
       } else if (length < total && run_.state().step >= schedule.cooldown_start) {
         branch(length, done);
@@ -62,11 +65,13 @@ class TrunkRun {
     const train::Schedule trunk = train::schedule_for_steps(trunk_.lengths.back());
     const train::Schedule schedule{trunk.warmup_steps, start, length - start};
     while (run_.state().step < length) {
-      if (core::stop_signal() != 0) return RunStatus::kInterrupted;
+      agreement_.meet();
+      if (agreement_.stop_signal() != 0) return RunStatus::kInterrupted;
       if (!step(schedule)) return RunStatus::kDiverged;
     }
     if (can_evaluate() && !evaluate()) return RunStatus::kDiverged;
-    return core::stop_signal() != 0 ? RunStatus::kInterrupted : RunStatus::kFinished;
+    agreement_.meet();
+    return agreement_.stop_signal() != 0 ? RunStatus::kInterrupted : RunStatus::kFinished;
   }
 
   bool step(const train::Schedule& schedule) {
@@ -100,7 +105,10 @@ class TrunkRun {
     const train::MeasuredLosses losses =
         run_.evaluate([] { return core::stop_signal() == 0; }, progress_);
     begin_progress();
-    if (losses.stopped) return true;
+    if (losses.stopped) {
+      agreement_.meet();
+      return true;
+    }
     const types::DevEvaluation evaluation = run_.dev_evaluation(losses.evaluation);
     if (!branching_) {
       for (train::RunObserver* observer : trunk_.observers)
@@ -115,6 +123,7 @@ class TrunkRun {
   const Trunk& trunk_;
   core::Progress& progress_;
   train::Run run_;
+  train::Agreement agreement_;
   bool branching_ = false;
 };
 

@@ -10,10 +10,13 @@
 #include "app/session/frozen_blocks.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "cost/estimate.h"
 #include "cost/money.h"
+#include "distributed/group.h"
+#include "distributed/machines.h"
 #include "tensor/device.h"
 #include "tensor/device_memory.h"
 #include "types/validate.h"
@@ -26,15 +29,16 @@ constexpr double kFewestTimed = 3.0;  // batches: the median of two follows a sl
 
 }  // namespace
 
-Planning::Planning(const Session& session, PlanningRequest request, const EnergyWatch* energy,
-    core::Progress& progress)
+Planning::Planning(
+    const Session& session, PlanningRequest request, EnergyWatch* energy, core::Progress& progress)
     : session_(session), request_(std::move(request)), energy_(energy), progress_(progress),
       cut_(wanted_cut(request_.lora, request_.options.cut)),
       limits_(request_.options.limits(cut_)) {
   // What is predicted on the CPU are float32 weights.
   const std::uint64_t usable = core::usable_memory().bytes;
+  const auto sharing = static_cast<double>(distributed::find_machines(request_.ranks).ranks_here);
   if (session_.device.is_cpu() && request_.frozen == FrozenType::kFloat32 && usable > 0)
-    limits_.machine_memory_bytes = static_cast<double>(usable);
+    limits_.machine_memory_bytes = static_cast<double>(usable) / sharing;
   if (session_.device.is_cuda())
     limits_.machine_memory_bytes =
         static_cast<double>(tensor::device_memory(session_.device).usable);
@@ -55,6 +59,8 @@ void Planning::take(const policy::Evidence& evidence) {
 }
 
 std::optional<types::FreezePlan> Planning::plan() {
+  std::optional<distributed::Group::LongWork> long_work;
+  if (request_.ranks != nullptr) long_work.emplace(*request_.ranks);
   price_budget();
   if (!find_profile()) return std::nullopt;
   time_steps();
@@ -85,6 +91,7 @@ bool Planning::find_profile() {
 
 std::optional<types::LayerProfile> Planning::analyze() const {
   AnalysisRequest request;
+  request.ranks = request_.ranks;
   request.calibration = calibration();
   const types::Budget& budget = request_.budget;
   check_analysis_fits(session_, budget, request.calibration.documents);
@@ -100,7 +107,8 @@ void Planning::time_steps() {
   const double share = timing_share(request_.beside.has_value());
   train::TimingOptions options;
   options.cut = cut_.value_or(0);
-  options.scratch = request_.scratch;
+  // The first rank saves the model.
+  if (request_.ranks == nullptr || request_.ranks->leads()) options.scratch = request_.scratch;
   const data::Batcher rows = session_.train_rows();
   if (const auto epochs = counted_epochs(request_.budget, request_.batches.accumulate, rows)) {
     const double allowed = share * *epochs * static_cast<double>(rows.in_order().size());
@@ -111,14 +119,13 @@ void Planning::time_steps() {
     options.seconds = std::min(options.seconds, share * request_.budget.clock_seconds());
   const auto& level = evidence_.basis.prior->level;
   options.gradients = level && level->fits(session_.shape());
-  const MethodTiming timed = time_methods(
-      session_, options, request_.beside ? &request_.beside->branches : nullptr, progress_);
-  evidence_.cost = cost::shared_by(request_.ranks, timed.blocks.cost);
+  const MethodTiming timed = time_methods(session_, options,
+      request_.beside ? &request_.beside->branches : nullptr, progress_, request_.ranks);
+  evidence_.cost = timed.blocks.cost;
   evidence_.basis.gradient_agreement = timed.blocks.gradient_agreement;
   if (timed.lora) {
     evidence_.lora = policy::LoraTiming{request_.beside->settings,
-        trained_of_blocks(evidence_.profile.shape, *request_.beside),
-        cost::shared_by(request_.ranks, timed.lora->cost)};
+        trained_of_blocks(evidence_.profile.shape, *request_.beside), timed.lora->cost};
   }
   has_timing_ = true;
 }
@@ -145,14 +152,26 @@ void Planning::describe_data() {
 // A budget in energy or money lasts as long as the watts of this moment say.
 void Planning::price_budget() {
   if (energy_ == nullptr) return;
+  energy_->meet();
   evidence_.rates = energy_->rates();
   request_.budget = cost::resolve_budget(request_.budget, *evidence_.rates);
 }
 
+// Their evidence is the same, and yet may differ in what each measures for itself.
+types::FreezePlan Planning::shared_choice() {
+  distributed::Group* const ranks = request_.ranks;
+  if (ranks == nullptr) return policy::plan(evidence_, request_.budget, limits_);
+  std::string text;
+  if (ranks->leads())
+    text = core::document_json(policy::plan(evidence_, request_.budget, limits_)).dump();
+  return core::document_from<types::FreezePlan>(
+      core::parse_json(ranks->broadcast(text), "rank 0's plan"), "rank 0's plan");
+}
+
 types::FreezePlan Planning::choose() {
   price_budget();
-  evidence_.spent.seconds = spent_seconds();
-  types::FreezePlan plan = policy::plan(evidence_, request_.budget, limits_);
+  evidence_.spent.seconds = distributed::greatest(request_.ranks, spent_seconds());
+  types::FreezePlan plan = shared_choice();
   plan.provenance.created = core::utc_now();
   if (request_.lora) plan.lora = request_.lora->settings;
   return plan;
@@ -174,7 +193,8 @@ bool Planning::measure_dev(const types::FreezePlan& plan) {
   const bool sample = request_.dev_loss == DevLoss::kSample;
   const std::int64_t count = plan.data.dev_documents;
   before_ = measure_losses(session_,
-      session_.dev_documents(sample ? std::min(kSampledDevDocuments, count) : count), progress_);
+      session_.dev_documents(sample ? std::min(kSampledDevDocuments, count) : count), progress_,
+      request_.ranks);
   if (!before_) return false;
   evidence_.loss_before = loss_before(*before_);
   if (sample) return true;
@@ -188,7 +208,7 @@ bool Planning::run_trials(const types::FreezePlan& plan) {
   tried_ = true;
   const bool own = request_.trial_session == nullptr;
   TrialSetup setup{own ? session_ : *request_.trial_session, *request_.trials, kUsualLora,
-      plan.data.dev_documents, request_.scratch};
+      plan.data.dev_documents, request_.scratch, kTrialSteps, request_.ranks};
   try {
     std::optional<types::TrialTable> table = app::run_trials(setup,
         choose_trials(plan, !limits_.learning_rate), own ? before_ : std::nullopt, progress_);
@@ -196,7 +216,10 @@ bool Planning::run_trials(const types::FreezePlan& plan) {
     evidence_.basis.trials = std::move(*table);
   } catch (const std::exception& error) {
     const std::optional<Error> memory = tensor::out_of_memory(error);
-    if (!memory && dynamic_cast<const Error*>(&error) == nullptr) throw;
+    const Error* const known = dynamic_cast<const Error*>(&error);
+    if (!memory && known == nullptr) throw;
+    // All ranks see a trial diverge. What one of them fails at leaves the others waiting.
+    if (request_.ranks != nullptr && (memory || known->kind() != ErrorKind::kBadModel)) throw;
     core::log_warning(std::string("no trials: ") + (memory ? memory->what() : error.what()));
   }
   return true;

@@ -53,8 +53,9 @@ struct PlanningRequest {
   std::filesystem::path scratch{};  // a folder on the disk that the model is saved to
   DevLoss dev_loss = DevLoss::kProfile;
   EvidenceNeed need = EvidenceNeed::kAll;
-  // That will share the run's steps and evaluations; this process times them alone.
-  std::int64_t ranks = 1;
+  // That share the run, and its planning: each asks the same, the first one chooses, and all get
+  // the same plan. Null: this process alone.
+  distributed::Group* ranks = nullptr;
   // Trials of a few arms may be run, with these options.
   std::optional<train::TrainOptions> trials{};
   const Session* trial_session = nullptr;  // whose rows they have; null: the planning's own
@@ -70,11 +71,14 @@ types::LayerProfile read_profile_for(const Session& session, const std::string& 
 PlanningRequest planning_request(const PlanningOptions& options, const LoraOptions& lora,
     types::LayerProfile profile, Session& session);
 
+// A plan of a run that these ranks share: a step has batches of each.
+void share_among(distributed::Group* ranks, PlanningRequest& request);
+
 // One plan. The references must outlive it.
 class Planning {
  public:
   // `energy` may be null: then rates stay unknown.
-  Planning(const Session& session, PlanningRequest request, const EnergyWatch* energy,
+  Planning(const Session& session, PlanningRequest request, EnergyWatch* energy,
       core::Progress& progress);
 
   // Takes over what another planning of the same model and data has learned.
@@ -84,6 +88,7 @@ class Planning {
   // then has smallest_budget. Throws as its parts do.
   std::optional<types::FreezePlan> plan();
 
+  // On several ranks the profile has its token maps on the first alone.
   const policy::Evidence& evidence() const { return evidence_; }
   // The run's dev documents before tuning, where they were evaluated.
   const std::optional<train::MeasuredLosses>& before() const { return before_; }
@@ -97,6 +102,7 @@ class Planning {
   void time_steps();
   void describe_data();
   types::FreezePlan choose();
+  types::FreezePlan shared_choice();
   Next worth_knowing(const types::FreezePlan& plan) const;
   bool measure_dev(const types::FreezePlan& plan);
   bool run_trials(const types::FreezePlan& plan);
@@ -109,7 +115,7 @@ class Planning {
 
   const Session& session_;
   PlanningRequest request_;
-  const EnergyWatch* energy_;
+  EnergyWatch* energy_;
   core::Progress& progress_;
   std::optional<std::int64_t> cut_;  // that is settled beforehand
   policy::Limits limits_;

@@ -2,6 +2,7 @@
 
 #include "app/planning/planning.h"
 #include "core/clock.h"
+#include "distributed/group.h"
 #include "types/validate.h"
 
 namespace salf::app {
@@ -29,6 +30,12 @@ PlanningRequest planning_request(const PlanningOptions& options, const LoraOptio
   };
   request.profile = std::move(profile);
   return request;
+}
+
+void share_among(distributed::Group* ranks, PlanningRequest& request) {
+  request.ranks = ranks;
+  request.batches.ranks = ranks == nullptr ? 1 : ranks->size();
+  request.batches.accumulate *= request.batches.ranks;
 }
 
 }  // namespace salf::app

@@ -10,20 +10,6 @@
 namespace salf::app {
 namespace {
 
-// The first rank's planning, as it sends it.
-struct SharedPlan {
-  static constexpr const char* kSchema = "salf.shared-plan/1";
-  std::optional<types::FreezePlan> plan;  // nothing once it was stopped by the signal
-  std::int64_t signal = 0;
-  std::optional<types::Evaluation> before;
-
-  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
-    visit("plan", self.plan);
-    visit("signal", self.signal);
-    visit("before", self.before);
-  }
-};
-
 core::Json facts(const Session& session, const core::Json& recorded) {
   const types::Provenance made = session.provenance();
   core::Json facts = {{"the program", core::sha256_file("/proc/self/exe")},
@@ -74,16 +60,8 @@ void check_alike(distributed::Group* ranks, const Session& session, const core::
   }
 }
 
-void check_budget(const distributed::Group* ranks, const types::Budget& budget) {
-  if (ranks == nullptr || budget.kind() != types::BudgetKind::kPriced) return;
-  throw Error(ErrorKind::kUsage,
-      "a budget in energy or money counts one process, not several ranks; give one in time, "
-      "steps, epochs or tokens");
-}
-
 types::FreezePlan plan_for(const distributed::Group* ranks, types::FreezePlan plan) {
   if (ranks == nullptr) return plan;
-  check_budget(ranks, plan.budget);
   const std::int64_t count = ranks->size();
   if (plan.shards) {
     if (*plan.shards >= count) return plan;
@@ -100,29 +78,6 @@ types::FreezePlan plan_for(const distributed::Group* ranks, types::FreezePlan pl
   }
   plan.shards = count;
   return plan;
-}
-
-std::optional<types::FreezePlan> share_plan(
-    distributed::Group* ranks, const MakePlan& make, std::optional<train::MeasuredLosses>& before) {
-  if (ranks == nullptr) return make();
-  SharedPlan shared;
-  if (ranks->leads()) {
-    const distributed::Group::LongWork planning(*ranks);
-    shared.plan = make();
-    if (shared.plan) shared.plan = plan_for(ranks, *shared.plan);
-    shared.signal = core::stop_signal();
-    if (before) shared.before = before->evaluation;
-  }
-  const std::string text = ranks->broadcast(core::document_json(shared).dump());
-  if (ranks->leads()) return std::move(shared.plan);
-  shared =
-      core::document_from<SharedPlan>(core::parse_json(text, "rank 0's plan"), "rank 0's plan");
-  if (!shared.plan) core::set_stop_signal(static_cast<int>(shared.signal));
-  if (shared.before) {
-    before.emplace();
-    before->evaluation = *shared.before;
-  }
-  return std::move(shared.plan);
 }
 
 types::StageDecision SharedStages::decide(const types::StageEnd& end) {

@@ -1,18 +1,15 @@
-// What the ranks of a training run tell one another beside gradients: whether they have the same
-// before them, the plan, and what stages decide.
+// What the ranks of a command tell one another beside their shares of the work: whether they have
+// the same before them, and what stages decide.
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "app/session/session.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "distributed/group.h"
-#include "train/evaluate.h"
 #include "train/run/trainer.h"
 #include "types/freeze_plan.h"
 
@@ -30,18 +27,9 @@ std::unique_ptr<core::OutputFolder> open_run_folder(
 // tokenizer, the type of computation or an option. `recorded`: the options.
 void check_alike(distributed::Group* ranks, const Session& session, const core::Json& recorded);
 
-// Throws Error(kUsage) for a budget that several ranks cannot count.
-void check_budget(const distributed::Group* ranks, const types::Budget& budget);
-
 // A plan that was made for ranks, or for one process and is carried out by several. Throws
 // Error(kUsage) where its batches cannot be dealt to so many.
 types::FreezePlan plan_for(const distributed::Group* ranks, types::FreezePlan plan);
-
-// The first rank makes the plan, and all get it. `before`: what it learned of the dev documents,
-// their own losses on the first rank only.
-using MakePlan = std::function<std::optional<types::FreezePlan>()>;
-std::optional<types::FreezePlan> share_plan(
-    distributed::Group* ranks, const MakePlan& make, std::optional<train::MeasuredLosses>& before);
 
 // The first rank decides.
 class SharedStages : public train::StageDecider {

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "cost/energy.h"
+#include "distributed/machines.h"
 #include "policy/advice.h"
 #include "train/run/checkpoint.h"
 #include "types/validate.h"
@@ -44,6 +45,7 @@ class Training {
       const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers);
   bool profile_follows(const types::FreezePlan& plan) const;
   void add_profile(types::FreezePlan& plan);
+  double spent_of_all(const types::FreezePlan& plan);
   void save(types::RunRecord& record);
 
   const TrainingRequest& request_;
@@ -64,14 +66,13 @@ class Training {
 Training::Training(const TrainingRequest& request, core::Progress& progress)
     : request_(request), options_(request.options), progress_(progress),
       budget_(request.origin || request.plan ? types::Budget{} : options_.planning.parsed_budget()),
-      energy_(options_.planning.rates, options_.model, budget_),
+      energy_(options_.planning.rates, options_.model, budget_, request.ranks),
       // A resumed run's folder is its own; another one may only be replaced by --force.
       folder_(open_run_folder(request.ranks, options_.output, request.replace || resumed())),
       folder_path_(options_.output),
       session_(open_model(options_.model, true, AdapterUse::kKeep,
           scratch_for(options_.frozen.frozen_dtype, folder_path_), request.ranks)),
       later_profile_(options_.calibration, core::process_seconds()) {
-  check_budget(request.ranks, budget_);
   open_data(session_, options_.data, options_.batch, progress);
   check_alike(request.ranks, session_, request.recorded);
   check_frozen_type(options_.frozen.frozen_dtype, session_);
@@ -97,7 +98,6 @@ std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserv
     core::write_document(file("run.json"), opening);
   }
   types::RunRecord record = tune(*plan, observers);
-  if (!writes()) return record;
   std::optional<distributed::Group::LongWork> saving;
   if (request_.ranks != nullptr) saving.emplace(*request_.ranks);
   save(record);
@@ -110,8 +110,7 @@ std::optional<types::FreezePlan> Training::find_plan() {
   wanted_cut(lora_, options_.planning.cut);  // before anything long starts
   if (plan) return plan;
   if (lora_) session_.graph = session_.graph->with_lora(lora_->branches);
-  plan = share_plan(
-      request_.ranks, [this] { return make_plan(); }, before_);
+  plan = make_plan();
   if (plan && plan->lora && !lora_) lora_ = new_lora(*plan->lora, session_);
   return plan;
 }
@@ -136,6 +135,8 @@ std::optional<types::FreezePlan> Training::make_plan() {
   check_affordable(*plan);
   if (request.dev_loss == DevLoss::kOfTheRun) before_ = planning.before();
   if (pilot()) plan_the_whole(request, planning.evidence());
+  plan = plan_for(request_.ranks, *plan);
+  if (!writes()) return plan;
   // Not before: a run that was refused leaves nothing behind.
   const types::LayerProfile& profile = planning.evidence().profile;
   if (!profile.deviations.empty()) core::write_document(file("profile.json"), profile);
@@ -156,7 +157,7 @@ void Training::plan_the_whole(PlanningRequest request, const policy::Evidence& e
   const types::FreezePlan full = *planning.plan();
   check_affordable(full);
   pilot_ = pilot_record(pilot_share(options_.pilot), *session_.dataset, *all_->dataset, full);
-  core::write_document(file(kFullPlan), full);
+  if (writes()) core::write_document(file(kFullPlan), full);
 }
 
 void Training::describe(const types::FreezePlan& plan, types::RunRecord& record) const {
@@ -201,25 +202,35 @@ bool Training::profile_follows(const types::FreezePlan& plan) const {
 // What the layers say, where the budget has the time to measure them.
 void Training::add_profile(types::FreezePlan& plan) {
   std::optional<double> left;
-  if (!plan.budget.deterministic())
-    left = plan.budget.clock_seconds() - BudgetClock(energy_, plan).spent_seconds();
-  const auto profile = later_profile_.measure(session_, plan, left, progress_);
-  if (!profile) return;
+  if (!plan.budget.deterministic()) left = plan.budget.clock_seconds() - spent_of_all(plan);
+  const auto profile = later_profile_.measure(session_, plan, left, progress_, request_.ranks);
+  if (!profile || !writes()) return;
   core::write_document(file("profile.json"), *profile);
   policy::add_profile(*profile, options_.planning.limits(std::nullopt).parameters, plan);
   core::write_document(file("plan.json"), plan);
 }
 
+// By the slowest rank's clock, or by all meters.
+double Training::spent_of_all(const types::FreezePlan& plan) {
+  BudgetClock clock(energy_, plan);
+  clock.meet();
+  return distributed::greatest(request_.ranks, clock.spent_seconds());
+}
+
+// All ranks measure, the first one writes.
 void Training::save(types::RunRecord& record) {
   const bool ended = record.status != types::RunStatus::kInterrupted;
-  if (ended) save_model(session_, lora_, folder_path_);
+  if (ended && writes()) save_model(session_, lora_, folder_path_);
   if (ended && profile_follows(record.plan)) add_profile(record.plan);
+  energy_.meet();
+  const double spent = spent_of_all(record.plan);
+  if (!writes()) return;
   const double measured = record.measured_seconds.total();
   record.measured_seconds.fixed += std::max(0.0, core::process_seconds() - measured);
   const types::Rates rates = record.plan.rates ? *record.plan.rates : energy_.rates();
   record.measured_footprint =
       cost::footprint(rates, record.measured_seconds.total(), energy_.measured());
-  record.unused = unused_text(record, BudgetClock(energy_, record.plan).spent_seconds());
+  record.unused = unused_text(record, spent);
   if (record.pilot && fs::exists(file(kFullPlan)))
     add_pace(record, types::read_plan(file(kFullPlan)));
   core::write_document(file("run.json"), record);

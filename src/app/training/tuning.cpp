@@ -87,7 +87,7 @@ void check_gates(const std::vector<std::string>& gates, const Session& session) 
 }
 
 types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
-    const TuningRequest& request, const EnergyWatch& energy, core::Progress& progress) {
+    const TuningRequest& request, EnergyWatch& energy, core::Progress& progress) {
   const QuantizedSession quantized = quantize_blocks(request.frozen, given, plan.cut);
   Session session = quantized.session;
   session.batch = {plan.batch_tokens, plan.pack};
@@ -97,7 +97,7 @@ types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
   const std::unique_ptr<train::StageDecider> stages = stage_decider(plan, request);
   std::optional<SharedStages> shared_stages;
   if (stages && request.ranks != nullptr) shared_stages.emplace(*request.ranks, *stages);
-  const BudgetClock clock(energy, plan);
+  BudgetClock clock(energy, plan);
   std::optional<DevLossKeeper> dev_losses;
   if (leads(request.ranks))
     dev_losses.emplace(*session.dataset, request.folder / "dev_losses.json", request.resume);

@@ -38,7 +38,7 @@ void check_gates(const std::vector<std::string>& gates, const Session& session);
 // Tunes the session's model and returns the record. The model holds the weights that are kept.
 // Throws as train::train does.
 types::RunRecord tune(const Session& session, const types::FreezePlan& plan,
-    const TuningRequest& request, const EnergyWatch& energy, core::Progress& progress);
+    const TuningRequest& request, EnergyWatch& energy, core::Progress& progress);
 
 // RunRecord::unused of a run that has spent so many seconds of its budget.
 std::string unused_text(const types::RunRecord& record, double spent);

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/signals.h"
 #include "distributed/group.h"
+#include "distributed/machines.h"
 #include "train/run/trainer.h"
 
 namespace salf::train {
@@ -33,14 +34,13 @@ int Agreement::stop_signal() const {
 
 void Agreement::meet() {
   if (ranks_ == nullptr) return;
+  if (clock_ != nullptr) clock_->meet();
   const auto most = largest<2>(*ranks_, {own_spent(), static_cast<double>(core::stop_signal())});
   spent_ = most[0];
   stop_signal_ = static_cast<int>(most[1]);
   if (stop_signal_ != 0) core::set_stop_signal(stop_signal_);
 }
 
-double Agreement::greatest(double value) const {
-  return ranks_ == nullptr ? value : largest<1>(*ranks_, {value})[0];
-}
+double Agreement::greatest(double value) const { return distributed::greatest(ranks_, value); }
 
 }  // namespace salf::train

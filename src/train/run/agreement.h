@@ -14,7 +14,7 @@ class Agreement {
  public:
   // `ranks`: null of one process, which sees the clock as it is. `clock`: null:
   // core::process_seconds. `carried`: seconds that are added to it.
-  Agreement(distributed::Group* ranks, const RunClock* clock, double carried)
+  Agreement(distributed::Group* ranks, RunClock* clock, double carried)
       : ranks_(ranks), clock_(clock), carried_(carried) {}
 
   // All ranks. A stop signal of one is one of all.
@@ -29,7 +29,7 @@ class Agreement {
 
  private:
   distributed::Group* ranks_;
-  const RunClock* clock_;
+  RunClock* clock_;
   double carried_;
   double spent_ = 0.0;
   int stop_signal_ = 0;

@@ -29,6 +29,8 @@ Replay replay_of(const types::RunRecord& record);
 class RunClock {
  public:
   virtual ~RunClock() = default;
+  // All ranks, before they compare what they spent: here they add up what they have to.
+  virtual void meet() {}
   // Seconds of the budget that this process has spent so far, analysis and loading included (of one
   // in energy or money, what a meter has shown, as seconds: cost::spent_seconds). A resumed run
   // adds what the checkpoint had spent.
@@ -49,7 +51,7 @@ struct TrainInputs {
   std::optional<Replay> replay{};
   // The dev evaluation before the first step, where it has been made already.
   std::optional<MeasuredLosses> before{};
-  const RunClock* clock = nullptr;  // null: core::process_seconds
+  RunClock* clock = nullptr;  // null: core::process_seconds
   // What the caller still has to do inside the budget: saving the model.
   double closing_seconds = 0.0;
   // Needed where plan.stages has several, and asked unless the run is a replay. Each stage takes

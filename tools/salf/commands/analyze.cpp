@@ -2,6 +2,7 @@
 
 #include "app/evidence/analysis.h"
 #include "app/session/frozen_blocks.h"
+#include "app/training/shared_run.h"
 #include "command_list.h"
 #include "core/files.h"
 #include "core/signals.h"
@@ -27,17 +28,22 @@ std::vector<std::string> AnalyzeOptions::problems() const {
   return problems;
 }
 
-int run(const AnalyzeOptions& options, core::Progress& progress) {
-  check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
+namespace {
+
+int run_rank(const AnalyzeOptions& options, distributed::Group* ranks, core::Progress& progress) {
+  const bool writes = app::leads(ranks);
+  if (writes) check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
   const app::FrozenType frozen = options.frozen.frozen_dtype;
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge,
-      app::scratch_for(frozen, core::folder_of(options.output)));
+      app::scratch_for(frozen, core::folder_of(options.output)), ranks);
   app::check_frozen_type(frozen, session);
   app::open_data(session, options.data, {options.batch_tokens, 0}, progress);
+  app::check_alike(ranks, session, core::to_json(options));
   const auto quantized = app::quantize_blocks(frozen, session, session.graph->map().blocks);
   const auto profile =
-      app::analyze(quantized.session, {options.calibration, std::nullopt}, progress);
+      app::analyze(quantized.session, {options.calibration, std::nullopt, ranks}, progress);
   if (!profile) return 128 + core::stop_signal();
+  if (!writes) return 0;
   types::check(*profile, options.output);
   core::write_document(options.output, *profile);
   return print_result(options.common, core::document_json(*profile),
@@ -45,11 +51,20 @@ int run(const AnalyzeOptions& options, core::Progress& progress) {
           written_text(options.output));
 }
 
+}  // namespace
+
+int run(const AnalyzeOptions& options, core::Progress& progress) {
+  return run_on_ranks(
+      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
+        return run_rank(options, ranks, shown);
+      });
+}
+
 Command analyze_command() {
   return make_command<AnalyzeOptions>(
       {"analyze", "Measure every layer against the vocabulary's semantic basis", {"model"},
           "Example:\n  salf analyze smollm2 --data rows.jsonl -o profile.json"},
-      &run);
+      &run, Processes::kRanks);
 }
 
 }  // namespace salf::tools

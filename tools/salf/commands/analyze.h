@@ -6,6 +6,7 @@
 #include "commands/common_options.h"
 #include "core/progress.h"
 #include "data/rows/dataset.h"
+#include "ranks.h"
 
 namespace salf::tools {
 
@@ -17,6 +18,7 @@ struct AnalyzeOptions {
   calibration::CalibrationOptions calibration;
   std::int64_t batch_tokens = 1024;
   std::string output = "profile.json";
+  RankOptions ranks;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
@@ -29,6 +31,7 @@ struct AnalyzeOptions {
         Field{"batch_tokens", "tokens of a batch at most, padding included"}.common().range(1, 1e9),
         self.batch_tokens);
     visit(Field{"output", "file to write the profile to"}.common(), self.output);
+    RankOptions::fields(self.ranks, visit);
   }
 
   // Everything that is missing or contradictory, one message each (ranges: core::range_problems).

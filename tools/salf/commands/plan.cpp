@@ -2,6 +2,7 @@
 // budget is too small (with the smallest that works) and ends with 6 then.
 #include "app/planning/planning.h"
 #include "app/session/lora_options.h"
+#include "app/training/shared_run.h"
 #include "command_list.h"
 #include "core/files.h"
 #include "core/signals.h"
@@ -20,6 +21,7 @@ struct PlanOptions {
   app::LoraOptions lora;
   std::string profile;
   std::string output = "plan.json";
+  RankOptions ranks;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
@@ -34,6 +36,7 @@ struct PlanOptions {
               .common(),
         self.profile);
     visit(Field{"output", "file to write the plan to"}.common(), self.output);
+    RankOptions::fields(self.ranks, visit);
   }
 
   std::vector<std::string> problems() const {
@@ -64,24 +67,38 @@ PlanOptions completed(PlanOptions options, const types::Provenance& made) {
   return options;
 }
 
-int run(const PlanOptions& given, core::Progress& progress) {
-  check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
-  const app::EnergyWatch energy(given.planning.rates, given.model, given.planning.parsed_budget());
+int run_rank(const PlanOptions& given, distributed::Group* ranks, core::Progress& progress) {
+  const bool writes = app::leads(ranks);
+  if (writes) check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
+  app::EnergyWatch energy(given.planning.rates, given.model, given.planning.parsed_budget(), ranks);
   const types::LayerProfile profile = types::read_profile(given.profile);
   const PlanOptions options = completed(given, profile.provenance);
-  app::Session session = app::open_model(options.model, true, app::AdapterUse::kKeep);
+  app::Session session =
+      app::open_model(options.model, true, app::AdapterUse::kKeep, /*scratch=*/{}, ranks);
   app::open_data(session, options.data, options.batch, progress);
   app::check_made_for(profile.provenance, session, options.profile);
+  app::check_alike(ranks, session, core::to_json(options));
   app::PlanningRequest request =
       app::planning_request(options.planning, options.lora, profile, session);
   request.scratch = core::folder_of(options.output);
-  const auto plan = app::Planning(session, std::move(request), &energy, progress).plan();
+  app::share_among(ranks, request);
+  auto plan = app::Planning(session, std::move(request), &energy, progress).plan();
   if (!plan) return 128 + core::stop_signal();
-  core::write_document(options.output, *plan);
-  print_result(
-      options.common, core::to_json(*plan), plan_summary(*plan) + "\n" + plan_table(*plan));
+  plan = app::plan_for(ranks, *std::move(plan));
+  if (writes) {
+    core::write_document(options.output, *plan);
+    print_result(
+        options.common, core::to_json(*plan), plan_summary(*plan) + "\n" + plan_table(*plan));
+  }
   app::check_affordable(*plan);
   return 0;
+}
+
+int run(const PlanOptions& given, core::Progress& progress) {
+  return run_on_ranks(
+      given.ranks, progress, [&given](distributed::Group* ranks, core::Progress& shown) {
+        return run_rank(given, ranks, shown);
+      });
 }
 
 }  // namespace
@@ -91,7 +108,7 @@ Command plan_command() {
       {"plan", "Choose the cut and price it", {"model"},
           "Example:\n  salf plan smollm2 --data rows.jsonl --profile profile.json "
           "--budget 30m -o plan.json"},
-      &run);
+      &run, Processes::kRanks);
 }
 
 }  // namespace salf::tools

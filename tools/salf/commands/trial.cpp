@@ -2,6 +2,7 @@
 #include "app/evidence/arms.h"
 #include "app/evidence/trials.h"
 #include "app/session/lora_options.h"
+#include "app/training/shared_run.h"
 #include "command_list.h"
 #include "core/files.h"
 #include "core/signals.h"
@@ -22,6 +23,7 @@ struct TrialOptions {
   std::int64_t dev_documents = 128;
   std::string lora = app::kUsualLora;
   std::string output = "trials.json";
+  RankOptions ranks;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     CommonOptions::fields(self.common, visit);
@@ -48,6 +50,7 @@ struct TrialOptions {
     visit(Field{"lora", "what the arms lora:N add: r=16,alpha=32,targets=all-linear"}.common(),
         self.lora);
     visit(Field{"output", "file to write the trials to"}.common(), self.output);
+    RankOptions::fields(self.ranks, visit);
   }
 
   std::vector<std::string> problems() const {
@@ -64,19 +67,30 @@ struct TrialOptions {
   }
 };
 
-int run(const TrialOptions& options, core::Progress& progress) {
-  check_output_file(options.output, types::TrialTable::kSchema, options.common.force);
-  app::Session session = app::open_model(options.model, true);
+int run_rank(const TrialOptions& options, distributed::Group* ranks, core::Progress& progress) {
+  const bool writes = app::leads(ranks);
+  if (writes) check_output_file(options.output, types::TrialTable::kSchema, options.common.force);
+  app::Session session =
+      app::open_model(options.model, true, app::AdapterUse::kMerge, /*scratch=*/{}, ranks);
   app::open_data(session, options.data, options.batch, progress);
+  app::check_alike(ranks, session, core::to_json(options));
   std::vector<app::TrialRequest> arms;
   for (const std::string& name : options.arms) arms.push_back({name, options.rates});
   const app::TrialSetup setup{session, options.train, options.lora, options.dev_documents,
-      core::folder_of(options.output), options.steps};
+      core::folder_of(options.output), options.steps, ranks};
   const auto table = app::run_trials(setup, arms, std::nullopt, progress);
   if (!table) return 128 + core::stop_signal();
+  if (!writes) return 0;
   core::write_document(options.output, *table);
   return print_result(
       options.common, core::to_json(*table), trials_text(*table) + written_text(options.output));
+}
+
+int run(const TrialOptions& options, core::Progress& progress) {
+  return run_on_ranks(
+      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
+        return run_rank(options, ranks, shown);
+      });
 }
 
 }  // namespace
@@ -87,7 +101,7 @@ Command trial_command() {
           {"model"},
           "Examples:\n  salf trial smollm2 --data rows.jsonl -o trials.json\n"
           "  salf plan --profile profile.json --trials trials.json --budget 2h"},
-      &run);
+      &run, Processes::kRanks);
 }
 
 }  // namespace salf::tools
