@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/searchsorted.h>
 
@@ -12,6 +13,7 @@
 
 #include "core/error.h"
 #include "ops/causal_attention.h"
+#include "ops/key_value_cache.h"
 #include "tensor/shapes.h"
 #include "tensor/transfer.h"
 
@@ -99,25 +101,17 @@ void check_mask(const std::optional<at::Tensor>& mask, std::int64_t rows, std::i
   }
 }
 
-}  // namespace
-
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+// All of one type where one is bfloat16.
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
     const std::optional<at::Tensor>& mask, double dropout, bool is_causal,
     std::optional<double> scale, bool grouped, const std::optional<at::Tensor>& segments) {
-  const bool half = q.scalar_type() == at::kBFloat16 || k.scalar_type() == at::kBFloat16 ||
-                    v.scalar_type() == at::kBFloat16;
-  const auto cast = [half](const at::Tensor& x) { return half ? x.to(at::kBFloat16) : x; };
-  const at::Tensor queries = cast(q), keys = cast(k), values = cast(v);
-  const auto masked = mask && half && mask->is_floating_point() ? cast(*mask) : mask;
-  if (is_causal && !mask && dropout == 0.0 && has_causal_attention(queries, keys, values)) {
+  if (is_causal && !mask && dropout == 0.0 && has_causal_attention(q, k, v)) {
     const double by_width = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
-    return causal_attention(queries, keys, values, scale.value_or(by_width),
+    return causal_attention(q, k, v, scale.value_or(by_width),
         segments ? segments_of(*segments, q.size(0), q.size(2)) : whole_rows(q));
   }
-  if (!segments) {
-    return at::scaled_dot_product_attention(
-        queries, keys, values, masked, dropout, is_causal, scale, grouped);
-  }
+  if (!segments)
+    return at::scaled_dot_product_attention(q, k, v, mask, dropout, is_causal, scale, grouped);
   tensor::check_shape(q, {tensor::kAny, tensor::kAny, tensor::kAny, tensor::kAny}, "queries");
   const std::int64_t rows = q.size(0), heads = q.size(1), length = q.size(2);
   tensor::check_shape(k, {rows, tensor::kAny, length, tensor::kAny}, "keys");
@@ -127,16 +121,41 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   std::vector<std::int64_t> lengths;
   lengths.reserve(parts.size());
   for (const Segment& part : parts) lengths.push_back(part.length);
-  const auto qs = pieces_of(queries, lengths), ks = pieces_of(keys, lengths),
-             vs = pieces_of(values, lengths);
+  const auto qs = pieces_of(q, lengths), ks = pieces_of(k, lengths), vs = pieces_of(v, lengths);
   std::vector<at::Tensor> results;
   results.reserve(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const at::Tensor result = at::scaled_dot_product_attention(
-        qs[i], ks[i], vs[i], part_of(masked, parts[i]), dropout, is_causal, scale, grouped);
+        qs[i], ks[i], vs[i], part_of(mask, parts[i]), dropout, is_causal, scale, grouped);
     results.push_back(result.squeeze(0).transpose(0, 1));  // [S, H, C]
   }
   return at::cat(results, 0).view({rows, length, heads, v.size(-1)}).transpose(1, 2);
+}
+
+// What the last `queries` of `keys` positions see in causal order, [queries, keys] bool. Nothing
+// for a single query, which sees all.
+std::optional<at::Tensor> seen_by_last(
+    std::int64_t queries, std::int64_t keys, const at::Tensor& like) {
+  if (queries == 1) return std::nullopt;
+  return at::ones({queries, keys}, like.options().dtype(at::kBool)).tril(keys - queries);
+}
+
+}  // namespace
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+    const std::optional<at::Tensor>& mask, double dropout, bool is_causal,
+    std::optional<double> scale, bool grouped, const std::optional<at::Tensor>& segments) {
+  const bool half = q.scalar_type() == at::kBFloat16 || k.scalar_type() == at::kBFloat16 ||
+                    v.scalar_type() == at::kBFloat16;
+  const auto cast = [half](const at::Tensor& x) { return half ? x.to(at::kBFloat16) : x; };
+  const at::Tensor queries = cast(q), keys = remembered(cast(k)), values = remembered(cast(v));
+  const auto masked = mask && half && mask->is_floating_point() ? cast(*mask) : mask;
+  if (keys.size(2) == k.size(2)) {
+    return attend(queries, keys, values, masked, dropout, is_causal, scale, grouped, segments);
+  }
+  return at::scaled_dot_product_attention(queries, keys, values,
+      is_causal ? seen_by_last(q.size(2), keys.size(2), q) : masked, dropout, false, scale,
+      grouped);
 }
 
 at::Tensor restart_positions(

@@ -12,7 +12,8 @@ namespace salf::ops {
 // `v` [B, K, T, C], K < H only with `grouped` → [B, H, T, C]. The arguments up to `grouped` are
 // those of aten::scaled_dot_product_attention. Where one of q, k and v is bfloat16, all are
 // computed in it, and so is the result. `segments` as in tensor::Batch: each segment attends by
-// itself, with its part of the mask. Without segments each row is one.
+// itself, with its part of the mask. Without segments each row is one. In a KeyValueCache::Pass, T
+// queries attend to the keys of the passes before as well: the mask is then [.., T, all keys].
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
     const std::optional<at::Tensor>& mask, double dropout, bool is_causal,
     std::optional<double> scale, bool grouped, const std::optional<at::Tensor>& segments);

@@ -14,6 +14,7 @@
 
 #include "ops/attention.h"
 #include "ops/device_operators.h"
+#include "ops/key_value_cache.h"
 #include "ops/rows.h"
 #include "tensor/shapes.h"
 
@@ -119,6 +120,8 @@ void register_operators() {
         "bool is_causal=False, float? scale=None, bool grouped=False, Tensor? segments=None) -> "
         "Tensor",
         torch::dispatch(differentiable, TORCH_FN(attention)));
+    made.def(
+        "remembered(Tensor x) -> Tensor", torch::dispatch(differentiable, TORCH_FN(remembered)));
     made.def("restart_positions(Tensor positions, Tensor? segments) -> Tensor",
         torch::dispatch(differentiable, TORCH_FN(restart_positions)));
     return made;

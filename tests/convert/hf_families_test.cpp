@@ -13,6 +13,7 @@
 #include "hf_directory.h"
 #include "model/graph/graph_cut.h"
 #include "model/model_directory.h"
+#include "support/pieces.h"
 #include "train/run/trainer.h"
 
 namespace salf::convert {
@@ -119,6 +120,11 @@ TEST_P(ImportedFamily, IsCutAtEveryBlock) {
     EXPECT_LT(largest_difference(logits, expected_.at("logits.3")), kTolerance) << "cut " << cut;
     EXPECT_LT(graph.prove(cut), 1e-5);
   }
+}
+
+TEST_P(ImportedFamily, ReadsATextPieceByPiece) {
+  const model::GraphCut graph(model_, "");
+  EXPECT_LT(testing::difference_in_pieces(graph, expected_.at("ids.3"), 3), 1e-5);
 }
 
 data::Dataset random_documents() {

@@ -15,6 +15,7 @@
 #include "core/json.h"
 #include "model/graph/graph_cut.h"
 #include "model/script_model.h"
+#include "support/pieces.h"
 
 namespace salf::model {
 namespace {
@@ -91,6 +92,10 @@ TEST_P(Trace, GivesGradientsAboveTheCutOnly) {
   }
   const at::Tensor first = model_.parameter(graph_.block_parameters(kEof).front()).tensor.grad();
   EXPECT_GT(first.abs().max().item<double>(), 0.0);
+}
+
+TEST_P(Trace, ReadsATextPieceByPiece) {
+  EXPECT_LT(testing::difference_in_pieces(graph_, batch().ids.slice(0, 0, 1), 4), 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Archives, Trace, ::testing::ValuesIn(archives()), readable);

@@ -1,11 +1,13 @@
 #include "model/graph/graph_cut.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <set>
@@ -19,6 +21,7 @@
 #include "model/rewrites/segments.h"
 #include "model/weights/narrow_weights.h"
 #include "ops/bf16_products.h"
+#include "ops/key_value_cache.h"
 #include "tensor/shapes.h"
 
 namespace salf::model {
@@ -33,7 +36,8 @@ constexpr double kNarrowTolerance = 0.1;
 // In what the parts of two cuts of one model may differ.
 struct CutSettings {
   std::vector<LoraLayer> lora;
-  std::int64_t causal_rows = 0;  // the longest batch without causal masks, in tokens; 0: all stay
+  std::int64_t causal_rows = 0;   // the longest batch without causal masks, in tokens; 0: all stay
+  std::int64_t longest_text = 0;  // read in pieces, in tokens; 0: batches are whole
   std::shared_ptr<NarrowWeights> weights;  // for products in bfloat16; null: float32
 };
 
@@ -103,7 +107,11 @@ class CutPrograms {
     if (found != made_.end()) return found->second;
     Made made{decoder_->program(graph(), name), 0};
     if (causal) made.causal = drop_masks(made.program, input);
-    made.program.take_segments();
+    if (settings_.longest_text > 0) {
+      made.program.take_pieces(settings_.longest_text);
+    } else {
+      made.program.take_segments();
+    }
     if (settings_.weights) made.program.use_bfloat16(settings_.weights, decoder_->head.weight);
     made.program.add_lora(settings_.lora);
     return made_.emplace(key, std::move(made)).first->second;
@@ -199,6 +207,15 @@ GraphCut GraphCut::by_block(std::int64_t count, std::function<void(std::int64_t)
   cut.single_blocks_ = count;
   cut.before_block_ = std::move(before);
   return cut;
+}
+
+GraphCut GraphCut::in_pieces(std::int64_t longest) const {
+  CutSettings settings = programs_->settings();
+  settings.causal_rows = 0;
+  settings.longest_text = longest;
+  GraphCut pieces = with(std::move(settings));
+  prove_pieces(pieces);
+  return pieces;
 }
 
 const DecoderGraph& GraphCut::decoder() const { return *programs_->decoder(); }
@@ -370,6 +387,32 @@ double GraphCut::prove_segments(std::int64_t longest) const {
            "not begin at each document");
   }
   return difference;
+}
+
+// Pieces of several tokens and of one, at the begin and behind others.
+void GraphCut::prove_pieces(const GraphCut& pieces) const {
+  constexpr std::array<std::int64_t, 4> kPieces = {4, 1, 3, 1};
+  const at::NoGradGuard no_grad;
+  const tensor::Batch text = first_row(proof_batch());
+  const std::int64_t longest = pieces.programs_->settings().longest_text;
+  const at::Tensor whole = logits(text, 0);
+  ops::KeyValueCache cache;
+  std::vector<at::Tensor> parts;
+  for (const std::int64_t tokens : kPieces) {
+    if (cache.tokens() + tokens > longest) break;
+    tensor::Batch piece;
+    piece.ids = text.ids.narrow(1, cache.tokens(), tokens);
+    const ops::KeyValueCache::Pass pass(cache, tokens);
+    parts.push_back(pieces.logits(piece, 0));
+  }
+  if (parts.empty()) refuse("a text of " + std::to_string(longest) + " tokens is too short");
+  const double difference =
+      relative_difference(at::cat(parts, 1), whole.narrow(1, 0, cache.tokens()));
+  const double tolerance = narrow_weights() ? kNarrowTolerance : kProofTolerance;
+  if (difference <= tolerance && !cache.expired()) return;
+  refuse("read piece by piece, the logits differ from the whole text's by " +
+         core::format_number(difference) + " of their size (at most " +
+         core::format_number(tolerance) + " is accepted)");
 }
 
 const std::vector<LinearLayer>& GraphCut::linear_layers() const { return decoder().linear_layers; }

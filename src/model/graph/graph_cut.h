@@ -92,6 +92,12 @@ class GraphCut {
   // (quantized_blocks.h). Prefixes and taps run all their blocks so.
   GraphCut by_block(std::int64_t count, std::function<void(std::int64_t)> before) const;
 
+  // Prefixes, suffixes and blocks read a text piece by piece, `longest` tokens of it at most: a
+  // batch is one row without padding, and in an ops::KeyValueCache::Pass it follows the tokens that
+  // the cache has. Attention keeps its masks. Proves it on a short text; throws Error(kBadModel)
+  // with the reason where the pieces differ from the whole.
+  GraphCut in_pieces(std::int64_t longest) const;
+
   const BlockMap& map() const;
   const std::vector<LoraLayer>& lora() const;
   // How many blocks' attentions of the taps are causal without a mask.
@@ -143,6 +149,7 @@ class GraphCut {
   GraphCut with(CutSettings settings) const;
   const DecoderGraph& decoder() const;
   void check_depth(std::int64_t cut) const;
+  void prove_pieces(const GraphCut& pieces) const;
   Spaces tap_by_block(const tensor::Batch& batch) const;
   at::Tensor normed(const at::Tensor& hidden) const;                      // final_norm of [B, T, D]
   at::Tensor logits(const tensor::Batch& batch, std::int64_t cut) const;  // [B, T, V]

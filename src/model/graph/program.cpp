@@ -15,7 +15,9 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "model/graph/position_tables.h"
 #include "model/rewrites/causal_attention.h"
+#include "model/rewrites/length_values.h"
 #include "model/rewrites/narrow_products.h"
 #include "model/rewrites/rewrites.h"
 #include "model/rewrites/segments.h"
@@ -316,6 +318,7 @@ struct Program::Parts {
   jit::Code code;
   // Further inputs of the graph.
   bool takes_segments = false;
+  std::unique_ptr<PositionTables> tables;
   std::vector<at::Tensor> narrowed;  // parameters that come by their copies in `weights`
   std::shared_ptr<NarrowWeights> weights;
   std::vector<at::Tensor> branches;
@@ -332,7 +335,8 @@ Program::Program(const GraphPointer& graph, const jit::Module& module, c10::Devi
     jit::EliminateDeadCode(whole);
   }
   if (operators == Operators::kOwn) use_own_operators(whole, module);
-  parts_ = std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), false, {}, {}, {}});
+  parts_ =
+      std::make_unique<Parts>(Parts{whole, module, jit::Code(whole, name), false, {}, {}, {}, {}});
 }
 
 Program::~Program() = default;
@@ -340,12 +344,16 @@ Program::Program(Program&&) noexcept = default;
 
 std::vector<c10::IValue> Program::run(
     std::vector<c10::IValue> arguments, const at::Tensor& segments) const {
+  std::vector<c10::IValue> tables;
+  if (parts_->tables) tables = parts_->tables->piece(arguments);
   jit::Stack stack;
-  stack.reserve(arguments.size() + 2 + parts_->narrowed.size() + parts_->branches.size());
+  stack.reserve(
+      arguments.size() + 2 + tables.size() + parts_->narrowed.size() + parts_->branches.size());
   stack.emplace_back(parts_->module._ivalue());
   for (auto& argument : arguments) stack.push_back(std::move(argument));
   if (parts_->takes_segments)
     stack.push_back(segments.defined() ? c10::IValue(segments) : c10::IValue());
+  for (auto& table : tables) stack.push_back(std::move(table));
   for (const at::Tensor& weight : parts_->narrowed) stack.emplace_back(parts_->weights->of(weight));
   for (const at::Tensor& branch : parts_->branches) stack.emplace_back(branch);
   try {
@@ -375,6 +383,15 @@ std::size_t Program::use_causal_attention(
 void Program::take_segments() {
   parts_->takes_segments = insert_segments(parts_->graph, parts_->module);
   if (parts_->takes_segments) parts_->code = jit::Code(parts_->graph, "segments");
+}
+
+void Program::take_pieces(std::int64_t longest) {
+  LengthValues taken = take_length_values(parts_->graph, parts_->module);
+  parts_->code = jit::Code(parts_->graph, "pieces");
+  if (taken.for_attention.empty()) return;
+  parts_->tables = std::make_unique<PositionTables>(
+      Program(taken.graph, parts_->module, c10::kCPU, "tables", Operators::kOriginal),
+      std::move(taken.for_attention), forward_signature(parts_->module).mask, longest);
 }
 
 void Program::add_lora(const std::vector<LoraLayer>& layers) {

@@ -99,6 +99,10 @@ class Program {
   // See segments.h. REQUIRES: nothing is sliced off the graph afterwards.
   void take_segments();
 
+  // Makes it read texts piece by piece (length_values.h, position_tables.h), `longest` tokens of a
+  // text at most. Takes the place of take_segments. REQUIRES: as add_lora
+  void take_pieces(std::int64_t longest);
+
   // Gives the layers with these weights their branches (lora.h). REQUIRES: nothing is
   // sliced off the graph afterwards, since it would lack them.
   void add_lora(const std::vector<LoraLayer>& layers);

@@ -93,20 +93,6 @@ bool is_cast_to_float32(const jit::Node& node) {
                       static_cast<std::int64_t>(c10::kFloat));
 }
 
-// Inputs of which an operator looks at the shape, the dtype or the device only.
-bool ignores_elements(const jit::Node& node, std::size_t input) {
-  constexpr std::array<std::string_view, 6> kOfAll = {
-      "aten::size", "aten::dim", "aten::device", "prim::device", "prim::dtype", "aten::numel"};
-  constexpr std::array<std::string_view, 8> kOfFirst = {"aten::new_ones", "aten::new_zeros",
-      "aten::new_full", "aten::new_empty", "aten::ones_like", "aten::zeros_like", "aten::full_like",
-      "aten::empty_like"};
-  constexpr std::array<std::string_view, 3> kOfSecond = {
-      "aten::type_as", "aten::expand_as", "aten::to"};
-  if (is_one_of(node, kOfAll)) return true;
-  if (input == 0) return is_one_of(node, kOfFirst);
-  return input == 1 && is_one_of(node, kOfSecond) && is_tensor_value(node.input(1));
-}
-
 KnownShape shape_of(const at::Tensor& tensor) {
   KnownShape shape{tensor.dim(), std::nullopt};
   if (tensor.dim() > 0) shape.last = tensor.size(-1);
@@ -180,6 +166,19 @@ bool is_tensor_value(const jit::Value* value) {
 }
 
 bool has_one_use(const jit::Value* value) { return value->uses().size() == 1; }
+
+bool ignores_elements(const jit::Node& node, std::size_t input) {
+  constexpr std::array<std::string_view, 6> kOfAll = {
+      "aten::size", "aten::dim", "aten::device", "prim::device", "prim::dtype", "aten::numel"};
+  constexpr std::array<std::string_view, 8> kOfFirst = {"aten::new_ones", "aten::new_zeros",
+      "aten::new_full", "aten::new_empty", "aten::ones_like", "aten::zeros_like", "aten::full_like",
+      "aten::empty_like"};
+  constexpr std::array<std::string_view, 3> kOfSecond = {
+      "aten::type_as", "aten::expand_as", "aten::to"};
+  if (is_one_of(node, kOfAll)) return true;
+  if (input == 0) return is_one_of(node, kOfFirst);
+  return input == 1 && is_one_of(node, kOfSecond) && is_tensor_value(node.input(1));
+}
 
 KnownValues::KnownValues(const jit::Graph& graph, const jit::Module& module)
     : module_(module),

@@ -51,6 +51,8 @@ bool is_sum(const torch::jit::Node& node);                        // a + 1 · b
 bool is_float32_or_none(const torch::jit::Value* dtype);
 bool is_tensor_value(const torch::jit::Value* value);
 bool has_one_use(const torch::jit::Value* value);
+// Whether the operator looks at the shape, the dtype or the device of this input only.
+bool ignores_elements(const torch::jit::Node& node, std::size_t input);
 
 // Nothing is assumed: what no rule covers is unknown. Values made while the graph is rewritten are
 // covered too; none may be destroyed before this object is.
