@@ -6,6 +6,7 @@
 #include <new>
 #include <system_error>
 
+#include "core/hash.h"
 #include "core/log.h"
 #include "core/signals.h"
 
@@ -36,6 +37,13 @@ bool completes(const std::filesystem::path& source, const std::string& action,
   } catch (const std::bad_alloc&) {
     throw Error(ErrorKind::kIo, name + ": not enough memory for the model's float32 weights");
   }
+}
+
+std::string hash_of_files(const std::vector<std::filesystem::path>& files) {
+  core::Sha256 all;
+  for (const std::filesystem::path& file : files)
+    all.update(file.filename().string() + " " + core::sha256_file(file) + "\n");
+  return all.hex();
 }
 
 void refuse_model(const std::filesystem::path& path, const std::string& problem) {

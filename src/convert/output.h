@@ -31,6 +31,9 @@ template <class Work> auto run_unless_stopped(
   return result;
 }
 
+// SHA-256 of the files' names and their hashes. Throws Error(kIo).
+std::string hash_of_files(const std::vector<std::filesystem::path>& files);
+
 // Throws Error(kBadModel) "PATH: PROBLEM".
 [[noreturn]] void refuse_model(const std::filesystem::path& path, const std::string& problem);
 

@@ -25,7 +25,7 @@ std::vector<float> decode(const GgufFile& file, const GgufTensor& tensor) {
 TEST(Dequantize, EqualsTheGgufPackageForEveryEncoding) {
   const GgufFile file(kGolden / "types.gguf");
   const std::string expected = core::read_file(kGolden / "types.f32");
-  ASSERT_EQ(file.tensors().size(), 11U);
+  ASSERT_EQ(file.tensors().size(), 24U);
   std::size_t at = 0;
   for (const GgufTensor& tensor : file.tensors()) {
     EXPECT_EQ(tensor_type_name(static_cast<std::uint32_t>(tensor.type)), tensor.name);
@@ -48,6 +48,17 @@ float half(std::uint16_t bits) {
   return value;
 }
 
+TEST(Dequantize, TakesAnyAddress) {
+  const GgufFile file(kGolden / "types.gguf");
+  for (const GgufTensor& tensor : file.tensors()) {
+    std::vector<std::uint8_t> moved(tensor.bytes + 1);
+    std::memcpy(moved.data() + 1, file.data(tensor), tensor.bytes);
+    std::vector<float> values(static_cast<std::size_t>(tensor.elements));
+    dequantize(tensor.type, moved.data() + 1, tensor.elements, values.data());
+    EXPECT_EQ(values, decode(file, tensor)) << tensor.name;
+  }
+}
+
 TEST(Dequantize, ReadsEveryKindOfHalfFloat) {
   EXPECT_EQ(half(0x3C00), 1.0F);
   EXPECT_EQ(half(0xC000), -2.0F);
@@ -61,10 +72,12 @@ TEST(Dequantize, ReadsEveryKindOfHalfFloat) {
 }
 
 TEST(Dequantize, NamesEncodings) {
-  EXPECT_FALSE(tensor_type(10).has_value());
-  EXPECT_EQ(tensor_type_name(10), "Q2_K");
+  EXPECT_FALSE(tensor_type(15).has_value());
+  EXPECT_EQ(tensor_type_name(15), "Q8_K");
+  EXPECT_EQ(tensor_type_name(4), "type 4");  // ggml had it once
   EXPECT_EQ(tensor_type_name(77), "type 77");
-  EXPECT_EQ(tensor_type(12), TensorType::kQ4_K);
+  EXPECT_EQ(tensor_type(std::string("Q4_K")), tensor_type(12));
+  EXPECT_EQ(tensor_type(std::string("MXFP4")), tensor_type(39));
 }
 
 }  // namespace

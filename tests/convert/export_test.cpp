@@ -87,7 +87,7 @@ TEST_P(ExportedFamily, IsTheImportedDirectoryAgain) {
 INSTANTIATE_TEST_SUITE_P(Golden, ExportedFamily,
     ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2", "qwen2_window",
         "qwen3", "gemma2", "gemma2_uncapped", "phi3", "phi3_longrope", "olmo2", "gpt2",
-        "gpt2_variant"),
+        "gpt2_variant", "gemma3", "smollm3", "granite", "olmo3"),
     [](const auto& family) { return std::string(family.param); });
 
 class Export : public ::testing::Test {

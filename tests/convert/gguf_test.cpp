@@ -203,7 +203,7 @@ TEST(Gguf, RefusesBadTensors) {
   EXPECT_THAT(refusal(tensor_header({8}, 0, 16).bytes()), HasSubstr("a multiple of 32"));
   EXPECT_THAT(refusal(tensor_header({1}, 0, ~0ULL - 31).bytes()), HasSubstr("place of tensor"));
   EXPECT_THAT(refusal(tensor_header({16}, 2, 0).bytes()), HasSubstr("a multiple of 32 elements"));
-  EXPECT_THAT(refusal(tensor_header({256}, 10, 0).bytes()), HasSubstr("Q2_K"));
+  EXPECT_THAT(refusal(tensor_header({256}, 15, 0).bytes()), HasSubstr("Q8_K"));
   EXPECT_THAT(refusal(tensor_header({256}, 999, 0).bytes()), HasSubstr("type 999"));
   GgufWriter twice;
   twice.tensor("t", {1}, 0, floats({1}));

@@ -108,7 +108,8 @@ TEST_P(ImportedFamily, IsCutAtEveryBlock) {
   EXPECT_EQ(graph.map().hidden, 16);
   EXPECT_EQ(graph.map().vocabulary, kVocabulary);
   EXPECT_EQ(graph.map().tied, result_.tied);
-  EXPECT_EQ(graph.map().plain_head, std::string(GetParam()) != "gemma2");
+  const std::string name = GetParam();
+  EXPECT_EQ(graph.map().plain_head, name != "gemma2" && name != "gemma3");
   EXPECT_EQ(graph.map().container, model::GraphCut(model_, "").map().container);
   const at::NoGradGuard no_gradients;
   tensor::Batch batch;
@@ -178,7 +179,7 @@ TEST_P(ImportedFamily, IsMeasuredAndTrained) {
 INSTANTIATE_TEST_SUITE_P(Golden, ImportedFamily,
     ::testing::Values("llama", "llama_biased", "smollm2", "mistral", "qwen2", "qwen2_window",
         "qwen3", "gemma2", "gemma2_uncapped", "phi3", "phi3_longrope", "olmo2", "gpt2",
-        "gpt2_variant", "llama_yarn", "qwen3_dynamic"),
+        "gpt2_variant", "llama_yarn", "qwen3_dynamic", "gemma3", "smollm3", "granite", "olmo3"),
     [](const auto& family) { return std::string(family.param); });
 
 }  // namespace

@@ -50,7 +50,7 @@ void erase(Tensors& tensors, const std::string& name) {
 
 TEST(HfImport, NamesTheSettingThatIsNotSupported) {
   EXPECT_THAT(with("llama", "model_type", "falcon"),
-      AllOf(HasSubstr("model_type"), HasSubstr("gpt2, got 'falcon'")));
+      AllOf(HasSubstr("model_type"), HasSubstr("olmo3, got 'falcon'")));
   EXPECT_THAT(with("llama", "architectures", {"LlamaForSequenceClassification"}),
       HasSubstr("architectures: expected LlamaForCausalLM"));
   EXPECT_THAT(
@@ -78,6 +78,30 @@ TEST(HfImport, NamesTheSettingThatIsNotSupported) {
       HasSubstr("expected 4 numbers"));
   EXPECT_THAT(with("gpt2", "add_cross_attention", true), HasSubstr("add_cross_attention"));
   EXPECT_THAT(with("gpt2", "activation_function", "mish"), HasSubstr("activation_function"));
+}
+
+TEST(HfImport, ReadsTheRotarySettingsOfOlderFilesForEachKindOfBlock) {
+  const auto archive = [](const std::function<void(Json&)>& change) {
+    HfDirectory source("gemma3");
+    source.config(change);
+    import_directory_quietly(source.path(), source.output());
+    return core::sha256_file(source.output() / "model.pt");
+  };
+  const std::string newer = archive([](Json&) {});
+  EXPECT_EQ(newer, archive([](Json& json) {
+    json.erase("rope_parameters");
+    json["rope_theta"] = 2000.0;
+    json["rope_local_base_freq"] = 300.0;
+    json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 8.0}};
+  }));
+  EXPECT_NE(newer, archive([](Json& json) { json.erase("rope_parameters"); }));
+}
+
+TEST(HfImport, ReadsWhichBlocksHaveNoPositions) {
+  EXPECT_THAT(with("smollm3", "no_rope_layers", {1, 0}),
+      HasSubstr("no_rope_layers: expected one for each of the 3 blocks, got 2"));
+  EXPECT_THAT(with("smollm3", "no_rope_layers", {1, 0, 2}),
+      HasSubstr("no_rope_layers: expected an array of 0 and 1, got 2 in it"));
 }
 
 TEST(HfImport, NamesTheSizeThatIsWrong) {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,6 +46,8 @@ struct DecoderConfig {
   double epsilon = 0.0;  // of the norms
   std::string activation = "silu";
   RotaryConfig rotary;
+  std::optional<RotaryConfig> window_rotary;  // of the windowed blocks, where it is another one
+  std::vector<bool> unturned;                 // per block: without rotary positions; empty: none
   std::int64_t window = 0;     // tokens that a windowed block sees, with its own; 0: no windows
   std::vector<bool> windowed;  // per block; empty: none
   bool qkv_bias = false;

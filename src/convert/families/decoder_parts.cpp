@@ -36,6 +36,12 @@ const char* const kTurns =
     value = value.transpose(1, 2)
 )TS";
 
+const char* const kNormedTurns =
+    R"TS(    query = self.rotate(self.q_norm.forward(query), cos, sin).transpose(1, 2)  # [B, H, T, C]
+    key = self.rotate(self.k_norm.forward(key), cos, sin).transpose(1, 2)      # [B, K, T, C]
+    value = value.transpose(1, 2)
+)TS";
+
 std::string attention_result(const std::string& scale) {
   return R"TS(    if mask is None:
         mixed = torch.scaled_dot_product_attention(query, key, value, is_causal=True)TS" +
@@ -51,17 +57,6 @@ std::string attention_result(const std::string& scale) {
 std::string attention_source(const std::string& pieces) {
   return std::string(kRotate) + kAttentionStart + pieces;
 }
-
-const char* const kRotaryTables = R"TS(
-def rotary_tables(self, input_ids: Tensor) -> Tuple[Tensor, Tensor]:
-    # cos and signed sin of each position's angles, both [T, 1, C] float32. Attention sees differences of
-    # positions only, so left padding needs no positions of its own.
-    frequencies = torch.tensor(self.rotary_frequencies, device=input_ids.device).float()
-    positions = torch.arange(input_ids.size(1), device=input_ids.device).float()
-    angles = torch.outer(positions, frequencies).unsqueeze(1)
-    cos, sin = torch.cos(angles), torch.sin(angles)
-    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
-)TS";
 
 // The fast kernels take no mask, and right padding needs none, since no token looks to its right.
 const char* const kVisibleTokens = R"TS(
@@ -98,6 +93,16 @@ def visible_tokens(self, input_ids: Tensor, attention_mask: Optional[Tensor], wi
 )TS";
 
 namespace {
+
+constexpr const char* kRotaryTables = R"TS(
+def rotary_tables(self, input_ids: Tensor, frequencies: List[float], scale: float) -> Tuple[Tensor, Tensor]:
+    # cos and signed sin of each position's angles, both [T, 1, turned elements of a head] float32. Attention sees
+    # differences of positions only, so left padding needs no positions of its own.
+    positions = torch.arange(input_ids.size(1), device=input_ids.device).float()
+    angles = torch.outer(positions, torch.tensor(frequencies, device=input_ids.device).float()).unsqueeze(1)
+    cos, sin = torch.cos(angles) * scale, torch.sin(angles) * scale
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
+)TS";
 
 constexpr const char* kEmbedding = R"TS(
 def forward(self, input_ids: Tensor) -> Tensor:
@@ -154,28 +159,63 @@ std::string mask_call(const char* name, std::int64_t window, bool needed) {
          std::to_string(window) + (needed ? ", True)\n" : ", False)\n");
 }
 
-std::string decoder_source(const DecoderConfig& config, const DecoderStyle& style) {
-  const auto windowed = [&config](std::int64_t block) {
-    return !config.windowed.empty() && config.windowed[static_cast<std::size_t>(block)];
-  };
+// The statement that makes the tables "PREFIXcos" and "PREFIXsin", whose constants become
+// attributes of the decoder called STEM_….
+std::string tables_call(const RotaryConfig& rotary, const std::string& prefix,
+    const std::string& stem, std::vector<PlannedAttribute>& attributes) {
+  const std::string own = "self." + stem;
+  attributes.push_back({stem + "_frequencies", rotary.frequencies});
+  std::string frequencies = own + "_frequencies";
+  // LongRoPE: inputs beyond the context of the first training turn by the second set, whichever
+  // their rows' own lengths.
+  const bool two_sets = !rotary.long_frequencies.empty();
+  if (two_sets) {
+    attributes.push_back({stem + "_long_frequencies", rotary.long_frequencies});
+    attributes.push_back({"short_context", rotary.short_context});
+    frequencies =
+        own + "_long_frequencies if input_ids.size(1) > self.short_context else " + frequencies;
+  }
+  const bool scaled = two_sets || rotary.scale != 1.0;
+  if (scaled) attributes.push_back({stem + "_scale", rotary.scale});
+  return "    " + prefix + "cos, " + prefix + "sin = self.rotary_tables(input_ids, " + frequencies +
+         (scaled ? ", " + own + "_scale)\n" : ", 1.0)\n");
+}
+
+// One entry of a list over blocks, where an empty list means false.
+bool is_set(const std::vector<bool>& blocks, std::int64_t block) {
+  return !blocks.empty() && blocks[static_cast<std::size_t>(block)];
+}
+
+std::string block_call(const DecoderConfig& config, std::int64_t block) {
+  const bool windowed = is_set(config.windowed, block);
+  std::string tables = windowed && config.window_rotary ? "window_" : "";
+  if (is_set(config.unturned, block)) tables = "unturned_";
+  return "    hidden = getattr(self.layers, \"" + std::to_string(block) + "\").forward(hidden, " +
+         tables + "cos, " + tables + "sin, " + (windowed ? "window)\n" : "mask)\n");
+}
+
+std::string decoder_source(const DecoderConfig& config, const DecoderStyle& style,
+    std::vector<PlannedAttribute>& attributes) {
   std::string calls;
   bool some_see_all = false;
+  bool some_are_windowed = false;
+  bool some_are_unturned = false;
   for (std::int64_t i = 0; i < config.blocks; ++i) {
-    some_see_all = some_see_all || !windowed(i);
-    calls += "    hidden = getattr(self.layers, \"" + std::to_string(i) +
-             "\").forward(hidden, cos, sin, " + (windowed(i) ? "window)\n" : "mask)\n");
+    (is_set(config.windowed, i) ? some_are_windowed : some_see_all) = true;
+    some_are_unturned = some_are_unturned || is_set(config.unturned, i);
+    calls += block_call(config, i);
   }
-  const bool scaled = config.rotary.scale != 1.0 && config.rotary.long_frequencies.empty();
-  std::string source =
-      (scaled ? replaced(style.rotary_tables, "torch.cos(angles), torch.sin(angles)",
-                    "torch.cos(angles) * self.rotary_scale, torch.sin(angles) * self.rotary_scale")
-              : style.rotary_tables) +
-      kVisibleTokens + R"TS(
+  std::string source = std::string(kRotaryTables) + kVisibleTokens + R"TS(
 def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) -> Tensor:
-    cos, sin = self.rotary_tables(input_ids)
 )TS";
+  source += tables_call(config.rotary, "", "rotary", attributes);
+  if (config.window_rotary)
+    source += tables_call(*config.window_rotary, "window_", "window", attributes);
+  // Tables of no turn, so that all blocks have one class.
+  if (some_are_unturned)
+    source += "    unturned_cos, unturned_sin = torch.ones_like(cos), torch.zeros_like(sin)\n";
   if (some_see_all) source += mask_call("mask", 0, style.masks_needed);
-  if (config.window > 0) source += mask_call("window", config.window, style.masks_needed);
+  if (some_are_windowed) source += mask_call("window", config.window, style.masks_needed);
   source += "    hidden = self.embed_tokens.forward(input_ids)";
   if (!style.embedding_factor.empty()) source += " * " + style.embedding_factor;
   return source + "\n" + calls + "    return self.norm.forward(hidden)\n";
@@ -248,10 +288,8 @@ ModulePlan plan_causal_model(const DecoderConfig& config, const ModulePlan& bloc
     layers.children.push_back(block);
     layers.children.back().member = std::to_string(i);
   }
-  ModulePlan decoder{"model", "Decoder", decoder_source(config, style), {}, {}, {}};
-  decoder.attributes.push_back({"rotary_frequencies", config.rotary.frequencies});
-  if (config.rotary.scale != 1.0 && config.rotary.long_frequencies.empty())
-    decoder.attributes.push_back({"rotary_scale", config.rotary.scale});
+  ModulePlan decoder{"model", "Decoder", "", {}, {}, {}};
+  decoder.source = decoder_source(config, style, decoder.attributes);
   decoder.children = {
       plan_embedding("embed_tokens", config.vocabulary, config.hidden), std::move(layers), norm};
   return plan_head(config, std::move(decoder), "model.embed_tokens.weight");

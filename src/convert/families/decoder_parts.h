@@ -15,6 +15,7 @@ namespace salf::convert {
 // Pieces of a grouped-query attention's forward(hidden, cos, sin, mask), in their order.
 extern const char* const kProjections;  // q_proj, k_proj, v_proj → query [B, T, H, C], key, value
 extern const char* const kTurns;  // rotates query and key, transposes all to [B, H or K, T, C]
+extern const char* const kNormedTurns;  // the same after q_norm and k_norm, head by head
 // Attention with the kernel's causal order where mask is None, then o_proj. `scale`: "", or the
 // argument ", scale=self.scale".
 std::string attention_result(const std::string& scale = "");
@@ -24,9 +25,6 @@ extern const char* const kAttentionStart;  // forward's head: batch, tokens
 
 // A decoder's method visible_tokens(input_ids, attention_mask, window, needed) -> Optional mask.
 extern const char* const kVisibleTokens;
-
-// A decoder's rotary_tables(input_ids) -> (cos, sin). The class has rotary_frequencies.
-extern const char* const kRotaryTables;
 
 // The TorchScript of transformers' activation `name` of `argument`. Nothing for an unknown name.
 std::optional<std::string> activation_expression(
@@ -49,7 +47,6 @@ ModulePlan plan_pre_norm_block(
 
 // What the families' decoders differ in.
 struct DecoderStyle {
-  std::string rotary_tables = kRotaryTables;
   std::string embedding_factor;  // TorchScript expression, "" for none
   bool masks_needed = false;     // the attention cannot do without a mask
 };

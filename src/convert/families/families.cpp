@@ -20,7 +20,11 @@ const std::vector<Family>& families() {
       {"gemma2", "Gemma2ForCausalLM", kModel, kEmbedding, &read_gemma2},
       {"phi3", "Phi3ForCausalLM", kModel, kEmbedding, &read_phi3},
       {"olmo2", "Olmo2ForCausalLM", kModel, kEmbedding, &read_olmo2},
-      {"gpt2", "GPT2LMHeadModel", "transformer.", "transformer.wte.weight", &read_gpt2}};
+      {"gpt2", "GPT2LMHeadModel", "transformer.", "transformer.wte.weight", &read_gpt2},
+      {"gemma3_text", "Gemma3ForCausalLM", kModel, kEmbedding, &read_gemma3},
+      {"smollm3", "SmolLM3ForCausalLM", kModel, kEmbedding, &read_smollm3},
+      {"granite", "GraniteForCausalLM", kModel, kEmbedding, &read_granite},
+      {"olmo3", "Olmo3ForCausalLM", kModel, kEmbedding, &read_olmo3}};
   return kFamilies;
 }
 
@@ -116,6 +120,12 @@ void read_layer_types(
     config.refuse(
         "sliding_window", "expected the window of the blocks with sliding_attention, got null");
   }
+}
+
+std::vector<bool> all_but_each(std::int64_t period, std::int64_t blocks) {
+  std::vector<bool> windowed;
+  for (std::int64_t i = 1; i <= blocks; ++i) windowed.push_back(i % period != 0);
+  return windowed;
 }
 
 void read_upper_windows(const HfConfig& config, DecoderConfig& decoder) {

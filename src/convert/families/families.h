@@ -34,12 +34,26 @@ Decoder read_gemma2(const HfConfig& config);
 Decoder read_phi3(const HfConfig& config);
 Decoder read_olmo2(const HfConfig& config);
 Decoder read_gpt2(const HfConfig& config);
+Decoder read_gemma3(const HfConfig& config);
+Decoder read_smollm3(const HfConfig& config);
+Decoder read_granite(const HfConfig& config);
+Decoder read_olmo3(const HfConfig& config);
 
 Decoder make_llama(DecoderConfig config);  // also Mistral's and Qwen2's
 
 enum class RotarySupport {
   kWhole,           // default, linear and llama3, over whole heads
   kPartialAndLong,  // default and longrope, over a part of each head
+};
+
+// Where a config.json has the rotary settings of a model or of a kind of blocks.
+struct RotaryKeys {
+  RotarySupport support = RotarySupport::kWhole;
+  double theta = 10000.0;                // transformers' value of an absent key
+  const char* theta_key = "rope_theta";  // at the top, in older files; nullptr: none
+  // Within rope_parameters: full_attention, which has rope_scaling in older files, or
+  // sliding_attention, which has none. nullptr: one setting for all blocks.
+  const char* layer_type = nullptr;
 };
 
 // transformers' values of absent keys.
@@ -49,7 +63,7 @@ struct DecoderDefaults {
   std::optional<std::int64_t> head_dim;  // hidden_size / num_attention_heads otherwise
   const char* activation_key = "hidden_act";
   const char* activation = "silu";
-  RotarySupport rotary = RotarySupport::kWhole;
+  RotaryKeys rotary;
 };
 
 // The keys of hidden size, query heads, key/value heads and a head's size.
@@ -74,6 +88,8 @@ std::int64_t read_window(const HfConfig& config, std::int64_t absent);
 // REQUIRES: decoder.window is set
 void read_layer_types(
     const HfConfig& config, DecoderConfig& decoder, const std::vector<bool>& absent);
+// A window in every block but each `period`-th. REQUIRES: period >= 1
+std::vector<bool> all_but_each(std::int64_t period, std::int64_t blocks);
 // Sets Qwen's windows: with use_sliding_window, from block max_window_layers on or by layer_types.
 void read_upper_windows(const HfConfig& config, DecoderConfig& decoder);
 
@@ -98,6 +114,6 @@ struct Llama3Scaling {
 // Reads rope_theta with rope_scaling (older files) or rope_parameters (newer ones). Refuses a type
 // that is not supported. REQUIRES: decoder.head_dim and decoder.context are set
 RotaryConfig read_rotary(
-    const HfConfig& config, const DecoderConfig& decoder, RotarySupport support);
+    const HfConfig& config, const DecoderConfig& decoder, const RotaryKeys& keys);
 
 }  // namespace salf::convert

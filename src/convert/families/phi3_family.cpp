@@ -4,20 +4,7 @@
 namespace salf::convert {
 namespace {
 
-// LongRoPE has two sets of frequencies: inputs beyond the context of the first training turn by the
-// second, whichever their rows' own lengths. Only the first elements of a head may turn.
-constexpr const char* kTwoRotaryTables = R"TS(
-def rotary_tables(self, input_ids: Tensor) -> Tuple[Tensor, Tensor]:
-    # cos and signed sin of each position's angles, both [T, 1, turned elements of a head] float32.
-    frequencies = self.rotary_frequencies
-    if input_ids.size(1) > self.short_context:
-        frequencies = self.rotary_long_frequencies
-    positions = torch.arange(input_ids.size(1), device=input_ids.device).float()
-    angles = torch.outer(positions, torch.tensor(frequencies, device=input_ids.device).float()).unsqueeze(1)
-    cos, sin = torch.cos(angles) * self.rotary_scale, torch.sin(angles) * self.rotary_scale
-    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
-)TS";
-
+// Only the first elements of a head may turn.
 constexpr const char* kPartialRotate = R"TS(
 def rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     # x [B, T, H or K, C]. Of the first elements, as many as the tables have, i turns with i + half of them: the
@@ -58,18 +45,7 @@ ModulePlan phi3_program(const DecoderConfig& config) {
           plan_linear("down_proj", config.hidden, config.feed_forward)}};
   const ModulePlan block =
       plan_pre_norm_block(config, std::move(attention), std::move(feed_forward));
-  DecoderStyle style;
-  const bool two_sets = !config.rotary.long_frequencies.empty();
-  if (two_sets) style.rotary_tables = kTwoRotaryTables;
-  ModulePlan model =
-      plan_causal_model(config, block, plan_norm("norm", config.hidden, config.epsilon), style);
-  if (two_sets) {
-    auto& attributes = model.children.front().attributes;
-    attributes.push_back({"rotary_long_frequencies", config.rotary.long_frequencies});
-    attributes.push_back({"short_context", config.rotary.short_context});
-    attributes.push_back({"rotary_scale", config.rotary.scale});
-  }
-  return model;
+  return plan_causal_model(config, block, plan_norm("norm", config.hidden, config.epsilon), {});
 }
 
 }  // namespace
@@ -77,7 +53,7 @@ ModulePlan phi3_program(const DecoderConfig& config) {
 Decoder read_phi3(const HfConfig& config) {
   DecoderDefaults defaults;
   defaults.epsilon = 1e-5;
-  defaults.rotary = RotarySupport::kPartialAndLong;
+  defaults.rotary.support = RotarySupport::kPartialAndLong;
   DecoderConfig decoder = read_decoder_config(config, defaults);
   decoder.window = read_window(config, 0);
   decoder.windowed.assign(static_cast<std::size_t>(decoder.blocks), decoder.window > 0);

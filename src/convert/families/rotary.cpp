@@ -14,24 +14,29 @@ class RotaryReader {
  public:
   // Older files: rope_theta at the top and, if there is a scaling, rope_scaling. Since transformers
   // 5: rope_parameters.
-  RotaryReader(const HfConfig& config, const DecoderConfig& decoder)
-      : config_(config), decoder_(decoder) {
-    for (const char* key : {"rope_scaling", "rope_parameters"}) {
-      if (config.has(key) && settings_ == nullptr) settings_ = &config.object(key);
-    }
+  RotaryReader(const HfConfig& config, const DecoderConfig& decoder, const RotaryKeys& keys)
+      : config_(config), decoder_(decoder), keys_(keys) {
     config.ignore("original_max_position_embeddings");  // unless the type asks for it
+    const std::string blocks = keys.layer_type == nullptr ? "" : keys.layer_type;
+    if (blocks != "sliding_attention" && config.has("rope_scaling")) {
+      settings_ = &config.object("rope_scaling");
+    } else if (config.has("rope_parameters")) {
+      settings_ = &config.object("rope_parameters");
+      if (!blocks.empty())
+        settings_ = stated(blocks.c_str()) ? &settings_->object(blocks) : nullptr;
+    }
     for (const char* type : {"full_attention", "sliding_attention"}) {
       if (stated(type))
         settings_->refuse(type, "rotary settings of their own for some blocks are not supported");
     }
   }
 
-  RotaryConfig read(RotarySupport support) const {
-    const std::string type = read_type(support);
-    const std::int64_t turned = read_turned(support);
+  RotaryConfig read() const {
+    const std::string type = read_type(keys_.support);
+    const std::int64_t turned = read_turned(keys_.support);
     RotaryConfig rotary;
     rotary.type = type;
-    rotary.theta = setting("rope_theta", 10000.0);
+    rotary.theta = read_theta();
     rotary.frequencies = rotary_frequencies(rotary.theta, turned);
     if (type == "linear") {
       rotary.factor = settings_->positive("factor");
@@ -55,6 +60,12 @@ class RotaryReader {
   double setting(const char* key, double absent) const {
     const double top = config_.positive(key, absent);
     return settings_ != nullptr ? settings_->positive(key, top) : top;
+  }
+
+  double read_theta() const {
+    const double top =
+        keys_.theta_key == nullptr ? keys_.theta : config_.positive(keys_.theta_key, keys_.theta);
+    return settings_ != nullptr ? settings_->positive("rope_theta", top) : top;
   }
 
   std::string read_type(RotarySupport support) const {
@@ -178,6 +189,7 @@ class RotaryReader {
 
   const HfConfig& config_;
   const DecoderConfig& decoder_;
+  const RotaryKeys& keys_;
   const HfConfig* settings_ = nullptr;
 };
 
@@ -204,8 +216,8 @@ double Llama3Scaling::divisor(double frequency) const {
 }
 
 RotaryConfig read_rotary(
-    const HfConfig& config, const DecoderConfig& decoder, RotarySupport support) {
-  return RotaryReader(config, decoder).read(support);
+    const HfConfig& config, const DecoderConfig& decoder, const RotaryKeys& keys) {
+  return RotaryReader(config, decoder, keys).read();
 }
 
 }  // namespace salf::convert

@@ -1,4 +1,4 @@
-// Encodings of the numbers of a GGUF tensor, from and to float32.
+// Encodings of the numbers of a GGUF tensor, from and to float32: ggml's, by ggml's conversions.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -9,20 +9,9 @@
 
 namespace salf::convert {
 
-// The encodings that can be read. The values are GGUF's (ggml_type in ggml.h).
-enum class TensorType : std::uint32_t {
-  kF32 = 0,
-  kF16 = 1,
-  kQ4_0 = 2,
-  kQ4_1 = 3,
-  kQ5_0 = 6,
-  kQ5_1 = 7,
-  kQ8_0 = 8,
-  kQ4_K = 12,
-  kQ5_K = 13,
-  kQ6_K = 14,
-  kBF16 = 30
-};
+// An encoding that can be read: any ggml_type of ggml.h with a conversion to float32. These have
+// names because the code writes them.
+enum class TensorType : std::uint32_t { kF32 = 0, kF16 = 1, kQ8_0 = 8, kBF16 = 30 };
 
 // A row is a whole number of blocks.
 struct BlockLayout {
@@ -48,10 +37,10 @@ BlockLayout block_layout(TensorType type);
 void dequantize(TensorType type, const std::uint8_t* source, std::int64_t elements, float* target);
 
 // Encodes `elements` numbers from `source` to `target`, which takes encoded_bytes() bytes of any
-// alignment. F16 and BF16 round to the nearest, ties to even; F16 becomes infinity above its
-// largest number. Numbers that came from F16 or BF16 get their bits back. Q8_0 is ggml's
-// quantize_row_q8_0_ref: the scale of 32 numbers is their largest magnitude / 127, as F16. A block
-// with a number that is not finite gets NaN as its scale.
+// even address. F16 and BF16 round to the nearest, ties to even; F16 becomes infinity above its
+// largest number. Numbers that came from F16 or BF16 get their bits back, but for the payload of
+// NaN. The scale of 32 numbers in Q8_0 is their largest magnitude / 127, as F16. A block with a
+// number that is not finite gets NaN as its scale.
 // REQUIRES: type is F32, F16, BF16 or Q8_0; elements is a multiple of the block's.
 void encode(TensorType type, const float* source, std::int64_t elements, std::uint8_t* target);
 

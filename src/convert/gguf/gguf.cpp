@@ -1,5 +1,6 @@
 #include "convert/gguf/gguf.h"
 
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -280,11 +281,56 @@ class Parser {
   std::vector<std::uint64_t> offset_at_;
 };
 
+std::string part_end(std::int64_t index, std::int64_t count) {
+  char end[64];
+  std::snprintf(end, sizeof end, "-%05lld-of-%05lld.gguf", static_cast<long long>(index),
+      static_cast<long long>(count));
+  return end;
+}
+
 }  // namespace
 
-GgufFile::GgufFile(const std::filesystem::path& path)
-    : path_(path), file_(path), content_(Parser(file_, path.string()).parse()) {
+GgufFile::GgufFile(const std::filesystem::path& path) {
+  content_ = open(path);
+  open_parts();
   for (std::size_t i = 0; i < tensors().size(); ++i) tensor_index_.emplace(tensors()[i].name, i);
+}
+
+GgufContent GgufFile::open(const std::filesystem::path& path) {
+  paths_.push_back(path);
+  return Parser(files_.emplace_back(path), path.string()).parse();
+}
+
+// llama.cpp's gguf-split numbers the files in their names and in their metadata.
+void GgufFile::open_parts() {
+  const std::int64_t count = integer("split.count").value_or(1);
+  if (count <= 1) return;
+  constexpr std::int64_t kMost = 65535;
+  const std::string name = path().filename().string();
+  const std::string end = part_end(1, count);
+  if (count > kMost || integer("split.no").value_or(0) != 0 || !core::ends_with(name, end)) {
+    refuse("the model is in " + std::to_string(count) + " files: give the first, NAME" + end +
+           ", with the others beside it");
+  }
+  const std::string stem = name.substr(0, name.size() - end.size());
+  for (std::int64_t i = 2; i <= count; ++i) {
+    const std::filesystem::path next = path().parent_path() / (stem + part_end(i, count));
+    GgufContent part = open(next);
+    if (part.metadata["split.no"] != i - 1 || part.metadata["split.count"] != count)
+      refuse_model(next, "expected part " + std::to_string(i) + " of " + std::to_string(count) +
+                             " of the model, by split.no and split.count");
+    for (GgufTensor& tensor : part.tensors) {
+      tensor.part = static_cast<std::size_t>(i - 1);
+      content_.tensors.push_back(std::move(tensor));
+    }
+  }
+  const auto tensors = static_cast<std::int64_t>(content_.tensors.size());
+  const std::int64_t stated = integer("split.tensors.count").value_or(tensors);
+  std::set<std::string> names;
+  for (const GgufTensor& tensor : content_.tensors) names.insert(tensor.name);
+  if (stated != tensors || names.size() != content_.tensors.size())
+    refuse("its files hold " + std::to_string(names.size()) + " tensors, expected " +
+           std::to_string(stated) + ": are they all of one model?");
 }
 
 const GgufTensor* GgufFile::find(const std::string& name) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -40,8 +41,9 @@ struct GgufTensor {
   std::vector<std::int64_t> shape;  // row-major: [rows, columns], the reverse of the file's order
   TensorType type = TensorType::kF32;
   std::int64_t elements = 0;
-  std::uint64_t offset = 0;  // in bytes, from the start of the file
+  std::uint64_t offset = 0;  // in bytes, from the start of its file
   std::uint64_t bytes = 0;
+  std::size_t part = 0;  // which of a model's files has it
 };
 
 struct GgufContent {
@@ -49,15 +51,17 @@ struct GgufContent {
   std::vector<GgufTensor> tensors;             // in the file's order
 };
 
-// A mapped GGUF file.
+// A mapped GGUF file, or all files of a model that was split (NAME-00001-of-00003.gguf, …).
 class GgufFile {
  public:
+  // `path`: the first of them, which has the metadata.
   // Throws Error(kIo) when the file is missing or unreadable, and Error(kBadModel) with the byte
   // offset, expected and found value when it is malformed, truncated, or has a tensor of a type
   // that is not supported.
   explicit GgufFile(const std::filesystem::path& path);
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return paths_.front(); }
+  const std::vector<std::filesystem::path>& paths() const { return paths_; }
   const std::map<std::string, core::Json>& metadata() const { return content_.metadata; }
   const std::vector<GgufTensor>& tensors() const { return content_.tensors; }
 
@@ -77,12 +81,16 @@ class GgufFile {
   // nullptr when there is no tensor of that name.
   const GgufTensor* find(const std::string& name) const;
   // The encoded bytes of a tensor of this file: tensor.bytes of them.
-  const std::uint8_t* data(const GgufTensor& tensor) const { return file_.data() + tensor.offset; }
+  const std::uint8_t* data(const GgufTensor& tensor) const {
+    return files_[tensor.part].data() + tensor.offset;
+  }
   // Gives the tensor's pages back to the system. Later reads fetch them from the file.
-  void release(const GgufTensor& tensor) const { file_.release(tensor.offset, tensor.bytes); }
+  void release(const GgufTensor& tensor) const {
+    files_[tensor.part].release(tensor.offset, tensor.bytes);
+  }
 
   // Throws Error(kBadModel) "FILE: MESSAGE".
-  [[noreturn]] void refuse(const std::string& message) const { refuse_model(path_, message); }
+  [[noreturn]] void refuse(const std::string& message) const { refuse_model(path(), message); }
 
  private:
   template <class T> std::optional<T> get(const std::string& key) const {
@@ -90,13 +98,16 @@ class GgufFile {
     if (found == metadata().end()) return std::nullopt;
     T value{};
     read_model_part([&] {
-      core::from_json(found->second, path_.string() + ": metadata '" + key + "'", value);
+      core::from_json(found->second, path().string() + ": metadata '" + key + "'", value);
     });
     return value;
   }
 
-  std::filesystem::path path_;
-  core::MappedFile file_;
+  GgufContent open(const std::filesystem::path& path);
+  void open_parts();
+
+  std::vector<std::filesystem::path> paths_;
+  std::deque<core::MappedFile> files_;
   GgufContent content_;
   std::map<std::string, std::size_t> tensor_index_;
 };

@@ -38,19 +38,23 @@ const std::vector<Layout>& layouts() {
   const Names query_norms = {
       {"self_attn.q_norm", {"attn_q_norm"}}, {"self_attn.k_norm", {"attn_k_norm"}}};
   const Names rotated = llama_names(GgufChange::kRotaryRows);
+  const Names gemma = with(plain, {{"input_layernorm", {"attn_norm", kPlus}},
+                                      {"post_attention_layernorm", {"post_attention_norm", kPlus}},
+                                      {"pre_feedforward_layernorm", {"ffn_norm", kPlus}},
+                                      {"post_feedforward_layernorm", {"post_ffw_norm", kPlus}}});
+  const Names olmo =
+      with(with(plain, query_norms), {{"post_attention_layernorm", {"post_attention_norm"}},
+                                         {"post_feedforward_layernorm", {"post_ffw_norm"}}});
   static const std::vector<Layout> kLayouts = {{"llama", "llama", rotated},
       {"mistral", "llama", rotated}, {"qwen2", "qwen2", plain},
-      {"qwen3", "qwen3", with(plain, query_norms)},
-      {"gemma2", "gemma2",
-          with(plain, {{"input_layernorm", {"attn_norm", kPlus}},
-                          {"post_attention_layernorm", {"post_attention_norm", kPlus}},
-                          {"pre_feedforward_layernorm", {"ffn_norm", kPlus}},
-                          {"post_feedforward_layernorm", {"post_ffw_norm", kPlus}}})},
+      {"qwen3", "qwen3", with(plain, query_norms)}, {"gemma2", "gemma2", gemma},
       {"phi3", "phi3",
           with(plain, {{"self_attn.qkv_proj", {"attn_qkv"}}, {"mlp.gate_up_proj", {"ffn_up"}}})},
-      {"olmo2", "olmo2",
-          with(with(plain, query_norms), {{"post_attention_layernorm", {"post_attention_norm"}},
-                                             {"post_feedforward_layernorm", {"post_ffw_norm"}}})},
+      {"olmo2", "olmo2", olmo}, {"olmo3", "olmo2", olmo},
+      {"gemma3_text", "gemma3",
+          with(gemma, {{"self_attn.q_norm", {"attn_q_norm", kPlus}},
+                          {"self_attn.k_norm", {"attn_k_norm", kPlus}}})},
+      {"smollm3", "smollm3", rotated}, {"granite", "granite", rotated},
       {"gpt2", "gpt2",
           {{"ln_1", {"attn_norm"}}, {"ln_2", {"ffn_norm"}}, {"attn.c_attn", {"attn_qkv", kTurned}},
               {"attn.c_proj", {"attn_output", kTurned}}, {"mlp.c_fc", {"ffn_up", kTurned}},
@@ -64,6 +68,8 @@ const Layout* find_layout(const std::string& model_type) {
   }
   return nullptr;
 }
+
+bool is_gemma(const std::string& model_type) { return core::starts_with(model_type, "gemma"); }
 
 const Layout& layout_of(const ExportSource& source) {
   return *find_layout(source.family->model_type);
@@ -122,6 +128,22 @@ void check_gemma2(const ExportSource& source) {
 
 }  // namespace
 
+std::string gguf_model_type(const std::string& architecture) {
+  for (const Layout& layout : layouts()) {
+    if (architecture == layout.architecture) return layout.model_type;
+  }
+  return "";
+}
+
+std::string gguf_architectures() {
+  std::vector<std::string> known;
+  for (const Layout& layout : layouts()) {
+    if (std::find(known.begin(), known.end(), layout.architecture) == known.end())
+      known.emplace_back(layout.architecture);
+  }
+  return core::join(known, ", ");
+}
+
 std::string gguf_architecture(const ExportSource& source) {
   const std::string type = source.family->model_type;
   const Layout* const layout = find_layout(type);
@@ -165,7 +187,7 @@ GgufPart gguf_part(const std::string& model_type, const std::string& parameter) 
         "blk." + path.substr(blocks.size(), after_index - blocks.size()) + "." + found.name;
   } else {
     found = outer_names().at(path);
-    if (found.name == "output_norm" && model_type == "gemma2") found.change = GgufChange::kPlusOne;
+    if (found.name == "output_norm" && is_gemma(model_type)) found.change = GgufChange::kPlusOne;
   }
   if (kind == ".bias" && found.change == GgufChange::kTransposed) found.change = GgufChange::kNone;
   found.name += kind;

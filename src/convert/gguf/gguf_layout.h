@@ -26,6 +26,11 @@ struct GgufPart {
   bool keep_float = false;  // F32 whatever the file's type
 };
 
+// The model_type of transformers whose files have this general.architecture: "gemma3_text" for
+// gemma3. "" for one that is not known.
+std::string gguf_model_type(const std::string& architecture);
+std::string gguf_architectures();  // "llama, qwen2, …": the known ones
+
 // general.architecture. Throws Error(kBadModel) with the key for what llama.cpp cannot express.
 std::string gguf_architecture(const ExportSource& source);
 // The tensor of a parameter: "model.layers.0.mlp.up_proj.weight" is "blk.0.ffn_up.weight".

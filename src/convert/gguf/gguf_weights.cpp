@@ -1,6 +1,6 @@
 #include "convert/gguf/gguf_weights.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ATen.h>
 
 #include <cstring>
 
@@ -16,6 +16,7 @@ namespace salf::convert {
 // architecture keeps Hugging Face's order.)
 struct GgufWeights::Found {
   const GgufTensor& tensor;
+  GgufChange change = GgufChange::kNone;
   std::int64_t head_dim = 0;  // of rotary rows; 0: the rows stay in order
 
   std::int64_t rows() const { return tensor.shape.front(); }
@@ -28,9 +29,9 @@ struct GgufWeights::Found {
 };
 
 GgufWeights::Found GgufWeights::find(const std::string& name) const {
-  const GgufPart part = gguf_part(config_.architecture, name);
+  const GgufPart part = gguf_part(decoder_.model_type, name);
   const bool rotary = part.change == GgufChange::kRotaryRows;
-  return {*file_.find(part.name), rotary ? config_.head_dim : 0};
+  return {*file_.find(part.name), part.change, rotary ? decoder_.decoder.config.head_dim : 0};
 }
 
 at::Tensor GgufWeights::read(const std::string& name) const {
@@ -47,11 +48,17 @@ at::Tensor GgufWeights::read(const std::string& name) const {
           target + found.place(row) * columns);
   }
   file_.release(tensor);
+  if (found.change == GgufChange::kPlusOne) weight.sub_(1.0);
+  if (found.change == GgufChange::kTransposed) weight = weight.t().contiguous();
   weight.requires_grad_(true);
   return weight;
 }
 
-TensorType GgufWeights::type(const std::string& name) const { return find(name).tensor.type; }
+std::optional<TensorType> GgufWeights::type(const std::string& name) const {
+  const Found found = find(name);
+  if (found.change == GgufChange::kTransposed) return std::nullopt;
+  return found.tensor.type;
+}
 
 at::Tensor GgufWeights::encoded(const std::string& name) const {
   const Found found = find(name);

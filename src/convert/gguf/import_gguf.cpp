@@ -1,4 +1,3 @@
-#include "convert/families/families.h"
 #include "convert/gguf/gguf_weights.h"
 #include "convert/gguf/stored_blocks.h"
 #include "convert/import/model_output.h"
@@ -9,6 +8,8 @@
 
 namespace salf::convert {
 namespace {
+
+using core::Json;
 
 data::GgufTokenizer::Kind read_kind(const GgufFile& file) {
   const std::string model = file.text("tokenizer.ggml.model").value_or("");
@@ -51,7 +52,7 @@ data::GgufTokenizer read_tokenizer(const GgufFile& file, std::int64_t vocabulary
   or_default(tokenizer.bos, 1);
   or_default(tokenizer.eos, 2);
   const bool begins = sentencepiece || tokenizer.pre == "llama-bpe" || tokenizer.pre == "llama3" ||
-                      tokenizer.pre == "llama-v3";
+                      tokenizer.pre == "llama-v3" || tokenizer.pre == "tekken";
   tokenizer.add_bos =
       file.boolean("tokenizer.ggml.add_bos_token").value_or(begins && tokenizer.bos.has_value());
   tokenizer.add_space_prefix = file.boolean("tokenizer.ggml.add_space_prefix").value_or(true);
@@ -71,10 +72,12 @@ void add_chat_template(const GgufFile& file, std::string& tokenizer_config, Impo
   tokenizer_config = core::format_json(config);
 }
 
-PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
+Json id_json(const std::optional<std::int64_t>& id) { return id ? Json(*id) : Json(); }
+
+PreparedImport prepare(const GgufFile& file, const GgufDecoder& made) {
   PreparedImport prepared;
-  prepared.result.warnings = check_llama_tensors(file, config);
-  const data::GgufTokenizer tokenizer = read_tokenizer(file, config.vocabulary);
+  prepared.result.warnings = made.warnings;
+  const data::GgufTokenizer tokenizer = read_tokenizer(file, made.decoder.config.vocabulary);
   data::TokenizerJson texts;
   try {
     texts = data::make_tokenizer_json(tokenizer);
@@ -82,16 +85,14 @@ PreparedImport prepare(const GgufFile& file, const LlamaConfig& config) {
     file.refuse(std::string("tokenizer: ") + error.what());
   }
   add_chat_template(file, texts.config, prepared.result);
-  const core::Json json =
-      hugging_face_config(config, {tokenizer.bos, tokenizer.eos, tokenizer.padding});
-  if (!config.rope_divisors.empty() && json["rope_scaling"].is_null()) {
-    prepared.result.warnings.emplace_back(
-        "config.json cannot express rope_freqs.weight, which is in model.pt: tools that rebuild "
-        "the model from config.json rotate differently");
-  }
+  Json config = made.config;
+  config["bos_token_id"] = id_json(tokenizer.bos);
+  config["eos_token_id"] = id_json(tokenizer.eos);
+  config["pad_token_id"] = id_json(tokenizer.padding);
   prepared.files = {{"tokenizer.json", std::move(texts.tokenizer)},
-      {"tokenizer_config.json", std::move(texts.config)}, {"config.json", core::format_json(json)}};
-  prepared.decoder = make_llama(config);
+      {"tokenizer_config.json", std::move(texts.config)},
+      {"config.json", core::format_json(config)}};
+  prepared.decoder = made.decoder;
   prepared.result.tokens = static_cast<std::int64_t>(tokenizer.tokens.size());
   return prepared;
 }
@@ -102,12 +103,16 @@ std::optional<ImportResult> import_gguf(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite) {
   return run_unless_stopped(source, "building the model", [&] {
     const GgufFile file(source);
-    const LlamaConfig config = read_llama_config(file);
-    PreparedImport prepared = prepare(file, config);
+    const GgufDecoder made = read_gguf_decoder(file);
+    PreparedImport prepared = prepare(file, made);
     prepared.source = source.filename().string();
-    prepared.source_hash = [&source] { return core::sha256_file(source); };
-    prepared.result.source_bytes = static_cast<std::int64_t>(std::filesystem::file_size(source));
-    const GgufWeights weights(file, config);
+    prepared.source_hash = [&file] {
+      const auto& paths = file.paths();
+      return paths.size() == 1 ? core::sha256_file(paths.front()) : hash_of_files(paths);
+    };
+    for (const std::filesystem::path& path : file.paths())
+      prepared.result.source_bytes += static_cast<std::int64_t>(std::filesystem::file_size(path));
+    const GgufWeights weights(file, made);
     const std::vector<tensor::TensorPlan> stored = plan_stored_blocks(weights, prepared.decoder);
     for (const tensor::TensorPlan& plan : stored)
       prepared.result.stored_bytes += plan.shape[0] * plan.shape[1];

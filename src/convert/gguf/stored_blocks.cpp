@@ -136,9 +136,9 @@ std::vector<tensor::TensorPlan> plan_stored_blocks(
   std::vector<tensor::TensorPlan> plans;
   for (const ExpectedTensor& tensor : planned_tensors(decoder.program)) {
     if (tensor.shape.size() != 2 || tensor.name.rfind(decoder.blocks_path + ".", 0) != 0) continue;
-    const TensorType type = weights.type(tensor.name);
-    if (type == TensorType::kF32) continue;
-    const BlockLayout layout = block_layout(type);
+    const std::optional<TensorType> type = weights.type(tensor.name);
+    if (!type || *type == TensorType::kF32) continue;
+    const BlockLayout layout = block_layout(*type);
     plans.push_back({tensor.name, c10::kByte,
         {tensor.shape[0], tensor.shape[1] / layout.elements * layout.bytes}});
   }
@@ -150,7 +150,7 @@ void write_stored_blocks(const std::filesystem::path& path,
     const std::string& archive_hash) {
   std::map<std::string, std::string> metadata = {{kSchemaKey, kSchema}, {kModelKey, archive_hash}};
   for (const tensor::TensorPlan& plan : plans)
-    metadata[plan.name] = tensor_type_name(weights.type(plan.name));
+    metadata[plan.name] = tensor_type_name(*weights.type(plan.name));
   tensor::write_tensor_file(path, plans, metadata,
       [&weights](const tensor::TensorPlan& plan) { return weights.encoded(plan.name); });
 }

@@ -136,6 +136,17 @@ std::vector<double> HfConfig::positives(const std::string& key) const {
   return items;
 }
 
+std::vector<bool> HfConfig::switches(const std::string& key) const {
+  constexpr const char* kExpected = "an array of 0 and 1";
+  std::vector<bool> items;
+  for (const Json& item : array(key, kExpected)) {
+    if (!item.is_boolean() && item != 0 && item != 1)
+      refuse(key, std::string("expected ") + kExpected + ", got " + shown(item) + " in it");
+    items.push_back(item == 1 || item == true);
+  }
+  return items;
+}
+
 const HfConfig& HfConfig::object(const std::string& key) const {
   std::unique_ptr<HfConfig>& member = objects_[key];
   if (!member) {

@@ -49,6 +49,7 @@ class HfConfig {
   std::string text(const std::string& key, const std::string& fallback) const;
   std::vector<std::string> texts(const std::string& key) const;
   std::vector<double> positives(const std::string& key) const;
+  std::vector<bool> switches(const std::string& key) const;  // of 0 and 1, or false and true
   // Its warnings() are part of this one's. REQUIRES: has(key)
   const HfConfig& object(const std::string& key) const;
 

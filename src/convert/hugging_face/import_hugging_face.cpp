@@ -83,13 +83,6 @@ std::string without_quantization(const std::string& config) {
   return core::format_json(json);
 }
 
-std::string hash_of(const std::vector<fs::path>& files) {
-  core::Sha256 all;
-  for (const fs::path& file : files)
-    all.update(file.filename().string() + " " + core::sha256_file(file) + "\n");
-  return all.hex();
-}
-
 }  // namespace
 
 std::optional<ImportResult> import_hugging_face(
@@ -129,7 +122,7 @@ std::optional<ImportResult> import_hugging_face(
     prepared.source_hash = [&source, &weights] {
       std::vector<fs::path> files = weights.files();
       files.insert(files.begin(), source / kConfigFile);
-      return hash_of(files);
+      return hash_of_files(files);
     };
     prepared.result.source_bytes = static_cast<std::int64_t>(weights.bytes());
     return write_model(prepared, weights, directory, progress, overwrite);

@@ -59,14 +59,14 @@ struct ImportResult {
 std::optional<ImportResult> import_model(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite = false);
 
-// Reads a directory as transformers' save_pretrained writes it: config.json of a Llama 2 or 3,
-// SmolLM2, Mistral, Qwen2, Qwen3, Gemma 2, Phi-3, OLMo 2 or GPT-2 decoder; weights in
-// model.safetensors or shards with model.safetensors.index.json, F32, F16 or BF16; tokenizer files.
-// Writes model.pt with float32 weights under transformers' names, salf.json, and config.json and
-// the tokenizer's files as they are. Logits equal transformers' with float32 weights in eval mode.
-// A tokenizer that cannot be read is a warning. Throws Error(kBadModel) with file and key for a
-// setting that is not supported, with file and tensor for tensors that are missing, misshapen, of
-// another type or not of the model, and for a tokenizer with more ids than the vocabulary.
+// Reads a directory as transformers' save_pretrained writes it: config.json of a decoder of one of
+// the families (families.h); weights in model.safetensors or shards with
+// model.safetensors.index.json, F32, F16, BF16 or 8-bit floats with scales; tokenizer files. Writes
+// model.pt with float32 weights under transformers' names, salf.json, and config.json and the
+// tokenizer's files as they are. Logits equal transformers' with float32 weights in eval mode. A
+// tokenizer that cannot be read, or that has more ids than the vocabulary, is a warning. Throws
+// Error(kBadModel) with file and key for a setting that is not supported, and with file and tensor
+// for tensors that are missing, misshapen, of another type or not of the model.
 std::optional<ImportResult> import_hugging_face(const std::filesystem::path& source,
     const std::filesystem::path& directory, core::Progress& progress, bool overwrite = false);
 

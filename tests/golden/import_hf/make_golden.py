@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tiny Hugging Face directories of random weights, and the logits that transformers computes with them.
 
-    python make_golden.py        (torch 2.11, transformers 5.17)
+    python make_golden.py [FOLDER...]        (torch 2.11, transformers 5.17)
 
 Each folder holds what save_pretrained writes (config.json, *.safetensors) and expected.safetensors: `ids.N` [1, T] and
 `logits.N` [1, T, V] for several lengths, and a batch of two rows padded on either side: `left.ids`, `left.mask`,
@@ -10,6 +10,7 @@ in float32, on the directory as it was saved.
 """
 import os
 import shutil
+import sys
 
 import torch
 import transformers
@@ -25,6 +26,9 @@ LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_facto
 LONG = dict(rope_type="longrope", rope_theta=10000.0, partial_rotary_factor=0.5, original_max_position_embeddings=16,
             short_factor=[1.0, 1.3], long_factor=[1.1, 4.0])
 
+LAYERS = ["sliding_attention", "full_attention", "sliding_attention"]
+GEMMA3 = dict(full_attention=dict(rope_type="linear", rope_theta=2000.0, factor=8.0),
+              sliding_attention=dict(rope_type="default", rope_theta=300.0))
 YARN = dict(rope_type="yarn", rope_theta=500.0, factor=4.0, original_max_position_embeddings=16, beta_fast=4.0, beta_slow=0.5)
 
 # folder: (model class, configuration, dtype in the file, largest shard)
@@ -54,13 +58,21 @@ MODELS = {
     "llama_yarn": ("Llama", dict(COMMON, head_dim=8, rope_parameters=YARN), torch.float32, None),
     "qwen3_dynamic": ("Qwen3", dict(COMMON, head_dim=6, rope_parameters=dict(rope_type="dynamic", rope_theta=500.0, factor=2.0)),
                       torch.float32, None),
+    "gemma3": ("Gemma3", dict(COMMON, head_dim=6, num_hidden_layers=3, query_pre_attn_scalar=3, sliding_window=7,
+                              final_logit_softcapping=5.0, layer_types=LAYERS, rope_parameters=GEMMA3), torch.float32, None),
+    "smollm3": ("SmolLM3", dict(COMMON, num_hidden_layers=3, no_rope_layers=[1, 0, 1],
+                                rope_parameters=dict(rope_type="default", rope_theta=500.0)), torch.bfloat16, None),
+    "granite": ("Granite", dict(COMMON, embedding_multiplier=3.0, residual_multiplier=0.7, logits_scaling=1.5,
+                                attention_multiplier=0.3, tie_word_embeddings=True), torch.float32, None),
+    "olmo3": ("Olmo3", dict(COMMON, num_hidden_layers=3, sliding_window=7, layer_types=LAYERS, rope_parameters=dict(
+        full_attention=YARN, sliding_attention=dict(rope_type="default", rope_theta=500.0))), torch.float32, None),
 }
 
 
 def randomise(model, seed):
     """Weights large enough that a wrong detail shows in the logits."""
     generator = torch.Generator().manual_seed(seed)
-    gemma = model.config.model_type == "gemma2"
+    gemma = model.config.model_type.startswith("gemma")
     for name, tensor in sorted(model.named_parameters()):
         noise = torch.randn(tensor.shape, generator=generator)
         norm = "norm" in name or ".ln_" in name
@@ -102,7 +114,9 @@ def expected(model, seed):
 def main():
     os.chdir(os.path.dirname(os.path.abspath(__file__)))
     for seed, (folder, (name, settings, dtype, shard)) in enumerate(MODELS.items(), start=1):
-        config = getattr(transformers, name + "Config")(**settings)
+        if sys.argv[1:] and folder not in sys.argv[1:]:
+            continue
+        config = getattr(transformers, name + ("TextConfig" if name == "Gemma3" else "Config"))(**settings)
         model_class = getattr(transformers, name + ("LMHeadModel" if name == "GPT2" else "ForCausalLM"))
         model = model_class(config)
         randomise(model, seed)

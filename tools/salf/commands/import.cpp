@@ -70,9 +70,9 @@ int run(const ImportOptions& options, core::Progress& progress) {
 Command import_command() {
   return make_command<ImportOptions>(
       {"import", "Make a model directory from a Hugging Face directory or a GGUF file", {"source"},
-          "A Hugging Face directory holds config.json of a Llama 2/3, SmolLM2, Mistral, "
-          "Qwen2, Qwen3, Gemma 2,\n"
-          "Phi-3, OLMo 2 or GPT-2 model, its weights as safetensors (F32, F16, BF16), "
+          "A Hugging Face directory holds config.json of a Llama 2/3, SmolLM2/3, Mistral, "
+          "Qwen2, Qwen3, Gemma 2/3,\n"
+          "Phi-3, OLMo 2/3, Granite or GPT-2 model, its weights as safetensors (F32, F16, BF16), "
           "and the tokenizer.\n"
           "Examples:\n  salf import ~/models/SmolLM2-135M-Instruct -o smollm2\n"
           "  salf import SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2"},

@@ -7,7 +7,7 @@ namespace salf::convert {
 namespace {
 
 // The scale is stored as its difference from 1.
-constexpr const char* kGemma2Norm = R"TS(
+constexpr const char* kGemmaNorm = R"TS(
 def forward(self, hidden: Tensor) -> Tensor:
     wide = torch.rms_norm(hidden.float(), [hidden.size(-1)], 1.0 + self.weight.float(), self.epsilon)
     return wide.to(hidden.dtype)
@@ -28,7 +28,7 @@ constexpr const char* kCappedResult =
 )TS";
 
 // Norms before and behind both parts.
-constexpr const char* kGemma2Block = R"TS(
+constexpr const char* kGemmaBlock = R"TS(
 def forward(self, hidden: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor]) -> Tensor:
     mixed = self.self_attn.forward(self.input_layernorm.forward(hidden), cos, sin, mask)
     hidden = hidden + self.post_attention_layernorm.forward(mixed)
@@ -43,10 +43,11 @@ def forward(self, input_ids: Tensor, attention_mask: Optional[Tensor] = None) ->
     return torch.tanh(logits / self.softcap) * self.softcap
 )TS";
 
-struct Gemma2 {
+struct Gemma {
   double scale = 0.0;              // of the attention's scores
   double attention_softcap = 0.0;  // 0: none
   double final_softcap = 0.0;
+  bool query_norms = false;  // Gemma 3 norms queries and keys head by head before they are rotated
 };
 
 double read_softcap(const HfConfig& config, const std::string& key, double fallback) {
@@ -54,23 +55,32 @@ double read_softcap(const HfConfig& config, const std::string& key, double fallb
   return config.positive(key, fallback);
 }
 
-ModulePlan norm(const std::string& member, const DecoderConfig& config) {
-  ModulePlan plan = plan_norm(member, config.hidden, config.epsilon);
-  plan.source = kGemma2Norm;
+ModulePlan norm(const std::string& member, const DecoderConfig& config, std::int64_t size) {
+  ModulePlan plan = plan_norm(member, size, config.epsilon);
+  plan.source = kGemmaNorm;
   return plan;
 }
 
-ModulePlan attention(const DecoderConfig& config, const Gemma2& own) {
+ModulePlan norm(const std::string& member, const DecoderConfig& config) {
+  return norm(member, config, config.hidden);
+}
+
+ModulePlan attention(const DecoderConfig& config, const Gemma& own) {
   const bool capped = own.attention_softcap > 0.0;
-  const std::string rest = capped ? kCappedResult : kTurns + attention_result(", scale=self.scale");
+  const std::string turns = own.query_norms ? kNormedTurns : kTurns;
+  const std::string rest = capped ? kCappedResult : turns + attention_result(", scale=self.scale");
   ModulePlan plan = plan_attention(config, attention_source(kProjections + rest));
   plan.attributes.push_back({"scale", own.scale});
   if (capped) plan.attributes.push_back({"softcap", own.attention_softcap});
+  if (own.query_norms) {
+    plan.children.push_back(norm("q_norm", config, config.head_dim));
+    plan.children.push_back(norm("k_norm", config, config.head_dim));
+  }
   return plan;
 }
 
-ModulePlan gemma2_program(const DecoderConfig& config, const Gemma2& own) {
-  const ModulePlan block{"", "Block", kGemma2Block, {}, {},
+ModulePlan gemma_program(const DecoderConfig& config, const Gemma& own) {
+  const ModulePlan block{"", "Block", kGemmaBlock, {}, {},
       {attention(config, own), plan_feed_forward("mlp", config), norm("input_layernorm", config),
           norm("post_attention_layernorm", config), norm("pre_feedforward_layernorm", config),
           norm("post_feedforward_layernorm", config)}};
@@ -85,30 +95,54 @@ ModulePlan gemma2_program(const DecoderConfig& config, const Gemma2& own) {
   return model;
 }
 
-}  // namespace
-
-Decoder read_gemma2(const HfConfig& config) {
+// What both generations have. A window in every block but each `period`-th, if the file does not
+// say.
+DecoderConfig read_gemma(
+    const HfConfig& config, const RotaryKeys& rotary, std::int64_t period, Gemma& own) {
   DecoderDefaults defaults;
   defaults.tied = true;
   defaults.head_dim = 256;
   defaults.activation_key = "hidden_activation";
   defaults.activation = "gelu_pytorch_tanh";
+  defaults.rotary = rotary;
   DecoderConfig decoder = read_decoder_config(config, defaults);
   // Older files have this key too; transformers reads hidden_activation alone.
   config.ignore_if("hidden_act", decoder.activation);
   decoder.qkv_bias = decoder.output_bias = config.flag("attention_bias", false);
   config.expect_off("use_bidirectional_attention");
   decoder.window = read_window(config, 4096);
-  std::vector<bool> alternating;
-  for (std::int64_t i = 0; i < decoder.blocks; ++i) alternating.push_back(i % 2 == 0);
-  read_layer_types(config, decoder, alternating);
-
-  Gemma2 own;
+  read_layer_types(config, decoder, all_but_each(period, decoder.blocks));
   own.scale = 1.0 / std::sqrt(config.positive("query_pre_attn_scalar", 256.0));
+  return decoder;
+}
+
+Decoder make_gemma(DecoderConfig config, const Gemma& own) {
+  ModulePlan model = gemma_program(config, own);
+  return {std::move(config), "model.layers", std::move(model)};
+}
+
+}  // namespace
+
+Decoder read_gemma2(const HfConfig& config) {
+  Gemma own;
+  DecoderConfig decoder = read_gemma(config, {}, 2, own);
   own.attention_softcap = read_softcap(config, "attn_logit_softcapping", 50.0);
   own.final_softcap = read_softcap(config, "final_logit_softcapping", 30.0);
-  ModulePlan model = gemma2_program(decoder, own);
-  return {std::move(decoder), "model.layers", std::move(model)};
+  return make_gemma(std::move(decoder), own);
+}
+
+// transformers does not read attn_logit_softcapping here.
+Decoder read_gemma3(const HfConfig& config) {
+  config.ignore("_sliding_window_pattern");
+  const std::int64_t period = config.size("sliding_window_pattern", 6);
+  Gemma own;
+  own.query_norms = true;
+  own.final_softcap = config.positive("final_logit_softcapping", 0.0);
+  DecoderConfig decoder =
+      read_gemma(config, {RotarySupport::kWhole, 1e6, "rope_theta", "full_attention"}, period, own);
+  decoder.window_rotary = read_rotary(
+      config, decoder, {RotarySupport::kWhole, 1e4, "rope_local_base_freq", "sliding_attention"});
+  return make_gemma(std::move(decoder), own);
 }
 
 }  // namespace salf::convert
