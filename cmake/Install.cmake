@@ -4,7 +4,7 @@
 #   lib/cmake/salf                find_package(salf) provides salf::salf
 #   lib/salf/libsalf_cuda.so      where it was built
 #   lib/salf/torch/lib, nvidia/   what it loads of LibTorch, in the wheel's layout, so that the wheel's own RPATHs hold
-#   share/doc/salf                README, LICENSE, NOTICE, licenses/ of what was copied
+#   share/doc/salf                README, docs/, LICENSE, NOTICE, licenses/ of what was copied
 #   share/salf/configs            one example per command
 # Debian's libraries (spdlog, ICU, PCRE2, OpenSSL) are not copied: they are packages of the target system.
 # In parts: `--component program` is all but LibTorch (lib/salf/torch may then be a link to a wheel's torch/),
@@ -28,7 +28,9 @@ if(TARGET salf_cuda)
 endif()
 
 set(_doc "${CMAKE_INSTALL_DATADIR}/doc/salf")
-install(FILES README.md LICENSE NOTICE DESTINATION ${_doc} COMPONENT program)
+install(FILES README.md CHANGELOG.md LICENSE NOTICE DESTINATION ${_doc} COMPONENT program)
+install(DIRECTORY docs DESTINATION ${_doc} COMPONENT program FILES_MATCHING PATTERN "*.md" PATTERN "*.png"
+  PATTERN truth_table EXCLUDE)
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/salf/configs COMPONENT program)
 
 # Copies libraries of LibTorch's folder to the same places below lib/salf, and the licenses of the wheels that they are from.

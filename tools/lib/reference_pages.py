@@ -20,9 +20,9 @@ FILES = {
     "model": ("salf.json", "`salf import`, `salf train`"),
     "doctor": ("the result of salf doctor", "`salf doctor --json`"),
     "prior": ("prior.json", "`tools/fit-prior`; read by `--prior`"),
-    "hardware": ("hardware.json", "by hand; read by `--hardware-table`"),
-    "prices": ("prices.json", "by hand; read by `--price-table`"),
-    "grid": ("grid.json", "by hand; read by `--grid-table`"),
+    "hardware": ("hardware.json", "you; read by `--hardware-table`"),
+    "prices": ("prices.json", "you; read by `--price-table`"),
+    "grid": ("grid.json", "you; read by `--grid-table`"),
 }
 
 UNITS = [
@@ -300,7 +300,7 @@ def index_page(description):
 
 
 def type_cell(field, titles):
-    lists = "list of " * field.get("lists", 0)
+    lists = ["", "list of ", "list of lists of "][field.get("lists", 0)]
     if "type" in field:
         title = titles.get(field["type"], field["type"].split("::")[-1])
         return f"{lists}[{title}](#{anchor(title)})"
