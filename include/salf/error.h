@@ -6,7 +6,7 @@
 
 namespace salf {
 
-// The values are the exit codes of the program (README, "Exit codes").
+// The values are the exit codes of the program (docs/reference/exit-codes.md).
 enum class ErrorKind {
   kRegression = 1,
   kUsage = 2,

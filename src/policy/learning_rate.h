@@ -23,7 +23,7 @@ namespace salf::policy {
 //   File; above 12 of 30 blocks 2e-3 was ahead by 0.024 and 0.036. The rule gives 1.5e-3 and 2.2e-3
 //   there, about ten times full tuning's, as Schulman et al. found over many models ("LoRA Without
 //   Regret", 2025). Deeper cuts were not tried.
-// - Epochs, 100 rows of GSM8K, loss on 120 others (docs/results/savings.md, README). After one
+// - Epochs, 100 rows of GSM8K, loss on 120 others (docs/results/prediction.md). After one
 //   epoch transformers did best at 1e-4 and PEFT at 4e-3, the highest of {5e-4, 1e-3, 2e-3, 4e-3};
 //   after three at 5e-5 (the lowest of {5e-5, 1e-4, 2e-4}) and 1e-3, by 0.012 and 0.014 nats.
 //   (Theirs falls from the start; here it is kept for four fifths of the steps, which adds up to

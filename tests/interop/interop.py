@@ -1,6 +1,7 @@
 """What the checks share: salf as a command, models of random weights, rows of the table."""
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import traceback
@@ -50,8 +51,10 @@ def folder(*parts):
 
 
 def corpus():
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../README.md"), encoding="utf-8") as text:
-        return text.read().split("\n")
+    """The lines of this project's pages."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    texts = [page.read_text(encoding="utf-8") for page in [root / "README.md", *sorted((root / "docs").rglob("*.md"))]]
+    return "\n".join(texts).split("\n")
 
 
 def byte_level(style):

@@ -5,6 +5,7 @@
 
 #include "commands/common_options.h"
 #include "core/progress.h"
+#include "describe.h"
 #include "flags.h"
 #include "ranks.h"
 
@@ -16,6 +17,8 @@ struct Command {
   CommandText text;
   // Takes the arguments after the command's name. Returns the exit code; throws Error.
   std::function<int(const CommandText&, const Arguments&)> run;
+  // The command's options, as in describe_program.
+  std::function<core::Json()> options;
 };
 
 // With progress on stderr; `quiet`: without it, and without notes.
@@ -26,13 +29,15 @@ enum class Processes { kOne, kRanks };
 // `body` gets options that check_options found no problem in. kRanks: it calls run_on_ranks.
 template <class Options> Command make_command(CommandText text,
     int (*body)(const Options&, core::Progress&), Processes processes = Processes::kOne) {
-  return {std::move(text), [body, processes](const CommandText& about, const Arguments& arguments) {
-            Options options;
-            if (!load_options(about, arguments, options)) return 0;
-            if (processes == Processes::kOne) refuse_ranks(about.name);
-            return run_with_progress(options.common.quiet,
-                [&](core::Progress& progress) { return body(options, progress); });
-          }};
+  const auto describe = [words = text.positional] { return describe_options<Options>(words); };
+  const auto run = [body, processes](const CommandText& about, const Arguments& arguments) {
+    Options options;
+    if (!load_options(about, arguments, options)) return 0;
+    if (processes == Processes::kOne) refuse_ranks(about.name);
+    return run_with_progress(
+        options.common.quiet, [&](core::Progress& progress) { return body(options, progress); });
+  };
+  return {std::move(text), run, describe};
 }
 
 Command import_command();

@@ -1,4 +1,6 @@
 // The program: picks the command, and turns errors into exit codes.
+#include <torch/version.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -6,6 +8,7 @@
 
 #include "app/version.h"
 #include "command_list.h"
+#include "commit.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
@@ -28,7 +31,9 @@ void print_help(const std::vector<Command>& all) {
       app::kVersion);
   print_commands(all);
   std::printf(
-      "\nsalf COMMAND --help explains each. Exit codes: 0 done, 1 regression, 2 usage, 3 bad "
+      "\nsalf COMMAND --help explains each. salf --version: version, commit and LibTorch. salf "
+      "--describe: all commands,\noptions and file formats as JSON. Exit codes: 0 done, 1 "
+      "regression, 2 usage, 3 bad "
       "input, 4 bad model,\n"
       "5 file or disk, 6 budget too small, 7 out of memory, 70 internal, 128+n stopped by signal "
       "n.\n");
@@ -67,7 +72,11 @@ int run(const Arguments& arguments) {
     return arguments.empty() ? static_cast<int>(ErrorKind::kUsage) : 0;
   }
   if (arguments[0] == "--version") {
-    std::printf("salf %s\n", app::kVersion);
+    std::printf("salf %s (commit %s, LibTorch %s)\n", app::kVersion, kCommit, TORCH_VERSION);
+    return 0;
+  }
+  if (arguments[0] == "--describe") {
+    std::printf("%s", core::format_json(describe_program()).c_str());
     return 0;
   }
   if (arguments[0] == "probe") {
