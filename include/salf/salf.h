@@ -44,7 +44,7 @@ void clear_stop();
 enum class LogLevel { kInfo, kWarning, kError, kOff };
 void set_log_level(LogLevel level);
 
-// "0.1.0"
+// "0.2.0"
 const char* version();
 
 // Receives progress, on the thread of the call.
