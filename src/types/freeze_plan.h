@@ -10,6 +10,7 @@
 #include "types/lora_settings.h"
 #include "types/measured_cost.h"
 #include "types/reason.h"
+#include "types/scale.h"
 
 namespace salf::types {
 
@@ -125,6 +126,7 @@ struct FreezePlan {
   // Of the rows, each with its own batches: accumulate is a multiple of it. Nothing of a plan for
   // one rank.
   std::optional<std::int64_t> shards;
+  std::optional<Scale> scale;  // what several machines like this one would do, if that was asked
   std::vector<std::string>
       notes;  // what else a reader has to know: where measures or rules disagree
 
@@ -183,6 +185,7 @@ struct FreezePlan {
     visit("knee_arm", self.knee_arm);
     visit("alternatives", self.alternatives);
     visit(Field{"shards"}.range(1, 65536), self.shards);
+    visit("scale", self.scale);
     visit("notes", self.notes);
   }
 };

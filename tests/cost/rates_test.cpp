@@ -93,6 +93,27 @@ TEST(SpentSeconds, FollowTheMeter) {
       spent_seconds(parse_budget("1USD"), mixed, 10.0, 2000.0), 10.0 * (1.0 + 0.2) / 1.1, 1e-12);
 }
 
+TEST(RatesOfRanks, CountAMachineOnce) {
+  const types::Rates each = rates(100.0, 2.0, 0.5);
+  const std::vector<RankRates> ranks{{each, true}, {each, false}, {each, true}};
+  const types::Rates given = sum_of_ranks(ranks, /*watts_given=*/true);
+  EXPECT_DOUBLE_EQ(given.watts, 200.0) << "said of a machine";
+  EXPECT_DOUBLE_EQ(given.price_per_hour.value(), 4.0);
+  EXPECT_DOUBLE_EQ(given.price_per_kwh.value(), 0.5);
+  EXPECT_EQ(given.watts_basis, "3 ranks on 2 machines: as given");
+  EXPECT_DOUBLE_EQ(sum_of_ranks(ranks, false).watts, 300.0) << "each rank's own threads";
+  types::Budget budget = parse_budget("100USD");
+  budget = resolve_budget(budget, given);
+  EXPECT_DOUBLE_EQ(budget.seconds, 100.0 / ((4.0 + 0.5 * 0.2) / 3600.0));
+}
+
+TEST(RatesOfRanks, AreNotKnownWhereThoseOfOneAreNot) {
+  const types::Rates sum = sum_of_ranks(
+      {{rates(100.0, {}, {}), true}, {rates(0.0, {}, {}), true}}, /*watts_given=*/false);
+  EXPECT_DOUBLE_EQ(sum.watts, 0.0);
+  EXPECT_FALSE(sum.price_per_hour.has_value());
+}
+
 TEST(MakeRates, TakesWhatIsGivenBeforeTheTables) {
   RateOptions options;
   options.watts = 55.0;

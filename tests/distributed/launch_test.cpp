@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "distributed/machines.h"
 
 namespace salf::distributed {
 namespace {
@@ -105,6 +106,17 @@ TEST(Launch, FindsTheFirstHostOfAList) {
   EXPECT_EQ(first_host("a,b"), "a");
   EXPECT_EQ(first_host("node[07-09,12],other"), "node07");
   EXPECT_EQ(first_host("rack-1-[4,6]"), "rack-1-4");
+}
+
+TEST(Machines, AreThoseOfOneName) {
+  const std::vector<std::string> names{"a", "b", "a", "a"};
+  const Machines third = machines_of(names, 2), second = machines_of(names, 1);
+  EXPECT_EQ(third.count, 2);
+  EXPECT_EQ(third.ranks_here, 3);
+  EXPECT_FALSE(third.first_here);
+  EXPECT_EQ(second.ranks_here, 1);
+  EXPECT_TRUE(second.first_here);
+  EXPECT_TRUE(find_machines(nullptr).first_here);
 }
 
 }  // namespace

@@ -134,6 +134,22 @@ TEST(HtmlReport, ShowsTheGatesWithValueLimitAndResult) {
       page, HasSubstr("--gate &#39;dev_loss&lt;=1.5&#39; --gate &#39;end:seconds&lt;=2h&#39;"));
 }
 
+TEST(HtmlReport, ShowsTheRanksOfARunAndThoseThatWereAskedFor) {
+  RunData run = testing::sample_run();
+  EXPECT_THAT(html_report({run}, {}), Not(HasSubstr("ranks share the budget")));
+  run.run->plan.shards = 2;
+  types::Scale& scale = run.run->plan.scale.emplace();
+  scale.link = "25Gb/s";
+  scale.rows = {{1, 2.0, 0.0, 0.0, 500.0, 1.0, 1e9, 0.0}, {8, 2.5, 1.0, 0.5, 3200.0, 0.8, {}, 7e8}};
+  run.plan = run.run->plan;
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, HasSubstr("2 ranks share the budget"));
+  EXPECT_THAT(page, HasSubstr("2 ranks shared this run"));
+  EXPECT_THAT(page, HasSubstr("a link of 25Gb/s"));
+  EXPECT_THAT(page, HasSubstr("data-json=\"run.plan.scale.rows[1].efficiency\">0.8<"));
+  EXPECT_THAT(page, HasSubstr("700.0 MB"));
+}
+
 TEST(HtmlReport, SaysWhatAPilotMeansForTheWhole) {
   RunData run = testing::sample_run();
   types::PilotRecord pilot;

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "cost/money.h"
+#include "cost/scale.h"
 #include "policy/plan.h"
 #include "support/sample_documents.h"
 #include "types/budget.h"
@@ -58,6 +59,21 @@ TEST(PlanText, TellsThePlanAndWhatItRestsOn) {
   EXPECT_THAT(
       table, ::testing::AllOf(::testing::HasSubstr("2.5EUR"), ::testing::HasSubstr("0.625EUR"),
                  ::testing::HasSubstr("# P"), ::testing::HasSubstr("<- plan")));
+}
+
+TEST(PlanText, ShowsRanks) {
+  types::FreezePlan one = plan("20m", true);
+  EXPECT_EQ(scale_table(one), "");
+  EXPECT_EQ(plan_summary(one).find("ranks"), std::string::npos);
+  one.shards = 4;
+  one.accumulate = 8;
+  one.scale = *cost::forecast(one, {64, "25Gb/s", cost::Sharding::kAuto});
+  EXPECT_THAT(plan_summary(one), ::testing::HasSubstr("4, each with its own part of the rows"));
+  const std::string table = scale_table(one);
+  EXPECT_THAT(table, ::testing::HasSubstr("\n    64 "));
+  EXPECT_THAT(table, ::testing::HasSubstr("25Gb/s"));
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
 }
 
 TEST(PlanText, PrintsNoControlCharactersOutOfAFile) {

@@ -86,15 +86,36 @@ std::string curve(const FreezePlan& plan, bool steps) {
   return figure(chart);
 }
 
+std::string forecast(const RunData& run, const types::Scale& scale) {
+  Rows rows;
+  for (std::size_t i = 0; i < scale.rows.size(); ++i) {
+    const types::RankForecast& row = scale.rows[i];
+    const std::string path = plan_path(run, indexed("scale.rows", i));
+    rows.push_back(
+        {core::format_count(row.ranks), seconds(row.step_seconds, path + ".step_seconds"),
+            number(row.tokens_per_second, path + ".tokens_per_second", 4),
+            number(row.efficiency, path + ".efficiency", 3),
+            row.memory_bytes ? bytes(static_cast<std::int64_t>(*row.memory_bytes), "") : "–",
+            bytes(static_cast<std::int64_t>(row.sent_bytes), "")});
+  }
+  return paragraph(Word::kScaleLine, {escape(scale.link)}) +
+         table({Word::kRanks, Word::kStepTime, Word::kTokensPerSecond, Word::kEfficiency,
+                   Word::kRankMemory, Word::kSent},
+             rows);
+}
+
 }  // namespace
 
 std::string budget(const RunData& run, const Context& /*context*/) {
   if (!run.plan) return paragraph(Word::kNoPlan);
   const FreezePlan& plan = *run.plan;
   const bool timed = plan.predicted_seconds.total() > 0.0;
-  const std::string out = paragraph(timed ? Word::kBudgetLine : Word::kBudgetLineUntimed,
+  std::string out = paragraph(timed ? Word::kBudgetLine : Word::kBudgetLineUntimed,
       {"<b>" + escape(types::format_budget(plan.budget)) + "</b>",
           flops(plan.predicted_flops.total(), ""), seconds(plan.predicted_seconds.total(), "")});
+  const std::int64_t ranks = plan.shards.value_or(1);
+  if (ranks > 1) out += paragraph(Word::kRanksBudget, {core::format_count(ranks)});
+  if (plan.scale) out += forecast(run, *plan.scale);
   if (plan.chosen() == nullptr) return out;
   return out + purchases(plan) +
          figures(curve(plan, true) + (timed ? curve(plan, false) : std::string())) +

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/text.h"
 #include "report/page/html.h"
 #include "report/sections/sections.h"
 
@@ -319,6 +320,8 @@ std::string savings(const RunData& run, const Context& context) {
   add_footprint(run, spent, others, rows);
   if (run.run) add_other_measures(*run.run, rows);
   std::string out = tunes_all ? paragraph(Word::kIsFull) : "";
+  const std::int64_t ranks = run.plan->shards.value_or(1);
+  if (ranks > 1) out += paragraph(Word::kRanksShared, {core::format_count(ranks)});
   out += table({Word::kNone, Word::kPredicted, Word::kMeasured, Word::kFullTuning, Word::kLoraOnAll,
                    Word::kSaved},
       rows);

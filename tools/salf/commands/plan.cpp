@@ -6,6 +6,7 @@
 #include "command_list.h"
 #include "core/files.h"
 #include "core/signals.h"
+#include "cost/scale.h"
 #include "text/plan_text.h"
 #include "types/validate.h"
 
@@ -21,6 +22,7 @@ struct PlanOptions {
   app::LoraOptions lora;
   std::string profile;
   std::string output = "plan.json";
+  cost::ScaleOptions scale;
   RankOptions ranks;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
@@ -36,6 +38,7 @@ struct PlanOptions {
               .common(),
         self.profile);
     visit(Field{"output", "file to write the plan to"}.common(), self.output);
+    cost::ScaleOptions::fields(self.scale, visit);
     RankOptions::fields(self.ranks, visit);
   }
 
@@ -43,6 +46,7 @@ struct PlanOptions {
     std::vector<std::string> problems = planning.problems();
     for (auto& problem : lora.problems(planning, model.adapter))
       problems.push_back(std::move(problem));
+    for (auto& problem : scale.problems()) problems.push_back(std::move(problem));
     if (profile.empty())
       problems.emplace_back("--profile FILE is needed: profile.json of salf analyze");
     require_output(output, problems);
@@ -67,6 +71,18 @@ PlanOptions completed(PlanOptions options, const types::Provenance& made) {
   return options;
 }
 
+// What --ranks asks for. Steps that ranks at hand timed say nothing of one machine by itself.
+void add_scale(
+    const cost::ScaleOptions& options, const distributed::Group* ranks, types::FreezePlan& plan) {
+  if (options.ranks == 1) return;
+  if (ranks != nullptr) {
+    throw Error(ErrorKind::kUsage,
+        "--ranks predicts machines that are not at hand, from the steps of one: start salf plan "
+        "without torchrun, mpirun or srun");
+  }
+  plan.scale = cost::forecast(plan, options);
+}
+
 int run_rank(const PlanOptions& given, distributed::Group* ranks, core::Progress& progress) {
   const bool writes = app::leads(ranks);
   if (writes) check_output_file(given.output, types::FreezePlan::kSchema, given.common.force);
@@ -85,10 +101,11 @@ int run_rank(const PlanOptions& given, distributed::Group* ranks, core::Progress
   auto plan = app::Planning(session, std::move(request), &energy, progress).plan();
   if (!plan) return 128 + core::stop_signal();
   plan = app::plan_for(ranks, *std::move(plan));
+  add_scale(options.scale, ranks, *plan);
   if (writes) {
     core::write_document(options.output, *plan);
-    print_result(
-        options.common, core::to_json(*plan), plan_summary(*plan) + "\n" + plan_table(*plan));
+    print_result(options.common, core::to_json(*plan),
+        plan_summary(*plan) + "\n" + plan_table(*plan) + scale_table(*plan));
   }
   app::check_affordable(*plan);
   return 0;

@@ -53,6 +53,12 @@ std::string step_text(const types::FreezePlan& plan, double seconds) {
          core::format_number(plan.full_step_seconds / seconds, 3) + " times)";
 }
 
+std::string ranks_text(const types::FreezePlan& plan) {
+  const std::int64_t each = plan.accumulate / *plan.shards;
+  return core::format_count(*plan.shards) + ", each with its own part of the rows and " +
+         core::format_count(each) + (each == 1 ? " batch" : " batches") + " of every step";
+}
+
 std::string energy_text(double joules) {
   if (joules >= 3.6e6) return core::format_number(joules / 3.6e6, 3) + " kWh";
   if (joules >= 3.6e3) return core::format_number(joules / 3.6e3, 3) + " Wh";
@@ -86,6 +92,7 @@ std::string plan_summary(const types::FreezePlan& plan, std::size_t width) {
   if (!plan.stages.empty()) add("stages", stages_text(plan));
   add("trained", core::format_count(plan.shape.trained_parameters(plan.cut)) + " of " +
                      core::format_count(plan.shape.parameters) + " parameters");
+  if (plan.shards.value_or(1) > 1) add("ranks", ranks_text(plan));
   add("budget", limits_text(plan));
   add("steps", steps_text(plan));
   add("predicted", cost_text(plan));

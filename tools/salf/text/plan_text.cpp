@@ -51,7 +51,32 @@ std::string depths(const types::FreezePlan& plan, const TextStyle& style) {
   return text;
 }
 
+std::string scale_row(const types::RankForecast& row) {
+  const auto bytes = [](double value) {
+    return core::format_bytes(static_cast<std::uint64_t>(value));
+  };
+  return right(core::format_count(row.ranks), 6) +
+         right(core::format_seconds(row.step_seconds), 12) +
+         right(core::format_number(row.tokens_per_second, 4), 13) +
+         right(formatted("%.3f", row.efficiency), 12) +
+         right(row.memory_bytes ? bytes(*row.memory_bytes) : "-", 12) +
+         right(bytes(row.sent_bytes), 12) + right(core::format_seconds(row.waited_seconds), 12) +
+         "\n";
+}
+
 }  // namespace
+
+std::string scale_table(const types::FreezePlan& plan) {
+  if (!plan.scale) return "";
+  const types::Scale& scale = *plan.scale;
+  std::string text =
+      "\n ranks      a step     tokens/s  efficiency      memory        sent"
+      "      waited\n";
+  for (const types::RankForecast& row : scale.rows) text += scale_row(row);
+  return text + "predicted for machines like this one, each on a link of " +
+         core::printable(scale.link, 20) +
+         (scale.sharded ? ",\nwith the optimizer's state in parts\n" : "\n");
+}
 
 std::string loss_text(const types::FreezePlan& plan, double loss) {
   return plan.loss_before ? formatted("%.3f", loss) : formatted("%.1f%%", 100.0 * loss);
@@ -65,7 +90,7 @@ std::string range_text(const types::FreezePlan& plan, const types::Range& range)
 std::string plan_text(const types::FreezePlan& plan, const TextStyle& style) {
   const std::string table = style.width >= 80 ? plan_table(plan) : "";
   return plan_summary(plan, style.width) + choices(plan, style) +
-         (table.empty() ? depths(plan, style) : "\n" + table);
+         (table.empty() ? depths(plan, style) : "\n" + table) + scale_table(plan);
 }
 
 }  // namespace salf::tools

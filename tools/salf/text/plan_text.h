@@ -17,6 +17,9 @@ std::string plan_summary(const types::FreezePlan& plan, std::size_t width = 80);
 // columns. "" for a plan without candidates.
 std::string plan_table(const types::FreezePlan& plan);
 
+// Ranks that were asked for beside one, in lines of at most 80 columns; "" where none were.
+std::string scale_table(const types::FreezePlan& plan);
+
 // In nats, or in per cent of the loss before tuning where that is not known.
 std::string loss_text(const types::FreezePlan& plan, double loss);
 // "1.234 (1.2 to 1.3)"
