@@ -1,6 +1,6 @@
 # The modules and who may include whom: written here once; tests/layers checks every #include against it.
 # A module that may not include tensor sees no torch.
-set(SALF_MODULES core types cost policy report tensor ops distributed data model calibration convert train app api)
+set(SALF_MODULES core types cost policy report tensor ops distributed data model calibration convert train generate app api)
 set(SALF_EDGES_core)
 set(SALF_EDGES_types core)
 set(SALF_EDGES_cost core types)
@@ -14,7 +14,8 @@ set(SALF_EDGES_model core types tensor ops)
 set(SALF_EDGES_calibration core types tensor ops distributed data model)
 set(SALF_EDGES_convert core types tensor ops data model)
 set(SALF_EDGES_train core types cost tensor ops distributed data model)
-set(SALF_EDGES_app core types cost policy tensor ops distributed data model calibration convert train)
+set(SALF_EDGES_generate core types tensor ops data model)
+set(SALF_EDGES_app core types cost policy tensor ops distributed data model calibration convert train generate)
 set(SALF_EDGES_api core types policy tensor data calibration convert train app)
 
 # salf_module(NAME SOURCES a.cpp … [TORCH] [LIBRARIES public…])

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tensor/shapes.h"
 
@@ -25,6 +26,10 @@ KeyValueCache::Pass::~Pass() {
   current_cache = nullptr;
   cache_.tokens_ += tokens_;
 }
+
+KeyValueCache::Pause::Pause() : cache_(std::exchange(current_cache, nullptr)) {}
+
+KeyValueCache::Pause::~Pause() { current_cache = cache_; }
 
 KeyValueCache* KeyValueCache::current() { return current_cache; }
 

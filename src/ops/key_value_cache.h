@@ -26,6 +26,17 @@ class KeyValueCache {
     KeyValueCache& cache_;
     std::int64_t tokens_;
   };
+  // While it lives, this thread has no pass.
+  class Pause {
+   public:
+    Pause();
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    KeyValueCache* cache_;
+  };
   // That of the pass on this thread; null without one.
   static KeyValueCache* current();
 

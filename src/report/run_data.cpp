@@ -68,6 +68,8 @@ void read_run_file(const fs::path& file, Running running, RunData& data) {
   if (fs::exists(beside("metrics.jsonl"))) data.metrics = read_metrics(beside("metrics.jsonl"));
   if (fs::exists(beside("dev_losses.json")))
     data.dev_losses = types::read_dev_losses(beside("dev_losses.json"));
+  if (fs::exists(beside("answers.json")))
+    data.answers = types::read_answers(beside("answers.json"));
   if (data.profile && data.profile->shape.blocks != data.plan->shape.blocks) {
     throw Error(ErrorKind::kBadInput,
         core::printable_path(profile) +

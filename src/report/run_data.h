@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "types/evaluation.h"
+#include "types/generation.h"
 #include "types/run_record.h"
 
 namespace salf::report {
@@ -35,6 +36,7 @@ struct RunData {
   std::optional<types::FreezePlan> plan;  // the run's, or a plan.json alone
   std::optional<types::LayerProfile> profile;
   std::optional<types::DevLosses> dev_losses;
+  std::optional<types::RunAnswers> answers;
   Metrics metrics;
 };
 

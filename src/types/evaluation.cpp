@@ -61,6 +61,14 @@ void check(const EvaluationRecord& record, const std::string& where) {
     if (record.choices->rows < record.choices->correct || record.choices->correct < 0)
       refuse_document(choices + ".correct", "expected 0 to rows");
   }
+  if (record.generation) {
+    const AnswerScores& scores = *record.generation;
+    const std::string generation = member_path(where, "generation");
+    check_at_least_zero(scores.exact_match.value, generation + ".exact_match.value");
+    check_at_least_zero(scores.f1.value, generation + ".f1.value");
+    if (scores.rows < 0 || scores.number_rows < 0 || scores.number_rows > scores.rows)
+      refuse_document(generation + ".number_rows", "expected 0 to rows");
+  }
   if (record.losses) check(*record.losses, member_path(where, "losses"));
 }
 

@@ -59,6 +59,51 @@ struct ChoiceEvaluation {
   }
 };
 
+// Answers that the model wrote to held-out rows, against the rows' own. Intervals are Wilson's
+// over rows; that of F1 is mean ± 1.96 standard errors.
+struct AnswerScores {
+  std::int64_t rows = 0;         // answered
+  std::int64_t available = 0;    // rows that could have been answered
+  std::int64_t tokens = 0;       // of an answer at most
+  std::int64_t cut = 0;          // answers that were ended by this limit
+  Figure exact_match;            // share, by SQuAD's normalisation
+  Figure f1;                     // mean over rows, of the words that both have
+  std::int64_t number_rows = 0;  // whose reference has a final number
+  std::optional<Figure> number;  // share of them whose answer has the same one
+  double seconds = 0.0;          // that answering took
+
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
+    visit("rows", self.rows);
+    visit("available", self.available);
+    visit("tokens", self.tokens);
+    visit("cut", self.cut);
+    visit("exact_match", self.exact_match);
+    visit("f1", self.f1);
+    visit("number_rows", self.number_rows);
+    visit("number", self.number);
+    visit("seconds", self.seconds);
+  }
+};
+
+// An answer and its scores.
+struct ScoredAnswer {
+  std::string prompt;          // the row up to its last answer
+  std::string reference;       // the row's answer
+  std::string answer;          // what the model wrote
+  bool exact_match = false;    // equal by SQuAD's normalisation
+  double f1 = 0.0;             // of the words that both have
+  std::optional<bool> number;  // the same final number; nothing where the reference has none
+
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
+    visit("prompt", self.prompt);
+    visit("reference", self.reference);
+    visit("answer", self.answer);
+    visit("exact_match", self.exact_match);
+    visit(Field{"f1"}.range(0, 1), self.f1);
+    visit("number", self.number);
+  }
+};
+
 // Arrays with one entry per document. A document's name is the first 16 hex digits of the SHA-256
 // of its tokens and labels, so only equal tokens are paired.
 struct DocumentLosses {
@@ -87,6 +132,8 @@ struct EvaluationRecord {
   Evaluation tokens;
   std::optional<ChoiceEvaluation> choices;  // where rows have options and an answer
   std::optional<DocumentLosses> losses;     // nothing for more than DocumentLosses::kMost documents
+  std::optional<AnswerScores> generation;   // of salf eval --generate
+  std::vector<ScoredAnswer> answers;        // that its scores rest on
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit("provenance", self.provenance);
@@ -94,6 +141,8 @@ struct EvaluationRecord {
     visit("tokens", self.tokens);
     visit("choices", self.choices);
     visit("losses", self.losses);
+    visit("generation", self.generation);
+    visit("answers", self.answers);
   }
 };
 

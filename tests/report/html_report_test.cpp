@@ -256,6 +256,21 @@ TEST(HtmlReport, LeavesTheDatasTextOutWhereAsked) {
   EXPECT_THAT(html_report({run}, silent), Not(HasSubstr("secret-")));
 }
 
+TEST(HtmlReport, ShowsAnswersEscapedAndLeavesThemOutWhereAsked) {
+  RunData run = testing::sample_run();
+  run.answers = types::RunAnswers{64, 1.5,
+      {{"secret-prompt", "secret-reference", "<script>alert(1)</script>", "a\x1b[31m\nb"}}};
+  const std::string page = html_report({run}, {});
+  EXPECT_THAT(page, HasSubstr("Answers to held-out prompts"));
+  EXPECT_THAT(page, HasSubstr("secret-prompt"));
+  EXPECT_THAT(page, HasSubstr("[31m<br>b"));
+  EXPECT_THAT(page, Not(HasSubstr("<script>alert")));
+  EXPECT_EQ(page.find('\x1b'), std::string::npos);
+  PageOptions silent;
+  silent.text = false;
+  EXPECT_THAT(html_report({run}, silent), Not(HasSubstr("secret-")));
+}
+
 TEST(HtmlReport, FetchesNothing) {
   const std::string page = html_report({testing::sample_run()}, {});
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
 
 #include "model/graph/graph_cut.h"
 #include "ops/key_value_cache.h"

@@ -12,6 +12,8 @@ FILES = {
     "run": ("run.json", "`salf train`"),
     "dev-losses": ("dev_losses.json", "`salf train`"),
     "eval": ("eval.json", "`salf eval --output`"),
+    "generate": ("the result of salf generate", "`salf generate --json`"),
+    "answers": ("answers.json", "`salf train`"),
     "trials": ("trials.json", "`salf trial`, `salf train`"),
     "bench": ("bench.json", "`salf bench`"),
     "losses": ("losses/KEY.json", "`salf bench`"),

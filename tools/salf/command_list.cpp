@@ -16,8 +16,8 @@ int run_with_progress(bool quiet, const std::function<int(core::Progress&)>& bod
 
 std::vector<Command> commands() {
   return {import_command(), inspect_command(), analyze_command(), plan_command(), train_command(),
-      eval_command(), export_command(), show_command(), report_command(), compare_command(),
-      trial_command(), bench_command(), preview_command(), doctor_command()};
+      eval_command(), generate_command(), export_command(), show_command(), report_command(),
+      compare_command(), trial_command(), bench_command(), preview_command(), doctor_command()};
 }
 
 }  // namespace salf::tools

@@ -46,6 +46,7 @@ Command analyze_command();
 Command plan_command();
 Command train_command();
 Command eval_command();
+Command generate_command();
 Command export_command();
 Command show_command();
 Command report_command();

@@ -18,8 +18,7 @@
 #include "model/model_directory.h"
 #include "policy/prediction.h"
 #include "report/compare/compare.h"
-#include "types/evaluation.h"
-#include "types/run_record.h"
+#include "types/generation.h"
 #include "types/trial_table.h"
 
 namespace salf::tools {
@@ -120,7 +119,7 @@ core::Json exit_codes() {
 
 core::Json detail::OptionDescriber::begin(const core::Field& field) const {
   core::Json option = {{"flag", core::flag_name(field.name)}};
-  if (field.name == std::string("output")) option["short"] = "-o";
+  if (const std::string letter = short_flag(field); !letter.empty()) option["short"] = letter;
   if (field.former != nullptr) option["former"] = core::flag_name(field.former);
   option["help"] = field.help;
   const std::string range = core::range_text(field);
@@ -140,9 +139,10 @@ core::Json describe_program() {
             {"examples", command.text.examples}, {"options", command.options()}});
   }
   add_documents<types::LayerProfile, types::FreezePlan, types::RunRecord, types::DevLosses,
-      types::EvaluationRecord, types::TrialTable, app::BenchRecord, app::DocumentLosses,
-      report::Comparison, convert::ExportResult, model::ModelCard, app::MachineReport,
-      policy::Prior, cost::HardwareTable, cost::PriceTable, cost::GridTable>(description);
+      types::EvaluationRecord, types::Generation, types::RunAnswers, types::TrialTable,
+      app::BenchRecord, app::DocumentLosses, report::Comparison, convert::ExportResult,
+      model::ModelCard, app::MachineReport, policy::Prior, cost::HardwareTable, cost::PriceTable,
+      cost::GridTable>(description);
   description["exit_codes"] = exit_codes();
   return description;
 }

@@ -14,7 +14,8 @@ bool FlagBinder::stands_alone(const core::Field& field) const {
 
 std::string FlagBinder::names(const core::Field& field) const {
   const std::string flag = core::flag_name(field.name);
-  std::string names = field.name == std::string("output") ? "-o," + flag : flag;
+  const std::string letter = short_flag(field);
+  std::string names = letter.empty() ? flag : letter + "," + flag;
   if (field.former != nullptr) names += "," + core::flag_name(field.former);
   return stands_alone(field) ? names + "," + field.name : names;
 }
@@ -48,6 +49,11 @@ void FlagBinder::hide_seldom_used() {
   if (app_.get_options().size() <= kMany) return;
   for (CLI::Option* const option : seldom_used_) option->group("");
   app_.footer(app_.get_footer() + "\n--help-all shows every option.");
+}
+
+std::string short_flag(const core::Field& field) {
+  const std::string_view name = field.name;
+  return name == "output" ? "-o" : name == "tokens" ? "-n" : "";
 }
 
 bool asks_for_all(const std::vector<std::string>& arguments) {

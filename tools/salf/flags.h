@@ -80,6 +80,8 @@ class FlagBinder {
   std::vector<CLI::Option*> seldom_used_;
 };
 
+// "-o" of --output, "-n" of --tokens; "" of others.
+std::string short_flag(const core::Field& field);
 bool asks_for_all(const std::vector<std::string>& arguments);
 // The value of --config among the arguments, "" if there is none.
 std::string config_path(const std::vector<std::string>& arguments);

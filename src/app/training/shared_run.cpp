@@ -89,4 +89,11 @@ types::StageDecision SharedStages::decide(const types::StageEnd& end) {
   return decision;
 }
 
+void work_alone(distributed::Group* ranks, const std::function<void()>& work) {
+  if (!leads(ranks)) return;
+  std::optional<distributed::Group::LongWork> waited_for;
+  if (ranks != nullptr) waited_for.emplace(*ranks);
+  work();
+}
+
 }  // namespace salf::app

@@ -43,4 +43,7 @@ class SharedStages : public train::StageDecider {
   train::StageDecider& decider_;
 };
 
+// Done by the rank that leads, while the others go on or wait for it.
+void work_alone(distributed::Group* ranks, const std::function<void()>& work);
+
 }  // namespace salf::app

@@ -4,6 +4,7 @@
 
 #include "app/evidence/later_profile.h"
 #include "app/evidence/trials.h"
+#include "app/generation/run_answers.h"
 #include "app/planning/energy_watch.h"
 #include "app/planning/pilot.h"
 #include "app/planning/planning.h"
@@ -170,25 +171,24 @@ void Training::describe(const types::FreezePlan& plan, types::RunRecord& record)
 
 types::RunRecord Training::tune(
     const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers) {
-  TuningRequest request;
-  request.options = options_.train;
-  request.frozen = options_.frozen.frozen_dtype;
+  TuningRequest request{options_.train, options_.frozen.frozen_dtype, folder_path_,
+      request_.recorded, lora_, before_};
   request.ranks = request_.ranks;
-  request.folder = folder_path_;
-  request.recorded = request_.recorded;
-  request.lora = lora_;
-  request.before = before_;
   if (!plan.stages.empty()) {
     const std::string& given = options_.planning.trials;
     request.trials = trials_of(given.empty() ? file("trials.json") : fs::path(given), plan);
   }
   request.prior = options_.planning.prior;
   if (profile_follows(plan)) request.reserved_seconds = later_profile_.reserve(plan);
+  RunAnswerKeeper answers({file("answers.json"), options_.answers, options_.data.chat_template,
+      resumed(), request_.ranks});
+  request.reserved_seconds += answers.before(session_, plan);
   request.gates = types::parse_gates(options_.gates);
   request.resume = resumed();
   if (request_.origin && !resumed()) request.replay = train::replay_of(request_.origin->record);
   request.observers = observers;
   types::RunRecord record = app::tune(session_, plan, request, energy_, progress_);
+  if (record.status != types::RunStatus::kInterrupted) answers.after(session_);
   describe(plan, record);
   record.predicted_footprint = plan.footprint;
   return record;

@@ -31,14 +31,15 @@ struct RunOptions {
   PlanningOptions planning;
   LoraOptions lora;
   train::TrainOptions train;
-  std::string profile;             // instead of analyzing
-  bool full_evidence = false;      // EvidenceNeed::kAll
-  std::string plan;                // instead of analyzing and planning
-  std::string resume;              // a run directory; everything else comes from its run.json
-  std::string replay;              // a run.json; everything but --output comes from it
-  std::vector<std::string> gates;  // types::parse_gate
-  std::string pilot;               // pilot_share; "": the whole
-  std::string tensorboard;         // folder of event files
+  std::string profile;                  // instead of analyzing
+  bool full_evidence = false;           // EvidenceNeed::kAll
+  std::string plan;                     // instead of analyzing and planning
+  std::string resume;                   // a run directory; everything else comes from its run.json
+  std::string replay;                   // a run.json; everything but --output comes from it
+  std::vector<std::string> gates;       // types::parse_gate
+  std::string pilot;                    // pilot_share; "": the whole
+  std::optional<std::int64_t> answers;  // RunAnswerOptions::asked
+  std::string tensorboard;              // folder of event files
   std::optional<std::int64_t> metrics_port;  // of Prometheus' text on 127.0.0.1
   std::string output = "run";
 
@@ -75,6 +76,11 @@ struct RunOptions {
               "run everything on this share of the documents and of the budget, such as 5%, and "
               "tell what the whole would take"},
         self.pilot);
+    visit(Field{"answers",
+              "answer so many held-out prompts before and after the run, for its report; without "
+              "it: 5 where the run takes minutes"}
+              .range(0, 1000),
+        self.answers);
     visit(Field{"tensorboard", "folder to write TensorBoard's event files to"}, self.tensorboard);
     visit(Field{"metrics_port",
               "serve Prometheus' text on http://127.0.0.1:N/metrics while it runs; 0: a free port"}

@@ -257,8 +257,9 @@ core::Json ChatTemplate::variables(const Conversation& conversation) const {
 }
 
 ChatText ChatTemplate::render_as_given(
-    const Conversation& conversation, const std::string& where, bool find_answers) const {
-  const core::Json values = variables(conversation);
+    const Conversation& conversation, const std::string& where, Wanted wanted) const {
+  core::Json values = variables(conversation);
+  values["add_generation_prompt"] = wanted == Wanted::kPrompt;
   JinjaText full;
   try {
     full = jinja_.render(values);
@@ -268,7 +269,7 @@ ChatText ChatTemplate::render_as_given(
   }
   ChatText result{std::move(full.text), {}, {}};
   result.left_out = left_out_of(result.text, conversation);
-  if (!find_answers) return result;
+  if (wanted != Wanted::kAnswers) return result;
   std::vector<const ChatMessage*> answers;
   for (const ChatMessage& message : conversation.messages) {
     if (is_assistant(message)) answers.push_back(&message);
@@ -296,6 +297,16 @@ void ChatTemplate::name_reasoning(core::Json& message) const {
 
 ChatText ChatTemplate::render(
     const Conversation& conversation, const std::string& where, bool find_answers) const {
+  return render_for(conversation, where, find_answers ? Wanted::kAnswers : Wanted::kText);
+}
+
+std::string ChatTemplate::render_prompt(
+    const Conversation& conversation, const std::string& where) const {
+  return render_for(conversation, where, Wanted::kPrompt).text;
+}
+
+ChatText ChatTemplate::render_for(
+    const Conversation& conversation, const std::string& where, Wanted wanted) const {
   const auto needs = [&](const char* name, bool given) {
     if (given && !jinja_.mentions(name)) {
       refuse(where, std::string("the row has ") + name + ", and the chat template " +
@@ -315,9 +326,9 @@ ChatText ChatTemplate::render(
     has_developer = has_developer || message.json.at("role") == "developer";
     has_null = has_null || is_null_content(message.json);
   }
-  if (!has_developer && !has_null) return render_as_given(chat, where, find_answers);
+  if (!has_developer && !has_null) return render_as_given(chat, where, wanted);
   try {
-    ChatText text = render_as_given(chat, where, find_answers);
+    ChatText text = render_as_given(chat, where, wanted);
     if (!has_developer || text.left_out.empty()) return text;
   } catch (const Error&) {  // refused: the other spelling may do
   }
@@ -325,7 +336,7 @@ ChatText ChatTemplate::render(
     if (message.json.at("role") == "developer") message.json["role"] = "system";
     if (is_null_content(message.json)) message.json["content"] = "";
   }
-  return render_as_given(chat, where, find_answers);
+  return render_as_given(chat, where, wanted);
 }
 
 std::vector<std::string> ChatTemplate::unknown_keys(const Conversation& conversation) const {

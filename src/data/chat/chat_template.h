@@ -61,6 +61,10 @@ class ChatTemplate {
   ChatText render(
       const Conversation& conversation, const std::string& where, bool find_answers = true) const;
 
+  // The text of a conversation that the assistant goes on with (add_generation_prompt). Throws as
+  // render() does.
+  std::string render_prompt(const Conversation& conversation, const std::string& where) const;
+
   // Keys of the messages that hold something and that the template does not know.
   std::vector<std::string> unknown_keys(const Conversation& conversation) const;
 
@@ -68,8 +72,11 @@ class ChatTemplate {
   core::Json variables(const Conversation& conversation) const;
   // Makes reasoning and thinking reasoning_content where the template knows only that.
   void name_reasoning(core::Json& message) const;
+  enum class Wanted { kText, kAnswers, kPrompt };
+  ChatText render_for(
+      const Conversation& conversation, const std::string& where, Wanted wanted) const;
   ChatText render_as_given(
-      const Conversation& conversation, const std::string& where, bool find_answers) const;
+      const Conversation& conversation, const std::string& where, Wanted wanted) const;
 
   std::string source_;
   std::string name_;

@@ -11,17 +11,13 @@
 #include "core/text.h"
 #include "data/bad_input.h"
 #include "data/chat/conversation.h"
+#include "data/rows/prompts.h"
 #include "tensor/batch.h"
 
 namespace salf::data {
 namespace {
 
 std::size_t index_of(std::int64_t value) { return static_cast<std::size_t>(value); }
-
-std::string finished_prompt(std::string prompt) {
-  if (!prompt.empty() && kBlank.find(prompt.back()) == std::string_view::npos) prompt += '\n';
-  return prompt;
-}
 
 // Test takes the low end of the hashes and dev the high end: changing one share moves no document
 // into or out of the other.

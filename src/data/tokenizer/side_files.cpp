@@ -122,6 +122,19 @@ SideFiles read_side_files(const fs::path& folder) {
   return files;
 }
 
+std::vector<std::int64_t> read_end_ids(const fs::path& folder) {
+  std::vector<std::int64_t> ids;
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    const auto json = ids.empty() ? read_object(folder / name) : std::nullopt;
+    const auto given = json ? json->find("eos_token_id") : PlainJson::const_iterator();
+    if (!json || given == json->end()) continue;
+    for (const PlainJson& id : given->is_array() ? *given : PlainJson::array({*given})) {
+      if (id.is_number_integer()) ids.push_back(id.get<std::int64_t>());
+    }
+  }
+  return ids;
+}
+
 std::string end_of_class(const JsonView& config) {
   struct Class {
     const char* name;

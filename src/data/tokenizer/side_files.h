@@ -20,6 +20,10 @@ struct SideFiles {
 // Reads them from a folder. Throws Error(kIo) or Error(kBadInput).
 SideFiles read_side_files(const std::filesystem::path& folder);
 
+// All ids under eos_token_id of generation_config.json, else of config.json: with each of them
+// transformers' generate() ends a text. Throws Error(kIo) or Error(kBadInput).
+std::vector<std::int64_t> read_end_ids(const std::filesystem::path& folder);
+
 // The end token of a tokenizer_class that transformers gives one where no file names it; "": none.
 std::string end_of_class(const JsonView& config);
 

@@ -58,7 +58,8 @@ std::vector<c10::IValue> PositionTables::piece(const std::vector<c10::IValue>& a
   return values;
 }
 
-// Tokens and states count by their shapes alone, so zeros stand for them.
+// Tokens and states count by their shapes alone, so zeros stand for them. A program may ask a state
+// behind some attention for its shape.
 std::vector<c10::IValue> PositionTables::run(
     const std::vector<c10::IValue>& arguments, std::int64_t length) const {
   std::vector<c10::IValue> whole = arguments;
@@ -70,13 +71,14 @@ std::vector<c10::IValue> PositionTables::run(
     const bool mask = mask_argument_ && i + 1 == *mask_argument_;
     whole[i] = at::full({1}, mask ? 1 : 0, given.options()).expand(sizes);
   }
+  const ops::KeyValueCache::Pause pause;
   return program_.run(std::move(whole));
 }
 
 PositionTables::Tables PositionTables::made(
     const std::vector<c10::IValue>& arguments, std::int64_t length) const {
   std::vector<c10::IValue> values = run(arguments, length);
-  for (const std::int64_t other : {length + 1, length - 1}) {
+  for (const std::int64_t other : {length - 1, length + 1}) {
     if (other < 1 || other > longest_) continue;
     const std::vector<c10::IValue> others = run(arguments, other);
     Tables made{length, {}};

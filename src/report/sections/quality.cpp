@@ -1,6 +1,7 @@
-// The section Quality: loss and accuracy before and after the run, and its gates.
+// The section Quality: loss and accuracy before and after the run, its gates and some answers.
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "core/statistics.h"
 #include "core/text.h"
@@ -110,15 +111,53 @@ std::string gates(const types::RunRecord& run) {
              rows);
 }
 
+// Line by line, since escape() shows line ends as such.
+std::string lines(const std::string& text) {
+  std::string out;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);)
+    out += (out.empty() ? "" : "<br>") + escape(line);
+  return out.empty() ? "–" : out;
+}
+
+// The end of a prompt says what is asked.
+std::string shortened_prompt(const std::string& prompt) {
+  constexpr std::size_t kMost = 800;  // bytes
+  if (prompt.size() <= kMost) return prompt;
+  std::size_t begin = prompt.size() - kMost;
+  while (begin < prompt.size() && (static_cast<unsigned char>(prompt[begin]) & 0xC0U) == 0x80U)
+    ++begin;
+  return "… " + prompt.substr(begin);
+}
+
+std::string answers(const types::RunAnswers& all) {
+  Rows rows;
+  for (const types::AnswerPair& pair : all.answers) {
+    rows.push_back(
+        {word_cell(lines(shortened_prompt(pair.prompt))), word_cell(lines(pair.reference)),
+            word_cell(lines(pair.before)), word_cell(pair.after ? lines(*pair.after) : "–")});
+  }
+  if (rows.empty()) return "";
+  return paragraph("<b>" + words(Word::kAnswers) +
+                       "</b>: " + words(Word::kAnswersNote, {core::format_count(all.tokens)}),
+             "why") +
+         table({Word::kPromptCell, Word::kReferenceCell, Word::kAnswerBefore, Word::kAnswerAfter},
+             rows);
+}
+
+std::string losses(const RunData& run) {
+  const auto& evaluations = run.run->evaluations;
+  if (evaluations.empty()) return paragraph(Word::kNotEvaluated);
+  const bool interval = std::isfinite(evaluations.back().standard_error);
+  return loss_table(run) + difference(run) + (interval ? "" : paragraph(Word::kNoInterval, "why"));
+}
+
 }  // namespace
 
-std::string quality(const RunData& run, const Context& /*context*/) {
+std::string quality(const RunData& run, const Context& context) {
   if (!run.run) return paragraph(Word::kNotRecorded);
-  const auto& evaluations = run.run->evaluations;
-  if (evaluations.empty()) return paragraph(Word::kNotEvaluated) + gates(*run.run);
-  const bool interval = std::isfinite(evaluations.back().standard_error);
-  return loss_table(run) + difference(run) + (interval ? "" : paragraph(Word::kNoInterval, "why")) +
-         gates(*run.run);
+  const bool shown = run.answers && context.options.text;
+  return losses(run) + gates(*run.run) + (shown ? answers(*run.answers) : "");
 }
 
 std::string loss_comparison(const std::vector<RunData>& runs) {

@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/text.h"
+#include "text/answer_text.h"
 
 namespace salf::tools {
 namespace {
@@ -69,6 +70,21 @@ std::string with_interval(const types::Figure& figure) {
          core::format_number(figure.high) + ")";
 }
 
+std::string generation_lines(const types::AnswerScores& scores) {
+  const auto row = [](const char* name, const std::string& value) {
+    return named(name, value, 22);
+  };
+  std::string text = row("answers", core::format_count(scores.rows) + " of " +
+                                        core::format_count(scores.available) + " rows, " +
+                                        core::format_count(scores.cut) + " cut at " +
+                                        core::format_count(scores.tokens) + " tokens");
+  text += row("exact match", with_interval(scores.exact_match));
+  text += row("token F1", with_interval(scores.f1));
+  if (!scores.number) return text;
+  return text + row("final number", with_interval(*scores.number) + ", of " +
+                                        core::format_count(scores.number_rows) + " rows");
+}
+
 }  // namespace
 
 std::string run_text(const report::RunData& run, const TextStyle& style) {
@@ -84,6 +100,7 @@ std::string run_text(const report::RunData& run, const TextStyle& style) {
     text += named("speed", core::format_number(record.tokens_per_second) + " tokens a second");
   const auto peak = static_cast<std::uint64_t>(record.peak_anonymous_bytes);
   if (peak > 0) text += named("memory", core::format_bytes(peak) + " at most");
+  if (run.answers) text += answers_text(*run.answers, style);
   return text + phases(record, style) + curve(run.metrics, style);
 }
 
@@ -103,6 +120,7 @@ std::string evaluation_text(const types::EvaluationRecord& record) {
                                core::format_count(record.choices->correct) + " of " +
                                core::format_count(record.choices->rows));
   }
+  if (record.generation) text += generation_lines(*record.generation);
   return text + "Intervals hold 95 %, over documents.\n";
 }
 

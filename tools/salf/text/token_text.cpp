@@ -1,9 +1,8 @@
 #include "text/token_text.h"
 
-#include <unicode/uchar.h>
-#include <unicode/utf8.h>
-
 #include "tensor/batch.h"
+#include "text/columns.h"
+#include "text/terminal_text.h"
 
 namespace salf::tools {
 namespace {
@@ -11,37 +10,6 @@ namespace {
 constexpr const char* kLossColour = "\033[1;32m";
 constexpr const char* kOtherColour = "\033[2m";
 constexpr const char* kPlainColour = "\033[0m";
-
-// Whether the character would move the cursor, hide, or turn the direction of what follows.
-bool is_hidden(UChar32 code) {
-  constexpr std::uint32_t kHidden = U_GC_CC_MASK | U_GC_CF_MASK | U_GC_ZL_MASK | U_GC_ZP_MASK |
-                                    U_GC_CN_MASK | U_GC_CO_MASK | U_GC_CS_MASK;
-  return (U_GET_GC_MASK(code) & kHidden) != 0;
-}
-
-std::string escaped(UChar32 code) {
-  if (code == '\n') return "\\n";
-  if (code == '\r') return "\\r";
-  if (code == '\t') return "\\t";
-  return formatted(code < 0x80 ? "\\x%02X" : "\\u{%04X}", static_cast<unsigned>(code));
-}
-
-std::size_t columns_of(UChar32 code) {
-  if ((U_GET_GC_MASK(code) & (U_GC_MN_MASK | U_GC_ME_MASK)) != 0) return 0;
-  const int width = u_getIntPropertyValue(code, UCHAR_EAST_ASIAN_WIDTH);
-  return width == U_EA_WIDE || width == U_EA_FULLWIDTH ? 2 : 1;
-}
-
-// Reads the character at `at` and moves `at` behind it. Negative where the bytes are no UTF-8.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"  // of ICU's macro
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-UChar32 next_character(const std::string& bytes, std::int32_t& at) {
-  UChar32 code = 0;
-  U8_NEXT(bytes.data(), at, static_cast<std::int32_t>(bytes.size()), code);
-  return code;
-}
-#pragma GCC diagnostic pop
 
 // Lines of a width, in colours that go on in the next line.
 class Lines {
@@ -63,22 +31,10 @@ class Lines {
     used_ += columns;
   }
 
-  void put_escaped(const std::string& escape) { put(escape, escape.size()); }
-
   void put_token(const std::string& bytes) {
-    const auto size = static_cast<std::int32_t>(bytes.size());
-    for (std::int32_t begin = 0, end = 0; begin < size; begin = end) {
-      const UChar32 code = next_character(bytes, end);
-      const std::string_view piece(bytes.data() + begin, static_cast<std::size_t>(end - begin));
-      if (code < 0) {
-        for (const char byte : piece)
-          put_escaped(
-              formatted("\\x%02X", static_cast<unsigned>(static_cast<unsigned char>(byte))));
-      } else if (is_hidden(code)) {
-        put_escaped(escaped(code));
-      } else {
-        put(piece, columns_of(code));
-      }
+    for (std::size_t at = 0; at < bytes.size();) {
+      const TerminalCharacter character = next_character(bytes, at);
+      put(character.text, character.columns);
     }
   }
 
