@@ -30,8 +30,8 @@ LossIncrease parse_loss_increase(const std::string& text);
 
 // What a plan with this aim would do.
 struct AimChoice {
-  Aim aim = Aim::kBest;
-  bool fits = false;  // false: nothing does, and the rest is not set
+  Aim aim = Aim::kBest;  // of this choice
+  bool fits = false;     // false: nothing does, and the rest is not set
   std::optional<Arm> arm;
   std::int64_t cut = 0;
   std::int64_t steps = 0;

@@ -108,7 +108,7 @@ struct FreezePlan {
   std::optional<Footprint> full_footprint;  // of full fine-tuning for as many tokens
   std::optional<double> memory_bytes;       // predicted, of the chosen candidate
   std::optional<double> max_memory_bytes;   // the limits that were asked for
-  Aim aim = Aim::kBest;
+  Aim aim = Aim::kBest;                     // what the plan optimises
   std::optional<double> max_loss_increase;  // of other aims; as Candidate::loss is
   // The better of full fine-tuning and LoRA on all blocks with the whole budget, as candidates say.
   std::optional<double> reference_loss;

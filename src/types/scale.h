@@ -12,11 +12,11 @@ namespace salf::types {
 
 // With so many ranks, each with batches of its own. Seconds are of a step of the first epoch.
 struct RankForecast {
-  std::int64_t ranks = 1;
+  std::int64_t ranks = 1;  // that share a step
   double step_seconds = 0.0;
-  double exchange_seconds = 0.0;  // that the link needs
-  double waited_seconds = 0.0;    // of them, what is not hidden by the backward pass
-  double tokens_per_second = 0.0;
+  double exchange_seconds = 0.0;       // that the link needs
+  double waited_seconds = 0.0;         // of them, what is not hidden by the backward pass
+  double tokens_per_second = 0.0;      // of all ranks
   double efficiency = 0.0;             // tokens a second, by those of as many ranks alone
   std::optional<double> memory_bytes;  // of a rank
   double sent_bytes = 0.0;             // by each rank in a step

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/json.h"
+#include "text/answer_text.h"
 
 namespace salf::tools {
 namespace {
@@ -66,6 +67,16 @@ TEST(BenchTable, HasALineAnArmAndPairsWithFull) {
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80U) << line;
   EXPECT_EQ(count, 3);
+}
+
+TEST(SideBySide, IsOneBelowTheOtherWithoutATerminal) {
+  const std::string word(200, 'x');
+  EXPECT_EQ(side_by_side({"one", word + " a"}, {"two", "b"}, 0), "one:\n" + word + " a\ntwo:\nb\n");
+}
+
+TEST(Wrapped, EndsWhereALineHasNoRoomForACharacter) {
+  EXPECT_THAT(wrapped("語 語", 1), ::testing::ElementsAre("語", "語"));
+  EXPECT_EQ(wrapped("ab", 0).size(), 1U);
 }
 
 }  // namespace

@@ -57,6 +57,23 @@ struct PlanningOptions {
               .common()
               .range(1e-9, 1),
         self.learning_rate);
+    limit_fields(self, visit);
+    visit(Field{"stages",
+              "tune in so many stages from max-gain's layer to the chosen cut; each where it pays"}
+              .range(1, 32),
+        self.stages);
+    visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"},
+        self.prior);
+    visit(Field{"trials", "trials.json of salf trial, for predictions that rest on these data"}
+              .formerly("probe"),
+        self.trials);
+    visit(Field{"no_trials", "train no arms to compare them first, however large the budget"}
+              .formerly("no_probes"),
+        self.no_trials);
+    cost::RateOptions::fields(self.rates, visit);
+  }
+
+  template <class Self, class Visitor> static void limit_fields(Self& self, Visitor& visit) {
     visit(Field{"max_memory",
               "memory that the run may hold at its height: 4GiB, 500MB; default: all it may use"}
               .common(),
@@ -72,19 +89,6 @@ struct PlanningOptions {
               "means --aim cheapest"}
               .common(),
         self.max_loss_increase);
-    visit(Field{"stages",
-              "tune in so many stages from max-gain's layer to the chosen cut; each where it pays"}
-              .range(1, 32),
-        self.stages);
-    visit(Field{"prior", "JSON file like configs/prior.json to use instead of the built-in one"},
-        self.prior);
-    visit(Field{"trials", "trials.json of salf trial, for predictions that rest on these data"}
-              .formerly("probe"),
-        self.trials);
-    visit(Field{"no_trials", "train no arms to compare them first, however large the budget"}
-              .formerly("no_probes"),
-        self.no_trials);
-    cost::RateOptions::fields(self.rates, visit);
   }
 
   std::vector<std::string> problems() const;

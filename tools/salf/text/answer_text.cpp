@@ -8,6 +8,7 @@
 namespace salf::tools {
 namespace {
 
+constexpr std::size_t kEndless = std::string::npos;
 constexpr std::size_t kTwoColumns = 60;  // columns of a terminal that has room for two
 constexpr std::size_t kMargin = 16;      // of the names in named()
 
@@ -55,7 +56,8 @@ std::string side_by_side(const TitledText& first, const TitledText& second, std:
     std::string out;
     for (const TitledText* one : {&first, &second}) {
       out += one->title + ":\n";
-      for (const std::string& line : text_lines(one->text, width)) out += line + "\n";
+      for (const std::string& line : text_lines(one->text, width == 0 ? kEndless : width))
+        out += line + "\n";
     }
     return out;
   }

@@ -83,6 +83,7 @@ std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
     lines.back() += (lines.back().empty() ? "" : " ") + word;
     while (columns_of(lines.back()) > width) {
       const std::size_t length = length_of(lines.back(), width);
+      if (length == 0) break;  // a character that is wider than a line
       const std::string rest = lines.back().substr(length);
       lines.back().resize(length);
       lines.push_back(rest);
