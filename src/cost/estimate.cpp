@@ -23,7 +23,7 @@ constexpr double kMoments = 2.0;  // a trained parameter
 constexpr double kGaps = 0.08;
 constexpr double kGapBlocks = 7.0;
 // Gradients that wait for a slow link, and buffers of the pieces under way.
-constexpr double kBacklog = 160.0 * 1024.0 * 1024.0;
+constexpr double kBacklog = 64.0 * 1024.0 * 1024.0;
 
 // Float32 weights in memory. Where steps read copies, all frozen ones lie in a file, else at most
 // those below the cut. Branches of LoRA stand beside the weights.

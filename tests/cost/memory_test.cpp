@@ -62,7 +62,7 @@ TEST(Memory, RanksThatUpdateAPartEachHoldThatPart) {
   const auto parameters = static_cast<double>(shape.parameters);
   const double plain = peak_bytes(cost, shape, 0, {10, false, false, 4, false});
   EXPECT_DOUBLE_EQ(plain, peak_bytes(cost, shape, 0, {10, false, false}));
-  const double waiting = 160.0 * 1024.0 * 1024.0 + 4.0 * 576 * 49152;
+  const double waiting = 64.0 * 1024.0 * 1024.0 + 4.0 * 576 * 49152;
   const double sharded = peak_bytes(cost, shape, 0, {10, false, false, 4, true});
   EXPECT_DOUBLE_EQ(sharded,
       with_gaps(

@@ -68,12 +68,31 @@ double attended(const tensor::Batch& batch) {
   return pairs / static_cast<double>(batch.padded_tokens());
 }
 
+// Parameters that several parts of the model share. Where blocks are run again in the backward
+// pass, each part has a pass of its own.
+std::set<std::string> made_in_passes(const RunInputs& inputs) {
+  if (!inputs.how.options.recompute) return {};
+  const model::GraphCut& graph = inputs.what.graph;
+  std::vector<std::string> names = graph.final_parameters();
+  names.push_back(graph.map().head_parameter);
+  names.push_back(graph.map().embedding_parameter);
+  for (std::int64_t block = 0; block < graph.map().blocks; ++block) {
+    for (auto& name : graph.block_parameters(block)) names.push_back(std::move(name));
+  }
+  std::set<std::string> once, several;
+  if (graph.map().tied) several = {graph.map().head_parameter, graph.map().embedding_parameter};
+  for (const auto& name : names) {
+    if (!once.insert(name).second) several.insert(name);
+  }
+  return several;
+}
+
 std::unique_ptr<GradientSum> gradient_sum(const RunInputs& inputs, const Freeze& freeze) {
   const std::int64_t shards = inputs.what.plan.shards.value_or(1);
   if (shards == 1 && inputs.ranks == nullptr) return nullptr;
   return std::make_unique<GradientSum>(
       freeze.trained(), SumSetup{inputs.ranks, shards, read_by_copies(inputs, freeze.trained()),
-                            shards_optimizer(inputs)});
+                            made_in_passes(inputs), shards_optimizer(inputs)});
 }
 
 std::unique_ptr<WeightShard> weight_shard(

@@ -22,7 +22,7 @@ namespace {
 // Pieces that are under way at once.
 constexpr std::size_t kSlots = 4;
 // Pieces that may wait for a slow link while the backward pass goes on, where they take memory.
-constexpr std::size_t kBacklog = 32;
+constexpr std::size_t kBacklog = 4;
 
 class Arrival : public torch::autograd::PostAccumulateGradHook {
  public:
@@ -58,11 +58,9 @@ struct GradientSum::Slot {
 };
 
 struct GradientSum::Place {
-  at::Tensor held;            // the sum of earlier shards
-  std::int64_t fired = 0;     // gradients that came in this batch's backward pass
-  std::int64_t expected = 0;  // that come in a batch's: a weight that is used twice may get two
-  std::int64_t unsent = 0;    // elements
-  bool ready = false;         // the step's gradient is complete
+  at::Tensor held;          // the sum of earlier shards
+  std::int64_t unsent = 0;  // elements
+  bool ready = false;       // the step's gradient is complete
 };
 
 GradientSum::GradientSum(const std::vector<model::Parameter>& trained, SumSetup setup)
@@ -73,6 +71,7 @@ GradientSum::GradientSum(const std::vector<model::Parameter>& trained, SumSetup 
       slots_(kSlots) {
   if (setup_.ranks == nullptr) return;  // nothing travels
   for (std::size_t place = 0; place < trained_.size(); ++place) {
+    if (setup_.in_passes.count(trained_[place].name) > 0) continue;
     torch::autograd::impl::set_post_acc_grad_hooks(
         trained_[place].tensor, std::make_unique<Arrival>([this, place] { arrived(place); }));
   }
@@ -97,22 +96,17 @@ void GradientSum::begin(StepTokens all, std::int64_t batches_of_shard) {
   parts_.clear();
   for (std::size_t place = 0; place < places_.size(); ++place) {
     places_[place].ready = false;
-    places_[place].fired = 0;
     places_[place].unsent = trained_[place].tensor.numel();
   }
 }
 
 void GradientSum::arrived(std::size_t place) {
-  Place& one = places_[place];
-  if (batches_ == own_batches_) return;  // the pass is of no step
-  ++one.fired;
-  if (batches_ + 1 < own_batches_) return;
-  if (one.ready) {
+  if (batches_ + 1 != own_batches_) return;
+  if (places_[place].ready) {
     throw Error(ErrorKind::kInternal, "parameter " + trained_[place].name +
                                           " got more of its gradient after that was sent; please "
                                           "report this model");
   }
-  if (one.fired != one.expected) return;
   const at::NoGradGuard quiet;
   take(place);
   advance();
@@ -148,7 +142,6 @@ void GradientSum::hold() {
 
 void GradientSum::add(at::Tensor& loss) {
   ++batches_;
-  for (Place& one : places_) one.expected = std::max(one.expected, std::exchange(one.fired, 0));
   if (batches_ % batches_of_shard_ != 0) return;
   const at::NoGradGuard quiet;
   losses_.push_back(loss.item<double>());

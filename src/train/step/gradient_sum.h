@@ -33,6 +33,7 @@ struct SumSetup {
   distributed::Group* ranks = nullptr;  // null where this process has all shards
   std::int64_t shards = 1;
   std::set<std::string> by_copies{};  // cut_into_pieces
+  std::set<std::string> in_passes{};  // parameters whose gradient a batch makes in several passes
   bool parts_alone = false;           // a rank gets its part of the sum, and nobody the whole
 };
 
