@@ -22,6 +22,17 @@ struct TensorDtype {
   }
 };
 
+// Where a tensor of the program is in safetensors files.
+struct TensorName {
+  std::string tensor;
+  std::string name;
+
+  template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
+    visit(Field{"tensor"}, self.tensor);
+    visit(Field{"name"}, self.name);
+  }
+};
+
 // salf.json
 struct ModelCard {
   static constexpr const char* kSchema = "salf.model/1";
@@ -35,6 +46,7 @@ struct ModelCard {
   std::string
       dtype;  // of most tensors in the safetensors source: "F32", "F16", "BF16", "": unknown
   std::vector<TensorDtype> other_dtypes;  // of those that differ
+  std::vector<TensorName> names;          // of a program that tools/trace-hf made: all its tensors
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"architecture"}, self.architecture);
@@ -45,6 +57,7 @@ struct ModelCard {
     visit(Field{"weights_hash"}, self.weights_hash);
     visit(Field{"dtype"}, self.dtype);
     visit(Field{"other_dtypes"}, self.other_dtypes);
+    visit(Field{"names"}, self.names);
   }
 };
 

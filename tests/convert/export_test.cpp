@@ -333,5 +333,28 @@ TEST_F(Export, CopiesArchivesAndSaysWhatTheyTake) {
   expect_error(ErrorKind::kIo, "", [&] { to_torchscript(model, "/proc/nowhere/copy.pt"); });
 }
 
+// A trace of tools/trace-hf: salf.json says where each tensor is in the safetensors files.
+TEST_F(Export, TracesGoBackByTheirNames) {
+  const fs::path model = imported("smollm2");
+  auto card = core::read_document<model::ModelCard>(model / "salf.json");
+  for (const auto& [name, tensor] : read_folder(golden_directory("smollm2")))
+    card.names.push_back({name, "other." + name});
+  core::write_document(model / "salf.json", card);
+  core::Json config = core::read_json_file(model / "config.json");
+  config["model_type"] = "unheard-of";
+  core::write_json_file(model / "config.json", config);
+  to_hf(model, folder_ / "hf");
+  TensorsByName expected;
+  for (const auto& [name, tensor] : read_folder(golden_directory("smollm2")))
+    expected.emplace("other." + name, tensor);
+  expect_same(read_folder(folder_ / "hf"), expected);
+  EXPECT_EQ(core::read_json_file(folder_ / "hf/config.json"), config);
+
+  card.names.push_back({"model.more.weight", "more"});
+  core::write_document(model / "salf.json", card);
+  expect_error(ErrorKind::kBadModel, "'model.more.weight' is missing",
+      [&] { to_hf(model, folder_ / "again"); });
+}
+
 }  // namespace
 }  // namespace salf::convert

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/json.h"
+#include "data/tokenizer/gguf_rules.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "tokenizer_files.h"
 
@@ -80,6 +81,18 @@ TEST_F(GgufTokenizers, NameEachSplitRule) {
     ASSERT_EQ(result.tokenizer.tokens.size(), 700U);
     EXPECT_EQ(result.tokenizer.tokens[699], "[PAD699]");
     EXPECT_EQ(result.tokenizer.token_types[699], 5);
+  }
+}
+
+// Rules whose own tokenizers are not among the golden ones: the proof reads them.
+TEST_F(GgufTokenizers, KnowTheRulesOfTekkenAndOfModelsWithoutOne) {
+  for (const NamedRule& rule : kNamedRules) {
+    const std::string name = rule.name;
+    if (name != "tekken" && name != "default") continue;
+    Json json = plain("llama3");
+    json["pre_tokenizer"] = Json::parse(rule.pre_tokenizer);
+    json["model"]["ignore_merges"] = rule.ignore_merges;
+    EXPECT_EQ(make(json).tokenizer.pre, name);
   }
 }
 

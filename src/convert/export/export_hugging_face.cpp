@@ -37,10 +37,13 @@ std::vector<tensor::TensorPlan> plan_tensors(const ExportSource& source, HfDtype
   std::map<std::string, c10::ScalarType> others;
   for (const model::TensorDtype& other : source.files.card.other_dtypes)
     others.emplace(other.tensor, source_type(other.dtype, folder));
+  const auto archived = [&source](const std::string& name) {
+    return source.family == nullptr ? source.names.at(name) : name;
+  };
   std::vector<tensor::TensorPlan> plans;
   for (const ExpectedTensor& expected : planned_tensors(source.decoder.program)) {
     c10::ScalarType type = usual;
-    const auto other = others.find(expected.name);
+    const auto other = others.find(archived(expected.name));
     if (other != others.end()) type = other->second;
     if (dtype == HfDtype::kF32) type = c10::kFloat;
     if (dtype == HfDtype::kF16) type = c10::kHalf;
@@ -108,6 +111,7 @@ core::Json config_of(const ExportSource& source, const std::vector<tensor::Tenso
   const bool older = json.contains("torch_dtype");
   if (older) json["torch_dtype"] = dtype;
   if (!older || json.contains("dtype")) json["dtype"] = dtype;
+  if (source.family == nullptr) return json;
   const HfConfig stated(source.json, source.files.config, {plans.size(), false});
   if (source.family->read(stated).config.tied != source.decoder.config.tied)
     json["tie_word_embeddings"] = source.decoder.config.tied;
@@ -155,7 +159,7 @@ ExportResult describe(const ExportSource& source, const std::vector<tensor::Tens
   result.dtypes.assign(dtypes.begin(), dtypes.end());
   result.note =
       std::string("AutoModelForCausalLM.from_pretrained(folder) in transformers makes a ") +
-      source.family->model_class;
+      (source.family == nullptr ? result.architecture : source.family->model_class);
   if (source.files.tokenizer.empty())
     warn(result,
         "the model has no tokenizer: AutoTokenizer.from_pretrained will not work on the export");
@@ -177,7 +181,7 @@ void write_shards(const ExportSource& source, const std::vector<Shard>& shards,
           release();  // the one before
           check_stop();
           progress.update(++done, plan.name);
-          written = source.archive.tensors().at(plan.name);
+          written = source.stored(plan.name);
           return encoded(source, plan);
         });
     release();
@@ -200,7 +204,7 @@ std::optional<ExportResult> export_hugging_face(const fs::path& path, const fs::
     const HfExportOptions& options, core::Progress& progress, bool overwrite) {
   return run_export(path, [&] {
     const core::Stopwatch watch;
-    const ExportSource source = open_export_source(path);
+    const ExportSource source = open_source_or_trace(path);
     const std::vector<tensor::TensorPlan> plans = plan_tensors(source, options.dtype);
     const std::vector<Shard> shards = make_shards(plans, options.shard_bytes);
     ExportResult result = describe(source, plans);

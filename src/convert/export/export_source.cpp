@@ -21,8 +21,9 @@ constexpr double kTolerance = 1e-5;
 
 [[noreturn]] void refuse_foreign(const model::ModelFiles& files, const std::string& problem) {
   refuse_model(files.archive, problem +
-                                  "; --to hf and gguf need a model that salf import made, or a "
-                                  "run of one; use --to torchscript");
+                                  "; --to hf and gguf need a model that salf import made (--to "
+                                  "hf also one of tools/trace-hf), or a run of one; use --to "
+                                  "torchscript");
 }
 
 core::Json read_config(const model::ModelFiles& files) {
@@ -70,6 +71,15 @@ bool same_constant(const model::ArchiveConstant& found, const model::ArchiveCons
   return found == planned;
 }
 
+// What a stored tensor cannot be exported for; "" for none.
+std::string problem_of(const at::Tensor& tensor) {
+  const c10::ScalarType type = tensor.scalar_type();
+  if (type != c10::kFloat && type != c10::kHalf && type != c10::kBFloat16)
+    return std::string("holds ") + c10::toString(type) + ", expected floating-point numbers";
+  // Strides of 0 could make a tensor of any size out of one number.
+  return tensor.nbytes() > tensor.storage().nbytes() ? "is larger than what is stored of it" : "";
+}
+
 // Walks over the plan and collects where the archive differs from it.
 class Comparison {
  public:
@@ -107,13 +117,8 @@ class Comparison {
       return add("tensor '" + name + "': expected " + tensor::sizes_text(parameter.shape) +
                  ", got " + tensor::sizes_text(tensor.sizes()));
     }
-    const c10::ScalarType type = tensor.scalar_type();
-    if (type != c10::kFloat && type != c10::kHalf && type != c10::kBFloat16)
-      return add(
-          "tensor '" + name + "': expected floating-point numbers, got " + c10::toString(type));
-    // Strides of 0 could make a tensor of any size out of one number.
-    if (tensor.nbytes() > tensor.storage().nbytes())
-      return add("tensor '" + name + "' is larger than what is stored of it");
+    if (const std::string problem = problem_of(tensor); !problem.empty())
+      return add("tensor '" + name + "' " + problem);
     if (parameter.tied_to.empty()) return;
     const auto other = archive_.tensors().find(parameter.tied_to);
     if (other == archive_.tensors().end() ||
@@ -134,14 +139,7 @@ void check_program(
       "does not hold the model that config.json describes: " + list_problems(problems));
 }
 
-}  // namespace
-
-at::Tensor ExportSource::tensor(const std::string& name) const {
-  return archive.tensors().at(name).detach().to(c10::kFloat).contiguous();
-}
-
-ExportSource open_export_source(const fs::path& path) {
-  model::ModelFiles files = model::find_model(path, "");
+ExportSource open_imported(model::ModelFiles files) {
   core::Json json = read_config(files);
   model::MappedArchive archive(files.archive);
   const Family& family = find_family(HfConfig(json, files.config, {}));
@@ -150,7 +148,54 @@ ExportSource open_export_source(const fs::path& path) {
   Decoder decoder = family.read(config);
   check_program(files, archive, decoder);
   return {std::move(files), std::move(json), std::move(config), &family, std::move(decoder),
-      std::move(archive)};
+      std::move(archive), {}};
+}
+
+// A trace knows its tensors by salf.json alone.
+ExportSource open_trace(model::ModelFiles files) {
+  core::Json json = read_config(files);
+  model::MappedArchive archive(files.archive);
+  HfConfig config(json, files.config, {});
+  ExportSource source{
+      std::move(files), std::move(json), std::move(config), nullptr, {}, std::move(archive), {}};
+  const model::ModelCard& card = source.files.card;
+  source.decoder.config.architecture = card.architecture;
+  std::vector<std::string> problems;
+  for (const model::TensorName& named : card.names) {
+    const auto found = source.archive.tensors().find(named.tensor);
+    if (found == source.archive.tensors().end()) {
+      problems.push_back("tensor '" + core::printable(named.tensor) + "' is missing");
+    } else if (const std::string problem = problem_of(found->second); !problem.empty()) {
+      problems.push_back("tensor '" + core::printable(named.tensor) + "' " + problem);
+    } else if (!source.names.emplace(named.name, named.tensor).second) {
+      problems.push_back("two tensors are called '" + core::printable(named.name) + "'");
+    } else {
+      source.decoder.program.parameters.push_back({named.name, found->second.sizes().vec(), ""});
+    }
+  }
+  if (!problems.empty())
+    refuse_model(
+        source.files.archive, "does not hold what salf.json lists: " + list_problems(problems));
+  return source;
+}
+
+}  // namespace
+
+const at::Tensor& ExportSource::stored(const std::string& name) const {
+  return archive.tensors().at(family == nullptr ? names.at(name) : name);
+}
+
+at::Tensor ExportSource::tensor(const std::string& name) const {
+  return stored(name).detach().to(c10::kFloat).contiguous();
+}
+
+ExportSource open_export_source(const fs::path& path) {
+  return open_imported(model::find_model(path, ""));
+}
+
+ExportSource open_source_or_trace(const fs::path& path) {
+  model::ModelFiles files = model::find_model(path, "");
+  return files.card.names.empty() ? open_imported(std::move(files)) : open_trace(std::move(files));
 }
 
 std::optional<ExportResult> run_export(

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "convert/export/export.h"
@@ -14,22 +15,28 @@
 
 namespace salf::convert {
 
-// A model that salf imported, whose archive and config.json were compared.
+// A model that salf imported, whose archive and config.json were compared, or one that
+// tools/trace-hf made, whose archive has the tensors that salf.json names.
 struct ExportSource {
   model::ModelFiles files;
   core::Json json;  // config.json
   HfConfig config;
-  const Family* family = nullptr;
-  Decoder decoder;
+  const Family* family = nullptr;  // nullptr: a trace
+  Decoder decoder;                 // of a trace: its tensors, by the safetensors files' names
   model::MappedArchive archive;
+  std::map<std::string, std::string> names;  // of a trace: the archive's names by those
 
-  // By the plan's name, float32 and contiguous: where possible a view of the mapped archive.
+  // By the plan's name, as it is stored.
+  const at::Tensor& stored(const std::string& name) const;
+  // The same, float32 and contiguous: where possible a view of the mapped archive.
   at::Tensor tensor(const std::string& name) const;
 };
 
 // Throws Error(kIo), and Error(kBadModel) for a model that salf did not import, and where model.pt
 // does not fit config.json: tensors, shapes, ties, constants.
 ExportSource open_export_source(const std::filesystem::path& path);
+// The same, or a trace.
+ExportSource open_source_or_trace(const std::filesystem::path& path);
 
 // Runs an exporter and sets result.seconds. Nothing where a signal stopped it (see output.h).
 std::optional<ExportResult> run_export(

@@ -36,7 +36,9 @@ const Family& find_family(const HfConfig& config) {
     if (type == family.model_type) return family;
   }
   config.refuse("model_type", "expected one of " + core::join(known, ", ") + ", got " +
-                                  (type.empty() ? "nothing" : "'" + core::printable(type) + "'"));
+                                  (type.empty() ? "nothing" : "'" + core::printable(type) + "'") +
+                                  "; tools/trace-hf DIR -o MODEL makes a model directory of any "
+                                  "other decoder, with your Python and transformers");
 }
 
 void read_heads(const HfConfig& config, const HeadKeys& keys,

@@ -18,8 +18,8 @@ struct ImportOptions {
     CommonOptions::fields(self.common, visit);
     core::begin_group(visit, "Import");
     visit(Field{"source",
-              "Hugging Face directory (config.json, safetensors), or GGUF file of a Llama-family "
-              "model"},
+              "Hugging Face directory (config.json, safetensors), or GGUF file (of a split model: "
+              "the first)"},
         self.source);
     visit(Field{"output", "model directory to make"}.common(), self.output);
   }
@@ -74,6 +74,8 @@ Command import_command() {
           "Qwen2, Qwen3, Gemma 2/3,\n"
           "Phi-3, OLMo 2/3, Granite or GPT-2 model, its weights as safetensors (F32, F16, BF16), "
           "and the tokenizer.\n"
+          "tools/trace-hf makes a model directory of any other decoder, with your Python and "
+          "transformers.\n"
           "Examples:\n  salf import ~/models/SmolLM2-135M-Instruct -o smollm2\n"
           "  salf import SmolLM2-135M-Instruct.Q4_1.gguf -o smollm2"},
       &run);
