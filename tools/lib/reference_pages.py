@@ -183,6 +183,8 @@ OWN = {
     ("types::ScalingLaw", "r_squared"): "share of the variance that the law explains",
     ("types::StageRecord", "choice"): "what was decided at the stage's end",
     ("model::TensorDtype", "tensor"): "its name",
+    ("types::RankForecast", "ranks"): "how many",
+    ("types::RankForecast", "tokens_per_second"): "of all ranks, predicted",
     ("types::AimChoice", "aim"): "which aim",
     ("types::FreezePlan", "aim"): "what the plan optimises",
     ("types::AimChoice", "memory_bytes"): "predicted, at the run's height",
