@@ -34,6 +34,7 @@ endif()
 
 set(_doc "${CMAKE_INSTALL_DATADIR}/doc/salf")
 install(FILES README.md CHANGELOG.md LICENSE NOTICE DESTINATION ${_doc} COMPONENT program)
+install(FILES NOTICE DESTINATION ${_doc} RENAME copyright COMPONENT program)  # the name that Debian asks for
 install(DIRECTORY docs DESTINATION ${_doc} COMPONENT program FILES_MATCHING PATTERN "*.md" PATTERN "*.png"
   PATTERN truth_table EXCLUDE)
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/salf/configs COMPONENT program)
