@@ -101,7 +101,7 @@ TEST_P(ImportedFamily, KeepsTheNamesOfTransformers) {
   EXPECT_EQ(result_.warnings.size(), 1U) << "only the missing tokenizer is worth a warning";
 }
 
-TEST_P(ImportedFamily, IsCutAtEveryBlock) {
+TEST_P(ImportedFamily, IsCutAtEveryBlockAndReadInPieces) {
   const auto card = core::read_document<model::ModelCard>(folder_ / "model/salf.json");
   const model::GraphCut graph(model_, card.blocks);
   EXPECT_EQ(graph.map().blocks, result_.blocks);
@@ -121,11 +121,7 @@ TEST_P(ImportedFamily, IsCutAtEveryBlock) {
     EXPECT_LT(largest_difference(logits, expected_.at("logits.3")), kTolerance) << "cut " << cut;
     EXPECT_LT(graph.prove(cut), 1e-5);
   }
-}
-
-TEST_P(ImportedFamily, ReadsATextPieceByPiece) {
-  const model::GraphCut graph(model_, "");
-  EXPECT_LT(testing::difference_in_pieces(graph, expected_.at("ids.3"), 3), 1e-5);
+  EXPECT_LT(testing::difference_in_pieces(graph, batch.ids, 3), 1e-5);
 }
 
 data::Dataset random_documents() {

@@ -1,4 +1,5 @@
 // What stands beside a tokenizer.json.
+#include "data/tokenizer/side_files.h"
 #include "tokenizer_files.h"
 
 namespace salf::data {
@@ -20,6 +21,7 @@ TEST_F(SideFilesTest, TheEndTokenIsFoundWhereTransformersFindsIt) {
   EXPECT_EQ(gpt2()->eos_id(), 1);
   write("generation_config.json", R"({"eos_token_id": [0, 1]})");
   EXPECT_EQ(gpt2()->eos_id(), 0);
+  EXPECT_THAT(read_end_ids(folder_), ElementsAre(0, 1));
   write("tokenizer_config.json", R"({"model_max_length": 1024})");
   EXPECT_EQ(gpt2()->eos_id(), 0);
   write("special_tokens_map.json", R"({"eos_token": {"content": "<|im_end|>"}})");
