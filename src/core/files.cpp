@@ -304,7 +304,7 @@ void check_output_file(const fs::path& file, const std::string& what, const std:
   if (error) refuse(ErrorKind::kIo, "its folder cannot be made: " + error.message());
   const AtomicFile trial(file);  // fails here, not after the work
   if (!std::ofstream(trial.temporary_path()))
-    refuse(ErrorKind::kIo, "its folder cannot be written to");
+    refuse(ErrorKind::kIo, "its folder cannot be written to; name a file elsewhere");
 }
 
 bool begins_with(const fs::path& file, const std::string& beginning) {

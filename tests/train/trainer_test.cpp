@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -17,6 +18,7 @@
 #include "core/log.h"
 #include "core/signals.h"
 #include "model/weights/lora.h"
+#include "support/expect_error.h"
 #include "support/sample_documents.h"
 #include "train/run/checkpoint.h"
 #include "train/run/stage.h"
@@ -135,6 +137,19 @@ TEST(Trainer, TakesTheEvaluationBeforeTheFirstStepFromElsewhere) {
   // The cache that it would have filled is filled by the next one.
   EXPECT_NEAR(evaluate(setup.graph, setup.dev_batches, {}, progress).evaluation.loss.value,
       record.best->loss, 1e-6);
+}
+
+TEST(Trainer, FilesWithoutANameLieInTheScratchFolder) {
+  TinyRun setup;
+  setup.plan.cut = 2;
+  const TemporaryFolder folder;
+  TrainInputs inputs = setup.inputs(folder.path());
+  inputs.run.where.scratch = folder / "scratch";
+  core::Progress progress;
+  testing::expect_error(ErrorKind::kIo, "scratch", [&] { train(inputs, progress); });
+  std::filesystem::create_directory(folder / "scratch");
+  EXPECT_TRUE(train(inputs, progress).cache);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "scratch"));
 }
 
 TEST(Trainer, FrozenParametersKeepTheirBitsAndTheRestMoves) {

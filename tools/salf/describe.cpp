@@ -64,13 +64,13 @@ class TypeTable {
   };
 
   // "lists": how many lists are around the value.
-  template <class T> void describe(core::Json& description) {
+  template <class T> void describe(core::Json& description, int lists = 0) {
+    if (lists > 0) description["lists"] = lists;
     if constexpr (core::IsOptional<T>::value) {
       description["optional"] = true;
-      describe<typename T::value_type>(description);
+      describe<typename T::value_type>(description, lists);
     } else if constexpr (core::IsVector<T>::value) {
-      description["lists"] = description.value("lists", 0) + 1;
-      describe<typename T::value_type>(description);
+      describe<typename T::value_type>(description, lists + 1);
     } else if constexpr (core::IsDescribed<T>::value) {
       description["type"] = add<T>();
     } else if constexpr (std::is_same_v<T, core::Json>) {

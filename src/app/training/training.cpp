@@ -9,6 +9,7 @@
 #include "app/planning/pilot.h"
 #include "app/planning/planning.h"
 #include "app/session/frozen_blocks.h"
+#include "app/session/scratch.h"
 #include "app/training/run_planning.h"
 #include "app/training/shared_run.h"
 #include "app/training/tuning.h"
@@ -56,7 +57,8 @@ class Training {
   EnergyWatch energy_;
   std::unique_ptr<core::OutputFolder> folder_;  // null of the ranks that do not lead
   fs::path folder_path_;
-  Session session_;  // of a pilot: with the sample
+  fs::path scratch_;  // for files without a name
+  Session session_;   // of a pilot: with the sample
   LaterProfile later_profile_;
   std::optional<Session> all_;  // of a pilot: with everything
   std::optional<types::PilotRecord> pilot_;
@@ -70,9 +72,9 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       energy_(options_.planning.rates, options_.model, budget_, request.ranks),
       // A resumed run's folder is its own; another one may only be replaced by --force.
       folder_(open_run_folder(request.ranks, options_.output, request.replace || resumed())),
-      folder_path_(options_.output),
+      folder_path_(options_.output), scratch_(scratch_folder(options_.scratch, folder_path_)),
       session_(open_model(options_.model, true, AdapterUse::kKeep,
-          scratch_for(options_.frozen.frozen_dtype, folder_path_), request.ranks)),
+          scratch_for(options_.frozen.frozen_dtype, scratch_), request.ranks)),
       later_profile_(options_.calibration, core::process_seconds()) {
   open_data(session_, options_.data, options_.batch, progress);
   check_alike(request.ranks, session_, request.recorded);
@@ -174,6 +176,7 @@ types::RunRecord Training::tune(
   TuningRequest request{options_.train, options_.frozen.frozen_dtype, folder_path_,
       request_.recorded, lora_, before_};
   request.ranks = request_.ranks;
+  request.scratch = scratch_;
   if (!plan.stages.empty()) {
     const std::string& given = options_.planning.trials;
     request.trials = trials_of(given.empty() ? file("trials.json") : fs::path(given), plan);

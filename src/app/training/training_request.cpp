@@ -18,7 +18,8 @@ namespace {
 std::vector<std::string> extra_options(const RunOptions& options) {
   core::Json given = core::to_json(options);
   const core::Json defaults = core::to_json(RunOptions{});
-  for (const char* allowed : {"resume", "replay", "output", "tensorboard", "metrics_port"})
+  for (const char* allowed :
+      {"resume", "replay", "output", "tensorboard", "metrics_port", "scratch"})
     given.erase(allowed);
   std::vector<std::string> extra;
   for (const auto& [key, value] : given.items()) {
@@ -57,6 +58,7 @@ RunOptions options_of(const Origin& origin, const RunOptions& given) {
   options.output = origin.resumed ? given.resume : given.output;
   options.tensorboard = given.tensorboard;
   options.metrics_port = given.metrics_port;
+  options.scratch = given.scratch;
   return options;
 }
 
@@ -67,6 +69,7 @@ core::Json recorded(RunOptions options) {
   options.replay.clear();
   options.tensorboard.clear();
   options.metrics_port.reset();
+  options.scratch.clear();
   options.output = RunOptions{}.output;
   core::Json record = {{"json", false}, {"force", false}, {"quiet", false}};
   record.update(core::to_json(options));
@@ -143,6 +146,7 @@ TrainingRequest restarted_request(const RunOptions& given) {
     resumed.resume = given.output;
     resumed.tensorboard = given.tensorboard;
     resumed.metrics_port = given.metrics_port;
+    resumed.scratch = given.scratch;
     return training_request(resumed);
   }
   TrainingRequest request = training_request(given);

@@ -41,6 +41,7 @@ struct RunOptions {
   std::optional<std::int64_t> answers;  // RunAnswerOptions::asked
   std::string tensorboard;              // folder of event files
   std::optional<std::int64_t> metrics_port;  // of Prometheus' text on 127.0.0.1
+  std::string scratch;                       // scratch_folder
   std::string output = "run";
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
@@ -58,8 +59,7 @@ struct RunOptions {
               "before the first step, measure the layers and time steps also where neither the "
               "choice nor the budget needs it"},
         self.full_evidence);
-    visit(
-        Field{"plan", "plan.json to follow instead of analyzing and planning"}.common(), self.plan);
+    visit(Field{"plan", "plan.json to carry out instead of making one"}.common(), self.plan);
     visit(Field{"resume", "run directory to go on with; all options come from it"}.common(),
         self.resume);
     visit(
@@ -86,6 +86,8 @@ struct RunOptions {
               "serve Prometheus' text on http://127.0.0.1:N/metrics while it runs; 0: a free port"}
               .range(0, 65535),
         self.metrics_port);
+    visit(Field{"scratch", "folder for its own files; default: $TMPDIR on a disk, else the run's"},
+        self.scratch);
     visit(Field{"output",
               "run directory: the tuned model, with LoRA also adapter/, run.json, metrics.jsonl, "
               "profile.json, plan.json"}

@@ -103,7 +103,8 @@ types::RunRecord tune(const Session& given, const types::FreezePlan& plan,
     dev_losses.emplace(*session.dataset, request.folder / "dev_losses.json", request.resume);
   train::TrainInputs inputs{{{*session.model, *session.graph, train_rows, dev_rows, plan},
       {request.options, session.seed()},
-      {request.folder, identity(session, request.recorded), cache_key(session, request.frozen)}}};
+      {request.folder, identity(session, request.recorded), cache_key(session, request.frozen),
+          request.scratch}}};
   inputs.run.ranks = request.ranks;
   inputs.resume = request.resume;
   inputs.replay = request.replay;

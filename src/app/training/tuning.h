@@ -30,6 +30,7 @@ struct TuningRequest {
   std::optional<train::Replay> replay{};
   std::vector<train::RunObserver*> observers{};
   distributed::Group* ranks = nullptr;  // that share the run
+  std::filesystem::path scratch{};      // train::RunPlace::scratch
 };
 
 // Throws Error(kUsage) for a gate that needs an evaluation where there are no dev documents.

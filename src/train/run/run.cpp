@@ -178,13 +178,13 @@ RunSnapshot Run::present(bool with_moments) const {
     for (auto& named : more) now.tensors.push_back(std::move(named));
   };
   if (!state_.best_is_present()) add(stage_->best.tensors("best/"));
-  add(stage_->optimizer_state("adam/", inputs_.where.folder, with_moments));
+  add(stage_->optimizer_state("adam/", inputs_.where.nameless(), with_moments));
   return now;
 }
 
 RunSnapshot Run::snapshot() const {
   RunSnapshot now = present(/*with_moments=*/true);
-  now.tensors = copies_of(now.tensors, inputs_.where.folder);
+  now.tensors = copies_of(now.tensors, inputs_.where.nameless());
   return now;
 }
 

@@ -47,6 +47,9 @@ struct RunPlace {
   // What the frozen part's output depends on besides rows and cut (hashes of model and tokenizer,
   // versions); needed for options.keep_cache.
   core::Json cache_key = core::Json::object();
+  std::filesystem::path scratch{};  // for files without a name, exists; empty: `folder`
+
+  const std::filesystem::path& nameless() const { return scratch.empty() ? folder : scratch; }
 };
 
 struct RunInputs {

@@ -43,9 +43,11 @@ void make_caches(const RunInputs& inputs, const data::Batcher& batcher,
     if (cuts[i] == 0) continue;
     const bool narrow = inputs.what.graph.type() == c10::kBFloat16;
     CacheSetup setup{cuts[i], narrow ? types::CacheType::kBFloat16 : options.cache_dtype,
-        inputs.where.folder, "", inputs.where.cache_key, shallower};
-    if (options.keep_cache && cuts[i] == inputs.what.plan.cut)
+        inputs.where.nameless(), "", inputs.where.cache_key, shallower};
+    if (options.keep_cache && cuts[i] == inputs.what.plan.cut) {
+      setup.folder = inputs.where.folder;
       setup.name = std::string(split) + rank_suffix(inputs) + ".prefix-cache";
+    }
     setup.key["compute_type"] = c10::toString(inputs.what.graph.type());
     try {
       caches[i] = std::make_unique<PrefixCache>(inputs.what.graph, batcher, first, setup);
@@ -218,7 +220,7 @@ Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t pla
       runner(inputs.what.graph, freeze, optimizer,
           {cut, inputs.how.options.clip, inputs.how.options.recompute, cache, sum.get(),
               shard.get()}),
-      best(freeze.trained(), inputs.where.folder) {}
+      best(freeze.trained(), inputs.where.nameless()) {}
 
 void Stage::gather_weights() {
   if (shard) shard->gather_weights();
@@ -243,9 +245,9 @@ std::unique_ptr<Stage> next_stage(
   stage->gather_weights();
   const std::vector<model::Parameter> trained = stage->freeze.trained();
   const std::vector<tensor::NamedTensor> now =
-      copies_of(weight_tensors(trained, ""), inputs.where.folder);
+      copies_of(weight_tensors(trained, ""), inputs.where.nameless());
   const std::vector<tensor::NamedTensor> moments =
-      stage->optimizer_state("adam/", inputs.where.folder, /*wanted=*/true);
+      stage->optimizer_state("adam/", inputs.where.nameless(), /*wanted=*/true);
   const std::int64_t steps = stage->optimizer.steps();
   const std::size_t next = stage->index + 1;
   stage->best.restore();

@@ -41,7 +41,7 @@ std::optional<MappedWeights> map_weights(
     const RunInputs& inputs, const std::vector<model::Parameter>& unread) {
   if (unread.empty()) return std::nullopt;
   try {
-    MappedWeights mapped(unread, inputs.where.folder);
+    MappedWeights mapped(unread, inputs.where.nameless());
     if (const auto& narrow = inputs.what.graph.narrow_weights()) {
       for (const auto& parameter : unread) narrow->moved(parameter.tensor);
       mapped.release();

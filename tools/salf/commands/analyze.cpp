@@ -2,6 +2,7 @@
 
 #include "app/evidence/analysis.h"
 #include "app/session/frozen_blocks.h"
+#include "app/session/scratch.h"
 #include "app/training/shared_run.h"
 #include "command_list.h"
 #include "core/files.h"
@@ -35,7 +36,7 @@ int run_rank(const AnalyzeOptions& options, distributed::Group* ranks, core::Pro
   if (writes) check_output_file(options.output, types::LayerProfile::kSchema, options.common.force);
   const app::FrozenType frozen = options.frozen.frozen_dtype;
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge,
-      app::scratch_for(frozen, core::folder_of(options.output)), ranks);
+      app::scratch_for(frozen, app::scratch_folder("", core::folder_of(options.output))), ranks);
   app::check_frozen_type(frozen, session);
   app::open_data(session, options.data, {options.batch_tokens, 0}, progress);
   app::check_alike(ranks, session, core::to_json(options));
