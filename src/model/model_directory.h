@@ -24,8 +24,8 @@ struct TensorDtype {
 
 // Where a tensor of the program is in safetensors files.
 struct TensorName {
-  std::string tensor;
-  std::string name;
+  std::string tensor;  // its name in the archive
+  std::string name;    // its name in safetensors files
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     visit(Field{"tensor"}, self.tensor);

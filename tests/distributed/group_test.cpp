@@ -238,7 +238,7 @@ TEST(Ranks, NameTheOneThatDoesNotStart) {
 
 TEST(Ranks, WaitForWorkThatWasAnnounced) {
   RankSetting setting;
-  setting.variables["TEST_TIMEOUT"] = "0.7";
+  setting.variables["TEST_TIMEOUT"] = "1.5";
   for (const RankResult& result : run(2, "long_work", setting))
     EXPECT_EQ(result.code, 0) << result.err;
   for (const RankResult& result : run(2, "stuck", setting)) {

@@ -94,13 +94,13 @@ std::unique_ptr<GradientSum> gradient_sum(const RunInputs& inputs, const Freeze&
   if (shards == 1 && inputs.ranks == nullptr) return nullptr;
   return std::make_unique<GradientSum>(
       freeze.trained(), SumSetup{inputs.ranks, shards, read_by_copies(inputs, freeze.trained()),
-                            made_in_passes(inputs), shards_optimizer(inputs)});
+                            made_in_passes(inputs), updates_part(inputs)});
 }
 
-std::unique_ptr<WeightShard> weight_shard(
+std::unique_ptr<WeightPart> weight_part(
     const RunInputs& inputs, const Freeze& freeze, const GradientSum* sum) {
-  if (!shards_optimizer(inputs)) return nullptr;
-  return std::make_unique<WeightShard>(
+  if (!updates_part(inputs)) return nullptr;
+  return std::make_unique<WeightPart>(
       *inputs.ranks, freeze.trained(), sum->pieces(), inputs.what.graph.narrow_weights());
 }
 
@@ -131,7 +131,7 @@ ShardRange own_shards(const RunInputs& inputs) {
 }
 
 // LoRA trains so little that its moments are worth no message more in each step.
-bool shards_optimizer(const RunInputs& inputs) {
+bool updates_part(const RunInputs& inputs) {
   const ShardOptimizer wanted = inputs.how.options.shard_optimizer;
   if (inputs.ranks == nullptr || wanted == ShardOptimizer::kOff) return false;
   const auto& parameters = inputs.what.model.parameters();
@@ -214,29 +214,29 @@ Stage::Stage(const RunInputs& inputs, const StageCaches& caches, std::size_t pla
       dev_cache(caches.dev(place)),
       freeze(inputs.what.model, inputs.what.graph, cut,
           inputs.what.plan.lora ? inputs.what.plan.lora->whole : std::nullopt),
-      sum(gradient_sum(inputs, freeze)), shard(weight_shard(inputs, freeze, sum.get())),
-      optimizer(shard ? shard->ranges() : freeze.trained(), adamw_options(inputs),
-          shard ? nullptr : inputs.what.graph.narrow_weights()),
+      sum(gradient_sum(inputs, freeze)), part(weight_part(inputs, freeze, sum.get())),
+      optimizer(part ? part->ranges() : freeze.trained(), adamw_options(inputs),
+          part ? nullptr : inputs.what.graph.narrow_weights()),
       runner(inputs.what.graph, freeze, optimizer,
           {cut, inputs.how.options.clip, inputs.how.options.recompute, cache, sum.get(),
-              shard.get()}),
+              part.get()}),
       best(freeze.trained(), inputs.where.nameless()) {}
 
 void Stage::gather_weights() {
-  if (shard) shard->gather_weights();
+  if (part) part->gather_weights();
 }
 
 std::vector<tensor::NamedTensor> Stage::optimizer_state(
     const std::string& prefix, const std::filesystem::path& folder, bool wanted) {
-  if (shard) return shard->state(optimizer, prefix, folder, wanted);
+  if (part) return part->state(optimizer, prefix, folder, wanted);
   return wanted ? optimizer.state(prefix) : std::vector<tensor::NamedTensor>();
 }
 
 void Stage::load_optimizer_state(const std::vector<tensor::NamedTensor>& tensors,
     const std::string& prefix, std::int64_t steps) {
-  if (!shard) return optimizer.load_state(tensors, prefix, steps);
-  shard->weights_changed();
-  shard->load_state(optimizer, tensors, prefix, steps);
+  if (!part) return optimizer.load_state(tensors, prefix, steps);
+  part->weights_changed();
+  part->load_state(optimizer, tensors, prefix, steps);
 }
 
 std::unique_ptr<Stage> next_stage(

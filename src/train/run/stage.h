@@ -22,8 +22,8 @@ namespace salf::train {
 // The shards of the rows that this process has.
 ShardRange own_shards(const RunInputs& inputs);
 
-// Whether each rank updates its part of the trained weights alone (weight_shard.h).
-bool shards_optimizer(const RunInputs& inputs);
+// Whether each rank updates its part of the trained weights alone (weight_part.h).
+bool updates_part(const RunInputs& inputs);
 
 // Of these, the parameters that steps read by copies alone, on all ranks.
 std::set<std::string> read_by_copies(
@@ -77,8 +77,8 @@ struct Stage {
   PrefixCache* cache;
   PrefixCache* dev_cache;
   Freeze freeze;
-  std::unique_ptr<GradientSum> sum;    // null of one shard
-  std::unique_ptr<WeightShard> shard;  // null where the optimizer updates all
+  std::unique_ptr<GradientSum> sum;  // null of one shard
+  std::unique_ptr<WeightPart> part;  // null where the optimizer updates all
   AdamW optimizer;
   StepRunner runner;
   Snapshot best;

@@ -21,9 +21,9 @@ std::vector<model::Parameter> unread_weights(
   return weights_below(freeze, inputs.what.graph, inputs.what.plan.cut);
 }
 
-// Of what is trained, at any stage, the weights that a rank updates elsewhere (weight_shard.h).
+// Of what is trained, at any stage, the weights that a rank updates elsewhere (weight_part.h).
 std::vector<model::Parameter> stale_weights(const RunInputs& inputs, const Freeze& freeze) {
-  if (!shards_optimizer(inputs)) return {};
+  if (!updates_part(inputs)) return {};
   const bool stages = !inputs.what.plan.stages.empty();
   const auto& parameters = stages ? inputs.what.model.parameters() : freeze.trained();
   std::set<std::string> names = read_by_copies(inputs, parameters);

@@ -237,6 +237,9 @@ void GradientSum::finish(at::Tensor& loss) {
     if (!places_[place].ready) take(place);
   }
   for (advance(); ended_ < pieces_.size(); advance()) wait_for_one();
+  for (const auto& parameter : trained_) {
+    if (!parameter.tensor.requires_grad()) parameter.tensor.mutable_grad() = at::Tensor();
+  }
   // Rank after rank has its shards; those with less end with zeros.
   const std::int64_t most = (setup_.shards + ranks_.size() - 1) / ranks_.size();
   losses_.resize(static_cast<std::size_t>(most), 0.0);

@@ -55,7 +55,7 @@ class GradientSum {
   // afterwards. In the pass of the step's last batch, gradients leave as they come.
   void add(at::Tensor& loss);
   // At the end of the step: gradients and `loss` become those of all shards. With parts_alone the
-  // parameters have no gradients then.
+  // parameters have no gradients then, and without never those that require none.
   void finish(at::Tensor& loss);
   // Of all gradients, after finish(): the same on all ranks.
   GradientNorm norm(double limit) const;

@@ -115,11 +115,11 @@ at::Tensor StepRunner::loss_and_gradients(
 }
 
 void StepRunner::update(double learning_rate, const at::Tensor& divisor) {
-  if (setup_.shard != nullptr) setup_.shard->begin_update(setup_.sum->take_parts());
+  if (setup_.part != nullptr) setup_.part->begin_update(setup_.sum->take_parts());
   optimizer_.step(learning_rate, divisor);
-  if (setup_.shard == nullptr) return;
+  if (setup_.part == nullptr) return;
   optimizer_.clear_gradients();
-  setup_.shard->share_update();
+  setup_.part->share_update();
 }
 
 StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double learning_rate,

@@ -16,7 +16,7 @@
 #include "train/step/gradient_sum.h"
 #include "train/step/optimizer.h"
 #include "train/step/step_clock.h"
-#include "train/step/weight_shard.h"
+#include "train/step/weight_part.h"
 #include "types/freeze_plan.h"
 
 namespace salf::train {
@@ -45,7 +45,7 @@ struct StepSetup {
   bool recompute = false;        // keep no activations within blocks
   PrefixCache* cache = nullptr;  // of the batches' rows; nullptr: the prefix runs each time
   GradientSum* sum = nullptr;    // over shards; nullptr: there is one, of this process
-  WeightShard* shard = nullptr;  // that the optimizer updates; nullptr: all that is trained
+  WeightPart* part = nullptr;    // that the optimizer updates; nullptr: all that is trained
 };
 
 class StepRunner {

@@ -1,4 +1,4 @@
-#include "train/step/weight_shard.h"
+#include "train/step/weight_part.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
@@ -28,7 +28,7 @@ std::map<std::string, at::Tensor> by_name(const std::vector<tensor::NamedTensor>
 
 }  // namespace
 
-WeightShard::WeightShard(distributed::Group& ranks, const std::vector<model::Parameter>& trained,
+WeightPart::WeightPart(distributed::Group& ranks, const std::vector<model::Parameter>& trained,
     const std::vector<Piece>& pieces, std::shared_ptr<model::NarrowWeights> narrow)
     : ranks_(ranks), trained_(trained), pieces_(pieces), narrow_(std::move(narrow)) {
   const at::NoGradGuard quiet;
@@ -45,19 +45,20 @@ WeightShard::WeightShard(distributed::Group& ranks, const std::vector<model::Par
   }
 }
 
-std::vector<at::Tensor> WeightShard::weights() const {
+std::vector<at::Tensor> WeightPart::weights() const {
   std::vector<at::Tensor> tensors;
   for (const auto& weight : weights_) tensors.push_back(weight.tensor);
   return tensors;
 }
 
-void WeightShard::begin_update(const std::vector<at::Tensor>& gradients) {
+void WeightPart::begin_update(const std::vector<at::Tensor>& gradients) {
   const at::NoGradGuard quiet;
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
     const Segment& segment = ranges_[i].segment;
     const at::Tensor& weight = weights_[i].tensor;
     if (stale_ && ranges_[i].apart)
       weight.copy_(elements(trained_[segment.place].tensor.detach(), segment).view(weight.sizes()));
+    if (!trained_[segment.place].tensor.requires_grad()) continue;
     weight.mutable_grad() =
         gradients[ranges_[i].piece].narrow(0, segment.at, segment.count).view(weight.sizes());
   }
@@ -65,7 +66,7 @@ void WeightShard::begin_update(const std::vector<at::Tensor>& gradients) {
 }
 
 // This rank's part of a piece, on the host. `next`: its first range, and afterwards the next one's.
-at::Tensor WeightShard::packed(const std::vector<at::Tensor>& own, std::size_t piece,
+at::Tensor WeightPart::packed(const std::vector<at::Tensor>& own, std::size_t piece,
     c10::ScalarType type, std::size_t& next) const {
   const auto options = trained_.front().tensor.options().requires_grad(false).dtype(type);
   const at::Tensor part = at::zeros({pieces_[piece].length / ranks_.size()}, options);
@@ -76,7 +77,7 @@ at::Tensor WeightShard::packed(const std::vector<at::Tensor>& own, std::size_t p
   return part.cpu();
 }
 
-void WeightShard::gather(const std::vector<at::Tensor>& own, const TypeOf& type, const Take& take) {
+void WeightPart::gather(const std::vector<at::Tensor>& own, const TypeOf& type, const Take& take) {
   struct Gather {
     const Piece* piece = nullptr;
     at::Tensor part, all;
@@ -106,7 +107,7 @@ void WeightShard::gather(const std::vector<at::Tensor>& own, const TypeOf& type,
   }
 }
 
-void WeightShard::share_update() {
+void WeightPart::share_update() {
   const TypeOf type = [this](const Piece& piece) -> std::optional<c10::ScalarType> {
     return piece.by_copies ? narrow_->type() : piece.type;
   };
@@ -123,7 +124,7 @@ void WeightShard::share_update() {
   }
 }
 
-void WeightShard::gather_weights() {
+void WeightPart::gather_weights() {
   if (stale_) return;  // they are current since somebody wrote them
   const TypeOf type = [](const Piece& piece) -> std::optional<c10::ScalarType> {
     if (!piece.by_copies) return std::nullopt;
@@ -138,7 +139,7 @@ void WeightShard::gather_weights() {
 }
 
 // By parameter, how often it was updated; -1: it has no state.
-std::vector<double> WeightShard::steps_of(const std::vector<tensor::NamedTensor>& own) {
+std::vector<double> WeightPart::steps_of(const std::vector<tensor::NamedTensor>& own) {
   const auto found = by_name(own);
   std::vector<double> steps(trained_.size(), -1.0);
   for (std::size_t i = 0; i < ranges_.size(); ++i) {
@@ -151,7 +152,7 @@ std::vector<double> WeightShard::steps_of(const std::vector<tensor::NamedTensor>
   return steps;
 }
 
-std::vector<tensor::NamedTensor> WeightShard::state(const AdamW& optimizer,
+std::vector<tensor::NamedTensor> WeightPart::state(const AdamW& optimizer,
     const std::string& prefix, const std::filesystem::path& folder, bool wanted) {
   const at::NoGradGuard quiet;
   const std::vector<tensor::NamedTensor> parts = optimizer.state("");
@@ -182,7 +183,7 @@ std::vector<tensor::NamedTensor> WeightShard::state(const AdamW& optimizer,
   return whole;
 }
 
-void WeightShard::load_state(AdamW& optimizer, const std::vector<tensor::NamedTensor>& tensors,
+void WeightPart::load_state(AdamW& optimizer, const std::vector<tensor::NamedTensor>& tensors,
     const std::string& prefix, std::int64_t steps) const {
   const auto found = by_name(tensors);
   std::vector<tensor::NamedTensor> parts;

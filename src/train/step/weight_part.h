@@ -25,10 +25,10 @@ namespace salf::train {
 // A parameter that steps read by its copy alone is sent as that copy. On the CPU it is itself not
 // current between gather_weights() and the next step, and may lie in a file: this has the float32
 // of the rank's part. All ranks make the same calls but weights_changed().
-class WeightShard {
+class WeightPart {
  public:
   // The references must outlive this. REQUIRES: parameters are contiguous
-  WeightShard(distributed::Group& ranks, const std::vector<model::Parameter>& trained,
+  WeightPart(distributed::Group& ranks, const std::vector<model::Parameter>& trained,
       const std::vector<Piece>& pieces, std::shared_ptr<model::NarrowWeights> narrow);
 
   // What this rank updates, for an optimizer: [1, n] of a parameter of two or more dimensions, else
