@@ -324,6 +324,8 @@ TEST_F(GgufFamilies, RefuseWhatGgufCannotExpress) {
   expect_refused(imported("gemma2"), ErrorKind::kBadModel, "query_pre_attn_scalar");
   expect_refused(imported("gemma2_uncapped"), ErrorKind::kBadModel, "attention_bias");
   expect_refused(imported("gpt2_variant"), ErrorKind::kBadModel, "activation_function");
+  for (const char* const family : {"gemma3", "granite", "olmo3", "smollm3"})
+    expect_refused(imported(family), ErrorKind::kBadModel, "read, not written");
 }
 
 TEST_F(GgufFamilies, RefuseTokenizersThatGgufCannotExpress) {

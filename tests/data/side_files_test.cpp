@@ -1,5 +1,6 @@
 // What stands beside a tokenizer.json.
 #include "data/tokenizer/side_files.h"
+
 #include "tokenizer_files.h"
 
 namespace salf::data {

@@ -146,7 +146,7 @@ TEST(Trainer, FilesWithoutANameLieInTheScratchFolder) {
   TrainInputs inputs = setup.inputs(folder.path());
   inputs.run.where.scratch = folder / "scratch";
   core::Progress progress;
-  testing::expect_error(ErrorKind::kIo, "scratch", [&] { train(inputs, progress); });
+  EXPECT_FALSE(train(inputs, progress).cache);  // without the folder nothing is kept
   std::filesystem::create_directory(folder / "scratch");
   EXPECT_TRUE(train(inputs, progress).cache);
   EXPECT_TRUE(std::filesystem::is_empty(folder / "scratch"));

@@ -126,6 +126,11 @@ void check_gemma2(const ExportSource& source) {
   }
 }
 
+// Whose keys beside the tensors this program does not write.
+bool read_only(const std::string& type) {
+  return type == "gemma3_text" || type == "granite" || type == "olmo3" || type == "smollm3";
+}
+
 }  // namespace
 
 std::string gguf_model_type(const std::string& architecture) {
@@ -149,9 +154,17 @@ std::string gguf_architecture(const ExportSource& source) {
   const Layout* const layout = find_layout(type);
   if (layout == nullptr) {
     std::vector<std::string> known;
-    for (const Layout& entry : layouts()) known.emplace_back(entry.model_type);
+    for (const Layout& entry : layouts()) {
+      if (!read_only(entry.model_type)) known.emplace_back(entry.model_type);
+    }
     refuse(source, "model_type",
         "the GGUF export knows " + core::join(known, ", ") + ", got '" + type + "'");
+  }
+  if (read_only(type)) {
+    refuse(source, "model_type",
+        "GGUF files of a " + type +
+            " are read, not written: export it with --to hf, and convert the folder with "
+            "llama.cpp's convert_hf_to_gguf.py");
   }
   const DecoderConfig& config = source.decoder.config;
   if (type == "gpt2") {
