@@ -9,8 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <future>
+#include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
@@ -191,18 +194,20 @@ void Transfer::wait() {
   parts_.reset();
 }
 
-Group::Group() = default;
+struct Group::Formed {
+  std::unique_ptr<Parts> parts;
+  std::int64_t sharing_cores = 0;
+};
 
-Group::Group(const Launch& launch, double timeout) : launch_(launch) {
-  if (launch.size == 1) return;
+Group::Formed Group::form(const Launch& launch, double timeout) {
+  Formed formed;
   auto parts = std::make_unique<Parts>();
   const bool serves = launch.rank == 0 && !launch.served;
   parts->store = std::make_unique<Store>(launch, serves, timeout);
   WatchSetup setup{launch.rank, meet(launch, *parts->store, timeout), timeout, serves};
-  sharing_cores_ = 0;
   const Member here = this_member();
   for (const Member& member : setup.members)
-    sharing_cores_ += member.host == here.host && member.cores == here.cores ? 1 : 0;
+    formed.sharing_cores += member.host == here.host && member.cores == here.cores ? 1 : 0;
   parts->watch = std::make_unique<Watch>(
       std::make_unique<Store>(launch, /*serves=*/false, timeout), std::move(setup));
   try {
@@ -213,7 +218,38 @@ Group::Group(const Launch& launch, double timeout) : launch_(launch) {
     parts->watch->explain("the ranks cannot connect: " + tensor::error_text(error) +
                           "; GLOO_SOCKET_IFNAME names the network interface to use");
   }
-  parts_ = std::move(parts);
+  formed.parts = std::move(parts);
+  return formed;
+}
+
+// c10d waits without end for a store that was reached and then is silent. The thread that does so
+// is left to itself; the process ends by the error.
+Group::Formed Group::form_in_time(const Launch& launch, double timeout) {
+  constexpr double kSteps = 3.0;  // each may take the time-out: the store, meeting, connecting
+  std::promise<Formed> promise;
+  std::future<Formed> formed = promise.get_future();
+  std::thread([launch, timeout, promise = std::move(promise)]() mutable {
+    try {
+      promise.set_value(form(launch, timeout));
+    } catch (...) {
+      promise.set_exception(std::current_exception());
+    }
+  }).detach();
+  const auto limit = std::chrono::duration<double>(kSteps * timeout + 1.0);
+  if (formed.wait_for(limit) == std::future_status::ready) return formed.get();
+  throw Error(ErrorKind::kIo,
+      "the ranks' store at " + launch.address + ":" + std::to_string(launch.port) +
+          " was reached and then was silent: the process of rank 0 is stopped, or its machine "
+          "is gone (--rank-timeout)");
+}
+
+Group::Group() = default;
+
+Group::Group(const Launch& launch, double timeout) : launch_(launch) {
+  if (launch.size == 1) return;
+  Formed formed = form_in_time(launch, timeout);
+  parts_ = std::move(formed.parts);
+  sharing_cores_ = formed.sharing_cores;
 }
 
 Group::~Group() {

@@ -99,6 +99,10 @@ class Group {
  private:
   friend class Transfer;
   struct Parts;
+  struct Formed;
+
+  static Formed form(const Launch& launch, double timeout);
+  static Formed form_in_time(const Launch& launch, double timeout);
 
   Launch launch_;
   std::int64_t sharing_cores_ = 1;

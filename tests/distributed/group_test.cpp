@@ -9,8 +9,11 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -234,6 +237,25 @@ TEST(Ranks, NameTheOneThatDoesNotStart) {
   EXPECT_THAT(run(3, "steps", setting)[0].err, HasSubstr("rank 1 did not start within 0.7 s"));
   setting.absent = {0};
   EXPECT_THAT(run(2, "steps", setting)[1].err, HasSubstr("rank 0 has not started"));
+}
+
+TEST(Ranks, GiveUpOnAStoreThatIsSilent) {
+  const int listening = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(bind(listening, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listening, 8), 0);
+  ASSERT_EQ(getsockname(listening, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  RankSetting setting;
+  setting.variables["TEST_TIMEOUT"] = "0.5";
+  setting.variables["MASTER_PORT"] = std::to_string(ntohs(address.sin_port));
+  setting.absent = {0};
+  const RankResult result = run(2, "steps", setting)[1];
+  close(listening);
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, HasSubstr("was silent"));
 }
 
 TEST(Ranks, WaitForWorkThatWasAnnounced) {
