@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <future>
@@ -247,6 +248,8 @@ Group::Group() = default;
 
 Group::Group(const Launch& launch, double timeout) : launch_(launch) {
   if (launch.size == 1) return;
+  // A write to a rank that is gone is an error to name, not the end of this process.
+  std::signal(SIGPIPE, SIG_IGN);
   Formed formed = form_in_time(launch, timeout);
   parts_ = std::move(formed.parts);
   sharing_cores_ = formed.sharing_cores;

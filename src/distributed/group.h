@@ -45,7 +45,7 @@ class Group {
   // One rank.
   Group();
   // Waits for all ranks. Throws Error(kIo) that names those which have not started in time.
-  // `timeout`: seconds.
+  // `timeout`: seconds. Of several ranks, the process ignores SIGPIPE from then on.
   Group(const Launch& launch, double timeout);
   ~Group();
   Group(const Group&) = delete;
