@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "report/page/html.h"
+#include "report/promise.h"
 #include "report/sections/sections.h"
 
 namespace salf::report {
@@ -85,18 +86,17 @@ std::string aims_table(const FreezePlan& plan) {
 }
 
 std::string promise(const RunData& run, const FreezePlan& plan) {
-  if (plan.aim == Aim::kBest || !plan.max_loss_increase || !plan.reference_loss ||
-      !plan.loss_before)
-    return "";
-  const std::string limit = number(*plan.max_loss_increase, plan_path(run, "max_loss_increase"));
-  const std::string reference = number(*plan.reference_loss, plan_path(run, "reference_loss"));
+  const std::optional<Promise> made = promise_of(plan);
+  if (!made) return "";
+  const std::string limit = number(made->limit, plan_path(run, "max_loss_increase"));
+  const std::string reference = number(made->reference, plan_path(run, "reference_loss"));
   std::string out = paragraph(Word::kPromise, {limit, reference});
   if (!run.run || !run.run->best) return out;
   const types::DevEvaluation& best = *run.run->best;
-  const double above = best.loss - *plan.reference_loss;
-  const bool kept = above <= *plan.max_loss_increase;
+  const bool kept = made->kept(best.loss);
   return out + paragraph(kept ? Word::kPromiseKept : Word::kPromiseBroken,
-                   {with_error(best.loss, best.standard_error, "run.best.loss"), number(above, "")},
+                   {with_error(best.loss, best.standard_error, "run.best.loss"),
+                       number(best.loss - made->reference, "")},
                    kept ? "" : "bad");
 }
 

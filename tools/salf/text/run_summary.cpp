@@ -2,6 +2,7 @@
 
 #include "core/log.h"
 #include "core/text.h"
+#include "report/promise.h"
 #include "text/show_run.h"
 
 namespace salf::tools {
@@ -52,16 +53,14 @@ std::string loss(const types::DevEvaluation& evaluation) {
 }
 
 std::string promise_line(const types::RunRecord& record) {
-  const types::FreezePlan& plan = record.plan;
-  if (plan.aim == types::Aim::kBest || !plan.max_loss_increase || !plan.reference_loss ||
-      !plan.loss_before || !record.best)
-    return "";
-  const double above = record.best->loss - *plan.reference_loss;
-  return named("promise",
-      "at most " + core::format_number(*plan.max_loss_increase, 3) + " above the predicted " +
-          core::format_number(*plan.reference_loss, 4) + ": " +
-          (above <= *plan.max_loss_increase ? "kept" : "NOT KEPT") + ", it ended " +
-          core::format_number(std::fabs(above), 3) + (above < 0.0 ? " below" : " above"));
+  const std::optional<report::Promise> made = report::promise_of(record.plan);
+  if (!made || !record.best) return "";
+  const double above = record.best->loss - made->reference;
+  return named("promise", "at most " + core::format_number(made->limit, 3) +
+                              " above the predicted " + core::format_number(made->reference, 4) +
+                              ": " + (made->kept(record.best->loss) ? "kept" : "NOT KEPT") +
+                              ", it ended " + core::format_number(std::fabs(above), 3) +
+                              (above < 0.0 ? " below" : " above"));
 }
 
 }  // namespace
