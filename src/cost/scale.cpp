@@ -56,11 +56,6 @@ types::RankForecast forecast_of(const types::FreezePlan& plan, const RankStep& s
   return row;
 }
 
-bool shards(Sharding wanted, const types::ModelShape& shape) {
-  return wanted == Sharding::kOn ||
-         (wanted == Sharding::kAuto && shape.block_trained_parameters.empty());
-}
-
 // Of what all ranks have together, what each of N sends to the others.
 double share_of_others(std::int64_t ranks) {
   return static_cast<double>(ranks - 1) / static_cast<double>(ranks);
@@ -74,7 +69,7 @@ std::vector<std::string> ScaleOptions::problems() const {
     problems.emplace_back(
         "--ranks needs --link, such as 25Gb/s: what each of them is connected by");
   if (ranks == 1 && !link.empty()) problems.emplace_back("--link needs --ranks of 2 or more");
-  if (ranks == 1 && shard_optimizer != Sharding::kAuto)
+  if (ranks == 1 && shard_optimizer != types::ShardOptimizer::kAuto)
     problems.emplace_back("--shard-optimizer needs --ranks of 2 or more");
   if (link.empty()) return problems;
   try {
@@ -142,7 +137,7 @@ std::optional<types::Scale> forecast(const types::FreezePlan& plan, const ScaleO
   if (plan.cost.timed_batches < 1) return std::nullopt;
   const double link = parse_link(options.link);
   const RankStep step = rank_step(plan.cost, plan.shape, plan.data, plan.cut, plan.accumulate,
-      shards(options.shard_optimizer, plan.shape));
+      types::shards(options.shard_optimizer, plan.method()));
   types::Scale scale;
   scale.link = options.link;
   scale.gradient_bytes = step.gradient_bytes;

@@ -7,19 +7,14 @@
 
 #include "core/fields.h"
 #include "types/freeze_plan.h"
+#include "types/shard_optimizer.h"
 
 namespace salf::cost {
-
-// Whether each rank updates its part of the weights alone. auto: where whole blocks are trained.
-enum class Sharding { kAuto, kOn, kOff };
-inline std::vector<core::EnumName<Sharding>> enum_names(Sharding) {
-  return {{Sharding::kAuto, "auto"}, {Sharding::kOn, "on"}, {Sharding::kOff, "off"}};
-}
 
 struct ScaleOptions {
   std::int64_t ranks = 1;
   std::string link;
-  Sharding shard_optimizer = Sharding::kAuto;
+  types::ShardOptimizer shard_optimizer = types::ShardOptimizer::kAuto;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Ranks that are not at hand");

@@ -24,10 +24,11 @@ TEST(Scale, ReadsLinksInTheUnitsOfNetworks) {
 
 TEST(Scale, SaysWhichOptionsContradictOneAnother) {
   EXPECT_TRUE((ScaleOptions{}.problems().empty()));
-  EXPECT_TRUE((ScaleOptions{8, "1Gb/s", Sharding::kOn}.problems().empty()));
-  EXPECT_EQ((ScaleOptions{8, "", Sharding::kAuto}.problems().size()), 1U);
-  EXPECT_EQ((ScaleOptions{1, "1Gb/s", Sharding::kOff}.problems().size()), 2U);
-  EXPECT_THAT((ScaleOptions{8, "fast", Sharding::kAuto}.problems().front()), HasSubstr("fast"));
+  EXPECT_TRUE((ScaleOptions{8, "1Gb/s", types::ShardOptimizer::kOn}.problems().empty()));
+  EXPECT_EQ((ScaleOptions{8, "", types::ShardOptimizer::kAuto}.problems().size()), 1U);
+  EXPECT_EQ((ScaleOptions{1, "1Gb/s", types::ShardOptimizer::kOff}.problems().size()), 2U);
+  EXPECT_THAT((ScaleOptions{8, "fast", types::ShardOptimizer::kAuto}.problems().front()),
+      HasSubstr("fast"));
 }
 
 TEST(Scale, ARankSendsItsPartsAndItsResults) {
@@ -86,7 +87,7 @@ TEST(Scale, AForecastComparesRanksWithOne) {
   plan.cut = 12;
   plan.accumulate = 2;
   plan.cost.timed_batches = 0;
-  const ScaleOptions options{4, "400Mb/s", Sharding::kAuto};
+  const ScaleOptions options{4, "400Mb/s", types::ShardOptimizer::kAuto};
   EXPECT_FALSE(forecast(plan, options).has_value()) << "no step was timed";
   plan.cost.timed_batches = 3;
   const types::Scale scale = *forecast(plan, options);

@@ -67,7 +67,7 @@ TEST(PlanText, ShowsRanks) {
   EXPECT_EQ(plan_summary(one).find("ranks"), std::string::npos);
   one.shards = 4;
   one.accumulate = 8;
-  one.scale = *cost::forecast(one, {64, "25Gb/s", cost::Sharding::kAuto});
+  one.scale = *cost::forecast(one, {64, "25Gb/s", types::ShardOptimizer::kAuto});
   EXPECT_THAT(plan_summary(one), ::testing::HasSubstr("4, each with its own part of the rows"));
   const std::string table = scale_table(one);
   EXPECT_THAT(table, ::testing::HasSubstr("\n    64 "));

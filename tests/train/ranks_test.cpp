@@ -79,8 +79,8 @@ struct ShardedRun : TinyRun {
     made.run.ranks = ranks;
     TrainOptions& options = made.run.how.options;
     options.recompute = has(name, "recompute");
-    if (has(name, "plain")) options.shard_optimizer = ShardOptimizer::kOff;
-    if (has(name, "parts")) options.shard_optimizer = ShardOptimizer::kOn;
+    if (has(name, "plain")) options.shard_optimizer = types::ShardOptimizer::kOff;
+    if (has(name, "parts")) options.shard_optimizer = types::ShardOptimizer::kOn;
     made.stages = &decider;
     return made;
   }

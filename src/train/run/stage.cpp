@@ -132,12 +132,13 @@ ShardRange own_shards(const RunInputs& inputs) {
 
 // LoRA trains so little that its moments are worth no message more in each step.
 bool updates_part(const RunInputs& inputs) {
-  const ShardOptimizer wanted = inputs.how.options.shard_optimizer;
-  if (inputs.ranks == nullptr || wanted == ShardOptimizer::kOff) return false;
+  const bool lora = !inputs.what.graph.lora().empty();
+  const types::Method method = lora ? types::Method::kLora : types::Method::kBlocks;
+  if (inputs.ranks == nullptr || !types::shards(inputs.how.options.shard_optimizer, method))
+    return false;
   const auto& parameters = inputs.what.model.parameters();
-  return (wanted == ShardOptimizer::kOn || inputs.what.graph.lora().empty()) &&
-         std::all_of(parameters.begin(), parameters.end(),
-             [](const model::Parameter& one) { return one.tensor.is_contiguous(); });
+  return std::all_of(parameters.begin(), parameters.end(),
+      [](const model::Parameter& one) { return one.tensor.is_contiguous(); });
 }
 
 // The factors of the blocks' products. The head's and the embedding's weights, biases and norms are

@@ -5,15 +5,9 @@
 
 #include "core/fields.h"
 #include "types/run_record.h"
+#include "types/shard_optimizer.h"
 
 namespace salf::train {
-
-// Whether each rank updates its part of the weights alone, or all of them.
-enum class ShardOptimizer { kAuto, kOn, kOff };
-inline std::vector<core::EnumName<ShardOptimizer>> enum_names(ShardOptimizer) {
-  return {{ShardOptimizer::kAuto, "auto"},  // on, but with LoRA
-      {ShardOptimizer::kOn, "on"}, {ShardOptimizer::kOff, "off"}};
-}
 
 struct TrainOptions {
   double weight_decay = 0.01;
@@ -32,7 +26,7 @@ struct TrainOptions {
   types::CacheType cache_dtype = types::CacheType::kFloat32;
   bool recompute = false;  // keep no activations: run each trained block again, backward
   bool measure_products = false;
-  ShardOptimizer shard_optimizer = ShardOptimizer::kAuto;
+  types::ShardOptimizer shard_optimizer = types::ShardOptimizer::kAuto;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Tuning");
