@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/dot.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/zeros.h>
@@ -119,7 +120,7 @@ class StepTimer {
         return watch.seconds() + warm.seconds() * tokens / warm.tokens <= options_.seconds;
       };
       while (samples.size() < choice.timed.size() && fits(choice.timed[samples.size()])) {
-        samples.push_back(time_batch(choice.timed[samples.size()], freeze));
+        samples.push_back(sample(choice.timed[samples.size()], freeze));
         progress.update(static_cast<std::int64_t>(samples.size()), "");
       }
       if (samples.empty()) samples.push_back(warm);
@@ -143,7 +144,7 @@ class StepTimer {
         options_.gradients && halves.size() > 1 && cut_ == blocks_ / 2 && graph_.lora().empty();
     if (!compare) {
       run_few_tokens();
-      return time_batch(halves.front(), freeze);
+      return sample(halves.front(), freeze);
     }
     Sample last;
     std::vector<Slope> slopes(halves.size());
@@ -159,6 +160,31 @@ class StepTimer {
     tensor::Batch few;
     few.ids = at::zeros({1, kFewTokens}, at::kLong);
     graph_.suffix(graph_.prefix(few, cut_), few, cut_);
+  }
+
+  Sample sample(const data::BatchPlan& plan, const Freeze& freeze) const {
+    return options_.without_branches == nullptr ? time_batch(plan, freeze)
+                                                : time_blocks(plan, freeze);
+  }
+
+  // The blocks above the cut alone. What their input and gradient hold takes no part in the time.
+  Sample time_blocks(const data::BatchPlan& plan, const Freeze& freeze) const {
+    Sample sample;
+    const tensor::Batch batch = batcher_.make(plan);
+    sample.tokens = static_cast<double>(batch.padded_tokens());
+    at::Tensor hidden;
+    {
+      const at::NoGradGuard quiet;
+      hidden = graph_.prefix(batch, 0);
+    }
+    const at::AutoGradMode record(true);
+    PhaseClock clock(device_);
+    const at::Tensor state = graph_.suffix(hidden, batch, cut_);
+    clock.lap(sample.suffix);
+    state.backward(at::full_like(state, 1.0 / sample.tokens));
+    clock.lap(sample.backward);
+    freeze.take_gradients();
+    return sample;
   }
 
   Sample time_batch(
@@ -249,9 +275,19 @@ class StepTimer {
       return std::max(0.0, core::median(rates));
     };
     const auto above = static_cast<double>(blocks_ - cut_);
+    cost.timed_batches = static_cast<std::int64_t>(samples.size());
     cost.block_forward_trained =
         median([](const Sample& s) { return s.suffix / s.tokens; }) / above;
     cost.block_backward = median([](const Sample& s) { return s.backward / s.tokens; }) / above;
+    if (const types::MeasuredCost* plain = options_.without_branches) {
+      cost.block_forward = plain->block_forward *
+                           std::max(1.0, cost.block_forward_trained / plain->block_forward_trained);
+      cost.head = plain->head;
+      cost.head_trained = plain->head;
+      cost.head_forward = plain->head_forward;
+      cost.step_fixed = plain->step_fixed;
+      return;
+    }
     cost.block_forward = cost.block_forward_trained;
     if (cut_ > 0) {
       cost.block_forward = median([](const Sample& s) {
@@ -261,7 +297,6 @@ class StepTimer {
     cost.head = cost.head_trained = median([](const Sample& s) { return s.head / s.supervised; });
     cost.head_forward = median([](const Sample& s) { return s.head_forward / s.supervised; });
     cost.step_fixed = median([](const Sample& s) { return s.make + s.embedding; });
-    cost.timed_batches = static_cast<std::int64_t>(samples.size());
   }
 
   // What cut 0 pays on top: the gradient of the head's weight, and of the embedding.

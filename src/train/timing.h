@@ -26,6 +26,10 @@ struct TimingOptions {
   // A folder in which a sample of the size of a few weights is written, timed and removed, once it
   // is known to have room for the model; empty: MeasuredCost::save stays 0.
   std::filesystem::path scratch;
+  // Of a cut with branches: what the same rows cost without them, in the same units. Then the
+  // blocks above the cut, the optimizer and the memory are measured, and the rest, which branches
+  // do not change, is taken from here. Null: everything is measured.
+  const types::MeasuredCost* without_branches = nullptr;
 };
 
 struct Timing {

@@ -45,6 +45,7 @@ MethodTiming time_methods(const Session& session, const train::TimingOptions& op
   train::TimingOptions once = options;
   once.seed = session.seed();
   MethodTiming timed{train::time_steps(*session.model, *session.graph, rows, once, progress), {}};
+  const types::MeasuredCost own = timed.blocks.cost;  // of this rank
   const double exchange = ranks == nullptr ? 0.0 : exchange_rate(*ranks);
   const auto share = [&](types::MeasuredCost& cost) {
     if (ranks == nullptr) return;
@@ -54,6 +55,7 @@ MethodTiming time_methods(const Session& session, const train::TimingOptions& op
   share(timed.blocks.cost);
   if (lora == nullptr) return timed;
   once.scratch.clear();
+  if (session.graph->lora().empty()) once.without_branches = &own;
   timed.lora =
       train::time_steps(*session.model, session.graph->with_lora(*lora), rows, once, progress);
   share(timed.lora->cost);

@@ -52,25 +52,24 @@ at::Tensor run_whole(const ScriptModel& model, const tensor::Batch& batch) {
 
 // A decoder that can be cut takes any batch, and its logits are finite, causal and the same each
 // time.
-void check_decoder(const ScriptModel& model, const tensor::Batch& proof) {
-  const at::Tensor whole = run_whole(model, proof);
+void check_decoder(const ScriptModel& model, const at::Tensor& whole) {
   if (!whole.isfinite().all().item<bool>()) {
     refuse(
         "the model's logits are not finite: its weights hold NaN, infinite or far too "
         "large values");
   }
+  const tensor::Batch proof = proof_batch();
+  const at::Tensor row = run_whole(model, first_row(proof));
+  const double padding = relative_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row);
+  if (padding <= kProofTolerance) return;
   if (!(relative_difference(model.forward(proof), whole) <= kProofTolerance)) {
     refuse(
         "the model gives other logits each time it runs: was it traced in training mode, "
         "with its dropout? Call eval() before torch.jit.trace");
   }
-  const at::Tensor row = run_whole(model, first_row(proof));
-  const double padding = relative_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row);
-  if (!(padding <= kProofTolerance)) {
-    refuse("logits change by " + core::format_number(padding) +
-           " of their size when rows are padded on the right: a decoder that salf can "
-           "tune is causal, it never looks to the right");
-  }
+  refuse("logits change by " + core::format_number(padding) +
+         " of their size when rows are padded on the right: a decoder that salf can "
+         "tune is causal, it never looks to the right");
 }
 
 tensor::Batch padding(std::int64_t rows, std::int64_t length) {
@@ -128,6 +127,18 @@ void check_spaces(const DecoderGraph& decoder, const Program& tap, const tensor:
 
 }  // namespace
 
+at::Tensor WholeLogits::get() const {
+  std::int64_t version = 0;
+  for (const Parameter& parameter : model_.parameters()) version += parameter.tensor._version();
+  const std::lock_guard lock(mutex_);
+  if (!logits_.defined() || version_ != version) {
+    const at::NoGradGuard no_grad;
+    logits_ = run_whole(model_, proof_batch());
+    version_ = version;
+  }
+  return logits_;
+}
+
 std::vector<c10::IValue> DecoderGraph::arguments(const tensor::Batch& batch) const {
   return forward_arguments(signature, batch, model->device());
 }
@@ -182,9 +193,10 @@ std::vector<std::string> DecoderGraph::block_parameters(std::int64_t index) cons
 DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) {
   const at::NoGradGuard no_grad;
   const tensor::Batch proof = proof_batch();
-  check_decoder(model, proof);
   DecoderGraph decoder;
   decoder.model = &model;
+  decoder.whole = std::make_shared<WholeLogits>(model);
+  check_decoder(model, decoder.whole->get());
   decoder.signature = forward_signature(model.module());
   decoder.blocks = find_blocks(model.module(), decoder.signature, pattern, proof, model.device());
   decoder.head = find_head(decoder.blocks, model);

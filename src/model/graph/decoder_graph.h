@@ -2,6 +2,9 @@
 // model share it.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,8 +14,23 @@
 
 namespace salf::model {
 
+// The whole model's logits on the proof batch. They are computed once, and again after a weight was
+// written. Several threads may ask.
+class WholeLogits {
+ public:
+  explicit WholeLogits(const ScriptModel& model) : model_(model) {}
+  at::Tensor get() const;
+
+ private:
+  const ScriptModel& model_;
+  mutable std::mutex mutex_;
+  mutable std::int64_t version_ = 0;  // the sum of all parameters' counts of writes
+  mutable at::Tensor logits_;
+};
+
 struct DecoderGraph {
   const ScriptModel* model = nullptr;
+  std::shared_ptr<const WholeLogits> whole;
   ForwardSignature signature;
   BlockGraph blocks;
   HeadGraph head;
