@@ -12,7 +12,7 @@ using types::BudgetKind;
 using types::BudgetUnit;
 
 constexpr std::int64_t kMostEvaluations = 8;
-constexpr double kEvaluationShare = 0.1;  // of the budget
+constexpr double kEvaluationShare = 0.06;  // of the budget
 // Analysis and timing take a little longer at the next try; the smallest budget must pay for them
 // then too.
 constexpr double kHeadroom = 1.05;
