@@ -215,7 +215,7 @@ void AtomicFile::commit() {
   sync_folder_of(path_);
 }
 
-MappedFile::MappedFile(const fs::path& path) {
+MappedFile::MappedFile(const fs::path& path, MapAccess access) {
   const FileHandle file = open_for_reading(path);
   const struct stat status = file_status(file, path);
   if (!S_ISREG(status.st_mode)) {
@@ -223,7 +223,8 @@ MappedFile::MappedFile(const fs::path& path) {
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
   if (size_ == 0) return;
-  void* const address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  const int allowed = access == MapAccess::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
+  void* const address = ::mmap(nullptr, size_, allowed, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) throw_system_error("cannot map", path);
   data_ = static_cast<const std::uint8_t*>(address);
   if (is_lfs_pointer({reinterpret_cast<const char*>(data_), std::min<std::size_t>(size_, 64)})) {

@@ -39,17 +39,22 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-// A file mapped read-only. data() is null for an empty file. Throws Error(kIo).
+// What a process may do with the bytes of a file that it maps. What it writes stays in its memory;
+// the file never changes.
+enum class MapAccess { kRead, kReadAndWrite };
+
+// A mapped file. data() is null for an empty file. Throws Error(kIo).
 class MappedFile {
  public:
-  explicit MappedFile(const std::filesystem::path& path);
+  explicit MappedFile(const std::filesystem::path& path, MapAccess access = MapAccess::kRead);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
   const std::uint8_t* data() const { return data_; }
   std::uint64_t size() const { return size_; }
-  // Returns the whole pages within these bytes to the system; a later access reads the file again.
+  // Returns the whole pages within these bytes to the system; a later access reads the file again,
+  // without what was written.
   // REQUIRES: offset + bytes ≤ size()
   void release(std::uint64_t offset, std::uint64_t bytes) const;
 

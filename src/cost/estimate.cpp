@@ -194,7 +194,8 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
   // While the backward pass makes gradients it lets go of activations.
   const double training = state.weights + state.moments + std::max(activations, state.gradients) +
                           copies + cost.base_bytes;
-  const double reading = kBytes * parameters + copies + cost.base_bytes;
+  const double weights = cost.weights_mapped ? 0.0 : kBytes * parameters;
+  const double reading = weights + copies + cost.base_bytes;
   const double heap = cost.on_gpu ? 0.0 : kGapBlocks * block;
   return (1.0 + kGaps) * std::max(training, reading) + heap;
 }

@@ -1,5 +1,6 @@
 #include "model/script_model.h"
 
+#include <ATen/ops/from_blob.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/tensorexpr_fuser.h>
@@ -16,8 +17,10 @@
 #include "core/log.h"
 #include "model/graph/program.h"
 #include "model/scan/archive_scan.h"
+#include "model/scan/mapped_archive.h"
 #include "tensor/device.h"
 #include "tensor/mapped_space.h"
+#include "tensor/pool.h"
 
 namespace torch::jit {
 TORCH_API void setGraphExecutorOptimize(bool optimize);
@@ -102,6 +105,29 @@ class OnHost {
   std::vector<Kept> kept_;
 };
 
+// By which a file that was replaced or written meanwhile is known.
+struct FileState {
+  std::uintmax_t size = 0;
+  std::filesystem::file_time_type written;
+  bool operator==(const FileState& other) const {
+    return size == other.size && written == other.written;
+  }
+};
+
+FileState file_state(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return {
+      std::filesystem::file_size(path, ignored), std::filesystem::last_write_time(path, ignored)};
+}
+
+// Small ones are not worth a page of their own.
+bool is_view_of(const at::Tensor& stored, const at::Tensor& loaded) {
+  constexpr std::size_t kPage = 4096;
+  return stored.scalar_type() == at::kFloat && loaded.scalar_type() == at::kFloat &&
+         stored.sizes() == loaded.sizes() && stored.is_contiguous() && loaded.is_contiguous() &&
+         loaded.nbytes() >= kPage;
+}
+
 }  // namespace
 
 struct ScriptModel::State {
@@ -123,6 +149,9 @@ struct ScriptModel::State {
   std::map<std::string, std::size_t> by_name;
   std::vector<bool> loaded_requires_grad;
   Program whole;
+  std::optional<FileState> archive;  // when it was loaded
+  // Of parameters that lie in the archive: how often each had been written before.
+  std::map<const void*, std::int64_t> mapped;
 };
 
 ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device device,
@@ -132,12 +161,14 @@ ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device 
   try {
     std::optional<tensor::MappedAllocations> mapped;
     if (!scratch.empty()) mapped.emplace(scratch);
+    const FileState before = file_state(archive);
     jit::Module module = jit::load(archive.string(), device);
     mapped.reset();
     if (!trusted) scan_program(archive, module);
     module.eval();
     ScriptModel model(module);
     model.state_->device = device;
+    model.state_->archive = before;
     return model;
   } catch (const Error&) {
     throw;
@@ -158,6 +189,33 @@ ScriptModel::ScriptModel(const jit::Module& module) {
 ScriptModel::~ScriptModel() = default;
 ScriptModel::ScriptModel(ScriptModel&&) noexcept = default;
 ScriptModel& ScriptModel::operator=(ScriptModel&&) noexcept = default;
+
+void ScriptModel::map_weights(const std::filesystem::path& archive) {
+  if (!state_->archive || !state_->device.is_cpu()) return;
+  std::shared_ptr<const MappedArchive> mapped;
+  try {
+    mapped = std::make_shared<MappedArchive>(archive, core::MapAccess::kReadAndWrite);
+  } catch (const Error& error) {
+    core::log_debug(std::string("weights stay in memory: ") + error.what());
+    return;
+  }
+  if (!(file_state(archive) == *state_->archive)) return;
+  for (const Parameter& parameter : state_->parameters) {
+    const auto found = mapped->tensors().find(parameter.name);
+    at::Tensor tensor = parameter.tensor;
+    if (found == mapped->tensors().end() || !is_view_of(found->second, tensor)) continue;
+    void* const place = const_cast<void*>(found->second.const_data_ptr());
+    tensor.set_data(at::from_blob(
+        place, tensor.sizes(), [mapped](void*) {}, tensor.options().requires_grad(false)));
+    state_->mapped[place] = tensor._version();
+  }
+  tensor::trim_memory();
+}
+
+bool ScriptModel::lies_in_archive(const Parameter& parameter) const {
+  const auto found = state_->mapped.find(parameter.tensor.const_data_ptr());
+  return found != state_->mapped.end() && found->second == parameter.tensor._version();
+}
 
 at::Tensor ScriptModel::forward(const tensor::Batch& batch) const {
   auto outputs = state_->whole.run(forward_arguments(state_->signature, batch, state_->device));

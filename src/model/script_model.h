@@ -40,6 +40,13 @@ class ScriptModel {
   ScriptModel(ScriptModel&&) noexcept;
   ScriptModel& operator=(ScriptModel&&) noexcept;
 
+  // Float32 weights on the CPU become views of `archive`, from which this model was loaded: they
+  // are file cache until they are written, and what is written stays in this process. Nothing
+  // changes where the archive has changed or cannot be mapped.
+  void map_weights(const std::filesystem::path& archive);
+  // Whether it is such a view and has not been written since.
+  bool lies_in_archive(const Parameter& parameter) const;
+
   // The whole model's logits [B, T, V].
   at::Tensor forward(const tensor::Batch& batch) const;
 

@@ -260,12 +260,18 @@ class StepTimer {
     const at::Tensor loss = head_loss(graph_, supervised(state, batch), 1.0);
     cost.activation_bytes =
         kept / (static_cast<double>(batch.padded_tokens()) * static_cast<double>(blocks_ - cut));
+    double in_memory = 0.0;
+    for (const auto& parameter : model_.parameters()) {
+      if (!model_.lies_in_archive(parameter))
+        in_memory += sizeof(float) * static_cast<double>(parameter.tensor.numel());
+    }
     const auto parameters = static_cast<double>(model_.parameter_count());
     const auto& narrow = graph_.narrow_weights();
     const double copies = narrow ? static_cast<double>(narrow->bytes()) : 0.0;
     if (narrow) cost.copy_bytes = copies / parameters;
+    cost.weights_mapped = in_memory < sizeof(float) * parameters / 2.0;
     cost.on_gpu = !device_.is_cpu();
-    cost.base_bytes = std::max(1.0, held() + chunk - kept - sizeof(float) * parameters - copies);
+    cost.base_bytes = std::max(1.0, held() + chunk - kept - in_memory - copies);
   }
 
   void rates(const std::vector<Sample>& samples, types::MeasuredCost& cost) const {

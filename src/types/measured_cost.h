@@ -29,6 +29,7 @@ struct MeasuredCost {
   double base_bytes = 0.0;  // besides these, weights, gradients and moments
   // A parameter's copy in bfloat16 beside its float32 value, bytes; none where steps are float32.
   std::optional<double> copy_bytes;
+  bool weights_mapped = false;  // float32 weights take memory once they are trained
   bool on_gpu = false;  // weights below the cut leave its memory only when all rows are kept
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
@@ -47,6 +48,7 @@ struct MeasuredCost {
     visit(Field{"activation_bytes"}.range(0, 1e12), self.activation_bytes);
     visit(Field{"base_bytes"}.range(0, 1e15), self.base_bytes);
     visit(Field{"copy_bytes"}.range(0, 8), self.copy_bytes);
+    visit(Field{"weights_mapped"}, self.weights_mapped);
     visit(Field{"on_gpu"}, self.on_gpu);
   }
 };

@@ -1,6 +1,7 @@
 #include "model/script_model.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -71,6 +72,36 @@ TEST_F(ScriptModelFiles, SavesTheRequiresGradThatWasLoaded) {
   EXPECT_EQ(first.requires_grad(), !before);
   EXPECT_EQ(ScriptModel::load(folder_ / "a.pt", c10::kCPU).parameters()[0].tensor.requires_grad(),
       before);
+}
+
+// The model stays what it is, and a write changes the model and not the file.
+TEST_F(ScriptModelFiles, WeightsCanLieInTheArchive) {
+  const fs::path archive = folder_ / "a.pt";
+  ScriptModel(support::make_tiny_decoder(2, 64, 500, 5)).save(archive);
+  const std::string bytes = core::read_file(archive);
+  const at::NoGradGuard no_grad;
+  ScriptModel model = ScriptModel::load(archive, c10::kCPU);
+  const at::Tensor logits = model.forward(some_batch());
+  const Parameter& weight = model.parameter("model.embed_tokens.weight");
+  EXPECT_FALSE(model.lies_in_archive(weight));
+  model.map_weights(archive);
+  EXPECT_TRUE(model.lies_in_archive(weight));
+  EXPECT_TRUE(at::equal(model.forward(some_batch()), logits));
+
+  at::Tensor written = weight.tensor;
+  written.mul_(2.0);
+  EXPECT_FALSE(model.lies_in_archive(weight));
+  EXPECT_FALSE(at::equal(model.forward(some_batch()), logits));
+  EXPECT_EQ(core::read_file(archive), bytes);
+}
+
+TEST_F(ScriptModelFiles, WeightsStayWhereTheArchiveHasChanged) {
+  const fs::path archive = folder_ / "a.pt";
+  ScriptModel(support::make_tiny_decoder(2, 64, 500, 5)).save(archive);
+  ScriptModel model = ScriptModel::load(archive, c10::kCPU);
+  ScriptModel(support::make_tiny_decoder(2, 64, 600, 6)).save(archive);
+  model.map_weights(archive);
+  EXPECT_FALSE(model.lies_in_archive(model.parameter("model.embed_tokens.weight")));
 }
 
 TEST_F(ScriptModelFiles, RefusesWhatIsNoArchive) {

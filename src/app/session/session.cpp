@@ -61,8 +61,7 @@ TypeChoice wanted_type(const Session& session) {
 }
 
 // A model that cannot be run in bf16 runs in f32 unless bf16 was asked for.
-void choose_type(Session& session) {
-  TypeChoice choice = wanted_type(session);
+void choose_type(Session& session, TypeChoice choice) {
   if (session.graph->type() != c10::kFloat)
     choice = {c10::kFloat, "the archive computes in a type of its own"};
   if (choice.type == c10::kBFloat16) {
@@ -174,12 +173,16 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
   // The archive is hashed by a thread of its own while it is loaded, which takes as long.
   std::future<std::string> hash = std::async(
       std::launch::async, [&session] { return core::sha256_file(session.files.archive); });
-  session.model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
+  auto model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
       session.files.archive, session.device, options.trust_model, scratch));
+  const TypeChoice choice = wanted_type(session);
+  // Where steps read copies, the weights would stay in memory beside them.
+  if (choice.type == c10::kBFloat16 && scratch.empty()) model->map_weights(session.files.archive);
+  session.model = std::move(model);
   session.archive_hash = session.weights_hash = hash.get();
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
   session.graph.emplace(*session.model, pattern);
-  choose_type(session);
+  choose_type(session, choice);
   check_vocabulary(session);
   if (options.adapter.empty()) return session;
   if (use == AdapterUse::kMerge)

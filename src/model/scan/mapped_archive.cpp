@@ -97,8 +97,8 @@ class ObjectReader {
 }  // namespace
 
 struct MappedArchive::Contents {
-  explicit Contents(const std::filesystem::path& archive)
-      : path(core::printable_path(archive)), file(archive) {
+  Contents(const std::filesystem::path& archive, core::MapAccess access)
+      : path(core::printable_path(archive)), file(archive, access) {
     try {
       const at::IValue root = ObjectReader(file, archive.string()).read();
       if (!root.isObject()) fail("expected a module, got " + root.tagKind());
@@ -147,9 +147,9 @@ struct MappedArchive::Contents {
   std::size_t members = 0;
 };
 
-MappedArchive::MappedArchive(const std::filesystem::path& archive) {
+MappedArchive::MappedArchive(const std::filesystem::path& archive, core::MapAccess access) {
   scan_archive(archive, /*trusted=*/false);
-  contents_ = std::make_unique<const Contents>(archive);
+  contents_ = std::make_unique<const Contents>(archive, access);
 }
 MappedArchive::~MappedArchive() = default;
 MappedArchive::MappedArchive(MappedArchive&&) noexcept = default;

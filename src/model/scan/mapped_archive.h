@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/files.h"
+
 namespace salf::model {
 
 // A plain attribute of a module.
@@ -22,15 +24,16 @@ class MappedArchive {
   // Throws Error(kIo) when the file is missing or cannot be read, and Error(kBadModel) when it is
   // no TorchScript archive, is truncated or damaged, or is one that ScriptModel::load would refuse
   // before it looks at the program.
-  explicit MappedArchive(const std::filesystem::path& archive);
+  explicit MappedArchive(
+      const std::filesystem::path& archive, core::MapAccess access = core::MapAccess::kRead);
   ~MappedArchive();
   MappedArchive(MappedArchive&&) noexcept;
 
   // Of the outermost module: "__torch__.salf.llama.CausalModel".
   const std::string& class_name() const;
   // By path ("model.layers.0.mlp.up_proj.weight"). A tensor under two paths is listed under both,
-  // with one data_ptr(). They are read-only: writing to one would crash the program. Their strides
-  // are the file's, and may be 0.
+  // with one data_ptr(). Mapped for reading alone, writing to one would crash the program. Their
+  // strides are the file's, and may be 0.
   const std::map<std::string, at::Tensor>& tensors() const;
   const std::map<std::string, ArchiveConstant>& constants() const;
   // Gives the tensor's pages back to the system; they return from the file when they are read

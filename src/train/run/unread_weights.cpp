@@ -1,5 +1,6 @@
 #include "train/run/unread_weights.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -36,9 +37,14 @@ std::vector<model::Parameter> stale_weights(const RunInputs& inputs, const Freez
   return stale;
 }
 
-// Nothing where there are none, or the disk has no room.
+// Those that lie in the model's archive stay there. Nothing where there are no others, or the disk
+// has no room.
 std::optional<MappedWeights> map_weights(
-    const RunInputs& inputs, const std::vector<model::Parameter>& unread) {
+    const RunInputs& inputs, std::vector<model::Parameter> unread) {
+  const auto stays = [&inputs](const model::Parameter& parameter) {
+    return inputs.what.model.lies_in_archive(parameter);
+  };
+  unread.erase(std::remove_if(unread.begin(), unread.end(), stays), unread.end());
   if (unread.empty()) return std::nullopt;
   try {
     MappedWeights mapped(unread, inputs.where.nameless());
@@ -74,7 +80,12 @@ UnreadWeights::UnreadWeights(
     const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache)
     : inputs_(inputs), on_cpu_(inputs.what.graph.head_weight().device().is_cpu()) {
   if (on_cpu_) {
-    mapped_ = map_weights(inputs, unread_weights(inputs, freeze, cache));
+    const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
+    for (const auto& parameter : unread) {
+      if (inputs.what.model.lies_in_archive(parameter))
+        in_archive_ += static_cast<std::int64_t>(parameter.tensor.nbytes());
+    }
+    mapped_ = map_weights(inputs, unread);
     stale_ = map_weights(inputs, stale_weights(inputs, freeze));
   } else {
     copied_.emplace(copied_weights(inputs, freeze), inputs.what.graph.narrow_weights());
@@ -95,7 +106,7 @@ void UnreadWeights::all_cached(const Freeze& freeze) {
 }
 
 std::int64_t UnreadWeights::bytes() const {
-  std::int64_t sum = mapped_ ? mapped_->bytes() : 0;
+  std::int64_t sum = in_archive_ + (mapped_ ? mapped_->bytes() : 0);
   for (const auto* moved : {&copied_, &below_}) {
     if (*moved) sum += (*moved)->bytes();
   }
