@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -20,7 +21,9 @@
 
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/text.h"
+#include "distributed/nccl.h"
 #include "distributed/watch.h"
 #include "tensor/device.h"
 
@@ -31,6 +34,7 @@ using Gloo = c10d::ProcessGroupGloo;
 
 // How often a rank that waits looks whether the others live.
 constexpr std::chrono::milliseconds kSlice{200};
+constexpr std::chrono::microseconds kGpuSlice{50};
 // Gloo's own limit of a transfer: Watch ends it earlier.
 constexpr std::chrono::hours kNever{24 * 365};
 // Tensors up to this size are sent whole to everybody and summed there.
@@ -102,15 +106,6 @@ c10::intrusive_ptr<Gloo> make_gloo(
       static_cast<int>(launch.rank), static_cast<int>(launch.size), options);
 }
 
-at::Tensor as_bytes(const at::Tensor& tensor) {
-  if (!tensor.is_contiguous() || !tensor.device().is_cpu()) {
-    throw Error(ErrorKind::kInternal,
-        "ranks send one another contiguous tensors on the CPU only; this one is on " +
-            tensor.device().str());
-  }
-  return tensor.view({-1}).view(at::kByte);
-}
-
 std::string key_of(std::int64_t rank) { return "rank/" + std::to_string(rank); }
 
 // What each rank told of itself. Throws Error(kIo) with those that did not come.
@@ -145,13 +140,31 @@ struct Group::Parts {
   std::unique_ptr<Watch> watch;
   // Each has an order of its own, so that one kind of transfers may overtake the other.
   c10::intrusive_ptr<Gloo> main, exchange, gather;
-  bool failed = false;
+  c10::intrusive_ptr<c10d::Backend> nccl;  // for all kinds; null: tensors of GPUs do not travel
+  bool asked_nccl = false, failed = false;
+
+  bool takes(c10::Device device) const { return device.is_cpu() || nccl; }
+
+  at::Tensor as_bytes(const at::Tensor& tensor) const {
+    if (!tensor.is_contiguous() || !takes(tensor.device())) {
+      throw Error(ErrorKind::kInternal,
+          "ranks cannot send one another this tensor on " + tensor.device().str() +
+              (tensor.is_contiguous() ? "" : ", which is not contiguous"));
+    }
+    return tensor.view({-1}).view(at::kByte);
+  }
+
+  // `gloo` of the kind of transfer, or what takes its place for the tensor's device.
+  c10d::Backend& by(const c10::intrusive_ptr<Gloo>& gloo, const at::Tensor& tensor) const {
+    if (tensor.is_cpu()) return *gloo;
+    return *nccl;
+  }
 };
 
 class Transfer::Parts {
  public:
-  Parts(Group::Parts& group, c10::intrusive_ptr<c10d::Work> work)
-      : group_(group), work_(std::move(work)) {}
+  Parts(Group::Parts& group, const at::Tensor& tensor, c10::intrusive_ptr<c10d::Work> work)
+      : group_(group), on_gpu_(!tensor.is_cpu()), work_(std::move(work)) {}
 
   bool done() const { return work_->isCompleted(); }
 
@@ -169,6 +182,7 @@ class Transfer::Parts {
 
  private:
   bool finished() {
+    if (on_gpu_) return finished_on_gpu();
     try {
       work_->wait(kSlice);
       return true;
@@ -178,7 +192,23 @@ class Transfer::Parts {
     }
   }
 
+  // A GPU's work does not keep the host waiting, which would not see then that a rank is gone.
+  bool finished_on_gpu() {
+    if (!work_->isCompleted()) {
+      std::this_thread::sleep_for(kGpuSlice);
+      return false;
+    }
+    try {
+      if (work_->exception()) std::rethrow_exception(work_->exception());
+      work_->wait();
+      return true;
+    } catch (const std::exception& error) {
+      group_.watch->explain(tensor::error_text(error));
+    }
+  }
+
   Group::Parts& group_;
+  bool on_gpu_;
   c10::intrusive_ptr<c10d::Work> work_;
 };
 
@@ -261,15 +291,68 @@ Group::~Group() {
   parts_->main.release();
   parts_->exchange.release();
   parts_->gather.release();
+  parts_->nccl.release();
 }
+
+// What keeps this rank, else the first of the others that has something.
+std::string Group::first_problem(const std::string& own) {
+  const std::vector<std::string> all = all_gather(own);
+  if (!own.empty()) return own;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    if (!all[rank].empty()) return "rank " + std::to_string(rank) + ": " + all[rank];
+  }
+  return "";
+}
+
+// The connections are made by the first transfer.
+std::string Group::try_nccl(c10::Device device) {
+  try {
+    auto store = c10::make_intrusive<c10d::PrefixStore>("nccl", parts_->store->c10d_store());
+    parts_->nccl = c10::intrusive_ptr<c10d::Backend>::reclaim(nccl_library().make(
+        store.get(), static_cast<int>(launch_.rank), static_cast<int>(launch_.size)));
+    const auto options = at::TensorOptions(at::kLong).device(device);
+    const at::Tensor part = at::full({1}, rank(), options), all = at::empty({size()}, options);
+    all_gather(all, part);
+    const at::Tensor there = all.cpu();
+    for (std::int64_t from = 0; from < size(); ++from) {
+      if (there.const_data_ptr<std::int64_t>()[from] != from) return "NCCL gathers wrong numbers";
+    }
+    return "";
+  } catch (const Error&) {
+    throw;  // a rank has failed
+  } catch (const std::exception& error) {
+    return "NCCL does not connect the ranks: " + core::printable(tensor::error_text(error));
+  }
+}
+
+void Group::use_device(c10::Device device) {
+  if (alone() || device.is_cpu() || parts_->asked_nccl) return;
+  parts_->asked_nccl = true;
+  std::string problem = first_problem(nccl_library().problem);
+  if (problem.empty()) problem = first_problem(try_nccl(device));
+  if (problem.empty()) return;
+  parts_->nccl.reset();
+  if (leads()) {
+    core::log_warning(
+        "what the ranks' GPUs send one another goes through the host's memory, by Gloo: " +
+        problem);
+  }
+}
+
+at::Tensor Group::sendable(const at::Tensor& tensor) const {
+  return alone() || parts_->takes(tensor.device()) ? tensor : tensor.cpu();
+}
+
+bool Group::in_one_order(c10::Device device) const { return !alone() && !device.is_cpu(); }
 
 void Group::broadcast(const at::Tensor& tensor, std::int64_t from) {
   if (alone()) return;
-  std::vector<at::Tensor> bytes{as_bytes(tensor)};
+  std::vector<at::Tensor> bytes{parts_->as_bytes(tensor)};
   c10d::BroadcastOptions options;
   options.rootRank = from;
   options.timeout = kNever;
-  Transfer::Parts(*parts_, parts_->main->broadcast(bytes, options)).wait();
+  c10d::Backend& backend = parts_->by(parts_->main, tensor);
+  Transfer::Parts(*parts_, tensor, backend.broadcast(bytes, options)).wait();
 }
 
 void Group::all_gather(const at::Tensor& all, const at::Tensor& part) {
@@ -277,10 +360,11 @@ void Group::all_gather(const at::Tensor& all, const at::Tensor& part) {
     all.copy_(part);
     return;
   }
-  at::Tensor to = as_bytes(all), from = as_bytes(part);
+  at::Tensor to = parts_->as_bytes(all), from = parts_->as_bytes(part);
   c10d::AllgatherOptions options;
   options.timeout = kNever;
-  Transfer::Parts(*parts_, parts_->main->_allgather_base(to, from, options)).wait();
+  c10d::Backend& backend = parts_->by(parts_->main, part);
+  Transfer::Parts(*parts_, part, backend._allgather_base(to, from, options)).wait();
 }
 
 std::string Group::broadcast(const std::string& text) {
@@ -355,12 +439,13 @@ Transfer Group::start_exchange(const at::Tensor& received, const at::Tensor& par
     received.copy_(parts);
     return {};
   }
-  at::Tensor to = as_bytes(received), from = as_bytes(parts);
+  at::Tensor to = parts_->as_bytes(received), from = parts_->as_bytes(parts);
   std::vector<std::int64_t> even;
   c10d::AllToAllOptions options;
   options.timeout = kNever;
+  c10d::Backend& backend = parts_->by(parts_->exchange, parts);
   return Transfer(std::make_unique<Transfer::Parts>(
-      *parts_, parts_->exchange->alltoall_base(to, from, even, even, options)));
+      *parts_, parts, backend.alltoall_base(to, from, even, even, options)));
 }
 
 Transfer Group::start_all_gather(const at::Tensor& all, const at::Tensor& part) {
@@ -368,11 +453,12 @@ Transfer Group::start_all_gather(const at::Tensor& all, const at::Tensor& part) 
     all.copy_(part);
     return {};
   }
-  at::Tensor to = as_bytes(all), from = as_bytes(part);
+  at::Tensor to = parts_->as_bytes(all), from = parts_->as_bytes(part);
   c10d::AllgatherOptions options;
   options.timeout = kNever;
-  return Transfer(std::make_unique<Transfer::Parts>(
-      *parts_, parts_->gather->_allgather_base(to, from, options)));
+  c10d::Backend& backend = parts_->by(parts_->gather, part);
+  return Transfer(
+      std::make_unique<Transfer::Parts>(*parts_, part, backend._allgather_base(to, from, options)));
 }
 
 Group::LongWork::LongWork(Group& group) : group_(group) {

@@ -21,6 +21,7 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     : inputs_(inputs), device_(inputs.what.graph.head_weight().device()), caches_(inputs) {
   tensor::trim_memory();  // of what came before
   if (!device_.is_cpu()) tensor::forget_most_held(device_);
+  if (inputs.ranks != nullptr) inputs.ranks->use_device(device_);
   stage_ = std::make_unique<Stage>(inputs, caches_, place);
   if (from != nullptr) {
     load(*from);
@@ -79,9 +80,9 @@ void Run::share_weights() const {
   if (inputs_.ranks == nullptr) return;
   const at::NoGradGuard quiet;
   for (const auto& parameter : stage_->freeze.trained()) {
-    const at::Tensor host = parameter.tensor.detach().cpu().contiguous();
-    inputs_.ranks->broadcast(host);
-    if (!inputs_.ranks->leads()) parameter.tensor.copy_(host);
+    const at::Tensor sent = inputs_.ranks->sendable(parameter.tensor.detach()).contiguous();
+    inputs_.ranks->broadcast(sent);
+    if (!inputs_.ranks->leads()) parameter.tensor.copy_(sent);
   }
 }
 
