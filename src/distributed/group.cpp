@@ -35,6 +35,8 @@ using Gloo = c10d::ProcessGroupGloo;
 // How often a rank that waits looks whether the others live.
 constexpr std::chrono::milliseconds kSlice{200};
 constexpr std::chrono::microseconds kGpuSlice{50};
+// Time-outs that one piece of long work may take.
+constexpr double kLongWork = 10.0;
 // Gloo's own limit of a transfer: Watch ends it earlier.
 constexpr std::chrono::hours kNever{24 * 365};
 // Tensors up to this size are sent whole to everybody and summed there.
@@ -276,7 +278,7 @@ Group::Formed Group::form_in_time(const Launch& launch, double timeout) {
 
 Group::Group() = default;
 
-Group::Group(const Launch& launch, double timeout) : launch_(launch) {
+Group::Group(const Launch& launch, double timeout) : launch_(launch), timeout_(timeout) {
   if (launch.size == 1) return;
   // A write to a rank that is gone is an error to name, not the end of this process.
   std::signal(SIGPIPE, SIG_IGN);
@@ -461,8 +463,14 @@ Transfer Group::start_all_gather(const at::Tensor& all, const at::Tensor& part) 
       std::make_unique<Transfer::Parts>(*parts_, part, backend._allgather_base(to, from, options)));
 }
 
-Group::LongWork::LongWork(Group& group) : group_(group) {
-  if (group_.parts_) group_.parts_->watch->begins_long_work();
+void Group::works() {
+  if (parts_) parts_->watch->works();
+}
+
+Group::LongWork::LongWork(Group& group, const std::string& what, double seconds) : group_(group) {
+  if (!group_.parts_) return;
+  group_.parts_->watch->begins_long_work(
+      what, seconds > 0.0 ? seconds : kLongWork * group_.timeout_);
 }
 
 Group::LongWork::~LongWork() {

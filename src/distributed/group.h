@@ -92,10 +92,15 @@ class Group {
   // As all_gather. Exchanges and gathers may overtake one another on the CPU.
   Transfer start_all_gather(const at::Tensor& all, const at::Tensor& part);
 
-  // While it lives, this rank may keep the others waiting for longer than the time-out.
+  // This rank has got on with its work. Who does not for the time-out, while others wait for it,
+  // has failed.
+  void works();
+
+  // While it lives, this rank may be at one piece of its work for ten times the time-out, or for
+  // `seconds`. `what`: "saving", for the error of those who then waited too long.
   class LongWork {
    public:
-    explicit LongWork(Group& group);
+    LongWork(Group& group, const std::string& what, double seconds = 0.0);
     ~LongWork();
     LongWork(const LongWork&) = delete;
     LongWork& operator=(const LongWork&) = delete;
@@ -119,6 +124,7 @@ class Group {
   static Formed form_in_time(const Launch& launch, double timeout);
 
   Launch launch_;
+  double timeout_ = 0.0;
   std::int64_t sharing_cores_ = 1;
   std::unique_ptr<Parts> parts_;  // null of one rank
 };

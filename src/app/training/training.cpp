@@ -71,12 +71,13 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       budget_(request.origin || request.plan ? types::Budget{} : options_.planning.parsed_budget()),
       energy_(options_.planning.rates, options_.model, budget_, request.ranks),
       // A resumed run's folder is its own; another one may only be replaced by --force.
-      folder_(open_run_folder(request.ranks, options_.output, request.replace || resumed())),
+      folder_(open_run_folder(
+          request.ranks, options_.output, "run.json", request.replace || resumed())),
       folder_path_(options_.output), scratch_(scratch_folder(options_.scratch, folder_path_)),
       session_(open_model(options_.model, true, AdapterUse::kKeep,
           scratch_for(options_.frozen.frozen_dtype, scratch_), request.ranks)),
       later_profile_(options_.calibration, core::process_seconds()) {
-  open_data(session_, options_.data, options_.batch, progress);
+  open_data(session_, options_.data, options_.batch, progress, request.ranks);
   check_alike(request.ranks, session_, request.recorded);
   check_frozen_type(options_.frozen.frozen_dtype, session_);
   if (pilot()) {
@@ -102,7 +103,7 @@ std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserv
   }
   types::RunRecord record = tune(*plan, observers);
   std::optional<distributed::Group::LongWork> saving;
-  if (request_.ranks != nullptr) saving.emplace(*request_.ranks);
+  if (request_.ranks != nullptr) saving.emplace(*request_.ranks, "saving");
   save(record);
   return record;
 }
