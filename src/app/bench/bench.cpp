@@ -22,7 +22,7 @@ constexpr double kRateTrialShare = 0.25;  // of the longest budget, for a trial 
 Bench::Bench(
     const BenchOptions& options, bool replace, core::Progress& progress, distributed::Group* ranks)
     : options_(options), replace_(replace), progress_(progress), ranks_(ranks),
-      folder_(open_run_folder(ranks, options.output, "bench.json", true)),
+      folder_(open_run_folder(ranks, options.output, true, "bench.json")),
       folder_path_(options.output),
       session_(open_model(options.model, true, AdapterUse::kMerge, /*scratch=*/{}, ranks)) {
   open_data(session_, options.data, options.batch, progress, ranks);

@@ -28,7 +28,7 @@ core::Json facts(const Session& session, const core::Json& recorded) {
 }  // namespace
 
 std::unique_ptr<core::OutputFolder> open_run_folder(distributed::Group* ranks,
-    const std::filesystem::path& folder, const std::string& result, bool replace) {
+    const std::filesystem::path& folder, bool replace, const std::string& result) {
   std::unique_ptr<core::OutputFolder> opened;
   if (leads(ranks)) opened = std::make_unique<core::OutputFolder>(folder, result, replace);
   if (ranks == nullptr) return opened;

@@ -46,7 +46,7 @@ class Training {
   types::RunRecord tune(
       const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers);
   bool profile_follows(const types::FreezePlan& plan) const;
-  void add_profile(types::FreezePlan& plan);
+  void add_profile(types::RunRecord& record);
   double spent_of_all(const types::FreezePlan& plan);
   void save(types::RunRecord& record);
 
@@ -71,8 +71,7 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       budget_(request.origin || request.plan ? types::Budget{} : options_.planning.parsed_budget()),
       energy_(options_.planning.rates, options_.model, budget_, request.ranks),
       // A resumed run's folder is its own; another one may only be replaced by --force.
-      folder_(open_run_folder(
-          request.ranks, options_.output, "run.json", request.replace || resumed())),
+      folder_(open_run_folder(request.ranks, options_.output, request.replace || resumed())),
       folder_path_(options_.output), scratch_(scratch_folder(options_.scratch, folder_path_)),
       session_(open_model(options_.model, true, AdapterUse::kKeep,
           scratch_for(options_.frozen.frozen_dtype, scratch_), request.ranks)),
@@ -204,9 +203,9 @@ bool Training::profile_follows(const types::FreezePlan& plan) const {
 }
 
 // What the layers say, where the budget has the time to measure them.
-void Training::add_profile(types::FreezePlan& plan) {
-  std::optional<double> left;
-  if (!plan.budget.deterministic()) left = plan.budget.clock_seconds() - spent_of_all(plan);
+void Training::add_profile(types::RunRecord& record) {
+  types::FreezePlan& plan = record.plan;
+  const auto left = seconds_left(record, spent_of_all(plan));
   const auto profile = later_profile_.measure(session_, plan, left, progress_, request_.ranks);
   if (!profile || !writes()) return;
   core::write_document(file("profile.json"), *profile);
@@ -225,7 +224,7 @@ double Training::spent_of_all(const types::FreezePlan& plan) {
 void Training::save(types::RunRecord& record) {
   const bool ended = record.status != types::RunStatus::kInterrupted;
   if (ended && writes()) save_model(session_, lora_, folder_path_);
-  if (ended && profile_follows(record.plan)) add_profile(record.plan);
+  if (ended && profile_follows(record.plan)) add_profile(record);
   energy_.meet();
   const double spent = spent_of_all(record.plan);
   if (!writes()) return;
