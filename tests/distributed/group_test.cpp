@@ -253,7 +253,9 @@ TEST(Ranks, NameTheOneThatDoesNotStart) {
   RankSetting setting;
   setting.variables["TEST_TIMEOUT"] = "0.7";
   setting.absent = {1};
-  EXPECT_THAT(run(3, "steps", setting)[0].err, HasSubstr("rank 1 did not start within 0.7 s"));
+  const auto results = run(3, "steps", setting);
+  EXPECT_THAT(results[0].err, HasSubstr("rank 1 did not start within 0.7 s"));
+  EXPECT_EQ(results[2].code, 5) << results[2].err;
   setting.absent = {0};
   EXPECT_THAT(run(2, "steps", setting)[1].err, HasSubstr("rank 0 has not started"));
 }
