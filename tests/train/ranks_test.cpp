@@ -31,7 +31,7 @@ using types::RunStatus;
 std::vector<std::string> cases(std::int64_t ranks) {
   if (ranks == 3) return {"bf16"};
   if (ranks == 4) return {"bf16 plain"};
-  return {"whole", "whole plain", "bf16 stages", "lora", "lora parts", "accumulate", "recompute",
+  return {"whole", "whole plain", "bf16 stages", "lora", "lora parts", "accumulate recompute",
       "untied"};
 }
 
