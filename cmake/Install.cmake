@@ -2,7 +2,7 @@
 #   bin/salf                      finds its LibTorch by a path relative to itself
 #   include/salf, lib/libsalf.so  the library, which finds it in the same way
 #   lib/cmake/salf                find_package(salf) provides salf::salf
-#   lib/salf/libsalf_cuda.so      where it was built
+#   lib/salf/libsalf_cuda.so, libsalf_nccl.so   where they were built
 #   lib/salf/torch/lib, nvidia/   what it loads of LibTorch, in the wheel's layout, so that the wheel's own RPATHs hold
 #   share/doc/salf                README, docs/, LICENSE, NOTICE, licenses/ of what was copied
 #   share/salf/configs            one example per command
@@ -28,9 +28,12 @@ install(EXPORT salf FILE salfConfig.cmake NAMESPACE salf:: DESTINATION ${_cmake}
 include(CMakePackageConfigHelpers)
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/salfConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/salfConfigVersion.cmake DESTINATION ${_cmake} COMPONENT program)
-if(TARGET salf_cuda)
-  install(TARGETS salf_cuda LIBRARY DESTINATION ${_libs} COMPONENT program)
-endif()
+foreach(_library IN ITEMS salf_cuda salf_nccl)
+  if(TARGET ${_library})
+    set_target_properties(${_library} PROPERTIES INSTALL_RPATH "$ORIGIN/${_torch_libs}")
+    install(TARGETS ${_library} LIBRARY DESTINATION ${_libs} COMPONENT program)
+  endif()
+endforeach()
 
 set(_doc "${CMAKE_INSTALL_DATADIR}/doc/salf")
 install(FILES README.md CHANGELOG.md LICENSE NOTICE DESTINATION ${_doc} COMPONENT program)

@@ -1,8 +1,3 @@
-#include "distributed/group.h"
-
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros.h>
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sched.h>
@@ -12,29 +7,19 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <future>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
-#include "core/clock.h"
-#include "core/error.h"
 #include "core/text.h"
-#include "distributed/watch.h"
+#include "distributed/group_parts.h"
 #include "tensor/device.h"
 
 namespace salf::distributed {
 namespace {
 
-using Gloo = c10d::ProcessGroupGloo;
-
-// How often a rank that waits looks whether the others live.
-constexpr std::chrono::milliseconds kSlice{200};
-// Gloo's own limit of a transfer: Watch ends it earlier.
-constexpr std::chrono::hours kNever{24 * 365};
-// Tensors up to this size are sent whole to everybody and summed there.
-constexpr std::int64_t kSmallBytes = 65536;
+// Time-outs that one piece of long work may take.
+constexpr double kLongWork = 10.0;
 
 std::string host_name() {
   char name[256] = {};
@@ -102,15 +87,6 @@ c10::intrusive_ptr<Gloo> make_gloo(
       static_cast<int>(launch.rank), static_cast<int>(launch.size), options);
 }
 
-at::Tensor as_bytes(const at::Tensor& tensor) {
-  if (!tensor.is_contiguous() || !tensor.device().is_cpu()) {
-    throw Error(ErrorKind::kInternal,
-        "ranks send one another contiguous tensors on the CPU only; this one is on " +
-            tensor.device().str());
-  }
-  return tensor.view({-1}).view(at::kByte);
-}
-
 std::string key_of(std::int64_t rank) { return "rank/" + std::to_string(rank); }
 
 // What each rank told of itself. Throws Error(kIo) with those that did not come.
@@ -139,61 +115,6 @@ std::vector<Member> meet(const Launch& launch, Store& store, double timeout) {
 }
 
 }  // namespace
-
-struct Group::Parts {
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Watch> watch;
-  // Each has an order of its own, so that one kind of transfers may overtake the other.
-  c10::intrusive_ptr<Gloo> main, exchange, gather;
-  bool failed = false;
-};
-
-class Transfer::Parts {
- public:
-  Parts(Group::Parts& group, c10::intrusive_ptr<c10d::Work> work)
-      : group_(group), work_(std::move(work)) {}
-
-  bool done() const { return work_->isCompleted(); }
-
-  void wait() {
-    const core::Stopwatch watch;
-    group_.watch->waits();
-    try {
-      while (!finished()) group_.watch->check(watch.seconds());
-    } catch (...) {
-      group_.failed = true;
-      throw;
-    }
-    group_.watch->works();
-  }
-
- private:
-  bool finished() {
-    try {
-      work_->wait(kSlice);
-      return true;
-    } catch (const std::exception& error) {
-      if (!work_->isCompleted()) return false;  // the slice is over
-      group_.watch->explain(tensor::error_text(error));
-    }
-  }
-
-  Group::Parts& group_;
-  c10::intrusive_ptr<c10d::Work> work_;
-};
-
-Transfer::Transfer() = default;
-Transfer::Transfer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Transfer::Transfer(Transfer&&) noexcept = default;
-Transfer& Transfer::operator=(Transfer&&) noexcept = default;
-Transfer::~Transfer() = default;
-
-bool Transfer::done() const { return !parts_ || parts_->done(); }
-
-void Transfer::wait() {
-  if (parts_) parts_->wait();
-  parts_.reset();
-}
 
 struct Group::Formed {
   std::unique_ptr<Parts> parts;
@@ -246,7 +167,7 @@ Group::Formed Group::form_in_time(const Launch& launch, double timeout) {
 
 Group::Group() = default;
 
-Group::Group(const Launch& launch, double timeout) : launch_(launch) {
+Group::Group(const Launch& launch, double timeout) : launch_(launch), timeout_(timeout) {
   if (launch.size == 1) return;
   // A write to a rank that is gone is an error to name, not the end of this process.
   std::signal(SIGPIPE, SIG_IGN);
@@ -256,127 +177,26 @@ Group::Group(const Launch& launch, double timeout) : launch_(launch) {
 }
 
 Group::~Group() {
-  if (!parts_ || !parts_->failed) return;
+  if (!parts_) return;
+  if (!parts_->failed) {
+    if (parts_->nccl) parts_->nccl->shutdown();
+    return;
+  }
   // Their destructors wait for transfers that never end; the process leaves now.
   parts_->main.release();
   parts_->exchange.release();
   parts_->gather.release();
+  parts_->nccl.release();
 }
 
-void Group::broadcast(const at::Tensor& tensor, std::int64_t from) {
-  if (alone()) return;
-  std::vector<at::Tensor> bytes{as_bytes(tensor)};
-  c10d::BroadcastOptions options;
-  options.rootRank = from;
-  options.timeout = kNever;
-  Transfer::Parts(*parts_, parts_->main->broadcast(bytes, options)).wait();
+void Group::works() {
+  if (parts_) parts_->watch->works();
 }
 
-void Group::all_gather(const at::Tensor& all, const at::Tensor& part) {
-  if (alone()) {
-    all.copy_(part);
-    return;
-  }
-  at::Tensor to = as_bytes(all), from = as_bytes(part);
-  c10d::AllgatherOptions options;
-  options.timeout = kNever;
-  Transfer::Parts(*parts_, parts_->main->_allgather_base(to, from, options)).wait();
-}
-
-std::string Group::broadcast(const std::string& text) {
-  if (alone()) return text;
-  const at::Tensor length = at::empty({1}, at::kLong);
-  length.mutable_data_ptr<std::int64_t>()[0] = static_cast<std::int64_t>(text.size());
-  broadcast(length);
-  const std::int64_t count = length.const_data_ptr<std::int64_t>()[0];
-  const at::Tensor bytes = at::empty({count}, at::kByte);
-  if (leads()) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
-  if (count > 0) broadcast(bytes);
-  return {static_cast<const char*>(bytes.const_data_ptr()), static_cast<std::size_t>(count)};
-}
-
-std::vector<std::string> Group::all_gather(const std::string& text) {
-  if (alone()) return {text};
-  const at::Tensor length = at::empty({1}, at::kLong), lengths = at::empty({size()}, at::kLong);
-  length.mutable_data_ptr<std::int64_t>()[0] = static_cast<std::int64_t>(text.size());
-  all_gather(lengths, length);
-  const std::int64_t longest = std::max<std::int64_t>(1, lengths.max().item<std::int64_t>());
-  const at::Tensor part = at::zeros({longest}, at::kByte);
-  const at::Tensor all = at::empty({size(), longest}, at::kByte);
-  std::memcpy(part.mutable_data_ptr(), text.data(), text.size());
-  all_gather(all, part);
-  std::vector<std::string> texts;
-  for (std::int64_t rank = 0; rank < size(); ++rank) {
-    const auto* const begin = static_cast<const char*>(all.const_data_ptr()) + rank * longest;
-    texts.emplace_back(
-        begin, static_cast<std::size_t>(lengths.const_data_ptr<std::int64_t>()[rank]));
-  }
-  return texts;
-}
-
-std::vector<double> Group::all_gather(const std::vector<double>& numbers) {
-  const auto count = static_cast<std::int64_t>(numbers.size());
-  const at::Tensor part = at::empty({count}, at::kDouble);
-  const at::Tensor all = at::empty({size() * count}, at::kDouble);
-  std::copy(numbers.begin(), numbers.end(), part.mutable_data_ptr<double>());
-  all_gather(all, part);
-  const double* const begin = all.const_data_ptr<double>();
-  return {begin, begin + all.numel()};
-}
-
-void Group::all_reduce(const at::Tensor& tensor) {
-  if (alone()) return;
-  const at::Tensor flat = tensor.view({-1});
-  const std::int64_t count = flat.numel();
-  if (static_cast<std::int64_t>(tensor.nbytes()) * size() <= kSmallBytes) {
-    const at::Tensor all = at::empty({size() * count}, tensor.options());
-    all_gather(all, flat);
-    sum_parts(flat, all, size());
-    return;
-  }
-  const std::int64_t part = (count + size() - 1) / size();
-  const at::Tensor padded = at::zeros({size() * part}, tensor.options());
-  const at::Tensor received = at::empty_like(padded);
-  padded.narrow(0, 0, count).copy_(flat);
-  start_exchange(received, padded).wait();
-  const at::Tensor sum = at::empty({part}, tensor.options());
-  sum_parts(sum, received, size());
-  all_gather(padded, sum);
-  flat.copy_(padded.narrow(0, 0, count));
-}
-
-void Group::barrier() {
-  const at::Tensor nothing = at::zeros({1}, at::kByte);
-  all_reduce(nothing);
-}
-
-Transfer Group::start_exchange(const at::Tensor& received, const at::Tensor& parts) {
-  if (alone()) {
-    received.copy_(parts);
-    return {};
-  }
-  at::Tensor to = as_bytes(received), from = as_bytes(parts);
-  std::vector<std::int64_t> even;
-  c10d::AllToAllOptions options;
-  options.timeout = kNever;
-  return Transfer(std::make_unique<Transfer::Parts>(
-      *parts_, parts_->exchange->alltoall_base(to, from, even, even, options)));
-}
-
-Transfer Group::start_all_gather(const at::Tensor& all, const at::Tensor& part) {
-  if (alone()) {
-    all.copy_(part);
-    return {};
-  }
-  at::Tensor to = as_bytes(all), from = as_bytes(part);
-  c10d::AllgatherOptions options;
-  options.timeout = kNever;
-  return Transfer(std::make_unique<Transfer::Parts>(
-      *parts_, parts_->gather->_allgather_base(to, from, options)));
-}
-
-Group::LongWork::LongWork(Group& group) : group_(group) {
-  if (group_.parts_) group_.parts_->watch->begins_long_work();
+Group::LongWork::LongWork(Group& group, const std::string& what, double seconds) : group_(group) {
+  if (!group_.parts_) return;
+  group_.parts_->watch->begins_long_work(
+      what, seconds > 0.0 ? seconds : kLongWork * group_.timeout_);
 }
 
 Group::LongWork::~LongWork() {
@@ -387,13 +207,6 @@ void Group::fail(int kind, const std::string& message) {
   if (!parts_) return;
   parts_->failed = true;
   parts_->watch->fail(kind, message);
-}
-
-void sum_parts(const at::Tensor& sum, const at::Tensor& received, std::int64_t ranks) {
-  const at::Tensor parts = received.view({ranks, sum.numel()});
-  const at::Tensor flat = sum.view({-1});
-  flat.copy_(parts[0]);
-  for (std::int64_t rank = 1; rank < ranks; ++rank) flat.add_(parts[rank]);
 }
 
 }  // namespace salf::distributed

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <functional>
@@ -34,8 +35,9 @@ class Transfer {
 };
 
 // All ranks make the same calls in the same order; transfers that were started count where they
-// start. Tensors are contiguous and on the CPU. Sums are taken in the order of the ranks, so that
-// they are the same on each, and those of one process that adds the same numbers in that order.
+// start. Tensors are contiguous and on the CPU, or sendable(). Sums are taken in the order of the
+// ranks, so that they are the same on each, and those of one process that adds the same numbers in
+// that order.
 //
 // A call throws Error, of the kind that the failing rank had, once one has failed, has ended, is
 // silent for the time-out, or is waited for that long; the message names the rank and its host.
@@ -62,6 +64,15 @@ class Group {
   // Ranks on this machine that may use the same cores, this one included.
   std::int64_t sharing_cores() const { return sharing_cores_; }
 
+  // All ranks. Tensors on this GPU travel by NCCL from now on, where every rank can: the reason is
+  // logged where one cannot. A second call does nothing.
+  void use_device(c10::Device device);
+  // The tensor itself, or a copy on the host where tensors of its device do not travel.
+  at::Tensor sendable(const at::Tensor& tensor) const;
+  // Whether transfers of this device's tensors, of all kinds, are carried out in the order in which
+  // they start. All ranks have to start them in one order then.
+  bool in_one_order(c10::Device device) const;
+
   // Writes the tensor.
   void all_reduce(const at::Tensor& tensor);
   void broadcast(const at::Tensor& tensor, std::int64_t from = 0);
@@ -78,13 +89,18 @@ class Group {
   // `parts` [size · n] has a part for each rank; `received` [size · n] gets the parts for this one,
   // by rank of their origin.
   Transfer start_exchange(const at::Tensor& received, const at::Tensor& parts);
-  // As all_gather. Exchanges and gathers may overtake one another.
+  // As all_gather. Exchanges and gathers may overtake one another on the CPU.
   Transfer start_all_gather(const at::Tensor& all, const at::Tensor& part);
 
-  // While it lives, this rank may keep the others waiting for longer than the time-out.
+  // This rank has got on with its work. Who does not for the time-out, while others wait for it,
+  // has failed.
+  void works();
+
+  // While it lives, this rank may be at one piece of its work for ten times the time-out, or for
+  // `seconds`. `what`: "saving", for the error of those who then waited too long.
   class LongWork {
    public:
-    explicit LongWork(Group& group);
+    LongWork(Group& group, const std::string& what, double seconds = 0.0);
     ~LongWork();
     LongWork(const LongWork&) = delete;
     LongWork& operator=(const LongWork&) = delete;
@@ -101,10 +117,14 @@ class Group {
   struct Parts;
   struct Formed;
 
+  std::string first_problem(const std::string& own);
+  std::string try_nccl(c10::Device device);
+
   static Formed form(const Launch& launch, double timeout);
   static Formed form_in_time(const Launch& launch, double timeout);
 
   Launch launch_;
+  double timeout_ = 0.0;
   std::int64_t sharing_cores_ = 1;
   std::unique_ptr<Parts> parts_;  // null of one rank
 };

@@ -44,6 +44,17 @@ c10::intrusive_ptr<c10d::Store> open(const Launch& launch, bool serves, double s
   }
 }
 
+// Calls of c10d's store throw errors of its own once the server has gone.
+template <class Call> auto ask(const Call& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::kIo,
+        "the ranks' store does not answer any more: rank 0 has failed or was ended (" +
+            tensor::error_text(error) + ")");
+  }
+}
+
 }  // namespace
 
 Store::Store(const Launch& launch, bool serves, double seconds)
@@ -52,21 +63,24 @@ Store::Store(const Launch& launch, bool serves, double seconds)
 Store::~Store() = default;
 
 void Store::set(const std::string& key, const std::string& text) {
-  store_->set(key, bytes_of(text));
+  ask([&] { store_->set(key, bytes_of(text)); });
 }
 
 std::string Store::set_once(const std::string& key, const std::string& text) {
-  return text_of(store_->compareSet(key, Bytes{}, bytes_of(text)));
+  return ask([&] { return text_of(store_->compareSet(key, Bytes{}, bytes_of(text))); });
 }
 
 std::optional<std::string> Store::find(const std::string& key) {
-  if (!store_->check({key})) return std::nullopt;
-  return text_of(store_->get(key));
+  return ask([&]() -> std::optional<std::string> {
+    if (!store_->check({key})) return std::nullopt;
+    return text_of(store_->get(key));
+  });
 }
 
 std::vector<std::string> Store::values(const std::vector<std::string>& keys) {
   std::vector<std::string> texts;
-  for (const Bytes& bytes : store_->multiGet(keys)) texts.push_back(text_of(bytes));
+  for (const Bytes& bytes : ask([&] { return store_->multiGet(keys); }))
+    texts.push_back(text_of(bytes));
   return texts;
 }
 
@@ -75,7 +89,7 @@ bool Store::wait(const std::vector<std::string>& keys, double seconds) {
     store_->wait(keys, milliseconds(seconds));
     return true;
   } catch (const std::exception&) {
-    return store_->check(keys);
+    return ask([&] { return store_->check(keys); });
   }
 }
 

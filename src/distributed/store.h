@@ -16,7 +16,8 @@ class Store;
 namespace salf::distributed {
 
 // A connection; calls wait for one another, so each thread wants one of its own. Keys of another
-// attempt are not seen. Throws Error(kIo) where the store does not answer within `seconds`.
+// attempt are not seen. Everything throws Error(kIo) where the store has gone, and the constructor
+// where it does not answer within `seconds`.
 class Store {
  public:
   // `serves`: this process holds the table as long as this lives.

@@ -56,7 +56,21 @@ Failure parse_failure(const std::string& text) {
   return {std::stoi(text), std::stoll(text.substr(first)), text.substr(second + 1)};
 }
 
-enum class Doing { kWorks, kWaits, kLongWork };
+// What a rank is at, as its beat has it behind the count of beats: "12w" is the twelfth piece of
+// its work, "12x" waiting after it, and "12l600 saving" work that may last 600 s.
+struct Work {
+  bool waits = false;
+  double longest = 0.0;  // seconds
+  std::string what;      // "" of usual work
+};
+
+Work parse_work(const std::string& text, double timeout) {
+  const std::size_t kind = text.find_first_of("wxl");
+  if (kind == std::string::npos || text[kind] == 'x') return {true, timeout, ""};
+  if (text[kind] == 'w') return {false, timeout, ""};
+  const std::size_t space = text.find(' ', kind);
+  return {false, std::stod(text.substr(kind + 1)), text.substr(space + 1)};
+}
 
 }  // namespace
 
@@ -101,8 +115,8 @@ struct Watch::State {
   std::condition_variable wake, news;
   bool stop = false, hurry = false, ended = false;
   std::uint64_t beats = 0, work = 0;
-  Doing doing = Doing::kWorks;
-  std::int64_t long_works = 0;
+  bool waiting = false;
+  std::vector<Work> long_works;  // each within those before
   std::vector<Seen> seen;
   double answered = 0.0;              // when the store answered last
   std::optional<std::string> to_say;  // this rank's failure, not yet written
@@ -115,8 +129,11 @@ std::string rank_name(std::int64_t rank, const std::string& host) {
 }
 
 std::string Watch::State::beat() {
-  const Doing now = long_works > 0 && doing == Doing::kWorks ? Doing::kLongWork : doing;
-  return std::to_string(beats++) + " " + std::to_string(work) + "wxl"[static_cast<int>(now)];
+  const std::string count = std::to_string(beats++) + " " + std::to_string(work);
+  if (waiting) return count + "x";
+  if (long_works.empty()) return count + "w";
+  return count + "l" + core::format_number(long_works.back().longest) + " " +
+         long_works.back().what;
 }
 
 void Watch::State::exchange() {
@@ -197,8 +214,8 @@ std::int64_t Watch::State::stuck_rank(double waited) const {
   if (ended || waited < setup.timeout) return -1;
   for (std::int64_t rank = 0; rank < ranks(); ++rank) {
     const Seen& one = seen[static_cast<std::size_t>(rank)];
-    const bool works = !one.work.empty() && one.work.back() == 'w';
-    if (rank != setup.rank && works && answered - one.work_changed > setup.timeout) return rank;
+    const Work at = parse_work(one.work, setup.timeout);
+    if (rank != setup.rank && !at.waits && answered - one.work_changed > at.longest) return rank;
   }
   return -1;
 }
@@ -254,22 +271,23 @@ Watch::~Watch() {
 void Watch::works() {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   ++state_->work;
-  state_->doing = Doing::kWorks;
+  state_->waiting = false;
 }
 
 void Watch::waits() {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  state_->doing = Doing::kWaits;
+  state_->waiting = true;
 }
 
-void Watch::begins_long_work() {
+void Watch::begins_long_work(const std::string& what, double seconds) {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  ++state_->long_works;
+  ++state_->work;
+  state_->long_works.push_back({false, seconds, what});
 }
 
 void Watch::ends_long_work() {
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  --state_->long_works;
+  state_->long_works.pop_back();
   ++state_->work;
 }
 
@@ -294,9 +312,13 @@ void Watch::check(double waited) {
   }
   const std::int64_t stuck = state_->stuck_rank(waited);
   if (stuck >= 0) {
+    const Work at =
+        parse_work(state_->seen[static_cast<std::size_t>(stuck)].work, state_->setup.timeout);
     state_->raise(lock, {kind, stuck,
-                            "the others waited for it for " + time +
-                                "; a larger --rank-timeout lets them wait longer"});
+                            (at.what.empty() ? "it was" : at.what + " was") +
+                                " at one piece of work for " + core::format_seconds(at.longest) +
+                                " while the others waited for it; a larger --rank-timeout lets "
+                                "them wait longer"});
   }
 }
 

@@ -39,16 +39,17 @@ class Watch {
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  // This rank works on, waits for others, or begins or ends work that may take longer than the
-  // time-out.
+  // This rank works on: it has got on with its work, or waited until now.
   void works();
   void waits();
-  void begins_long_work();
+  // From now on it may be at one piece of work for so many seconds. `what`: "saving". Such work may
+  // be part of another one.
+  void begins_long_work(const std::string& what, double seconds);
   void ends_long_work();
 
   // To be called now and then while this rank waits, since `waited` seconds. Throws Error, of the
   // kind that the failing rank had, once a rank has failed, is silent for the time-out, or was at
-  // the same work for that long.
+  // the same piece of work for that long or, of long work, for what it announced.
   void check(double waited);
   // After a connection broke: finds out who is gone and throws.
   [[noreturn]] void explain(const std::string& broken);

@@ -5,6 +5,7 @@
 #include "policy/prediction.h"
 #include "policy/rules.h"
 #include "types/freeze_plan.h"
+#include "types/shard_optimizer.h"
 
 namespace salf::policy {
 
@@ -16,7 +17,7 @@ struct BatchSetting {
   bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
   bool recompute = false;  // cost::MemoryOptions::recompute
   std::int64_t ranks = 1;  // that share a step
-  bool sharded = false;    // each of them updates its part of whole blocks alone
+  types::ShardOptimizer shard_optimizer = types::ShardOptimizer::kAuto;
 };
 
 // LoRA above a cut, as another way to spend the budget beside whole blocks.

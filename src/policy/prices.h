@@ -96,7 +96,7 @@ class Prices {
   types::Budget smallest(std::int64_t cut) const;
 
  private:
-  bool sharded() const { return terms_.batches.sharded && method() == types::Method::kBlocks; }
+  bool sharded() const { return types::shards(terms_.batches.shard_optimizer, method()); }
 
   types::ModelShape shape_;
   types::MeasuredCost cost_;

@@ -57,15 +57,15 @@ TEST(BenchArms, AStepCostsWhatItsBlocksCost) {
   const types::ModelShape shape = support::sample_shape();
   const types::MeasuredCost cost = support::sample_cost();
   const types::DataShape data = support::sample_data();
-  const StepPrice cut = step_price(parse_arm("cut:20"), 20, 1, 10, cost, shape, data);
+  const StepPrice cut = step_price(parse_arm("cut:20"), 20, 1, 10, {cost, shape, data});
   EXPECT_DOUBLE_EQ(cut.first, cost::step_seconds(cost, shape, data, 20, 1).total());
   EXPECT_NEAR(cut.first - cut.later, 20 * 1000.0 * 7e-5, 1e-12);
-  const StepPrice full = step_price(parse_arm("full"), 0, 1, 10, cost, shape, data);
+  const StepPrice full = step_price(parse_arm("full"), 0, 1, 10, {cost, shape, data});
   EXPECT_DOUBLE_EQ(full.first, full.later);
-  const StepPrice first = step_price(parse_arm("first:10"), 0, 1, 10, cost, shape, data);
+  const StepPrice first = step_price(parse_arm("first:10"), 0, 1, 10, {cost, shape, data});
   EXPECT_GT(first.first, cut.first);  // the gradient has to pass through all blocks
   EXPECT_LT(first.first, full.first);
-  const StepPrice lisa = step_price(parse_arm("lisa:10"), 0, 1, 10, cost, shape, data);
+  const StepPrice lisa = step_price(parse_arm("lisa:10"), 0, 1, 10, {cost, shape, data});
   EXPECT_LT(lisa.first, first.first);
   EXPECT_GT(lisa.first, cut.first);
 }

@@ -43,6 +43,29 @@ TEST(LaterProfile, IsGivenTimeWhereItTakesNoMoreThanItsShare) {
   EXPECT_EQ(profile.reserve(plan_for(seconds(0.99 * needed / kProfileShare))), 0.0);
 }
 
+// Each rank measures as many documents as one process does, at costs that are given for all ranks.
+TEST(LaterProfile, OfRanksTakesAsLongAsItsDocumentsOfEach) {
+  types::FreezePlan plan = plan_for("10h");
+  const double alone = LaterProfile({}, 0.0).reserve(plan);
+  plan.shards = 4;
+  EXPECT_NEAR(LaterProfile({}, 0.0).reserve(plan), 4.0 * alone, 1e-9 * alone);
+}
+
+TEST(SecondsLeft, AreFewerWhereStepsWereSlow) {
+  types::RunRecord record;
+  record.plan = plan_for("100s");
+  record.plan.steps = 20;
+  record.steps = 10;
+  record.predicted_seconds.backward = 20.0;
+  record.predicted_seconds.fixed = 100.0;
+  record.measured_seconds.backward = 20.0;
+  EXPECT_DOUBLE_EQ(seconds_left(record, 70.0).value(), 15.0);
+  record.measured_seconds.backward = 5.0;
+  EXPECT_DOUBLE_EQ(seconds_left(record, 70.0).value(), 30.0);
+  record.plan.budget = types::parse_budget("8steps");
+  EXPECT_FALSE(seconds_left(record, 70.0));
+}
+
 TEST(LaterProfile, IsNotBegunWithoutTheTime) {
   Session session{{}, {}, "", "", c10::Device(c10::DeviceType::CPU), nullptr, nullptr, std::nullopt,
       "", {}, std::make_shared<data::Dataset>()};

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "e2e/small_world.h"
+#include "support/ranks.h"
 
 namespace salf::testing {
 namespace {
@@ -25,13 +26,15 @@ class DeviceProgram : public SmallWorld {
     write("few.jsonl", few);
   }
 
-  ProgramResult on_device(const Words& words, const Words& environment = {}) const {
+  static std::string preloaded() {
     const std::string folder = SALF_FAKE_DEVICE_FOLDER;
+    return folder + "/libtorch_cuda.so:" + folder + "/libsalf_cuda.so";
+  }
+
+  ProgramResult on_device(const Words& words, const Words& environment = {}) const {
     ProgramSetting setting;
     setting.environment =
-        joined({"LD_PRELOAD=" + folder + "/libtorch_cuda.so:" + folder + "/libsalf_cuda.so",
-                   "ASAN_OPTIONS=verify_asan_link_order=0"},
-            environment);
+        joined({"LD_PRELOAD=" + preloaded(), "ASAN_OPTIONS=verify_asan_link_order=0"}, environment);
     return salf(joined(words, {"--device", "cuda"}), setting);
   }
 
@@ -154,6 +157,32 @@ TEST_F(DeviceProgram, PredictsMeasuresAndLimitsTheMemoryOfTheDevice) {
   const ProgramResult small =
       on_device(train_words("small", {"--eof", "1", "--max-memory", "1KB"}));
   EXPECT_EQ(small.code, 6) << small.err;
+}
+
+// Two ranks, each with a device of its own, by libsalf_nccl.so and without it.
+TEST_F(DeviceProgram, OnRanksSendsTheSameByNcclAndThroughTheHost) {
+  const auto train = [this](const std::string& output, const char* sharded, bool nccl) {
+    RankSetting setting;
+    setting.variables["LD_PRELOAD"] =
+        preloaded() + (nccl ? ":" SALF_FAKE_DEVICE_FOLDER "/libsalf_nccl.so" : "");
+    setting.variables["ASAN_OPTIONS"] = "verify_asan_link_order=0";
+    const std::string folder = folder_.path().string() + "/";
+    return run_ranks(2,
+        {SALF_BINARY, "train", folder + "model", "--data", folder + "few.jsonl", "--budget",
+            "4steps", "--eof", "0", "--batch-tokens", "128", "--min-steps", "2", "--learning-rate",
+            "1e-3", "--dtype", "bf16", "--device", "cuda:0", "--shard-optimizer", sharded, "-o",
+            folder + output},
+        setting);
+  };
+  for (const RankResult& result : train("nccl", "on", true)) {
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.err, Not(HasSubstr("Gloo")));
+  }
+  const auto results = train("host", "off", false);
+  for (const RankResult& result : results) ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(results[0].err, HasSubstr("through the host's memory, by Gloo: libsalf_nccl.so"));
+  EXPECT_EQ(losses("nccl"), losses("host"));
+  EXPECT_TRUE(text("nccl/model.pt") == text("host/model.pt"));
 }
 
 TEST_F(DeviceProgram, SaysWhatToTryWhereTheModelDoesNotFit) {

@@ -154,6 +154,30 @@ TEST_F(RanksTest, MeasureThePlanAndItsLayersAsOne) {
   EXPECT_GT(plan["cost"]["exchange"].get<double>(), 0.0);
 }
 
+// The untuned model's losses are those of one process, and the arms are trained together.
+TEST_F(RanksTest, BenchTogether) {
+  const Words bench = {"bench", path("model"), "--data", path("rows.jsonl"), "--batch-tokens",
+      "256", "--documents", "8", "--stability", "0", "--dev-documents", "8", "--arms", "cut:2",
+      "--minutes", "0.004", "--minutes", "0.005", "-o", path("bench")};
+  const auto results = ranks(2, bench);
+  for (const RankResult& result : results) ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(results[1].out, "");
+  const core::Json rows = json("bench/bench.json")["rows"];
+  ASSERT_EQ(rows.size(), 3U);
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    SCOPED_TRACE(rows[i].dump());
+    EXPECT_LT(rows[i]["test_loss"].get<double>(), rows[0]["test_loss"].get<double>());
+    EXPECT_LE(rows[i]["virtual_seconds"].get<double>(), 60.0 * rows[i]["minutes"].get<double>());
+  }
+  const core::Json untuned = core::parse_json(
+      salf({"eval", "model", "--data", "rows.jsonl", "--split", "test", "--json"}).out, "untuned");
+  EXPECT_NEAR(
+      rows[0]["test_loss"].get<double>(), untuned["tokens"]["loss"]["value"].get<double>(), 1e-9);
+  const ProgramResult alone = salf(bench);
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_THAT(alone.err, HasSubstr("another ranks (2, now 1)"));
+}
+
 TEST_F(RanksTest, RunTrialsTogether) {
   const auto results =
       ranks(2, {"trial", path("model"), "--data", path("rows.jsonl"), "--steps", "6", "--arms",

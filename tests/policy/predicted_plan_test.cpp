@@ -357,6 +357,23 @@ PlanRequest with_lora(const std::string& budget, double speed_up, double base_by
   return inputs;
 }
 
+// With LoRA a rank updates a part of the weights only where that was asked for.
+TEST(PlanWithLora, IsPricedForRanksAsTheyUpdateIt) {
+  PlanRequest asked = with_lora("8m", 3.0);
+  asked.evidence.batches.accumulate = asked.evidence.batches.ranks = 4;
+  const auto prices = [&asked](types::ShardOptimizer wanted) {
+    asked.evidence.batches.shard_optimizer = wanted;
+    const auto plan = make_plan(profile_with_loss(), asked);
+    return *plan.candidates.at(types::Method::kLora, 0);
+  };
+  const types::Candidate all = prices(types::ShardOptimizer::kOff);
+  const types::Candidate usual = prices(types::ShardOptimizer::kAuto);
+  const types::Candidate parts = prices(types::ShardOptimizer::kOn);
+  EXPECT_EQ(usual.memory_bytes.value(), all.memory_bytes.value());
+  EXPECT_LT(parts.memory_bytes.value(), all.memory_bytes.value());
+  EXPECT_GE(parts.steps, all.steps);
+}
+
 TEST(PlanWithLora, TakesTheMethodOfTheLowerPredictedLoss) {
   const auto profile = profile_with_loss();
   const auto fast = make_plan(profile, with_lora("8m", 3.0));

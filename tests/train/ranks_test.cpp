@@ -31,7 +31,7 @@ using types::RunStatus;
 std::vector<std::string> cases(std::int64_t ranks) {
   if (ranks == 3) return {"bf16"};
   if (ranks == 4) return {"bf16 plain"};
-  return {"whole", "whole plain", "bf16 stages", "lora", "lora parts", "accumulate", "recompute",
+  return {"whole", "whole plain", "bf16 stages", "lora", "lora parts", "accumulate recompute",
       "untied"};
 }
 
@@ -256,7 +256,10 @@ TEST(TrainingRanks, CutWeightsIntoPieces) {
   trained.push_back({"half", {}, at::empty({7}, at::kHalf)});
   for (const std::int64_t ranks : {1, 2, 3, 64}) {
     std::vector<std::int64_t> seen(trained.size());
+    std::size_t complete = trained.size();  // gradients come from the last parameter to the first
     for (const Piece& piece : cut_into_pieces(trained, {"p5", "p8192"}, ranks)) {
+      EXPECT_LE(piece.segments.back().place, complete) << "no piece waits for a later one's";
+      complete = piece.segments.back().place;
       EXPECT_EQ(piece.length % (ranks * kStretch), 0);
       EXPECT_LE(piece.length,
           std::max(std::int64_t{1} << 20, ranks * kStretch) * (piece.type == at::kHalf ? 2 : 1));

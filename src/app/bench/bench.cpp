@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <system_error>
 
 #include "app/evidence/evaluation.h"
+#include "app/training/shared_run.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "types/validate.h"
 
 namespace salf::app {
 namespace {
@@ -20,10 +19,14 @@ constexpr double kRateTrialShare = 0.25;  // of the longest budget, for a trial 
 
 }  // namespace
 
-Bench::Bench(const BenchOptions& options, bool replace, core::Progress& progress)
-    : options_(options), replace_(replace), progress_(progress),
-      folder_(options.output, "bench.json", true), session_(open_model(options.model, true)) {
-  open_data(session_, options.data, options.batch, progress);
+Bench::Bench(
+    const BenchOptions& options, bool replace, core::Progress& progress, distributed::Group* ranks)
+    : options_(options), replace_(replace), progress_(progress), ranks_(ranks),
+      folder_(open_run_folder(ranks, options.output, true, "bench.json")),
+      folder_path_(options.output),
+      session_(open_model(options.model, true, AdapterUse::kMerge, /*scratch=*/{}, ranks)) {
+  open_data(session_, options.data, options.batch, progress, ranks);
+  check_alike(ranks, session_, core::to_json(options));
   for (const std::string& arm : options.arms) {
     arms_.push_back(parse_arm(arm));
     arm_cut(arms_.back(), session_.graph->map().blocks);
@@ -39,45 +42,6 @@ bool Bench::run() {
   }
   return true;
 }
-
-bool Bench::begin() {
-  if (fs::exists(file("bench.json")) && !replace_) {
-    record_ = core::read_document<BenchRecord>(file("bench.json"));
-    check_same_bench(record_, identity(), core::to_json(BenchOptions{}), options_.output);
-    prices_ =
-        recorded_prices(session_, options_, record_, types::read_profile(file("profile.json")));
-    core::log_info("going on with " + core::printable(options_.output) + ": " +
-                   std::to_string(record_.rows.size()) + " runs are there");
-    return true;
-  }
-  std::error_code ignored;
-  fs::remove_all(file("losses"), ignored);
-  std::optional<BenchPrices> prices = measure_prices(session_, options_, progress_);
-  if (!prices) return false;
-  prices_ = std::move(*prices);
-  record_.provenance = session_.provenance();
-  record_.identity = identity();
-  record_.cost = prices_.cost;
-  record_.lora_cost = prices_.lora_cost;
-  record_.data = prices_.data;
-  record_.gradient_agreement = prices_.gradient_agreement;
-  core::write_document(file("profile.json"), prices_.profile);
-  save();
-  return true;
-}
-
-// Which arms and budgets are run, and how it is shown, may change from call to call.
-core::Json Bench::identity() const {
-  core::Json json = core::to_json(options_);
-  for (const char* free :
-      {"arms", "minutes", "seeds", "prior", "output", "threads", "model", "data"})
-    json.erase(free);
-  json["model_hash"] = session_.weights_hash;
-  json["data_hash"] = session_.dataset->hash;
-  return json;
-}
-
-void Bench::save() const { core::write_document(file("bench.json"), record_); }
 
 const BenchRow* Bench::find(
     const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const {
@@ -120,11 +84,12 @@ bool Bench::score(const Session& session, BenchRow& row) const {
   if (documents.empty())
     throw Error(
         ErrorKind::kBadInput, session_.data_path + ": the test split has no documents to score");
-  const auto measured = measure_losses(session, documents, progress_);
+  const auto measured = measure_losses(session, documents, progress_, ranks_);
   if (!measured) return false;
   row.test_loss = measured->evaluation.loss.value;
   if (std::isfinite(measured->evaluation.standard_error))
     row.test_se = measured->evaluation.standard_error;
+  if (!writes()) return true;
   DocumentLosses losses;
   for (const auto& sum : measured->documents) {
     losses.document.push_back(sum.document);
@@ -159,9 +124,9 @@ std::vector<Bench::Trunk> Bench::missing(const BenchArm& arm, std::int64_t seed)
     const double budget = 60.0 * minutes;
     const bool plan = arm.kind == ArmKind::kPlan;
     const double paid =
-        plan ? planning_seconds(session_, options_, prices_, budget, progress_) : 0.0;
+        plan ? planning_seconds(session_, options_, prices_, budget, progress_, ranks_) : 0.0;
     const BenchArm trained =
-        plan ? planned_arm(session_, options_, prices_, minutes, paid, progress_) : arm;
+        plan ? planned_arm(session_, options_, prices_, minutes, paid, progress_, ranks_) : arm;
     row.cut = arm_cut(trained, row.blocks);
     if (plan) row.chose = arm_text(trained);
     Trunk& trunk = trunks[arm_text(trained)];
@@ -175,8 +140,8 @@ std::vector<Bench::Trunk> Bench::missing(const BenchArm& arm, std::int64_t seed)
 }
 
 ArmSetup Bench::arm_setup() const {
-  return {session_, options_.train, options_.lora, options_.dev_documents, folder_.path(),
-      options_.redraw};
+  return {session_, options_.train, options_.lora, options_.dev_documents, folder_path_,
+      options_.redraw, ranks_};
 }
 
 bool Bench::run_trunk(Trunk& trunk) {

@@ -8,6 +8,7 @@
 #include "app/session/session.h"
 #include "core/files.h"
 #include "core/progress.h"
+#include "distributed/group.h"
 #include "types/run_record.h"
 
 namespace salf::app {
@@ -16,15 +17,17 @@ class Bench {
  public:
   // Opens the folder, the model and the data. An earlier bench in the folder goes on where it
   // stopped, unless `replace`. Throws as its parts do; Error(kUsage) for an earlier bench with
-  // other options. The references must outlive it.
-  Bench(const BenchOptions& options, bool replace, core::Progress& progress);
+  // other options or another number of ranks. `ranks` (null: this process alone) share every run,
+  // a batch of each in a step; the first writes. The references must outlive it.
+  Bench(const BenchOptions& options, bool replace, core::Progress& progress,
+      distributed::Group* ranks = nullptr);
 
   // Runs what is missing. False once core::stop_signal() is set: the arm that was running is done
   // again next time.
   bool run();
 
   const BenchRecord& record() const { return record_; }
-  std::filesystem::path file(const std::string& name) const { return folder_.path() / name; }
+  std::filesystem::path file(const std::string& name) const { return folder_path_ / name; }
 
  private:
   // One number of steps of an arm.
@@ -39,6 +42,10 @@ class Bench {
   };
 
   bool begin();
+  bool begins_anew();
+  bool writes() const { return ranks_ == nullptr || ranks_->leads(); }
+  // All ranks: what the first one has.
+  void share_record(types::LayerProfile profile);
   core::Json identity() const;
   void save() const;
   const BenchRow* find(const std::vector<BenchRow>& rows, const BenchRow& like, bool by_rate) const;
@@ -58,7 +65,9 @@ class Bench {
   const BenchOptions& options_;
   bool replace_;
   core::Progress& progress_;
-  core::OutputFolder folder_;
+  distributed::Group* ranks_;
+  std::unique_ptr<core::OutputFolder> folder_;  // null of the ranks that do not lead
+  std::filesystem::path folder_path_;
   Session session_;
   std::vector<BenchArm> arms_;
   BenchRecord record_;

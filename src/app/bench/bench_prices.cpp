@@ -8,19 +8,20 @@
 #include "core/statistics.h"
 #include "core/text.h"
 #include "cost/estimate.h"
+#include "distributed/machines.h"
 
 namespace salf::app {
 namespace {
 
 constexpr int kTimings = 3;  // rounds of timing, whose medians are the prices
 
-MethodTiming time_round(
-    const Session& session, const BenchOptions& options, double seconds, core::Progress& progress) {
+MethodTiming time_round(const Session& session, const BenchOptions& options, double seconds,
+    core::Progress& progress, distributed::Group* ranks) {
   train::TimingOptions timing;
   timing.seconds = seconds;
   timing.gradients = true;
   const LoraStart lora = arm_lora(options.lora, session);
-  return time_methods(session, timing, &lora.branches, progress);
+  return time_methods(session, timing, &lora.branches, progress, ranks);
 }
 
 // Field by field.
@@ -37,7 +38,10 @@ types::MeasuredCost median_cost(const std::vector<types::MeasuredCost>& rounds) 
   return cost;
 }
 
-void set_shapes(const Session& session, const BenchOptions& options, BenchPrices& prices) {
+void set_shapes(const Session& session, const BenchOptions& options,
+    const distributed::Group* ranks, BenchPrices& prices) {
+  if (ranks != nullptr) prices.ranks = ranks->size();
+  prices.shard_optimizer = options.train.shard_optimizer;
   prices.shape = prices.lora_shape = session.shape();
   prices.lora_shape.block_trained_parameters =
       trained_of_blocks(prices.shape, arm_lora(options.lora, session));
@@ -47,8 +51,11 @@ void set_shapes(const Session& session, const BenchOptions& options, BenchPrices
 
 StepPrice BenchPrices::step(const BenchArm& arm, const BenchRow& row, std::int64_t redraw) const {
   const bool lora = arm.kind == ArmKind::kLora;
+  types::MeasuredCost paid = lora ? lora_cost : cost;
+  if (types::shards(shard_optimizer, lora ? types::Method::kLora : types::Method::kBlocks))
+    paid.optimizer /= static_cast<double>(ranks);
   return step_price(arm, row.cut, static_cast<std::uint64_t>(row.seed), redraw,
-      lora ? lora_cost : cost, lora ? lora_shape : shape, data);
+      {paid, lora ? lora_shape : shape, data, ranks});
 }
 
 std::int64_t BenchPrices::steps_within(
@@ -69,21 +76,21 @@ double BenchPrices::seconds(const BenchArm& arm, const BenchRow& row, std::int64
   return first * price.first + (steps - first) * price.later;
 }
 
-std::optional<BenchPrices> measure_prices(
-    const Session& session, const BenchOptions& options, core::Progress& progress) {
+std::optional<BenchPrices> measure_prices(const Session& session, const BenchOptions& options,
+    core::Progress& progress, distributed::Group* ranks) {
   std::optional<types::LayerProfile> profile =
-      analyze(session, {options.calibration, std::nullopt}, progress);
+      analyze(session, {options.calibration, std::nullopt, ranks}, progress);
   if (!profile) return std::nullopt;
   BenchPrices prices;
   prices.profile = std::move(*profile);
-  set_shapes(session, options, prices);
+  set_shapes(session, options, ranks, prices);
   prices.data = training_shape(session);
   if (prices.data.batches == 0)
     throw Error(ErrorKind::kBadInput, "the train split has no documents");
   std::vector<types::MeasuredCost> rounds, lora_rounds;
   for (int round = 0; round < kTimings; ++round) {
     const MethodTiming timed =
-        time_round(session, options, train::TimingOptions{}.seconds, progress);
+        time_round(session, options, train::TimingOptions{}.seconds, progress, ranks);
     rounds.push_back(timed.blocks.cost);
     lora_rounds.push_back(timed.lora->cost);
     prices.gradient_agreement = timed.blocks.gradient_agreement;
@@ -94,28 +101,30 @@ std::optional<BenchPrices> measure_prices(
 }
 
 BenchPrices recorded_prices(const Session& session, const BenchOptions& options,
-    const BenchRecord& record, types::LayerProfile profile) {
+    const BenchRecord& record, types::LayerProfile profile, const distributed::Group* ranks) {
   BenchPrices prices{std::move(profile), record.cost, record.lora_cost, record.data,
       record.gradient_agreement, {}, {}};
-  set_shapes(session, options, prices);
+  set_shapes(session, options, ranks, prices);
   return prices;
 }
 
 double planning_seconds(const Session& session, const BenchOptions& options,
-    const BenchPrices& prices, double budget, core::Progress& progress) {
+    const BenchPrices& prices, double budget, core::Progress& progress, distributed::Group* ranks) {
   const double allowed = std::min(train::TimingOptions{}.seconds, timing_share(true) * budget);
-  const MethodTiming timed = time_round(session, options, allowed, progress);
-  return std::min(prices.profile.seconds, kProfileShare * budget) + timed.blocks.seconds +
-         timed.lora->seconds;
+  const MethodTiming timed = time_round(session, options, allowed, progress, ranks);
+  return std::min(prices.profile.seconds, kProfileShare * budget) +
+         distributed::greatest(ranks, timed.blocks.seconds + timed.lora->seconds);
 }
 
 BenchArm planned_arm(const Session& session, const BenchOptions& options, const BenchPrices& prices,
-    double minutes, double spent, core::Progress& progress) {
+    double minutes, double spent, core::Progress& progress, distributed::Group* ranks) {
   PlanningRequest request;
   request.options.prior = options.prior;
   request.options.max_epochs = 1e6;
   request.budget = {60.0 * minutes, types::BudgetUnit::kSeconds};
   request.batches = {options.batch.batch_tokens, options.batch.pack};
+  request.batches.shard_optimizer = options.train.shard_optimizer;
+  share_among(ranks, request);
   request.dev_loss = DevLoss::kNone;
   request.spent_seconds = [spent] { return spent; };
   Planning planning(session, request, nullptr, progress);

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "distributed/nccl.h"
 #include "ops/device_operators.h"
 #include "tensor/cuda_driver.h"
 #include "tensor/device.h"
@@ -42,6 +43,8 @@ template <class Facts, class Ask> std::string ask_apart(Facts& facts, const Ask&
 
 void ask_libtorch(CudaFacts& facts) {
   facts.library = tensor::load_cuda_part();
+  const std::string& problem = distributed::nccl_library().problem;
+  facts.nccl = problem.empty() ? kLoaded : problem;
   if (!facts.library.empty()) return;
   facts.library = kLoaded;
   facts.devices = tensor::gpu_count();
@@ -53,7 +56,7 @@ void ask_libtorch(CudaFacts& facts) {
 CudaFacts find_cuda(const std::filesystem::path& root) {
   CudaFacts facts;
   const std::string failed = ask_apart(facts, ask_libtorch);
-  if (!failed.empty()) facts.library = failed;
+  if (!failed.empty()) facts.library = facts.nccl = failed;
   CudaFacts kernels;
   const std::string no_kernels =
       ask_apart(kernels, [](CudaFacts& found) { found.kernels = kernels_state(); });

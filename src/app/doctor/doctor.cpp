@@ -169,6 +169,10 @@ std::vector<std::string> find_problems(const MachineReport& report) {
     problems.push_back(
         "on the GPU ATen's operators run instead of salf's, which are faster: " + cuda.kernels);
   }
+  if (cuda.devices > 1 && cuda.nccl != "loaded") {
+    problems.push_back(
+        "what ranks on several GPUs send one another goes through the host's memory: " + cuda.nccl);
+  }
   for (const FolderFacts& folder : report.folders) {
     if (!folder.writable) problems.push_back(folder.purpose + " folder: " + folder.reason);
   }

@@ -73,6 +73,7 @@ struct CudaFacts {
   std::int64_t devices = 0;   // that --device cuda can use
   std::string reason;         // why there is none
   std::string kernels;        // "loaded", or why libsalf_cuda.so's operators cannot run
+  std::string nccl;           // "loaded", or why libsalf_nccl.so does not load
   cost::GpuList nvml;
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
@@ -82,6 +83,7 @@ struct CudaFacts {
     visit(Field{"devices"}, self.devices);
     visit(Field{"reason"}, self.reason);
     visit(Field{"kernels"}, self.kernels);
+    visit(Field{"nccl"}, self.nccl);
     visit(Field{"nvml"}, self.nvml);
   }
 };

@@ -124,9 +124,10 @@ std::vector<std::int64_t> arm_blocks(const BenchArm& arm, std::int64_t blocks, s
 }
 
 StepPrice step_price(const BenchArm& arm, std::int64_t cut, std::uint64_t seed, std::int64_t redraw,
-    const types::MeasuredCost& cost, const types::ModelShape& shape, const types::DataShape& data) {
+    const StepBasis& basis) {
+  const auto& [cost, shape, data, accumulate] = basis;
   if (!arm.masked()) {
-    const types::CostBreakdown step = cost::step_seconds(cost, shape, data, cut, 1);
+    const types::CostBreakdown step = cost::step_seconds(cost, shape, data, cut, accumulate);
     return {step.total(), step.total() - (cut > 0 ? step.prefix : 0.0)};
   }
   // The mean over as many draws as tell it well; one where the blocks stay the same.
@@ -134,7 +135,7 @@ StepPrice step_price(const BenchArm& arm, std::int64_t cut, std::uint64_t seed, 
   double sum = 0.0;
   for (std::int64_t draw = 0; draw < draws; ++draw) {
     const auto trained = arm_blocks(arm, shape.blocks, seed, draw * redraw, redraw);
-    sum += cost::masked_step_seconds(cost, shape, data, trained, 1).total();
+    sum += cost::masked_step_seconds(cost, shape, data, trained, accumulate).total();
   }
   return {sum / static_cast<double>(draws), sum / static_cast<double>(draws)};
 }

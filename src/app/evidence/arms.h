@@ -46,12 +46,20 @@ std::vector<std::int64_t> arm_blocks(const BenchArm& arm, std::int64_t blocks, s
     std::int64_t step, std::int64_t redraw);
 
 // Seconds of a step in the first epoch and in later ones, where a cut's frozen part is not run
-// again. `cut`: of a cut. Of LoRA by the cost and the shape that were measured with its branches.
+// again.
 struct StepPrice {
   double first = 0.0;
   double later = 0.0;
 };
+// What it is computed from: of LoRA the cost and the shape that were measured with its branches.
+struct StepBasis {
+  const types::MeasuredCost& cost;
+  const types::ModelShape& shape;
+  const types::DataShape& data;
+  std::int64_t accumulate = 1;  // batches of a step
+};
+// `cut`: of a cut.
 StepPrice step_price(const BenchArm& arm, std::int64_t cut, std::uint64_t seed, std::int64_t redraw,
-    const types::MeasuredCost& cost, const types::ModelShape& shape, const types::DataShape& data);
+    const StepBasis& basis);
 
 }  // namespace salf::app

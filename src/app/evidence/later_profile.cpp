@@ -11,7 +11,7 @@
 namespace salf::app {
 namespace {
 
-// Documents that are always measured (calibration::CalibrationSetting::seconds).
+// Documents of a rank that are always measured (calibration::CalibrationSetting::seconds).
 constexpr double kFewestDocuments = 8.0;
 // The semantic basis and the cosines, by the forward pass and the losses.
 constexpr double kBesidePasses = 1.5;
@@ -38,6 +38,18 @@ calibration::CalibrationOptions report_calibration(const Session& session,
   return short_calibration(asked, epochs ? std::optional(*epochs * documents) : std::nullopt);
 }
 
+std::optional<double> seconds_left(const types::RunRecord& record, double spent) {
+  if (record.plan.budget.deterministic()) return std::nullopt;
+  const auto of_step = [](const types::CostBreakdown& seconds, std::int64_t steps) {
+    return (seconds.total() - seconds.evaluation - seconds.fixed) /
+           static_cast<double>(std::max<std::int64_t>(1, steps));
+  };
+  const double planned = of_step(record.predicted_seconds, record.plan.steps);
+  const double measured = of_step(record.measured_seconds, record.steps);
+  const double slower = planned > 0.0 ? std::max(1.0, measured / planned) : 1.0;
+  return (record.plan.budget.clock_seconds() - spent) / slower;
+}
+
 bool LaterProfile::follows(const types::FreezePlan& plan) const {
   const bool has_one = std::any_of(plan.choices.begin(), plan.choices.end(),
       [](const types::RuleChoice& choice) { return types::reads_profile(choice.rule); });
@@ -46,8 +58,9 @@ bool LaterProfile::follows(const types::FreezePlan& plan) const {
 
 double LaterProfile::seconds(const types::FreezePlan& plan) const {
   const types::DataShape& data = plan.data;
-  const double share =
-      kFewestDocuments / static_cast<double>(std::max<std::int64_t>(1, data.documents));
+  // The plan's costs are those of documents that ranks share.
+  const double share = kFewestDocuments * static_cast<double>(plan.shards.value_or(1)) /
+                       static_cast<double>(std::max<std::int64_t>(1, data.documents));
   const double losses = 1.0 + asked_.loss_positions * static_cast<double>(plan.shape.blocks + 1);
   const cost::BatchShape batch{share * static_cast<double>(data.padded_tokens),
       share * losses * static_cast<double>(data.supervised_tokens), data.mean_length};

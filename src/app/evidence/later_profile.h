@@ -23,6 +23,11 @@ calibration::CalibrationOptions report_calibration(const Session& session,
     const calibration::CalibrationOptions& asked, const types::Budget& budget,
     std::int64_t accumulate);
 
+// Of a budget by the clock, what is left after `spent` seconds, as long as it lasts on a machine
+// that stays as busy as it was: less where the run's steps took longer than was planned. Nothing of
+// another budget.
+std::optional<double> seconds_left(const types::RunRecord& record, double spent);
+
 class LaterProfile {
  public:
   // `opening`: seconds that opening the model took.

@@ -16,8 +16,10 @@ constexpr std::int64_t kSampleElements = 4'000'000;
 constexpr int kExchanges = 3;
 
 // Seconds of a sum over ranks for each of its elements, float32 as gradients are.
-double exchange_rate(distributed::Group& ranks) {
-  const at::Tensor sample = at::zeros({kSampleElements}, at::kFloat);
+double exchange_rate(distributed::Group& ranks, c10::Device device) {
+  ranks.use_device(device);
+  const at::Tensor sample =
+      ranks.sendable(at::zeros({kSampleElements}, at::TensorOptions(at::kFloat).device(device)));
   ranks.all_reduce(sample);  // makes the connections
   std::vector<double> seconds;
   for (int i = 0; i < kExchanges; ++i) {
@@ -46,7 +48,7 @@ MethodTiming time_methods(const Session& session, const train::TimingOptions& op
   once.seed = session.seed();
   MethodTiming timed{train::time_steps(*session.model, *session.graph, rows, once, progress), {}};
   const types::MeasuredCost own = timed.blocks.cost;  // of this rank
-  const double exchange = ranks == nullptr ? 0.0 : exchange_rate(*ranks);
+  const double exchange = ranks == nullptr ? 0.0 : exchange_rate(*ranks, session.device);
   const auto share = [&](types::MeasuredCost& cost) {
     if (ranks == nullptr) return;
     cost.exchange = exchange;

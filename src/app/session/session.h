@@ -68,13 +68,13 @@ enum class AdapterUse { kMerge, kKeep };
 // tokenizer has ids beyond the model's vocabulary.
 Session open_model(const ModelOptions& options, bool needs_tokenizer,
     AdapterUse adapter = AdapterUse::kMerge, const std::filesystem::path& scratch = {},
-    const distributed::Group* ranks = nullptr);
+    distributed::Group* ranks = nullptr);
 
 // Reads the data with the session's tokenizer and logs what was left out. Documents are no longer
 // than the model's context and, unless they are packed, than one batch. The session's cut is then
 // made for these rows.
 void open_data(Session& session, const data::DataOptions& options, const data::BatchOptions& batch,
-    core::Progress& progress);
+    core::Progress& progress, distributed::Group* ranks = nullptr);
 
 // The same data with the model of `session`, whose cut is made for its rows.
 void share_data(Session& session, const Session& other);

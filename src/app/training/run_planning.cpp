@@ -19,7 +19,7 @@ PlanningRequest planning_request(const TrainingRequest& training, const RunSoFar
     request.beside = usual_lora(run.session);
   request.batches = {options.batch.batch_tokens, options.batch.pack, options.planning.accumulate,
       !options.train.no_cache, options.train.recompute};
-  request.batches.sharded = options.train.shard_optimizer != types::ShardOptimizer::kOff;
+  request.batches.shard_optimizer = options.train.shard_optimizer;
   share_among(training.ranks, request);
   request.scratch = run.folder;
   if (!options.full_evidence && !pilot) request.need = EvidenceNeed::kNeeded;

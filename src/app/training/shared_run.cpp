@@ -27,10 +27,10 @@ core::Json facts(const Session& session, const core::Json& recorded) {
 
 }  // namespace
 
-std::unique_ptr<core::OutputFolder> open_run_folder(
-    distributed::Group* ranks, const std::filesystem::path& folder, bool replace) {
+std::unique_ptr<core::OutputFolder> open_run_folder(distributed::Group* ranks,
+    const std::filesystem::path& folder, bool replace, const std::string& result) {
   std::unique_ptr<core::OutputFolder> opened;
-  if (leads(ranks)) opened = std::make_unique<core::OutputFolder>(folder, "run.json", replace);
+  if (leads(ranks)) opened = std::make_unique<core::OutputFolder>(folder, result, replace);
   if (ranks == nullptr) return opened;
   ranks->barrier();
   std::error_code error;
@@ -92,7 +92,7 @@ types::StageDecision SharedStages::decide(const types::StageEnd& end) {
 void work_alone(distributed::Group* ranks, const std::function<void()>& work) {
   if (!leads(ranks)) return;
   std::optional<distributed::Group::LongWork> waited_for;
-  if (ranks != nullptr) waited_for.emplace(*ranks);
+  if (ranks != nullptr) waited_for.emplace(*ranks, "what rank 0 does alone");
   work();
 }
 

@@ -19,9 +19,9 @@ namespace salf::app {
 inline bool leads(const distributed::Group* ranks) { return ranks == nullptr || ranks->leads(); }
 
 // The first rank opens and locks the folder; the others wait for it, and get null. Throws as
-// OutputFolder does.
-std::unique_ptr<core::OutputFolder> open_run_folder(
-    distributed::Group* ranks, const std::filesystem::path& folder, bool replace);
+// OutputFolder does. `result`: the file that a finished run leaves there.
+std::unique_ptr<core::OutputFolder> open_run_folder(distributed::Group* ranks,
+    const std::filesystem::path& folder, bool replace, const std::string& result = "run.json");
 
 // Throws Error(kUsage) that names what is not that of rank 0: the program, the model, the data, the
 // tokenizer, the type of computation or an option. `recorded`: the options.

@@ -46,7 +46,7 @@ class Training {
   types::RunRecord tune(
       const types::FreezePlan& plan, const std::vector<train::RunObserver*>& observers);
   bool profile_follows(const types::FreezePlan& plan) const;
-  void add_profile(types::FreezePlan& plan);
+  void add_profile(types::RunRecord& record);
   double spent_of_all(const types::FreezePlan& plan);
   void save(types::RunRecord& record);
 
@@ -76,7 +76,7 @@ Training::Training(const TrainingRequest& request, core::Progress& progress)
       session_(open_model(options_.model, true, AdapterUse::kKeep,
           scratch_for(options_.frozen.frozen_dtype, scratch_), request.ranks)),
       later_profile_(options_.calibration, core::process_seconds()) {
-  open_data(session_, options_.data, options_.batch, progress);
+  open_data(session_, options_.data, options_.batch, progress, request.ranks);
   check_alike(request.ranks, session_, request.recorded);
   check_frozen_type(options_.frozen.frozen_dtype, session_);
   if (pilot()) {
@@ -102,7 +102,7 @@ std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserv
   }
   types::RunRecord record = tune(*plan, observers);
   std::optional<distributed::Group::LongWork> saving;
-  if (request_.ranks != nullptr) saving.emplace(*request_.ranks);
+  if (request_.ranks != nullptr) saving.emplace(*request_.ranks, "saving");
   save(record);
   return record;
 }
@@ -203,9 +203,9 @@ bool Training::profile_follows(const types::FreezePlan& plan) const {
 }
 
 // What the layers say, where the budget has the time to measure them.
-void Training::add_profile(types::FreezePlan& plan) {
-  std::optional<double> left;
-  if (!plan.budget.deterministic()) left = plan.budget.clock_seconds() - spent_of_all(plan);
+void Training::add_profile(types::RunRecord& record) {
+  types::FreezePlan& plan = record.plan;
+  const auto left = seconds_left(record, spent_of_all(plan));
   const auto profile = later_profile_.measure(session_, plan, left, progress_, request_.ranks);
   if (!profile || !writes()) return;
   core::write_document(file("profile.json"), *profile);
@@ -224,7 +224,7 @@ double Training::spent_of_all(const types::FreezePlan& plan) {
 void Training::save(types::RunRecord& record) {
   const bool ended = record.status != types::RunStatus::kInterrupted;
   if (ended && writes()) save_model(session_, lora_, folder_path_);
-  if (ended && profile_follows(record.plan)) add_profile(record.plan);
+  if (ended && profile_follows(record.plan)) add_profile(record);
   energy_.meet();
   const double spent = spent_of_all(record.plan);
   if (!writes()) return;

@@ -21,6 +21,7 @@ Run::Run(const RunInputs& inputs, std::size_t place, const RunSnapshot* from)
     : inputs_(inputs), device_(inputs.what.graph.head_weight().device()), caches_(inputs) {
   tensor::trim_memory();  // of what came before
   if (!device_.is_cpu()) tensor::forget_most_held(device_);
+  if (inputs.ranks != nullptr) inputs.ranks->use_device(device_);
   stage_ = std::make_unique<Stage>(inputs, caches_, place);
   if (from != nullptr) {
     load(*from);
@@ -79,9 +80,9 @@ void Run::share_weights() const {
   if (inputs_.ranks == nullptr) return;
   const at::NoGradGuard quiet;
   for (const auto& parameter : stage_->freeze.trained()) {
-    const at::Tensor host = parameter.tensor.detach().cpu().contiguous();
-    inputs_.ranks->broadcast(host);
-    if (!inputs_.ranks->leads()) parameter.tensor.copy_(host);
+    const at::Tensor sent = inputs_.ranks->sendable(parameter.tensor.detach()).contiguous();
+    inputs_.ranks->broadcast(sent);
+    if (!inputs_.ranks->leads()) parameter.tensor.copy_(sent);
   }
 }
 
@@ -115,7 +116,7 @@ MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Prog
   options.keep_going = keep_going;
   options.ranks = inputs_.ranks;
   std::optional<distributed::Group::LongWork> long_work;
-  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks);
+  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks, "an evaluation");
   MeasuredLosses losses = train::evaluate(inputs_.what.graph, inputs_.what.dev, options, progress);
   long_work.reset();
   StepBatches nothing;
@@ -209,7 +210,7 @@ void Run::checkpoint(const RunCourse& course) const {
   const Checkpoint now{full_identity(inputs_), present(leads()), course};
   if (!leads()) return;
   std::optional<distributed::Group::LongWork> long_work;
-  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks);
+  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks, "a checkpoint");
   write_checkpoint(inputs_.where.folder, now);
 }
 

@@ -1,6 +1,7 @@
 #include "train/step/gradient_sum.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -23,6 +24,8 @@ namespace {
 constexpr std::size_t kSlots = 4;
 // Pieces that may wait for a slow link while the backward pass goes on, where they take memory.
 constexpr std::size_t kBacklog = 4;
+// Where transfers keep one order: the pieces that are sent between a piece and its sum.
+constexpr std::size_t kSumsAfter = 2;
 
 class Arrival : public torch::autograd::PostAccumulateGradHook {
  public:
@@ -52,7 +55,7 @@ ShardRange shards_of(std::int64_t rank, std::int64_t ranks, std::int64_t shards)
 }
 
 struct GradientSum::Slot {
-  at::Tensor host, received, part;
+  at::Tensor sent, received, part;
   distributed::Transfer exchange, gather;
   at::Tensor packed_space, received_space, part_space;  // kept from step to step
 };
@@ -69,7 +72,9 @@ GradientSum::GradientSum(const std::vector<model::Parameter>& trained, SumSetup 
       own_(shards_of(ranks_.rank(), ranks_.size(), setup_.shards)),
       pieces_(cut_into_pieces(trained, setup_.by_copies, ranks_.size())), places_(trained.size()),
       slots_(kSlots) {
-  if (setup_.ranks == nullptr) return;  // nothing travels
+  if (setup_.ranks == nullptr || trained_.empty()) return;  // nothing travels
+  const c10::Device device = trained_.front().tensor.device();
+  in_one_order_ = ranks_.in_one_order(device);
   for (std::size_t place = 0; place < trained_.size(); ++place) {
     if (setup_.in_passes.count(trained_[place].name) > 0) continue;
     torch::autograd::impl::set_post_acc_grad_hooks(
@@ -157,6 +162,7 @@ bool GradientSum::is_whole(const Piece& piece) const {
 // Does what can be done without waiting. All ranks take the pieces in the same order.
 void GradientSum::advance() {
   while (whole_ < pieces_.size() && is_whole(pieces_[whole_])) ++whole_;
+  if (in_one_order_) return advance_in_order();
   for (bool moved = true; moved;) {
     const std::size_t before = sent_ + summed_ + ended_;
     if (ended_ < summed_ && slot(ended_).gather.done()) end();
@@ -166,7 +172,19 @@ void GradientSum::advance() {
   }
 }
 
+// Waits where it has to: what starts when follows from the pieces alone.
+void GradientSum::advance_in_order() {
+  for (; sent_ < whole_; send()) {
+    if (sent_ - ended_ == kSlots) end();
+    if (sent_ - summed_ == kSumsAfter) sum();
+  }
+}
+
 void GradientSum::wait_for_one() {
+  if (in_one_order_) {
+    summed_ < sent_ ? sum() : end();
+    return;
+  }
   if (summed_ < sent_) {
     slot(summed_).exchange.wait();
   } else if (ended_ < summed_) {
@@ -189,16 +207,16 @@ void GradientSum::send() {
     if (setup_.parts_alone && unsent == 0) whole = at::Tensor();
   }
   packed.narrow(0, used, piece.length - used).zero_();
-  to.host = packed.cpu();  // itself on the CPU
-  to.received = room(to.received_space, to.host.options(), piece.length);
-  to.exchange = ranks_.start_exchange(to.received, to.host);
+  to.sent = ranks_.sendable(packed);
+  to.received = room(to.received_space, to.sent.options(), piece.length);
+  to.exchange = ranks_.start_exchange(to.received, to.sent);
 }
 
 void GradientSum::sum() {
   Slot& from = slot(summed_);
   const std::int64_t length = pieces_[summed_++].length / ranks_.size();
   from.exchange.wait();
-  const auto options = from.host.options();
+  const auto options = from.sent.options();
   const at::Tensor part =
       setup_.parts_alone ? at::empty({length}, options) : room(from.part_space, options, length);
   distributed::sum_parts(part, from.received, ranks_.size());
@@ -206,7 +224,7 @@ void GradientSum::sum() {
   if (setup_.parts_alone) {
     parts_.push_back(part.to(trained_.front().tensor.device()));
   } else {
-    from.gather = ranks_.start_all_gather(from.host, part);
+    from.gather = ranks_.start_all_gather(from.sent, part);
   }
 }
 
@@ -215,7 +233,7 @@ void GradientSum::end() {
   const Piece& piece = pieces_[ended_++];
   from.gather.wait();
   if (setup_.parts_alone) return;
-  const at::Tensor all = from.host.to(trained_.front().tensor.device());
+  const at::Tensor all = from.sent.to(trained_.front().tensor.device());
   for (const Segment& segment : piece.segments) {
     elements(gradient(segment.place), segment).copy_(all.narrow(0, segment.at, segment.count));
   }
@@ -225,10 +243,8 @@ void GradientSum::add_norms(const at::Tensor& part) {
   const auto type = part.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor norms = at::linalg_vector_norm(
       part.view({-1, kStretch}), 2, at::IntArrayRef{1}, /*keepdim=*/false, type)
-                               .to(at::kDouble)
-                               .contiguous();
-  const double* const begin = norms.const_data_ptr<double>();
-  norms_.insert(norms_.end(), begin, begin + norms.numel());
+                               .to(at::kDouble);
+  norms_.push_back(norms);
 }
 
 void GradientSum::finish(at::Tensor& loss) {
@@ -243,14 +259,17 @@ void GradientSum::finish(at::Tensor& loss) {
   // Rank after rank has its shards; those with less end with zeros.
   const std::int64_t most = (setup_.shards + ranks_.size() - 1) / ranks_.size();
   losses_.resize(static_cast<std::size_t>(most), 0.0);
-  losses_.insert(losses_.end(), norms_.begin(), norms_.end());
-  combine(ranks_.all_gather(losses_), loss);
+  std::vector<double> own = losses_;
+  const at::Tensor norms = at::cat(norms_).cpu();
+  const double* const begin = norms.const_data_ptr<double>();
+  own.insert(own.end(), begin, begin + norms.numel());
+  combine(ranks_.all_gather(own), losses_.size(), loss);
 }
 
-// `all`: of one rank after another, the losses of its shards and the norms of its stretches.
-void GradientSum::combine(const std::vector<double>& all, at::Tensor& loss) {
+// `all`: of one rank after another, its `losses` and the norms of its stretches.
+void GradientSum::combine(const std::vector<double>& all, std::size_t losses, at::Tensor& loss) {
   const auto ranks = static_cast<std::size_t>(ranks_.size());
-  const std::size_t each = all.size() / ranks, losses = each - norms_.size();
+  const std::size_t each = all.size() / ranks;
   double total = 0.0, squares = 0.0;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
     for (std::size_t i = 0; i < losses; ++i) total += all[rank * each + i];

@@ -72,12 +72,13 @@ class GradientSum {
   void hold();
   bool is_whole(const Piece& piece) const;
   void advance();
+  void advance_in_order();
   void wait_for_one();
   void send();
   void sum();
   void end();
   void add_norms(const at::Tensor& part);
-  void combine(const std::vector<double>& all, at::Tensor& loss);
+  void combine(const std::vector<double>& all, std::size_t losses, at::Tensor& loss);
   at::Tensor& gradient(std::size_t place) const { return trained_[place].tensor.mutable_grad(); }
   Slot& slot(std::size_t piece);
 
@@ -85,13 +86,14 @@ class GradientSum {
   SumSetup setup_;
   distributed::Group alone_;
   distributed::Group& ranks_;
+  bool in_one_order_ = false;  // Group::in_one_order
   ShardRange own_;
   std::vector<Piece> pieces_;
   StepTokens all_;
   std::int64_t batches_of_shard_ = 1;
   std::int64_t batches_ = 0, own_batches_ = 0;  // of this step: done, and all
   std::vector<double> losses_;                  // of this rank's shards
-  std::vector<double> norms_;                   // of the stretches of this rank's parts
+  std::vector<at::Tensor> norms_;               // of the stretches of this rank's parts, f64
   double norm_ = 0.0;
   std::vector<Place> places_;  // by parameter
   std::vector<Slot> slots_;

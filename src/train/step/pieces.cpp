@@ -56,6 +56,10 @@ std::vector<Piece> cut_into_pieces(const std::vector<model::Parameter>& trained,
     for (const std::size_t place : places) cutter.add(place, trained[place].tensor.numel());
     if (!pieces.empty()) pieces.back().length = rounded_up(pieces.back().length, unit);
   }
+  // A piece leaves when its last gradient is there, and keeps those behind it waiting.
+  std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
+    return a.segments.back().place > b.segments.back().place;
+  });
   return pieces;
 }
 

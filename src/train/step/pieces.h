@@ -32,8 +32,8 @@ struct Piece {
 // begin does not depend on the number of ranks.
 inline constexpr std::int64_t kStretch = 8192;
 
-// From the last parameter on, in whose order gradients are made; elements of one type together, and
-// of the parameters `by_copies`.
+// From the last parameter on, in whose order gradients are made, and in the order in which a
+// backward pass completes them; elements of one type together, and of the parameters `by_copies`.
 std::vector<Piece> cut_into_pieces(const std::vector<model::Parameter>& trained,
     const std::set<std::string>& by_copies, std::int64_t ranks);
 

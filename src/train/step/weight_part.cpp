@@ -65,7 +65,8 @@ void WeightPart::begin_update(const std::vector<at::Tensor>& gradients) {
   stale_ = false;
 }
 
-// This rank's part of a piece, on the host. `next`: its first range, and afterwards the next one's.
+// This rank's part of a piece, as it can be sent. `next`: its first range, and afterwards the next
+// one's.
 at::Tensor WeightPart::packed(const std::vector<at::Tensor>& own, std::size_t piece,
     c10::ScalarType type, std::size_t& next) const {
   const auto options = trained_.front().tensor.options().requires_grad(false).dtype(type);
@@ -74,7 +75,7 @@ at::Tensor WeightPart::packed(const std::vector<at::Tensor>& own, std::size_t pi
     const Segment& segment = ranges_[next].segment;
     if (own[next].defined()) part.narrow(0, segment.at, segment.count).copy_(own[next].view({-1}));
   }
-  return part.cpu();
+  return ranks_.sendable(part);
 }
 
 void WeightPart::gather(const std::vector<at::Tensor>& own, const TypeOf& type, const Take& take) {

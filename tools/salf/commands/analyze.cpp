@@ -38,7 +38,7 @@ int run_rank(const AnalyzeOptions& options, distributed::Group* ranks, core::Pro
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge,
       app::scratch_for(frozen, app::scratch_folder("", core::folder_of(options.output))), ranks);
   app::check_frozen_type(frozen, session);
-  app::open_data(session, options.data, {options.batch_tokens, 0}, progress);
+  app::open_data(session, options.data, {options.batch_tokens, 0}, progress, ranks);
   app::check_alike(ranks, session, core::to_json(options));
   const auto quantized = app::quantize_blocks(frozen, session, session.graph->map().blocks);
   const auto profile =

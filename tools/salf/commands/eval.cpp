@@ -62,7 +62,7 @@ int run_rank(const EvalOptions& options, distributed::Group* ranks, core::Progre
   if (writes && !options.output.empty())
     check_output_file(options.output, types::EvaluationRecord::kSchema, options.common.force);
   app::Session session = app::open_model(options.model, true, app::AdapterUse::kMerge, {}, ranks);
-  app::open_data(session, options.data, options.batch, progress);
+  app::open_data(session, options.data, options.batch, progress, ranks);
   app::check_alike(ranks, session, core::Json::object());
   auto record = app::evaluate(session, options.split, options.documents, progress, ranks);
   if (!record) return 128 + core::stop_signal();

@@ -91,7 +91,7 @@ int run_rank(const PlanOptions& given, distributed::Group* ranks, core::Progress
   const PlanOptions options = completed(given, profile.provenance);
   app::Session session =
       app::open_model(options.model, true, app::AdapterUse::kKeep, /*scratch=*/{}, ranks);
-  app::open_data(session, options.data, options.batch, progress);
+  app::open_data(session, options.data, options.batch, progress, ranks);
   app::check_made_for(profile.provenance, session, options.profile);
   app::check_alike(ranks, session, core::to_json(options));
   app::PlanningRequest request =

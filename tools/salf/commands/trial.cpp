@@ -72,7 +72,7 @@ int run_rank(const TrialOptions& options, distributed::Group* ranks, core::Progr
   if (writes) check_output_file(options.output, types::TrialTable::kSchema, options.common.force);
   app::Session session =
       app::open_model(options.model, true, app::AdapterUse::kMerge, /*scratch=*/{}, ranks);
-  app::open_data(session, options.data, options.batch, progress);
+  app::open_data(session, options.data, options.batch, progress, ranks);
   app::check_alike(ranks, session, core::to_json(options));
   std::vector<app::TrialRequest> arms;
   for (const std::string& name : options.arms) arms.push_back({name, options.rates});

@@ -99,6 +99,8 @@ void add_cuda(const app::CudaFacts& facts, Rows& rows) {
           ? count_text(facts.devices, "GPU")
           : "cannot be used: " + (facts.reason.empty() ? facts.library : facts.reason));
   rows.add("its kernels", facts.kernels == "loaded" ? "libsalf_cuda.so loads" : facts.kernels);
+  if (facts.library == "loaded")
+    rows.add("between GPUs", facts.nccl == "loaded" ? "libsalf_nccl.so loads" : facts.nccl);
 }
 
 void add_folder(const app::FolderFacts& folder, Rows& rows) {
