@@ -17,6 +17,7 @@ struct BatchSetting {
   bool recompute = false;  // cost::MemoryOptions::recompute
   std::int64_t ranks = 1;  // that share a step
   bool sharded = false;    // each of them updates its part of whole blocks alone
+  std::string reason{};    // for batch_tokens; "": they were given, or are the CPU's
 };
 
 // LoRA above a cut, as another way to spend the budget beside whole blocks.

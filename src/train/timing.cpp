@@ -8,6 +8,8 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+#include <limits>
 #include <system_error>
 
 #include "core/clock.h"
@@ -102,6 +104,31 @@ class StepTimer {
       : model_(model), graph_(graph), batcher_(batcher), options_(options),
         device_(graph.head_weight().device()), blocks_(graph.map().blocks),
         cut_(std::max(blocks_ / 2, std::min(options.cut, blocks_ - 1))) {}
+
+  types::MeasuredCost memory() const {
+    types::MeasuredCost cost;
+    const Freeze freeze(model_, graph_, cut_);
+    measure_memory(choose(batcher_, options_).longest, cost);
+    return cost;
+  }
+
+  double seconds_per_token() const {
+    const std::vector<data::BatchPlan> plans = batcher_.epoch(options_.seed, 0);
+    const auto size = [](const data::BatchPlan& plan) {
+      return static_cast<std::int64_t>(plan.rows.size()) * plan.length;
+    };
+    const data::BatchPlan& fullest = *std::max_element(plans.begin(), plans.end(),
+        [&size](const auto& a, const auto& b) { return size(a) < size(b); });
+    const Freeze freeze(model_, graph_, cut_);
+    time_batch(fullest, freeze);
+    double least = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 2; ++i) {
+      const Sample sample = time_batch(fullest, freeze);
+      least =
+          std::min(least, (sample.seconds() - sample.make - sample.head_forward) / sample.tokens);
+    }
+    return least;
+  }
 
   Timing measure(core::Progress& progress) {
     const core::Stopwatch watch;
@@ -374,6 +401,16 @@ class StepTimer {
 };
 
 }  // namespace
+
+types::MeasuredCost measure_memory(const model::ScriptModel& model, const model::GraphCut& graph,
+    const data::Batcher& batcher, const TimingOptions& options) {
+  return StepTimer(model, graph, batcher, options).memory();
+}
+
+double seconds_per_token(const model::ScriptModel& model, const model::GraphCut& graph,
+    const data::Batcher& batcher, const TimingOptions& options) {
+  return StepTimer(model, graph, batcher, options).seconds_per_token();
+}
 
 Timing time_steps(const model::ScriptModel& model, const model::GraphCut& graph,
     const data::Batcher& batcher, const TimingOptions& options, core::Progress& progress) {

@@ -26,13 +26,17 @@ class DeviceProgram : public SmallWorld {
   }
 
   ProgramResult on_device(const Words& words, const Words& environment = {}) const {
+    return beside_device(joined(words, {"--device", "cuda"}), environment);
+  }
+
+  ProgramResult beside_device(const Words& words, const Words& environment = {}) const {
     const std::string folder = SALF_FAKE_DEVICE_FOLDER;
     ProgramSetting setting;
     setting.environment =
         joined({"LD_PRELOAD=" + folder + "/libtorch_cuda.so:" + folder + "/libsalf_cuda.so",
                    "ASAN_OPTIONS=verify_asan_link_order=0"},
             environment);
-    return salf(joined(words, {"--device", "cuda"}), setting);
+    return salf(words, setting);
   }
 
   // Every loss of a run, in order.
@@ -147,6 +151,8 @@ TEST_F(DeviceProgram, PredictsMeasuresAndLimitsTheMemoryOfTheDevice) {
   const ProgramResult gated = on_device(joined(words, {"--gate", "peak_memory<=1KB"}));
   EXPECT_EQ(gated.code, 1) << gated.err;
   EXPECT_THAT(gated.err, HasSubstr("peak_memory"));
+  EXPECT_EQ(json("device/plan.json")["batch_tokens"], 128);
+  EXPECT_EQ(json("device/plan.json")["batch_reason"], "");
   const double predicted = json("device/plan.json")["memory_bytes"].get<double>();
   const double held = json("device/run.json")["peak_anonymous_bytes"].get<double>();
   EXPECT_GT(predicted, 0.8 * held);
@@ -154,6 +160,30 @@ TEST_F(DeviceProgram, PredictsMeasuresAndLimitsTheMemoryOfTheDevice) {
   const ProgramResult small =
       on_device(train_words("small", {"--eof", "1", "--max-memory", "1KB"}));
   EXPECT_EQ(small.code, 6) << small.err;
+}
+
+TEST_F(DeviceProgram, ChoosesTheSizeOfBatchesByMemoryAndStepsAndReplaysWithIt) {
+  const Words words{"train", "model", "--data", "few.jsonl", "--budget", "2steps", "--min-steps",
+      "1", "--eof", "1", "--dtype", "f32"};
+  const ProgramResult usual = on_device(joined(words, {"-o", "usual", "--max-memory", "1GiB"}));
+  ASSERT_EQ(usual.code, 0) << usual.err;
+  const std::string reason = "batches of 2048 would leave the run too few steps";
+  EXPECT_THAT(usual.err, HasSubstr("batches of 1024 tokens (--batch-tokens): " + reason));
+  EXPECT_EQ(json("usual/plan.json")["batch_tokens"], 1024);
+  EXPECT_EQ(json("usual/run.json")["plan"]["batch_reason"], reason);
+  EXPECT_EQ(json("usual/run.json")["options"]["batch_tokens"], nullptr);
+  const auto held = json("usual/plan.json")["memory_bytes"].get<double>();
+  const std::string limit = std::to_string(static_cast<std::int64_t>(held)) + "B";
+  const ProgramResult small = on_device(joined(words, {"-o", "small", "--max-memory", limit}));
+  ASSERT_EQ(small.code, 0) << small.err;
+  EXPECT_THAT(small.err, HasSubstr("batches of 1024 would need about "));
+  const auto tokens = json("small/plan.json")["batch_tokens"].get<std::int64_t>();
+  EXPECT_LT(tokens, 1024);
+  EXPECT_LE(json("small/plan.json")["memory_bytes"], 0.9 * held);
+  const ProgramResult again = beside_device({"train", "--replay", "small/run.json", "-o", "again"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(json("again/run.json")["plan"]["batch_tokens"], tokens);
+  EXPECT_EQ(losses("again"), losses("small"));
 }
 
 TEST_F(DeviceProgram, SaysWhatToTryWhereTheModelDoesNotFit) {

@@ -115,7 +115,7 @@ BenchArm planned_arm(const Session& session, const BenchOptions& options, const 
   request.options.prior = options.prior;
   request.options.max_epochs = 1e6;
   request.budget = {60.0 * minutes, types::BudgetUnit::kSeconds};
-  request.batches = {options.batch.batch_tokens, options.batch.pack};
+  request.batches = {options.batch.tokens(), options.batch.pack};
   request.dev_loss = DevLoss::kNone;
   request.spent_seconds = [spent] { return spent; };
   Planning planning(session, request, nullptr, progress);

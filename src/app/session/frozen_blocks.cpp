@@ -20,7 +20,7 @@ std::vector<tensor::Batch> fitting_batches(const Session& session) {
   const data::Dataset& dataset = *session.dataset;
   const auto documents =
       data::sample_documents(dataset, data::Split::kTrain, kDocuments, session.seed());
-  std::int64_t longest = data::BatchOptions{}.batch_tokens;
+  std::int64_t longest = data::kUsualBatchTokens;
   for (const std::int64_t index : documents) {
     longest = std::max(longest,
         static_cast<std::int64_t>(dataset.documents[static_cast<std::size_t>(index)].ids.size()));

@@ -192,7 +192,7 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
 void open_data(Session& session, const data::DataOptions& options, const data::BatchOptions& batch,
     core::Progress& progress) {
   std::int64_t limit = session.files.card.context;
-  if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.batch_tokens) : batch.batch_tokens;
+  if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.tokens()) : batch.tokens();
   session.data_path = core::join(options.data, ", ");
   session.batch = batch;
   session.dataset = std::make_shared<data::Dataset>(

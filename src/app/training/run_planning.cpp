@@ -17,7 +17,7 @@ PlanningRequest planning_request(const TrainingRequest& training, const RunSoFar
   request.lora = run.lora;
   if (options.lora.beside(options.planning, options.model.adapter))
     request.beside = usual_lora(run.session);
-  request.batches = {options.batch.batch_tokens, options.batch.pack, options.planning.accumulate,
+  request.batches = {run.session.batch.tokens(), options.batch.pack, options.planning.accumulate,
       !options.train.no_cache, options.train.recompute};
   request.batches.sharded = options.train.shard_optimizer != types::ShardOptimizer::kOff;
   share_among(training.ranks, request);
