@@ -205,11 +205,13 @@ class StepTimer {
       hidden = graph_.prefix(batch, 0);
     }
     const at::AutoGradMode record(true);
-    PhaseClock clock(device_);
+    StepClock clock(device_);
+    clock.start();
     const at::Tensor state = graph_.suffix(hidden, batch, cut_);
     clock.lap(sample.suffix);
     state.backward(at::full_like(state, 1.0 / sample.tokens));
     clock.lap(sample.backward);
+    clock.collect_all();
     freeze.take_gradients();
     return sample;
   }
@@ -218,7 +220,8 @@ class StepTimer {
       const data::BatchPlan& plan, const Freeze& freeze, Slope* slope = nullptr) const {
     Sample sample;
     const model::Head head = graph_.head();  // one serves a whole evaluation
-    PhaseClock clock(device_);
+    StepClock clock(device_);
+    clock.start();
     const tensor::Batch batch = batcher_.make(plan);
     clock.lap(sample.make);
     sample.tokens = static_cast<double>(batch.padded_tokens());
@@ -241,6 +244,7 @@ class StepTimer {
     clock.lap(sample.head_forward);
     loss.backward();
     clock.lap(sample.backward);
+    clock.collect_all();
     std::vector<at::Tensor> gradients = freeze.take_gradients();
     if (slope != nullptr) *slope = {loss.item<double>(), std::move(gradients)};
     return sample;
@@ -333,7 +337,8 @@ class StepTimer {
     if (batch.supervised_tokens == 0) return;
     const at::AutoGradMode record(true);
     double ignored = 0.0, head = 0.0, embedding = 0.0;
-    PhaseClock clock(device_);
+    StepClock clock(device_);
+    clock.start();
     const at::Tensor hidden = graph_.prefix(batch, 0);
     const at::Tensor state = hidden.detach().requires_grad_(true);
     clock.lap(ignored);
@@ -341,6 +346,7 @@ class StepTimer {
     clock.lap(head);
     torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
     clock.lap(embedding);
+    clock.collect_all();
     freeze.take_gradients();
     cost.head_trained = head / static_cast<double>(batch.supervised_tokens);
     cost.embedding_backward = embedding;
@@ -364,9 +370,11 @@ class StepTimer {
     adamw.step(1e-6);  // makes the state
     for (int i = 0; i < kOptimizerSteps; ++i) {
       double took = 0.0;
-      PhaseClock clock(device_);
+      StepClock clock(device_);
+      clock.start();
       adamw.step(1e-6, gradient_norm(copies, 1.0).divisor);
       clock.lap(took);
+      clock.collect_all();
       seconds.push_back(took);
     }
     return core::median(seconds) / static_cast<double>(elements);
