@@ -14,10 +14,11 @@ struct BatchSetting {
   std::int64_t pack = 0;
   std::int64_t accumulate = 1;  // of an optimizer step
   bool cache = true;  // the frozen part's output is kept: its forward pass is paid for once per row
-  bool recompute = false;  // cost::MemoryOptions::recompute
-  std::int64_t ranks = 1;  // that share a step
-  bool sharded = false;    // each of them updates its part of whole blocks alone
-  std::string reason{};    // for batch_tokens; "": they were given, or are the CPU's
+  bool recompute = false;     // cost::MemoryOptions::recompute
+  std::int64_t ranks = 1;     // that share a step
+  bool sharded = false;       // each of them updates its part of whole blocks alone
+  double frozen_bytes = 0.0;  // cost::MemoryOptions::frozen_bytes
+  std::string reason{};       // for batch_tokens; "": they were given, or are the CPU's
 };
 
 // LoRA above a cut, as another way to spend the budget beside whole blocks.

@@ -53,6 +53,7 @@ class BatchMeasures {
     options.ranks = batches_.ranks;
     options.sharded = batches_.sharded && batches_.ranks > 1;
     options.accumulates = batches_.accumulate > batches_.ranks;
+    options.frozen_bytes = batches_.frozen_bytes;
     return cost::peak_bytes(cost_, shape_, cut, options);
   }
 

@@ -45,6 +45,15 @@ model::Packer packer_for(FrozenType type, const Session& session) {
 
 }  // namespace
 
+double frozen_bytes(FrozenType type) {
+  switch (type) {
+    case FrozenType::kBFloat16: return 2.0;
+    case FrozenType::kInt8: return 1.0;
+    case FrozenType::kInt4: return 0.5 + 8.0 / static_cast<double>(ops::kInt4Group);
+    default: return 0.0;
+  }
+}
+
 std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder) {
   return type == FrozenType::kFloat32 ? std::filesystem::path{} : folder;
 }

@@ -1,6 +1,7 @@
 #include "app/training/run_planning.h"
 
 #include "app/planning/pilot.h"
+#include "app/session/frozen_blocks.h"
 
 namespace salf::app {
 
@@ -19,6 +20,7 @@ PlanningRequest planning_request(const TrainingRequest& training, const RunSoFar
     request.beside = usual_lora(run.session);
   request.batches = {run.session.batch.tokens(), options.batch.pack, options.planning.accumulate,
       !options.train.no_cache, options.train.recompute};
+  request.batches.frozen_bytes = frozen_bytes(options.frozen.frozen_dtype);
   request.batches.sharded = options.train.shard_optimizer != types::ShardOptimizer::kOff;
   share_among(training.ranks, request);
   request.scratch = run.folder;

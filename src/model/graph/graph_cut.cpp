@@ -202,10 +202,12 @@ GraphCut GraphCut::in_type(c10::ScalarType type) const {
   return with(std::move(settings));
 }
 
-GraphCut GraphCut::by_block(std::int64_t count, std::function<void(std::int64_t)> before) const {
+GraphCut GraphCut::by_block(std::int64_t count, std::function<void(std::int64_t)> before,
+    std::function<void()> unread) const {
   GraphCut cut = *this;
   cut.single_blocks_ = count;
   cut.before_block_ = std::move(before);
+  cut.unread_ = std::move(unread);
   return cut;
 }
 

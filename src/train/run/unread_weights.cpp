@@ -68,6 +68,19 @@ std::vector<model::Parameter> copied_weights(const RunInputs& inputs, const Free
   return copied;
 }
 
+// Of a GPU: embedding and head where they are frozen and steps compute in a narrower type.
+std::vector<model::Parameter> outer_weights(const RunInputs& inputs, const Freeze& freeze) {
+  const model::GraphCut& graph = inputs.what.graph;
+  if (!graph.narrow_weights() || !inputs.what.plan.stages.empty()) return {};
+  std::vector<model::Parameter> outer;
+  for (const auto& parameter : freeze.frozen()) {
+    const bool is_outer = parameter.name == graph.map().embedding_parameter ||
+                          parameter.name == graph.map().head_parameter;
+    if (is_outer && parameter.tensor.scalar_type() == c10::kFloat) outer.push_back(parameter);
+  }
+  return outer;
+}
+
 }  // namespace
 
 UnreadWeights::UnreadWeights(
@@ -77,25 +90,34 @@ UnreadWeights::UnreadWeights(
     mapped_ = map_weights(inputs, unread_weights(inputs, freeze, cache));
     stale_ = map_weights(inputs, stale_weights(inputs, freeze));
   } else {
-    copied_.emplace(copied_weights(inputs, freeze), inputs.what.graph.narrow_weights());
+    const auto& narrow = inputs.what.graph.narrow_weights();
+    copied_.emplace(copied_weights(inputs, freeze), narrow);
+    if (narrow) outer_.emplace(outer_weights(inputs, freeze), *narrow);
   }
 }
 
 void UnreadWeights::all_cached(const Freeze& freeze) {
   if (released_) return;
   released_ = true;
+  inputs_.what.graph.prefix_is_unread();
   const std::vector<model::Parameter> below =
       weights_below(freeze, inputs_.what.graph, inputs_.what.plan.cut);
   if (mapped_) mapped_->release();
   if (const auto& narrow = inputs_.what.graph.narrow_weights()) {
-    for (const auto& parameter : below) narrow->forget(parameter.tensor);
+    std::vector<model::Parameter> embedding;  // which has no copy
+    for (const auto& parameter : below) {
+      narrow->forget(parameter.tensor);
+      if (parameter.name == inputs_.what.graph.map().embedding_parameter)
+        embedding.push_back(parameter);
+    }
+    if (!on_cpu_) below_.emplace(embedding, narrow);
   } else if (!on_cpu_) {
     below_.emplace(below, nullptr);
   }
 }
 
 std::int64_t UnreadWeights::bytes() const {
-  std::int64_t sum = mapped_ ? mapped_->bytes() : 0;
+  std::int64_t sum = (mapped_ ? mapped_->bytes() : 0) + (outer_ ? outer_->bytes() : 0);
   for (const auto* moved : {&copied_, &below_}) {
     if (*moved) sum += (*moved)->bytes();
   }
