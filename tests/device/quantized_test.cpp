@@ -9,6 +9,7 @@
 
 #include "device/after_each_step.h"
 #include "model/graph/decoder_graph.h"
+#include "model/graph/program.h"
 #include "model/weights/narrow_weights.h"
 #include "model/weights/quantized_blocks.h"
 #include "support/expect_error.h"
@@ -119,6 +120,23 @@ INSTANTIATE_TEST_SUITE_P(Of, BitsOnADevice,
         BitsCase{"Int4Narrow", WeightFormat::kInt4, true},
         BitsCase{"BFloat16", WeightFormat::kBFloat16, true}),
     [](const auto& tested) { return tested.param.name; });
+
+TEST(ListsOfAModel, AreSentToADeviceOnce) {
+  torch::jit::Module module("Angles");
+  module.register_attribute("frequencies", c10::ListType::ofFloats(),
+      c10::IValue(c10::List<double>(std::initializer_list<double>{1.0, 0.5})));
+  module.define(
+      "def forward(self, ids: Tensor) -> Tensor:\n"
+      "  return 2.0 * torch.tensor(self.frequencies, device=ids.device).float()\n");
+  const c10::Device device = tensor::open_device("cuda");
+  Program program(copy_forward(module), module, device, "angles", Operators::kOwn);
+  program.keep_lists(device);
+  const at::Tensor ids = at::zeros({1}, at::TensorOptions(at::kLong).device(device));
+  const std::int64_t waits = fake_device::counters().waits;
+  const at::Tensor angles = program.run({ids}).at(0).toTensor();
+  EXPECT_EQ(fake_device::counters().waits, waits);
+  EXPECT_TRUE(at::equal(angles.cpu(), at::tensor({2.0F, 1.0F})));
+}
 
 TEST(BitsOfAFile, AreRefusedOnADevice) {
   class OfTheCpu : public PackedMatrix {

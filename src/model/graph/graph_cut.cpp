@@ -111,6 +111,7 @@ class CutPrograms {
       made.program.take_pieces(settings_.longest_text);
     } else {
       made.program.take_segments();
+      made.program.keep_lists(decoder_->model->device());
     }
     if (settings_.weights) made.program.use_bfloat16(settings_.weights, decoder_->head.weight);
     made.program.add_lora(settings_.lora);
