@@ -72,6 +72,22 @@ TrainedState trained_state(const types::MeasuredCost& cost, const types::ModelSh
   return state;
 }
 
+// What few bits save of the frozen blocks' matrices, of which one block's are unpacked.
+double saved_by_bits(const types::MeasuredCost& cost, const types::ModelShape& shape,
+    std::int64_t cut, const MemoryOptions& options) {
+  if (!cost.on_gpu || !(options.frozen_bytes > 0.0) || cut == 0) return 0.0;
+  double elements = 0.0, largest = 0.0;
+  for (std::int64_t block = 0; block < cut; ++block) {
+    const auto matrices =
+        static_cast<double>(shape.block_matrix_parameters.at(static_cast<std::size_t>(block)));
+    elements += matrices;
+    largest = std::max(largest, matrices);
+  }
+  const double each = cost.copy_bytes.value_or(kBytes);
+  const double unpacked = kBytes + cost.copy_bytes.value_or(0.0);
+  return elements * (each - options.frozen_bytes) - largest * unpacked;
+}
+
 }  // namespace
 
 types::CostBreakdown batch_seconds(const types::MeasuredCost& cost, const types::ModelShape& shape,
@@ -193,7 +209,7 @@ double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shap
   const double activations = options.recompute ? block + blocks * kept : blocks * block;
   // While the backward pass makes gradients it lets go of activations.
   const double training = state.weights + state.moments + std::max(activations, state.gradients) +
-                          copies + cost.base_bytes;
+                          copies + cost.base_bytes - saved_by_bits(cost, shape, cut, options);
   const double weights = cost.weights_mapped ? 0.0 : kBytes * parameters;
   const double reading = weights + copies + cost.base_bytes;
   const double heap = cost.on_gpu ? 0.0 : kGapBlocks * block;

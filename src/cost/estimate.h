@@ -56,15 +56,18 @@ struct MemoryOptions {
   std::int64_t ranks = 1;            // that share a step
   bool sharded = false;              // each of them updates its part of the weights alone
   bool accumulates = false;          // a rank has several batches a step
+  // Of an element of a frozen block's matrix in few bits, on a GPU; 0: it is as it was loaded.
+  double frozen_bytes = 0.0;
 };
 
 // Anonymous bytes on a CPU, or those of tensors on a GPU, the sum of: float32 weights (without
 // frozen ones that lie in a file), their copies in bfloat16, two moments per trained parameter, the
 // larger of the trained blocks' activations and the gradients, the measured rest, and the heap's
-// gaps. The floor is the whole model, which is in memory once while it is read. 0 without a
-// measurement. Of ranks that update a part each, the moments, the summed gradients and, where steps
-// read copies, the blocks' float32 weights are those of the part; what waits for the link is
-// bounded (gradient_sum.cpp), unless gradients of several batches are added up first.
+// gaps. Of blocks in few bits, these and one block's matrices. The floor is the whole model, which
+// is in memory once while it is read. 0 without a measurement. Of ranks that update a part each,
+// the moments, the summed gradients and, where steps read copies, the blocks' float32 weights are
+// those of the part; what waits for the link is bounded (gradient_sum.cpp), unless gradients of
+// several batches are added up first.
 double peak_bytes(const types::MeasuredCost& cost, const types::ModelShape& shape, std::int64_t cut,
     const MemoryOptions& options);
 

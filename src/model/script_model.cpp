@@ -78,9 +78,11 @@ std::vector<Parameter> unique_parameters(const jit::Module& module) {
 }
 
 // Parameters and buffers of a GPU on the host for a while. The GPU keeps its own: nothing has to be
-// sent back, and no memory is asked for.
+// sent back, and none of its memory is asked for. On the host they lie in nameless files of the
+// folder, so that the process holds no second model, and on the heap where the disk has no room.
 class OnHost {
  public:
+  explicit OnHost(std::filesystem::path folder) : folder_(std::move(folder)) {}
   void move(jit::Module& module) {
     for (const at::Tensor& tensor : module.parameters()) move(tensor);
     for (const at::Tensor& tensor : module.buffers()) move(tensor);
@@ -98,10 +100,20 @@ class OnHost {
   void move(at::Tensor tensor) {
     if (tensor.device().is_cpu()) return;
     const at::Tensor there = tensor.detach();
-    tensor.set_data(there.to(c10::kCPU));
+    tensor.set_data(on_host(there));
     kept_.push_back({tensor, there});
   }
 
+  at::Tensor on_host(const at::Tensor& there) const {
+    try {
+      const tensor::MappedAllocations in_files(folder_);
+      return there.to(c10::kCPU);
+    } catch (const Error&) {
+      return there.to(c10::kCPU);
+    }
+  }
+
+  std::filesystem::path folder_;
   std::vector<Kept> kept_;
 };
 
@@ -249,7 +261,7 @@ void ScriptModel::save(const std::filesystem::path& archive) const {
     tensor.requires_grad_(state_->loaded_requires_grad[i]);
   }
   jit::Module module = state_->module;
-  OnHost on_host;
+  OnHost on_host(archive.parent_path());
   bool written = false;
   std::string reason;
   try {

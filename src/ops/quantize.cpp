@@ -1,6 +1,9 @@
 #include "ops/quantize.h"
 
+#include <ATen/ops/bitwise_and.h>
+#include <ATen/ops/bitwise_right_shift.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/stack.h>
 
 #include <algorithm>
 #include <cmath>
@@ -67,6 +70,38 @@ void dequantize_row_int4(const std::uint8_t* codes, const float* scales, const f
   }
 }
 
+// wide [rows, n·64] or [rows, n < 64] becomes minimum + scale · wide, group by group.
+void stretch_groups_(at::Tensor wide, const at::Tensor& scales, const at::Tensor& minimums) {
+  const std::int64_t groups = scales.size(1);
+  wide = wide.unflatten(1, {groups, wide.size(1) / groups});
+  wide.mul_(scales.unsqueeze(2)).add_(minimums.unsqueeze(2));
+}
+
+// Two codes a byte, the even column in the low half.
+void unpack_int4_(const QuantizedMatrix& matrix, const at::Tensor& wide) {
+  const at::Tensor halves =
+      at::stack({at::bitwise_and(matrix.codes, 15), at::bitwise_right_shift(matrix.codes, 4)}, 2);
+  wide.copy_(halves.flatten(1).narrow(1, 0, matrix.columns));
+  const std::int64_t whole = matrix.columns / kInt4Group;
+  const std::int64_t rest = matrix.columns % kInt4Group;
+  if (whole > 0) {
+    stretch_groups_(wide.narrow(1, 0, whole * kInt4Group), matrix.scales.narrow(1, 0, whole),
+        matrix.minimums.narrow(1, 0, whole));
+  }
+  if (rest > 0) {
+    stretch_groups_(wide.narrow(1, whole * kInt4Group, rest), matrix.scales.narrow(1, whole, 1),
+        matrix.minimums.narrow(1, whole, 1));
+  }
+}
+
+void dequantize_by_aten_(const QuantizedMatrix& matrix, const at::Tensor& out) {
+  if (matrix.format == WeightFormat::kInt8) {
+    out.copy_(matrix.codes).mul_(matrix.scales.unsqueeze(1));
+  } else {
+    unpack_int4_(matrix, out);
+  }
+}
+
 }  // namespace
 
 std::int64_t QuantizedMatrix::bytes() const {
@@ -75,6 +110,14 @@ std::int64_t QuantizedMatrix::bytes() const {
     if (tensor->defined()) sum += static_cast<std::int64_t>(tensor->nbytes());
   }
   return sum;
+}
+
+QuantizedMatrix QuantizedMatrix::on(c10::Device device) const {
+  QuantizedMatrix there = *this;
+  for (at::Tensor* tensor : {&there.codes, &there.scales, &there.minimums}) {
+    if (tensor->defined()) *tensor = tensor->to(device);
+  }
+  return there;
 }
 
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format) {
@@ -114,6 +157,7 @@ void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out) {
     out.copy_(matrix.codes);
     return;
   }
+  if (!out.device().is_cpu()) return dequantize_by_aten_(matrix, out);
   auto* values = out.mutable_data_ptr<float>();
   const std::int64_t columns = matrix.columns;
   const float* scales = matrix.scales.const_data_ptr<float>();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 
@@ -22,6 +23,7 @@ struct QuantizedMatrix {
   at::Tensor minimums;  // int4: [rows, groups] f32
 
   std::int64_t bytes() const;
+  QuantizedMatrix on(c10::Device device) const;
 };
 
 inline constexpr std::int64_t kInt4Group = 64;
@@ -36,7 +38,8 @@ QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format);
 // where they are zero or not finite.
 QuantizedMatrix quantize(const at::Tensor& matrix, WeightFormat format, const at::Tensor& moments);
 
-// Writes the values into `out` [rows, columns] f32, contiguous, CPU, with LibTorch's threads.
+// Writes the values into `out` [rows, columns] f32, contiguous and where the codes are: on the CPU
+// with LibTorch's threads, on a GPU in the order of its stream.
 void dequantize_(const QuantizedMatrix& matrix, at::Tensor& out);
 
 }  // namespace salf::ops

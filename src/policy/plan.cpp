@@ -111,6 +111,7 @@ types::FreezePlan Planner::asked() const {
   plan.rule = limits_.rule;
   plan.budget = budget_;
   plan.batch_tokens = evidence_.batches.batch_tokens;
+  plan.batch_reason = evidence_.batches.reason;
   plan.pack = evidence_.batches.pack;
   plan.accumulate = evidence_.batches.accumulate;
   plan.rates = evidence_.rates;

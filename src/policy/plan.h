@@ -18,6 +18,8 @@ struct BatchSetting {
   bool recompute = false;  // cost::MemoryOptions::recompute
   std::int64_t ranks = 1;  // that share a step
   types::ShardOptimizer shard_optimizer = types::ShardOptimizer::kAuto;
+  double frozen_bytes = 0.0;  // cost::MemoryOptions::frozen_bytes
+  std::string reason{};       // for batch_tokens; "": they were given, or are the CPU's
 };
 
 // LoRA above a cut, as another way to spend the budget beside whole blocks.

@@ -140,7 +140,7 @@ double Prices::memory_bytes(std::int64_t cut, std::int64_t steps) const {
   const bool cached = batches.cache && static_cast<double>(steps) > terms_.steps_per_epoch();
   return cost::peak_bytes(cost_, shape_, cut,
       {batches.batch_tokens, cached, batches.recompute, batches.ranks, sharded(),
-          batches.accumulate > batches.ranks});
+          batches.accumulate > batches.ranks, batches.frozen_bytes});
 }
 
 std::int64_t Prices::evaluations(std::int64_t cut) const {

@@ -1,5 +1,6 @@
 #include "tensor/cuda_driver.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -122,6 +123,11 @@ std::string driver_problem(const DriverFacts& driver, int cuda_version) {
            "its GPUs (docker run --gpus all), or run nvidia-modprobe";
   }
   return "";
+}
+
+// LibTorch asks for convolutions what holds for products.
+bool gpu_multiplies_bf16() {
+  return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
 }
 
 std::string why_no_cuda() {

@@ -27,7 +27,11 @@ int least_driver(int cuda_version);
 // Why these facts rule CUDA out, and what to do; "" where they do not.
 std::string driver_problem(const DriverFacts& driver, int cuda_version);
 
-// The same once LibTorch has found no GPU, with what CUDA's runtime library says.
+// Whether the GPU that open_device() opened multiplies bfloat16 in hardware: those of compute
+// capability 8.0 and later.
+bool gpu_multiplies_bf16();
+
+// driver_problem() once LibTorch has found no GPU, with what CUDA's runtime library says.
 std::string why_no_cuda();
 
 }  // namespace salf::tensor

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 #include <dlfcn.h>
 #include <sched.h>
@@ -127,7 +128,11 @@ c10::Device open_device(const std::string& text, std::int64_t rank) {
                                     (text == "cuda" ? "cuda:" + std::to_string(rank) : text) +
                                     "; this machine has no such GPU");
   }
-  return c10::Device(c10::kCUDA, *index);
+  const c10::Device device(c10::kCUDA, *index);
+  // Of this thread; what autograd starts has its tensors'. Else each rank would take memory of the
+  // first GPU too, for pinned memory.
+  c10::impl::VirtualGuardImpl(c10::kCUDA).setDevice(device);
+  return device;
 }
 
 void set_threads(std::int64_t threads, std::int64_t sharing) {

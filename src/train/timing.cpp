@@ -8,6 +8,8 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
+#include <limits>
 #include <system_error>
 
 #include "core/clock.h"
@@ -103,6 +105,31 @@ class StepTimer {
         device_(graph.head_weight().device()), blocks_(graph.map().blocks),
         cut_(std::max(blocks_ / 2, std::min(options.cut, blocks_ - 1))) {}
 
+  types::MeasuredCost memory() const {
+    types::MeasuredCost cost;
+    const Freeze freeze(model_, graph_, cut_);
+    measure_memory(choose(batcher_, options_).longest, cost);
+    return cost;
+  }
+
+  double seconds_per_token() const {
+    const std::vector<data::BatchPlan> plans = batcher_.epoch(options_.seed, 0);
+    const auto size = [](const data::BatchPlan& plan) {
+      return static_cast<std::int64_t>(plan.rows.size()) * plan.length;
+    };
+    const data::BatchPlan& fullest = *std::max_element(plans.begin(), plans.end(),
+        [&size](const auto& a, const auto& b) { return size(a) < size(b); });
+    const Freeze freeze(model_, graph_, cut_);
+    time_batch(fullest, freeze);
+    double least = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 2; ++i) {
+      const Sample sample = time_batch(fullest, freeze);
+      least =
+          std::min(least, (sample.seconds() - sample.make - sample.head_forward) / sample.tokens);
+    }
+    return least;
+  }
+
   Timing measure(core::Progress& progress) {
     const core::Stopwatch watch;
     const Choice choice = choose(batcher_, options_);
@@ -178,11 +205,13 @@ class StepTimer {
       hidden = graph_.prefix(batch, 0);
     }
     const at::AutoGradMode record(true);
-    PhaseClock clock(device_);
+    StepClock clock(device_);
+    clock.start();
     const at::Tensor state = graph_.suffix(hidden, batch, cut_);
     clock.lap(sample.suffix);
     state.backward(at::full_like(state, 1.0 / sample.tokens));
     clock.lap(sample.backward);
+    clock.collect_all();
     freeze.take_gradients();
     return sample;
   }
@@ -191,7 +220,8 @@ class StepTimer {
       const data::BatchPlan& plan, const Freeze& freeze, Slope* slope = nullptr) const {
     Sample sample;
     const model::Head head = graph_.head();  // one serves a whole evaluation
-    PhaseClock clock(device_);
+    StepClock clock(device_);
+    clock.start();
     const tensor::Batch batch = batcher_.make(plan);
     clock.lap(sample.make);
     sample.tokens = static_cast<double>(batch.padded_tokens());
@@ -214,6 +244,7 @@ class StepTimer {
     clock.lap(sample.head_forward);
     loss.backward();
     clock.lap(sample.backward);
+    clock.collect_all();
     std::vector<at::Tensor> gradients = freeze.take_gradients();
     if (slope != nullptr) *slope = {loss.item<double>(), std::move(gradients)};
     return sample;
@@ -312,7 +343,8 @@ class StepTimer {
     if (batch.supervised_tokens == 0) return;
     const at::AutoGradMode record(true);
     double ignored = 0.0, head = 0.0, embedding = 0.0;
-    PhaseClock clock(device_);
+    StepClock clock(device_);
+    clock.start();
     const at::Tensor hidden = graph_.prefix(batch, 0);
     const at::Tensor state = hidden.detach().requires_grad_(true);
     clock.lap(ignored);
@@ -320,6 +352,7 @@ class StepTimer {
     clock.lap(head);
     torch::autograd::backward({loss, hidden}, {at::ones_like(loss), at::ones_like(hidden)});
     clock.lap(embedding);
+    clock.collect_all();
     freeze.take_gradients();
     cost.head_trained = head / static_cast<double>(batch.supervised_tokens);
     cost.embedding_backward = embedding;
@@ -343,9 +376,11 @@ class StepTimer {
     adamw.step(1e-6);  // makes the state
     for (int i = 0; i < kOptimizerSteps; ++i) {
       double took = 0.0;
-      PhaseClock clock(device_);
+      StepClock clock(device_);
+      clock.start();
       adamw.step(1e-6, gradient_norm(copies, 1.0).divisor);
       clock.lap(took);
+      clock.collect_all();
       seconds.push_back(took);
     }
     return core::median(seconds) / static_cast<double>(elements);
@@ -380,6 +415,16 @@ class StepTimer {
 };
 
 }  // namespace
+
+types::MeasuredCost measure_memory(const model::ScriptModel& model, const model::GraphCut& graph,
+    const data::Batcher& batcher, const TimingOptions& options) {
+  return StepTimer(model, graph, batcher, options).memory();
+}
+
+double seconds_per_token(const model::ScriptModel& model, const model::GraphCut& graph,
+    const data::Batcher& batcher, const TimingOptions& options) {
+  return StepTimer(model, graph, batcher, options).seconds_per_token();
+}
 
 Timing time_steps(const model::ScriptModel& model, const model::GraphCut& graph,
     const data::Batcher& batcher, const TimingOptions& options, core::Progress& progress) {

@@ -47,6 +47,16 @@ struct Timing {
 Timing time_steps(const model::ScriptModel& model, const model::GraphCut& graph,
     const data::Batcher& batcher, const TimingOptions& options, core::Progress& progress);
 
+// What of the cost says how much memory a run takes; the rest is 0. As above.
+types::MeasuredCost measure_memory(const model::ScriptModel& model, const model::GraphCut& graph,
+    const data::Batcher& batcher, const TimingOptions& options);
+
+// Seconds of each padded token of the fullest batch in a step that trains the blocks above the
+// middle, or above the cut where that is deeper: the quicker of two, after one that finds its
+// kernels.
+double seconds_per_token(const model::ScriptModel& model, const model::GraphCut& graph,
+    const data::Batcher& batcher, const TimingOptions& options);
+
 // Times, on random data and in the type in which the cut computes, the
 // products of one step with `tokens` positions in the blocks and `supervised` in the head: forward,
 // gradient to the input and gradient to the weight for each trained matrix of the blocks, forward

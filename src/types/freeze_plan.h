@@ -127,6 +127,7 @@ struct FreezePlan {
   // one rank.
   std::optional<std::int64_t> shards;
   std::optional<Scale> scale;  // what several machines like this one would do, if that was asked
+  std::string batch_reason;    // why salf chose batch_tokens, one sentence; "": it did not
   std::vector<std::string>
       notes;  // what else a reader has to know: where measures or rules disagree
 
@@ -186,6 +187,7 @@ struct FreezePlan {
     visit("alternatives", self.alternatives);
     visit(Field{"shards"}.range(1, 65536), self.shards);
     visit("scale", self.scale);
+    visit("batch_reason", self.batch_reason);
     visit("notes", self.notes);
   }
 };

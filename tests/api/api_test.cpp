@@ -13,7 +13,7 @@ namespace salf::testing {
 namespace {
 
 TEST(ApiOptions, HaveTheDefaultsOfTheProgram) {
-  EXPECT_EQ(OpenOptions{}.batch_tokens, data::BatchOptions{}.batch_tokens);
+  EXPECT_EQ(OpenOptions{}.batch_tokens, data::BatchOptions{}.tokens());
   EXPECT_EQ(OpenOptions{}.device, app::ModelOptions{}.device);
   EXPECT_EQ(OpenOptions{}.threads, app::ModelOptions{}.threads);
   EXPECT_EQ(OpenOptions{}.seed, app::ModelOptions{}.seed);

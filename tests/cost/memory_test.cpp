@@ -56,6 +56,23 @@ TEST(Memory, CopiesStandBesideTheTrainedWeightsAndInPlaceOfTheFrozen) {
   EXPECT_GE(peak_bytes(cost, shape, 29, {10, true, false}), 6.0 * parameters);
 }
 
+TEST(Memory, FewBitsOnAGpuTakeThePlaceOfFrozenMatricesButForOneBlock) {
+  types::MeasuredCost cost = measured();
+  const types::ModelShape shape = support::sample_shape();
+  const auto matrices = static_cast<double>(shape.block_matrix_parameters.front());
+  MemoryOptions whole, bits;
+  whole.batch_tokens = bits.batch_tokens = 10'000;
+  bits.frozen_bytes = 0.625;
+  const auto saved = [&] {
+    return peak_bytes(cost, shape, 12, whole) - peak_bytes(cost, shape, 12, bits);
+  };
+  EXPECT_DOUBLE_EQ(saved(), 0.0);  // on the CPU they lie in a file
+  cost.on_gpu = true;
+  EXPECT_NEAR(saved(), 1.08 * matrices * (12 * (4.0 - 0.625) - 4.0), 1.0);
+  cost.copy_bytes = 2.0;
+  EXPECT_NEAR(saved(), 1.08 * matrices * (12 * (2.0 - 0.625) - 6.0), 1.0);
+}
+
 TEST(Memory, RanksThatUpdateAPartEachHoldThatPart) {
   types::MeasuredCost cost = measured();
   const types::ModelShape shape = support::sample_shape();

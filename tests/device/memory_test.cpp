@@ -2,13 +2,16 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include "core/files.h"
 #include "device/after_each_step.h"
 #include "support/fake_device/fake_device.h"
 #include "support/tiny_model.h"
+#include "tensor/allocation_watch.h"
 #include "tensor/device.h"
 #include "tensor/device_memory.h"
+#include "tensor/tensor_file.h"
 #include "train/step/head_loss.h"
 #include "train/step/weights.h"
 #include "train/training_setup.h"
@@ -94,6 +97,33 @@ TEST(SavingFromADevice, AsksForNoneOfItsMemoryAndGivesTheBytesOfTheCpu) {
   EXPECT_EQ(saved, TinyRun().saved_bytes());
   for (const auto& parameter : there.model.parameters())
     EXPECT_TRUE(parameter.tensor.is_cuda()) << parameter.name;
+}
+
+// Weights of the sizes for which nameless files are made, 4 MB in all.
+TEST(SavingFromADevice, HoldsNoSecondModelOnTheHostAndWritesCheckpointsTensorByTensor) {
+  torch::jit::Module module = support::make_tiny_decoder(2, 256, 500, 5);
+  module.to(tensor::open_device("cuda"));
+  const model::ScriptModel model(module);
+  std::size_t largest = 0, all = 0;
+  tensor::TensorFile file;
+  for (const auto& parameter : model.parameters()) {
+    largest = std::max(largest, parameter.tensor.nbytes());
+    all += parameter.tensor.nbytes();
+    file.tensors.push_back({parameter.name, parameter.tensor.detach()});
+  }
+  ASSERT_GT(all, 4 * largest);
+  const TemporaryFolder folder;
+  const std::int64_t before = fake_device::most_bytes_held();
+  const auto peak_of = [](const auto& save) {
+    const tensor::AllocationWatch watch;
+    save();
+    return static_cast<std::size_t>(watch.peak());
+  };
+  constexpr std::size_t kSmall = 65536;  // vectors and what stays on the heap
+  EXPECT_LE(peak_of([&] { model.save(folder.path() / "model.pt"); }), kSmall);
+  EXPECT_LE(
+      peak_of([&] { tensor::write_tensor_file(folder.path() / "a.safetensors", file); }), largest);
+  EXPECT_EQ(fake_device::most_bytes_held(), before);
 }
 
 TEST(HeadChunksOnADevice, AreAShareOfItsMemory) {

@@ -16,6 +16,8 @@ using Words = std::vector<std::string>;
 
 // Of float32 and bfloat16 sums in another order.
 constexpr double kTolerance = 2e-6, kNarrowTolerance = 3e-3;
+// Above what the test model needs with the smallest batches, below its need with 1,024 tokens.
+constexpr const char* kLittleMemory = "5MB";
 
 class DeviceProgram : public SmallWorld {
  protected:
@@ -32,10 +34,14 @@ class DeviceProgram : public SmallWorld {
   }
 
   ProgramResult on_device(const Words& words, const Words& environment = {}) const {
+    return beside_device(joined(words, {"--device", "cuda"}), environment);
+  }
+
+  ProgramResult beside_device(const Words& words, const Words& environment = {}) const {
     ProgramSetting setting;
     setting.environment =
         joined({"LD_PRELOAD=" + preloaded(), "ASAN_OPTIONS=verify_asan_link_order=0"}, environment);
-    return salf(joined(words, {"--device", "cuda"}), setting);
+    return salf(words, setting);
   }
 
   // Every loss of a run, in order.
@@ -75,7 +81,8 @@ std::vector<TrainingCase> training_cases() {
       {"NotCached", {"--eof", "2", "--no-cache"}},
       {"Recomputed", {"--eof", "1", "--recompute", "--accumulate", "2"}},
       {"Lora", {"--lora", "r=4", "--eof", "1"}}, {"Packed", {"--eof", "1", "--pack", "64"}},
-      {"Stages", {"--eof", "0", "--stages", "2", "--patience", "0"}}};
+      {"Stages", {"--eof", "0", "--stages", "2", "--patience", "0"}},
+      {"Int4", {"--eof", "2", "--frozen-dtype", "int4"}}};
 }
 
 class DeviceTraining : public DeviceProgram,
@@ -91,7 +98,11 @@ TEST_P(DeviceTraining, GivesTheLossesOfTheCpu) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.err, Not(HasSubstr("ATen's operators")));
   expect_near(losses("device"), losses("cpu"), type == "f32" ? kTolerance : kNarrowTolerance);
-  EXPECT_EQ(json("device/run.json")["steps"], json("cpu/run.json")["steps"]);
+  const core::Json run = json("device/run.json");
+  EXPECT_EQ(run["steps"], json("cpu/run.json")["steps"]);
+  if (tested.name == std::string("Cached") && type == "bf16") {
+    EXPECT_GT(run["frozen_bytes_mapped"].get<std::int64_t>(), 0);
+  }
 }
 
 // Each path in one type, and the usual ones in both.
@@ -100,7 +111,7 @@ std::vector<std::tuple<std::size_t, const char*>> typed_cases() {
   const std::vector<TrainingCase> cases = training_cases();
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const std::string name = cases[i].name;
-    const bool usual = name == "Everything" || name == "Cached" || name == "Lora";
+    const bool usual = name == "Everything" || name == "Cached";
     if (usual || i % 2 == 0) typed.emplace_back(i, "f32");
     if (usual || i % 2 == 1) typed.emplace_back(i, "bf16");
   }
@@ -134,13 +145,25 @@ TEST_F(DeviceProgram, EvaluatesAndAnalyzesAsTheCpuDoes) {
   }
 }
 
+TEST_F(DeviceProgram, IsFoundByTheDoctor) {
+  const ProgramResult result = beside_device({"doctor", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const core::Json cuda = core::parse_json(result.out, "doctor")["cuda"];
+  EXPECT_EQ(cuda["devices"], 1);
+  EXPECT_EQ(cuda["library"], "loaded");
+  EXPECT_EQ(cuda["kernels"], "loaded");
+  EXPECT_EQ(cuda["reason"], "");
+}
+
 TEST_F(DeviceProgram, RunsByAtensOperatorsWhereTheLibraryCannotLaunch) {
-  const Words words = train_words("device", {"--eof", "1", "--dtype", "f32"});
-  const ProgramResult result = on_device(words, {"SALF_FAKE_DEVICE_LAUNCH=fails"});
+  const Words words = train_words("device", {"--eof", "1"});
+  const ProgramResult result =
+      on_device(words, {"SALF_FAKE_DEVICE_LAUNCH=fails", "SALF_FAKE_DEVICE_OLD=1"});
   ASSERT_EQ(result.code, 0) << result.err;
   const std::string warning = "no kernel image is available for execution on the device";
   EXPECT_THAT(result.err, HasSubstr(warning));
   EXPECT_EQ(result.err.find(warning), result.err.rfind(warning)) << result.err;
+  EXPECT_EQ(json("device/run.json")["provenance"]["dtype"], "f32");
   succeeds(train_words("cpu", {"--eof", "1", "--dtype", "f32"}));
   expect_near(losses("device"), losses("cpu"), kTolerance);
 }
@@ -150,6 +173,8 @@ TEST_F(DeviceProgram, PredictsMeasuresAndLimitsTheMemoryOfTheDevice) {
   const ProgramResult gated = on_device(joined(words, {"--gate", "peak_memory<=1KB"}));
   EXPECT_EQ(gated.code, 1) << gated.err;
   EXPECT_THAT(gated.err, HasSubstr("peak_memory"));
+  EXPECT_EQ(json("device/plan.json")["batch_tokens"], 128);
+  EXPECT_EQ(json("device/plan.json")["batch_reason"], "");
   const double predicted = json("device/plan.json")["memory_bytes"].get<double>();
   const double held = json("device/run.json")["peak_anonymous_bytes"].get<double>();
   EXPECT_GT(predicted, 0.8 * held);
@@ -183,6 +208,27 @@ TEST_F(DeviceProgram, OnRanksSendsTheSameByNcclAndThroughTheHost) {
   EXPECT_THAT(results[0].err, HasSubstr("through the host's memory, by Gloo: libsalf_nccl.so"));
   EXPECT_EQ(losses("nccl"), losses("host"));
   EXPECT_TRUE(text("nccl/model.pt") == text("host/model.pt"));
+}
+
+// Memory rules out the usual 1,024 tokens, and a repeated run does not choose again.
+TEST_F(DeviceProgram, ChoosesTheSizeOfBatchesByMemoryAndReplaysWithIt) {
+  const Words words{"train", "model", "--data", "few.jsonl", "--budget", "2steps", "--min-steps",
+      "1", "--eof", "1", "--dtype", "f32", "--max-memory", kLittleMemory, "-o", "chosen"};
+  const ProgramResult chosen = on_device(words);
+  ASSERT_EQ(chosen.code, 0) << chosen.err;
+  EXPECT_THAT(chosen.err, HasSubstr(" tokens (--batch-tokens): batches of "));
+  const core::Json plan = json("chosen/plan.json");
+  const auto tokens = plan["batch_tokens"].get<std::int64_t>();
+  EXPECT_LT(tokens, 1024);
+  EXPECT_THAT(
+      plan["batch_reason"].get<std::string>(), HasSubstr("that the run may hold on this GPU"));
+  EXPECT_LE(plan["memory_bytes"].get<double>(), 0.9 * plan["max_memory_bytes"].get<double>());
+  EXPECT_EQ(json("chosen/run.json")["options"]["batch_tokens"], nullptr);
+  const ProgramResult again =
+      beside_device({"train", "--replay", "chosen/run.json", "-o", "again"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(json("again/run.json")["plan"]["batch_tokens"], tokens);
+  EXPECT_EQ(losses("again"), losses("chosen"));
 }
 
 TEST_F(DeviceProgram, SaysWhatToTryWhereTheModelDoesNotFit) {

@@ -2,6 +2,7 @@
 #include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 
+#include "model/weights/quantized_blocks.h"
 #include "ops/operators.h"
 #include "support/fake_device/fake_device.h"
 #include "tensor/device.h"
@@ -18,7 +19,11 @@ constexpr std::int64_t kStopped = 4;  // steps
 struct DeviceRun : TinyRun {
   DeviceRun() : TinyRun(true, 1, tensor::open_device("cuda")) {
     plan.cut = 1;
+    plan.batch_reason = "larger ones are not tried";
     graph = graph.in_type(c10::kBFloat16);
+    bits = std::make_unique<model::QuantizedBlocks>(
+        model, graph, model::rounding_to(ops::WeightFormat::kInt4), plan.cut);
+    graph = bits->graph();
   }
   types::RunRecord train_in(const fs::path& folder, core::Progress& progress, bool resume) const {
     TrainInputs made = inputs(folder);
@@ -26,6 +31,12 @@ struct DeviceRun : TinyRun {
     made.resume = resume;
     return train::train(made, progress);
   }
+  std::string saved() {
+    bits.reset();
+    return saved_bytes();
+  }
+
+  std::unique_ptr<model::QuantizedBlocks> bits;
 };
 
 // The allocations before each step of a run.
@@ -76,10 +87,11 @@ TEST(ProductsOnADevice, KeepNoSecondCopyOfATrainedWeight) {
 }
 
 TEST(RefusedMemory, OfAnyAllocationOfAStepIsToldAndLosesNothing) {
-  const DeviceRun whole;
   const TemporaryFolder uninterrupted, stopped;
   StepAllocations allocations;
+  DeviceRun whole;
   whole.train_in(uninterrupted.path(), allocations, false);
+  const std::string expected = whole.saved();
   {
     const DeviceRun begun;
     StopAt stop(kStopped);
@@ -101,12 +113,13 @@ TEST(RefusedMemory, OfAnyAllocationOfAStepIsToldAndLosesNothing) {
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kMemory) << error.what();
       EXPECT_THAT(error.what(), HasSubstr("the GPU is out of memory (tried to allocate "));
+      EXPECT_THAT(error.what(), HasSubstr("salf chose batches of 64 tokens"));
       EXPECT_THAT(error.what(), HasSubstr("the checkpoint of step 5 is kept"));
     }
-    const DeviceRun again;
+    DeviceRun again;
     core::Progress quiet;
     again.train_in(folder.path(), quiet, true);
-    EXPECT_EQ(again.saved_bytes(), whole.saved_bytes());
+    EXPECT_EQ(again.saved(), expected);
   }
 }
 

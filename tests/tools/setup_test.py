@@ -138,8 +138,12 @@ class Fetch(unittest.TestCase):
         self.assertEqual(code, 0, said)
         self.assertFalse((tree / TORCH / "libtorch_cuda.so").exists())
         write(tree / TORCH / "kept", "a file that is there stays")
+        # What a killed run leaves: half of a wheel, and of a tree.
+        write(tree / ".new/wheels/nvidia_cublas-13.1-py3-none-any.whl", "half of it")
+        write(tree / ".new/tree/torch/lib/libtorch_cuda.so", "half of it")
         code, said = self.setup("--cuda", "torch")
         self.assertEqual(code, 0, said)
+        self.assertGreater((tree / TORCH / "libtorch_cuda.so").stat().st_size, 1000)
         self.assertIn("to download, 4.0 GB on disk", said)
         for file in [TORCH + "libtorch_cuda.so", TORCH + "kept", "torch-2.11.0/nvidia/cu13/lib/libcublas.so.13"]:
             self.assertTrue((tree / file).exists(), file)

@@ -67,6 +67,7 @@ core::Json Bench::identity() const {
   for (const char* free :
       {"arms", "minutes", "seeds", "prior", "output", "threads", "model", "data"})
     json.erase(free);
+  json["batch_tokens"] = options_.batch.tokens();
   json["model_hash"] = session_.weights_hash;
   json["data_hash"] = session_.dataset->hash;
   json["ranks"] = ranks_ == nullptr ? 1 : ranks_->size();

@@ -122,7 +122,7 @@ BenchArm planned_arm(const Session& session, const BenchOptions& options, const 
   request.options.prior = options.prior;
   request.options.max_epochs = 1e6;
   request.budget = {60.0 * minutes, types::BudgetUnit::kSeconds};
-  request.batches = {options.batch.batch_tokens, options.batch.pack};
+  request.batches = {options.batch.tokens(), options.batch.pack};
   request.batches.shard_optimizer = options.train.shard_optimizer;
   share_among(ranks, request);
   request.dev_loss = DevLoss::kNone;

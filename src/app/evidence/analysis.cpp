@@ -41,7 +41,7 @@ void warn_of_unknown(const calibration::DomainWords& words) {
 calibration::CalibrationSetting setting(const Session& session, const AnalysisRequest& request) {
   const data::Tokenizer& tokenizer = *session.tokenizer;
   calibration::CalibrationSetting setting;
-  setting.batch_tokens = session.batch.batch_tokens;
+  setting.batch_tokens = session.batch.tokens();
   setting.padding_id = session.padding_id();
   setting.vocabulary_limit = tokenizer.vocabulary_size();
   setting.seed = session.seed();

@@ -19,7 +19,7 @@ types::FreezePlan plan_of(const ArmRun& run, const Session& session, const types
   plan.shape = shape;
   plan.rule = types::Rule::kFixed;
   plan.cut = run.cut;
-  plan.batch_tokens = session.batch.batch_tokens;
+  plan.batch_tokens = session.batch.tokens();
   plan.pack = session.batch.pack;
   plan.steps = run.steps.back();
   plan.budget = {static_cast<double>(plan.steps), types::BudgetUnit::kSteps};

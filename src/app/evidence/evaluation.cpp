@@ -130,7 +130,7 @@ std::optional<types::EvaluationRecord> evaluate(const Session& session, data::Sp
   const std::vector<data::ChoiceRow> questions = questions_of(*session.dataset, scored);
   if (questions.empty()) return record;
   record.choices = train::evaluate_choices(
-      *session.graph, questions, session.batch.batch_tokens, until_stopped(ranks), progress);
+      *session.graph, questions, session.batch.tokens(), until_stopped(ranks), progress);
   const bool all = record.choices->rows == static_cast<std::int64_t>(questions.size());
   if (core::stop_signal() != 0 || !all) return std::nullopt;
   return record;

@@ -74,6 +74,10 @@ PlanningRequest planning_request(const PlanningOptions& options, const LoraOptio
 // A plan of a run that these ranks share: a step has batches of each.
 void share_among(distributed::Group* ranks, PlanningRequest& request);
 
+// On a GPU, where the user gave no --batch-tokens: chooses them for the session and the request by
+// its memory and a few timed batches, and logs the choice. Of ranks, the first one chooses.
+void choose_batch_size(Session& session, PlanningRequest& request, core::Progress& progress);
+
 // One plan. The references must outlive it.
 class Planning {
  public:

@@ -21,7 +21,7 @@ PlanningRequest planning_request(const PlanningOptions& options, const LoraOptio
   request.lora = start_lora(lora.settings(), session);
   if (request.lora) session.graph = session.graph->with_lora(request.lora->branches);
   if (lora.beside(options, session.options.adapter)) request.beside = usual_lora(session);
-  request.batches = {session.batch.batch_tokens, session.batch.pack, options.accumulate};
+  request.batches = {session.batch.tokens(), session.batch.pack, options.accumulate};
   request.dev_loss = DevLoss::kSample;
   request.spent_seconds = [analysis = profile.seconds, watch = core::Stopwatch(),
                               spent = std::optional<double>{}]() mutable {

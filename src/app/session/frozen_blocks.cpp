@@ -20,7 +20,7 @@ std::vector<tensor::Batch> fitting_batches(const Session& session) {
   const data::Dataset& dataset = *session.dataset;
   const auto documents =
       data::sample_documents(dataset, data::Split::kTrain, kDocuments, session.seed());
-  std::int64_t longest = data::BatchOptions{}.batch_tokens;
+  std::int64_t longest = data::kUsualBatchTokens;
   for (const std::int64_t index : documents) {
     longest = std::max(longest,
         static_cast<std::int64_t>(dataset.documents[static_cast<std::size_t>(index)].ids.size()));
@@ -44,6 +44,15 @@ model::Packer packer_for(FrozenType type, const Session& session) {
 }
 
 }  // namespace
+
+double frozen_bytes(FrozenType type) {
+  switch (type) {
+    case FrozenType::kBFloat16: return 2.0;
+    case FrozenType::kInt8: return 1.0;
+    case FrozenType::kInt4: return 0.5 + 8.0 / static_cast<double>(ops::kInt4Group);
+    default: return 0.0;
+  }
+}
 
 std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder) {
   return type == FrozenType::kFloat32 ? std::filesystem::path{} : folder;

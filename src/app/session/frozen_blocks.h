@@ -11,6 +11,9 @@ namespace salf::app {
 // else "" (the heap).
 std::filesystem::path scratch_for(FrozenType type, const std::filesystem::path& folder);
 
+// About the bytes of an element of a frozen matrix; 0 where they are as the model has them.
+double frozen_bytes(FrozenType type);
+
 // Throws where blocks of this type cannot be had for the model, before anything long starts.
 void check_frozen_type(FrozenType type, const Session& session);
 

@@ -199,7 +199,7 @@ void open_data(Session& session, const data::DataOptions& options, const data::B
   std::optional<distributed::Group::LongWork> reading;
   if (ranks != nullptr) reading.emplace(*ranks, "reading the data");
   std::int64_t limit = session.files.card.context;
-  if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.batch_tokens) : batch.batch_tokens;
+  if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.tokens()) : batch.tokens();
   session.data_path = core::join(options.data, ", ");
   session.batch = batch;
   session.dataset = std::make_shared<data::Dataset>(

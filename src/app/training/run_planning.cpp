@@ -1,6 +1,7 @@
 #include "app/training/run_planning.h"
 
 #include "app/planning/pilot.h"
+#include "app/session/frozen_blocks.h"
 
 namespace salf::app {
 
@@ -17,9 +18,10 @@ PlanningRequest planning_request(const TrainingRequest& training, const RunSoFar
   request.lora = run.lora;
   if (options.lora.beside(options.planning, options.model.adapter))
     request.beside = usual_lora(run.session);
-  request.batches = {options.batch.batch_tokens, options.batch.pack, options.planning.accumulate,
+  request.batches = {run.session.batch.tokens(), options.batch.pack, options.planning.accumulate,
       !options.train.no_cache, options.train.recompute};
   request.batches.shard_optimizer = options.train.shard_optimizer;
+  request.batches.frozen_bytes = frozen_bytes(options.frozen.frozen_dtype);
   share_among(training.ranks, request);
   request.scratch = run.folder;
   if (!options.full_evidence && !pilot) request.need = EvidenceNeed::kNeeded;

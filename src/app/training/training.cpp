@@ -5,7 +5,6 @@
 #include "app/evidence/later_profile.h"
 #include "app/evidence/trials.h"
 #include "app/generation/run_answers.h"
-#include "app/planning/energy_watch.h"
 #include "app/planning/pilot.h"
 #include "app/planning/planning.h"
 #include "app/session/frozen_blocks.h"
@@ -16,7 +15,6 @@
 #include "core/clock.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "core/text.h"
 #include "cost/energy.h"
 #include "distributed/machines.h"
 #include "policy/advice.h"
@@ -130,8 +128,10 @@ std::optional<types::FreezePlan> Training::given_plan() {
 }
 
 std::optional<types::FreezePlan> Training::make_plan() {
-  const PlanningRequest request =
+  PlanningRequest request =
       planning_request(request_, {budget_, session_, all_ ? &*all_ : nullptr, lora_, folder_path_});
+  choose_batch_size(session_, request, progress_);
+  if (all_) all_->batch = session_.batch;
   Planning planning(session_, request, &energy_, progress_);
   std::optional<types::FreezePlan> plan = planning.plan();
   if (!plan) return std::nullopt;

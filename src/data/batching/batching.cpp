@@ -68,18 +68,18 @@ void Batcher::pack(std::vector<Piece> pieces) {
 }
 
 void Batcher::check_fits() const {
-  if (options_.pack > options_.batch_tokens) {
+  if (options_.pack > options_.tokens()) {
     refuse_long("a packed block of --pack " + std::to_string(options_.pack) + " tokens",
-        options_.batch_tokens, "lower --pack or raise --batch-tokens");
+        options_.tokens(), "lower --pack or raise --batch-tokens");
   }
-  if (options_.pack > 0 || longest_row() <= options_.batch_tokens) return;
+  if (options_.pack > 0 || longest_row() <= options_.tokens()) return;
   const auto longest = std::max_element(lengths_.begin(), lengths_.end()) - lengths_.begin();
   const std::string tokens = std::to_string(longest_row());
   const std::int64_t document = rows_[place(longest)].front().document;
   refuse_long("the longest document (row " +
                   std::to_string(dataset_.documents[place(document)].line) + " of the data) has " +
                   tokens + " tokens and",
-      options_.batch_tokens,
+      options_.tokens(),
       "raise --batch-tokens to at least " + tokens +
           ", cut documents with --max-length, or divide and join them with --pack");
 }
@@ -145,7 +145,7 @@ std::vector<BatchPlan> Batcher::fill(std::vector<std::int64_t> order, std::int64
       if (i < rows_of_shard.size()) length = std::max(length, lengths_[place(rows_of_shard[i])]);
     }
     // Each row is the longest so far, so the batch is padded to it.
-    const bool fits = !plans.empty() && (in_batch + 1) * length <= options_.batch_tokens;
+    const bool fits = !plans.empty() && (in_batch + 1) * length <= options_.tokens();
     if (!fits) {
       plans.resize(plans.size() + place(shards));
       in_batch = 0;

@@ -1,20 +1,30 @@
 // Batches: the rows that share one, their order, and their tensors.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "core/fields.h"
 #include "data/rows/dataset.h"
 #include "tensor/batch.h"
 
 namespace salf::data {
 
+inline constexpr std::int64_t kUsualBatchTokens = 1024;
+
 struct BatchOptions {
-  std::int64_t batch_tokens = 1024;  // padded tokens of a batch at most
-  std::int64_t pack = 0;             // >0: documents share rows of at most this many tokens
+  std::optional<std::int64_t> batch_tokens{};  // padded tokens of a batch at most
+  std::int64_t pack = 0;  // >0: documents share rows of at most this many tokens
+
+  std::int64_t tokens() const { return batch_tokens.value_or(kUsualBatchTokens); }
 
   template <class Self, class Visitor> static void fields(Self& self, Visitor& visit) {
     core::begin_group(visit, "Data");
-    visit(
-        Field{"batch_tokens", "tokens of a batch at most, padding included"}.common().range(1, 1e9),
+    visit(Field{"batch_tokens",
+              "tokens of a batch at most, padding included; default: 1024, and on a GPU what "
+              "train and plan find to fit it"}
+              .common()
+              .range(1, 1e9),
         self.batch_tokens);
     visit(Field{"pack",
               "join documents, which do not see each other, into blocks of at most this many "

@@ -111,6 +111,7 @@ class CutPrograms {
       made.program.take_pieces(settings_.longest_text);
     } else {
       made.program.take_segments();
+      made.program.keep_lists(decoder_->model->device());
     }
     if (settings_.weights) made.program.use_bfloat16(settings_.weights, decoder_->head.weight);
     made.program.add_lora(settings_.lora);
@@ -202,10 +203,12 @@ GraphCut GraphCut::in_type(c10::ScalarType type) const {
   return with(std::move(settings));
 }
 
-GraphCut GraphCut::by_block(std::int64_t count, std::function<void(std::int64_t)> before) const {
+GraphCut GraphCut::by_block(std::int64_t count, std::function<void(std::int64_t)> before,
+    std::function<void()> unread) const {
   GraphCut cut = *this;
   cut.single_blocks_ = count;
   cut.before_block_ = std::move(before);
+  cut.unread_ = std::move(unread);
   return cut;
 }
 

@@ -89,8 +89,13 @@ class GraphCut {
   // differ from the whole model by more than rounding.
   GraphCut in_type(c10::ScalarType type) const;
   // The first `count` blocks run one after another in all parts, and `before` is called before each
-  // (quantized_blocks.h). Prefixes and taps run all their blocks so.
-  GraphCut by_block(std::int64_t count, std::function<void(std::int64_t)> before) const;
+  // (quantized_blocks.h). Prefixes and taps run all their blocks so. `unread` is called where
+  // nobody is about to run them again, which remains possible.
+  GraphCut by_block(std::int64_t count, std::function<void(std::int64_t)> before,
+      std::function<void()> unread = {}) const;
+  void prefix_is_unread() const {
+    if (unread_) unread_();
+  }
 
   // Prefixes, suffixes and blocks read a text piece by piece, `longest` tokens of it at most: a
   // batch is one row without padding, and in an ops::KeyValueCache::Pass it follows the tokens that
@@ -157,6 +162,7 @@ class GraphCut {
   std::shared_ptr<const CutPrograms> programs_;     // shared by copies
   std::int64_t single_blocks_ = 0;                  // how many run one after another
   std::function<void(std::int64_t)> before_block_;  // empty: parts run as wholes
+  std::function<void()> unread_;                    // or empty
 };
 
 }  // namespace salf::model

@@ -1,6 +1,7 @@
 #include "model/graph/program.h"
 
 #include <ATen/ops/ones_like.h>
+#include <ATen/ops/tensor.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
@@ -17,6 +18,7 @@
 #include "core/log.h"
 #include "model/graph/position_tables.h"
 #include "model/rewrites/causal_attention.h"
+#include "model/rewrites/known_values.h"
 #include "model/rewrites/length_values.h"
 #include "model/rewrites/narrow_products.h"
 #include "model/rewrites/rewrites.h"
@@ -158,6 +160,24 @@ void move_constants(jit::Block* block, c10::Device device) {
     if (!moved) continue;
     jit::WithInsertPoint here(node);
     node->output()->replaceAllUsesWith(block->owningGraph()->insertConstant(*moved));
+  }
+}
+
+// The tensor that `aten::tensor` makes of a list of numbers in the module; nothing for others.
+std::optional<at::Tensor> list_tensor(const jit::Node& node, const KnownValues& known) {
+  if (node.kind() != c10::aten::tensor || !node.input(1)->mustBeNone()) return std::nullopt;
+  const auto list = known.attribute(node.input(0));
+  if (!list || !list->isDoubleList()) return std::nullopt;
+  return at::tensor(list->toDoubleVector(), at::kFloat);
+}
+
+void make_list_tensors(jit::Block* block, const KnownValues& known, c10::Device device) {
+  for (jit::Node* node : block->nodes()) {
+    for (jit::Block* inner : node->blocks()) make_list_tensors(inner, known, device);
+    const auto made = list_tensor(*node, known);
+    if (!made) continue;
+    const jit::WithInsertPoint here(node);
+    node->output()->replaceAllUsesWith(block->owningGraph()->insertConstant(made->to(device)));
   }
 }
 
@@ -397,6 +417,14 @@ void Program::take_pieces(std::int64_t longest) {
 void Program::add_lora(const std::vector<LoraLayer>& layers) {
   parts_->branches = insert_branches(parts_->graph, layers);
   if (!parts_->branches.empty()) parts_->code = jit::Code(parts_->graph, "lora");
+}
+
+void Program::keep_lists(c10::Device device) {
+  if (device.is_cpu()) return;
+  const KnownValues known(*parts_->graph, parts_->module);
+  make_list_tensors(parts_->graph->block(), known, device);
+  jit::EliminateDeadCode(parts_->graph);
+  parts_->code = jit::Code(parts_->graph, "lists");
 }
 
 void Program::use_bfloat16(std::shared_ptr<NarrowWeights> weights, const std::string& wide_weight) {

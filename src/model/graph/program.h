@@ -103,6 +103,11 @@ class Program {
   // text at most. Takes the place of take_segments. REQUIRES: as add_lora
   void take_pieces(std::int64_t longest);
 
+  // Tensors that the graph makes of lists of numbers in the module (a rotary embedding's
+  // frequencies) are made now and kept on the device: each run would send them anew, and wait. No
+  // effect on the CPU. REQUIRES: as add_lora
+  void keep_lists(c10::Device device);
+
   // Gives the layers with these weights their branches (lora.h). REQUIRES: nothing is
   // sliced off the graph afterwards, since it would lack them.
   void add_lora(const std::vector<LoraLayer>& layers);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/graph/program.h"
+#include "model/weights/narrow_weights.h"
 
 namespace salf::model {
 
@@ -78,7 +79,7 @@ bool has_foreign_casts(const jit::Block& block) {
 
 bool holds_only_float32(const jit::Module& module) {
   for (const at::Tensor& tensor : module.parameters()) {
-    if (is_foreign_dtype(tensor.scalar_type())) return false;
+    if (is_foreign_dtype(tensor.scalar_type()) && !Substitute::is_in(tensor)) return false;
   }
   for (const at::Tensor& tensor : module.buffers()) {
     if (is_foreign_dtype(tensor.scalar_type())) return false;

@@ -3,9 +3,39 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
 
+#include <unordered_set>
+#include <utility>
+
 #include "tensor/mapped_space.h"
 
 namespace salf::model {
+namespace {
+
+std::mutex substituted_mutex;
+std::unordered_set<const c10::TensorImpl*>& substituted() {
+  static std::unordered_set<const c10::TensorImpl*> parameters;
+  return parameters;
+}
+
+}  // namespace
+
+Substitute::Substitute(at::Tensor parameter, const at::Tensor& values)
+    : parameter_(std::move(parameter)) {
+  const std::lock_guard<std::mutex> lock(substituted_mutex);
+  substituted().insert(parameter_.unsafeGetTensorImpl());
+  parameter_.set_data(values);
+}
+
+void Substitute::end(const at::Tensor& values) {
+  const std::lock_guard<std::mutex> lock(substituted_mutex);
+  parameter_.set_data(values);
+  substituted().erase(parameter_.unsafeGetTensorImpl());
+}
+
+bool Substitute::is_in(const at::Tensor& parameter) {
+  const std::lock_guard<std::mutex> lock(substituted_mutex);
+  return substituted().count(parameter.unsafeGetTensorImpl()) > 0;
+}
 
 at::Tensor NarrowWeights::of(const at::Tensor& parameter) {
   if (parameter.scalar_type() == type_) return parameter.detach();

@@ -53,4 +53,17 @@ class NarrowWeights {
   std::unordered_map<const c10::TensorImpl*, Copy> copies_;
 };
 
+// A parameter that holds other values for a while, such as its own in a narrower type. Programs
+// that are made meanwhile are those of the model as it was loaded (rewrites/known_values.h).
+class Substitute {
+ public:
+  Substitute(at::Tensor parameter, const at::Tensor& values);
+  // The parameter has `values` again that it had. REQUIRES: once
+  void end(const at::Tensor& values);
+  static bool is_in(const at::Tensor& parameter);
+
+ private:
+  at::Tensor parameter_;
+};
+
 }  // namespace salf::model

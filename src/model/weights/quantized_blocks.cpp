@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/log.h"
 #include "model/weights/narrow_weights.h"
 #include "ops/operators.h"
+#include "tensor/device.h"
 #include "tensor/mapped_space.h"
 #include "tensor/pool.h"
 
@@ -21,14 +23,19 @@ namespace {
 // One matrix of one block.
 struct Entry {
   at::Tensor parameter;  // live; its memory is the buffer
-  at::Tensor original;   // as it was loaded
+  at::Tensor original;   // as it was loaded, on the host
   std::unique_ptr<PackedMatrix> packed;
+  std::string buffer;  // its key
 };
 
 class RoundedMatrix final : public PackedMatrix {
  public:
   explicit RoundedMatrix(ops::QuantizedMatrix matrix) : matrix_(std::move(matrix)) {}
   void unpack_(at::Tensor& out) const override { ops::dequantize_(matrix_, out); }
+  bool move(c10::Device device) override {
+    matrix_ = matrix_.on(device);
+    return true;
+  }
   std::int64_t bytes() const override { return matrix_.bytes(); }
 
  private:
@@ -72,7 +79,7 @@ class Moments {
         if (!last_input.defined() || !last_input.is_same(x)) {  // q, k and v multiply the same
           const at::Tensor rows = x.reshape({-1, x.size(-1)});
           const at::Tensor kept =
-              real.defined() && real.size(0) == rows.size(0) ? rows * real : rows;
+              real.defined() && real.size(0) == rows.size(0) ? rows * real.to(rows.device()) : rows;
           last_sum = at::mm(kept.t(), kept);
           last_input = x;
         }
@@ -101,7 +108,7 @@ std::unique_ptr<PackedMatrix> packed(ops::QuantizedMatrix matrix) {
 Packer rounding_to(ops::WeightFormat format) {
   return [format](const std::string& /*name*/,
              const at::Tensor& matrix) -> std::unique_ptr<PackedMatrix> {
-    return packed(ops::quantize(matrix, format));
+    return packed(ops::quantize(matrix.to(c10::kCPU), format));
   };
 }
 
@@ -113,21 +120,31 @@ Packer fitted_rounding(
              const std::string& name, const at::Tensor& matrix) -> std::unique_ptr<PackedMatrix> {
     const at::Tensor sums = moments->of(name, matrix);
     const bool fits = sums.defined() && sums.size(0) == matrix.size(1);
-    return packed(fits ? ops::quantize(matrix, format, sums) : ops::quantize(matrix, format));
+    const at::Tensor here = matrix.to(c10::kCPU);
+    return packed(fits ? ops::quantize(here, format, sums.to(c10::kCPU, at::kFloat))
+                       : ops::quantize(here, format));
   };
 }
 
 struct QuantizedBlocks::Parts {
-  Parts(const GraphCut& whole, std::int64_t count)
-      : graph(whole.by_block(count, [this](std::int64_t block) { prepare(block); })),
-        blocks(static_cast<std::size_t>(count)) {}
+  Parts(const GraphCut& whole, c10::Device on, std::int64_t count)
+      : graph(whole.by_block(
+            count, [this](std::int64_t block) { prepare(block); }, [this] { leave(); })),
+        device(on), blocks(static_cast<std::size_t>(count)) {}
   ~Parts();
   void pack_all(const ScriptModel& model, const Packer& pack);
+  void add(std::int64_t block, const std::string& name, const at::Tensor& parameter,
+      std::unique_ptr<PackedMatrix> packed);
   void prepare(std::int64_t block);
+  void leave();
+  void come_back();
+  void use_buffer(Entry& entry);
   // Only one block has narrow copies at a time, or they would take more than the bits save.
   void forget_copies(const std::vector<Entry>& block) const;
 
   GraphCut graph;
+  c10::Device device;
+  bool here = true;  // whether bits and buffers are on the device
   std::vector<std::vector<Entry>> blocks;
   std::map<std::string, at::Tensor> buffers;  // by the matrix's name within its block and its shape
   std::int64_t prepared = -1;                 // the block whose matrices the buffers hold
@@ -135,22 +152,61 @@ struct QuantizedBlocks::Parts {
 
 void QuantizedBlocks::Parts::pack_all(const ScriptModel& model, const Packer& pack) {
   for (std::int64_t block = 0; block < static_cast<std::int64_t>(blocks.size()); ++block) {
-    const std::string prefix = graph.map().container + "." + std::to_string(block) + ".";
     for (const std::string& name : graph.block_parameters(block)) {
       const at::Tensor& parameter = model.parameter(name).tensor;
       auto packed = is_plain_matrix(parameter) ? pack(name, parameter) : nullptr;
       if (packed == nullptr) continue;
-      const std::string key = name.substr(std::min(name.size(), prefix.size())) + " " +
-                              std::to_string(parameter.size(0)) + " " +
-                              std::to_string(parameter.size(1));
-      at::Tensor& buffer = buffers[key];
-      if (!buffer.defined()) buffer = at::empty(parameter.sizes(), at::kFloat);
-      Entry entry{parameter, parameter.detach(), std::move(packed)};
-      entry.parameter.set_data(buffer);
-      tensor::release_pages(entry.original);
-      blocks[static_cast<std::size_t>(block)].push_back(std::move(entry));
+      if (!packed->move(device)) {
+        throw Error(ErrorKind::kUsage,
+            "--frozen-dtype gguf runs on the CPU only: a GPU takes bf16, int8 or int4; choose one "
+            "of them, or leave out --device");
+      }
+      add(block, name, parameter, std::move(packed));
     }
     forget_copies(blocks[static_cast<std::size_t>(block)]);  // of the whole weights
+  }
+}
+
+void QuantizedBlocks::Parts::add(std::int64_t block, const std::string& name,
+    const at::Tensor& parameter, std::unique_ptr<PackedMatrix> packed) {
+  const std::string prefix = graph.map().container + "." + std::to_string(block) + ".";
+  std::string key = name.substr(std::min(name.size(), prefix.size())) + " " +
+                    std::to_string(parameter.size(0)) + " " + std::to_string(parameter.size(1));
+  Entry entry{parameter, parameter.detach().to(c10::kCPU), std::move(packed), std::move(key)};
+  use_buffer(entry);
+  tensor::release_pages(entry.original);
+  blocks[static_cast<std::size_t>(block)].push_back(std::move(entry));
+}
+
+void QuantizedBlocks::Parts::use_buffer(Entry& entry) {
+  at::Tensor& buffer = buffers[entry.buffer];
+  if (!buffer.defined())
+    buffer = at::empty(entry.original.sizes(), at::TensorOptions(at::kFloat).device(device));
+  entry.parameter.set_data(buffer);
+}
+
+void QuantizedBlocks::Parts::leave() {
+  if (device.is_cpu() || !here) return;
+  here = false;
+  prepared = -1;
+  for (auto& block : blocks) {
+    forget_copies(block);
+    for (Entry& entry : block) {
+      entry.parameter.set_data(entry.original);
+      entry.packed->move(c10::kCPU);
+    }
+  }
+  buffers.clear();
+}
+
+void QuantizedBlocks::Parts::come_back() {
+  if (here) return;
+  here = true;
+  for (auto& block : blocks) {
+    for (Entry& entry : block) {
+      use_buffer(entry);
+      entry.packed->move(device);
+    }
   }
 }
 
@@ -161,15 +217,27 @@ void QuantizedBlocks::Parts::forget_copies(const std::vector<Entry>& block) cons
 }
 
 QuantizedBlocks::Parts::~Parts() {
-  for (auto& block : blocks) {
-    for (Entry& entry : block) entry.parameter.set_data(entry.original);
-    forget_copies(block);
+  try {
+    for (auto& block : blocks) {
+      for (Entry& entry : block) {
+        entry.packed.reset();
+        entry.parameter.set_data(entry.original);
+      }
+      forget_copies(block);
+    }
+    buffers.clear();
+    for (auto& block : blocks) {
+      for (Entry& entry : block) entry.parameter.set_data(entry.original.to(device));
+    }
+  } catch (const std::exception& error) {
+    core::log_error("frozen weights could not go back to the GPU: " + tensor::error_text(error));
   }
 }
 
 void QuantizedBlocks::Parts::prepare(std::int64_t block) {
   if (block >= static_cast<std::int64_t>(blocks.size())) return;
   const at::NoGradGuard quiet;
+  come_back();
   if (prepared >= 0 && prepared != block) forget_copies(blocks[static_cast<std::size_t>(prepared)]);
   prepared = block;
   for (const Entry& entry : blocks[static_cast<std::size_t>(block)]) {
@@ -180,12 +248,7 @@ void QuantizedBlocks::Parts::prepare(std::int64_t block) {
 
 QuantizedBlocks::QuantizedBlocks(
     const ScriptModel& model, const GraphCut& graph, const Packer& pack, std::int64_t count) {
-  if (!model.device().is_cpu()) {
-    throw Error(ErrorKind::kUsage,
-        "quantised frozen blocks (--frozen-dtype) run on the CPU only; leave out "
-        "--frozen-dtype or --device");
-  }
-  parts_ = std::make_unique<Parts>(graph, count);
+  parts_ = std::make_unique<Parts>(graph, model.device(), count);
   parts_->pack_all(model, pack);
   tensor::trim_memory();  // what came before may have left free pages on the heap
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <functional>
@@ -20,12 +21,14 @@ namespace salf::model {
 class PackedMatrix {
  public:
   virtual ~PackedMatrix() = default;
-  // Writes its values into `out` [rows, columns] f32, contiguous, on the CPU.
+  // Writes its values into `out` [rows, columns] f32, contiguous. REQUIRES: it is there (move)
   virtual void unpack_(at::Tensor& out) const = 0;
+  // From now on it is on this device. It begins on the CPU. False where it can only be there.
+  virtual bool move(c10::Device device) { return device.is_cpu(); }
   virtual std::int64_t bytes() const = 0;
 };
 
-// Packs a parameter [rows, columns] f32; null: it stays as it is.
+// Packs a parameter [rows, columns] f32, of the CPU or a GPU; null: it stays as it is.
 using Packer =
     std::function<std::unique_ptr<PackedMatrix>(const std::string& name, const at::Tensor& matrix)>;
 
@@ -44,11 +47,14 @@ Packer fitted_rounding(
 
 // While this lives, the matrices of the model's first blocks are in few bits. Vectors (norms,
 // biases), embedding and head stay as they are. Only graph() runs these blocks: any other cut of
-// the model would read the shared buffers. At the end the parameters are as they were.
+// the model would read the shared buffers. At the end the parameters are as they were. Of a GPU's
+// model the parameters lie on the host meanwhile, and the bits and buffers leave the GPU where
+// GraphCut::prefix_is_unread() says so; a block that runs all the same has them sent back.
 class QuantizedBlocks {
  public:
-  // The first `count` blocks. `model` must outlive this. Throws Error(kUsage) where the model is
-  // not on the CPU, and what `pack` throws; the parameters are as they were then.
+  // The first `count` blocks. `model` must outlive this. Throws Error(kUsage) where the model is on
+  // a GPU and the bits cannot be there, and what `pack` throws; the parameters are as they were
+  // then.
   QuantizedBlocks(
       const ScriptModel& model, const GraphCut& graph, const Packer& pack, std::int64_t count);
   ~QuantizedBlocks();

@@ -17,6 +17,19 @@ bool is_movable(const at::Tensor& tensor) {
          tensor.storage().nbytes() == tensor.nbytes() && tensor.storage().use_count() == 1;
 }
 
+std::vector<model::Parameter> alone_on_gpu(const std::vector<model::Parameter>& parameters) {
+  std::vector<model::Parameter> alone;
+  for (const auto& parameter : parameters) {
+    if (!parameter.tensor.device().is_cpu() && parameter.tensor.storage().use_count() == 1)
+      alone.push_back(parameter);
+  }
+  return alone;
+}
+
+void log_stay(const std::exception& error) {
+  core::log_error("frozen weights could not go back to the GPU: " + tensor::error_text(error));
+}
+
 }  // namespace
 
 std::vector<model::Parameter> weights_below(
@@ -52,8 +65,8 @@ MappedWeights::MappedWeights(
 void MappedWeights::release() const { space_->release(); }
 
 HostWeights::HostWeights(
-    std::vector<model::Parameter> parameters, std::shared_ptr<model::NarrowWeights> narrow)
-    : parameters_(std::move(parameters)), narrow_(std::move(narrow)),
+    const std::vector<model::Parameter>& parameters, std::shared_ptr<model::NarrowWeights> narrow)
+    : parameters_(alone_on_gpu(parameters)), narrow_(std::move(narrow)),
       device_(parameters_.empty() ? c10::Device(c10::kCPU) : parameters_[0].tensor.device()) {
   move(c10::kCPU);
 }
@@ -62,7 +75,7 @@ HostWeights::~HostWeights() {
   try {
     move(device_);
   } catch (const std::exception& error) {
-    core::log_error("frozen weights could not go back to the GPU: " + tensor::error_text(error));
+    log_stay(error);
   }
 }
 
@@ -79,6 +92,34 @@ std::int64_t HostWeights::bytes() const {
   std::int64_t sum = 0;
   for (const auto& parameter : parameters_)
     sum += static_cast<std::int64_t>(parameter.tensor.nbytes());
+  return sum;
+}
+
+NarrowedWeights::NarrowedWeights(
+    const std::vector<model::Parameter>& parameters, model::NarrowWeights& narrow) {
+  const at::NoGradGuard quiet;
+  for (const auto& parameter : alone_on_gpu(parameters)) {
+    const at::Tensor& tensor = parameter.tensor;
+    const at::Tensor copy = narrow.of(tensor);
+    narrow.forget(tensor);
+    device_ = tensor.device();
+    const at::Tensor original = tensor.detach().to(c10::kCPU);
+    kept_.push_back({model::Substitute(tensor, copy), original});
+  }
+}
+
+NarrowedWeights::~NarrowedWeights() {
+  try {
+    const at::NoGradGuard quiet;
+    for (Kept& kept : kept_) kept.parameter.end(kept.original.to(device_));
+  } catch (const std::exception& error) {
+    log_stay(error);
+  }
+}
+
+std::int64_t NarrowedWeights::bytes() const {
+  std::int64_t sum = 0;
+  for (const Kept& kept : kept_) sum += static_cast<std::int64_t>(kept.original.nbytes());
   return sum;
 }
 

@@ -41,12 +41,13 @@ class MappedWeights {
   std::shared_ptr<tensor::MappedSpace> space_;  // the parameters' storages hold it too
 };
 
-// Moves parameters of a GPU to the host. Copies in a narrower type stay on the GPU and serve there
-// as before; saving reads a parameter wherever it is. They come back at this object's end.
+// Moves parameters of a GPU to the host, but for those whose memory something else shares. Copies
+// in a narrower type stay on the GPU and serve there as before; saving reads a parameter wherever
+// it is. They come back at this object's end.
 class HostWeights {
  public:
-  HostWeights(
-      std::vector<model::Parameter> parameters, std::shared_ptr<model::NarrowWeights> narrow);
+  HostWeights(const std::vector<model::Parameter>& parameters,
+      std::shared_ptr<model::NarrowWeights> narrow);
   ~HostWeights();
   HostWeights(const HostWeights&) = delete;
   HostWeights& operator=(const HostWeights&) = delete;
@@ -59,6 +60,27 @@ class HostWeights {
   std::vector<model::Parameter> parameters_;
   std::shared_ptr<model::NarrowWeights> narrow_;  // shared with the cuts; null in float32
   c10::Device device_;
+};
+
+// Parameters of a GPU in the type of their copies, which they take the place of; as they were, they
+// lie on the host and come back at this object's end. Who saves the model before saves them
+// rounded.
+class NarrowedWeights {
+ public:
+  NarrowedWeights(const std::vector<model::Parameter>& parameters, model::NarrowWeights& narrow);
+  ~NarrowedWeights();
+  NarrowedWeights(const NarrowedWeights&) = delete;
+  NarrowedWeights& operator=(const NarrowedWeights&) = delete;
+
+  std::int64_t bytes() const;  // as they were
+
+ private:
+  struct Kept {
+    model::Substitute parameter;
+    at::Tensor original;
+  };
+  c10::Device device_ = c10::kCPU;
+  std::vector<Kept> kept_;
 };
 
 }  // namespace salf::train

@@ -1,5 +1,7 @@
 #include "train/run/trainer.h"
 
+#include <algorithm>
+
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/signals.h"
@@ -45,6 +47,14 @@ Checkpoint begin(const TrainInputs& inputs) {
   }
   check_identity(saved->identity, full_identity(inputs.run));
   return *std::move(saved);
+}
+
+// What a user who gave no size of batches may not know.
+std::string chosen_batches(const types::FreezePlan& plan) {
+  if (plan.batch_reason.empty()) return "";
+  return "; salf chose batches of " + std::to_string(plan.batch_tokens) +
+         " tokens, which a resumed run keeps: start anew with --batch-tokens " +
+         std::to_string(std::max<std::int64_t>(1, plan.batch_tokens / 2));
 }
 
 // Where the run can be taken up after it ran out of memory.
@@ -268,7 +278,8 @@ types::RunRecord train(const TrainInputs& inputs, core::Progress& progress) {
   } catch (const std::exception& error) {
     const auto memory = tensor::out_of_memory(error);
     if (!memory) throw;
-    throw Error(ErrorKind::kMemory, memory->what() + what_is_kept(inputs.run.where.folder));
+    throw Error(ErrorKind::kMemory, memory->what() + chosen_batches(inputs.run.what.plan) +
+                                        what_is_kept(inputs.run.where.folder));
   }
 }
 

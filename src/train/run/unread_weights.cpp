@@ -74,6 +74,19 @@ std::vector<model::Parameter> copied_weights(const RunInputs& inputs, const Free
   return copied;
 }
 
+// Of a GPU: embedding and head where they are frozen and steps compute in a narrower type.
+std::vector<model::Parameter> outer_weights(const RunInputs& inputs, const Freeze& freeze) {
+  const model::GraphCut& graph = inputs.what.graph;
+  if (!graph.narrow_weights() || !inputs.what.plan.stages.empty()) return {};
+  std::vector<model::Parameter> outer;
+  for (const auto& parameter : freeze.frozen()) {
+    const bool is_outer = parameter.name == graph.map().embedding_parameter ||
+                          parameter.name == graph.map().head_parameter;
+    if (is_outer && parameter.tensor.scalar_type() == c10::kFloat) outer.push_back(parameter);
+  }
+  return outer;
+}
+
 }  // namespace
 
 UnreadWeights::UnreadWeights(
@@ -88,25 +101,36 @@ UnreadWeights::UnreadWeights(
     mapped_ = map_weights(inputs, unread);
     stale_ = map_weights(inputs, stale_weights(inputs, freeze));
   } else {
-    copied_.emplace(copied_weights(inputs, freeze), inputs.what.graph.narrow_weights());
+    const auto& narrow = inputs.what.graph.narrow_weights();
+    copied_.emplace(copied_weights(inputs, freeze), narrow);
+    if (narrow) outer_.emplace(outer_weights(inputs, freeze), *narrow);
   }
 }
 
 void UnreadWeights::all_cached(const Freeze& freeze) {
   if (released_) return;
   released_ = true;
+  inputs_.what.graph.prefix_is_unread();
   const std::vector<model::Parameter> below =
       weights_below(freeze, inputs_.what.graph, inputs_.what.plan.cut);
   if (mapped_) mapped_->release();
   if (const auto& narrow = inputs_.what.graph.narrow_weights()) {
-    for (const auto& parameter : below) narrow->forget(parameter.tensor);
+    std::vector<model::Parameter> embedding;  // which has no copy
+    for (const auto& parameter : below) {
+      narrow->forget(parameter.tensor);
+      if (parameter.name == inputs_.what.graph.map().embedding_parameter)
+        embedding.push_back(parameter);
+    }
+    if (!on_cpu_) below_.emplace(embedding, narrow);
   } else if (!on_cpu_) {
     below_.emplace(below, nullptr);
   }
 }
 
 std::int64_t UnreadWeights::bytes() const {
-  std::int64_t sum = in_archive_ + (mapped_ ? mapped_->bytes() : 0);
+  std::int64_t sum = in_archive_;
+  if (mapped_) sum += mapped_->bytes();
+  if (outer_) sum += outer_->bytes();
   for (const auto* moved : {&copied_, &below_}) {
     if (*moved) sum += (*moved)->bytes();
   }

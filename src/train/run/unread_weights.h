@@ -11,9 +11,9 @@
 namespace salf::train {
 
 // Weights that have copies in bfloat16 leave at once, for a file or, from a GPU, for the host.
-// Those that lie in the model's archive are in a file already. Those below the cut leave when every
-// row is cached. What a later stage trains stays, and what is trained, but for weights that a rank
-// of several updates elsewhere.
+// Those that lie in the model's archive are in a file already. A frozen embedding and head are
+// bfloat16 on a GPU. Those below the cut leave when every row is cached. What a later stage trains
+// stays, and what is trained, but for weights that a rank of several updates elsewhere.
 class UnreadWeights {
  public:
   // `cache`: of the last cut's train rows, null without. `inputs` must outlive this.
@@ -30,6 +30,7 @@ class UnreadWeights {
   bool on_cpu_;
   // Of a GPU: those with copies, and those below the cut without. They come back at the end.
   std::optional<HostWeights> copied_, below_;
+  std::optional<NarrowedWeights> outer_;  // of a GPU: embedding and head
   std::optional<MappedWeights> mapped_, stale_;
   std::int64_t in_archive_ = 0;
   bool released_ = false;

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cost/estimate.h"
 #include "tensor/device.h"
 #include "tensor/pool.h"
 #include "train/step/head_loss.h"
@@ -95,13 +96,13 @@ at::Tensor StepRunner::loss_and_gradients(
         "the state at the cut has a history: the frozen part was recorded; please report "
         "this model");
   }
-  clock_.lap(cached ? &types::CostBreakdown::cache : &types::CostBreakdown::prefix);
+  clock_.lap(cached ? passed_.cache : passed_.prefix);
   at::Tensor state =
       setup_.recompute ? recomputed.forward(hidden) : graph_.suffix(hidden, batch, setup_.cut);
-  clock_.lap(&types::CostBreakdown::suffix_forward);
+  clock_.lap(passed_.suffix_forward);
   const at::Tensor loss = head_loss(graph_, supervised(state, batch), scale);
   state = at::Tensor();
-  clock_.lap(&types::CostBreakdown::head);
+  clock_.lap(passed_.head);
   if (device_.is_cpu()) {
     // Here most lives: what is given back now is not wanted again at once.
     const std::int64_t anonymous = memory_use().anonymous;
@@ -110,7 +111,7 @@ at::Tensor StepRunner::loss_and_gradients(
   }
   loss.backward();
   if (setup_.recompute) recomputed.backward();
-  clock_.lap(&types::CostBreakdown::backward);
+  clock_.lap(passed_.backward);
   return loss.detach();
 }
 
@@ -160,9 +161,20 @@ StepResult StepRunner::run(const std::vector<tensor::Batch>& batches, double lea
   result.finite = std::isfinite(result.loss) && std::isfinite(result.gradient_norm);
   if (result.finite) update(learning_rate, gradient.divisor);
   optimizer_.clear_gradients();
-  clock_.lap(&types::CostBreakdown::optimizer);
-  clock_.collect(seconds);
+  clock_.lap(passed_.optimizer);
+  clock_.collect();
+  hand_over(seconds);
   return result;
+}
+
+void StepRunner::hand_over(types::CostBreakdown& seconds) {
+  seconds = cost::sum(seconds, passed_);
+  passed_ = {};
+}
+
+void StepRunner::finish(types::CostBreakdown& seconds) {
+  clock_.collect_all();
+  hand_over(seconds);
 }
 
 }  // namespace salf::train

@@ -61,18 +61,20 @@ class StepRunner {
   StepResult run(const std::vector<tensor::Batch>& batches, double learning_rate,
       types::CostBreakdown& seconds, const std::function<void()>& meanwhile = {});
   // Adds what is missing, once the device is done.
-  void finish(types::CostBreakdown& seconds) { clock_.collect_all(seconds); }
+  void finish(types::CostBreakdown& seconds);
 
  private:
   at::Tensor loss_and_gradients(
       const tensor::Batch& batch, double scale, std::int64_t& anonymous_bytes);
   void update(double learning_rate, const at::Tensor& divisor);
+  void hand_over(types::CostBreakdown& seconds);
 
   const model::GraphCut& graph_;
   const Freeze& freeze_;
   AdamW& optimizer_;
   StepSetup setup_;
   c10::Device device_;
+  types::CostBreakdown passed_;  // not handed over yet
   StepClock clock_;
 };
 

@@ -42,6 +42,7 @@ std::int64_t most_bytes_held();
 //   SALF_FAKE_DEVICE_BYTES=N       memory of the device (4 GiB)
 //   SALF_FAKE_DEVICE_REFUSE=N      as refuse_allocation(N)
 //   SALF_FAKE_DEVICE_LAUNCH=fails  kernels of libsalf_cuda.so cannot be launched
+//   SALF_FAKE_DEVICE_OLD=1         the device has no bf16 units
 
 // Where kernels find what tensors point to; other pointers as they are. For libsalf_cuda.so.
 extern "C" void* salf_fake_device_address(const void* pointer);

@@ -158,6 +158,17 @@ PinnedAllocator& pinned_allocator() {
   return *made;
 }
 
+void write_numbers(
+    std::FILE* file, const char* name, const std::map<std::string, std::int64_t>& numbers) {
+  std::fprintf(file, "\"%s\": {", name);
+  const char* separator = "";
+  for (const auto& [key, number] : numbers) {
+    std::fprintf(file, "%s\"%s\": %lld", separator, key.c_str(), static_cast<long long>(number));
+    separator = ", ";
+  }
+  std::fprintf(file, "}");
+}
+
 void write_report(const char* path) {
   std::FILE* const file = std::fopen(path, "w");
   if (file == nullptr) return;
@@ -174,13 +185,10 @@ void write_report(const char* path) {
   number("bytes_to_host", c.bytes_to_host);
   number("allocations", c.allocations);
   number("most_bytes_held", most_bytes_held());
-  std::fprintf(file, "\"operators\": {");
-  const char* separator = "";
-  for (const auto& [name, calls] : c.by_operator) {
-    std::fprintf(file, "%s\"%s\": %lld", separator, name.c_str(), static_cast<long long>(calls));
-    separator = ", ";
-  }
-  std::fprintf(file, "}}\n");
+  write_numbers(file, "by_wait", c.by_wait);
+  std::fprintf(file, ", ");
+  write_numbers(file, "operators", c.by_operator);
+  std::fprintf(file, "}\n");
   std::fclose(file);
 }
 
@@ -206,6 +214,9 @@ struct Hooks : at::CUDAHooksInterface {
   bool isPinnedPtr(const void* data) const override { return PinnedAllocator::holds(data); }
   void deviceSynchronize(c10::DeviceIndex /*index*/) const override {
     timeline().wait_for_all("device");
+  }
+  bool supportsBFloat16ConvolutionWithCuDNNv8() const override {
+    return std::getenv("SALF_FAKE_DEVICE_OLD") == nullptr;
   }
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }

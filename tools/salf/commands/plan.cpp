@@ -98,6 +98,7 @@ int run_rank(const PlanOptions& given, distributed::Group* ranks, core::Progress
       app::planning_request(options.planning, options.lora, profile, session);
   request.scratch = core::folder_of(options.output);
   app::share_among(ranks, request);
+  app::choose_batch_size(session, request, progress);
   auto plan = app::Planning(session, std::move(request), &energy, progress).plan();
   if (!plan) return 128 + core::stop_signal();
   plan = app::plan_for(ranks, *std::move(plan));
