@@ -1,6 +1,8 @@
 #include "convert/adapter/peft_adapter.h"
 
 #include <ATen/ops/equal.h>
+#include <ATen/ops/linalg_svdvals.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -122,12 +124,44 @@ TEST_F(PeftAdapter, RefusesOtherKindsByTheirKey) {
 }
 
 TEST_F(PeftAdapter, RefusesAdaptersThatChangeTheBase) {
-  for (const char* start : {"pissa", "pissa_niter_16", "olora", "corda", "loftq"}) {
+  for (const char* start : {"pissa_niter_16", "corda", "loftq"}) {
     change_config([&](core::Json& config) { config["init_lora_weights"] = start; });
     expect_refused("init_lora_weights");
   }
   change_config([](core::Json& config) { config["init_lora_weights"] = "gaussian"; });
   EXPECT_NO_THROW(read());
+}
+
+// What is left of W by the first branch, and what PEFT defines it to be.
+TEST_F(PeftAdapter, TakesTheStartOfPissaAndOloraOffTheBase) {
+  for (const bool stabilized : {false, true}) {
+    for (const std::string start : {"pissa", "olora"}) {
+      change_config([&](core::Json& config) {
+        config["init_lora_weights"] = start;
+        config["use_rslora"] = stabilized;
+      });
+      const Adapter adapter = read();
+      const types::LoraSettings& said = adapter.settings;
+      EXPECT_EQ(said.rank, 4);
+      for (std::size_t i = 0; i < branches_.size(); ++i) {
+        const model::LoraLayer& branch = adapter.branches[i];
+        EXPECT_NEAR(
+            branch.scale, (model::LoraScale{said.rank, said.alpha, stabilized}.factor()), 1e-12);
+        const at::Tensor weight = model_.parameter(branch.layer.weight).tensor;
+        const at::Tensor trained = at::mm(branches_[i].b, branches_[i].a).mul(branch.scale);
+        const at::Tensor left =
+            at::mm(branch.b, branch.a).mul(branch.scale).add(weight).sub(trained);
+        if (start == "pissa") {
+          const at::Tensor expected = at::linalg_svdvals(weight).slice(0, 2);
+          const at::Tensor got = at::linalg_svdvals(left).slice(0, 0, expected.size(0));
+          EXPECT_LT(got.sub(expected).abs().max().item<float>(), 1e-5) << branch.layer.module;
+        } else {
+          const at::Tensor first = left.sub(weight, 1.0 - branch.scale).slice(1, 0, 2);
+          EXPECT_LT(first.abs().max().item<float>(), 1e-4) << branch.layer.module;
+        }
+      }
+    }
+  }
 }
 
 TEST_F(PeftAdapter, RefusesWhatDoesNotFitTheModel) {

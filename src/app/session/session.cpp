@@ -57,6 +57,8 @@ TypeChoice wanted_type(const Session& session) {
       return {c10::kBFloat16, "--dtype bf16"};
     case DataType::kAuto: break;
   }
+  if (!session.options.adapter.empty() && convert::cancels_weights(session.options.adapter))
+    return {c10::kFloat, "the adapter cancels a large part of the weights"};
   return automatic_type(on_gpu);
 }
 

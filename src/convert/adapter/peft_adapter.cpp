@@ -1,5 +1,10 @@
 #include "convert/adapter/peft_adapter.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/linalg_svd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -93,14 +98,19 @@ bool is_set(const Json& config, const char* key) {
   return !(value->is_structured() && value->empty());
 }
 
-// PiSSA, OLoRA, CorDA and LoftQ change the base weights when an adapter begins, and PEFT does it
-// again when it loads one: the branches alone are another model.
-void check_start(const Json& config, const fs::path& file) {
+// What an adapter began with, where PEFT took that off the base weights.
+enum class Start { kOther, kPissa, kOlora };
+
+// CorDA, LoftQ and PiSSA's approximations change the base weights by what an adapter does not say:
+// the branches alone are another model.
+Start read_start(const Json& config, const fs::path& file) {
   const Json* const start = core::find_member(config, "init_lora_weights");
-  if (start == nullptr || start->is_null() || start->is_boolean()) return;
+  if (start == nullptr || start->is_null() || start->is_boolean()) return Start::kOther;
   const std::string name = start->is_string() ? start->get<std::string>() : start->dump();
+  if (name == "pissa") return Start::kPissa;
+  if (name == "olora") return Start::kOlora;
   for (const char* known : {"gaussian", "eva", "orthogonal"}) {
-    if (name == known) return;
+    if (name == known) return Start::kOther;
   }
   refuse_adapter(file,
       "init_lora_weights is \"" + core::printable(name, 40) +
@@ -125,7 +135,6 @@ void check_kind(const Json& config, const fs::path& file) {
               " is set, which salf does not support; merge the adapter into its base with PEFT "
               "(PeftModel.from_pretrained, merge_and_unload, save_pretrained), and import that");
   }
-  check_start(config, file);
   const Json* const bias = core::find_member(config, "bias");
   if (bias != nullptr && *bias != "none") refuse_adapter(file, "bias: only \"none\" is supported");
 }
@@ -188,6 +197,38 @@ LoraLayer fit(const LinearLayer& layer, const Pair& pair, const types::LoraSetti
   return branch;
 }
 
+// PiSSA (Meng et al. 2024, arXiv 2404.02948) and OLoRA (Büyükakyüz 2024, arXiv 2406.01775): PEFT
+// takes the first branch s · B0 A0 off the weight W when it loads an adapter: W's R largest
+// singular values, or the first R columns of Q and rows of R of W = Q R. The branch becomes one of
+// twice the rank that does it beside W: s · [B, -B0] [A; A0].
+void take_off_start(
+    LoraLayer& branch, Start start, const model::ScriptModel& model, const fs::path& path) {
+  const std::int64_t rank = branch.a.size(0);
+  if (rank > std::min(branch.layer.in, branch.layer.out)) {
+    refuse_adapter(path, "the rank is larger than the matrix of " +
+                             core::printable(branch.layer.module) +
+                             ", from which such an adapter begins");
+  }
+  if (start == Start::kOlora && branch.layer.transposed)
+    refuse_adapter(path, "init_lora_weights \"olora\" does not fit weights that are transposed");
+  const at::NoGradGuard quiet;
+  const at::Tensor stored = model.parameter(branch.layer.weight).tensor.to(at::kFloat);
+  const at::Tensor weight = branch.layer.transposed ? stored.t() : stored;
+  at::Tensor a, b;
+  if (start == Start::kPissa) {
+    const auto [left, values, right] = at::linalg_svd(weight, /*full_matrices=*/false);
+    const at::Tensor root = values.narrow(0, 0, rank).div(branch.scale).sqrt();
+    a = right.narrow(0, 0, rank).mul(root.unsqueeze(1));
+    b = left.narrow(1, 0, rank).mul(root);
+  } else {
+    const auto [q, r] = at::linalg_qr(weight);
+    a = r.narrow(0, 0, rank);
+    b = q.narrow(1, 0, rank);
+  }
+  branch.a = at::cat({branch.a, a}, 0);
+  branch.b = at::cat({branch.b, b.neg()}, 1);
+}
+
 }  // namespace
 
 void write_peft_adapter(const fs::path& directory, const model::ScriptModel& model,
@@ -234,6 +275,7 @@ Adapter read_peft_adapter(
   Adapter adapter;
   const Json said = core::read_json_file(config);
   adapter.settings = read_settings(said, config);
+  const Start start = read_start(said, config);
   adapter.dropout = number_of(said, "lora_dropout", 0.0, config);
   const tensor::TensorFile file = tensor::read_tensor_file(weights);
   if (const auto hash = file.metadata.find(kHash); hash != file.metadata.end())
@@ -245,6 +287,7 @@ Adapter read_peft_adapter(
     if (found == pairs.end()) continue;
     adapter.branches.push_back(
         fit(layer, found->second, adapter.settings, model.device(), weights));
+    if (start != Start::kOther) take_off_start(adapter.branches.back(), start, model, weights);
     pairs.erase(found);
   }
   if (!pairs.empty()) {
@@ -253,11 +296,20 @@ Adapter read_peft_adapter(
                                 std::to_string(pairs.size()) +
                                 " such layers in all); was it made for another model?");
   }
+  if (start != Start::kOther) {
+    adapter.settings.rank *= 2;
+    adapter.settings.alpha *= adapter.settings.rank_stabilized ? std::sqrt(2.0) : 2.0;
+  }
   const auto targets = target_modules(adapter.branches, graph);
   adapter.settings.targets.assign(targets.begin(), targets.end());
   const auto blocks = blocks_of(adapter.branches);
   adapter.settings.blocks = types::BlockRange{*blocks.begin(), *blocks.rbegin()};
   return adapter;
+}
+
+bool cancels_weights(const fs::path& directory) {
+  const fs::path config = directory / kAdapterConfig;
+  return fs::exists(config) && read_start(core::read_json_file(config), config) != Start::kOther;
 }
 
 std::string peft_adapter_hash(const fs::path& directory) {

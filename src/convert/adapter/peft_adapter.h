@@ -33,12 +33,17 @@ void write_peft_adapter(const std::filesystem::path& directory, const model::Scr
     const model::GraphCut& graph, const std::vector<model::LoraLayer>& branches,
     const types::LoraSettings& settings, const AdapterBase& base);
 
-// Reads an adapter for this model; its matrices become float32 on the model's device. Throws
+// Reads an adapter for this model; its matrices become float32 on the model's device. Those that
+// began with PiSSA or OLoRA become ordinary ones of twice the rank. Throws
 // Error(kIo), and Error(kBadInput) naming what does not fit: another kind of adapter (DoRA, trained
 // biases or embeddings, a rank or an alpha of its own for some layers), a layer that the model does
 // not have, other shapes, an A without its B.
 Adapter read_peft_adapter(const std::filesystem::path& directory, const model::ScriptModel& model,
     const model::GraphCut& graph);
+
+// Whether it began with PiSSA or OLoRA: its branches cancel a large part of the weights, which
+// products in bf16 round too coarsely. Throws as read_peft_adapter() does.
+bool cancels_weights(const std::filesystem::path& directory);
 
 // SHA-256 of its files. Throws Error(kIo).
 std::string peft_adapter_hash(const std::filesystem::path& directory);
