@@ -27,6 +27,14 @@ struct RankOptions {
 // is null of one process.
 using RankBody = std::function<int(distributed::Group*, core::Progress&)>;
 int run_on_ranks(const RankOptions& options, core::Progress& progress, const RankBody& body);
+// The same of a command's options, which have `ranks`.
+template <class Options> int run_on_ranks(const Options& options, core::Progress& progress,
+    int (*run_rank)(const Options&, distributed::Group*, core::Progress&)) {
+  return run_on_ranks(
+      options.ranks, progress, [&](distributed::Group* ranks, core::Progress& shown) {
+        return run_rank(options, ranks, shown);
+      });
+}
 
 // Throws Error(kUsage) where a launcher started several ranks of this command, which knows none.
 void refuse_ranks(const std::string& command);

@@ -55,10 +55,7 @@ int run_rank(const AnalyzeOptions& options, distributed::Group* ranks, core::Pro
 }  // namespace
 
 int run(const AnalyzeOptions& options, core::Progress& progress) {
-  return run_on_ranks(
-      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
-        return run_rank(options, ranks, shown);
-      });
+  return run_on_ranks(options, progress, &run_rank);
 }
 
 Command analyze_command() {

@@ -35,10 +35,7 @@ int run_rank(
 }
 
 int run(const BenchCommandOptions& options, core::Progress& progress) {
-  return run_on_ranks(
-      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
-        return run_rank(options, ranks, shown);
-      });
+  return run_on_ranks(options, progress, &run_rank);
 }
 
 }  // namespace

@@ -81,10 +81,7 @@ int run_rank(const EvalOptions& options, distributed::Group* ranks, core::Progre
 }
 
 int run(const EvalOptions& options, core::Progress& progress) {
-  return run_on_ranks(
-      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
-        return run_rank(options, ranks, shown);
-      });
+  return run_on_ranks(options, progress, &run_rank);
 }
 
 }  // namespace

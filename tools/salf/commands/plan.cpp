@@ -113,10 +113,7 @@ int run_rank(const PlanOptions& given, distributed::Group* ranks, core::Progress
 }
 
 int run(const PlanOptions& given, core::Progress& progress) {
-  return run_on_ranks(
-      given.ranks, progress, [&given](distributed::Group* ranks, core::Progress& shown) {
-        return run_rank(given, ranks, shown);
-      });
+  return run_on_ranks(given, progress, &run_rank);
 }
 
 }  // namespace

@@ -64,10 +64,7 @@ int run_rank(
 }  // namespace
 
 int run(const TrainCommandOptions& given, core::Progress& progress) {
-  return run_on_ranks(
-      given.ranks, progress, [&given](distributed::Group* ranks, core::Progress& shown) {
-        return run_rank(given, ranks, shown);
-      });
+  return run_on_ranks(given, progress, &run_rank);
 }
 
 Command train_command() {

@@ -87,10 +87,7 @@ int run_rank(const TrialOptions& options, distributed::Group* ranks, core::Progr
 }
 
 int run(const TrialOptions& options, core::Progress& progress) {
-  return run_on_ranks(
-      options.ranks, progress, [&options](distributed::Group* ranks, core::Progress& shown) {
-        return run_rank(options, ranks, shown);
-      });
+  return run_on_ranks(options, progress, &run_rank);
 }
 
 }  // namespace
