@@ -89,7 +89,7 @@ bool Bench::score(const Session& session, BenchRow& row) const {
   row.test_loss = measured->evaluation.loss.value;
   if (std::isfinite(measured->evaluation.standard_error))
     row.test_se = measured->evaluation.standard_error;
-  if (!writes()) return true;
+  if (!leads(ranks_)) return true;
   DocumentLosses losses;
   for (const auto& sum : measured->documents) {
     losses.document.push_back(sum.document);

@@ -43,7 +43,6 @@ class Bench {
 
   bool begin();
   bool begins_anew();
-  bool writes() const { return ranks_ == nullptr || ranks_->leads(); }
   // All ranks: what the first one has.
   void share_record(types::LayerProfile profile);
   core::Json identity() const;

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "app/bench/bench.h"
+#include "app/training/shared_run.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "distributed/machines.h"
@@ -13,10 +14,10 @@ namespace salf::app {
 namespace fs = std::filesystem;
 
 bool Bench::begin() {
-  const bool there = writes() && fs::exists(file("bench.json")) && !replace_;
+  const bool there = leads(ranks_) && fs::exists(file("bench.json")) && !replace_;
   if (distributed::greatest(ranks_, there ? 1.0 : 0.0) == 0.0) return begins_anew();
   types::LayerProfile profile;
-  if (writes()) {
+  if (leads(ranks_)) {
     record_ = core::read_document<BenchRecord>(file("bench.json"));
     profile = types::read_profile(file("profile.json"));
   }
@@ -33,7 +34,7 @@ void Bench::share_record(types::LayerProfile profile) {
   if (ranks_ != nullptr) {
     const auto shared = [this](auto& document, const char* name) {
       const std::string text =
-          ranks_->broadcast(writes() ? core::document_json(document).dump() : std::string());
+          ranks_->broadcast(leads(ranks_) ? core::document_json(document).dump() : std::string());
       document =
           core::document_from<std::decay_t<decltype(document)>>(core::parse_json(text, name), name);
     };
@@ -45,18 +46,17 @@ void Bench::share_record(types::LayerProfile profile) {
 
 bool Bench::begins_anew() {
   std::error_code ignored;
-  if (writes()) fs::remove_all(file("losses"), ignored);
+  if (leads(ranks_)) fs::remove_all(file("losses"), ignored);
   std::optional<BenchPrices> prices = measure_prices(session_, options_, progress_, ranks_);
   if (!prices) return false;
-  prices_ = std::move(*prices);
   record_.provenance = session_.provenance();
   record_.identity = identity();
-  record_.cost = prices_.cost;
-  record_.lora_cost = prices_.lora_cost;
-  record_.data = prices_.data;
-  record_.gradient_agreement = prices_.gradient_agreement;
-  if (writes()) core::write_document(file("profile.json"), prices_.profile);
-  share_record(prices_.profile);
+  record_.cost = prices->cost;
+  record_.lora_cost = prices->lora_cost;
+  record_.data = prices->data;
+  record_.gradient_agreement = prices->gradient_agreement;
+  if (leads(ranks_)) core::write_document(file("profile.json"), prices->profile);
+  share_record(std::move(prices->profile));
   save();
   return true;
 }
@@ -75,7 +75,7 @@ core::Json Bench::identity() const {
 }
 
 void Bench::save() const {
-  if (writes()) core::write_document(file("bench.json"), record_);
+  if (leads(ranks_)) core::write_document(file("bench.json"), record_);
 }
 
 }  // namespace salf::app
