@@ -37,14 +37,22 @@ std::vector<model::Parameter> stale_weights(const RunInputs& inputs, const Freez
   return stale;
 }
 
-// Those that lie in the model's archive stay there. Nothing where there are no others, or the disk
-// has no room.
+// Takes out those that lie in the model's archive, where they stay. Returns their bytes.
+std::int64_t take_out_archived(const RunInputs& inputs, std::vector<model::Parameter>& weights) {
+  const auto archived = std::stable_partition(
+      weights.begin(), weights.end(), [&inputs](const model::Parameter& parameter) {
+        return !inputs.what.model.lies_in_archive(parameter);
+      });
+  std::int64_t bytes = 0;
+  for (auto it = archived; it != weights.end(); ++it)
+    bytes += static_cast<std::int64_t>(it->tensor.nbytes());
+  weights.erase(archived, weights.end());
+  return bytes;
+}
+
+// Nothing where there are none, or the disk has no room.
 std::optional<MappedWeights> map_weights(
-    const RunInputs& inputs, std::vector<model::Parameter> unread) {
-  const auto stays = [&inputs](const model::Parameter& parameter) {
-    return inputs.what.model.lies_in_archive(parameter);
-  };
-  unread.erase(std::remove_if(unread.begin(), unread.end(), stays), unread.end());
+    const RunInputs& inputs, const std::vector<model::Parameter>& unread) {
   if (unread.empty()) return std::nullopt;
   try {
     MappedWeights mapped(unread, inputs.where.nameless());
@@ -93,13 +101,12 @@ UnreadWeights::UnreadWeights(
     const RunInputs& inputs, const Freeze& freeze, const PrefixCache* cache)
     : inputs_(inputs), on_cpu_(inputs.what.graph.head_weight().device().is_cpu()) {
   if (on_cpu_) {
-    const std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
-    for (const auto& parameter : unread) {
-      if (inputs.what.model.lies_in_archive(parameter))
-        in_archive_ += static_cast<std::int64_t>(parameter.tensor.nbytes());
-    }
+    std::vector<model::Parameter> unread = unread_weights(inputs, freeze, cache);
+    in_archive_ = take_out_archived(inputs, unread);
     mapped_ = map_weights(inputs, unread);
-    stale_ = map_weights(inputs, stale_weights(inputs, freeze));
+    std::vector<model::Parameter> stale = stale_weights(inputs, freeze);
+    take_out_archived(inputs, stale);
+    stale_ = map_weights(inputs, stale);
   } else {
     const auto& narrow = inputs.what.graph.narrow_weights();
     copied_.emplace(copied_weights(inputs, freeze), narrow);
