@@ -52,13 +52,12 @@ at::Tensor run_whole(const ScriptModel& model, const tensor::Batch& batch) {
 
 // A decoder that can be cut takes any batch, and its logits are finite, causal and the same each
 // time.
-void check_decoder(const ScriptModel& model, const at::Tensor& whole) {
+void check_decoder(const ScriptModel& model, const tensor::Batch& proof, const at::Tensor& whole) {
   if (!whole.isfinite().all().item<bool>()) {
     refuse(
         "the model's logits are not finite: its weights hold NaN, infinite or far too "
         "large values");
   }
-  const tensor::Batch proof = proof_batch();
   const at::Tensor row = run_whole(model, first_row(proof));
   const double padding = relative_difference(whole.narrow(0, 0, 1).narrow(1, 0, row.size(1)), row);
   if (padding <= kProofTolerance) return;
@@ -196,7 +195,7 @@ DecoderGraph find_decoder(const ScriptModel& model, const std::string& pattern) 
   DecoderGraph decoder;
   decoder.model = &model;
   decoder.whole = std::make_shared<WholeLogits>(model);
-  check_decoder(model, decoder.whole->get());
+  check_decoder(model, proof, decoder.whole->get());
   decoder.signature = forward_signature(model.module());
   decoder.blocks = find_blocks(model.module(), decoder.signature, pattern, proof, model.device());
   decoder.head = find_head(decoder.blocks, model);
