@@ -117,23 +117,24 @@ class OnHost {
   std::vector<Kept> kept_;
 };
 
-// By which a file that was replaced or written meanwhile is known.
+// A file, and by what it is known that it was replaced or written meanwhile.
 struct FileState {
-  std::uintmax_t size = 0;
-  std::filesystem::file_time_type written;
-  bool operator==(const FileState& other) const {
-    return size == other.size && written == other.written;
+  explicit FileState(const std::filesystem::path& file)
+      : path(file), size(std::filesystem::file_size(file, ignored)),
+        written(std::filesystem::last_write_time(file, ignored)) {}
+  bool has_changed() const {
+    const FileState now(path);
+    return size != now.size || written != now.written;
   }
+
+  std::error_code ignored;
+  std::filesystem::path path;
+  std::uintmax_t size;
+  std::filesystem::file_time_type written;
 };
 
-FileState file_state(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return {
-      std::filesystem::file_size(path, ignored), std::filesystem::last_write_time(path, ignored)};
-}
-
 // Small ones are not worth a page of their own.
-bool is_view_of(const at::Tensor& stored, const at::Tensor& loaded) {
+bool can_lie_in_archive(const at::Tensor& stored, const at::Tensor& loaded) {
   constexpr std::size_t kPage = 4096;
   return stored.scalar_type() == at::kFloat && loaded.scalar_type() == at::kFloat &&
          stored.sizes() == loaded.sizes() && stored.is_contiguous() && loaded.is_contiguous() &&
@@ -173,14 +174,14 @@ ScriptModel ScriptModel::load(const std::filesystem::path& archive, c10::Device 
   try {
     std::optional<tensor::MappedAllocations> mapped;
     if (!scratch.empty()) mapped.emplace(scratch);
-    const FileState before = file_state(archive);
+    FileState before(archive);
     jit::Module module = jit::load(archive.string(), device);
     mapped.reset();
     if (!trusted) scan_program(archive, module);
     module.eval();
     ScriptModel model(module);
     model.state_->device = device;
-    model.state_->archive = before;
+    model.state_->archive = std::move(before);
     return model;
   } catch (const Error&) {
     throw;
@@ -202,20 +203,20 @@ ScriptModel::~ScriptModel() = default;
 ScriptModel::ScriptModel(ScriptModel&&) noexcept = default;
 ScriptModel& ScriptModel::operator=(ScriptModel&&) noexcept = default;
 
-void ScriptModel::map_weights(const std::filesystem::path& archive) {
+void ScriptModel::map_weights() {
   if (!state_->archive || !state_->device.is_cpu()) return;
   std::shared_ptr<const MappedArchive> mapped;
   try {
-    mapped = std::make_shared<MappedArchive>(archive, core::MapAccess::kReadAndWrite);
+    mapped = std::make_shared<MappedArchive>(state_->archive->path, core::MapAccess::kReadAndWrite);
   } catch (const Error& error) {
     core::log_debug(std::string("weights stay in memory: ") + error.what());
     return;
   }
-  if (!(file_state(archive) == *state_->archive)) return;
+  if (state_->archive->has_changed()) return;
   for (const Parameter& parameter : state_->parameters) {
     const auto found = mapped->tensors().find(parameter.name);
     at::Tensor tensor = parameter.tensor;
-    if (found == mapped->tensors().end() || !is_view_of(found->second, tensor)) continue;
+    if (found == mapped->tensors().end() || !can_lie_in_archive(found->second, tensor)) continue;
     void* const place = const_cast<void*>(found->second.const_data_ptr());
     tensor.set_data(at::from_blob(
         place, tensor.sizes(), [mapped](void*) {}, tensor.options().requires_grad(false)));

@@ -40,10 +40,10 @@ class ScriptModel {
   ScriptModel(ScriptModel&&) noexcept;
   ScriptModel& operator=(ScriptModel&&) noexcept;
 
-  // Float32 weights on the CPU become views of `archive`, from which this model was loaded: they
+  // Float32 weights on the CPU become views of the archive from which this model was loaded. They
   // are file cache until they are written, and what is written stays in this process. Nothing
   // changes where the archive has changed or cannot be mapped.
-  void map_weights(const std::filesystem::path& archive);
+  void map_weights();
   // Whether it is such a view and has not been written since.
   bool lies_in_archive(const Parameter& parameter) const;
 

@@ -84,7 +84,7 @@ TEST_F(ScriptModelFiles, WeightsCanLieInTheArchive) {
   const at::Tensor logits = model.forward(some_batch());
   const Parameter& weight = model.parameter("model.embed_tokens.weight");
   EXPECT_FALSE(model.lies_in_archive(weight));
-  model.map_weights(archive);
+  model.map_weights();
   EXPECT_TRUE(model.lies_in_archive(weight));
   EXPECT_TRUE(at::equal(model.forward(some_batch()), logits));
 
@@ -100,7 +100,7 @@ TEST_F(ScriptModelFiles, WeightsStayWhereTheArchiveHasChanged) {
   ScriptModel(support::make_tiny_decoder(2, 64, 500, 5)).save(archive);
   ScriptModel model = ScriptModel::load(archive, c10::kCPU);
   ScriptModel(support::make_tiny_decoder(2, 64, 600, 6)).save(archive);
-  model.map_weights(archive);
+  model.map_weights();
   EXPECT_FALSE(model.lies_in_archive(model.parameter("model.embed_tokens.weight")));
 }
 

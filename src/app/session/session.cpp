@@ -180,8 +180,8 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
   auto model = std::make_shared<model::ScriptModel>(model::ScriptModel::load(
       session.files.archive, session.device, options.trust_model, scratch));
   const TypeChoice choice = wanted_type(session);
-  // Where steps read copies, the weights would stay in memory beside them.
-  if (choice.type == c10::kBFloat16 && scratch.empty()) model->map_weights(session.files.archive);
+  // Steps will read copies, beside which the weights would take memory.
+  if (choice.type == c10::kBFloat16 && scratch.empty()) model->map_weights();
   session.model = std::move(model);
   session.archive_hash = session.weights_hash = hash.get();
   const std::string& pattern = options.blocks.empty() ? session.files.card.blocks : options.blocks;
