@@ -193,14 +193,14 @@ void Group::works() {
   if (parts_) parts_->watch->works();
 }
 
-Group::LongWork::LongWork(Group& group, const std::string& what, double seconds) : group_(group) {
-  if (!group_.parts_) return;
-  group_.parts_->watch->begins_long_work(
-      what, seconds > 0.0 ? seconds : kLongWork * group_.timeout_);
+Group::LongWork::LongWork(Group* group, const std::string& what, double seconds)
+    : watch_(group != nullptr && group->parts_ ? group->parts_->watch.get() : nullptr) {
+  if (watch_ != nullptr)
+    watch_->begins_long_work(what, seconds > 0.0 ? seconds : kLongWork * group->timeout_);
 }
 
 Group::LongWork::~LongWork() {
-  if (group_.parts_) group_.parts_->watch->ends_long_work();
+  if (watch_ != nullptr) watch_->ends_long_work();
 }
 
 void Group::fail(int kind, const std::string& message) {

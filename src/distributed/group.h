@@ -15,6 +15,8 @@
 
 namespace salf::distributed {
 
+class Watch;
+
 // Something under way. Its tensors may not be touched before it has ended.
 class Transfer {
  public:
@@ -97,16 +99,17 @@ class Group {
   void works();
 
   // While it lives, this rank may be at one piece of its work for ten times the time-out, or for
-  // `seconds`. `what`: "saving", for the error of those who then waited too long.
+  // `seconds`. `what`: "saving", for the error of those who then waited too long. `group`: null of
+  // one process.
   class LongWork {
    public:
-    LongWork(Group& group, const std::string& what, double seconds = 0.0);
+    LongWork(Group* group, const std::string& what, double seconds = 0.0);
     ~LongWork();
     LongWork(const LongWork&) = delete;
     LongWork& operator=(const LongWork&) = delete;
 
    private:
-    Group& group_;
+    Watch* watch_;  // null of one rank
   };
 
   // Tells the others why this rank fails, unless another one failed before.

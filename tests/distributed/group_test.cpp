@@ -114,7 +114,7 @@ void sleep_for(double seconds) {
 void long_work(Group& group) {
   if (group.leads()) {
     {
-      const Group::LongWork planning(group, "planning");
+      const Group::LongWork planning(&group, "planning");
       sleep_for(1.4 * timeout());
     }
     for (int piece = 0; piece < 3; ++piece) {
@@ -128,7 +128,7 @@ void long_work(Group& group) {
 // Longer than was announced.
 void stuck_long(Group& group) {
   if (group.rank() == 1) {
-    const Group::LongWork planning(group, "planning", 0.5 * timeout());
+    const Group::LongWork planning(&group, "planning", 0.5 * timeout());
     sleep_for(2.0 * timeout());
   }
   group.barrier();

@@ -117,8 +117,7 @@ void describe_domain_words(const std::string& wanted, const calibration::DomainW
 std::optional<types::LayerProfile> analyze(
     const Session& session, const AnalysisRequest& request, core::Progress& progress) {
   const core::Stopwatch watch;
-  std::optional<distributed::Group::LongWork> long_work;
-  if (request.ranks != nullptr) long_work.emplace(*request.ranks, "the analysis");
+  const distributed::Group::LongWork long_work(request.ranks, "the analysis");
   calibration::CalibrationSetting how = setting(session, request);
   std::optional<calibration::DomainWords> words;
   const std::string& wanted = request.calibration.basis_vocabulary;

@@ -107,7 +107,7 @@ policy::BatchSize shared_batch_size(const Session& session, const PlanningReques
   distributed::Group* const ranks = request.ranks;
   const double least = -distributed::greatest(ranks, -memory_limit(session, request));
   if (ranks == nullptr) return find_batch_size(session, request, least);
-  const distributed::Group::LongWork long_work(*ranks, "choosing the size of batches");
+  const distributed::Group::LongWork long_work(ranks, "choosing the size of batches");
   core::Json chosen;
   if (ranks->leads()) {
     const policy::BatchSize size = find_batch_size(session, request, least);

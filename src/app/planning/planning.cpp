@@ -58,8 +58,7 @@ void Planning::take(const policy::Evidence& evidence) {
 }
 
 std::optional<types::FreezePlan> Planning::plan() {
-  std::optional<distributed::Group::LongWork> long_work;
-  if (request_.ranks != nullptr) long_work.emplace(*request_.ranks, "planning");
+  const distributed::Group::LongWork long_work(request_.ranks, "planning");
   price_budget();
   if (!find_profile()) return std::nullopt;
   time_steps();

@@ -165,8 +165,7 @@ std::vector<std::int64_t> Session::dev_documents(std::int64_t count) const {
 
 Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse use,
     const std::filesystem::path& scratch, distributed::Group* ranks) {
-  std::optional<distributed::Group::LongWork> loading;
-  if (ranks != nullptr) loading.emplace(*ranks, "loading the model");
+  const distributed::Group::LongWork loading(ranks, "loading the model");
   tensor::set_threads(options.threads, ranks == nullptr ? 1 : ranks->sharing_cores());
   Session session{options, model::find_model(options.model, options.tokenizer), "", "",
       tensor::open_device(options.device, ranks == nullptr ? 0 : ranks->local_rank()), nullptr,
@@ -198,8 +197,7 @@ Session open_model(const ModelOptions& options, bool needs_tokenizer, AdapterUse
 
 void open_data(Session& session, const data::DataOptions& options, const data::BatchOptions& batch,
     core::Progress& progress, distributed::Group* ranks) {
-  std::optional<distributed::Group::LongWork> reading;
-  if (ranks != nullptr) reading.emplace(*ranks, "reading the data");
+  const distributed::Group::LongWork reading(ranks, "reading the data");
   std::int64_t limit = session.files.card.context;
   if (batch.pack == 0) limit = limit > 0 ? std::min(limit, batch.tokens()) : batch.tokens();
   session.data_path = core::join(options.data, ", ");

@@ -91,8 +91,7 @@ types::StageDecision SharedStages::decide(const types::StageEnd& end) {
 
 void work_alone(distributed::Group* ranks, const std::function<void()>& work) {
   if (!leads(ranks)) return;
-  std::optional<distributed::Group::LongWork> waited_for;
-  if (ranks != nullptr) waited_for.emplace(*ranks, "what rank 0 does alone");
+  const distributed::Group::LongWork waited_for(ranks, "what rank 0 does alone");
   work();
 }
 

@@ -99,8 +99,7 @@ std::optional<types::RunRecord> Training::run(const std::vector<train::RunObserv
     core::write_document(file("run.json"), opening);
   }
   types::RunRecord record = tune(*plan, observers);
-  std::optional<distributed::Group::LongWork> saving;
-  if (request_.ranks != nullptr) saving.emplace(*request_.ranks, "saving");
+  const distributed::Group::LongWork saving(request_.ranks, "saving");
   save(record);
   return record;
 }

@@ -115,8 +115,8 @@ MeasuredLosses Run::evaluate(const std::function<bool()>& keep_going, core::Prog
   options.cut = cut();
   options.keep_going = keep_going;
   options.ranks = inputs_.ranks;
-  std::optional<distributed::Group::LongWork> long_work;
-  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks, "an evaluation");
+  std::optional<distributed::Group::LongWork> long_work(
+      std::in_place, inputs_.ranks, "an evaluation");
   MeasuredLosses losses = train::evaluate(inputs_.what.graph, inputs_.what.dev, options, progress);
   long_work.reset();
   StepBatches nothing;
@@ -209,8 +209,7 @@ void Run::load(const RunSnapshot& snapshot) {
 void Run::checkpoint(const RunCourse& course) const {
   const Checkpoint now{full_identity(inputs_), present(leads()), course};
   if (!leads()) return;
-  std::optional<distributed::Group::LongWork> long_work;
-  if (inputs_.ranks != nullptr) long_work.emplace(*inputs_.ranks, "a checkpoint");
+  const distributed::Group::LongWork long_work(inputs_.ranks, "a checkpoint");
   write_checkpoint(inputs_.where.folder, now);
 }
 
