@@ -114,11 +114,8 @@ class StepTimer {
 
   double seconds_per_token() const {
     const std::vector<data::BatchPlan> plans = batcher_.epoch(options_.seed, 0);
-    const auto size = [](const data::BatchPlan& plan) {
-      return static_cast<std::int64_t>(plan.rows.size()) * plan.length;
-    };
     const data::BatchPlan& fullest = *std::max_element(plans.begin(), plans.end(),
-        [&size](const auto& a, const auto& b) { return size(a) < size(b); });
+        [](const auto& a, const auto& b) { return a.padded_tokens() < b.padded_tokens(); });
     const Freeze freeze(model_, graph_, cut_);
     time_batch(fullest, freeze);
     double least = std::numeric_limits<double>::infinity();
@@ -142,8 +139,7 @@ class StepTimer {
       measure_memory(choice.longest, cost);
       const Sample warm = warm_up(choice.halves, freeze, result.gradient_agreement);
       const auto fits = [&](const data::BatchPlan& plan) {
-        const auto tokens =
-            static_cast<double>(plan.rows.size()) * static_cast<double>(plan.length);
+        const auto tokens = static_cast<double>(plan.padded_tokens());
         return watch.seconds() + warm.seconds() * tokens / warm.tokens <= options_.seconds;
       };
       while (samples.size() < choice.timed.size() && fits(choice.timed[samples.size()])) {
@@ -194,7 +190,8 @@ class StepTimer {
                                                 : time_blocks(plan, freeze);
   }
 
-  // The blocks above the cut alone. What their input and gradient hold takes no part in the time.
+  // The blocks above the cut alone. Their time does not depend on the values of their input and
+  // its gradient.
   Sample time_blocks(const data::BatchPlan& plan, const Freeze& freeze) const {
     Sample sample;
     const tensor::Batch batch = batcher_.make(plan);
@@ -269,7 +266,7 @@ class StepTimer {
   // From the first row of a batch, whose embedding stands for the state below the last blocks,
   // after what was used before has left the heap.
   void measure_memory(data::BatchPlan plan, types::MeasuredCost& cost) const {
-    const double chunk = chunk_bytes(static_cast<std::int64_t>(plan.rows.size()) * plan.length);
+    const double chunk = chunk_bytes(plan.padded_tokens());
     plan.rows.resize(1);
     const tensor::Batch batch = batcher_.make(plan);
     if (batch.supervised_tokens == 0) return;

@@ -70,7 +70,7 @@ types::DataShape training_shape(const Session& session) {
   types::DataShape shape;
   double weighted = 0.0;
   for (const auto& batch : rows.epoch(session.seed(), 0)) {
-    const std::int64_t padded = static_cast<std::int64_t>(batch.rows.size()) * batch.length;
+    const std::int64_t padded = batch.padded_tokens();
     ++shape.batches;
     shape.padded_tokens += padded;
     weighted += static_cast<double>(rows.attention_pairs(batch));
@@ -88,8 +88,7 @@ void set_dev_shape(
   const data::Batcher rows = session.rows(documents);
   shape.dev_documents = static_cast<std::int64_t>(documents.size());
   shape.dev_padded_tokens = 0;
-  for (const auto& batch : rows.in_order())
-    shape.dev_padded_tokens += static_cast<std::int64_t>(batch.rows.size()) * batch.length;
+  for (const auto& batch : rows.in_order()) shape.dev_padded_tokens += batch.padded_tokens();
   shape.dev_supervised_tokens = rows.supervised_tokens();
 }
 

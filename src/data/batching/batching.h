@@ -38,6 +38,8 @@ struct BatchOptions {
 struct BatchPlan {
   std::vector<std::int64_t> rows;
   std::int64_t length = 0;  // tokens of the longest row
+
+  std::int64_t padded_tokens() const { return static_cast<std::int64_t>(rows.size()) * length; }
 };
 
 // Rows of one split, ready to be batched. Keeps a reference to `dataset`, which must outlive it.
