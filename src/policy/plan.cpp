@@ -246,6 +246,12 @@ types::FreezePlan plan(
   return Planner(evidence, budget, limits).plan();
 }
 
+cost::MemoryOptions memory_options(const BatchSetting& batches, types::Method method, bool cached) {
+  return {batches.batch_tokens, cached, batches.recompute, batches.ranks,
+      types::shards(batches.shard_optimizer, method), batches.accumulate > batches.ranks,
+      batches.frozen_bytes};
+}
+
 std::int64_t affordable_dev_documents(
     std::int64_t all, double seconds_per_document, double budget_seconds) {
   if (!(seconds_per_document > 0.0)) return all;

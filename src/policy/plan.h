@@ -2,6 +2,7 @@
 // number of steps.
 #pragma once
 
+#include "cost/estimate.h"
 #include "policy/prediction.h"
 #include "policy/rules.h"
 #include "types/freeze_plan.h"
@@ -21,6 +22,11 @@ struct BatchSetting {
   double frozen_bytes = 0.0;  // cost::MemoryOptions::frozen_bytes
   std::string reason{};       // for batch_tokens; "": they were given, or are the CPU's
 };
+
+// What of the batches decides how much memory a run takes. `cached`: the frozen part's output is
+// kept from an earlier epoch.
+cost::MemoryOptions memory_options(
+    const BatchSetting& batches, types::Method method, bool cached = false);
 
 // LoRA above a cut, as another way to spend the budget beside whole blocks.
 struct LoraTiming {

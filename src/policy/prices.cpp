@@ -138,9 +138,7 @@ std::int64_t Prices::affordable_steps(std::int64_t cut, std::int64_t evaluations
 double Prices::memory_bytes(std::int64_t cut, std::int64_t steps) const {
   const BatchSetting& batches = terms_.batches;
   const bool cached = batches.cache && static_cast<double>(steps) > terms_.steps_per_epoch();
-  return cost::peak_bytes(cost_, shape_, cut,
-      {batches.batch_tokens, cached, batches.recompute, batches.ranks, sharded(),
-          batches.accumulate > batches.ranks, batches.frozen_bytes});
+  return cost::peak_bytes(cost_, shape_, cut, memory_options(batches, method(), cached));
 }
 
 std::int64_t Prices::evaluations(std::int64_t cut) const {

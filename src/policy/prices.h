@@ -70,9 +70,7 @@ class Prices {
 
   const types::ModelShape& shape() const { return shape_; }
   const types::MeasuredCost& cost() const { return cost_; }
-  types::Method method() const {
-    return shape_.block_trained_parameters.empty() ? types::Method::kBlocks : types::Method::kLora;
-  }
+  types::Method method() const { return shape_.method(); }
   types::Arm arm(std::int64_t cut) const;
 
   // What may be spent, in the budget's unit; 0 of a counted budget.

@@ -131,9 +131,7 @@ struct FreezePlan {
   std::vector<std::string>
       notes;  // what else a reader has to know: where measures or rules disagree
 
-  Method method() const {
-    return shape.block_trained_parameters.empty() ? Method::kBlocks : Method::kLora;
-  }
+  Method method() const { return shape.method(); }
   // The candidate that the plan carries out; nullptr of a plan without candidates.
   const Candidate* chosen() const { return candidates.at(method(), cut); }
   // From deep to shallow; one of a plan without stages.

@@ -1,7 +1,7 @@
 // The sizes of a model that decide costs and depths.
 #pragma once
 
-#include "core/fields.h"
+#include "types/candidates.h"
 
 namespace salf::types {
 
@@ -21,6 +21,9 @@ struct ModelShape {
   // without LoRA.
   std::vector<std::int64_t> block_trained_parameters;
 
+  Method method() const {
+    return block_trained_parameters.empty() ? Method::kBlocks : Method::kLora;
+  }
   // Whether block `index` is tuned as a whole when it lies above the cut.
   bool is_tuned_whole(std::int64_t index) const;
   // Whether embedding and head are trained at this cut: only in full fine-tuning.

@@ -47,15 +47,8 @@ class BatchMeasures {
 
  private:
   double bytes_at(std::int64_t cut, std::int64_t tokens) const {
-    cost::MemoryOptions options;
+    cost::MemoryOptions options = policy::memory_options(batches_, shape_.method());
     options.batch_tokens = tokens;
-    options.recompute = batches_.recompute;
-    options.ranks = batches_.ranks;
-    const types::Method method =
-        shape_.block_trained_parameters.empty() ? types::Method::kBlocks : types::Method::kLora;
-    options.sharded = types::shards(batches_.shard_optimizer, method) && batches_.ranks > 1;
-    options.accumulates = batches_.accumulate > batches_.ranks;
-    options.frozen_bytes = batches_.frozen_bytes;
     return cost::peak_bytes(cost_, shape_, cut, options);
   }
 
